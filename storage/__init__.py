@@ -1,0 +1,1 @@
+"""The archive on disk; imports nothing of `component`."""

@@ -1,0 +1,46 @@
+"""What every database engine gives to the stores: transactions, `$1` parameters, rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+Row = Sequence[Any]
+
+
+class Connection(Protocol):
+    """One connection; every call raises only `storage.errors`."""
+
+    async def execute(self, sql: str, *values: object) -> None:
+        """Run a statement."""
+        ...
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each row of values."""
+        ...
+
+    async def fetch(self, sql: str, *values: object) -> list[Row]:
+        """Run a query and return all its rows."""
+        ...
+
+
+class Database(Protocol):
+    """An engine: the backends differ here and nowhere else."""
+
+    @property
+    def name(self) -> str:
+        """The name of the engine, and of its folder of migrations."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[Connection]:
+        """Open a transaction: committed and durable at the end, undone by any exception."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection that sees all that was committed."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection. Calling it twice is fine."""
+        ...

@@ -1,0 +1,31 @@
+"""What can go wrong in a store. These never cross `component.core`."""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """The store failed."""
+
+
+class NotFound(StorageError):
+    """There is no message with this id in this archive."""
+
+
+class Unavailable(StorageError):
+    """The store cannot be written or read now; the same call may succeed later."""
+
+
+class Rejected(StorageError):
+    """The store will never take this value."""
+
+
+class NewerSchema(StorageError):
+    """The database was made by a newer Muniment: update the program, or restore a backup."""
+
+
+class ChangedMigration(StorageError):
+    """A migration that was already applied has been edited."""
+
+
+class Locked(StorageError):
+    """Another process uses this archive."""

@@ -1,0 +1,56 @@
+"""Public ids: a keyed permutation of (owner, sequence), so they need no column and no index.
+
+An id is one AES block, written as 22 characters. Without the key it tells nothing: neither the
+next one, nor how many there are, nor whose archive it is from (XEP-0313 section 3.1 and XEP-0359
+section 5 want ids unpredictable). It decodes to its owner, so one from another archive is unknown
+here by arithmetic alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+KEY_BYTES = 32
+BLOCK_BYTES = 16
+ID_CHARACTERS = 22
+
+_BLOCK = struct.Struct(">QQ")
+_PADDING = "=="
+
+
+class Ids:
+    """Makes and reads the ids of one store."""
+
+    def __init__(self, key: bytes) -> None:
+        # ECB is what is wanted here: each block is another pair, and equal pairs are equal ids.
+        self._cipher = Cipher(AES(key), ECB())  # noqa: S305
+
+    def encode(self, owner: int, sequences: Sequence[int]) -> list[str]:
+        """Return the ids of messages of one owner, in the same order."""
+        plain = b"".join(_BLOCK.pack(owner, sequence) for sequence in sequences)
+        blocks = self._cipher.encryptor().update(plain)
+        return [
+            urlsafe_b64encode(blocks[start : start + BLOCK_BYTES])[:ID_CHARACTERS].decode()
+            for start in range(0, len(blocks), BLOCK_BYTES)
+        ]
+
+    def decode(self, owner: int, id: str) -> int | None:
+        """Return the sequence that an id stands for, None unless it is an id of this owner."""
+        try:
+            block = urlsafe_b64decode(id + _PADDING)
+        except (NotBase64, ValueError):
+            return None
+        if len(block) != BLOCK_BYTES:
+            return None
+        found, sequence = _BLOCK.unpack(self._cipher.decryptor().update(block))
+        # Base64 has spare bits at its end: only the one spelling that we gave out is an id.
+        if found != owner or self.encode(owner, [sequence]) != [id]:
+            return None
+        return int(sequence)

@@ -1,0 +1,91 @@
+"""From a URL to an open, migrated store: the only factory."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from storage.archive import SqlArchive
+from storage.database import Database
+from storage.errors import StorageError, Unavailable
+from storage.ids import KEY_BYTES, Ids
+from storage.migrate import migrate, pending
+from storage.sqlite import MEMORY, SqliteDatabase
+
+SQLITE = "sqlite:"
+
+
+class SqlStorage:
+    """The stores over one database."""
+
+    def __init__(self, database: Database, ids: Ids) -> None:
+        self._database = database
+        self.archive = SqlArchive(database, ids)
+
+    async def check(self) -> None:
+        """Raise Unavailable unless the store can be written."""
+        async with self._database.write() as connection:
+            await connection.execute("UPDATE secrets SET value = value WHERE name = $1", "ids")
+
+    async def close(self) -> None:
+        """Close every connection. Calling it twice is fine."""
+        await self._database.close()
+
+
+@asynccontextmanager
+async def open_storage(url: str, *, synchronous: str = "full") -> AsyncIterator[SqlStorage]:
+    """Open the store at `sqlite:PATH`, bring its schema up to date, close it at the end.
+
+    Raises Locked, NewerSchema, ChangedMigration, Unavailable.
+    """
+    database = await SqliteDatabase.open(_path(url), synchronous=synchronous)
+    try:
+        await migrate(database)
+        storage = SqlStorage(database, Ids(await _id_key(database)))
+        yield storage
+    finally:
+        await database.close()
+
+
+async def examine(url: str) -> str:
+    """Say in a few words what opening the store would find, and change nothing.
+
+    Raises StorageError where it would fail.
+    """
+    path = _path(url)
+    if path == MEMORY:
+        return "in memory only"
+    if _is_new(path):
+        return f"{path} will be made"
+    database = await SqliteDatabase.open(path, synchronous="full")
+    try:
+        async with database.read() as connection:
+            waiting = await pending(connection, database.name)
+    finally:
+        await database.close()
+    return f"{path}, {len(waiting)} migrations wait" if waiting else f"{path}, up to date"
+
+
+def _is_new(path: str) -> bool:
+    if not Path(path).absolute().parent.is_dir():
+        raise Unavailable(f"{path}: there is no such folder")
+    return not Path(path).exists()
+
+
+def _path(url: str) -> str:
+    if not url.startswith(SQLITE):
+        raise StorageError(f"{url}: not a store this program knows, write {SQLITE}PATH")
+    return url.removeprefix(SQLITE)
+
+
+async def _id_key(database: Database) -> bytes:
+    async with database.write() as connection:
+        await connection.execute(
+            "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            "ids",
+            secrets.token_bytes(KEY_BYTES),
+        )
+        rows = await connection.fetch("SELECT value FROM secrets WHERE name = $1", "ids")
+    return bytes(rows[0][0])

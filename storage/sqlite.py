@@ -1,0 +1,179 @@
+"""SQLite: one writing connection, a few reading ones, one process a file.
+
+The only module that knows aiosqlite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import cache
+from pathlib import Path
+
+import aiosqlite
+
+from storage.database import Connection, Row
+from storage.errors import Locked, Rejected, Unavailable
+
+MEMORY = ":memory:"
+READERS = 2
+BUSY_SECONDS = 5.0
+
+_WRITER_CACHE_KIB = 32 * 1024
+_READER_CACHE_KIB = 16 * 1024
+_PARAMETER = re.compile(r"\$(\d+)")
+
+
+class SqliteDatabase:
+    """An SQLite file in WAL mode, locked to this process."""
+
+    name = "sqlite"
+
+    def __init__(self, path: str, lock: int | None) -> None:
+        self._path = path
+        self._lock = lock
+        self._connections: list[aiosqlite.Connection] = []
+        self._writer_free = asyncio.Lock()
+        self._readers: asyncio.Queue[SqliteConnection] = asyncio.Queue()
+
+    @classmethod
+    async def open(cls, path: str, *, synchronous: str) -> SqliteDatabase:
+        """Open or make the file. Raises Locked, Unavailable.
+
+        `synchronous` is "full" (a commit survives a power cut) or "normal" (it survives a crash
+        of this process).
+        """
+        database = cls(path, None if path == MEMORY else _lock(path))
+        try:
+            await database._connect(synchronous)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def _connect(self, synchronous: str) -> None:
+        self._writer = await self._connection(_WRITER_CACHE_KIB)
+        # Larger pages keep a message of usual size in one piece.
+        await self._writer.execute("PRAGMA page_size = 8192")
+        await self._writer.execute("PRAGMA journal_mode = WAL")
+        await self._writer.execute(f"PRAGMA synchronous = {synchronous}")
+        if self._path == MEMORY:
+            return
+        for _ in range(READERS):
+            reader = await self._connection(_READER_CACHE_KIB)
+            await reader.execute("PRAGMA query_only = ON")
+            self._readers.put_nowait(reader)
+
+    async def _connection(self, cache_kib: int) -> SqliteConnection:
+        with _translated():
+            driver = await aiosqlite.connect(
+                self._path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256
+            )
+        self._connections.append(driver)
+        connection = SqliteConnection(driver)
+        await connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        return connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Connection]:
+        """Open a transaction on the writing connection."""
+        async with self._writer_free:
+            await self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                await self._writer.execute("COMMIT")
+            except BaseException:
+                await self._writer.rollback()
+                raise
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """Lend a reading connection."""
+        if self._path == MEMORY:
+            async with self._writer_free:
+                yield self._writer
+            return
+        reader = await self._readers.get()
+        try:
+            yield reader
+        finally:
+            self._readers.put_nowait(reader)
+
+    async def close(self) -> None:
+        """Close every connection and give the file free. Calling it twice is fine."""
+        while self._connections:
+            await self._connections.pop().close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class SqliteConnection:
+    """A connection that speaks `$1` parameters and raises `storage.errors`."""
+
+    def __init__(self, driver: aiosqlite.Connection) -> None:
+        self._driver = driver
+
+    async def execute(self, sql: str, *values: object) -> None:
+        """Run a statement."""
+        with _translated():
+            cursor = await self._driver.execute(_numbered(sql), values)
+            await cursor.close()
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each row of values."""
+        with _translated():
+            cursor = await self._driver.executemany(_numbered(sql), rows)
+            await cursor.close()
+
+    async def fetch(self, sql: str, *values: object) -> list[Row]:
+        """Run a query and return all its rows."""
+        with _translated():
+            return list(await self._driver.execute_fetchall(_numbered(sql), values))
+
+    async def rollback(self) -> None:
+        """Undo the open transaction, if there is one."""
+        # SQLite has ended the transaction by itself after some errors, a full disk for one.
+        if self._driver.in_transaction:
+            await self.execute("ROLLBACK")
+
+
+@cache
+def _numbered(sql: str) -> str:
+    return _PARAMETER.sub(r"?\1", sql)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError) as error:
+        raise Rejected(str(error)) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise Rejected(str(error)) from error
+    except sqlite3.Error as error:
+        raise Unavailable(str(error)) from error
+
+
+def _lock(path: str) -> int:
+    """Lock the file to this process, by a file beside it.
+
+    Not by the file itself: closing a second descriptor of it would drop SQLite's own locks.
+    """
+    try:
+        # Messages are nobody else's to read: made here, so that SQLite's files take its mode.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        lock = os.open(Path(f"{path}-lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise Unavailable(f"{path}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise Locked(f"{path} is used by another process") from error
+    return lock
