@@ -1,0 +1,79 @@
+"""Every refusal, said once: its XMPP condition, its HTTP status, its default message.
+
+The edges translate: `component.xmpp.errors` into stanza errors (RFC 6120 section 8.3.3),
+`component.web.errors` into JSON. Nothing else decides conditions or statuses.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refused(Exception):
+    """The request cannot be served."""
+
+    condition: ClassVar[str] = "internal-server-error"
+    #: The XMPP error type: what the asker can do about it (RFC 6120 section 8.3.2).
+    kind: ClassVar[str] = "cancel"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str = "") -> None:
+        """Take a message for the asker; the docstring of the class where it is empty."""
+        self.message = message or (type(self).__doc__ or "")
+        super().__init__(self.message)
+
+
+class BadRequest(Refused):
+    """The request is malformed."""
+
+    condition = "bad-request"
+    kind = "modify"
+    status = 400
+
+
+class NotAuthorized(Refused):
+    """The caller has not shown who it is."""
+
+    condition = "not-authorized"
+    kind = "auth"
+    status = 401
+
+
+class Forbidden(Refused):
+    """This archive is not yours to read."""
+
+    condition = "forbidden"
+    kind = "auth"
+    status = 403
+
+
+class ItemNotFound(Refused):
+    """There is no such item in this archive."""
+
+    condition = "item-not-found"
+    kind = "cancel"
+    status = 404
+
+
+class TooLarge(Refused):
+    """The request is larger than this server takes."""
+
+    condition = "policy-violation"
+    kind = "modify"
+    status = 413
+
+
+class NotImplementedHere(Refused):
+    """This feature is not implemented."""
+
+    condition = "feature-not-implemented"
+    kind = "cancel"
+    status = 501
+
+
+class Overloaded(Refused):
+    """The archive cannot take more at the moment: try again shortly."""
+
+    condition = "resource-constraint"
+    kind = "wait"
+    status = 503

@@ -1,0 +1,23 @@
+"""Parts of addresses (RFC 7622), read from strings that are already prepared."""
+
+from __future__ import annotations
+
+
+def bare(jid: str) -> str:
+    """Return the address without its resource."""
+    return jid.partition("/")[0]
+
+
+def resource(jid: str) -> str:
+    """Return the resource, "" when there is none."""
+    return jid.partition("/")[2]
+
+
+def domain(jid: str) -> str:
+    """Return the domain."""
+    return bare(jid).rpartition("@")[2]
+
+
+def local(jid: str) -> str:
+    """Return the local part, "" when there is none."""
+    return bare(jid).rpartition("@")[0]

@@ -1,0 +1,101 @@
+"""What is kept: a pure decision on one stanza, with its reason.
+
+XEP-0313 section 5 (business rules for storing), XEP-0334 (hints).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from component.core import jids
+from component.core.stanza import NS_CLIENT, Stanza
+
+_HINTS = "urn:xmpp:hints"
+_NO_STORE = frozenset({(_HINTS, "no-store"), (_HINTS, "no-permanent-store")})
+_STORE = (_HINTS, "store")
+
+#: Copies of messages that were archived when they were first sent, and archives being read.
+_COPIES = frozenset(
+    {
+        ("urn:xmpp:mam:2", "result"),
+        ("urn:xmpp:carbons:2", "sent"),
+        ("urn:xmpp:carbons:2", "received"),
+        ("http://jabber.org/protocol/pubsub#event", "event"),
+    }
+)
+
+_BODY = (NS_CLIENT, "body")
+
+#: What is worth keeping although it has no body.
+_MEANINGFUL = {
+    ("urn:xmpp:eme:0", "encryption"): "encrypted",
+    ("urn:xmpp:omemo:2", "encrypted"): "encrypted",
+    ("eu.siacs.conversations.axolotl", "encrypted"): "encrypted",
+    ("urn:xmpp:openpgp:0", "openpgp"): "encrypted",
+    ("jabber:x:encrypted", "x"): "encrypted",
+    ("urn:xmpp:message-correct:0", "replace"): "correction",
+    ("urn:xmpp:message-retract:1", "retract"): "retraction",
+    ("urn:xmpp:message-moderate:1", "moderate"): "moderation",
+    ("urn:xmpp:fasten:0", "apply-to"): "retraction",
+    ("urn:xmpp:reactions:0", "reactions"): "reaction",
+    ("jabber:x:conference", "x"): "invitation",
+    ("urn:xmpp:jingle-message:0", "propose"): "call",
+    ("urn:xmpp:jingle-message:0", "accept"): "call",
+    ("urn:xmpp:jingle-message:0", "reject"): "call",
+    ("urn:xmpp:jingle-message:0", "retract"): "call",
+}
+
+_RECEIPT = ("urn:xmpp:receipts", "received")
+_MARKERS = frozenset(
+    {
+        ("urn:xmpp:chat-markers:0", "received"),
+        ("urn:xmpp:chat-markers:0", "displayed"),
+        ("urn:xmpp:chat-markers:0", "acknowledged"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the operator wants kept beside what has a body."""
+
+    groupchat: bool = True  #: messages of rooms, in the archives of the users in them
+    receipts: bool = True  #: delivery receipts (XEP-0184)
+    markers: bool = True  #: chat markers (XEP-0333)
+
+    def judge(self, stanza: Stanza) -> tuple[bool, str]:
+        """Return whether a stanza is kept, and why."""
+        payloads = stanza.payloads
+        if stanza.type == "error":
+            return False, "error"
+        if not payloads.isdisjoint(_COPIES):
+            return False, "copy"
+        if not payloads.isdisjoint(_NO_STORE):
+            return False, "no-store"
+        if stanza.type == "groupchat" and not self.groupchat:
+            return False, "groupchat"
+        if stanza.type == "groupchat" and _is_history(stanza):
+            return False, "room history"
+        if _STORE in payloads:
+            return True, "store"
+        if stanza.type == "headline":
+            return False, "headline"
+        if _BODY in payloads:
+            return True, "body"
+        return self._judge_without_body(payloads)
+
+    def _judge_without_body(self, payloads: frozenset[tuple[str, str]]) -> tuple[bool, str]:
+        for payload in payloads:
+            if payload in _MEANINGFUL:
+                return True, _MEANINGFUL[payload]
+        if _RECEIPT in payloads:
+            return self.receipts, "receipt"
+        if not payloads.isdisjoint(_MARKERS):
+            return self.markers, "marker"
+        return False, "nothing to keep"
+
+
+def _is_history(stanza: Stanza) -> bool:
+    """Whether a room repeats what was said before its occupant came (XEP-0045 section 7.2.13)."""
+    room = jids.bare(stanza.sender)
+    return any(server in (room, jids.domain(room)) for server, _ in stanza.delays)

@@ -1,0 +1,106 @@
+"""A message stanza as the rules see it: who, whom, what kind, and a digest of what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from component.core.errors import BadRequest
+from component.core.times import parse_time
+from component.core.xml import Element, Malformed, cut, standalone
+from component.core.xml import parse as parse_xml
+
+NS_CLIENT = "jabber:client"
+NS_DELAY = "urn:xmpp:delay"
+NS_STANZA_ID = "urn:xmpp:sid:0"
+
+ORIGIN_BYTES = 16
+
+#: What servers add on the way: the same message has it in one copy and not in the other.
+_ADDED = frozenset({(NS_DELAY, "delay"), (NS_STANZA_ID, "stanza-id"), (NS_CLIENT, "error")})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stanza:
+    """One message stanza."""
+
+    sender: str  #: from, as written: a full JID mostly
+    recipient: str  #: to, as written
+    id: str  #: "" when it has none
+    type: str  #: RFC 6121 section 5.2.2; normal when it has none
+    payloads: frozenset[tuple[str, str]]  #: namespace and name of each child
+    body: str | None  #: text of the first body, None without one
+    #: when the server of that domain took it into its keeping (XEP-0203), by domain, microseconds
+    delays: tuple[tuple[str, int], ...]
+    digest: bytes  #: the same for all copies of what the sender wrote
+    raw: bytes  #: the whole stanza
+
+    def origin(self, recipient: str, slot: int | None = None) -> bytes:
+        """Return what is the same for every copy of this message to that recipient.
+
+        `slot` stands in for the id of a message that has none.
+        """
+        what = (self.sender, recipient, self.id, "" if slot is None else str(slot))
+        key = blake2b(self.digest, digest_size=ORIGIN_BYTES)
+        for part in what:
+            encoded = part.encode()
+            key.update(b"%d:%b" % (len(encoded), encoded))
+        return key.digest()
+
+    @property
+    def xml(self) -> str:
+        """The stanza as a document of its own. Raises Malformed."""
+        return standalone(self.raw).decode()
+
+
+def read(element: Element, raw: bytes) -> Stanza:
+    """Return the message stanza that an element of these bytes is."""
+    body = element.child(NS_CLIENT, "body")
+    children = element.elements
+    return Stanza(
+        sender=element.get("from"),
+        recipient=element.get("to"),
+        id=element.get("id"),
+        type=element.get("type") or "normal",
+        payloads=frozenset((child.ns, child.name) for child in children),
+        body=None if body is None else body.text,
+        delays=tuple(_delays(children)),
+        digest=_digest(element, raw),
+        raw=raw,
+    )
+
+
+def parse(text: str) -> Stanza:
+    """Read one message stanza. Raises BadRequest."""
+    try:
+        raw = standalone(text.strip().encode())
+        element = parse_xml(raw)
+    except (Malformed, UnicodeEncodeError) as error:
+        raise BadRequest(f"xml: {error}") from error
+    if element.name != "message":
+        raise BadRequest("xml: one <message/> element is expected")
+    return read(element, raw)
+
+
+def _digest(element: Element, raw: bytes) -> bytes:
+    # Sorted, because servers move children about while they add theirs.
+    said = sorted(
+        cut(raw, element, child)
+        for child in element.elements
+        if (child.ns, child.name) not in _ADDED
+    )
+    digest = blake2b(digest_size=ORIGIN_BYTES)
+    for child in said:
+        digest.update(b"%d:%b" % (len(child), child))
+    return digest.digest()
+
+
+def _delays(children: list[Element]) -> list[tuple[str, int]]:
+    delays = []
+    for child in children:
+        if child.ns == NS_DELAY and child.name == "delay":
+            try:
+                delays.append((child.get("from"), parse_time(child.get("stamp"))))
+            except BadRequest:
+                continue
+    return delays

@@ -1,0 +1,45 @@
+"""Times as XMPP writes them (XEP-0082) and as the store keeps them: microseconds in UTC."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+from component.core.errors import BadRequest
+
+_PROFILE = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def now() -> int:
+    """Return the time of the clock in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def parse_time(text: str) -> int:
+    """Return the microseconds since the epoch of a DateTime (XEP-0082 section 3.2).
+
+    More than six digits of a second are cut. Raises BadRequest.
+    """
+    match = _PROFILE.fullmatch(text)
+    if match is None:
+        raise BadRequest(f"{text[:40]!r} is not a time like 2026-01-31T12:00:00Z")
+    seconds, fraction, sign, hours, minutes = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{seconds}+00:00")
+        if sign:
+            offset = timedelta(hours=int(hours), minutes=int(minutes))
+            moment = moment - offset if sign == "+" else moment + offset
+    except (ValueError, OverflowError) as error:
+        raise BadRequest(f"{text[:40]!r} is not a time: {error}") from error
+    return (moment - _EPOCH) // _MICROSECOND + int((fraction or "0")[:6].ljust(6, "0"))
+
+
+def format_time(at: int) -> str:
+    """Return a time as a DateTime with six digits and Z."""
+    moment = _EPOCH + timedelta(microseconds=at)
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

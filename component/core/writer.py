@@ -1,0 +1,127 @@
+"""The one queue into the store: group commit, back-pressure, and reads that see writes.
+
+What gathers while one commit is under way goes into the next; there is no timer. Nothing that was
+taken is ever dropped: a store that fails is tried again until it takes the batch, and meanwhile
+the queue fills and the socket is no longer read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from component.core.errors import Overloaded
+from storage.errors import Rejected, StorageError
+from storage.interface import Archive
+from storage.rows import Entry, Removal
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_SECONDS = 0.1
+LAST_RETRY_SECONDS = 5.0
+
+Work = Entry | Removal
+
+
+class Writer:
+    """Writes entries in the order in which they were put, many to a commit."""
+
+    def __init__(
+        self, archive: Archive, *, capacity: int, on_pressure: Callable[[bool], None]
+    ) -> None:
+        """`on_pressure` hears True when `capacity` entries wait, False when half of it is free."""
+        self._archive = archive
+        self._capacity = capacity
+        self._on_pressure = on_pressure
+        self._queue: list[Work] = []
+        self._put = 0
+        self._done = 0
+        self._wake = asyncio.Event()
+        self._progress = asyncio.Condition()
+        self._pressed = False
+        self._stopping = False
+        self.is_healthy = True
+
+    @property
+    def backlog(self) -> int:
+        """How many entries are not durable yet."""
+        return self._put - self._done
+
+    def put(self, work: Sequence[Work]) -> None:
+        """Queue work; it is durable once `settled` returns."""
+        if not work:
+            return
+        self._queue.extend(work)
+        self._put += len(work)
+        self._wake.set()
+        if not self._pressed and self.backlog >= self._capacity:
+            self._pressed = True
+            self._on_pressure(True)
+
+    async def settled(self) -> None:
+        """Wait until everything that was put before this call is durable."""
+        target = self._put
+        if self._done >= target:
+            return
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._done >= target)
+
+    async def store(self, work: Sequence[Work]) -> None:
+        """Put work and wait until it is durable. Raises Overloaded when the queue is full."""
+        if self._pressed:
+            raise Overloaded
+        self.put(work)
+        await self.settled()
+
+    async def run(self) -> None:
+        """Write until `stop` is called and nothing waits any more."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                batch, self._queue = self._queue, []
+                await self._write(batch)
+                await self._advance(len(batch))
+            if self._stopping:
+                return
+
+    def stop(self) -> None:
+        """Let `run` return once the queue is empty."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _write(self, batch: list[Work]) -> None:
+        pause = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._archive.append(batch)
+            except Rejected:
+                await self._write_apart(batch)
+            except StorageError as error:
+                self.is_healthy = False
+                log.error("archive cannot be written, %d waiting: %s", self.backlog, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LAST_RETRY_SECONDS)
+                continue
+            if not self.is_healthy:
+                log.warning("archive can be written again")
+            self.is_healthy = True
+            return
+
+    async def _write_apart(self, batch: list[Work]) -> None:
+        """Halve a batch until the entry that the store will never take stands alone."""
+        if len(batch) == 1:
+            log.error("left out of the archive of %s: the store refuses it", batch[0].owner)
+            return
+        middle = len(batch) // 2
+        await self._write(batch[:middle])
+        await self._write(batch[middle:])
+
+    async def _advance(self, count: int) -> None:
+        async with self._progress:
+            self._done += count
+            self._progress.notify_all()
+        if self._pressed and self.backlog <= self._capacity // 2:
+            self._pressed = False
+            self._on_pressure(False)

@@ -1,0 +1,266 @@
+"""Elements cut out of a stream of bytes, each with its place in the bytes it came from.
+
+One incremental parser serves the XMPP stream and single documents. It resolves namespaces itself:
+expat would end the whole stream at a prefix without a declaration, and ejabberd passes such ones
+on (a client may declare a prefix on its own stream header, which is not forwarded).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NoReturn
+from xml.parsers import expat
+
+NS_XML = "http://www.w3.org/XML/1998/namespace"
+
+#: A piece of markup that goes on for this many times the size of a stanza has no end.
+ENDLESS = 16
+
+_START_TAG = re.compile(
+    rb"<[^\s/>]+(?:\s+[^\s=/>]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s*(?P<closed>/?)>"
+)
+
+
+class Malformed(Exception):
+    """The bytes are not XML as XMPP allows it (RFC 6120 section 11)."""
+
+
+class Element:
+    """An element: its names, attributes, text, children, and where its bytes are."""
+
+    __slots__ = ("attributes", "children", "default", "end", "name", "ns", "prefixes", "start")
+
+    def __init__(
+        self, name: str, attributes: dict[str, str], parent: Element | None, start: int
+    ) -> None:
+        self.attributes = attributes  #: by name as written
+        self.start = start  #: first byte, counted from the start of the input
+        self.end = 0  #: first byte behind it
+        self.children: list[Element | str] = []  #: text among them, as it stands
+        inherited = parent.default if parent else ""
+        #: namespace of names without a prefix
+        self.default: str = attributes.get("xmlns", inherited)
+        #: namespaces of prefixes, None where none was ever declared
+        self.prefixes: dict[str, str] | None = _declared(
+            attributes, parent.prefixes if parent else None
+        )
+        prefix, colon, local = name.partition(":")
+        if colon:
+            self.ns = (self.prefixes or {}).get(prefix, f"undeclared:{prefix}")
+            self.name = local
+        else:
+            self.ns = self.default
+            self.name = name
+
+    def get(self, attribute: str) -> str:
+        """Return an attribute, "" when it is absent."""
+        return self.attributes.get(attribute, "")
+
+    @property
+    def elements(self) -> list[Element]:
+        """The children that are elements."""
+        return [child for child in self.children if isinstance(child, Element)]
+
+    def child(self, ns: str, name: str) -> Element | None:
+        """Return the first child of this name."""
+        for child in self.children:
+            if isinstance(child, Element) and child.name == name and child.ns == ns:
+                return child
+        return None
+
+    @property
+    def text(self) -> str:
+        """The text directly within."""
+        return "".join(child for child in self.children if isinstance(child, str))
+
+
+def _declared(
+    attributes: dict[str, str], inherited: dict[str, str] | None
+) -> dict[str, str] | None:
+    for name in attributes:
+        if name.startswith("xmlns:"):
+            new = {n[6:]: ns for n, ns in attributes.items() if n.startswith("xmlns:")}
+            return {**(inherited or {}), **new}
+    return inherited
+
+
+class Parser:
+    """Cuts the children of the root (`level` 1), or the root itself (`level` 0), out of bytes."""
+
+    def __init__(
+        self,
+        on_element: Callable[[Element, bytes], None],
+        *,
+        level: int,
+        max_bytes: int,
+        max_depth: int,
+        keep_depth: int,
+    ) -> None:
+        """`on_element` hears each whole element, with its bytes.
+
+        Elements of more than `max_bytes`, or with children deeper than `max_depth`, are left out
+        and counted in `skipped`: users make them, and users must not be able to end the stream.
+        Children deeper than `keep_depth` are read, but only their bytes are kept.
+        """
+        self._on_element = on_element
+        self._level = level
+        self._max_bytes = max_bytes
+        self._max_depth = max_depth
+        self._keep_depth = keep_depth
+        self._buffer = bytearray()
+        self._base = 0  # place of the first buffered byte in the input
+        self._depth = 0
+        self._open: list[Element] = []  # from `level` on
+        self._skipping = False
+        self._silent = 0  # bytes that made no event yet
+        self.root: Element | None = None  #: the root of `level` 1, once its start tag was read
+        self.is_closed = False  #: whether the root of `level` 1 has ended
+        self.skipped = 0
+        self._expat = self._make_expat()
+
+    def _make_expat(self) -> expat.XMLParserType:
+        parser = expat.ParserCreate("utf-8")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = _refuse
+        parser.CommentHandler = _refuse
+        parser.ProcessingInstructionHandler = _refuse
+        # Newer versions of expat put off events to save work, but a stanza must not wait.
+        if hasattr(parser, "SetReparseDeferralEnabled"):
+            parser.SetReparseDeferralEnabled(False)
+        return parser
+
+    def feed(self, data: bytes, *, final: bool = False) -> None:
+        """Read on. Raises Malformed; nothing can be read after that."""
+        self._buffer += data
+        seen = self._expat.CurrentByteIndex
+        try:
+            self._expat.Parse(data, final)
+        except expat.ExpatError as error:
+            raise Malformed(f"not well-formed: {expat.errors.messages[error.code]}") from error
+        self._silent = 0 if self._expat.CurrentByteIndex != seen else self._silent + len(data)
+        if self._silent > self._max_bytes * ENDLESS:
+            raise Malformed("a piece of markup has no end")
+        if self._open and len(self._buffer) > self._max_bytes:
+            self._skipping = True
+        if self._skipping:
+            self._forget(self._base + len(self._buffer))
+
+    def _forget(self, place: int) -> None:
+        """Let go of the bytes before this place."""
+        if place > self._base:
+            del self._buffer[: place - self._base]
+            self._base = place
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        depth = self._depth
+        self._depth = depth + 1
+        if depth < self._level:
+            self.root = Element(name, attributes, None, self._expat.CurrentByteIndex)
+            return
+        if depth > self._max_depth:
+            self._skipping = True
+        if depth > self._keep_depth or self._skipping:
+            return
+        parent = self._open[-1] if self._open else self.root
+        element = Element(name, attributes, parent, self._expat.CurrentByteIndex)
+        if depth == self._level:
+            self._forget(element.start)
+        elif parent is not None:
+            parent.children.append(element)
+        self._open.append(element)
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        depth = self._depth
+        if depth < self._level:
+            self.is_closed = True
+        elif self._skipping:
+            if depth == self._level:
+                self._open.clear()
+                self._skipping = False
+                self.skipped += 1
+        elif depth <= self._keep_depth:
+            element = self._open.pop()
+            element.end = self._place_behind(element)
+            if depth == self._level:
+                raw = bytes(self._buffer[element.start - self._base : element.end - self._base])
+                self._forget(element.end)
+                self._on_element(element, raw)
+
+    def _text(self, text: str) -> None:
+        if self._open and self._depth == self._level + len(self._open) and not self._skipping:
+            self._open[-1].children.append(text)
+
+    def _place_behind(self, element: Element) -> int:
+        """Return the first place behind an element whose end expat has just told.
+
+        For <a></a> expat stands before the end tag, for <a/> behind all of it.
+        """
+        here = self._expat.CurrentByteIndex - self._base
+        if self._buffer[here - 2 : here] == b"/>":
+            tag = _START_TAG.match(self._buffer, element.start - self._base)
+            if tag and tag["closed"]:
+                return here + self._base
+        return self._buffer.index(b">", here) + 1 + self._base
+
+
+def cut(raw: bytes, outer: Element, inner: Element) -> bytes:
+    """Return the bytes of an element within the bytes of one around it."""
+    return raw[inner.start - outer.start : inner.end - outer.start]
+
+
+def parse(text: bytes, *, keep_depth: int = 8) -> Element:
+    """Read one document and return its root. Raises Malformed."""
+    found: list[Element] = []
+    parser = Parser(
+        lambda element, _: found.append(element),
+        level=0,
+        max_bytes=len(text) + 1,
+        max_depth=len(text),
+        keep_depth=keep_depth,
+    )
+    parser.feed(text, final=True)
+    return found[0]
+
+
+def standalone(raw: bytes) -> bytes:
+    """Return an element as a well-formed document, declaring the prefixes that it lacks.
+
+    Raises Malformed where more is wrong with it than that.
+    """
+    try:
+        expat.ParserCreate(namespace_separator=" ").Parse(raw, True)
+    except expat.ExpatError as error:
+        if error.code != expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]:
+            raise Malformed(expat.errors.messages[error.code]) from error
+    else:
+        return raw
+    lacking = _undeclared(parse(raw, keep_depth=len(raw)))
+    declarations = "".join(f" xmlns:{p}='urn:muniment:undeclared:{p}'" for p in sorted(lacking))
+    name = re.match(rb"<[^\s/>]+", raw)
+    if name is None:
+        raise Malformed("does not begin with an element")
+    return raw[: name.end()] + declarations.encode() + raw[name.end() :]
+
+
+def _undeclared(element: Element) -> set[str]:
+    """Return the prefixes that an element or any in it uses without a declaration."""
+    lacking = set()
+    elements = [element]
+    while elements:
+        one = elements.pop()
+        elements += one.elements
+        known = one.prefixes or {}
+        used = [name.partition(":")[0] for name in one.attributes if ":" in name]
+        if one.ns.startswith("undeclared:"):
+            lacking.add(one.ns.partition(":")[2])
+        lacking |= {prefix for prefix in used if prefix not in known} - {"xml", "xmlns"}
+    return lacking
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise Malformed("DTDs, comments and processing instructions are not XMPP")
