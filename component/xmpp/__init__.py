@@ -1,0 +1,1 @@
+"""The stream to ejabberd, and one module a feature. The only package that knows slixmpp."""

@@ -1,0 +1,136 @@
+"""Keeps the stream up: connects, notices a dead peer (XEP-0199), backs off, drains at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from slixmpp.exceptions import IqError, IqTimeout
+
+from component.xmpp.stream import Stream
+
+log = logging.getLogger(__name__)
+
+NS_PING = "urn:xmpp:ping"
+
+FIRST_PAUSE_SECONDS = 0.5
+HANDSHAKE_SECONDS = 10.0
+
+#: Stream errors that no second try will mend: someone has to change a configuration.
+FINAL = frozenset({"not-authorized", "host-unknown", "conflict", "invalid-namespace"})
+
+
+class ServerRefused(Exception):
+    """The server does not take this component."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long what may take, in seconds."""
+
+    ping_interval: float
+    ping_timeout: float
+    reconnect_max: float
+    drain: float
+
+
+class Connection:
+    """Keeps one stream up until it is told to stop."""
+
+    def __init__(
+        self, stream: Stream, address: str, port: int, ping_to: str, patience: Patience
+    ) -> None:
+        self._stream = stream
+        self._address = address
+        self._port = port
+        self._ping_to = ping_to
+        self._patience = patience
+        self._was_up = False
+
+    async def run(self) -> None:
+        """Stay connected for ever. Raises ServerRefused when it never was, and never will be."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            if await self._connect():
+                pause = FIRST_PAUSE_SECONDS
+                await self._stay()
+                log.warning("connection to the server lost: %s", self._reason())
+            else:
+                log.warning(
+                    "no connection to %s:%d: %s", self._address, self._port, self._reason()
+                )
+                if not self._was_up and self._stream.refusal in FINAL:
+                    raise ServerRefused(self._explanation())
+            # Spread out, so that all that lost the same server do not return at once.
+            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
+            pause = min(pause * 2, self._patience.reconnect_max)
+
+    async def probe(self) -> None:
+        """Connect once and leave again. Raises ServerRefused with the reason."""
+        if not await self._connect():
+            raise ServerRefused(self._explanation())
+        await self.close()
+
+    async def close(self) -> None:
+        """End the stream, having read all that the server had sent before it heard of it."""
+        if self._stream.is_connected():
+            await self._stream.disconnect(wait=self._patience.drain)
+
+    async def _connect(self) -> bool:
+        up = asyncio.ensure_future(self._stream.wait_until("session_start", HANDSHAKE_SECONDS))
+        lost = asyncio.ensure_future(self._stream.wait_until("disconnected", HANDSHAKE_SECONDS))
+        try:
+            await self._stream.connect(self._address, self._port)
+            if not self._stream.is_connected():
+                return False
+            await asyncio.wait([up, lost], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in (up, lost):
+                future.cancel()
+            await asyncio.gather(up, lost, return_exceptions=True)
+        if not self._stream.is_up:
+            self._stream.abort()
+            return False
+        self._was_up = True
+        log.info("connected to %s:%d as %s", self._address, self._port, self._stream.boundjid)
+        return True
+
+    async def _stay(self) -> None:
+        """Return when the connection is lost, or when the server answers no longer."""
+        while self._stream.is_up:
+            lost = self._stream.disconnected
+            done, _ = await asyncio.wait([lost], timeout=self._patience.ping_interval)
+            # Unread answers prove nothing: we are the slow ones then.
+            if done or not self._stream.is_reading:
+                continue
+            if not await self._answers():
+                log.warning("the server does not answer any more")
+                self._stream.abort()
+                await asyncio.wait([lost], timeout=self._patience.ping_timeout)
+
+    async def _answers(self) -> bool:
+        ping = self._stream.make_iq_get(ito=self._ping_to, ifrom=self._stream.boundjid)
+        ping.xml.append(Element(f"{{{NS_PING}}}ping"))
+        try:
+            await ping.send(timeout=self._patience.ping_timeout)
+        except IqTimeout:
+            return not self._stream.is_reading
+        except IqError:
+            # "I do not know pings" is an answer too.
+            return True
+        return True
+
+    def _reason(self) -> str:
+        return self._stream.refusal or str(self._stream.disconnect_reason or "no answer")
+
+    def _explanation(self) -> str:
+        refusal = self._stream.refusal
+        where = f"{self._address}:{self._port}"
+        if refusal == "not-authorized":
+            return f"{where} refuses xmpp.secret: it must be the password of this host there"
+        if refusal is None:
+            return f"{where} does not answer: is ejabberd_service listening there?"
+        return f"{where} refuses {self._stream.boundjid}: {refusal}"

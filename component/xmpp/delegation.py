@@ -1,0 +1,61 @@
+"""XEP-0355: Namespace Delegation, version 0.5. Queries to users that their server hands to us.
+
+ejabberd speaks urn:xmpp:delegation:1 in every version so far, the XEP and Prosody :2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from xml.etree.ElementTree import Element
+
+from slixmpp.xmlstream.stanzabase import StanzaBase
+
+from component.core import jids
+from component.core.ports import Jids
+from component.xmpp.exchange import NS_CLIENT, Delegated
+from component.xmpp.gate import NS_FORWARD
+from component.xmpp.privilege import Privileges
+
+NAMESPACES = ("urn:xmpp:delegation:2", "urn:xmpp:delegation:1")
+
+
+class Delegation:
+    """Unwraps queries from the virtual hosts."""
+
+    def __init__(self, privileges: Privileges, addresses: Jids, hosts: Collection[str]) -> None:
+        self._privileges = privileges
+        self._addresses = addresses
+        self._hosts = frozenset(hosts)
+
+    def unwrap(self, iq: StanzaBase) -> tuple[Element, Delegated] | None:
+        """Return the query in a delegated stanza and the way back, None if it is not one.
+
+        The addresses inside are believed, because only a virtual host itself is listened to, and
+        only about its own users.
+        """
+        host = str(iq["from"])
+        if host not in self._hosts:
+            return None
+        for namespace in NAMESPACES:
+            path = f"{{{namespace}}}delegation/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
+            inner = iq.xml.find(path)
+            if inner is not None:
+                exchange = self._exchange(iq, namespace, inner)
+                return (inner, exchange) if jids.domain(exchange.owner) == host else None
+        return None
+
+    def _exchange(self, iq: StanzaBase, namespace: str, inner: Element) -> Delegated:
+        host = str(iq["from"])
+        asker = self._addresses.prepare(inner.get("from", ""))
+        # Prosody leaves it out when a user asks about himself.
+        addressee = self._addresses.prepare(inner.get("to") or jids.bare(asker))
+        return Delegated(
+            component=str(iq["to"]),
+            host=host,
+            outer_id=iq["id"],
+            delegation=namespace,
+            privilege=self._privileges.sending(host),
+            asker=asker,
+            addressee=addressee,
+            id=inner.get("id", ""),
+        )

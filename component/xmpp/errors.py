@@ -1,0 +1,28 @@
+"""From an exception to a stanza error (RFC 6120 section 8.3)."""
+
+from __future__ import annotations
+
+import logging
+from xml.sax.saxutils import escape
+
+from component.core.errors import Refused
+
+log = logging.getLogger(__name__)
+
+NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+
+
+def refusal(error: Exception) -> Refused:
+    """Return what the asker may know of an exception."""
+    if isinstance(error, Refused):
+        return error
+    log.error("query failed", exc_info=error)
+    return Refused("something went wrong here, and its log says what")
+
+
+def error_xml(refused: Refused) -> str:
+    """Return the <error/> element that says a refusal."""
+    return (
+        f"<error type='{refused.kind}'><{refused.condition} xmlns='{NS_STANZAS}'/>"
+        f"<text xmlns='{NS_STANZAS}' xml:lang='en'>{escape(refused.message)}</text></error>"
+    )

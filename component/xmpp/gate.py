@@ -1,0 +1,84 @@
+"""What stands before slixmpp: copies go to the archive, the rest goes on, the bad stays out.
+
+slixmpp alone would handle stanzas before the handshake, expand entities, and end the stream at a
+prefix that some user never declared. And copies are most of the traffic: no stanza object is ever
+made of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from xml.sax.saxutils import quoteattr
+
+from component.core.xml import Element, Malformed, Parser, standalone
+
+log = logging.getLogger(__name__)
+
+NS_COMPONENT = "jabber:component:accept"
+NS_STREAM = "http://etherx.jabber.org/streams"
+NS_FORWARD = "urn:xmpp:forward:0"
+
+#: stream, outer stanza, forwarded, copied stanza, its payloads
+KEPT_DEPTH = 4
+
+
+class Gate:
+    """Reads one stream from its first byte on."""
+
+    def __init__(
+        self,
+        on_copy: Callable[[Element, bytes], None],
+        deliver: Callable[[bytes], None],
+        *,
+        max_bytes: int,
+        max_depth: int,
+    ) -> None:
+        """`on_copy` hears messages that carry a forwarded stanza, `deliver` gets all else."""
+        self._on_copy = on_copy
+        self._deliver = deliver
+        self._parser = Parser(
+            self._stanza,
+            level=1,
+            max_bytes=max_bytes,
+            max_depth=max_depth,
+            keep_depth=KEPT_DEPTH,
+        )
+        self._has_header = False
+        self._is_open = False
+        self._skipped = 0
+
+    def feed(self, data: bytes) -> None:
+        """Read on. Raises Malformed when the stream cannot be trusted any longer."""
+        self._parser.feed(data)
+        self._header()
+        if self._parser.skipped > self._skipped:
+            self._skipped = self._parser.skipped
+            log.warning("left out a stanza that is too large or too deep")
+        if self._parser.is_closed:
+            self._deliver(b"</stream:stream>")
+
+    def _header(self) -> None:
+        root = self._parser.root
+        if self._has_header or root is None:
+            return
+        self._has_header = True
+        if (root.ns, root.name) != (NS_STREAM, "stream"):
+            raise Malformed("the server does not speak XMPP")
+        attributes = "".join(f" {name}={quoteattr(v)}" for name, v in root.attributes.items())
+        self._deliver(f"<stream:stream{attributes}>".encode())
+
+    def _stanza(self, element: Element, raw: bytes) -> None:
+        self._header()
+        if element.ns == NS_STREAM:
+            # Its prefix is declared in the header.
+            self._deliver(raw)
+        elif (element.ns, element.name) == (NS_COMPONENT, "handshake"):
+            self._is_open = True
+            self._deliver(raw)
+        elif not self._is_open:
+            log.warning("dropped a stanza that came before the handshake")
+        elif element.name == "message" and element.child(NS_FORWARD, "forwarded"):
+            self._on_copy(element, raw)
+        else:
+            self._deliver(standalone(raw))

@@ -1,0 +1,109 @@
+"""XEP-0114: Jabber Component Protocol, version 1.6. One stream, on slixmpp, behind the gate."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import BaseTransport, Transport
+from collections.abc import Callable
+
+from slixmpp import ComponentXMPP
+
+from component.core.xml import Element, Malformed
+from component.xmpp.gate import Gate
+
+log = logging.getLogger(__name__)
+
+
+class Stream(ComponentXMPP):
+    """A component's stream; `component.xmpp.connection` keeps it up."""
+
+    def __init__(
+        self,
+        jid: str,
+        secret: str,
+        *,
+        on_copy: Callable[[Element, bytes], None],
+        max_stanza_bytes: int,
+        max_stanza_depth: int,
+    ) -> None:
+        super().__init__(jid, secret)
+        self._on_copy = on_copy
+        self._max_stanza_bytes = max_stanza_bytes
+        self._max_stanza_depth = max_stanza_depth
+        self._gate: Gate | None = None
+        self._is_reading = True
+        self._writable = asyncio.Event()
+        #: the condition with which the server ended the stream (RFC 6120 section 4.9.3)
+        self.refusal: str | None = None
+        self.add_event_handler("stream_error", self._note_refusal)
+        self.add_event_handler("disconnected", self._note_end)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the handshake is done and the stream is open."""
+        return bool(self.sessionstarted and self.is_connected())
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether what the server sends is read at the moment."""
+        return self._is_reading
+
+    def hold(self, on: bool) -> None:
+        """Stop reading, or go on: how a full queue slows the server down."""
+        self._is_reading = not on
+        if isinstance(self.transport, Transport):
+            if on:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    async def send_text(self, text: str) -> None:
+        """Send stanzas at once, as written, and wait while the server is slow to take them."""
+        # Whoever asked has lost the connection to us too, and cannot be told.
+        if self.is_up:
+            self.send_raw(text)
+            await self._writable.wait()
+
+    def reschedule_connection_attempt(self) -> None:
+        """Try once only: `Connection` says when to try again."""
+
+    def connection_made(self, transport: BaseTransport, send_event: bool = True) -> None:
+        """Begin a stream, with a gate of its own."""
+        self.refusal = None
+        self._writable.set()
+        self._gate = Gate(
+            self._on_copy,
+            super().data_received,
+            max_bytes=self._max_stanza_bytes,
+            max_depth=self._max_stanza_depth,
+        )
+        super().connection_made(transport, send_event)
+        self.hold(not self._is_reading)
+
+    def data_received(self, data: bytes | str) -> None:
+        """Let the gate read; end the stream when it cannot be trusted."""
+        if self._gate is None or not isinstance(data, bytes):
+            return
+        try:
+            self._gate.feed(data)
+        except Malformed as error:
+            log.error("the server's stream is refused: %s", error)
+            self._gate = None
+            self.abort()
+
+    def pause_writing(self) -> None:
+        """The server takes what we send more slowly than we send it."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._writable.set()
+
+    def _note_refusal(self, error: object) -> None:
+        self.refusal = str(error["condition"])  # type: ignore[index]
+
+    def _note_end(self, _: object) -> None:
+        self.sessionstarted = False
+        self._gate = None
+        self._writable.set()
