@@ -41,11 +41,12 @@ class Ingest:
         keep, _ = self._policy.judge(stanza)
         if not keep:
             return
-        new = [side for side in self._sides(stanza) if self._is_new(stanza, at, side[0])]
+        key = stanza.origin(_addressee(stanza))
+        new = [side for side in self._sides(stanza) if self._is_new((side[0], key), stanza, at)]
         if not new:
             return
         xml, taken = stanza.xml, _taken(stanza, at)
-        origin, twins = _keys(stanza, taken)
+        origin, twins = (key, None) if stanza.id else _slots(stanza, taken)
         self._writer.put(
             [
                 Entry(
@@ -79,9 +80,8 @@ class Ingest:
     def _is_user(self, address: str) -> bool:
         return jids.domain(address) in self._hosts and jids.local(address) != ""
 
-    def _is_new(self, stanza: Stanza, at: int, owner: str) -> bool:
+    def _is_new(self, key: tuple[str, bytes], stanza: Stanza, at: int) -> bool:
         """Whether this is the first copy, as far as it is remembered here; remember it."""
-        key = (owner, stanza.origin(_addressee(stanza)))
         seen = self._recent.get(key)
         if seen is not None and (stanza.id or at - seen < SLOT):
             return False
@@ -118,16 +118,13 @@ def _taken(stanza: Stanza, at: int) -> int:
     return min([at, *(stamp for server, stamp in stanza.delays if server == home)])
 
 
-def _keys(stanza: Stanza, at: int) -> tuple[bytes, tuple[bytes, bytes] | None]:
-    """Return the origin of a message, and those that copies of it may have had instead.
+def _slots(stanza: Stanza, at: int) -> tuple[bytes, tuple[bytes, bytes] | None]:
+    """Return the origin of a message without an id, and those its copies may have had instead.
 
-    Without an id the minute stands for it; a copy from the offline store knows its time only to
-    within the clocks of the server and of us.
+    The minute stands for the id. A copy from the offline store knows its time only to within the
+    clocks of the server and of us, so the minutes around it count too.
     """
-    addressee = _addressee(stanza)
-    if stanza.id:
-        return stanza.origin(addressee), None
-    slot = at // SLOT
+    addressee, slot = _addressee(stanza), at // SLOT
     origin = stanza.origin(addressee, slot)
     if not stanza.delays:
         return origin, None

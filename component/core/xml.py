@@ -201,7 +201,7 @@ class Parser:
         For <a></a> expat stands before the end tag, for <a/> behind all of it.
         """
         here = self._expat.CurrentByteIndex - self._base
-        if self._buffer[here - 2 : here] == b"/>":
+        if not element.children and self._buffer[here - 2 : here] == b"/>":
             tag = _START_TAG.match(self._buffer, element.start - self._base)
             if tag and tag["closed"]:
                 return here + self._base

@@ -124,7 +124,7 @@ class Connection:
         return True
 
     def _reason(self) -> str:
-        return self._stream.refusal or str(self._stream.disconnect_reason or "no answer")
+        return self._stream.refusal or self._stream.trouble or "no answer"
 
     def _explanation(self) -> str:
         refusal = self._stream.refusal
@@ -132,5 +132,5 @@ class Connection:
         if refusal == "not-authorized":
             return f"{where} refuses xmpp.secret: it must be the password of this host there"
         if refusal is None:
-            return f"{where} does not answer: is ejabberd_service listening there?"
+            return f"{where}: {self._reason()}; is ejabberd_service listening there?"
         return f"{where} refuses {self._stream.boundjid}: {refusal}"

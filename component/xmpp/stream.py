@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable
 
@@ -11,8 +10,6 @@ from slixmpp import ComponentXMPP
 
 from component.core.xml import Element, Malformed
 from component.xmpp.gate import Gate
-
-log = logging.getLogger(__name__)
 
 
 class Stream(ComponentXMPP):
@@ -36,7 +33,10 @@ class Stream(ComponentXMPP):
         self._writable = asyncio.Event()
         #: the condition with which the server ended the stream (RFC 6120 section 4.9.3)
         self.refusal: str | None = None
+        #: why the last attempt or the last connection came to its end, as far as it is known
+        self.trouble = ""
         self.add_event_handler("stream_error", self._note_refusal)
+        self.add_event_handler("connection_failed", self._note_trouble)
         self.add_event_handler("disconnected", self._note_end)
 
     @property
@@ -71,6 +71,7 @@ class Stream(ComponentXMPP):
     def connection_made(self, transport: BaseTransport, send_event: bool = True) -> None:
         """Begin a stream, with a gate of its own."""
         self.refusal = None
+        self.trouble = ""
         self._writable.set()
         self._gate = Gate(
             self._on_copy,
@@ -88,7 +89,7 @@ class Stream(ComponentXMPP):
         try:
             self._gate.feed(data)
         except Malformed as error:
-            log.error("the server's stream is refused: %s", error)
+            self.trouble = f"the server's stream is refused: {error}"
             self._gate = None
             self.abort()
 
@@ -103,7 +104,11 @@ class Stream(ComponentXMPP):
     def _note_refusal(self, error: object) -> None:
         self.refusal = str(error["condition"])  # type: ignore[index]
 
-    def _note_end(self, _: object) -> None:
+    def _note_trouble(self, trouble: object) -> None:
+        self.trouble = str(trouble or "")
+
+    def _note_end(self, reason: object) -> None:
+        self.trouble = self.trouble or str(reason or "")
         self.sessionstarted = False
         self._gate = None
         self._writable.set()

@@ -1,0 +1,177 @@
+"""The Remote Data archive: ejabberd keeps its messages here and reads them back by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from component.core.errors import Overloaded
+from component.core.jids import bare, domain, local, resource
+from component.core.ports import Jids
+from component.core.remote_posts import (
+    CHAT,
+    GROUPCHAT,
+    Post,
+    body_of,
+    entry_of,
+    naming,
+    owner_of,
+    peer_of,
+)
+from component.core.times import format_time, parse_time
+from component.core.writer import Writer
+from storage.errors import StorageError
+from storage.interface import Archive
+from storage.rows import Direction, Filter, Page, Stored
+
+#: As a `before`, it asks for the newest messages.
+LAST = "last"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which messages of an archive are wanted; None where the caller said nothing."""
+
+    username: str  #: local part of the owner, or a bare JID
+    type: str | None = None
+    peer: str | None = None  #: local part, whatever the domain, or a JID
+    after: str | None = None  #: time, exclusive
+    before: str | None = None  #: time, exclusive, or LAST
+    limit: int | None = None
+    page: int | None = None  #: how many of the oldest are to be skipped (the index of XEP-0059)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One message as the contract names its parts."""
+
+    username: str
+    peer: str
+    xml: str
+    body: str | None
+    direction: Direction
+    timestamp: str
+    type: str
+    nick: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One page of an archive, in the order of time."""
+
+    items: tuple[Item, ...]
+    count: int  #: how many messages match, on this page or not
+    complete: bool  #: nothing more in the direction that was asked for
+
+
+class RemoteArchive:
+    """Stores and reads messages for callers which speak for a whole virtual host."""
+
+    def __init__(self, archive: Archive, writer: Writer, jids: Jids, *, max_items: int) -> None:
+        """`max_items` bounds a page, whatever the caller asks for."""
+        self._archive = archive
+        self._writer = writer
+        self._jids = jids
+        self._max_items = max_items
+
+    async def store(self, host: str, post: Post) -> None:
+        """Store one message durably; the same one again changes nothing."""
+        await self._writer.store([entry_of(post, host, self._jids)])
+
+    async def read(self, host: str, query: Query) -> Answer:
+        """Return one page, and how many messages match in all."""
+        owner, wanted = self._filter(host, query)
+        with _refusals():
+            await self._writer.settled()
+            count = await self._archive.count(owner, wanted)
+            page = await self._page(owner, wanted, query, count)
+        username = owner if domain(owner) != host else local(owner)
+        items = tuple(_item(username, stored) for stored in page.messages)
+        return Answer(items=items, count=count, complete=page.complete)
+
+    async def count(self, host: str, query: Query) -> int:
+        """Return how many messages match."""
+        owner, wanted = self._filter(host, query)
+        with _refusals():
+            await self._writer.settled()
+            return await self._archive.count(owner, wanted)
+
+    def _filter(self, host: str, query: Query) -> tuple[str, Filter]:
+        """Return the owner, and what is wanted of its archive."""
+        with naming("after"):
+            since = None if query.after is None else parse_time(query.after) + 1
+        with naming("before"):
+            before = None if query.before == LAST else query.before
+            until = None if before is None else parse_time(before) - 1
+        wanted = Filter(
+            since=since,
+            until=until,
+            groupchat=None if query.type is None else query.type == GROUPCHAT,
+        )
+        owner = owner_of(query.username, query.type, host, self._jids)
+        if query.peer is None:
+            return owner, wanted
+        peer = peer_of(query.peer, host, self._jids)
+        if "@" not in query.peer:
+            return owner, replace(wanted, peer_local=local(peer))
+        return owner, replace(wanted, peer=bare(peer), resource=resource(peer) or None)
+
+    async def _page(self, owner: str, wanted: Filter, query: Query, count: int) -> Page:
+        limit = self._max_items if query.limit is None else min(query.limit, self._max_items)
+        if count == 0 or limit == 0:
+            return Page(complete=count == 0)
+        if query.page:
+            return await self._page_from(owner, wanted, query.page, limit)
+        newest = await self._is_backwards(owner, wanted, query)
+        return await self._archive.page_by_time(owner, wanted, limit=limit, newest=newest)
+
+    async def _is_backwards(self, owner: str, wanted: Filter, query: Query) -> bool:
+        """Tell whether the newest messages of the range are wanted.
+
+        ejabberd sends a place in the archive and a bound of the search in the same parameter, and
+        does not say which it is. A place is the very time of a message, so where there are both
+        parameters and only `before` names a message, that is where the client pages back from.
+        """
+        if query.before is None or query.before == LAST or wanted.since is None:
+            return query.before is not None
+        after, before = wanted.since - 1, (wanted.until or 0) + 1
+        if await self._archive.count(owner, replace(wanted, since=after, until=after)):
+            return False
+        return bool(await self._archive.count(owner, replace(wanted, since=before, until=before)))
+
+    async def _page_from(self, owner: str, wanted: Filter, index: int, limit: int) -> Page:
+        """Skip the `index` oldest messages, a page at a time to spare the memory."""
+        step = self._max_items
+        page = await self._archive.page_by_time(owner, wanted, limit=step)
+        while index >= len(page.messages) and not page.complete:
+            index -= len(page.messages)
+            wanted = replace(wanted, since=page.messages[-1].at + 1)
+            page = await self._archive.page_by_time(owner, wanted, limit=step)
+        if index >= len(page.messages):
+            return Page()
+        page = await self._archive.page_by_time(owner, wanted, limit=index + limit)
+        return replace(page, messages=page.messages[index:])
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what a store says into what a caller is told."""
+    try:
+        yield
+    except StorageError as error:
+        raise Overloaded from error
+
+
+def _item(username: str, stored: Stored) -> Item:
+    return Item(
+        username=username,
+        # The contract knows local parts only; a server writes to its users without one.
+        peer=local(stored.peer) or stored.peer,
+        xml=stored.xml,
+        body=body_of(stored.xml),
+        direction=stored.direction,
+        timestamp=format_time(stored.at),
+        type=GROUPCHAT if stored.type == GROUPCHAT else CHAT,
+        nick=stored.nick,
+    )
