@@ -15,7 +15,7 @@ from component.core.ingest import Ingest
 from component.core.policy import Policy
 from component.core.writer import Writer
 from component.web.server import serve as serve_http
-from component.web.settings import Services, WebSettings
+from component.web.settings import UNIX, Services, WebSettings
 from component.xmpp import disco, mam
 from component.xmpp.addresses import Addresses
 from component.xmpp.connection import Connection, Patience, ServerRefused
@@ -184,6 +184,8 @@ async def checks(config: Config) -> AsyncIterator[tuple[bool, str]]:
 
 
 def _check_port(address: str, port: int) -> tuple[bool, str]:
+    if address.startswith(UNIX):
+        return True, f"http: {address}"
     try:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         socket.create_server((address, port), family=family).close()

@@ -80,17 +80,16 @@ class Connection:
             await self._stream.disconnect(wait=self._patience.drain)
 
     async def _connect(self) -> bool:
-        up = asyncio.ensure_future(self._stream.wait_until("session_start", HANDSHAKE_SECONDS))
-        lost = asyncio.ensure_future(self._stream.wait_until("disconnected", HANDSHAKE_SECONDS))
-        try:
-            await self._stream.connect(self._address, self._port)
-            if not self._stream.is_connected():
-                return False
-            await asyncio.wait([up, lost], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for future in (up, lost):
-                future.cancel()
-            await asyncio.gather(up, lost, return_exceptions=True)
+        await self._stream.connect(self._address, self._port)
+        if not self._stream.is_connected():
+            return False
+        opened = asyncio.ensure_future(self._stream.opened.wait())
+        await asyncio.wait(
+            [opened, self._stream.disconnected],
+            timeout=HANDSHAKE_SECONDS,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        opened.cancel()
         if not self._stream.is_up:
             self._stream.abort()
             return False

@@ -30,7 +30,7 @@ class ServiceLog:
         """Archive the message in a copy, if there is one."""
         host = outer.get("from")
         if host not in self._hosts:
-            log.warning("dropped a forwarded stanza: it is not from a virtual host")
+            log.debug("dropped a forwarded stanza: it is not from a virtual host")
             return
         forwarded = outer.child(NS_FORWARD, "forwarded")
         message = forwarded and forwarded.child(NS_CLIENT, "message")
@@ -39,7 +39,7 @@ class ServiceLog:
         stanza = read(message, cut(raw, outer, message))
         # A host logs its own users only.
         if host not in (jids.domain(stanza.sender), jids.domain(stanza.recipient)):
-            log.warning("dropped a copy from %s: none of its users is in it", host)
+            log.debug("dropped a copy from %s: none of its users is in it", host)
             return
         try:
             self._ingest.take(stanza, now())

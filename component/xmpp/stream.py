@@ -31,18 +31,21 @@ class Stream(ComponentXMPP):
         self._gate: Gate | None = None
         self._is_reading = True
         self._writable = asyncio.Event()
+        #: set while the stream is open
+        self.opened = asyncio.Event()
         #: the condition with which the server ended the stream (RFC 6120 section 4.9.3)
         self.refusal: str | None = None
         #: why the last attempt or the last connection came to its end, as far as it is known
         self.trouble = ""
         self.add_event_handler("stream_error", self._note_refusal)
+        self.add_event_handler("session_start", lambda _: self.opened.set())
         self.add_event_handler("connection_failed", self._note_trouble)
         self.add_event_handler("disconnected", self._note_end)
 
     @property
     def is_up(self) -> bool:
         """Whether the handshake is done and the stream is open."""
-        return bool(self.sessionstarted and self.is_connected())
+        return self.opened.is_set()
 
     @property
     def is_reading(self) -> bool:
@@ -109,6 +112,6 @@ class Stream(ComponentXMPP):
 
     def _note_end(self, reason: object) -> None:
         self.trouble = self.trouble or str(reason or "")
-        self.sessionstarted = False
+        self.opened.clear()
         self._gate = None
         self._writable.set()

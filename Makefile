@@ -1,0 +1,35 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format clean
+
+BIN := .venv/bin
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Install what is missing, then show ejabberd and Muniment at work until Ctrl-C
+	@scripts/install run
+	@# The shell has to outlive the interrupt that also reaches the demo, to let it end in peace.
+	@trap : INT; $(BIN)/python scripts/demo.py || [ $$? -eq 130 ]
+
+test: export REQUIRE_ALL = 1
+test: ## Install what is missing, then run every check and every test; nothing may be skipped
+	@scripts/install test
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest
+
+check: lint ## Run the checks and the tests that need no ejabberd
+	$(BIN)/pytest tests/unit tests/contract tests/property tests/conformance
+
+lint: ## Check format, style, types and layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## Remove what was built, cached or left by a run; .venv stays
+	rm -rf dist .run .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find component storage tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

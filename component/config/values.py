@@ -1,0 +1,173 @@
+"""The types of option values that need more than a range: domains, networks, secrets, paths.
+
+Each check says in full what it expects, for these messages reach the administrator as they are.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
+
+from component.config.problems import given, kind
+
+FILE = "file:"
+SQLITE = "sqlite:"
+UNIX = "unix:"
+#: A secret is a line. Whatever is larger was named by mistake.
+MAX_SECRET_BYTES = 4096
+
+_LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
+_HOST_NAME = re.compile(r"[\w.-]+")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Where values come from while they are checked, and what is found wanting about them."""
+
+    folder: Path
+    #: Keys given by the environment: their paths start at the working directory.
+    overridden: frozenset[str] = frozenset()
+    warnings: list[str] = field(default_factory=list)
+
+    def start(self, key: str | None) -> Path:
+        """Return where a relative path in this key's value starts."""
+        return Path() if key in self.overridden else self.folder
+
+
+def _reading(info: ValidationInfo) -> Reading:
+    return info.context if isinstance(info.context, Reading) else Reading(Path())
+
+
+def _domain(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a domain, given {given(value)}")
+    if value != value.lower():
+        raise ValueError(f"expected a domain in lower case, given {given(value)}")
+    labels = value.split(".")
+    if len(value.encode(errors="replace")) > 1023 or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError(f"expected a domain, such as chat.example, given {given(value)}")
+    return value
+
+
+def _address(value: object) -> str:
+    if isinstance(value, str) and (_HOST_NAME.fullmatch(value) or _is_ip(value)):
+        return value
+    raise ValueError(f"expected a host name or an IP address, given {given(value)}")
+
+
+def _is_ip(value: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(value) is not None
+    return False
+
+
+def _listening_address(value: object, info: ValidationInfo) -> str:
+    if isinstance(value, str) and value.startswith(UNIX) and value != UNIX:
+        path = _reading(info).start(info.field_name) / value.removeprefix(UNIX)
+        return f"{UNIX}{path}"
+    return _address(value)
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"expected a network, given {given(value)}")
+    try:
+        return ip_network(value)
+    except ValueError as error:
+        wanted = "expected a network, such as 192.0.2.0/24"
+        raise ValueError(f"{wanted}, given {given(value)}") from error
+
+
+def _prefix(value: object) -> str:
+    if not isinstance(value, str) or not _PREFIX.fullmatch(value):
+        raise ValueError(f"expected a path such as /api, or nothing, given {given(value)}")
+    return value
+
+
+def _storage_url(value: object, info: ValidationInfo) -> str:
+    """Check the scheme and make the path absolute; the value may hold a password: never shown."""
+    if not isinstance(value, str) or not value.startswith(SQLITE) or value == SQLITE:
+        raise ValueError("expected sqlite:PATH, given something else")
+    path = value.removeprefix(SQLITE)
+    if path.startswith("//"):
+        raise ValueError("expected sqlite:PATH, without slashes that are not part of the path")
+    if path == ":memory:":
+        return value
+    return f"{SQLITE}{_reading(info).start(info.field_name) / path}"
+
+
+def _secret(value: object, info: ValidationInfo) -> object:
+    """Read the secret from its file where it names one; the value is never shown."""
+    if isinstance(value, SecretStr) or value is None:
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"expected a string, given {kind(value)}")
+    if value.startswith(FILE):
+        value = _secret_file(value.removeprefix(FILE), info)
+    if not value:
+        raise ValueError("expected a secret, given an empty one")
+    if value != value.strip():
+        # A second line end in the file, most often; and HTTP headers cannot carry it.
+        raise ValueError("expected a secret without blanks at its ends")
+    return value
+
+
+def _secret_file(name: str, info: ValidationInfo) -> str:
+    if not name:
+        raise ValueError("expected file:PATH, given no path")
+    reading = _reading(info)
+    path = reading.start(info.field_name) / name
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SECRET_BYTES + 1)
+        text = content.decode()
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        # The cause would carry the bytes of the secret.
+        raise ValueError(f"{path} is not text in UTF-8") from None
+    if len(content) > MAX_SECRET_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_SECRET_BYTES} bytes")
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise ValueError(f"{path} is empty")
+    if readable_by_all(path):
+        reading.warnings.append(
+            f"{path} holds a secret and everybody can read it: chmod o= {path}"
+        )
+    return secret
+
+
+def _at_least_one(values: tuple[object, ...]) -> tuple[object, ...]:
+    if not values:
+        raise ValueError("expected at least one, given an empty list")
+    return values
+
+
+def readable_by_all(path: Path) -> bool:
+    """Say whether every user of this machine may read the file."""
+    return bool(path.stat().st_mode & stat.S_IROTH)
+
+
+Domain = Annotated[str, BeforeValidator(_domain)]
+Address = Annotated[str, BeforeValidator(_address)]
+ListeningAddress = Annotated[str, BeforeValidator(_listening_address)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Prefix = Annotated[str, BeforeValidator(_prefix)]
+StorageUrl = Annotated[str, BeforeValidator(_storage_url)]
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+
+AtLeastOne = AfterValidator(_at_least_one)
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1, le=1000000)]
+Seconds = Annotated[float, Field(ge=0.1, le=3600)]

@@ -1,0 +1,199 @@
+"""The command: its exit codes, and where it looks for its configuration."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from component import __version__, cli
+
+RIGHT = """
+[xmpp]
+jid = "muniment.example"
+hosts = ["chat.example"]
+secret = "s3cret"
+[http]
+secret = "other"
+"""
+#: Installed, a package of that name and of another distribution could stand beside ours.
+COLLISION = {"component": ["muniment"], "storage": ["muniment", "other"]}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, without variables and without a configuration of this machine."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("MUNIMENT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(cli, "PLACES", (Path("muniment.toml"), tmp_path / "etc.toml"))
+    return tmp_path
+
+
+def write(path: Path, text: str = RIGHT) -> Path:
+    """Write a file that only its owner reads."""
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command."""
+    return subprocess.run(
+        [sys.executable, "-m", "component", *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_version_is_told() -> None:
+    done = run("--version")
+
+    assert (done.returncode, done.stdout) == (cli.OK, f"muniment {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("srve",), ("serve", "--offline")])
+def test_a_wrong_command_line_is_refused(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+
+    assert done.returncode == cli.USAGE
+    assert done.stderr.startswith("usage: muniment")
+
+
+def test_the_help_tells_every_exit_code() -> None:
+    text = run("--help").stdout
+
+    codes = (cli.OK, cli.FAILED, cli.USAGE, cli.UNREACHABLE, cli.CONFIG_WRONG, cli.INTERRUPTED)
+    assert all(f"\n  {code} " in text for code in codes)
+
+
+def test_a_right_configuration_is_ok(folder: Path) -> None:
+    path = write(folder / "muniment.toml")
+
+    done = run("check-config", "--offline", "--config", str(path))
+
+    assert done.returncode == cli.OK
+    assert done.stdout.splitlines() == [
+        f"ok  configuration: {path}",
+        "ok  packages: component and storage are Muniment's own",
+    ]
+    assert done.stderr == ""
+
+
+def test_a_wrong_configuration_is_told_line_by_line(folder: Path) -> None:
+    path = write(folder / "muniment.toml", RIGHT + "prot = 1\nport = 0\n")
+
+    done = run("check-config", "--config", str(path))
+
+    assert done.returncode == cli.CONFIG_WRONG
+    assert done.stdout.splitlines() == [
+        f"bad {path}: http.port: expected a whole number from 1 to 65535, given 0",
+        f"bad {path}: http.prot: unknown key, did you mean http.port?",
+    ]
+
+
+def test_nothing_is_served_with_a_wrong_configuration(folder: Path) -> None:
+    path = write(folder / "muniment.toml", RIGHT + "prot = 1\n")
+
+    done = run("serve", MUNIMENT_CONFIG=str(path))
+
+    assert done.returncode == cli.CONFIG_WRONG
+    assert done.stderr == f"muniment: {path}: http.prot: unknown key, did you mean http.port?\n"
+
+
+def test_a_warning_is_told_and_is_no_failure(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder / "muniment.toml").chmod(0o644)
+
+    code = cli.main(["check-config", "--offline"])
+
+    assert code == cli.OK
+    assert "warn muniment.toml holds xmpp.secret and everybody can read it" in (
+        capsys.readouterr().out
+    )
+
+
+def test_without_a_configuration_it_says_where_it_looked(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    code = cli.main(["check-config", "--offline"])
+
+    assert code == cli.CONFIG_WRONG
+    assert capsys.readouterr().out.splitlines() == [
+        f"bad no configuration file: looked for muniment.toml and {folder / 'etc.toml'}",
+        "bad xmpp.jid: required, but missing",
+        "bad xmpp.hosts: required, but missing",
+        "bad xmpp.secret: required, but missing",
+        'bad http.secret: required, but missing (http.authentication is "secret")',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "environ", "found"),
+    [
+        ("etc", [], {}, "etc.toml"),
+        ("etc muniment", [], {}, "muniment.toml"),
+        ("etc muniment a", [], {"MUNIMENT_CONFIG": "a.toml"}, "a.toml"),
+        ("etc muniment a b", ["--config", "b.toml"], {"MUNIMENT_CONFIG": "a.toml"}, "b.toml"),
+        ("etc muniment", [], {"MUNIMENT_CONFIG": "a.toml"}, None),
+    ],
+)
+def test_the_nearest_configuration_is_read(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    files: str,
+    arguments: list[str],
+    environ: Mapping[str, str],
+    found: str | None,
+) -> None:
+    for name in files.split():
+        write(folder / f"{name}.toml")
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+
+    code = cli.main(["check-config", "--offline", *arguments])
+
+    first = capsys.readouterr().out.splitlines()[0]
+    if found is None:
+        assert (code, first) == (
+            cli.CONFIG_WRONG,
+            "bad a.toml: cannot be read: No such file or directory",
+        )
+    else:
+        assert code == cli.OK
+        assert first.startswith("ok  configuration: ")
+        assert first.endswith(found)
+
+
+def test_packages_of_another_distribution_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder / "muniment.toml")
+    monkeypatch.setattr(cli, "packages_distributions", lambda: COLLISION)
+
+    code = cli.main(["check-config", "--offline"])
+
+    assert code == cli.FAILED
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "bad package storage comes from muniment, other: "
+        "install Muniment in an environment of its own"
+    )
+
+
+def test_what_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Port 1 of the loopback: nobody listens there.
+    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]"))
+
+    code = cli.main(["check-config"])
+
+    assert code == cli.UNREACHABLE
+    assert any(line.startswith("bad ") for line in capsys.readouterr().out.splitlines())

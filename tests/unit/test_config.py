@@ -1,0 +1,243 @@
+"""The configuration: what is read from where, and how mistakes are named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from component.config import SECTIONS, Config, ConfigError, load
+
+REQUIRED = """
+[xmpp]
+jid = "muniment.example"
+hosts = ["chat.example", "team.example"]
+secret = "s3cret"
+[http]
+secret = "other"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder for the file, and another one to work in."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    return tmp_path / "etc"
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write a file that only its owner reads."""
+    path = folder / "muniment.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def read(folder: Path, text: str = REQUIRED, environ: Mapping[str, str] | None = None) -> Config:
+    """Load this text."""
+    return load(write(folder, text), environ or {})
+
+
+def problems(
+    folder: Path, text: str = REQUIRED, environ: Mapping[str, str] | None = None
+) -> list[str]:
+    """Load this text, which is wrong, and return the lines without the name of the file."""
+    with pytest.raises(ConfigError) as caught:
+        read(folder, text, environ)
+    assert str(caught.value).splitlines() == list(caught.value.problems)
+    return [line.removeprefix(f"{folder / 'muniment.toml'}: ") for line in caught.value.problems]
+
+
+def test_what_is_not_said_has_its_default(folder: Path) -> None:
+    config = read(folder)
+
+    assert config.xmpp.hosts == ("chat.example", "team.example")
+    assert config.xmpp.secret.get_secret_value() == "s3cret"
+    assert (config.xmpp.port, config.http.port) == (5275, 5281)
+    assert config.http.allow_from == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    assert (config.log.level, config.log.format) == ("info", "text")
+    assert config.warnings == ()
+
+
+def test_a_configuration_does_not_change(folder: Path) -> None:
+    config = read(folder)
+
+    with pytest.raises(ValidationError, match="frozen"):
+        config.http.port = 1
+
+
+def test_an_unknown_key_is_named_with_the_nearest_right_one(folder: Path) -> None:
+    found = problems(folder, REQUIRED + "prot = 1\n[archvie]\n")
+
+    assert found == [
+        "archvie: unknown section, did you mean archive?",
+        "http.prot: unknown key, did you mean http.port?",
+    ]
+
+
+def test_the_file_is_named_before_the_key(folder: Path) -> None:
+    path = write(folder, REQUIRED + "prot = 1\n")
+
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+
+    assert str(caught.value) == f"{path}: http.prot: unknown key, did you mean http.port?"
+
+
+def test_every_mistake_is_told_at_once(folder: Path) -> None:
+    found = problems(folder, 'name = 1\nlog = "json"\n[http]\nport = "80"\nenabled = 1\n')
+
+    assert found == [
+        "name: unknown key (keys stand below their [section])",
+        "log: expected a section, [log], given a string",
+        "xmpp.jid: required, but missing",
+        "xmpp.hosts: required, but missing",
+        "xmpp.secret: required, but missing",
+        "http.enabled: expected true or false, given 1",
+        'http.port: expected a whole number from 1 to 65535, given "80"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "problem"),
+    [
+        ("xmpp", "port = 0", "xmpp.port: expected a whole number from 1 to 65535, given 0"),
+        ("xmpp", "port = 1.5", "xmpp.port: expected a whole number from 1 to 65535, given 1.5"),
+        ("xmpp", "port = true", "xmpp.port: expected a whole number from 1 to 65535, given true"),
+        ("xmpp", "port = [1]", "xmpp.port: expected a whole number from 1 to 65535, given a list"),
+        ("xmpp", "drain_seconds = inf", "xmpp.drain_seconds: expected a number from 0 to 300"),
+        ("xmpp", "drain_seconds = nan", "xmpp.drain_seconds: expected a number from 0 to 300"),
+        ("xmpp", 'address = "a b"', "xmpp.address: expected a host name or an IP address"),
+        (
+            "storage",
+            'synchronous = "off"',
+            'storage.synchronous: expected one of "full", "normal"',
+        ),
+        ("storage", 'url = "sqlite:"', "storage.url: expected sqlite:PATH"),
+        (
+            "storage",
+            'url = "sqlite:///x.db"',
+            "storage.url: expected sqlite:PATH, without slashes",
+        ),
+        ("archive", "page_max = 20", "archive.page_max: 20 is below archive.page_default (50)"),
+        ("http", 'address = "unix:"', "http.address: expected a host name or an IP address"),
+        ("http", 'prefix = "api/"', "http.prefix: expected a path such as /api, or nothing"),
+        ("http", 'allow_from = "::1"', 'http.allow_from: expected a list of strings, given "::1"'),
+        ("http", "allow_from = []", "http.allow_from: expected at least one, given an empty list"),
+        ("http", 'allow_from = ["::1", "10.0.0.1/8"]', "http.allow_from[1]: expected a network"),
+        ("log", "level = 1979-05-27", "log.level: expected one of"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_expected(
+    folder: Path, section: str, line: str, problem: str
+) -> None:
+    text = REQUIRED if f"[{section}]" in REQUIRED else f"{REQUIRED}[{section}]\n"
+    text = text.replace(f"[{section}]\n", f"[{section}]\n{line}\n")
+
+    found = problems(folder, text)
+
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "problem"),
+    [
+        ("[]", "xmpp.hosts: expected at least one, given an empty list"),
+        ('"chat.example"', 'xmpp.hosts: expected a list of strings, given "chat.example"'),
+        ('["a.example", "Chat.example"]', "xmpp.hosts[1]: expected a domain in lower case"),
+        ('["user@chat.example"]', "xmpp.hosts[0]: expected a domain, such as chat.example"),
+        ('["chat.example."]', "xmpp.hosts[0]: expected a domain, such as chat.example"),
+        ('["a.example", "a.example"]', "xmpp.hosts: a virtual host is named twice"),
+        ('["muniment.example"]', "xmpp.hosts: muniment.example is the component itself"),
+    ],
+)
+def test_hosts_are_the_virtual_hosts_of_ejabberd(folder: Path, hosts: str, problem: str) -> None:
+    found = problems(folder, REQUIRED.replace('["chat.example", "team.example"]', hosts))
+
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+def test_a_domain_may_have_letters_of_any_script(folder: Path) -> None:
+    config = read(folder, REQUIRED.replace("chat.example", "bücher.example"))
+
+    assert config.xmpp.hosts[0] == "bücher.example"
+
+
+@pytest.mark.parametrize("text", ["[xmpp", "jid = 1\njid = 2", "x = " + "9" * 5000])
+def test_what_is_not_toml_is_told_with_its_file(folder: Path, text: str) -> None:
+    found = problems(folder, text)
+
+    assert len(found) == 1
+    assert found[0].startswith("not a TOML file: ")
+
+
+def test_what_is_not_text_is_told_with_its_file(folder: Path) -> None:
+    path = folder / "muniment.toml"
+    path.write_bytes(b'secret = "\xff"')
+
+    with pytest.raises(ConfigError, match="not a TOML file: not in UTF-8"):
+        load(path, {})
+
+
+def test_a_missing_file_is_told(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file"):
+        load(folder / "none.toml", {})
+
+
+def test_http_needs_its_secret_only_where_it_is_asked_for(folder: Path) -> None:
+    without = REQUIRED.replace('secret = "other"', "")
+
+    assert problems(folder, without) == [
+        'http.secret: required, but missing (http.authentication is "secret")'
+    ]
+    assert read(folder, f"{without}enabled = false").http.secret is None
+    assert read(folder, f'{without}authentication = "network"').http.secret is None
+
+
+@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0"])
+def test_nobody_trusts_the_whole_internet(folder: Path, everybody: str) -> None:
+    trusting = f'authentication = "network"\nallow_from = ["{everybody}"]\n'
+
+    assert problems(folder, REQUIRED + trusting) == [
+        'http.allow_from: would trust everybody while http.authentication is "network"'
+    ]
+
+
+def test_every_section_of_a_configuration_is_one_of_the_file(folder: Path) -> None:
+    config = read(folder)
+
+    assert all(isinstance(getattr(config, name), model) for name, model in SECTIONS.items())
+
+
+def test_a_relative_database_starts_at_the_folder_of_the_file(folder: Path) -> None:
+    assert read(folder).storage.url == f"sqlite:{folder}/muniment.db"
+    assert read(folder, f'{REQUIRED}[storage]\nurl = "sqlite:a/b.db"').storage.url == (
+        f"sqlite:{folder}/a/b.db"
+    )
+    assert read(folder, f'{REQUIRED}[storage]\nurl = "sqlite:/a/b.db"').storage.url == (
+        "sqlite:/a/b.db"
+    )
+    assert read(folder, f'{REQUIRED}[storage]\nurl = "sqlite::memory:"').storage.url == (
+        "sqlite::memory:"
+    )
+
+
+def test_http_may_listen_on_a_unix_socket(folder: Path) -> None:
+    config = read(folder, f'{REQUIRED}address = "unix:http.sock"')
+
+    assert config.http.address == f"unix:{folder}/http.sock"
+
+
+def test_a_relative_database_of_the_environment_starts_at_the_working_directory(
+    folder: Path,
+) -> None:
+    config = read(folder, environ={"MUNIMENT_STORAGE__URL": "sqlite:b.db"})
+
+    assert config.storage.url == "sqlite:b.db"

@@ -1,0 +1,139 @@
+"""What is logged, and what nobody can make it say."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+
+from component import logs
+
+
+@pytest.fixture(autouse=True)
+def root() -> Iterator[None]:
+    """Put the loggers back as they were."""
+    names = (None, *logs.KEEPS_MESSAGES_OUT)
+    levels = {name: logging.getLogger(name).level for name in names}
+    handlers = list(logging.getLogger().handlers)
+    yield
+    logging.getLogger().handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def logged(form: Literal["text", "json"], message: str, *values: object) -> str:
+    """Log one event and return what was written."""
+    stream = io.StringIO()
+    logs.setup("info", form, stream)
+    logging.getLogger("component.test").warning(message, *values)
+    return stream.getvalue()
+
+
+def failed(form: Literal["text", "json"], text: str) -> str:
+    """Log an exception with this text and return what was written."""
+    stream = io.StringIO()
+    logs.setup("info", form, stream)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logging.getLogger("component.test").exception("failed")
+    return stream.getvalue()
+
+
+def test_a_line_has_time_level_logger_and_message() -> None:
+    line = logged("text", "%s is %d", "chat.example", 3)
+
+    time, rest = line.split(" ", 1)
+    assert time.endswith("Z")
+    assert len(time) == len("2026-01-01T00:00:00.000Z")
+    assert rest == "WARNING component.test: chat.example is 3\n"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "\n",
+        "\r",
+        "\r\n",
+        "\x00",
+        "\x1b[2J",
+        "\x7f",
+        "\x85",
+        "\x9b2J",
+        "\u2028",
+        "\u202e",
+        "\ud800",
+    ],
+)
+def test_a_value_writes_no_line_of_its_own(forged: str) -> None:
+    line = logged("text", "from %s", f"a{forged}b")
+
+    assert line.endswith("b\n")
+    assert line[:-1].isprintable()
+
+
+def test_an_escaped_value_can_still_be_read() -> None:
+    assert logged("text", "from %s", "a\nb\u2028ü").endswith("from a\\nb\\u2028ü\n")
+
+
+def test_a_traceback_follows_indented() -> None:
+    lines = failed("text", "x\n2026-01-01T00:00:00.000Z INFO forged").splitlines()
+
+    assert lines[0].endswith("ERROR component.test: failed")
+    assert "    ValueError: x" in lines
+    assert all(line.startswith("    ") for line in lines[1:])
+
+
+def test_json_is_one_object_a_line() -> None:
+    event = json.loads(logged("json", "from %s", "a\nb"))
+
+    assert event.pop("time").endswith("Z")
+    assert event == {"level": "warning", "logger": "component.test", "message": "from a\nb"}
+
+
+def test_json_holds_the_traceback() -> None:
+    written = failed("json", "x\ny")
+
+    assert written.count("\n") == 1
+    assert json.loads(written)["traceback"].endswith("ValueError: x\ny")
+
+
+def test_json_takes_what_json_cannot_hold() -> None:
+    assert json.loads(logged("json", "%s", "\ud800"))["message"] == "\\ud800"
+
+
+@pytest.mark.parametrize("name", ["slixmpp.xmlstream.xmlstream", "aiosqlite"])
+def test_messages_of_people_are_never_logged(name: str) -> None:
+    stream = io.StringIO()
+
+    logs.setup("debug", "text", stream)
+    logging.getLogger(name).debug("SEND: %s", "<message/>")
+    logging.getLogger(name).info("connected")
+
+    assert stream.getvalue().count("\n") == 1
+    assert "connected" in stream.getvalue()
+
+
+def test_a_higher_level_holds_for_every_logger() -> None:
+    stream = io.StringIO()
+
+    logs.setup("error", "text", stream)
+    logging.getLogger("slixmpp").warning("no")
+    logging.getLogger("component").warning("no")
+
+    assert stream.getvalue() == ""
+
+
+def test_a_second_set_up_replaces_the_first() -> None:
+    first, second = io.StringIO(), io.StringIO()
+
+    logs.setup("info", "text", first)
+    logs.setup("info", "text", second)
+    logging.getLogger("component").info("once")
+
+    assert first.getvalue() == ""
+    assert second.getvalue().count("\n") == 1

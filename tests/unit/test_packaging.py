@@ -1,0 +1,47 @@
+"""The wheel holds what the program needs, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Build the wheel and list it. No isolation: hatchling is there, the network need not be."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=100,
+    )
+    (wheel,) = folder.glob("*.whl")
+    with ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def test_the_wheel_brings_two_packages(names: list[str]) -> None:
+    tops = {name.split("/")[0] for name in names}
+
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"component", "storage"}
+
+
+def test_the_wheel_brings_the_migrations(names: list[str]) -> None:
+    here = {str(path.relative_to(ROOT)) for path in ROOT.glob("storage/migrations/**/*.sql")}
+
+    assert here
+    assert {name for name in names if name.endswith(".sql")} == here
+
+
+def test_the_wheel_brings_types_licence_and_command(names: list[str]) -> None:
+    assert {"component/py.typed", "storage/py.typed", "component/cli.py"} <= set(names)
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert any(name.endswith(".dist-info/entry_points.txt") for name in names)
