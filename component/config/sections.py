@@ -184,16 +184,17 @@ class Http(Section):
         default=10.0, description="Time for the head of a request to arrive, in seconds."
     )
     body_timeout_seconds: Seconds = Field(
-        default=20.0, description="Time for the body of a request to arrive, in seconds."
+        default=8.0, description="Time for the body of a request to arrive, in seconds."
     )
     request_timeout_seconds: Seconds = Field(
-        default=30.0, description="Time for a request to be answered, in seconds."
+        default=9.0,
+        description="Time for a request to be answered, in seconds. ejabberd gives up after 10.",
     )
     keepalive_timeout_seconds: Seconds = Field(
         default=75.0, description="Time an idle connection is kept open, in seconds."
     )
     max_connections: Count = Field(
-        default=1000, description="Most connections open at once; further ones wait."
+        default=1000, description="Most connections open at once; further ones are turned away."
     )
     max_items: Count = Field(default=1000, description="Most items in one request or one answer.")
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from component.core.errors import Overloaded
+from component.core.errors import BadRequest, Overloaded
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
 from storage.rows import Entry, Removal
@@ -37,6 +37,7 @@ class Writer:
         self._queue: list[Work] = []
         self._put = 0
         self._done = 0
+        self._refused: set[int] = set()  # places in the order of what was put
         self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
         self._pressed = False
@@ -68,11 +69,17 @@ class Writer:
             await self._progress.wait_for(lambda: self._done >= target)
 
     async def store(self, work: Sequence[Work]) -> None:
-        """Put work and wait until it is durable. Raises Overloaded when the queue is full."""
+        """Put work and wait until it is durable.
+
+        Raises Overloaded when the queue is full, BadRequest when the store will never take it.
+        """
         if self._pressed:
             raise Overloaded
+        places = range(self._put, self._put + len(work))
         self.put(work)
         await self.settled()
+        if not self._refused.isdisjoint(places):
+            raise BadRequest("the archive cannot hold this message")
 
     async def run(self) -> None:
         """Write until `stop` is called and nothing waits any more."""
@@ -81,7 +88,7 @@ class Writer:
             self._wake.clear()
             while self._queue:
                 batch, self._queue = self._queue, []
-                await self._write(batch)
+                await self._write(batch, self._done)
                 await self._advance(len(batch))
             if self._stopping:
                 return
@@ -91,13 +98,13 @@ class Writer:
         self._stopping = True
         self._wake.set()
 
-    async def _write(self, batch: list[Work]) -> None:
+    async def _write(self, batch: list[Work], place: int) -> None:
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
                 await self._archive.append(batch)
             except Rejected:
-                await self._write_apart(batch)
+                await self._write_apart(batch, place)
             except StorageError as error:
                 self.is_healthy = False
                 log.error("archive cannot be written, %d waiting: %s", self.backlog, error)
@@ -109,14 +116,15 @@ class Writer:
             self.is_healthy = True
             return
 
-    async def _write_apart(self, batch: list[Work]) -> None:
+    async def _write_apart(self, batch: list[Work], place: int) -> None:
         """Halve a batch until the entry that the store will never take stands alone."""
         if len(batch) == 1:
             log.error("left out of the archive of %s: the store refuses it", batch[0].owner)
+            self._refused.add(place)
             return
         middle = len(batch) // 2
-        await self._write(batch[:middle])
-        await self._write(batch[middle:])
+        await self._write(batch[:middle], place)
+        await self._write(batch[middle:], place + middle)
 
     async def _advance(self, count: int) -> None:
         async with self._progress:

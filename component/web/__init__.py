@@ -1,0 +1,1 @@
+"""The HTTP sidecar: one module a family of routes, over component.core."""

@@ -1,0 +1,71 @@
+"""JSON out, and JSON or form fields in."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+
+from component.core.errors import BadRequest
+from component.web import keys
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+MAX_FORM_FIELDS = 100
+
+
+def answer(data: object, *, status: int = 200) -> web.Response:
+    """Return a JSON answer, which nobody on the way may keep."""
+    return web.json_bytes_response(
+        data, dumps=orjson.dumps, status=status, headers={"Cache-Control": "no-store"}
+    )
+
+
+def query(request: web.Request) -> dict[str, str]:
+    """Return the parameters of the query; of one that is repeated the last."""
+    return dict(request.query.items())
+
+
+async def fields(request: web.Request) -> dict[str, object]:
+    """Return the fields of the request body. Raises BadRequest."""
+    if request.content_type not in (JSON, FORM):
+        raise web.HTTPUnsupportedMediaType(text=f"Send {JSON}.")
+    raw = await _read(request)
+    if request.content_type == FORM:
+        return _form(raw)
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The request body is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise BadRequest("The request body has to be a JSON object.")
+    return data
+
+
+def _form(raw: bytes) -> dict[str, object]:
+    try:
+        text = raw.decode()
+        pairs = parse_qsl(
+            text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS
+        )
+    except ValueError as error:
+        raise BadRequest("The request body is not a form in UTF-8.") from error
+    return dict(pairs)
+
+
+async def _read(request: web.Request) -> bytes:
+    settings = request.app[keys.settings]
+    if (request.content_length or 0) > settings.max_body_bytes:
+        raise web.HTTPRequestEntityTooLarge(
+            max_size=settings.max_body_bytes, actual_size=request.content_length or 0
+        )
+    try:
+        async with asyncio.timeout(settings.body_timeout_seconds):
+            return await request.read()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout(text="The request body did not arrive in time.") from error
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise BadRequest("The request body cannot be read.") from error

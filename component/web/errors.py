@@ -1,0 +1,92 @@
+"""The one JSON shape of every error, and the middleware which answers with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import ValidationError
+
+from component.core.errors import Refused
+
+log = logging.getLogger(__name__)
+
+#: Conditions of RFC 6120 section 8.3.3 for refusals which aiohttp makes itself.
+CONDITIONS = {
+    400: "bad-request",
+    401: "not-authorized",
+    403: "forbidden",
+    404: "item-not-found",
+    405: "not-allowed",
+    408: "remote-server-timeout",
+    413: "policy-violation",
+    415: "not-acceptable",
+    417: "not-acceptable",
+    503: "resource-constraint",
+}
+
+MESSAGES = {
+    404: "There is nothing at this path.",
+    405: "This path does not take this method: see the Allow header for those that it takes.",
+    413: "The request body is larger than this server takes.",
+}
+
+INTERNAL = "internal-server-error"
+
+
+def body(condition: str, message: str, status: int) -> bytes:
+    """Return the JSON of an error."""
+    return orjson.dumps({"error": condition, "message": message, "status": status})
+
+
+def response(
+    condition: str, message: str, status: int, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Return the answer for an error."""
+    answer = web.Response(
+        body=body(condition, message, status),
+        status=status,
+        content_type="application/json",
+        headers=headers,
+    )
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def crash() -> web.Response:
+    """Return the answer for a fault of this program, which says nothing of the inside."""
+    return response(INTERNAL, "Something went wrong in the server; its log says what.", 500)
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer whatever a handler raises."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return response(refused.condition, refused.message, refused.status)
+    except ValidationError as error:
+        return response("bad-request", _wrong_fields(error), 400)
+    except web.HTTPException as refused:
+        return of_aiohttp(refused)
+    except Exception:
+        log.exception("%s %s failed", request.method, request.rel_url.raw_path)
+        return crash()
+
+
+def _wrong_fields(error: ValidationError) -> str:
+    # Values are left out: they may be secrets.
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+
+
+def of_aiohttp(refused: web.HTTPException) -> web.Response:
+    """Return the answer for a refusal which aiohttp made."""
+    status = refused.status
+    headers = {name: refused.headers[name] for name in ("Allow",) if name in refused.headers}
+    message = MESSAGES.get(status) or refused.text or refused.reason
+    return response(CONDITIONS.get(status, INTERNAL), message, status, headers)

@@ -1,0 +1,158 @@
+"""Limits that aiohttp does not have: on connections, and on the time a caller may take.
+
+Without them half a request keeps a connection for ever. The head of a request, the sending of an
+answer and the number of connections are watched here, on the connection; the body in
+`component.web.body`; an idle connection by aiohttp's own keep-alive timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
+from aiohttp.web_protocol import RequestHandler
+
+from component.core.errors import Overloaded
+from component.web import errors, keys
+from component.web.access_log import AccessLog
+from component.web.access_log import log as access
+from component.web.settings import WebSettings
+
+log = logging.getLogger(__name__)
+
+#: How long the rest of a body is read after the answer, so that the caller gets to see that.
+LINGERING_SECONDS = 2.0
+
+
+Protocols = Callable[[], asyncio.Protocol]
+
+
+@web.middleware
+async def deadline(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give a request its time, and the connection a sign that its head is complete."""
+    connection = request.protocol
+    if isinstance(connection, Connection):
+        connection.head_is_read()
+    try:
+        async with asyncio.timeout(request.app[keys.settings].request_timeout_seconds) as timer:
+            return await handler(request)
+    except TimeoutError as error:
+        if not timer.expired():
+            raise
+        log.warning("%s %s took too long", request.method, request.rel_url.raw_path)
+        raise Overloaded("This took too long: try again shortly.") from error
+
+
+def connections(server: web.Server, settings: WebSettings) -> Protocols:
+    """Return what makes the protocol of each new connection."""
+    return lambda: Connection(server, settings)
+
+
+class Connection(RequestHandler):
+    """One connection, which is closed when its caller takes too long."""
+
+    __slots__ = ("_head_timer", "_is_answering", "_server", "_settings")
+
+    def __init__(self, server: web.Server, settings: WebSettings) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=settings.keepalive_timeout_seconds,
+            lingering_time=LINGERING_SECONDS,
+            access_log_class=AccessLog,
+            access_log=access,
+        )
+        self._server = server
+        self._settings = settings
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._is_answering = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, unless there are too many."""
+        transport = cast(asyncio.Transport, transport)
+        if len(self._server.connections) >= self._settings.max_connections:
+            log.info("too many HTTP connections: one more was turned away")
+            _turn_away(transport)
+            return
+        # An answer counts as sent when the system has all of it: what waits in a buffer of ours
+        # would keep a connection open that its caller never reads.
+        transport.set_write_buffer_limits(high=0)
+        super().connection_made(transport)
+        self._watch_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection."""
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; the first bytes of a request start its time."""
+        if data and not self._is_answering and self._head_timer is None:
+            self._watch_head()
+        super().data_received(data)
+
+    def head_is_read(self) -> None:
+        """Note that a handler has the request."""
+        self._is_answering = True
+        self._forget_head()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer, as long as the caller takes it."""
+        if isinstance(resp, web.HTTPException):
+            # Raised before any middleware: an Expect header that cannot be met.
+            resp = errors.of_aiohttp(resp)
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_seconds):
+                return await super().finish_response(request, resp, start_time)
+        except TimeoutError:
+            log.warning("an HTTP caller did not take its answer: connection closed")
+            if self.transport is not None:
+                self.transport.abort()
+            return resp, True
+        finally:
+            self._is_answering = False
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never became a request, in one line of the log."""
+        self.head_is_read()
+        if not isinstance(exc, HttpProcessingError):
+            super().handle_error(request, status, exc, message)
+            return errors.crash()
+        # What exactly was wrong may quote a header, and so a secret.
+        log.info("malformed HTTP from %s: %s", request.remote, type(exc).__name__)
+        answer = errors.response("bad-request", "This is not a well-formed HTTP request.", 400)
+        answer.force_close()
+        return answer
+
+    def _watch_head(self) -> None:
+        self._head_timer = asyncio.get_running_loop().call_later(
+            self._settings.header_timeout_seconds, self.force_close
+        )
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def _turn_away(transport: asyncio.WriteTransport) -> None:
+    body = errors.body(Overloaded.condition, "Too many connections: try again shortly.", 503)
+    transport.write(
+        b"HTTP/1.1 503 Service Unavailable\r\n"
+        b"Content-Type: application/json; charset=utf-8\r\n"
+        b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body)
+    )
+    transport.close()

@@ -1,0 +1,121 @@
+"""Whatever is posted to the Remote Data archive is read back by paging, all of it and once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.sidecar import HOST, open_services
+
+from component.core.remote_data import LAST, Item, Query, RemoteArchive
+from component.core.remote_posts import Post
+from component.core.times import format_time, parse_time
+from storage.rows import Direction
+
+#: Few times, so that many messages share one; the store keeps them to the microsecond.
+TIMES = st.integers(min_value=0, max_value=12) | st.integers(
+    min_value=parse_time("0001-01-01T00:00:00Z"),
+    max_value=parse_time("9999-12-31T23:59:59.999999Z"),
+)
+
+#: All characters that XML can carry.
+BODIES = st.text(
+    st.characters(
+        codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"
+    )
+    | st.sampled_from("\t\n\r"),
+    max_size=20,
+)
+
+Message = tuple[int, str]
+MESSAGES = st.lists(st.tuples(TIMES, BODIES), max_size=25)
+
+
+def posted(message: Message) -> Post:
+    at, body = message
+    return Post(
+        username="alice",
+        peer="bob",
+        timestamp=format_time(at),
+        body=body,
+        direction=Direction.RECEIVED,
+    )
+
+
+def read_back(items: Sequence[Item]) -> list[Message]:
+    return sorted((parse_time(item.timestamp), item.body or "") for item in items)
+
+
+async def paged(archive: RemoteArchive, limit: int, *, backwards: bool) -> list[Item]:
+    """Page from one end to the other, as the modules of ejabberd do."""
+    items: list[Item] = []
+    place = LAST if backwards else None
+    while True:
+        if backwards:
+            query = Query(username="alice", before=place, limit=limit)
+        else:
+            query = Query(username="alice", after=place, limit=limit)
+        answer = await archive.read(HOST, query)
+        items += answer.items
+        assert answer.count >= len(answer.items)
+        if answer.complete:
+            return items
+        place = answer.items[0 if backwards else -1].timestamp
+
+
+async def archive_holds(messages: Sequence[Message], limit: int) -> None:
+    async with open_services() as services:
+        archive = RemoteArchive(
+            services.storage.archive, services.writer, services.jids, max_items=100
+        )
+        for message in messages:
+            await archive.store(HOST, posted(message))
+
+        forwards = await paged(archive, limit, backwards=False)
+        backwards = await paged(archive, limit, backwards=True)
+
+        assert read_back(forwards) == read_back(backwards) == sorted(set(messages))
+        assert [item.timestamp for item in forwards] == sorted(i.timestamp for i in forwards)
+
+
+@settings(deadline=None, max_examples=60)
+@given(messages=MESSAGES, limit=st.integers(min_value=1, max_value=6))
+def test_paging_gives_every_message_exactly_once(messages: list[Message], limit: int) -> None:
+    asyncio.run(archive_holds(messages, limit))
+
+
+async def indexed(messages: Sequence[Message], max_items: int, limit: int) -> list[str]:
+    async with open_services() as services:
+        archive = RemoteArchive(
+            services.storage.archive, services.writer, services.jids, max_items=max_items
+        )
+        for message in messages:
+            await archive.store(HOST, posted(message))
+        found: list[str] = []
+        while True:
+            query = Query(username="alice", page=len(found), limit=limit)
+            answer = await archive.read(HOST, query)
+            found += [item.timestamp for item in answer.items]
+            if answer.complete:
+                return found
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    messages=MESSAGES,
+    max_items=st.integers(min_value=1, max_value=5),
+    limit=st.integers(min_value=1, max_value=6),
+)
+def test_skipping_what_was_read_gives_every_message_exactly_once(
+    messages: list[Message], max_items: int, limit: int
+) -> None:
+    found = asyncio.run(indexed(messages, max_items, limit))
+
+    assert found == [format_time(at) for at, _ in sorted(set(messages))]
+
+
+@given(at=TIMES)
+def test_times_survive_writing_and_reading(at: int) -> None:
+    assert parse_time(format_time(at)) == at

@@ -1,0 +1,84 @@
+"""The Remote Data archive reads what others have written, within its own bounds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.sidecar import HOST, open_services, stamp
+
+from component.core.errors import Overloaded
+from component.core.remote_data import LAST, Query, RemoteArchive
+from component.core.remote_posts import Post, entry_of
+from component.web.settings import Services
+from component.xmpp.addresses import Addresses
+from storage.rows import Direction, Entry
+
+ALICE = Query(username="alice")
+MAX_ITEMS = 3
+
+
+def entry(second: int) -> Entry:
+    post = Post(
+        username="alice",
+        peer="bob",
+        timestamp=stamp(second),
+        body=str(second),
+        direction=Direction.SENT,
+    )
+    return entry_of(post, HOST, Addresses())
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[Services]:
+    async with open_services() as opened:
+        yield opened
+
+
+@pytest.fixture
+def archive(services: Services) -> RemoteArchive:
+    return RemoteArchive(
+        services.storage.archive, services.writer, services.jids, max_items=MAX_ITEMS
+    )
+
+
+async def test_what_was_put_before_is_read(services: Services, archive: RemoteArchive) -> None:
+    services.writer.put([entry(1)])
+    assert (await archive.read(HOST, ALICE)).count == 1
+
+    services.writer.put([entry(2)])
+    assert await archive.count(HOST, ALICE) == 2
+
+
+@pytest.mark.parametrize("limit", [None, 1000])
+@pytest.mark.parametrize(("before", "bodies"), [(None, "123"), (LAST, "345")])
+async def test_no_page_is_longer_than_the_bound(
+    services: Services,
+    archive: RemoteArchive,
+    limit: int | None,
+    before: str | None,
+    bodies: str,
+) -> None:
+    services.writer.put([entry(second) for second in range(1, 6)])
+
+    answer = await archive.read(HOST, Query(username="alice", before=before, limit=limit))
+
+    assert "".join(item.body or "" for item in answer.items) == bodies
+    assert (answer.count, answer.complete) == (5, False)
+
+
+async def test_a_full_queue_refuses_to_store(services: Services, archive: RemoteArchive) -> None:
+    async with services.storage._database.write():
+        services.writer.put([entry(second) for second in range(1000)])
+
+        with pytest.raises(Overloaded):
+            await archive.store(
+                HOST,
+                Post(
+                    username="alice",
+                    peer="bob",
+                    timestamp=stamp(1),
+                    body="x",
+                    direction=Direction.SENT,
+                ),
+            )

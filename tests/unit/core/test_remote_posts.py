@@ -1,0 +1,157 @@
+"""A posted message becomes one row that is right about who, whom and which way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from component.core.errors import BadRequest
+from component.core.remote_posts import Post, entry_of
+from component.core.stanza import parse
+from component.xmpp.addresses import Addresses
+from storage.rows import Direction, Entry
+
+HOST = "example.org"
+ROOM = "room@conference.example.org"
+
+SENT, RECEIVED = Direction.SENT, Direction.RECEIVED
+
+
+def entry(xml: str | None = None, **fields: Any) -> Entry:
+    known = {"username": "alice", "timestamp": "1970-01-01T00:00:01Z"}
+    return entry_of(Post(**known | fields, xml=xml), HOST, Addresses())
+
+
+def addressed(sender: str, recipient: str, type: str = "chat") -> str:
+    return (
+        f"<message xmlns='jabber:client' type='{type}' from='{sender}' to='{recipient}'>"
+        "<body>x</body></message>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sender", "recipient", "direction", "peer", "resource"),
+    [
+        ("alice@example.org/pc", "bob@example.net/x", SENT, "bob@example.net", "x"),
+        ("bob@example.net/x", "alice@example.org/pc", RECEIVED, "bob@example.net", "x"),
+        ("Bob@EXAMPLE.net/X", "alice@example.org", RECEIVED, "bob@example.net", "X"),
+        ("example.org", "alice@example.org", RECEIVED, "example.org", ""),
+        ("alice@example.org/pc", "alice@example.org", SENT, "alice@example.org", ""),
+        ("alice@example.org/pc", "room@muc.example/nick", SENT, "room@muc.example", "nick"),
+    ],
+)
+def test_the_addresses_of_the_stanza_decide(
+    sender: str, recipient: str, direction: Direction, peer: str, resource: str
+) -> None:
+    row = entry(addressed(sender, recipient), peer="wrong")
+
+    assert (row.direction, row.peer, row.resource) == (direction, peer, resource)
+
+
+def test_the_stanza_knows_better_than_the_caller() -> None:
+    row = entry(addressed("alice@example.org", "bob@example.org"), direction=RECEIVED)
+
+    assert (row.direction, row.peer) == (SENT, "bob@example.org")
+
+
+def test_the_caller_knows_better_than_a_stanza_that_says_nothing() -> None:
+    row = entry("<message><body>x</body></message>", direction=SENT, peer="bob")
+
+    assert (row.direction, row.peer) == (SENT, "bob@example.org")
+
+
+def test_a_message_to_oneself_goes_the_way_the_caller_says() -> None:
+    own = addressed("alice@example.org/pc", "alice@example.org/phone")
+
+    assert entry(own, direction=RECEIVED).resource == "pc"
+    assert entry(own, direction=SENT).resource == "phone"
+
+
+@pytest.mark.parametrize(
+    ("type", "xml_type", "kept"),
+    [
+        (None, "chat", "chat"),
+        (None, "normal", "normal"),
+        ("chat", "normal", "normal"),
+        ("chat", "headline", "headline"),
+        ("chat", "groupchat", "chat"),
+        ("chat", "error", "chat"),
+    ],
+)
+def test_the_type_is_the_one_of_the_stanza_where_a_user_can_have_it(
+    type: str | None, xml_type: str, kept: str
+) -> None:
+    row = entry(addressed("bob@example.org", "alice@example.org", xml_type), type=type)
+
+    assert (row.owner, row.type) == ("alice@example.org", kept)
+
+
+@pytest.mark.parametrize("username", [ROOM, "room", "ROOM"])
+@pytest.mark.parametrize("type", ["groupchat", None])
+def test_a_room_is_an_archive_of_its_own(username: str, type: str | None) -> None:
+    xml = addressed(f"{ROOM}/Nick", "alice@example.org", "groupchat")
+
+    row = entry(xml, username=username, type=type, peer="bob")
+
+    assert (row.owner, row.type, row.direction) == (ROOM, "groupchat", RECEIVED)
+    assert (row.peer, row.resource, row.nick) == ("bob@example.org", "Nick", "Nick")
+
+
+def test_a_room_on_any_domain_is_taken() -> None:
+    xml = addressed("room@muc.example/Nick", "alice@example.org", "groupchat")
+
+    row = entry(xml, username="room@muc.example", type="groupchat")
+
+    assert (row.owner, row.peer) == ("room@muc.example", "room@muc.example")
+
+
+def test_the_real_address_of_an_occupant_is_kept_where_it_is_told() -> None:
+    xml = addressed("bob@example.net/pc", ROOM, "groupchat")
+
+    row = entry(xml, username=ROOM, type="groupchat", peer="bob", nick="Nick")
+
+    assert (row.peer, row.resource, row.nick) == ("bob@example.net", "pc", "Nick")
+
+
+def test_text_from_a_room_becomes_a_stanza_of_its_occupant() -> None:
+    row = entry(
+        username=ROOM, type="groupchat", peer="bob", nick="<'\">", body="x", direction=RECEIVED
+    )
+
+    stanza = parse(row.xml)
+    assert (stanza.sender, stanza.type, stanza.body) == (f"{ROOM}/<'\">", "groupchat", "x")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"timestamp": "1970-01-01T00:00:01.000001Z"},
+        {"peer": "carol"},
+        {"peer": "bob@example.net"},
+        {"direction": RECEIVED},
+        {"body": "y"},
+    ],
+)
+def test_only_the_same_message_is_a_repetition(changed: dict[str, Any]) -> None:
+    fields = {"peer": "bob", "direction": SENT, "body": "x"}
+
+    assert entry(**fields).origin == entry(**fields, nick="n").origin
+    assert entry(**fields).origin == entry(**fields | {"peer": "BOB@example.org"}).origin
+    assert entry(**fields).origin != entry(**fields | changed).origin
+
+
+def test_the_time_of_a_row_is_in_microseconds() -> None:
+    row = entry(
+        addressed("bob@example.org", "alice@example.org"), timestamp="1970-01-01T00:00:01.5Z"
+    )
+
+    assert row.at == 1_500_000
+
+
+@pytest.mark.parametrize(
+    "username", ["alice@example.net", "alice@example.org/pc", "@example.org", "a/b", "a b", "\x00"]
+)
+def test_no_other_archive_is_reached_by_a_strange_name(username: str) -> None:
+    with pytest.raises(BadRequest, match=r"^username: "):
+        entry(addressed("bob@example.org", "alice@example.org"), username=username)

@@ -1,0 +1,31 @@
+"""An HTTP client of a sidecar over a real store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+from support.sidecar import SETTINGS, SHOWN, open_services
+
+from component.web.app import make_app
+from component.web.settings import Services
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[Services]:
+    async with open_services() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
+    """A caller that shows the secret."""
+    return await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+
+
+@pytest.fixture
+async def stranger(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
+    """A caller that shows nothing."""
+    return await aiohttp_client(make_app(SETTINGS, services))

@@ -1,0 +1,49 @@
+"""docs/http-api.md has every route there is, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from aiohttp.test_utils import TestClient
+
+from component.web.errors import CONDITIONS
+from component.web.models import ArchivePost, ArchiveQuery
+
+PAGE = Path(__file__).parents[3] / "docs" / "http-api.md"
+
+ROUTE = r"`([A-Z]+ /\S*)`"
+
+
+def routes(client: TestClient) -> set[str]:
+    return {
+        f"{route.method} {route.resource.canonical.rstrip('/')}"
+        for route in client.app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+
+
+async def test_every_route_has_a_section(api: TestClient) -> None:
+    sections = set(re.findall(rf"^### {ROUTE}$", PAGE.read_text(), re.MULTILINE))
+
+    assert sections == routes(api)
+
+
+async def test_every_route_is_in_the_overview(api: TestClient) -> None:
+    rows = set(re.findall(rf"^\| {ROUTE} \|", PAGE.read_text(), re.MULTILINE))
+
+    assert rows == routes(api)
+
+
+def test_every_parameter_and_field_is_explained() -> None:
+    rows = set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE))
+
+    assert rows == {*ArchiveQuery.model_fields, *ArchivePost.model_fields}
+
+
+def test_every_status_of_an_error_is_explained() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \| `([\w-]+)` \|", PAGE.read_text(), re.MULTILINE))
+
+    assert rows == {str(status): name for status, name in CONDITIONS.items()} | {
+        "500": "internal-server-error"
+    }

@@ -1,0 +1,230 @@
+"""Every error of every route has the one JSON shape, and says nothing of the inside."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+from support.sidecar import SETTINGS, SHOWN, post
+
+from component.core.errors import ItemNotFound
+from component.web import health
+from component.web.app import make_app
+from component.web.errors import CONDITIONS, INTERNAL, errors
+from component.web.settings import Services
+
+
+def routes(app: web.Application) -> Iterator[tuple[str, str]]:
+    for route in app.router.routes():
+        if route.resource is not None and route.handler not in health.OPEN:
+            yield route.method, route.resource.canonical.format(host="example.org")
+
+
+async def has_the_shape(client: TestClient, method: str, path: str, status: int) -> None:
+    async with client.request(method, path) as answer:
+        assert answer.status == status, f"{method} {path}"
+        assert answer.content_type == "application/json"
+        if method == "HEAD":
+            return
+        error = await answer.json()
+        assert error.keys() == {"error", "message", "status"}
+        assert error["status"] == status
+        assert error["message"]
+
+
+async def test_every_route_refuses_strangers_in_the_same_shape(stranger: TestClient) -> None:
+    found = list(routes(stranger.app))
+
+    assert found
+    for method, path in found:
+        await has_the_shape(stranger, method, path, 401)
+
+
+async def test_every_route_tells_a_wrong_method_in_the_same_shape(api: TestClient) -> None:
+    found = list(routes(api.app))
+    for path in {path for _, path in found}:
+        taken = {method for method, known in found if known == path}
+        for method in {"DELETE", "PUT", "PATCH", "POST", "GET"} - taken:
+            await has_the_shape(api, method, path, 405)
+
+
+async def test_every_route_tells_bad_input_in_the_same_shape(api: TestClient) -> None:
+    for method, path in routes(api.app):
+        status = 415 if method == "POST" else 400
+        await has_the_shape(api, method, f"{path}?username=alice&limit=asdf", status)
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/auth", "/api/unknown.host/archive", "/%00"])
+async def test_an_unknown_path_is_told_in_the_same_shape(api: TestClient, path: str) -> None:
+    await has_the_shape(api, "GET", path, 404)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=asdf",
+        "limit=-1",
+        "limit=1.5",
+        "type=asdf",
+        "after=asdf",
+        "before=2016-04-18",
+        "after=last",
+        "peer=@",
+        "peer=a%00b",
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/archive", "/api/archive/items"])
+async def test_a_wrong_parameter_is_named(api: TestClient, path: str, query: str) -> None:
+    answer = await api.get(f"{path}?username=alice&{query}")
+
+    error = await answer.json()
+    assert answer.status == 400
+    assert error["error"] == "bad-request"
+    assert error["message"].partition(":")[0] in ("limit", "type", "after", "before", "peer")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("username", "alice@example.net"),
+        ("username", "alice@example.org/phone"),
+        ("username", "a/b"),
+        ("username", "a b"),
+        ("username", ["alice"]),
+        ("timestamp", "now"),
+        ("type", "asdf"),
+        ("direction", "up"),
+        ("xml", "not xml"),
+        ("xml", "<message/><message/>"),
+        ("xml", "<message><body></message>"),
+        ("xml", "<?xml version='1.0'?><message/>"),
+        ("xml", "<!DOCTYPE message><message/>"),
+        ("xml", "<presence/>"),
+        ("xml", {"a": 1}),
+        ("xml", "<message from='@'/>"),
+        ("nick", {"a": 1}),
+    ],
+)
+async def test_a_wrong_field_is_named(api: TestClient, field: str, value: object) -> None:
+    answer = await api.post("/api/archive", json=post(**{field: value}))
+
+    error = await answer.json()
+    assert answer.status == 400
+    assert error["message"].partition(":")[0] == field
+
+
+@pytest.mark.parametrize(
+    ("missing", "fields"),
+    [
+        ("timestamp", {"timestamp": None}),
+        ("xml", {"xml": None}),
+        ("direction", {"xml": None, "body": "x"}),
+        ("peer", {"xml": None, "body": "x", "direction": "send", "peer": None}),
+        ("direction", {"xml": "<message from='x@y.example' to='z@y.example'/>"}),
+        ("peer", {"xml": None, "body": "x", "direction": "send", "peer": "a/b"}),
+        ("body", {"xml": None, "body": "\x00", "direction": "send"}),
+    ],
+)
+async def test_what_cannot_be_derived_is_named(
+    api: TestClient, missing: str, fields: dict[str, object]
+) -> None:
+    answer = await api.post("/api/archive", json=post(**fields))
+
+    assert answer.status == 400
+    assert (await answer.json())["message"].partition(":")[0] == missing
+
+
+@pytest.mark.parametrize(
+    ("content_type", "sent", "status"),
+    [
+        ("text/plain", b"x", 415),
+        ("multipart/form-data", b"x", 415),
+        ("application/octet-stream", b"{}", 415),
+        ("application/json", b"", 400),
+        ("application/json", b"{", 400),
+        ("application/json", b'"text"', 400),
+        ("application/json", b"[]", 400),
+        ("application/json", b"\xff", 400),
+        ("application/json", b'{"username": "\\ud800"}', 400),
+        ("application/json", b"[" * 5000, 400),
+        ("application/x-www-form-urlencoded", b"username=%ff", 400),
+        ("application/x-www-form-urlencoded", b"\xff", 400),
+        ("application/x-www-form-urlencoded", b"a&" * 200, 400),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_refused(
+    api: TestClient, content_type: str, sent: bytes, status: int
+) -> None:
+    answer = await api.post("/api/archive", data=sent, headers={"Content-Type": content_type})
+
+    assert answer.status == status
+    assert (await answer.json())["status"] == status
+
+
+async def test_a_body_that_is_too_large_is_refused(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    settings = replace(SETTINGS, max_body_bytes=1000)
+    client = await aiohttp_client(make_app(settings, services), headers=SHOWN)
+
+    async def in_chunks() -> object:
+        for _ in range(30):
+            yield b" " * 100
+
+    announced = await client.post("/api/archive", json=post(nick="x" * 1000))
+    chunked = await client.post(
+        "/api/archive", data=in_chunks(), headers={"Content-Type": "application/json"}
+    )
+
+    for answer in (announced, chunked):
+        assert answer.status == 413
+        assert (await answer.json())["error"] == "policy-violation"
+
+
+@pytest.fixture
+async def faulty(aiohttp_client: AiohttpClient) -> TestClient:
+    """An application with faults of its own behind our errors middleware."""
+
+    async def crash(_: web.Request) -> web.Response:
+        raise RuntimeError("SELECT secret FROM users")
+
+    async def refuse(_: web.Request) -> web.Response:
+        raise ItemNotFound
+
+    app = web.Application(middlewares=[errors])
+    app.add_routes([web.get("/crash", crash), web.get("/refuse", refuse)])
+    return await aiohttp_client(app)
+
+
+async def test_a_fault_of_ours_is_logged_and_not_told(
+    faulty: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await faulty.get("/crash?password=hunter2")
+
+    error = await answer.json()
+    assert (answer.status, error["error"]) == (500, "internal-server-error")
+    assert "SELECT" not in str(error)
+    assert "RuntimeError: SELECT" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+async def test_a_refusal_of_the_core_keeps_its_condition(faulty: TestClient) -> None:
+    answer = await faulty.get("/refuse")
+
+    assert await answer.json() == {
+        "error": "item-not-found",
+        "message": "There is no such item in this archive.",
+        "status": 404,
+    }
+
+
+def test_every_condition_is_one_that_xmpp_has() -> None:
+    known = {"bad-request", "feature-not-implemented", "forbidden", "internal-server-error"}
+    known |= {"item-not-found", "not-acceptable", "not-allowed", "not-authorized"}
+    known |= {"policy-violation", "remote-server-timeout", "resource-constraint"}
+    assert set(itertools.chain(CONDITIONS.values(), [INTERNAL])) <= known

@@ -1,0 +1,76 @@
+"""Whoever watches the process learns which part cannot work, without a secret."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+from support.sidecar import SETTINGS, FixedLink
+
+from component.web.app import make_app
+from component.web.settings import Services
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+async def test_health_is_told_to_anyone(
+    aiohttp_client: AiohttpClient, services: Services, path: str
+) -> None:
+    client = await aiohttp_client(make_app(replace(SETTINGS, allow_from=()), services))
+
+    assert (await client.get(path)).status == 200
+    assert (await client.head(path)).status == 200
+
+
+async def test_a_running_process_is_live(stranger: TestClient) -> None:
+    answer = await stranger.get("/health/live")
+
+    assert await answer.json() == {"status": "live"}
+
+
+async def test_a_process_is_ready_when_every_part_is(stranger: TestClient) -> None:
+    answer = await stranger.get("/health/ready")
+
+    assert await answer.json() == {
+        "status": "ready",
+        "parts": {
+            "storage": {"ok": True},
+            "link": {"ok": True},
+            "writer": {"ok": True, "backlog": 0},
+        },
+    }
+
+
+async def unready(aiohttp_client: AiohttpClient, services: Services) -> list[str]:
+    client = await aiohttp_client(make_app(SETTINGS, services))
+    answer = await client.get("/health/ready")
+    assert answer.status == 503
+    state = await answer.json()
+    assert state["status"] == "unready"
+    return [name for name, part in state["parts"].items() if not part["ok"]]
+
+
+async def test_a_process_without_its_server_is_not_ready(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    cut_off = replace(services, link=FixedLink(is_up=False))
+
+    assert await unready(aiohttp_client, cut_off) == ["link"]
+
+
+async def test_a_process_without_its_store_is_not_ready(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    async with services.storage._database.write() as connection:
+        await connection.execute("PRAGMA query_only = ON")
+
+    assert await unready(aiohttp_client, services) == ["storage"]
+
+
+async def test_a_process_that_cannot_write_is_not_ready(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    services.writer.is_healthy = False
+
+    assert await unready(aiohttp_client, services) == ["writer"]

@@ -1,0 +1,343 @@
+"""No caller keeps a connection, or the memory behind it, for longer than the limits say."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import pytest
+from aiohttp import ClientSession
+from support.sidecar import SECRET, SETTINGS, SHOWN, message, post
+
+from component.web.server import serve
+from component.web.settings import Services
+
+#: What a limit is set to in these tests, and how late it may strike on a busy machine.
+SHORT = 0.3
+LONG = 30.0
+AT_MOST = 10.0
+PATIENCE = 30.0
+
+HEAD = b"GET /api/archive?username=alice HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n\r\n"
+POST = b"POST /api/archive HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n"
+JSON = b"Content-Type: application/json\r\n"
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Serve = Callable[..., AbstractAsyncContextManager["Server"]]
+
+
+class Server:
+    """A server that listens, and raw connections to it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @asynccontextmanager
+    async def connect(self, *, receive_bytes: int | None = None) -> AsyncIterator[Streams]:
+        """Connect; `receive_bytes` is what the system holds for a caller that does not read."""
+        place = urlsplit(self.url)
+        connection = socket.socket()
+        connection.setblocking(False)
+        if receive_bytes:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        await asyncio.get_running_loop().sock_connect(connection, (place.hostname, place.port))
+        reader, writer = await asyncio.open_connection(sock=connection)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+    async def exchange(self, sent: bytes) -> bytes:
+        """Send some bytes and return all that comes until the server closes."""
+        async with self.connect() as (reader, writer):
+            writer.write(sent)
+            return await until_closed(reader)
+
+
+async def until_closed(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(AT_MOST):
+        try:
+            return await reader.read()
+        except ConnectionResetError:
+            return b""
+
+
+def answers(received: bytes) -> list[tuple[int, Any]]:
+    """Return the status and the JSON of each answer."""
+    found = []
+    while received:
+        head, _, rest = received.partition(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        found.append((int(head.split()[1]), orjson.loads(rest[:length] or b"null")))
+        received = rest[length:]
+    return found
+
+
+async def has_room_for(server: Server, callers: int) -> bool:
+    """Tell whether that many can be connected and answered at once."""
+    async with AsyncExitStack() as connected:
+        for _ in range(callers):
+            reader, writer = await connected.enter_async_context(server.connect())
+            writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            try:
+                status = (await reader.readline()).split()[1]
+            except ConnectionResetError:
+                return False
+            if status != b"200":
+                return False
+    return True
+
+
+@pytest.fixture
+def served(services: Services) -> Serve:
+    """Serve with some limits, all others being long."""
+
+    @asynccontextmanager
+    async def start(**limits: Any) -> AsyncIterator[Server]:
+        timeouts = {
+            "header_timeout_seconds": LONG,
+            "body_timeout_seconds": LONG,
+            "request_timeout_seconds": LONG,
+            "keepalive_timeout_seconds": LONG,
+            "stop_timeout_seconds": SHORT,
+        }
+        async with serve(replace(SETTINGS, **timeouts | limits), services) as url:
+            yield Server(url)
+
+    return start
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\nX-Y: " + b"y" * 99]
+)
+async def test_half_a_head_is_closed(served: Serve, sent: bytes) -> None:
+    async with served(header_timeout_seconds=SHORT) as server:
+        assert await server.exchange(sent) == b""
+
+
+async def test_half_a_head_that_trickles_is_closed(served: Serve) -> None:
+    async with (
+        served(header_timeout_seconds=SHORT) as server,
+        server.connect() as (reader, writer),
+        asyncio.timeout(AT_MOST),
+    ):
+        while not reader.at_eof():
+            writer.write(b"G")
+            await asyncio.sleep(SHORT / 5)
+            if writer.is_closing():
+                break
+
+
+async def test_half_a_second_head_is_closed(served: Serve) -> None:
+    async with (
+        served(header_timeout_seconds=SHORT) as server,
+        server.connect() as (reader, writer),
+    ):
+        writer.write(HEAD)
+        await reader.readuntil(b"}")
+        writer.write(HEAD[:20])
+
+        assert await until_closed(reader) == b""
+
+
+async def test_half_a_head_sent_along_with_a_request_is_closed_like_an_idle_connection(
+    served: Serve,
+) -> None:
+    async with served(keepalive_timeout_seconds=SHORT) as server:
+        received = await server.exchange(HEAD + HEAD[:20])
+
+    assert [status for status, _ in answers(received)] == [200]
+
+
+async def test_a_slow_head_does_not_count_against_the_next(served: Serve) -> None:
+    async with (
+        served(header_timeout_seconds=SHORT) as server,
+        server.connect() as (reader, writer),
+        asyncio.timeout(AT_MOST),
+    ):
+        for _ in range(4):
+            writer.write(HEAD)
+            assert await reader.readuntil(b"}")
+            await asyncio.sleep(SHORT / 2)
+
+
+async def test_an_idle_connection_is_closed(served: Serve) -> None:
+    async with served(keepalive_timeout_seconds=SHORT) as server:
+        received = await server.exchange(HEAD)
+
+    assert [status for status, _ in answers(received)] == [200]
+
+
+async def test_half_a_body_is_answered_and_closed(served: Serve) -> None:
+    async with served(body_timeout_seconds=SHORT) as server:
+        received = await server.exchange(POST + JSON + b"Content-Length: 99\r\n\r\n{")
+
+    ((status, error),) = answers(received)
+    assert (status, error["error"]) == (408, "remote-server-timeout")
+
+
+async def test_half_a_body_that_nobody_reads_is_closed(served: Serve) -> None:
+    async with served() as server:
+        received = await server.exchange(HEAD[:-2] + b"Content-Length: 99\r\n\r\n{")
+
+    assert [status for status, _ in answers(received)] == [200]
+
+
+async def test_too_large_a_body_is_answered_before_it_is_read(served: Serve) -> None:
+    async with served(max_body_bytes=1024) as server:
+        received = await server.exchange(POST + JSON + b"Content-Length: 9999999999\r\n\r\n{")
+
+    ((status, error),) = answers(received)
+    assert (status, error["error"]) == (413, "policy-violation")
+
+
+async def test_a_body_that_swells_is_refused(served: Serve) -> None:
+    swelling = zlib.compress(b" " * 10_000_000)
+    head = JSON + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(swelling)
+    async with served(max_body_bytes=20_000) as server, server.connect() as (reader, writer):
+        writer.write(POST + head + swelling)
+        async with asyncio.timeout(AT_MOST):
+            assert (await reader.readline()).split()[1] == b"413"
+
+
+async def test_one_connection_too_many_is_turned_away(served: Serve) -> None:
+    async with served(max_connections=3) as server:
+        async with AsyncExitStack() as full:
+            for _ in range(3):
+                reader, writer = await full.enter_async_context(server.connect())
+                writer.write(HEAD)
+                await reader.readuntil(b"}")
+
+            ((status, error),) = answers(await server.exchange(b""))
+            assert (status, error["error"]) == (503, "resource-constraint")
+        await asyncio.sleep(SHORT)
+        async with ClientSession(headers=SHOWN) as client:
+            answer = await client.get(f"{server.url}/api/archive?username=alice")
+            assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n",
+        b"NOT HTTP\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX-Api-Key : s3cret\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + b"s3cret" * 5000 + b"\r\n\r\n",
+        POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        POST + JSON + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+    ],
+)
+async def test_malformed_http_is_answered_in_json_and_logged_in_one_line(
+    served: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    caplog.set_level(logging.DEBUG, "component")
+    async with served() as server:
+        received = await server.exchange(sent)
+
+    ((status, error),) = answers(received)
+    assert (status, error["error"]) == (400, "bad-request")
+    assert "Traceback" not in caplog.text
+    assert SECRET not in caplog.text
+    assert SECRET not in str(error)
+
+
+async def test_an_expectation_that_cannot_be_met_is_answered_in_json(served: Serve) -> None:
+    async with served() as server:
+        received = await server.exchange(HEAD[:-2] + b"Expect: x\r\nConnection: close\r\n\r\n")
+
+    ((status, error),) = answers(received)
+    assert (status, error["error"]) == (417, "not-acceptable")
+
+
+async def test_a_request_that_takes_too_long_is_told_to_come_again(
+    served: Serve, services: Services
+) -> None:
+    async with (
+        served(request_timeout_seconds=SHORT) as server,
+        ClientSession(headers=SHOWN) as client,
+    ):
+        # The store is kept from writing, as a slow disk would.
+        async with services.storage._database.write():
+            answer = await client.post(f"{server.url}/api/archive", json=post())
+
+        assert answer.status == 503
+        assert (await answer.json())["error"] == "resource-constraint"
+        again = await client.post(f"{server.url}/api/archive", json=post())
+        assert again.status == 200
+
+
+async def test_a_caller_that_does_not_take_its_answer_is_closed(
+    served: Serve, services: Services
+) -> None:
+    async with (
+        served(request_timeout_seconds=1.0) as server,
+        ClientSession(headers=SHOWN) as client,
+    ):
+        large = message("bob@example.org", "alice@example.org", "x" * 900_000)
+        for second in range(25):
+            posted = await client.post(f"{server.url}/api/archive", json=post(second, xml=large))
+            assert posted.status == 200
+
+        async with server.connect() as (reader, writer):
+            writer.write(HEAD)
+            await asyncio.sleep(2.0)
+            received = await until_closed(reader)
+
+    assert len(received) < 20_000_000
+
+
+async def test_answers_that_are_not_taken_leave_no_connection_behind(served: Serve) -> None:
+    # How much the system takes off our hands is its own affair: some of these get stuck within
+    # an answer, some behind one, and some with the end of one in a buffer of ours.
+    callers = 120
+    async with (
+        served(
+            request_timeout_seconds=1.0, keepalive_timeout_seconds=1.0, max_connections=callers
+        ) as server,
+        AsyncExitStack() as taken,
+    ):
+        async with ClientSession(headers=SHOWN) as client:
+            xml = message("bob@example.org", "alice@example.org", "x" * 14_000)
+            await client.post(f"{server.url}/api/archive", json=post(xml=xml))
+        for requests in range(1, callers + 1):
+            _, writer = await taken.enter_async_context(server.connect(receive_bytes=4096))
+            writer.transport.pause_reading()
+            writer.write(HEAD * requests)
+
+        async with asyncio.timeout(PATIENCE):
+            while not await has_room_for(server, callers):  # noqa: ASYNC110 - only asking tells
+                await asyncio.sleep(SHORT)
+
+
+async def test_the_access_log_has_no_query(
+    served: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "component.web.access_log")
+    async with served() as server, ClientSession(headers=SHOWN) as client:
+        await client.get(f"{server.url}/api/archive?username=alice&password=hunter2")
+        await client.get(f"{server.url}/no%0Athing")
+
+    lines = [record.getMessage() for record in caplog.records if "access" in record.name]
+    assert lines[0].startswith("GET /api/archive 200 ")
+    assert lines[0].endswith(" bytes")
+    assert lines[1].startswith("GET /no%0Athing 404 ")
+    assert "hunter2" not in caplog.text
+
+
+async def test_no_request_waits_for_a_timer(served: Serve) -> None:
+    async with served() as server, ClientSession(headers=SHOWN) as client:
+        began = time.monotonic()
+        for second in range(20):
+            await client.post(f"{server.url}/api/archive", json=post(second))
+
+    assert time.monotonic() - began < AT_MOST

@@ -1,0 +1,118 @@
+"""The server listens where it is told to, and stops without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixConnector
+from support.sidecar import SETTINGS, SHOWN, post
+
+from component.web.server import serve
+from component.web.settings import Services
+
+ARCHIVE = "/api/archive?username=alice"
+
+
+async def test_a_free_port_is_taken_and_told(services: Services) -> None:
+    async with serve(SETTINGS, services) as url, ClientSession(headers=SHOWN) as client:
+        assert url.startswith("http://127.0.0.1:")
+        assert (await client.get(url + ARCHIVE)).status == 200
+
+
+async def test_a_unix_socket_is_served_to_its_group_and_removed(
+    services: Services, tmp_path: Path
+) -> None:
+    path = tmp_path / "muniment.sock"
+    settings = replace(SETTINGS, address=f"unix:{path}", allow_from=())
+
+    async with serve(settings, services) as address:
+        assert address == f"unix:{path}"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        async with ClientSession(connector=UnixConnector(str(path)), headers=SHOWN) as client:
+            assert (await client.get("http://muniment" + ARCHIVE)).status == 200
+            client.headers.pop("X-Api-Key")
+            assert (await client.get("http://muniment" + ARCHIVE)).status == 401
+
+    assert not path.exists()
+
+
+async def test_an_address_in_use_is_told(services: Services) -> None:
+    async with serve(SETTINGS, services) as url:
+        taken = replace(SETTINGS, port=int(url.rpartition(":")[2]))
+
+        with pytest.raises(OSError, match="address already in use"):
+            async with serve(taken, services):
+                pass
+
+
+async def test_the_server_serves_again_below_another_prefix(services: Services) -> None:
+    for prefix in ("", "/remote/data"):
+        settings = replace(SETTINGS, prefix=prefix)
+        async with serve(settings, services) as url, ClientSession(headers=SHOWN) as client:
+            assert (await client.get(f"{url}{prefix}/archive?username=alice")).status == 200
+
+
+@asynccontextmanager
+async def write_lock(services: Services) -> AsyncIterator[None]:
+    """Keep the store from writing, as a slow disk would."""
+    async with services.storage._database.write():
+        yield
+
+
+async def begin_to_post(
+    client: ClientSession, url: str, services: Services
+) -> asyncio.Task[ClientResponse]:
+    posting = asyncio.create_task(client.post(f"{url}/api/archive", json=post()))
+    while not services.writer.backlog:  # noqa: ASYNC110 - a counter, not an event
+        await asyncio.sleep(0.01)
+    return posting
+
+
+async def test_a_running_request_is_finished_before_the_server_stops(services: Services) -> None:
+    slow = AsyncExitStack()
+
+    async def speed_up() -> None:
+        await asyncio.sleep(0.3)
+        await slow.aclose()
+
+    async with ClientSession(headers=SHOWN) as client:
+        async with serve(SETTINGS, services) as url:
+            await slow.enter_async_context(write_lock(services))
+            posting = await begin_to_post(client, url, services)
+            speeding_up = asyncio.create_task(speed_up())
+        answer = await posting
+        await speeding_up
+
+        assert answer.status == 200
+        with pytest.raises(ClientConnectionError):
+            await client.get(f"{url}/health/live")
+
+
+async def test_idle_connections_do_not_hold_up_the_stop(services: Services) -> None:
+    patient = replace(SETTINGS, stop_timeout_seconds=60.0)
+    async with (
+        asyncio.timeout(10.0),
+        ClientSession(headers=SHOWN) as client,
+        serve(patient, services) as url,
+    ):
+        await (await client.get(url + ARCHIVE)).read()
+
+
+async def test_a_request_that_does_not_end_is_cut_off(services: Services) -> None:
+    impatient = replace(SETTINGS, stop_timeout_seconds=0.2)
+    async with (
+        asyncio.timeout(10.0),
+        write_lock(services),
+        ClientSession(headers=SHOWN) as client,
+    ):
+        async with serve(impatient, services) as url:
+            posting = await begin_to_post(client, url, services)
+
+        with pytest.raises(ClientConnectionError):
+            await posting
