@@ -92,7 +92,8 @@ def _join(config: Config, archive: Archive) -> tuple[Stream, Writer]:
         receipts=config.archive.receipts,
         markers=config.archive.markers,
     )
-    service_log = ServiceLog(Ingest(writer, policy, hosts), hosts)
+    addresses = Addresses()
+    service_log = ServiceLog(Ingest(writer, policy, hosts), addresses, hosts)
     stream = _stream(config, service_log)
     disco.announce(stream)
     history = History(
@@ -102,7 +103,6 @@ def _join(config: Config, archive: Archive) -> tuple[Stream, Writer]:
         page_default=config.archive.page_default,
         page_max=config.archive.page_max,
     )
-    addresses = Addresses()
     delegation = Delegation(Privileges(stream, hosts), addresses, hosts)
     Queries(stream, delegation, {mam.QUERY: Mam(history, addresses).answer})
     return stream, writer

@@ -13,7 +13,7 @@ from storage.ids import Ids
 from storage.queries import Where, by_arrival, by_time, count, narrow
 from storage.rows import ANY, Direction, Entry, Filter, Page, Removal, Stored
 
-#: Owners whose counters are kept in memory; all are forgotten when there are more.
+#: Owners that are known from memory; all are forgotten when there are more.
 OWNERS_KEPT = 50_000
 
 _INSERT = """
@@ -74,6 +74,7 @@ class SqlArchive:
         self._database = database
         self._ids = ids
         self._owners: dict[str, _Counters] = {}
+        self._numbers: dict[str, int] = {}  # of archives that are on disk
 
     async def append(self, batch: Sequence[Entry | Removal]) -> None:
         """Store a batch in its order and make it durable."""
@@ -104,13 +105,13 @@ class SqlArchive:
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive."""
         async with self._database.read() as connection:
-            number, skew = await self._look_up(connection, owner)
+            number = await self._look_up(connection, owner)
             where = Where(number, wanted)
             if after is not None:
                 where.add("sequence > {}", await self._sequence(connection, number, after))
             if before is not None:
                 where.add("sequence < {}", await self._sequence(connection, number, before))
-            await narrow(connection, where, number, skew, wanted)
+            await narrow(connection, where, number, wanted)
             rows = await by_arrival(connection, where, backwards=backwards, limit=limit + 1)
         complete = len(rows) <= limit
         del rows[limit:]
@@ -123,7 +124,7 @@ class SqlArchive:
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time."""
         async with self._database.read() as connection:
-            number, _ = await self._look_up(connection, owner)
+            number = await self._look_up(connection, owner)
             where = Where(number, wanted)
             rows = await by_time(connection, where, newest, None if limit is None else limit + 1)
             complete = limit is None or len(rows) <= limit
@@ -137,7 +138,7 @@ class SqlArchive:
                 where.add("at = {}", edge)
                 rows = [row for row in rows if row[1] != edge]
                 rows += await by_time(connection, where, newest, None)
-            else:
+            elif limit is not None:
                 del rows[limit:]
         if newest:
             rows.reverse()
@@ -149,7 +150,7 @@ class SqlArchive:
             if wanted == ANY:
                 rows = await connection.fetch("SELECT kept FROM owners WHERE jid = $1", owner)
                 return int(rows[0][0]) if rows else 0
-            number, _ = await self._look_up(connection, owner)
+            number = await self._look_up(connection, owner)
             return await count(connection, Where(number, wanted))
 
     async def _meet(self, connection: Connection, owners: set[str]) -> None:
@@ -165,12 +166,18 @@ class SqlArchive:
             )
             self._owners[owner] = _Counters(*rows[0])
 
-    async def _look_up(self, connection: Connection, owner: str) -> tuple[int, int]:
-        """Return the number and the skew of an archive; no archive has the number 0."""
-        if known := self._owners.get(owner):
-            return known.number, known.skew
-        rows = await connection.fetch("SELECT number, skew FROM owners WHERE jid = $1", owner)
-        return (rows[0][0], rows[0][1]) if rows else (0, 0)
+    async def _look_up(self, connection: Connection, owner: str) -> int:
+        """Return the number of an archive; no archive has the number 0."""
+        # Not from the counters: a number that is not committed yet may still go to another owner.
+        number = self._numbers.get(owner, 0)
+        if not number:
+            rows = await connection.fetch("SELECT number FROM owners WHERE jid = $1", owner)
+            if not rows:
+                return 0
+            if len(self._numbers) > OWNERS_KEPT:
+                self._numbers.clear()
+            number = self._numbers[owner] = int(rows[0][0])
+        return number
 
     def _way(self, work: Entry | Removal) -> Callable[[Connection, list[Any]], Awaitable[None]]:
         if isinstance(work, Removal):

@@ -43,6 +43,8 @@ class Migration:
             if sqlite3.complete_statement(statement):
                 yield statement
                 statement = ""
+        if statement.strip():
+            yield statement
 
 
 def migrations(engine: str) -> list[Migration]:

@@ -11,10 +11,13 @@ from storage.archive import SqlArchive
 from storage.database import Database
 from storage.errors import StorageError, Unavailable
 from storage.ids import KEY_BYTES, Ids
-from storage.migrate import migrate, pending
+from storage.migrate import migrate, migrations, pending
 from storage.sqlite import MEMORY, SqliteDatabase
 
 SQLITE = "sqlite:"
+
+# A process that was killed at its first start may have left a database without any table.
+_IS_MADE = "SELECT 1 FROM sqlite_schema WHERE name = 'migrations'"
 
 
 class SqlStorage:
@@ -27,7 +30,13 @@ class SqlStorage:
     async def check(self) -> None:
         """Raise Unavailable unless the store can be written."""
         async with self._database.write() as connection:
-            await connection.execute("UPDATE secrets SET value = value WHERE name = $1", "ids")
+            # Another value each time: SQLite leaves the disk alone when nothing changes.
+            await connection.execute(
+                "INSERT INTO secrets (name, value) VALUES ($1, $2)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                "check",
+                secrets.token_bytes(8),
+            )
 
     async def close(self) -> None:
         """Close every connection. Calling it twice is fine."""
@@ -62,7 +71,11 @@ async def examine(url: str) -> str:
     database = await SqliteDatabase.open(path, synchronous="full")
     try:
         async with database.read() as connection:
-            waiting = await pending(connection, database.name)
+            is_made = await connection.fetch(_IS_MADE)
+            if is_made:
+                waiting = await pending(connection, database.name)
+            else:
+                waiting = migrations(database.name)
     finally:
         await database.close()
     return f"{path}, {len(waiting)} migrations wait" if waiting else f"{path}, up to date"

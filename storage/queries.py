@@ -12,15 +12,21 @@ _COLUMNS = "sequence, at, peer, resource, type, direction, nick, xml"
 _BEYOND = 2**63 - 1
 
 _FIRST = """
-WITH edge AS (SELECT min(at) AS at FROM archive WHERE owner = $1 AND at >= $2)
+WITH edge AS (
+    SELECT min(at) AS at, (SELECT skew FROM owners WHERE number = $1) AS skew
+    FROM archive WHERE owner = $1 AND at >= $2
+)
 SELECT min(sequence) FROM archive
-WHERE owner = $1 AND at BETWEEN (SELECT at FROM edge) AND (SELECT at FROM edge) + $3
+WHERE owner = $1 AND at BETWEEN (SELECT at FROM edge) AND (SELECT at + skew FROM edge)
 """
 
 _LAST = """
-WITH edge AS (SELECT max(at) AS at FROM archive WHERE owner = $1 AND at <= $2)
+WITH edge AS (
+    SELECT max(at) AS at, (SELECT skew FROM owners WHERE number = $1) AS skew
+    FROM archive WHERE owner = $1 AND at <= $2
+)
 SELECT max(sequence) FROM archive
-WHERE owner = $1 AND at BETWEEN (SELECT at FROM edge) - $3 AND (SELECT at FROM edge)
+WHERE owner = $1 AND at BETWEEN (SELECT at - skew FROM edge) AND (SELECT at FROM edge)
 """
 
 
@@ -79,20 +85,19 @@ async def by_time(
     )
 
 
-async def narrow(
-    connection: Connection, where: Where, number: int, skew: int, wanted: Filter
-) -> None:
+async def narrow(connection: Connection, where: Where, number: int, wanted: Filter) -> None:
     """Bound the sequences of a page by the times that are wanted.
 
     Times rise with the sequence but for late ones, and none was ever later than `skew`. So the
     first sequence that can match lies within `skew` of the first time that matches, and the same
-    from the other end; both are found in the index of times.
+    from the other end; both are found in the index of times. Skew and times are of one moment,
+    for a message that comes in between may be later than any before it.
     """
     if wanted.since is not None:
-        rows = await connection.fetch(_FIRST, number, wanted.since, skew)
+        rows = await connection.fetch(_FIRST, number, wanted.since)
         where.add("sequence >= {}", _BEYOND if rows[0][0] is None else rows[0][0])
     if wanted.until is not None:
-        rows = await connection.fetch(_LAST, number, wanted.until, skew)
+        rows = await connection.fetch(_LAST, number, wanted.until)
         where.add("sequence <= {}", rows[0][0] or 0)
 
 

@@ -13,7 +13,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
-from pathlib import Path
 
 import aiosqlite
 
@@ -51,6 +50,9 @@ class SqliteDatabase:
         database = cls(path, None if path == MEMORY else _lock(path))
         try:
             await database._connect(synchronous)
+        except Unavailable as error:
+            await database.close()
+            raise Unavailable(f"{path}: {error}") from error
         except BaseException:
             await database.close()
             raise
@@ -62,6 +64,8 @@ class SqliteDatabase:
         await self._writer.execute("PRAGMA page_size = 8192")
         await self._writer.execute("PRAGMA journal_mode = WAL")
         await self._writer.execute(f"PRAGMA synchronous = {synchronous}")
+        # What is removed is overwritten, not only no longer listed.
+        await self._writer.execute("PRAGMA secure_delete = ON")
         if self._path == MEMORY:
             return
         for _ in range(READERS):
@@ -83,8 +87,8 @@ class SqliteDatabase:
     async def write(self) -> AsyncIterator[Connection]:
         """Open a transaction on the writing connection."""
         async with self._writer_free:
-            await self._writer.execute("BEGIN IMMEDIATE")
             try:
+                await self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
                 await self._writer.execute("COMMIT")
             except BaseException:
@@ -138,9 +142,10 @@ class SqliteConnection:
 
     async def rollback(self) -> None:
         """Undo the open transaction, if there is one."""
-        # SQLite has ended the transaction by itself after some errors, a full disk for one.
-        if self._driver.in_transaction:
-            await self.execute("ROLLBACK")
+        # Whether there is one is known in the thread of the driver only: SQLite ends it by itself
+        # after some errors, and a step that was cancelled may still be under way there.
+        with _translated():
+            await self._driver.rollback()
 
 
 @cache
@@ -156,7 +161,8 @@ def _translated() -> Iterator[None]:
         raise Rejected(str(error)) from error
     except (OverflowError, UnicodeEncodeError) as error:
         raise Rejected(str(error)) from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:
+        # aiosqlite has a ValueError for a connection that is closed.
         raise Unavailable(str(error)) from error
 
 
@@ -168,7 +174,7 @@ def _lock(path: str) -> int:
     try:
         # Messages are nobody else's to read: made here, so that SQLite's files take its mode.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        lock = os.open(Path(f"{path}-lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        lock = os.open(f"{os.path.realpath(path)}-lock", os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise Unavailable(f"{path}: {error.strerror}") from error
     try:

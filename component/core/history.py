@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from component.core import jids
 from component.core.errors import BadRequest, Forbidden, ItemNotFound, Overloaded
 from component.core.writer import Writer
-from storage.errors import NotFound, StorageError
+from storage.errors import NotFound, Rejected, StorageError
 from storage.interface import Archive
 from storage.rows import ANY, Filter, Page
 
@@ -74,6 +74,8 @@ class History:
                 count = await self._archive.count(owner, query.wanted)
         except NotFound as error:
             raise ItemNotFound(f"no message of this archive has the id {error}") from error
+        except Rejected as error:
+            raise BadRequest("the query has a value that no archive can hold") from error
         except StorageError as error:
             raise Overloaded from error
         return Answer(page=page, count=count)

@@ -10,18 +10,47 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import replace
+from hashlib import blake2b
 
 from component.core import jids
 from component.core.policy import Policy
-from component.core.stanza import Stanza
+from component.core.stanza import ORIGIN_BYTES, Stanza
 from component.core.writer import Writer
 from storage.rows import Direction, Entry, Removal
 
-#: How many entries are remembered, so that most second copies never reach the store.
-REMEMBERED = 65_536
+#: How many messages are remembered, so that most further copies never reach the store.
+REMEMBERED = 32_768
 
 #: Messages without an id that say the same to the same within this time are one.
 SLOT = 60_000_000  # microseconds
+
+
+class _Memory:
+    """When keys were met first, for the last ones of them."""
+
+    def __init__(self) -> None:
+        self._first: OrderedDict[bytes, int] = OrderedDict()
+
+    def first(self, key: bytes, at: int) -> int | None:
+        """Return when a key was met first, None when that is now."""
+        first = self._first.get(key)
+        if first is None:
+            self.put(key, at)
+        return first
+
+    def put(self, key: bytes, at: int) -> None:
+        """Remember a key as met first at that time."""
+        self._first[key] = at
+        if len(self._first) > REMEMBERED:
+            self._first.popitem(last=False)
+
+    def forget(self, key: bytes) -> None:
+        """Know nothing of a key."""
+        self._first.pop(key, None)
+
+    def clear(self) -> None:
+        """Know nothing of any key."""
+        self._first.clear()
 
 
 class Ingest:
@@ -31,21 +60,33 @@ class Ingest:
         self._writer = writer
         self._policy = policy
         self._hosts = frozenset(hosts)
-        self._recent: OrderedDict[tuple[str, bytes], int] = OrderedDict()
+        self._recent = _Memory()
+        self._recent_bytes = _Memory()
+
+    def is_repeat(self, raw: bytes, at: int) -> bool:
+        """Whether this stanza was here before to the byte: nothing else need be known of it then.
+
+        Only for stanzas with an id.
+        """
+        digest = blake2b(raw, digest_size=ORIGIN_BYTES).digest()
+        return self._recent_bytes.first(digest, at) is not None
 
     def take(self, stanza: Stanza, at: int) -> None:
         """Archive a stanza that was seen at that time, unless it was before. Raises Malformed."""
         if stanza.type == "error":
             self._cancel(stanza, at)
             return
+        if not stanza.recipient:
+            # Then it is for oneself, RFC 6120 section 10.3.1.
+            stanza = replace(stanza, recipient=jids.bare(stanza.sender))
         keep, _ = self._policy.judge(stanza)
-        if not keep:
+        sides = self._sides(stanza) if keep else []
+        if not sides:
             return
-        key = stanza.origin(_addressee(stanza))
-        new = [side for side in self._sides(stanza) if self._is_new((side[0], key), stanza, at)]
-        if not new:
+        key, taken = stanza.origin(_addressee(stanza)), _taken(stanza, at)
+        if self._is_copy(key, stanza, taken):
             return
-        xml, taken = stanza.xml, _taken(stanza, at)
+        xml = stanza.xml
         origin, twins = (key, None) if stanza.id else _slots(stanza, taken)
         self._writer.put(
             [
@@ -60,7 +101,7 @@ class Ingest:
                     origin=origin,
                     twins=twins,
                 )
-                for owner, peer, direction in new
+                for owner, peer, direction in sides
             ]
         )
 
@@ -80,15 +121,16 @@ class Ingest:
     def _is_user(self, address: str) -> bool:
         return jids.domain(address) in self._hosts and jids.local(address) != ""
 
-    def _is_new(self, key: tuple[str, bytes], stanza: Stanza, at: int) -> bool:
-        """Whether this is the first copy, as far as it is remembered here; remember it."""
-        seen = self._recent.get(key)
-        if seen is not None and (stanza.id or at - seen < SLOT):
+    def _is_copy(self, key: bytes, stanza: Stanza, at: int) -> bool:
+        """Whether this message is remembered here; it is from now on."""
+        first = self._recent.first(key, at)
+        if first is None:
             return False
-        self._recent[key] = at
-        if len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
-        return True
+        if stanza.id or abs(at - first) < SLOT:
+            return True
+        # A copy from the offline store comes behind later messages of the same words.
+        self._recent.put(key, max(at, first))
+        return False
 
     def _cancel(self, bounce: Stanza, at: int) -> None:
         """Take a message that came back out of the archive of whom it never reached.
@@ -100,7 +142,9 @@ class Ingest:
         if not self._is_user(bounce.sender) or owner == jids.bare(bounce.recipient):
             return
         lost = replace(bounce, sender=bounce.recipient, recipient=bounce.sender)
-        self._recent.pop((owner, lost.origin(lost.recipient)), None)
+        # Sent again it may arrive, so it is not to be taken for a copy.
+        self._recent.forget(lost.origin(lost.recipient))
+        self._recent_bytes.clear()
         slots = [None] if lost.id else [at // SLOT, at // SLOT - 1]
         self._writer.put(
             [Removal(owner=owner, origin=lost.origin(lost.recipient, slot)) for slot in slots]

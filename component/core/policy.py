@@ -1,6 +1,6 @@
-"""What is kept: a pure decision on one stanza, with its reason.
+"""XEP-0334: Message Processing Hints, version 1.0.0, and whatever else decides what is kept.
 
-XEP-0313 section 5 (business rules for storing), XEP-0334 (hints).
+A pure decision on one stanza, with its reason; XEP-0313 section 6 has the rules for storing.
 """
 
 from __future__ import annotations
@@ -85,12 +85,14 @@ class Policy:
         return self._judge_without_body(payloads)
 
     def _judge_without_body(self, payloads: frozenset[tuple[str, str]]) -> tuple[bool, str]:
-        for payload in payloads:
-            if payload in _MEANINGFUL:
-                return True, _MEANINGFUL[payload]
-        if _RECEIPT in payloads:
+        # In the order of the table: a set has another one in each process.
+        for payload, reason in _MEANINGFUL.items():
+            if payload in payloads:
+                return True, reason
+        is_receipt, is_marker = _RECEIPT in payloads, not payloads.isdisjoint(_MARKERS)
+        if is_receipt and (self.receipts or not is_marker):
             return self.receipts, "receipt"
-        if not payloads.isdisjoint(_MARKERS):
+        if is_marker:
             return self.markers, "marker"
         return False, "nothing to keep"
 

@@ -16,6 +16,9 @@ NS_STANZA_ID = "urn:xmpp:sid:0"
 
 ORIGIN_BYTES = 16
 
+#: RFC 6121 section 5.2.2; all others count as normal.
+_TYPES = frozenset({"chat", "error", "groupchat", "headline", "normal"})
+
 #: What servers add on the way: the same message has it in one copy and not in the other.
 _ADDED = frozenset({(NS_DELAY, "delay"), (NS_STANZA_ID, "stanza-id"), (NS_CLIENT, "error")})
 
@@ -27,7 +30,7 @@ class Stanza:
     sender: str  #: from, as written: a full JID mostly
     recipient: str  #: to, as written
     id: str  #: "" when it has none
-    type: str  #: RFC 6121 section 5.2.2; normal when it has none
+    type: str  #: RFC 6121 section 5.2.2; normal when it has none, or one that is not there
     payloads: frozenset[tuple[str, str]]  #: namespace and name of each child
     body: str | None  #: text of the first body, None without one
     #: when the server of that domain took it into its keeping (XEP-0203), by domain, microseconds
@@ -57,11 +60,12 @@ def read(element: Element, raw: bytes) -> Stanza:
     """Return the message stanza that an element of these bytes is."""
     body = element.child(NS_CLIENT, "body")
     children = element.elements
+    kind = element.get("type")
     return Stanza(
         sender=element.get("from"),
         recipient=element.get("to"),
         id=element.get("id"),
-        type=element.get("type") or "normal",
+        type=kind if kind in _TYPES else "normal",
         payloads=frozenset((child.ns, child.name) for child in children),
         body=None if body is None else body.text,
         delays=tuple(_delays(children)),
@@ -79,7 +83,8 @@ def parse(text: str) -> Stanza:
         raise BadRequest(f"xml: {error}") from error
     if element.name != "message":
         raise BadRequest("xml: one <message/> element is expected")
-    return read(element, raw)
+    # Without what may stand before it in a document, and not inside another.
+    return read(element, raw[element.start : element.end])
 
 
 def _digest(element: Element, raw: bytes) -> bytes:

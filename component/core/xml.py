@@ -8,6 +8,7 @@ on (a client may declare a prefix on its own stream header, which is not forward
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import NoReturn
 from xml.parsers import expat
@@ -20,6 +21,17 @@ ENDLESS = 16
 _START_TAG = re.compile(
     rb"<[^\s/>]+(?:\s+[^\s=/>]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s*(?P<closed>/?)>"
 )
+_NAME = re.compile(rb"<[^\s/>?!][^\s/>]*")
+
+#: Bytes that UTF-8 never has, or XML in it; expat would take the text for UTF-16 by them.
+_FOREIGN = (b"\0", b"\xfe", b"\xff")
+
+#: What expat puts between namespace and name, so a namespace must not have it. ejabberd's parser
+#: has the same: what it would refuse is refused here, and all else that users send it is not.
+_SEPARATOR = "\n"
+
+_UNBOUND = expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]
+_PREDECLARED = ("xml", "xmlns")
 
 
 class Malformed(Exception):
@@ -29,7 +41,7 @@ class Malformed(Exception):
 class Element:
     """An element: its names, attributes, text, children, and where its bytes are."""
 
-    __slots__ = ("attributes", "children", "default", "end", "name", "ns", "prefixes", "start")
+    __slots__ = ("attributes", "children", "default", "end", "name", "ns", "scopes", "start")
 
     def __init__(
         self, name: str, attributes: dict[str, str], parent: Element | None, start: int
@@ -41,13 +53,14 @@ class Element:
         inherited = parent.default if parent else ""
         #: namespace of names without a prefix
         self.default: str = attributes.get("xmlns", inherited)
-        #: namespaces of prefixes, None where none was ever declared
-        self.prefixes: dict[str, str] | None = _declared(
-            attributes, parent.prefixes if parent else None
-        )
+        #: namespaces of prefixes as they were declared, the nearest declarations first
+        self.scopes: tuple[dict[str, str], ...] = parent.scopes if parent else ()
+        if declared := _declared(attributes):
+            self.scopes = (declared, *self.scopes)
         prefix, colon, local = name.partition(":")
         if colon:
-            self.ns = (self.prefixes or {}).get(prefix, f"undeclared:{prefix}")
+            known = (scope[prefix] for scope in self.scopes if prefix in scope)
+            self.ns = next(known, f"undeclared:{prefix}")
             self.name = local
         else:
             self.ns = self.default
@@ -75,14 +88,9 @@ class Element:
         return "".join(child for child in self.children if isinstance(child, str))
 
 
-def _declared(
-    attributes: dict[str, str], inherited: dict[str, str] | None
-) -> dict[str, str] | None:
-    for name in attributes:
-        if name.startswith("xmlns:"):
-            new = {n[6:]: ns for n, ns in attributes.items() if n.startswith("xmlns:")}
-            return {**(inherited or {}), **new}
-    return inherited
+def _declared(attributes: dict[str, str]) -> dict[str, str]:
+    """Return the namespaces of the prefixes that the attributes of an element declare."""
+    return {name[6:]: ns for name, ns in attributes.items() if name.startswith("xmlns:")}
 
 
 class Parser:
@@ -135,6 +143,8 @@ class Parser:
 
     def feed(self, data: bytes, *, final: bool = False) -> None:
         """Read on. Raises Malformed; nothing can be read after that."""
+        if any(byte in data for byte in _FOREIGN):
+            raise Malformed("not UTF-8")
         self._buffer += data
         seen = self._expat.CurrentByteIndex
         try:
@@ -148,6 +158,8 @@ class Parser:
             self._skipping = True
         if self._skipping:
             self._forget(self._base + len(self._buffer))
+        elif not self._open:
+            self._forget(self._expat.CurrentByteIndex)
 
     def _forget(self, place: int) -> None:
         """Let go of the bytes before this place."""
@@ -189,7 +201,11 @@ class Parser:
             if depth == self._level:
                 raw = bytes(self._buffer[element.start - self._base : element.end - self._base])
                 self._forget(element.end)
-                self._on_element(element, raw)
+                # One that came in a single piece was not measured while it was read.
+                if len(raw) > self._max_bytes:
+                    self.skipped += 1
+                else:
+                    self._on_element(element, raw)
 
     def _text(self, text: str) -> None:
         if self._open and self._depth == self._level + len(self._open) and not self._skipping:
@@ -232,34 +248,57 @@ def standalone(raw: bytes) -> bytes:
 
     Raises Malformed where more is wrong with it than that.
     """
+    trouble = _trouble(raw)
+    if trouble == _UNBOUND:
+        raw = _declaring(raw, _undeclared(raw))
+        # An error may have stood behind the first prefix.
+        trouble = _trouble(raw)
+    if trouble is not None:
+        raise Malformed(expat.errors.messages[trouble])
+    return raw
+
+
+def _trouble(raw: bytes) -> int | None:
+    """Return what is wrong with a document, as expat numbers it."""
     try:
-        expat.ParserCreate(namespace_separator=" ").Parse(raw, True)
+        expat.ParserCreate("utf-8", namespace_separator=_SEPARATOR).Parse(raw, True)
     except expat.ExpatError as error:
-        if error.code != expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]:
-            raise Malformed(expat.errors.messages[error.code]) from error
-    else:
-        return raw
-    lacking = _undeclared(parse(raw, keep_depth=len(raw)))
-    declarations = "".join(f" xmlns:{p}='urn:muniment:undeclared:{p}'" for p in sorted(lacking))
-    name = re.match(rb"<[^\s/>]+", raw)
+        return error.code
+    return None
+
+
+def _undeclared(raw: bytes) -> set[str]:
+    """Return the prefixes that an element or any in it uses without a declaration."""
+    lacking: set[str] = set()
+    known = Counter(_PREDECLARED)
+    scopes: list[dict[str, str]] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        scopes.append(_declared(attributes))
+        known.update(scopes[-1].keys())
+        used = (n.partition(":")[0] for n in (name, *attributes) if ":" in n)
+        lacking.update(prefix for prefix in used if not known[prefix])
+
+    def end(_: str) -> None:
+        known.subtract(scopes.pop().keys())
+
+    parser = expat.ParserCreate("utf-8")
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    try:
+        parser.Parse(raw, True)
+    except expat.ExpatError as error:
+        raise Malformed(expat.errors.messages[error.code]) from error
+    return lacking
+
+
+def _declaring(raw: bytes, prefixes: set[str]) -> bytes:
+    """Return an element with declarations of these prefixes added to its start tag."""
+    name = _NAME.match(raw)
     if name is None:
         raise Malformed("does not begin with an element")
+    declarations = "".join(f" xmlns:{p}='urn:muniment:undeclared:{p}'" for p in sorted(prefixes))
     return raw[: name.end()] + declarations.encode() + raw[name.end() :]
-
-
-def _undeclared(element: Element) -> set[str]:
-    """Return the prefixes that an element or any in it uses without a declaration."""
-    lacking = set()
-    elements = [element]
-    while elements:
-        one = elements.pop()
-        elements += one.elements
-        known = one.prefixes or {}
-        used = [name.partition(":")[0] for name in one.attributes if ":" in name]
-        if one.ns.startswith("undeclared:"):
-            lacking.add(one.ns.partition(":")[2])
-        lacking |= {prefix for prefix in used if prefix not in known} - {"xml", "xmlns"}
-    return lacking
 
 
 def _refuse(*_: object) -> NoReturn:

@@ -1,14 +1,18 @@
-"""Keeps the stream up: connects, notices a dead peer (XEP-0199), backs off, drains at the end."""
+"""XEP-0199: XMPP Ping, version 2.0.1. Keeps the stream up, and notices a dead peer.
+
+Connects, backs off when that fails, and drains the stream at the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from slixmpp.exceptions import IqError, IqTimeout
+from slixmpp.exceptions import IqTimeout
 
 from component.xmpp.stream import Stream
 
@@ -52,11 +56,15 @@ class Connection:
 
     async def run(self) -> None:
         """Stay connected for ever. Raises ServerRefused when it never was, and never will be."""
-        pause = FIRST_PAUSE_SECONDS
+        loop = asyncio.get_running_loop()
+        longest = self._patience.reconnect_max
+        first = pause = min(FIRST_PAUSE_SECONDS, longest)
         while True:
+            began = loop.time()
             if await self._connect():
-                pause = FIRST_PAUSE_SECONDS
                 await self._stay()
+                # A server that drops us as soon as it took us is spared like one that is gone.
+                pause = first if loop.time() - began > longest else pause
                 log.warning("connection to the server lost: %s", self._reason())
             else:
                 log.warning(
@@ -66,7 +74,7 @@ class Connection:
                     raise ServerRefused(self._explanation())
             # Spread out, so that all that lost the same server do not return at once.
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
-            pause = min(pause * 2, self._patience.reconnect_max)
+            pause = min(pause * 2, longest)
 
     async def probe(self) -> None:
         """Connect once and leave again. Raises ServerRefused with the reason."""
@@ -80,16 +88,10 @@ class Connection:
             await self._stream.disconnect(wait=self._patience.drain)
 
     async def _connect(self) -> bool:
-        await self._stream.connect(self._address, self._port)
-        if not self._stream.is_connected():
-            return False
-        opened = asyncio.ensure_future(self._stream.opened.wait())
-        await asyncio.wait(
-            [opened, self._stream.disconnected],
-            timeout=HANDSHAKE_SECONDS,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        opened.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                await self._stream.connect(self._address, self._port)
+                await self._opened()
         if not self._stream.is_up:
             self._stream.abort()
             return False
@@ -97,30 +99,47 @@ class Connection:
         log.info("connected to %s:%d as %s", self._address, self._port, self._stream.boundjid)
         return True
 
+    async def _opened(self) -> None:
+        """Return when the handshake is done, or when the connection is lost before."""
+        if not self._stream.is_connected():
+            return
+        opened = asyncio.ensure_future(self._stream.opened.wait())
+        try:
+            await asyncio.wait(
+                [opened, self._stream.disconnected], return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            opened.cancel()
+
     async def _stay(self) -> None:
         """Return when the connection is lost, or when the server answers no longer."""
+        interval = self._patience.ping_interval
         while self._stream.is_up:
             lost = self._stream.disconnected
-            done, _ = await asyncio.wait([lost], timeout=self._patience.ping_interval)
-            # Unread answers prove nothing: we are the slow ones then.
-            if done or not self._stream.is_reading:
+            await asyncio.wait([lost], timeout=interval - self._stream.silence)
+            if lost.done() or self._stream.silence < interval:
                 continue
-            if not await self._answers():
+            if not await self._answers(lost):
                 log.warning("the server does not answer any more")
                 self._stream.abort()
                 await asyncio.wait([lost], timeout=self._patience.ping_timeout)
 
-    async def _answers(self) -> bool:
+    async def _answers(self, lost: asyncio.Future[bool]) -> bool:
+        """Whether the server answers a ping, or is heard of at all meanwhile."""
         ping = self._stream.make_iq_get(ito=self._ping_to, ifrom=self._stream.boundjid)
         ping.xml.append(Element(f"{{{NS_PING}}}ping"))
+        asked = asyncio.get_running_loop().time()
+        pong = ping.send(timeout=self._patience.ping_timeout)
         try:
-            await ping.send(timeout=self._patience.ping_timeout)
-        except IqTimeout:
-            return not self._stream.is_reading
-        except IqError:
-            # "I do not know pings" is an answer too.
-            return True
-        return True
+            await asyncio.wait([pong, lost], return_when=asyncio.FIRST_COMPLETED)
+            if not pong.done():
+                return True
+            # An error is an answer too: "I do not know pings".
+            timed_out = isinstance(pong.exception(), IqTimeout)
+            waited = asyncio.get_running_loop().time() - asked
+            return not timed_out or self._stream.silence < waited
+        finally:
+            pong.cancel()
 
     def _reason(self) -> str:
         return self._stream.refusal or self._stream.trouble or "no answer"

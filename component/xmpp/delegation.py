@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core import jids
-from component.core.ports import Jids
+from component.xmpp.addresses import Addresses
 from component.xmpp.exchange import NS_CLIENT, Delegated
 from component.xmpp.gate import NS_FORWARD
 from component.xmpp.privilege import Privileges
@@ -22,7 +22,9 @@ NAMESPACES = ("urn:xmpp:delegation:2", "urn:xmpp:delegation:1")
 class Delegation:
     """Unwraps queries from the virtual hosts."""
 
-    def __init__(self, privileges: Privileges, addresses: Jids, hosts: Collection[str]) -> None:
+    def __init__(
+        self, privileges: Privileges, addresses: Addresses, hosts: Collection[str]
+    ) -> None:
         self._privileges = privileges
         self._addresses = addresses
         self._hosts = frozenset(hosts)
@@ -46,9 +48,9 @@ class Delegation:
 
     def _exchange(self, iq: StanzaBase, namespace: str, inner: Element) -> Delegated:
         host = str(iq["from"])
-        asker = self._addresses.prepare(inner.get("from", ""))
+        asker = inner.get("from", "")
         # Prosody leaves it out when a user asks about himself.
-        addressee = self._addresses.prepare(inner.get("to") or jids.bare(asker))
+        addressee = inner.get("to") or jids.bare(asker)
         return Delegated(
             component=str(iq["to"]),
             host=host,
@@ -57,5 +59,7 @@ class Delegation:
             privilege=self._privileges.sending(host),
             asker=asker,
             addressee=addressee,
+            requester=jids.bare(self._addresses.accept(asker)),
+            owner=self._addresses.accept(addressee),
             id=inner.get("id", ""),
         )

@@ -94,19 +94,13 @@ class Delegated:
     outer_id: str
     delegation: str  #: the namespace it spoke
     privilege: str | None  #: the namespace in which it lets us send, if it does
-    asker: str  #: full JID
-    addressee: str  #: bare JID, as the asker wrote it
+    #: the addresses as they were written: the server knows its question by them
+    asker: str
+    addressee: str
+    #: and as archives have them
+    requester: str
+    owner: str
     id: str
-
-    @property
-    def requester(self) -> str:
-        """Bare JID of who asks."""
-        return jids.bare(self.asker)
-
-    @property
-    def owner(self) -> str:
-        """Bare JID of whose data is asked for."""
-        return self.addressee
 
     def message(self, payload: str) -> str:
         """Return a message that carries a payload to who asks. Raises Refused."""

@@ -11,7 +11,9 @@ import logging
 from collections.abc import Callable
 from xml.sax.saxutils import quoteattr
 
+from component.core.errors import BadRequest
 from component.core.xml import Element, Malformed, Parser, standalone
+from component.xmpp.addresses import Addresses
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Gate:
         """`on_copy` hears messages that carry a forwarded stanza, `deliver` gets all else."""
         self._on_copy = on_copy
         self._deliver = deliver
+        self._addresses = Addresses()
         self._parser = Parser(
             self._stanza,
             level=1,
@@ -80,5 +83,15 @@ class Gate:
             log.warning("dropped a stanza that came before the handshake")
         elif element.name == "message" and element.child(NS_FORWARD, "forwarded"):
             self._on_copy(element, raw)
-        else:
+        elif self._is_addressed(element):
             self._deliver(standalone(raw))
+
+    def _is_addressed(self, element: Element) -> bool:
+        """Whether slixmpp knows both addresses: with others it fails late, and loudly."""
+        try:
+            for name in ("from", "to"):
+                self._addresses.prepare(element.get(name))
+        except BadRequest as error:
+            log.warning("left out a stanza: %s", error)
+            return False
+        return True

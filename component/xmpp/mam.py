@@ -1,10 +1,12 @@
-"""XEP-0313: Message Archive Management, version 1.1.3, with pages by XEP-0059, version 1.0.
+"""XEP-0313: Message Archive Management, version 1.1.3, and its pages.
 
-Reads queries and writes results; `component.core.history` decides.
+XEP-0059: Result Set Management, version 1.0. Reads queries and writes results;
+`component.core.history` decides.
 """
 
 from __future__ import annotations
 
+import re
 from asyncio import Semaphore
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import quoteattr
@@ -14,7 +16,7 @@ from component.core.errors import BadRequest, NotImplementedHere
 from component.core.history import Answer, History, Query
 from component.core.ports import Jids
 from component.core.times import format_time, parse_time
-from component.xmpp.exchange import Exchange
+from component.xmpp.exchange import NS_CLIENT, Exchange
 from component.xmpp.gate import NS_FORWARD
 from storage.rows import Filter, Stored
 
@@ -24,6 +26,9 @@ NS_FORM = "jabber:x:data"
 NS_DELAY = "urn:xmpp:delay"
 
 QUERY = f"{{{NS}}}query"
+
+_START_TAG = re.compile(r"<message(?:\s+[^\s=]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*")
+_ATTRIBUTE = re.compile(r"\s([^\s=]+)\s*=\s*(?:'[^']*'|\"[^\"]*\")")
 
 #: Queries under way at once; more of them wait for their turn.
 AT_ONCE = 32
@@ -69,8 +74,21 @@ def result_xml(message: Stored, queryid: str | None) -> str:
     return (
         f"<result xmlns='{NS}'{of_query} id='{message.id}'><forwarded xmlns='{NS_FORWARD}'>"
         f"<delay xmlns='{NS_DELAY}' stamp='{format_time(message.at)}'/>"
-        f"{message.xml}</forwarded></result>"
+        f"{_in_client_namespace(message.xml)}</forwarded></result>"
     )
+
+
+def _in_client_namespace(xml: str) -> str:
+    """Return a stanza that says its namespace, which is not that of what is around it now.
+
+    Old servers leave it out of what they post, and what was posted is kept as it is.
+    """
+    if " xmlns='" in xml[: xml.find(">")]:
+        return xml
+    start = _START_TAG.match(xml)
+    if start is None or "xmlns" in _ATTRIBUTE.findall(start[0]):
+        return xml
+    return f"<message xmlns='{NS_CLIENT}'{xml.removeprefix('<message')}"
 
 
 def fin_xml(answer: Answer) -> str:

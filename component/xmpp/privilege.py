@@ -45,5 +45,9 @@ class Privileges:
             return
         for namespace in NAMESPACES:
             for perm in message.xml.iterfind(f"{{{namespace}}}privilege/{{{namespace}}}perm"):
-                if perm.get("access") == "message" and perm.get("type") == "outgoing":
+                if perm.get("access") != "message":
+                    continue
+                if perm.get("type") == "outgoing":
                     self._sending[host] = namespace
+                elif self._sending.get(host) == namespace:
+                    del self._sending[host]

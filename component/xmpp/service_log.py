@@ -1,19 +1,21 @@
-"""Copies of stanzas from ejabberd's mod_service_log, on their way into the archive.
+"""XEP-0297: Stanza Forwarding, version 1.0. Copies from mod_service_log, for the archive.
 
 <message from=VIRTUAL-HOST to=COMPONENT><forwarded><message xmlns='jabber:client' .../></forwarded>
-</message>, XEP-0297. Nothing in it tells the direction.
+</message>. Nothing in it tells the direction.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from dataclasses import replace
 
 from component.core import jids
 from component.core.ingest import Ingest
-from component.core.stanza import NS_CLIENT, read
+from component.core.stanza import NS_CLIENT, Stanza, read
 from component.core.times import now
 from component.core.xml import Element, Malformed, cut
+from component.xmpp.addresses import Addresses
 from component.xmpp.gate import NS_FORWARD
 
 log = logging.getLogger(__name__)
@@ -22,8 +24,9 @@ log = logging.getLogger(__name__)
 class ServiceLog:
     """Takes copies from the virtual hosts, and from nobody else."""
 
-    def __init__(self, ingest: Ingest, hosts: Collection[str]) -> None:
+    def __init__(self, ingest: Ingest, addresses: Addresses, hosts: Collection[str]) -> None:
         self._ingest = ingest
+        self._addresses = addresses
         self._hosts = frozenset(hosts)
 
     def take(self, outer: Element, raw: bytes) -> None:
@@ -36,12 +39,21 @@ class ServiceLog:
         message = forwarded and forwarded.child(NS_CLIENT, "message")
         if not message:
             return
-        stanza = read(message, cut(raw, outer, message))
+        inner, at = cut(raw, outer, message), now()
+        if message.get("id") and self._ingest.is_repeat(inner, at):
+            return
+        stanza = self._prepared(read(message, inner))
         # A host logs its own users only.
         if host not in (jids.domain(stanza.sender), jids.domain(stanza.recipient)):
             log.debug("dropped a copy from %s: none of its users is in it", host)
             return
         try:
-            self._ingest.take(stanza, now())
+            self._ingest.take(stanza, at)
         except Malformed as error:
             log.warning("left out a message: %s", error)
+
+    def _prepared(self, stanza: Stanza) -> Stanza:
+        """Return a stanza with addresses as archives have them: servers pass them on as typed."""
+        sender = self._addresses.accept(stanza.sender)
+        recipient = self._addresses.accept(stanza.recipient)
+        return replace(stanza, sender=sender, recipient=recipient)

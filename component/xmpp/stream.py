@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ from slixmpp import ComponentXMPP
 
 from component.core.xml import Element, Malformed
 from component.xmpp.gate import Gate
+
+log = logging.getLogger(__name__)
 
 
 class Stream(ComponentXMPP):
@@ -30,6 +33,7 @@ class Stream(ComponentXMPP):
         self._max_stanza_depth = max_stanza_depth
         self._gate: Gate | None = None
         self._is_reading = True
+        self._heard = 0.0
         self._writable = asyncio.Event()
         #: set while the stream is open
         self.opened = asyncio.Event()
@@ -52,9 +56,15 @@ class Stream(ComponentXMPP):
         """Whether what the server sends is read at the moment."""
         return self._is_reading
 
+    @property
+    def silence(self) -> float:
+        """Seconds since the server was heard; none while it is we who do not listen."""
+        return self.loop.time() - self._heard if self._is_reading else 0.0
+
     def hold(self, on: bool) -> None:
         """Stop reading, or go on: how a full queue slows the server down."""
         self._is_reading = not on
+        self._heard = self.loop.time()
         if isinstance(self.transport, Transport):
             if on:
                 self.transport.pause_reading()
@@ -78,7 +88,7 @@ class Stream(ComponentXMPP):
         self._writable.set()
         self._gate = Gate(
             self._on_copy,
-            super().data_received,
+            self._deliver,
             max_bytes=self._max_stanza_bytes,
             max_depth=self._max_stanza_depth,
         )
@@ -89,12 +99,20 @@ class Stream(ComponentXMPP):
         """Let the gate read; end the stream when it cannot be trusted."""
         if self._gate is None or not isinstance(data, bytes):
             return
+        self._heard = self.loop.time()
         try:
             self._gate.feed(data)
         except Malformed as error:
             self.trouble = f"the server's stream is refused: {error}"
             self._gate = None
             self.abort()
+
+    def _deliver(self, data: bytes) -> None:
+        try:
+            super().data_received(data)
+        except Exception:
+            # What slixmpp cannot handle is one stanza, and behind it come those of others.
+            log.exception("left out a stanza")
 
     def pause_writing(self) -> None:
         """The server takes what we send more slowly than we send it."""

@@ -1,0 +1,104 @@
+"""XEP-0030: Service Discovery, version 2.5.0, of the component and of what it does for users."""
+
+from __future__ import annotations
+
+import pytest
+from support.wire import (
+    ALICE_PHONE,
+    COMPONENT,
+    DELEGATION_1,
+    DELEGATION_2,
+    HOST,
+    NS_DISCO,
+    NS_MAM,
+    Reply,
+    Wire,
+    found,
+)
+
+NS_ITEMS = "http://jabber.org/protocol/disco#items"
+BARE = f"{DELEGATION_1}:bare:{NS_MAM}"
+
+
+async def info(wire: Wire, node: str | None = None, asker: str = ALICE_PHONE) -> Reply:
+    of = "" if node is None else f" node='{node}'"
+    return await wire.direct(f"<query xmlns='{NS_DISCO}'{of}/>", asker=asker, type="get")
+
+
+async def test_information_is_given_to_who_asks(wire: Wire) -> None:
+    """3.1: "The target entity then MUST either return an IQ result, or return an error"."""
+    reply = await info(wire)
+
+    assert (reply.iq.get("type"), reply.iq.get("from"), reply.iq.get("to")) == (
+        "result",
+        COMPONENT,
+        ALICE_PHONE,
+    )
+
+
+async def test_the_component_has_an_identity(wire: Wire) -> None:
+    """3.1: "Every entity MUST have at least one identity"."""
+    reply = await info(wire)
+
+    assert list(reply.iq.iter(f"{{{NS_DISCO}}}identity")) != []
+
+
+async def test_an_identity_has_a_category_and_a_type(wire: Wire) -> None:
+    """3.1: "The <identity/> element MUST possess the 'category' and 'type' attributes"."""
+    reply = await info(wire)
+
+    identities = list(reply.iq.iter(f"{{{NS_DISCO}}}identity"))
+    assert all(one.get("category") and one.get("type") for one in identities)
+
+
+async def test_every_feature_has_a_name(wire: Wire) -> None:
+    """3.1: "The <feature/> element MUST possess a 'var' attribute"."""
+    reply = await info(wire)
+
+    assert all(one.get("var") for one in reply.iq.iter(f"{{{NS_DISCO}}}feature"))
+
+
+async def test_discovery_itself_is_a_feature(wire: Wire) -> None:
+    """3.1: "every entity MUST support at least the 'http://jabber.org/protocol/disco#info'
+    feature"."""
+    reply = await info(wire)
+
+    assert NS_DISCO in {one.get("var") for one in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+
+
+async def test_no_feature_is_named_twice(wire: Wire) -> None:
+    """XEP-0115 section 5.4 takes a feature that is named twice for ill-formed (paraphrase)."""
+    names = [one.get("var") for one in (await info(wire)).iq.iter(f"{{{NS_DISCO}}}feature")]
+
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("node", [BARE, f"{DELEGATION_2}:bare:{NS_MAM}"])
+async def test_the_node_that_was_asked_is_in_the_answer(wire: Wire, node: str) -> None:
+    """3.2: "If the request included a 'node' attribute, the response MUST mirror the specified
+    'node' attribute"."""
+    reply = await info(wire, node, asker=HOST)
+
+    assert found(reply.iq, f"{{{NS_DISCO}}}query").get("node") == node
+
+
+@pytest.mark.parametrize("node", ["unknown", f"{DELEGATION_1}::{NS_MAM}"])
+async def test_an_unknown_node_is_not_found(wire: Wire, node: str) -> None:
+    """3.1, 7: <item-not-found/>: "The JID or JID+NodeID of the specified target entity does not
+    exist"."""
+    assert (await info(wire, node)).refusal == "item-not-found"
+
+
+async def test_an_unknown_node_has_no_items(wire: Wire) -> None:
+    """4.1, 7: the same condition as for information."""
+    reply = await wire.direct(f"<query xmlns='{NS_ITEMS}' node='unknown'/>", type="get")
+
+    assert reply.refusal == "item-not-found"
+
+
+async def test_an_entity_without_items_says_so(wire: Wire) -> None:
+    """4.1: "if an entity has no associated items [...] the target entity MUST return an empty
+    <query/> element" (paraphrase)."""
+    reply = await wire.direct(f"<query xmlns='{NS_ITEMS}'/>", type="get")
+
+    assert (reply.iq.get("type"), list(found(reply.iq, f"{{{NS_ITEMS}}}query"))) == ("result", [])

@@ -1,0 +1,115 @@
+"""XEP-0297: Stanza Forwarding, version 1.0: copies that come in, messages that go out."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from support.wire import (
+    ALICE,
+    ALICE_PHONE,
+    BOB_PHONE,
+    COMPONENT,
+    HOST,
+    NS_CLIENT,
+    NS_DELAY,
+    NS_FORWARD,
+    NS_MAM,
+    Wire,
+    chat,
+    copy_of,
+    found,
+    query,
+)
+
+
+async def forwarded(wire: Wire) -> ET.Element:
+    """Return what holds the one message of alice's archive."""
+    [result] = (await wire.history()).results
+    return found(result, f"{{{NS_FORWARD}}}forwarded")
+
+
+async def test_all_children_of_the_original_are_forwarded(wire: Wire) -> None:
+    """3.2, rule 1: "Forwarded stanzas SHOULD include all relevant child elements of the original
+    stanza by default"."""
+    wire.log_copy(chat("hello", extra="<thread>t</thread><a xmlns='urn:a'/><b xmlns='urn:b'/>"))
+    message = found(await forwarded(wire), f"{{{NS_CLIENT}}}message")
+
+    assert [child.tag for child in message] == [
+        f"{{{NS_CLIENT}}}body",
+        f"{{{NS_CLIENT}}}thread",
+        "{urn:a}a",
+        "{urn:b}b",
+    ]
+
+
+async def test_the_forwarding_says_when_it_got_the_original(wire: Wire) -> None:
+    """3.2, rule 2: "SHOULD add a <delay/> child to the <forwarded/> element to indicate to the
+    recipient the date/time that the forwarding entity received the original stanza"."""
+    wire.say("hello")
+
+    assert (await forwarded(wire)).find(f"{{{NS_DELAY}}}delay") is not None
+
+
+async def test_the_namespace_of_the_original_is_kept(wire: Wire) -> None:
+    """3.2, rule 3: "The namespace of the forwarded stanza MUST be preserved (this is typically
+    'jabber:client')"."""
+    wire.say("hello")
+
+    assert (await forwarded(wire)).find(f"{{{NS_CLIENT}}}message") is not None
+
+
+async def test_a_stanza_without_its_namespace_is_no_message(wire: Wire) -> None:
+    """3.2, rule 3: "If no 'xmlns' is set for the stanza then [...] it would inherit the
+    'urn:xmpp:forward:0' namespace, which is wrong"."""
+    wire.peer.send(copy_of(chat("hello")).replace(f" xmlns='{NS_CLIENT}'", ""))
+
+    assert (await wire.history()).results == []
+
+
+async def test_forwarding_is_part_of_the_protocol_that_asks_for_it(wire: Wire) -> None:
+    """3.2, rule 5: "the <forwarded/> element SHOULD be a child of a tag of that protocol, and
+    SHOULD NOT be included as a direct child of the transmitted stanza"."""
+    wire.say("hello")
+    messages = (await wire.history()).messages + (await wire.direct(query())).messages
+
+    assert [message[0].tag for message in messages] == [f"{{{NS_MAM}}}result"] * 2
+    assert [message.find(f"{{{NS_FORWARD}}}forwarded") for message in messages] == [None, None]
+
+
+@pytest.mark.parametrize("sender", [ALICE_PHONE, "romeo@remote.example/x", "evil.example"])
+async def test_what_comes_unprovoked_is_not_believed(wire: Wire, sender: str) -> None:
+    """6.1: "An entity SHOULD NOT trust that forwards are genuine when receiving them unprovoked
+    (i.e. outside the scope of another specification)"."""
+    wire.peer.send(copy_of(chat("forged", sender=BOB_PHONE, to=ALICE), host=sender))
+
+    assert (await wire.history()).results == []
+
+
+async def test_a_forwarded_query_is_not_answered_as_if_it_were_sent(wire: Wire) -> None:
+    """6.1: "Forwarded stanzas MUST NOT be processed as if they were non-forwarded stanzas"."""
+    inner = (
+        f"<iq xmlns='{NS_CLIENT}' type='set' id='q' from='{ALICE_PHONE}' to='{COMPONENT}'>"
+        f"{query()}</iq>"
+    )
+    wire.log_copy(inner, host=HOST)
+
+    await wire.caught_up()  # which finds nothing sent before its own answer
+
+
+async def test_what_a_user_forwards_is_not_archived_as_said_by_others(wire: Wire) -> None:
+    """6.1: "Receipt of a forwarded stanza from a third-party does not guarantee that the original
+    stanza was actually received"."""
+    inside = chat("never said", sender=BOB_PHONE, to="carol@example.org")
+    extra = f"<forwarded xmlns='{NS_FORWARD}'>{inside}</forwarded>"
+    wire.log_copy(chat("look", extra=extra))
+
+    assert (await wire.history(BOB_PHONE)).bodies == ["look"]
+
+
+async def test_only_a_host_may_forward_and_only_for_its_own_users(wire: Wire) -> None:
+    """6.2: "which entities a client should accept forwards from, and which entities those are
+    permitted to forward stanzas for"."""
+    wire.log_copy(chat("forged", sender=BOB_PHONE, to=ALICE), host="example.net")
+
+    assert (await wire.history()).results == []

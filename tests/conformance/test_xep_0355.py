@@ -1,0 +1,145 @@
+"""XEP-0355: Namespace Delegation, version 0.5, from the managing entity's side.
+
+ejabberd speaks urn:xmpp:delegation:1 to this day, the document :2. Both are tested.
+"""
+
+from __future__ import annotations
+
+import pytest
+from support.wire import (
+    ALICE,
+    ALICE_PHONE,
+    BOB_PHONE,
+    COMPONENT,
+    DELEGATION_1,
+    DELEGATION_2,
+    HOST,
+    NS_CLIENT,
+    NS_COMPONENT,
+    NS_DISCO,
+    NS_FORWARD,
+    NS_MAM,
+    Reply,
+    Wire,
+    condition,
+    found,
+    query,
+)
+
+VERSIONS = pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
+
+
+async def info(wire: Wire, node: str) -> Reply:
+    return await wire.direct(f"<query xmlns='{NS_DISCO}' node='{node}'/>", asker=HOST, type="get")
+
+
+@VERSIONS
+async def test_news_of_a_delegation_are_taken_without_an_answer(wire: Wire, version: str) -> None:
+    """4.2 (paraphrase): the server notifies the managing entity by a message of what it
+    manages."""
+    wire.peer.send(
+        f"<message from='{HOST}' to='{COMPONENT}' id='n'><delegation xmlns='{version}'>"
+        f"<delegated namespace='{NS_MAM}'/></delegation></message>"
+    )
+
+    await wire.caught_up()  # which finds nothing sent before its own answer
+
+
+@VERSIONS
+async def test_a_forwarded_query_is_answered_in_kind(wire: Wire, version: str) -> None:
+    """4.3 (paraphrase): the managing entity replies with the answer forwarded inside an <iq/> of
+    type result."""
+    reply = await wire.delegated(query(), namespace=version)
+
+    path = f"{{{version}}}delegation/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
+    assert (reply.outer.get("type"), found(reply.outer, path).get("type")) == ("result", "result")
+
+
+@VERSIONS
+async def test_the_outer_answer_fits_the_outer_question(wire: Wire, version: str) -> None:
+    """4.3 (paraphrase): it goes back to the server with the id that the server gave."""
+    reply = await wire.delegated(query(), namespace=version)
+
+    assert reply.outer.attrib == {
+        "type": "result",
+        "id": "s1",
+        "from": COMPONENT,
+        "to": HOST,
+    }
+
+
+@VERSIONS
+async def test_the_inner_answer_fits_the_inner_question(wire: Wire, version: str) -> None:
+    """4.3 (paraphrase): the server checks that from, to and id fit before it passes it on."""
+    reply = await wire.delegated(query(), namespace=version, id="pep1")
+
+    assert reply.iq.attrib == {
+        "type": "result",
+        "id": "pep1",
+        "from": ALICE,
+        "to": ALICE_PHONE,
+    }
+
+
+@VERSIONS
+async def test_an_error_is_forwarded_like_any_answer(wire: Wire, version: str) -> None:
+    """4.3 (paraphrase): the inner stanza is of type result or error."""
+    reply = await wire.delegated(query(max="x"), namespace=version)
+
+    assert (reply.outer.get("type"), reply.iq.get("type")) == ("result", "error")
+
+
+@VERSIONS
+async def test_features_of_users_are_nested_under_their_node(wire: Wire, version: str) -> None:
+    """7.2.2 (paraphrase): features of bare JIDs are asked at the node <namespace>:bare:<managed>
+    and merged by the server."""
+    reply = await info(wire, f"{version}:bare:{NS_MAM}")
+
+    assert [f.get("var") for f in reply.iq.iter(f"{{{NS_DISCO}}}feature")] == [NS_MAM]
+
+
+@VERSIONS
+async def test_nothing_is_nested_for_the_server_itself(wire: Wire, version: str) -> None:
+    """7.2.1 (paraphrase): features of the server are asked for at the node <namespace>::<managed>;
+    it has no archive, and says so."""
+    assert (await info(wire, f"{version}::{NS_MAM}")).refusal == "item-not-found"
+
+
+@VERSIONS
+@pytest.mark.parametrize("stranger", [ALICE_PHONE, "evil.example"])
+async def test_only_the_server_may_delegate(wire: Wire, version: str, stranger: str) -> None:
+    """10 (paraphrase): the managing entity must be sure that a stanza was forwarded by the
+    server."""
+    wire.say("private")
+    addresses = f"from='{ALICE_PHONE}' to='{ALICE}'"
+    inner = f"<iq xmlns='{NS_CLIENT}' type='set' id='q' {addresses}>{query()}</iq>"
+    reply = await wire.direct(
+        f"<delegation xmlns='{version}'><forwarded xmlns='{NS_FORWARD}'>{inner}</forwarded>"
+        "</delegation>",
+        asker=stranger,
+    )
+
+    assert (condition(reply.outer), reply.messages) == ("forbidden", [])
+
+
+@VERSIONS
+async def test_nothing_tells_whether_an_account_exists(wire: Wire, version: str) -> None:
+    """10 (paraphrase): care is taken not to leak the existence of accounts."""
+    wire.say("private")
+    known = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE, namespace=version)
+    unknown = await wire.delegated(
+        query(), asker=BOB_PHONE, owner=f"nobody@{HOST}", namespace=version
+    )
+
+    assert (known.refusal, known.iq.get("type")) == (unknown.refusal, unknown.iq.get("type"))
+
+
+async def test_the_component_sends_no_query_in_the_namespace_it_manages(wire: Wire) -> None:
+    """4.3.1: "If a stanza is sent by the managing entity on a managed namespace, the server MUST
+    NOT forward it"; some do, and so there must be none."""
+    wire.say("hello")
+    reply = await wire.history()
+    sent = [*reply.wrapped, reply.outer]
+
+    queries = [s for s in sent if s.tag == f"{{{NS_COMPONENT}}}iq" and s.get("type") != "result"]
+    assert queries == []

@@ -1,0 +1,111 @@
+"""XEP-0356: Privileged Entity, version 0.4.1, as far as messages are sent by it.
+
+ejabberd up to 24.07 speaks urn:xmpp:privilege:1, the document and later versions :2.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.wire import (
+    ALICE,
+    ALICE_PHONE,
+    COMPONENT,
+    HOST,
+    NS_CLIENT,
+    NS_FORWARD,
+    PRIVILEGE_1,
+    PRIVILEGE_2,
+    Wire,
+    found,
+    open_wire,
+)
+
+VERSIONS = pytest.mark.parametrize("version", [PRIVILEGE_1, PRIVILEGE_2])
+
+
+async def sent_as_alice(folder: Path, version: str) -> list:
+    async with open_wire(folder, granted=[version]) as wire:
+        wire.say("hello")
+        return (await wire.history()).wrapped
+
+
+async def test_without_permission_no_message_is_sent(tmp_path: Path) -> None:
+    """5.1: "none - the entity is not allowed to send <message/> stanza in the name of the
+    server. This is usually the default value"."""
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.say("hello")
+
+        assert (await wire.history()).wrapped == []
+
+
+async def test_permission_of_type_none_is_no_permission(tmp_path: Path) -> None:
+    """5.1: "none - the entity is not allowed"."""
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.grant(type="none")
+        wire.say("hello")
+
+        assert (await wire.history()).wrapped == []
+
+
+@VERSIONS
+async def test_permission_is_taken_in_the_version_it_is_given(
+    tmp_path: Path, version: str
+) -> None:
+    """5.2 (paraphrase): the server advertises the permission, with access message and type
+    outgoing."""
+    [message] = await sent_as_alice(tmp_path, version)
+
+    assert message[0].tag == f"{{{version}}}privilege"
+
+
+@VERSIONS
+async def test_a_message_is_forwarded_inside_a_privilege(tmp_path: Path, version: str) -> None:
+    """5.1: "The <forwarded/> element MUST be a child of a <privilege/> element"."""
+    [message] = await sent_as_alice(tmp_path, version)
+
+    path = f"{{{version}}}privilege/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message"
+    assert message.find(path) is not None
+
+
+@VERSIONS
+async def test_a_message_comes_from_a_bare_address_of_the_server(
+    tmp_path: Path, version: str
+) -> None:
+    """5.1: "forwarded <message/> 'from' attribute MUST be a bare JID from the server, no resource
+    is allowed"."""
+    [message] = await sent_as_alice(tmp_path, version)
+
+    inner = found(message, f"{{{version}}}privilege/{{{NS_FORWARD}}}forwarded/*")
+    assert (inner.get("from"), inner.get("to")) == (ALICE, ALICE_PHONE)
+
+
+@VERSIONS
+async def test_the_outer_message_goes_to_the_server(tmp_path: Path, version: str) -> None:
+    """5.3 (paraphrase of the example): from the entity, to the server, of no type."""
+    [message] = await sent_as_alice(tmp_path, version)
+
+    assert message.attrib == {"from": COMPONENT, "to": HOST}
+
+
+async def test_a_violation_that_is_answered_does_no_harm(wire: Wire) -> None:
+    """5.1: "If this rule is violated, the server MUST return a <message/> error with condition
+    <forbidden/>"."""
+    wire.peer.send(
+        f"<message type='error' from='{HOST}' to='{COMPONENT}'><error type='auth'>"
+        "<forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+    )
+    wire.say("hello")
+
+    assert (await wire.history()).bodies == ["hello"]
+
+
+async def test_no_permission_is_used_that_another_entity_claims_to_give(tmp_path: Path) -> None:
+    """8 (paraphrase): the entity must check that permissions come from the server."""
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.grant(host="evil.example")
+        wire.grant(host=ALICE)
+        wire.say("hello")
+
+        assert (await wire.history()).wrapped == []

@@ -1,0 +1,840 @@
+"""What `storage.interface.Archive` promises, held by every backend."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+from contract.conftest import Open
+from support.builders import (
+    ALICE,
+    BOB,
+    NOON,
+    ROMEO,
+    ROOM,
+    SECOND,
+    entries,
+    entry,
+    everything,
+    origin,
+    removal,
+    texts,
+)
+
+from storage.errors import NotFound, Rejected
+from storage.interface import Archive
+from storage.rows import ANY, Direction, Entry, Filter, Page, Removal
+
+NOBODY = "nobody@example.org"
+LAST_TIME = 2**63 - 1
+
+
+# Storing
+
+
+async def test_a_message_is_given_back_as_it_was_stored(archive: Archive) -> None:
+    given = entry(nick="The Nick", direction=Direction.SENT, type="normal", resource="a/b")
+    await archive.append([given])
+
+    [stored] = (await everything(archive)).messages
+
+    fields = ("at", "peer", "resource", "type", "direction", "nick", "xml")
+    assert [getattr(stored, name) for name in fields] == [getattr(given, name) for name in fields]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Grüße, 你好, العربية",
+        "\U0001f469\u200d\U0001f680\U0010ffff",
+        'it\'s "quoted"; DROP TABLE archive; -- $1 ?1 {} %s',
+        "line\r\nbreak\ttab",
+        "x" * 3_000_000,
+        "",
+    ],
+    ids=["scripts", "emoji", "quotes", "spaces", "long", "empty"],
+)
+async def test_any_text_comes_back_unchanged(archive: Archive, text: str) -> None:
+    given = entry(xml=text, peer=f"p{text[:99]}", resource=text[:99], nick=text[:99])
+    await archive.append([given])
+
+    [stored] = (await everything(archive, wanted=Filter(peer=given.peer))).messages
+
+    assert (stored.xml, stored.peer, stored.resource, stored.nick) == (
+        given.xml,
+        given.peer,
+        given.resource,
+        given.nick,
+    )
+
+
+async def test_a_nul_is_kept_or_refused_but_never_cut(archive: Archive) -> None:
+    try:
+        await archive.append([entry(xml="before\0after")])
+    except Rejected:
+        kept = ["before\0after"]
+    else:
+        kept = texts(await everything(archive))
+
+    assert kept == ["before\0after"]
+
+
+@pytest.mark.parametrize(
+    "owner", ["ünï@exämple.org", "o'brien@example.org", "a%_@h", "\U0001f600@h"]
+)
+async def test_any_owner_has_an_archive(archive: Archive, owner: str) -> None:
+    await archive.append([entry(owner=owner)])
+
+    assert await archive.count(owner, ANY) == 1
+
+
+@pytest.mark.parametrize("at", [0, -1, -62_135_596_800_000_000, LAST_TIME])
+async def test_a_time_comes_back_to_the_microsecond(archive: Archive, at: int) -> None:
+    await archive.append([entry(at=at)])
+
+    page = await archive.page(ALICE, Filter(since=at, until=at), limit=10)
+
+    assert [stored.at for stored in page.messages] == [at]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [entry("bad", at=2**63), entry("bad", xml="\ud800"), entry("bad", owner="\udfff@h")],
+    ids=["time", "text", "owner"],
+)
+async def test_what_no_store_can_keep_is_rejected(archive: Archive, bad: Entry) -> None:
+    with pytest.raises(Rejected):
+        await archive.append([bad])
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_a_batch_with_one_rejected_entry_leaves_nothing(
+    archive: Archive, place: int
+) -> None:
+    batch = [entry(1), entry(2)]
+    batch.insert(place, entry("bad", at=2**63))
+    with pytest.raises(Rejected):
+        await archive.append(batch)
+
+    assert (texts(await everything(archive)), await archive.count(ALICE, ANY)) == ([], 0)
+
+
+async def test_a_rejected_batch_undoes_its_removals(archive: Archive) -> None:
+    first = entry(1)
+    await archive.append([first])
+    with pytest.raises(Rejected):
+        await archive.append([removal(first), entry("bad", at=2**63)])
+
+    assert (texts(await everything(archive)), await archive.count(ALICE, ANY)) == ([first.xml], 1)
+
+
+async def test_the_store_works_on_after_a_rejected_batch(archive: Archive) -> None:
+    await archive.append([entry(1)])
+    with pytest.raises(Rejected):
+        await archive.append([entry(2), entry(3), entry("bad", at=2**63)])
+    await archive.append([entry(4), entry(2)])
+
+    assert texts(await everything(archive)) == texts([entry(1), entry(4), entry(2)])
+
+
+async def test_an_empty_batch_is_fine(archive: Archive) -> None:
+    await archive.append([])
+
+    assert await archive.count(ALICE, ANY) == 0
+
+
+async def test_order_is_arrival_whatever_the_times_say(archive: Archive) -> None:
+    times = [5, 3, 9, 3, 1, 7]
+    rows = [entry(n, at=NOON + at) for n, at in enumerate(times)]
+    await archive.append(rows[:2])
+    await archive.append(rows[2:])
+
+    assert texts(await everything(archive)) == texts(rows)
+
+
+async def test_a_batch_keeps_its_order_over_kinds_of_work(archive: Archive) -> None:
+    twins = (origin("x"), origin("y"))
+    rows = [entry(1), entry(2, twins=twins), entry(3), entry(4, twins=twins), entry(5)]
+    await archive.append([rows[0], rows[1], removal(entry("absent")), *rows[2:]])
+
+    assert texts(await everything(archive)) == texts(rows)
+
+
+async def test_archives_of_a_batch_do_not_mix(archive: Archive) -> None:
+    rows = [entry(n, owner=(ALICE, BOB)[n % 2]) for n in range(6)]
+    await archive.append(rows)
+
+    assert texts(await everything(archive, BOB)) == texts(rows[1::2])
+
+
+# Once
+
+
+async def test_the_same_origin_is_stored_once_in_a_batch(archive: Archive) -> None:
+    await archive.append([entry(1), entry(1, xml="again")])
+
+    assert texts(await everything(archive)) == [entry(1).xml]
+
+
+async def test_the_same_origin_is_stored_once_over_batches(archive: Archive) -> None:
+    await archive.append([entry(1)])
+    await archive.append([entry(1, xml="again"), entry(2)])
+
+    assert texts(await everything(archive)) == texts([entry(1), entry(2)])
+
+
+async def test_the_same_origin_is_another_message_in_another_archive(archive: Archive) -> None:
+    await archive.append([entry(1), entry(1, owner=BOB)])
+
+    assert [await archive.count(owner, ANY) for owner in (ALICE, BOB)] == [1, 1]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_twin_already_there_keeps_an_entry_out(
+    archive: Archive, which: int, together: bool
+) -> None:
+    first = entry(1)
+    twins = (origin("x"), first.origin) if which else (first.origin, origin("x"))
+    second = entry(2, twins=twins)
+    for batch in [[first, second]] if together else [[first], [second]]:
+        await archive.append(batch)
+
+    assert texts(await everything(archive)) == [first.xml]
+
+
+async def test_an_entry_with_twins_is_left_out_for_its_own_origin(archive: Archive) -> None:
+    await archive.append([entry(1)])
+    await archive.append([entry(1, xml="again", twins=(origin("x"), origin("y")))])
+
+    assert texts(await everything(archive)) == [entry(1).xml]
+
+
+async def test_an_entry_whose_twins_are_unknown_is_stored(archive: Archive) -> None:
+    row = entry(1, twins=(origin("x"), origin("y")))
+    await archive.append([row])
+
+    assert texts(await everything(archive)) == [row.xml]
+
+
+async def test_twins_in_another_archive_do_not_count(archive: Archive) -> None:
+    await archive.append([entry(1, owner=BOB)])
+    await archive.append([entry(2, twins=(origin(1), origin("x")))])
+
+    assert await archive.count(ALICE, ANY) == 1
+
+
+# Removal
+
+
+async def test_a_removed_message_is_gone_from_every_reading(archive: Archive) -> None:
+    rows = entries(3)
+    await archive.append(rows)
+    await archive.append([removal(rows[1])])
+
+    assert texts(await everything(archive)) == texts([rows[0], rows[2]])
+    assert texts(await archive.page_by_time(ALICE, ANY, limit=None)) == texts([rows[0], rows[2]])
+
+
+async def test_removing_what_is_not_there_changes_nothing(archive: Archive) -> None:
+    await archive.append(entries(2))
+    await archive.append([removal(entry("absent")), Removal(owner=NOBODY, origin=origin(1))])
+
+    assert (texts(await everything(archive)), await archive.count(ALICE, ANY)) == (
+        texts(entries(2)),
+        2,
+    )
+
+
+async def test_a_removal_is_for_one_archive(archive: Archive) -> None:
+    await archive.append([entry(1), entry(1, owner=BOB)])
+    await archive.append([Removal(owner=BOB, origin=origin(1))])
+
+    assert texts(await everything(archive)) == [entry(1).xml]
+
+
+async def test_a_message_can_be_stored_again_after_its_removal(archive: Archive) -> None:
+    await archive.append([entry(1), entry(2)])
+    await archive.append([removal(entry(1))])
+    await archive.append([entry(1)])
+
+    assert texts(await everything(archive)) == texts([entry(2), entry(1)])
+
+
+async def test_storing_removing_and_storing_again_in_one_batch(archive: Archive) -> None:
+    row = entry(1)
+    await archive.append([row, removal(row), replace(row, xml="again"), removal(entry(9))])
+
+    assert (texts(await everything(archive)), await archive.count(ALICE, ANY)) == (["again"], 1)
+
+
+async def test_a_twin_that_was_removed_keeps_nothing_out(archive: Archive) -> None:
+    await archive.append([entry(1)])
+    await archive.append([removal(entry(1)), entry(2, twins=(origin(1), origin("x")))])
+
+    assert texts(await everything(archive)) == [entry(2).xml]
+
+
+# Ids
+
+
+async def test_ids_are_never_given_twice(archive: Archive) -> None:
+    seen: list[str] = []
+    for _ in range(3):
+        await archive.append(entries(3))
+        seen += [stored.id for stored in (await everything(archive)).messages]
+        await archive.append([removal(row) for row in entries(3)])
+
+    assert len(set(seen)) == len(seen) == 9
+
+
+async def test_the_id_of_a_message_stays(archive: Archive) -> None:
+    await archive.append(entries(3))
+    before = [stored.id for stored in (await everything(archive)).messages]
+    await archive.append([removal(entry(0)), entry("more"), entry(1, xml="again")])
+
+    assert [stored.id for stored in (await everything(archive)).messages][:2] == before[1:]
+
+
+async def test_ids_of_archives_differ(archive: Archive) -> None:
+    await archive.append([row for n in range(3) for row in (entry(n), entry(n, owner=BOB))])
+    ids = [
+        stored.id
+        for owner in (ALICE, BOB)
+        for stored in (await everything(archive, owner)).messages
+    ]
+
+    assert len(set(ids)) == 6
+
+
+async def test_ids_tell_nothing_of_their_order(archive: Archive) -> None:
+    await archive.append(entries(50))
+    ids = [stored.id for stored in (await everything(archive)).messages]
+
+    assert ids not in (sorted(ids), sorted(ids, reverse=True))
+
+
+@pytest.mark.parametrize("bound", ["after", "before"])
+@pytest.mark.parametrize(
+    "id",
+    ["", "x", "1", "A" * 22, "A" * 10_000, "é" * 22, "\0", "' OR 1=1 --", "====", "\ud800"],
+)
+async def test_an_unknown_id_is_not_found(archive: Archive, bound: str, id: str) -> None:
+    await archive.append(entries(3))
+
+    with pytest.raises(NotFound):
+        await archive.page(ALICE, ANY, limit=10, **{bound: id})
+
+
+@pytest.mark.parametrize("bound", ["after", "before"])
+async def test_an_id_of_another_archive_is_not_found(archive: Archive, bound: str) -> None:
+    await archive.append([*entries(3), *entries(3, owner=BOB)])
+    foreign = (await everything(archive, BOB)).messages[1].id
+
+    with pytest.raises(NotFound):
+        await archive.page(ALICE, ANY, limit=10, **{bound: foreign})
+
+
+@pytest.mark.parametrize("bound", ["after", "before"])
+async def test_the_id_of_a_removed_message_is_not_found(archive: Archive, bound: str) -> None:
+    await archive.append(entries(3))
+    gone = (await everything(archive)).messages[1].id
+    await archive.append([removal(entry(1)), entry(1)])
+
+    with pytest.raises(NotFound):
+        await archive.page(ALICE, ANY, limit=10, **{bound: gone})
+
+
+@pytest.mark.parametrize("bound", ["after", "before"])
+async def test_no_other_spelling_of_an_id_is_an_id(archive: Archive, bound: str) -> None:
+    await archive.append(entries(3))
+    id = (await everything(archive)).messages[1].id
+    spellings = [f"{id}=", f"{id}==", f" {id}", f"{id}\n", id.swapcase(), id[:-1], id[:-1] + "!"]
+    spellings += [id[:-1] + last for last in "ABCDEFGHIJKLMNOP" if last != id[-1]]
+
+    found = []
+    for spelling in spellings:
+        try:
+            await archive.page(ALICE, ANY, limit=10, **{bound: spelling})
+            found.append(spelling)
+        except NotFound:
+            pass
+
+    assert found == []
+
+
+@pytest.mark.parametrize("bound", ["after", "before"])
+async def test_no_id_is_found_in_an_archive_that_never_was(archive: Archive, bound: str) -> None:
+    await archive.append(entries(1))
+    id = (await everything(archive)).messages[0].id
+
+    with pytest.raises(NotFound):
+        await archive.page(NOBODY, ANY, limit=10, **{bound: id})
+
+
+async def test_an_id_counts_although_the_filter_leaves_its_message_out(archive: Archive) -> None:
+    rows = [entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(6)]
+    await archive.append(rows)
+    third = (await everything(archive)).messages[2].id
+
+    page = await archive.page(ALICE, Filter(peer=ROMEO), limit=10, after=third)
+
+    assert texts(page) == texts([rows[3], rows[5]])
+
+
+# Pages
+
+
+async def paged(archive: Archive, wanted: Filter, limit: int, *, backwards: bool) -> list[Page]:
+    """Page from one end to the other, as clients do."""
+    pages = [await archive.page(ALICE, wanted, limit=limit, backwards=backwards)]
+    while not pages[-1].complete:
+        if backwards:
+            place = {"before": pages[-1].messages[0].id}
+        else:
+            place = {"after": pages[-1].messages[-1].id}
+        pages.append(await archive.page(ALICE, wanted, limit=limit, backwards=backwards, **place))
+    return pages
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_pages_together_are_the_archive(
+    archive: Archive, limit: int, backwards: bool
+) -> None:
+    await archive.append(entries(6))
+
+    pages = await paged(archive, ANY, limit, backwards=backwards)
+
+    if backwards:
+        pages.reverse()
+    assert [xml for page in pages for xml in texts(page)] == texts(entries(6))
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(("limit", "complete"), [(1, False), (2, False), (3, True), (4, True)])
+async def test_complete_is_exact(
+    archive: Archive, limit: int, complete: bool, backwards: bool
+) -> None:
+    await archive.append(entries(3))
+
+    page = await archive.page(ALICE, ANY, limit=limit, backwards=backwards)
+
+    assert page.complete is complete
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_complete_counts_only_what_matches(archive: Archive, backwards: bool) -> None:
+    peers = [BOB, ROMEO, ROMEO, BOB]
+    await archive.append([entry(n, peer=peer) for n, peer in enumerate(peers)])
+
+    page = await archive.page(ALICE, Filter(peer=ROMEO), limit=2, backwards=backwards)
+
+    assert page.complete is True
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_complete_counts_only_what_lies_between_the_ids(
+    archive: Archive, backwards: bool
+) -> None:
+    await archive.append(entries(5))
+    ids = [stored.id for stored in (await everything(archive)).messages]
+
+    page = await archive.page(
+        ALICE, ANY, limit=3, after=ids[0], before=ids[4], backwards=backwards
+    )
+
+    assert (texts(page), page.complete) == (texts(entries(5)[1:4]), True)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(("count", "complete"), [(0, True), (1, False)])
+async def test_a_page_of_none_tells_whether_there_is_any(
+    archive: Archive, count: int, complete: bool, backwards: bool
+) -> None:
+    await archive.append(entries(count))
+
+    page = await archive.page(ALICE, ANY, limit=0, backwards=backwards)
+
+    assert page == Page(messages=(), complete=complete)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_page_behind_the_last_message_is_empty_and_complete(
+    archive: Archive, backwards: bool
+) -> None:
+    await archive.append(entries(3))
+    last = (await everything(archive)).messages[-1].id
+
+    page = await archive.page(ALICE, ANY, limit=3, after=last, backwards=backwards)
+
+    assert page == Page(messages=(), complete=True)
+
+
+async def test_ids_the_wrong_way_round_have_nothing_between_them(archive: Archive) -> None:
+    await archive.append(entries(3))
+    ids = [stored.id for stored in (await everything(archive)).messages]
+
+    page = await archive.page(ALICE, ANY, limit=3, after=ids[2], before=ids[0])
+
+    assert page == Page(messages=(), complete=True)
+
+
+async def test_a_backward_page_holds_the_newest_with_the_oldest_first(archive: Archive) -> None:
+    await archive.append(entries(5))
+
+    page = await archive.page(ALICE, ANY, limit=2, backwards=True)
+
+    assert texts(page) == texts(entries(5)[3:])
+
+
+async def test_an_unknown_archive_is_empty(archive: Archive) -> None:
+    await archive.append(entries(1))
+
+    pages = [
+        await archive.page(NOBODY, Filter(since=0, until=LAST_TIME), limit=5),
+        await archive.page_by_time(NOBODY, ANY, limit=5),
+    ]
+
+    assert pages == [Page(), Page()]
+
+
+# Filters
+
+LOCALS = ["a", "aa", "aA", "a%", "a_", "%", "_", "a@b", "A", "ä", ""]
+
+
+@pytest.mark.parametrize("local", [local for local in LOCALS if local and "@" not in local])
+async def test_a_local_part_is_matched_whole_on_every_domain(archive: Archive, local: str) -> None:
+    rows = [
+        entry(f"{name}@{domain}", peer=f"{name}@{domain}")
+        for domain in ("example.org", "\U0010ffff", "A", "x@y")
+        for name in LOCALS
+    ] + [entry(f"bare {name}", peer=name) for name in LOCALS]
+    await archive.append(rows)
+
+    page = await everything(archive, wanted=Filter(peer_local=local))
+
+    assert texts(page) == texts([r for r in rows if r.peer.startswith(f"{local}@")])
+
+
+async def test_a_peer_is_matched_whole(archive: Archive) -> None:
+    peers = [
+        "bob@example.org",
+        "bob@example.organic",
+        "abob@example.org",
+        "Bob@example.org",
+        "bob",
+    ]
+    await archive.append([entry(n, peer=peer) for n, peer in enumerate(peers)])
+
+    page = await everything(archive, wanted=Filter(peer="bob@example.org"))
+
+    assert [stored.peer for stored in page.messages] == ["bob@example.org"]
+
+
+@pytest.mark.parametrize("resource", ["", "phone", "phone%", "Phone"])
+async def test_a_resource_is_matched_exactly(archive: Archive, resource: str) -> None:
+    resources = ["", "phone", "phone%", "phones", "Phone"]
+    await archive.append([entry(r, resource=r) for r in resources])
+
+    page = await everything(archive, wanted=Filter(peer=BOB, resource=resource))
+
+    assert [stored.resource for stored in page.messages] == [resource]
+
+
+@pytest.mark.parametrize("groupchat", [True, False])
+async def test_groupchat_is_asked_for_or_left_out(archive: Archive, groupchat: bool) -> None:
+    types = ["chat", "groupchat", "normal", "headline", "groupchat"]
+    await archive.append([entry(n, type=type) for n, type in enumerate(types)])
+
+    page = await everything(archive, wanted=Filter(groupchat=groupchat))
+
+    assert [stored.type for stored in page.messages] == [
+        type for type in types if (type == "groupchat") is groupchat
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (Filter(since=NOON), [0, 1]),
+        (Filter(since=NOON + 1), [1]),
+        (Filter(until=NOON), [-1, 0]),
+        (Filter(until=NOON - 1), [-1]),
+        (Filter(since=NOON, until=NOON), [0]),
+        (Filter(since=NOON + 1, until=NOON - 1), []),
+        (Filter(since=NOON + 2), []),
+        (Filter(until=NOON - 2), []),
+    ],
+)
+async def test_times_are_inclusive_to_the_microsecond(
+    archive: Archive, wanted: Filter, found: list[int]
+) -> None:
+    await archive.append([entry(n, at=NOON + n) for n in (-1, 0, 1)])
+
+    page = await everything(archive, wanted=wanted)
+
+    assert [stored.at - NOON for stored in page.messages] == found
+
+
+LATE = [0, 10, 20, 5, 30, -7, 40, 29, 31, 40, 0, 41, 12]
+
+
+@pytest.mark.parametrize("until", [None, -8, -7, 0, 5, 29, 30, 39, 40, 42])
+async def test_late_messages_are_found_by_their_time(archive: Archive, until: int | None) -> None:
+    rows = [entry(n, at=at) for n, at in enumerate(LATE)]
+    await archive.append(rows[:6])
+    await archive.append(rows[6:])
+    edges = [None, -8, -7, 0, 5, 6, 12, 30, 40, 41, 42]
+
+    found = {
+        since: texts(await everything(archive, wanted=Filter(since=since, until=until)))
+        for since in edges
+    }
+
+    assert found == {
+        since: texts([row for row in rows if matches(row, Filter(since=since, until=until))])
+        for since in edges
+    }
+
+
+async def test_late_messages_are_found_while_the_edges_are_removed(archive: Archive) -> None:
+    rows = [entry(n, at=at) for n, at in enumerate(LATE)]
+    await archive.append(rows)
+    await archive.append([removal(rows[n]) for n in (3, 6, 11)])
+    left = [row for n, row in enumerate(rows) if n not in (3, 6, 11)]
+
+    page = await everything(archive, wanted=Filter(since=5, until=40))
+
+    assert texts(page) == texts([row for row in left if 5 <= row.at <= 40])
+
+
+def combinations() -> list[Filter]:
+    """Return filters with every subset of their parts."""
+    parts: list[list[dict[str, Any]]] = [
+        [{}, {"peer": BOB}, {"peer": BOB, "resource": "phone"}, {"peer_local": "bob"}],
+        [{}, {"since": NOON + 2}],
+        [{}, {"until": NOON + 9}],
+        [{}, {"groupchat": True}, {"groupchat": False}],
+    ]
+    return [Filter(**{k: v for part in some for k, v in part.items()}) for some in product(*parts)]
+
+
+def matches(row: Entry, wanted: Filter) -> bool:
+    """Whether a row is wanted, told without SQL."""
+    return (
+        wanted.peer in (None, row.peer)
+        and wanted.resource in (None, row.resource)
+        and wanted.peer_local in (None, row.peer.rpartition("@")[0])
+        and (wanted.since is None or row.at >= wanted.since)
+        and (wanted.until is None or row.at <= wanted.until)
+        and wanted.groupchat in (None, row.type == "groupchat")
+    )
+
+
+def mixed() -> list[Entry]:
+    """Return rows that differ in all that a filter looks at."""
+    peers = [BOB, "bob@example.net", ROOM]
+    kinds = product(peers, ["phone", ""], ["chat", "groupchat"])
+    return [
+        entry(n, peer=peer, resource=resource, type=type, at=NOON + n * 7 % 12)
+        for n, (peer, resource, type) in enumerate(kinds)
+    ]
+
+
+@pytest.mark.parametrize("wanted", combinations(), ids=str)
+async def test_filters_work_together(archive: Archive, wanted: Filter) -> None:
+    await archive.append(mixed())
+    expected = [row for row in mixed() if matches(row, wanted)]
+
+    forwards = await paged(archive, wanted, 2, backwards=False)
+    backwards = await paged(archive, wanted, 2, backwards=True)
+    timed = await archive.page_by_time(ALICE, wanted, limit=None)
+
+    assert [xml for page in forwards for xml in texts(page)] == texts(expected)
+    assert [xml for page in reversed(backwards) for xml in texts(page)] == texts(expected)
+    assert texts(timed) == texts(sorted(expected, key=lambda row: row.at))
+    assert await archive.count(ALICE, wanted) == len(expected)
+
+
+# Pages by time
+
+TIED = [30, 10, 20, 20, 10, 20, 40]
+IN_TIME = [1, 4, 2, 3, 5, 0, 6]  # names of TIED in the order of their time, then of arrival
+
+
+@pytest.mark.parametrize(
+    ("limit", "newest", "found", "complete"),
+    [
+        (None, False, IN_TIME, True),
+        (None, True, IN_TIME, True),
+        (0, False, [], False),
+        (0, True, [], False),
+        (1, False, IN_TIME[:2], False),
+        (2, False, IN_TIME[:2], False),
+        (3, False, IN_TIME[:5], False),
+        (5, False, IN_TIME[:5], False),
+        (6, False, IN_TIME[:6], False),
+        (7, False, IN_TIME, True),
+        (8, False, IN_TIME, True),
+        (1, True, IN_TIME[6:], False),
+        (2, True, IN_TIME[5:], False),
+        (3, True, IN_TIME[2:], False),
+        (5, True, IN_TIME[2:], False),
+        (6, True, IN_TIME, True),
+        (7, True, IN_TIME, True),
+    ],
+)
+async def test_pages_by_time_never_part_a_microsecond(
+    archive: Archive, limit: int | None, newest: bool, found: list[int], complete: bool
+) -> None:
+    rows = [entry(n, at=at) for n, at in enumerate(TIED)]
+    await archive.append(rows)
+
+    page = await archive.page_by_time(ALICE, ANY, limit=limit, newest=newest)
+
+    assert (texts(page), page.complete) == (texts([rows[n] for n in found]), complete)
+
+
+@pytest.mark.parametrize("newest", [False, True])
+async def test_messages_of_one_time_are_one_complete_page(archive: Archive, newest: bool) -> None:
+    rows = [entry(n, at=NOON) for n in range(5)]
+    await archive.append(rows)
+
+    page = await archive.page_by_time(ALICE, ANY, limit=1, newest=newest)
+
+    assert (texts(page), page.complete) == (texts(rows), True)
+
+
+@pytest.mark.parametrize("newest", [False, True])
+async def test_a_tie_is_only_among_what_matches(archive: Archive, newest: bool) -> None:
+    rows = [entry(n, at=NOON, peer=(BOB, ROMEO)[n % 2]) for n in range(4)]
+    await archive.append(rows)
+
+    page = await archive.page_by_time(ALICE, Filter(peer=ROMEO), limit=1, newest=newest)
+
+    assert (texts(page), page.complete) == (texts(rows[1::2]), True)
+
+
+# Counting
+
+
+@pytest.mark.parametrize("wanted", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
+async def test_the_count_leaves_duplicates_out(archive: Archive, wanted: Filter) -> None:
+    await archive.append([entry(1), entry(1), entry(2)])
+    await archive.append([entry(2), entry(3), entry(4, twins=(origin(1), origin("x")))])
+
+    assert await archive.count(ALICE, wanted) == 3
+
+
+@pytest.mark.parametrize("wanted", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
+async def test_the_count_follows_removals(archive: Archive, wanted: Filter) -> None:
+    await archive.append([*entries(5), removal(entry(4))])
+    await archive.append([removal(entry(0)), removal(entry(0)), entry("new"), removal(entry(1))])
+    await archive.append([entry(0), removal(entry("new")), removal(entry("absent"))])
+
+    assert await archive.count(ALICE, wanted) == 3
+
+
+async def test_the_count_of_an_unknown_archive_is_0(archive: Archive) -> None:
+    assert [await archive.count(NOBODY, w) for w in (ANY, Filter(peer=BOB))] == [0, 0]
+
+
+# At the same time, and later
+
+
+async def test_a_reader_sees_whole_batches_while_they_are_written(archive: Archive) -> None:
+    async def write() -> None:
+        for batch in range(30):
+            await archive.append([entry(f"{batch} {n}", at=NOON + batch) for n in range(5)])
+
+    writing = asyncio.create_task(write())
+    sizes = []
+    while not writing.done():
+        sizes.append(len((await everything(archive)).messages))
+    await writing
+
+    assert [size % 5 for size in sizes] == [0] * len(sizes)
+    assert sizes == sorted(sizes)
+
+
+async def test_concurrent_batches_lose_nothing(archive: Archive) -> None:
+    batches = [[entry(f"{b} {n}", owner=(ALICE, BOB)[n % 2]) for n in range(4)] for b in range(20)]
+
+    await asyncio.gather(*(archive.append(batch) for batch in batches))
+
+    assert [await archive.count(owner, ANY) for owner in (ALICE, BOB)] == [40, 40]
+
+
+async def test_what_was_stored_is_there_after_reopening(reopen: Open) -> None:
+    async with reopen() as storage:
+        await storage.archive.append([*entries(5), removal(entry(2))])
+        before = await everything(storage.archive)
+
+    async with reopen() as storage:
+        after = await everything(storage.archive)
+
+    assert after == before
+
+
+async def test_the_count_is_there_after_reopening(reopen: Open) -> None:
+    async with reopen() as storage:
+        await storage.archive.append([*entries(5), removal(entry(2)), entry(1)])
+
+    async with reopen() as storage:
+        assert await storage.archive.count(ALICE, ANY) == 4
+
+
+async def test_copies_are_known_after_reopening(reopen: Open) -> None:
+    async with reopen() as storage:
+        await storage.archive.append([entry(1)])
+
+    async with reopen() as storage:
+        await storage.archive.append([entry(1), entry(2, twins=(origin(1), origin("x")))])
+        assert texts(await everything(storage.archive)) == [entry(1).xml]
+
+
+async def test_ids_are_not_reused_after_removal_and_reopening(reopen: Open) -> None:
+    seen: list[str] = []
+    for _ in range(3):
+        async with reopen() as storage:
+            await storage.archive.append(entries(2))
+            seen += [stored.id for stored in (await everything(storage.archive)).messages]
+            await storage.archive.append([removal(row) for row in entries(2)])
+
+    assert len(set(seen)) == len(seen) == 6
+
+
+async def test_paging_goes_on_after_reopening(reopen: Open) -> None:
+    async with reopen() as storage:
+        await storage.archive.append(entries(4))
+        first = await storage.archive.page(ALICE, ANY, limit=2)
+
+    async with reopen() as storage:
+        rest = await storage.archive.page(ALICE, ANY, limit=2, after=first.messages[-1].id)
+
+    assert (texts(rest), rest.complete) == (texts(entries(4)[2:]), True)
+
+
+async def test_late_messages_are_found_after_reopening(reopen: Open) -> None:
+    rows = [entry(n, at=at * SECOND) for n, at in enumerate(LATE)]
+    for row in rows:
+        async with reopen() as storage:
+            await storage.archive.append([row])
+
+    async with reopen() as storage:
+        page = await everything(storage.archive, wanted=Filter(since=5 * SECOND))
+
+    assert texts(page) == texts([row for row in rows if row.at >= 5 * SECOND])
+
+
+async def test_a_store_that_can_be_written_says_so(reopen: Open) -> None:
+    async with reopen() as storage:
+        await storage.check()
+        await storage.archive.append([entry(1)])
+
+        assert await storage.archive.count(ALICE, ANY) == 1

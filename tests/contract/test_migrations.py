@@ -1,0 +1,316 @@
+"""Migrations: numbered, each applied once and whole, and never by a program that is too old."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from support.builders import ALICE, entry, everything, texts
+
+from storage.errors import ChangedMigration, NewerSchema, StorageError, Unavailable
+from storage.migrate import migrations
+from storage.open import examine, open_storage
+from storage.rows import ANY
+
+Write = Callable[[str, str], None]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "archive.db"
+
+
+@pytest.fixture
+def url(path: Path) -> str:
+    return f"sqlite:{path}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of migrations, a copy that a test may change."""
+    copied = tmp_path / "storage" / "migrations" / "sqlite"
+    with_own = files("storage").joinpath("migrations", "sqlite")
+    shutil.copytree(str(with_own), copied)
+    monkeypatch.setattr("storage.migrate.files", lambda _: tmp_path / "storage")
+    return copied
+
+
+async def opened(url: str) -> None:
+    """Open a store and close it."""
+    async with open_storage(url):
+        pass
+
+
+def tables(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+
+
+def applied(path: Path) -> list[tuple[int, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT number, name FROM migrations ORDER BY rowid").fetchall()
+
+
+def dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def newest() -> int:
+    return migrations("sqlite")[-1].number
+
+
+def test_the_numbers_of_this_program_have_no_gap_and_no_double() -> None:
+    names = [
+        file.name
+        for file in files("storage").joinpath("migrations", "sqlite").iterdir()
+        if file.name.endswith(".sql")
+    ]
+
+    numbers = [migration.number for migration in migrations("sqlite")]
+
+    assert numbers == list(range(1, len(names) + 1))
+
+
+async def test_a_new_store_has_every_step_once_and_in_order(url: str, path: Path) -> None:
+    await opened(url)
+
+    assert applied(path) == [(step.number, step.name) for step in migrations("sqlite")]
+
+
+async def test_opening_again_applies_nothing_again(url: str, path: Path) -> None:
+    await opened(url)
+    before = dump(path)
+    await opened(url)
+
+    assert dump(path) == before
+
+
+async def test_a_new_step_is_applied_to_a_store_that_has_the_others(
+    url: str, path: Path, folder: Path
+) -> None:
+    await opened(url)
+    (folder / f"{newest() + 1:04d}_more.sql").write_text(
+        "-- Two of them;\nCREATE TABLE more (x);\nCREATE TABLE other (y TEXT DEFAULT ';');\n"
+    )
+    await opened(url)
+    await opened(url)
+
+    assert {"more", "other"} <= tables(path)
+    assert [number for number, _ in applied(path)] == list(range(1, newest() + 1))
+
+
+async def test_steps_are_applied_by_number_whatever_the_folder_says(
+    url: str, path: Path, folder: Path
+) -> None:
+    first = newest() + 1
+    for n in (3, 1, 0, 2):
+        text = f"CREATE TABLE step{n} (x);\n"
+        if n:
+            text += f"DROP TABLE step{n - 1};\n"
+        (folder / f"{first + n:04d}_{'zyxw'[n]}.sql").write_text(text)
+    await opened(url)
+
+    assert [number for number, _ in applied(path)] == list(range(1, first + 4))
+
+
+async def test_a_file_that_is_no_step_is_passed_over(url: str, path: Path, folder: Path) -> None:
+    for name in ("README.md", "2_short.sql", "0002_copy.sql~", "x0002_more.sql"):
+        (folder / name).write_text("CREATE TABLE stray (x);\n")
+    await opened(url)
+
+    assert "stray" not in tables(path)
+
+
+async def test_the_last_statement_counts_without_a_semicolon_too(
+    url: str, path: Path, folder: Path
+) -> None:
+    (folder / f"{newest() + 1:04d}_more.sql").write_text("CREATE TABLE a (x);\nCREATE TABLE b (x)")
+    await opened(url)
+
+    assert {"a", "b"} <= tables(path)
+
+
+async def test_a_newer_schema_is_refused(url: str, folder: Path) -> None:
+    newer = folder / f"{newest() + 1:04d}_newer.sql"
+    newer.write_text("CREATE TABLE newer (x);\n")
+    await opened(url)
+    newer.unlink()
+
+    with pytest.raises(NewerSchema, match=r"newer Muniment.*_newer\.sql"):
+        await opened(url)
+
+
+async def test_a_refused_newer_schema_is_left_as_it_is(url: str, path: Path, folder: Path) -> None:
+    newer = folder / f"{newest() + 1:04d}_newer.sql"
+    newer.write_text("CREATE TABLE newer (x);\n")
+    await opened(url)
+    newer.unlink()
+    before = dump(path)
+    with pytest.raises(NewerSchema):
+        await opened(url)
+
+    assert dump(path) == before
+
+
+async def test_an_edited_step_is_refused_by_name(url: str, folder: Path) -> None:
+    await opened(url)
+    [step] = folder.glob("0001_*.sql")
+    step.write_text(step.read_text() + "-- an afterthought\n")
+
+    with pytest.raises(ChangedMigration, match=step.name):
+        await opened(url)
+
+
+async def test_a_step_that_fails_leaves_nothing_behind(url: str, path: Path, folder: Path) -> None:
+    await opened(url)
+    before = dump(path)
+    (folder / f"{newest() + 1:04d}_bad.sql").write_text(
+        "CREATE TABLE half (x);\nDROP TABLE archive;\nINSERT INTO nowhere VALUES (1);\n"
+    )
+    with pytest.raises(StorageError):
+        await opened(url)
+
+    assert dump(path) == before
+
+
+async def test_steps_before_a_failing_one_stay(url: str, path: Path, folder: Path) -> None:
+    good, bad = newest() + 1, newest() + 2
+    (folder / f"{good:04d}_good.sql").write_text("CREATE TABLE good (x);\n")
+    (folder / f"{bad:04d}_bad.sql").write_text("INSERT INTO nowhere VALUES (1);\n")
+    with pytest.raises(StorageError):
+        await opened(url)
+
+    assert [number for number, _ in applied(path)] == list(range(1, bad))
+
+
+async def test_a_step_that_failed_is_tried_again(url: str, path: Path, folder: Path) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(1)])
+    step = folder / f"{newest() + 1:04d}_more.sql"
+    step.write_text("CREATE TABLE more (x);\nINSERT INTO nowhere VALUES (1);\n")
+    with pytest.raises(StorageError):
+        await opened(url)
+    step.write_text("CREATE TABLE more (x);\n")
+
+    async with open_storage(url) as storage:
+        assert texts(await everything(storage.archive)) == [entry(1).xml]
+    assert "more" in tables(path)
+
+
+@pytest.mark.parametrize("left", ["an empty file", "a header", "an empty table of steps"])
+async def test_a_first_start_that_was_killed_is_taken_up(url: str, path: Path, left: str) -> None:
+    path.touch()
+    if left != "an empty file":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            if left != "a header":
+                connection.execute("CREATE TABLE migrations (number INTEGER, name, checksum)")
+
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(1)])
+
+        assert await storage.archive.count(ALICE, ANY) == 1
+
+
+# Looking without touching
+
+
+async def test_a_store_that_is_not_there_will_be_made(url: str, path: Path) -> None:
+    assert await examine(url) == f"{path} will be made"
+
+
+async def test_looking_makes_no_file(url: str, tmp_path: Path) -> None:
+    await examine(url)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_store_of_this_program_is_up_to_date(url: str, path: Path) -> None:
+    await opened(url)
+
+    assert await examine(url) == f"{path}, up to date"
+
+
+async def test_a_store_in_memory_says_so() -> None:
+    assert await examine("sqlite::memory:") == "in memory only"
+
+
+async def test_steps_that_wait_are_counted_and_not_applied(
+    url: str, path: Path, folder: Path
+) -> None:
+    await opened(url)
+    before = path.read_bytes()
+    for n in (1, 2):
+        (folder / f"{newest() + n:04d}_more.sql").write_text(f"CREATE TABLE more{n} (x);\n")
+
+    said = await examine(url)
+
+    assert (said, path.read_bytes()) == (f"{path}, 2 migrations wait", before)
+
+
+async def test_looking_changes_no_byte(url: str, path: Path, tmp_path: Path) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(1)])
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    await examine(url)
+
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("left", ["an empty file", "a header"])
+async def test_looking_at_a_first_start_that_was_killed_promises_the_steps(
+    url: str, path: Path, left: str
+) -> None:
+    path.touch()
+    if left == "a header":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+
+    assert await examine(url) == f"{path}, {len(migrations('sqlite'))} migrations wait"
+
+
+async def test_looking_fails_where_opening_would_newer(url: str, folder: Path) -> None:
+    newer = folder / f"{newest() + 1:04d}_newer.sql"
+    newer.write_text("CREATE TABLE newer (x);\n")
+    await opened(url)
+    newer.unlink()
+
+    with pytest.raises(NewerSchema):
+        await examine(url)
+
+
+async def test_looking_fails_where_opening_would_locked(url: str) -> None:
+    async with open_storage(url):
+        with pytest.raises(StorageError, match="another process"):
+            await examine(url)
+
+
+async def test_looking_fails_where_opening_would_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="no such folder"):
+        await examine(f"sqlite:{tmp_path}/no/archive.db")
+
+
+async def test_looking_fails_where_opening_would_no_database(url: str, path: Path) -> None:
+    path.write_text("this is no database " * 1000)
+
+    with pytest.raises(StorageError, match="not a database"):
+        await examine(url)
+
+
+async def test_looking_fails_where_opening_would_other_url() -> None:
+    with pytest.raises(StorageError, match="write sqlite:PATH"):
+        await examine("postgres://host/db")
+
+
+async def test_looking_leaves_the_store_free(url: str) -> None:
+    await opened(url)
+    await examine(url)
+
+    async with open_storage(url) as storage:
+        await storage.check()

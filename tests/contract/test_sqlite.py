@@ -1,0 +1,557 @@
+"""What holds for an SQLite file beside the contract: its lock, its modes, and what breaks it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from support.builders import (
+    ALICE,
+    BOB,
+    NOON,
+    entries,
+    entry,
+    everything,
+    removal,
+    texts,
+)
+
+from storage.archive import SqlArchive
+from storage.database import Connection, Row
+from storage.errors import Locked, StorageError, Unavailable
+from storage.ids import KEY_BYTES, Ids
+from storage.migrate import migrate
+from storage.open import open_storage
+from storage.rows import ANY, Filter
+from storage.sqlite import SqliteDatabase
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "archive.db"
+
+
+@pytest.fixture
+def url(path: Path) -> str:
+    return f"sqlite:{path}"
+
+
+def python(program: str, *arguments: object) -> list[str]:
+    """Return the command that runs a program among the modules of this project."""
+    return [sys.executable, "-c", program, *map(str, arguments)]
+
+
+def run(program: str, *arguments: object) -> str:
+    """Run a program to its end and return what it wrote."""
+    done = subprocess.run(
+        python(program, *arguments),
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# One process a file
+
+OPEN = """
+import asyncio, sys
+from storage.open import open_storage
+from storage.errors import StorageError
+
+async def main():
+    try:
+        async with open_storage(sys.argv[1]):
+            print("opened")
+    except StorageError as error:
+        print(type(error).__name__, error)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_second_handle_is_refused(url: str) -> None:
+    async with open_storage(url):
+        with pytest.raises(Locked):
+            async with open_storage(url):
+                pass
+
+
+async def test_a_second_process_is_refused_and_told_which_file(url: str, path: Path) -> None:
+    async with open_storage(url):
+        said = await asyncio.to_thread(run, OPEN, url)
+
+    assert said == f"Locked {path} is used by another process\n"
+
+
+async def test_another_process_may_open_it_once_it_is_closed(url: str) -> None:
+    async with open_storage(url):
+        pass
+
+    assert await asyncio.to_thread(run, OPEN, url) == "opened\n"
+
+
+async def test_the_lock_sees_through_other_names_of_the_file(url: str, tmp_path: Path) -> None:
+    (tmp_path / "other.db").symlink_to(tmp_path / "archive.db")
+    async with open_storage(url):
+        with pytest.raises(Locked):
+            async with open_storage(f"sqlite:{tmp_path}/other.db"):
+                pass
+
+
+async def test_a_refused_handle_leaves_the_first_one_locked(url: str) -> None:
+    async with open_storage(url):
+        for _ in range(2):
+            with pytest.raises(Locked):
+                async with open_storage(url):
+                    pass
+
+
+async def test_a_store_that_could_not_be_opened_is_not_left_locked(url: str, path: Path) -> None:
+    path.write_text("this is no database " * 1000)
+    with pytest.raises(StorageError):
+        async with open_storage(url):
+            pass
+    path.unlink()
+
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(1)])
+
+        assert await storage.archive.count(ALICE, ANY) == 1
+
+
+async def test_closing_twice_is_fine(url: str) -> None:
+    async with open_storage(url) as storage:
+        await storage.close()
+        await storage.close()
+
+    async with open_storage(url) as storage:
+        await storage.check()
+
+
+@pytest.mark.parametrize("what", ["append", "page", "count", "check"])
+async def test_a_closed_store_is_unavailable(url: str, what: str) -> None:
+    async with open_storage(url) as storage:
+        await storage.close()
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "append": lambda: storage.archive.append([entry(1)]),
+            "page": lambda: everything(storage.archive),
+            "count": lambda: storage.archive.count(ALICE, ANY),
+            "check": storage.check,
+        }
+        with pytest.raises(Unavailable):
+            await calls[what]()
+
+
+# The file
+
+
+async def test_nobody_else_may_read_the_files(url: str, tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        async with open_storage(url) as storage:
+            await storage.archive.append(entries(3))
+            await everything(storage.archive)
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(old)
+
+    names = ["archive.db", "archive.db-lock", "archive.db-shm", "archive.db-wal"]
+    assert modes == dict.fromkeys(names, 0o600)
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
+async def test_synchronous_is_set_as_asked(path: Path, synchronous: str, level: int) -> None:
+    database = await SqliteDatabase.open(str(path), synchronous=synchronous)
+    try:
+        async with database.write() as connection:
+            [(found,)] = await connection.fetch("PRAGMA synchronous")
+    finally:
+        await database.close()
+
+    assert found == level
+
+
+async def test_readers_cannot_write(path: Path) -> None:
+    database = await SqliteDatabase.open(str(path), synchronous="full")
+    try:
+        async with database.read() as connection:
+            with pytest.raises(StorageError):
+                await connection.execute("CREATE TABLE mine (x)")
+    finally:
+        await database.close()
+
+
+async def test_what_was_removed_is_in_no_file(url: str, tmp_path: Path) -> None:
+    secret = "burn after reading " * 40
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry("x", xml=secret, peer="mata@hari"), *entries(50)])
+        await storage.archive.append([removal(entry("x"))])
+
+    left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert (b"burn after" in left, b"mata@hari" in left) == (False, False)
+
+
+# Places where there can be no store
+
+
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"no/such/archive\.db"):
+        async with open_storage(f"sqlite:{tmp_path}/no/such/archive.db"):
+            pass
+
+
+async def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=str(tmp_path)):
+        async with open_storage(f"sqlite:{tmp_path}"):
+            pass
+
+
+@pytest.mark.parametrize("url", ["", "archive.db", "mysql://host/db", "sqlite", "SQLITE:a"])
+async def test_a_url_of_another_kind_is_refused(url: str) -> None:
+    with pytest.raises(StorageError, match="write sqlite:PATH"):
+        async with open_storage(url):
+            pass
+
+
+async def test_a_file_without_a_name_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        async with open_storage("sqlite:"):
+            pass
+
+
+@pytest.fixture
+def read_only() -> Iterator[Path]:
+    """A folder that anybody may enter and nobody may change."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+
+
+AS_NOBODY = """
+import os
+if os.geteuid() == 0:
+    os.seteuid(65534)  # nothing is read-only to root
+"""
+
+
+def test_a_read_only_folder_is_unavailable(read_only: Path) -> None:
+    # What is imported later may be where nobody but root can look.
+    program = OPEN.replace("async def main", f"import encodings.idna\n{AS_NOBODY}\nasync def main")
+
+    said = run(program, f"sqlite:{read_only}/archive.db")
+
+    assert said == f"Unavailable {read_only}/archive.db: Permission denied\n"
+
+
+# Damage
+
+
+async def test_a_file_of_another_kind_is_refused_by_name(url: str, path: Path) -> None:
+    path.write_text("this is no database " * 1000)
+
+    with pytest.raises(StorageError, match=rf"{path}.*not a database"):
+        async with open_storage(url):
+            pass
+
+
+async def test_a_file_of_another_kind_is_left_as_it_is(url: str, path: Path) -> None:
+    path.write_text("this is no database " * 1000)
+    before = path.read_bytes()
+    with pytest.raises(StorageError):
+        async with open_storage(url):
+            pass
+
+    assert path.read_bytes() == before
+
+
+async def test_a_damaged_page_is_an_error_and_not_an_empty_archive(url: str, path: Path) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(n, xml="x" * 500) for n in range(2000)])
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + b"\xaa" * 65536 + whole[middle + 65536 :])
+
+    with pytest.raises(StorageError, match="malformed"):
+        async with open_storage(url) as storage:
+            await everything(storage.archive)
+
+
+async def test_a_truncated_file_is_an_error_and_not_a_short_archive(url: str, path: Path) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(n, xml="x" * 500) for n in range(2000)])
+    os.truncate(path, path.stat().st_size // 2)
+
+    with pytest.raises(StorageError, match="malformed"):
+        async with open_storage(url) as storage:
+            await everything(storage.archive)
+
+
+FULL = """
+import asyncio, resource, sys
+from storage.errors import Unavailable
+from storage.open import open_storage
+from storage.rows import ANY
+from support.builders import ALICE, entries, entry, everything, texts
+
+async def main(path, room):
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with open_storage(f"sqlite:{path}") as storage:
+        first, batch = [entry("first")], entries(400, xml="x" * 5000)
+        await storage.archive.append(first)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+        for _ in range(2):
+            try:
+                await storage.archive.append(batch)
+            except Unavailable:
+                print("full")
+        print(len((await everything(storage.archive)).messages))
+        print(await storage.archive.count(ALICE, ANY))
+        try:
+            await storage.check()
+        except Unavailable:
+            print("check")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        await storage.check()
+        await storage.archive.append(batch)
+    async with open_storage(f"sqlite:{path}") as storage:
+        assert texts(await everything(storage.archive)) == texts(first + batch)
+        print(await storage.archive.count(ALICE, ANY))
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize("room", [0, 1, 8192, 300_000])
+def test_a_full_disk_takes_nothing_half_and_all_of_it_later(path: Path, room: int) -> None:
+    said = run(FULL, path, room).split()
+
+    assert [word for word in said if word != "check"] == ["full", "full", "1", "1", "401"]
+
+
+def test_a_full_disk_is_seen_by_the_check(path: Path) -> None:
+    assert "check" in run(FULL, path, 0).split()
+
+
+async def test_a_lock_of_another_program_is_waited_out(
+    url: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.sqlite.BUSY_SECONDS", 0.01)
+    async with open_storage(url) as storage:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            await storage.archive.append([entry(1)])
+        other.execute("ROLLBACK")
+        other.close()
+        await storage.archive.append([entry(1)])
+
+        assert texts(await everything(storage.archive)) == [entry(1).xml]
+
+
+WRITE = """
+import asyncio, sys
+from storage.open import open_storage
+from support.builders import entry
+
+async def main():
+    async with open_storage(sys.argv[1]) as storage:
+        for n in range(1_000_000):
+            await storage.archive.append([entry(f"{n} {part}") for part in range(3)])
+            print(n, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("batches", [1, 20, 150])
+async def test_a_killed_process_has_kept_all_it_acknowledged(url: str, batches: int) -> None:
+    writing = await asyncio.create_subprocess_exec(
+        *python(WRITE, url),
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+    )
+    assert writing.stdout is not None
+    for _ in range(batches):
+        await writing.stdout.readline()
+    writing.send_signal(signal.SIGKILL)
+    acknowledged = batches + len((await writing.stdout.read()).splitlines())
+    await writing.wait()
+
+    async with open_storage(url) as storage:
+        found = texts(await everything(storage.archive))
+        counted = await storage.archive.count(ALICE, ANY)
+
+    assert len(found) // 3 in (acknowledged, acknowledged + 1)
+    assert found == texts([entry(f"{n // 3} {n % 3}") for n in range(len(found))])
+    assert (counted, len(found) % 3) == (len(found), 0)
+
+
+# Cancelled in the middle
+
+
+async def cancel_after(turns: int, task: asyncio.Task[None]) -> None:
+    """Let the loop turn, then cancel and wait for the end, whichever it is."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("turns", [*range(12), 20, 40, 80, 160])
+async def test_a_cancelled_check_does_no_harm(url: str, turns: int) -> None:
+    async with open_storage(url) as storage:
+        await cancel_after(turns, asyncio.create_task(storage.check()))
+        await storage.archive.append([entry(1)])
+
+        assert texts(await everything(storage.archive)) == [entry(1).xml]
+
+
+@pytest.mark.parametrize("turns", [*range(12), 20, 40, 80, 160, 320])
+async def test_a_cancelled_batch_is_stored_or_not_and_the_next_one_is(
+    url: str, turns: int
+) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry("first")])
+        batch = [entry(1), entry(2)]
+        await cancel_after(turns, asyncio.create_task(storage.archive.append(batch)))
+        await storage.archive.append([entry("next"), entry("last")])
+        found = texts(await everything(storage.archive))
+
+        assert found in (
+            texts([entry("first"), entry("next"), entry("last")]),
+            texts([entry("first"), *batch, entry("next"), entry("last")]),
+        )
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 5, 20])
+async def test_cancelled_readers_leave_their_connections(url: str, turns: int) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append(entries(3))
+        for _ in range(5):
+            await cancel_after(turns, asyncio.create_task(everything(storage.archive)))
+
+        assert texts(await everything(storage.archive)) == texts(entries(3))
+
+
+# A write between two steps of a reader
+
+
+class Meddled:
+    """A database in which something else happens before a query, or before rows are written."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self.name = database.name
+        self.close = database.close
+        self.before_query: dict[int, Callable[[], Awaitable[None]]] = {}
+        self.before_rows: Callable[[], Awaitable[None]] | None = None
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        async with self._database.read() as connection:
+            yield MeddledConnection(connection, self)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Connection]:
+        async with self._database.write() as connection:
+            yield MeddledConnection(connection, self, is_writer=True)
+
+
+class MeddledConnection:
+    def __init__(
+        self, connection: Connection, meddled: Meddled, *, is_writer: bool = False
+    ) -> None:
+        self._connection = connection
+        self._is_writer = is_writer
+        self._meddled = meddled
+        self._queries = 0
+        self.execute = connection.execute
+
+    async def fetch(self, sql: str, *values: object) -> list[Row]:
+        if not self._is_writer:
+            happens = self._meddled.before_query.pop(self._queries, None)
+            self._queries += 1
+            if happens:
+                await happens()
+        return await self._connection.fetch(sql, *values)
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        happens, self._meddled.before_rows = self._meddled.before_rows, None
+        if happens:
+            await happens()
+        await self._connection.executemany(sql, rows)
+
+
+@pytest.fixture
+async def meddled(path: Path) -> AsyncIterator[Meddled]:
+    database = await SqliteDatabase.open(str(path), synchronous="full")
+    await migrate(database)
+    yield Meddled(database)
+    await database.close()
+
+
+@pytest.mark.parametrize("query", range(3))
+@pytest.mark.parametrize("wanted", [Filter(since=NOON), Filter(until=NOON + 30)], ids=str)
+async def test_a_late_message_hides_no_other_from_a_reader(
+    meddled: Meddled, query: int, wanted: Filter
+) -> None:
+    archive = SqlArchive(meddled, Ids(bytes(KEY_BYTES)))
+    rows = [entry(1, at=NOON + 10), entry(2, at=NOON + 20)]
+    late = [entry("next", at=NOON + 25), entry("late", at=NOON + 5)]
+    await archive.append(rows)
+    meddled.before_query[query] = lambda: archive.append(late)
+
+    found = texts(await everything(archive, wanted=wanted))
+
+    assert found[:2] == texts(rows)
+
+
+@pytest.mark.parametrize("query", range(3))
+async def test_the_number_of_a_batch_that_failed_shows_nobody_anothers_archive(
+    meddled: Meddled, query: int
+) -> None:
+    archive = SqlArchive(meddled, Ids(bytes(KEY_BYTES)))
+    found: list[str] = []
+    begun = asyncio.Event()
+
+    async def read_alice() -> None:
+        found.extend(texts(await everything(archive, wanted=Filter(since=0))))
+
+    async def store_for_bob() -> None:
+        begun.set()
+        await failing
+        await archive.append([entry("for bob alone", owner=BOB)])
+
+    async def begin_reading() -> None:
+        reading.append(asyncio.create_task(read_alice()))
+        await begun.wait()
+
+    reading: list[asyncio.Task[None]] = []
+    meddled.before_query[query] = store_for_bob
+    meddled.before_rows = begin_reading
+    failing = asyncio.ensure_future(
+        asyncio.gather(
+            archive.append([entry("for alice"), entry("bad", at=2**63)]), return_exceptions=True
+        )
+    )
+    await failing
+    await reading[0]
+
+    assert found == []

@@ -1,0 +1,226 @@
+"""Whatever is in an archive, paging through it gives what a list in Python gives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count, groupby
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.builders import entry, origin
+
+from storage.interface import Archive
+from storage.rows import Entry, Filter, Page, Removal, Stored
+
+NAMES = range(12)
+PEERS = ["a@x", "a@y", "aa@x", "a%@x", "b@x", "a", "room@c"]
+TIMES = st.integers(-6, 6) | st.sampled_from([-(2**61), 2**61])
+OWNERS = (f"owner{n}@example.org" for n in count())
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Entry:
+    name = draw(st.sampled_from(NAMES))
+    twins = draw(st.none() | st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)))
+    return entry(
+        name,
+        at=draw(TIMES),
+        peer=draw(st.sampled_from(PEERS)),
+        resource=draw(st.sampled_from(["", "r"])),
+        type=draw(st.sampled_from(["chat", "groupchat", "normal"])),
+        xml=str(draw(st.integers())),
+        twins=twins and (origin(twins[0]), origin(twins[1])),
+    )
+
+
+REMOVALS = st.sampled_from(NAMES).map(lambda n: Removal(owner="", origin=origin(n)))
+BATCHES = st.lists(st.lists(rows() | REMOVALS, max_size=8), max_size=5)
+MESSAGES = st.lists(
+    st.lists(rows().map(lambda row: replace(row, twins=None)), max_size=8), max_size=5
+)
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> Filter:
+    with_whom = draw(
+        st.none() | st.sampled_from(PEERS) | st.sampled_from(["a", "aa", "a%", "_", "c"])
+    )
+    is_local = with_whom is not None and "@" not in with_whom and draw(st.booleans())
+    return Filter(
+        peer=None if is_local else with_whom,
+        peer_local=with_whom if is_local else None,
+        resource=draw(st.sampled_from([None, "", "r"])) if with_whom and not is_local else None,
+        since=draw(st.none() | TIMES),
+        until=draw(st.none() | TIMES),
+        groupchat=draw(st.sampled_from([None, True, False])),
+    )
+
+
+def kept(batches: Sequence[Sequence[Entry | Removal]]) -> list[Entry]:
+    """Return what an archive holds after these batches, in the order of arrival."""
+    held: dict[bytes, Entry] = {}
+    for work in (work for batch in batches for work in batch):
+        if isinstance(work, Removal):
+            held.pop(work.origin, None)
+        elif held.keys().isdisjoint({work.origin, *(work.twins or ())}):
+            held[work.origin] = work
+    return list(held.values())
+
+
+def matching(held: Sequence[Entry], wanted: Filter) -> list[Entry]:
+    """Return the rows that a filter means."""
+    return [
+        row
+        for row in held
+        if wanted.peer in (None, row.peer)
+        and wanted.resource in (None, row.resource)
+        and (wanted.peer_local is None or row.peer.startswith(f"{wanted.peer_local}@"))
+        and (wanted.since is None or row.at >= wanted.since)
+        and (wanted.until is None or row.at <= wanted.until)
+        and wanted.groupchat in (None, row.type == "groupchat")
+    ]
+
+
+def told(found: Sequence[Entry | Stored]) -> list[tuple[object, ...]]:
+    return [(row.xml, row.at, row.peer, row.resource, row.type) for row in found]
+
+
+async def fill(archive: Archive, batches: Sequence[Sequence[Entry | Removal]]) -> str:
+    """Store batches in a new archive and return its owner."""
+    owner = next(OWNERS)
+    for batch in batches:
+        await archive.append([replace(work, owner=owner) for work in batch])
+    return owner
+
+
+async def paged(
+    archive: Archive, owner: str, wanted: Filter, size: int, *, backwards: bool
+) -> list[Stored]:
+    """Page through an archive from one end to the other."""
+    found: list[Stored] = []
+    place: dict[str, str] = {}
+    while True:
+        page = await archive.page(owner, wanted, limit=size, backwards=backwards, **place)
+        assert len(page.messages) == size or page.complete
+        found = [*page.messages, *found] if backwards else [*found, *page.messages]
+        if page.complete:
+            return found
+        place = {"before": found[0].id} if backwards else {"after": found[-1].id}
+
+
+@given(batches=BATCHES, wanted=filters(), size=st.integers(1, 6))
+def test_pages_forwards_and_backwards_are_the_archive(
+    runner: asyncio.Runner,
+    archive: Archive,
+    batches: list[list[Entry | Removal]],
+    wanted: Filter,
+    size: int,
+) -> None:
+    async def check() -> None:
+        owner = await fill(archive, batches)
+
+        forwards = await paged(archive, owner, wanted, size, backwards=False)
+        backwards = await paged(archive, owner, wanted, size, backwards=True)
+
+        assert told(forwards) == told(matching(kept(batches), wanted))
+        assert backwards == forwards
+
+    runner.run(check())
+
+
+@given(batches=BATCHES, wanted=filters())
+def test_the_count_is_the_number_of_messages(
+    runner: asyncio.Runner,
+    archive: Archive,
+    batches: list[list[Entry | Removal]],
+    wanted: Filter,
+) -> None:
+    async def check() -> None:
+        owner = await fill(archive, batches)
+
+        counts = [await archive.count(owner, some) for some in (wanted, Filter())]
+
+        held = kept(batches)
+        assert counts == [len(matching(held, wanted)), len(held)]
+
+    runner.run(check())
+
+
+@given(
+    batches=MESSAGES,
+    wanted=filters(),
+    bounds=st.tuples(st.integers(0, 11), st.integers(0, 11)),
+    limit=st.integers(0, 8),
+    backwards=st.booleans(),
+)
+def test_a_page_between_two_ids_is_a_slice(
+    runner: asyncio.Runner,
+    archive: Archive,
+    batches: list[list[Entry]],
+    wanted: Filter,
+    bounds: tuple[int, int],
+    limit: int,
+    backwards: bool,
+) -> None:
+    async def check() -> None:
+        owner = await fill(archive, batches)
+        held = (await archive.page(owner, Filter(), limit=100)).messages
+        first, last = (min(bound, len(held) - 1) for bound in bounds)
+        between = matching(held[first + 1 : last], wanted) if held else []  # type: ignore[arg-type]
+        place = {"after": held[first].id, "before": held[last].id} if held else {}
+
+        page = await archive.page(owner, wanted, limit=limit, backwards=backwards, **place)
+
+        cut = between[max(len(between) - limit, 0) :] if backwards else between[:limit]
+        assert page == Page(messages=tuple(cut), complete=len(between) <= limit)  # type: ignore[arg-type]
+
+    runner.run(check())
+
+
+@given(
+    batches=BATCHES,
+    wanted=filters(),
+    limit=st.none() | st.integers(0, 8),
+    newest=st.booleans(),
+)
+def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
+    runner: asyncio.Runner,
+    archive: Archive,
+    batches: list[list[Entry | Removal]],
+    wanted: Filter,
+    limit: int | None,
+    newest: bool,
+) -> None:
+    async def check() -> None:
+        owner = await fill(archive, batches)
+
+        page = await archive.page_by_time(owner, wanted, limit=limit, newest=newest)
+
+        in_time = sorted(matching(kept(batches), wanted), key=lambda row: row.at)
+        groups = [list(group) for _, group in groupby(in_time, key=lambda row: row.at)]
+        taken: list[Entry] = []
+        while groups and (limit is None or len(taken) < limit):
+            taken = [*groups.pop(), *taken] if newest else [*taken, *groups.pop(0)]
+        assert told(page.messages) == told(taken)
+        assert page.complete is (not groups)
+
+    runner.run(check())
+
+
+@settings(max_examples=30)
+@given(batches=BATCHES)
+def test_ids_are_never_given_twice(
+    runner: asyncio.Runner, archive: Archive, batches: list[list[Entry | Removal]]
+) -> None:
+    async def check() -> None:
+        owner = await fill(archive, [])
+        seen: dict[str, tuple[object, ...]] = {}
+        for batch in batches:
+            await archive.append([replace(work, owner=owner) for work in batch])
+            for row in (await archive.page(owner, Filter(), limit=100)).messages:
+                [what] = told([row])
+                assert seen.setdefault(row.id, what) == what
+
+    runner.run(check())

@@ -1,0 +1,91 @@
+"""The policy decides on everything, always gives a reason, and knows no exception to no-store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from component.core.policy import Policy
+from component.core.stanza import Stanza
+
+KNOWN = [
+    ("jabber:client", "body"),
+    ("jabber:client", "subject"),
+    ("urn:xmpp:hints", "store"),
+    ("urn:xmpp:hints", "no-store"),
+    ("urn:xmpp:hints", "no-permanent-store"),
+    ("urn:xmpp:hints", "no-copy"),
+    ("urn:xmpp:mam:2", "result"),
+    ("urn:xmpp:carbons:2", "sent"),
+    ("urn:xmpp:carbons:2", "received"),
+    ("urn:xmpp:receipts", "received"),
+    ("urn:xmpp:chat-markers:0", "displayed"),
+    ("urn:xmpp:eme:0", "encryption"),
+    ("urn:xmpp:reactions:0", "reactions"),
+    ("urn:xmpp:jingle-message:0", "propose"),
+    ("http://jabber.org/protocol/pubsub#event", "event"),
+]
+PAYLOADS = st.frozensets(st.sampled_from(KNOWN) | st.tuples(st.text(), st.text()), max_size=6)
+ADDRESSES = st.text(max_size=20) | st.sampled_from(
+    ["a@example.org/r", "room@conference.example.org/n", "conference.example.org", ""]
+)
+POLICIES = st.builds(
+    Policy, groupchat=st.booleans(), receipts=st.booleans(), markers=st.booleans()
+)
+STANZAS = st.builds(
+    Stanza,
+    sender=ADDRESSES,
+    recipient=ADDRESSES,
+    id=st.text(max_size=3),
+    type=st.sampled_from(["chat", "normal", "groupchat", "headline", "error"]) | st.text(),
+    payloads=PAYLOADS,
+    body=st.none() | st.text(max_size=3),
+    delays=st.lists(st.tuples(ADDRESSES, st.integers()), max_size=3).map(tuple),
+    digest=st.just(b""),
+    raw=st.just(b""),
+)
+
+
+@given(policy=POLICIES, stanza=STANZAS)
+def test_every_stanza_is_kept_or_not_for_a_reason(policy: Policy, stanza: Stanza) -> None:
+    keep, reason = policy.judge(stanza)
+
+    assert isinstance(keep, bool)
+    assert reason
+
+
+@given(policy=POLICIES, stanza=STANZAS)
+def test_the_same_stanza_is_judged_the_same(policy: Policy, stanza: Stanza) -> None:
+    again = replace(stanza, payloads=frozenset(sorted(stanza.payloads, reverse=True)))
+
+    assert policy.judge(again) == policy.judge(stanza)
+
+
+@given(policy=POLICIES, stanza=STANZAS, hint=st.sampled_from(KNOWN[3:5]))
+def test_what_is_not_to_be_stored_never_is(
+    policy: Policy, stanza: Stanza, hint: tuple[str, str]
+) -> None:
+    keep, _ = policy.judge(replace(stanza, payloads=stanza.payloads | {hint}))
+
+    assert keep is False
+
+
+@given(policy=POLICIES, stanza=STANZAS)
+def test_an_error_is_never_kept(policy: Policy, stanza: Stanza) -> None:
+    assert policy.judge(replace(stanza, type="error")) == (False, "error")
+
+
+@given(policy=POLICIES, stanza=STANZAS)
+def test_a_body_never_makes_a_stanza_less_worth_keeping(policy: Policy, stanza: Stanza) -> None:
+    with_body = replace(stanza, payloads=stanza.payloads | {("jabber:client", "body")})
+
+    assert policy.judge(with_body)[0] >= policy.judge(stanza)[0]
+
+
+@given(stanza=STANZAS)
+def test_switching_something_off_keeps_nothing_more(stanza: Stanza) -> None:
+    least = Policy(groupchat=False, receipts=False, markers=False)
+
+    assert least.judge(stanza)[0] <= Policy().judge(stanza)[0]

@@ -1,0 +1,221 @@
+"""However a stream is cut into pieces, and whatever is in it, the same stanzas come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from component.core.xml import Element, Malformed, Parser, cut, parse, standalone
+
+CHARACTERS = st.characters(
+    codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"
+)
+TEXTS = st.text(CHARACTERS | st.sampled_from("/><&\"' \t\n"), max_size=12)
+PREFIXES = ["p", "q", "ü", "xml"]
+#: Among them those that look as if they were markup or a missing prefix.
+NAMESPACES = st.sampled_from(
+    ["", "n", "jabber:client", "undeclared:p", "undeclared:x='' y", "undeclared:/><a b='", "a b"]
+)
+NAMES = st.sampled_from(["a", "b", "message", "ä", "x-1"])
+SPACES = st.sampled_from(["", " ", "\n", "\t "])
+
+
+def oracle(text: bytes) -> ElementTree.Element:
+    """Read a document with the namespaces of its names."""
+    return ElementTree.fromstring(text)  # noqa: S314 - nothing in it is expanded
+
+
+def quoted(value: str, mark: str) -> str:
+    """Write an attribute with as little escaped as XML allows."""
+    kept = value.replace("&", "&amp;").replace("<", "&lt;")
+    return f"{mark}{kept.replace(mark, '&apos;' if mark == chr(39) else '&quot;')}{mark}"
+
+
+@st.composite
+def elements(draw: st.DrawFn, depth: int = 3) -> str:
+    """Write an element; its prefixes may be declared on it, around it, or nowhere."""
+    prefix = draw(st.sampled_from(["", "", *PREFIXES]))
+    name = f"{prefix}:{draw(NAMES)}" if prefix else draw(NAMES)
+    attributes: dict[str, str] = {}
+    for attribute in draw(st.lists(NAMES, unique=True, max_size=2)):
+        before = draw(st.sampled_from(["", *PREFIXES]))
+        attributes[f"{before}:{attribute}" if before else attribute] = draw(TEXTS)
+    for declared in draw(st.lists(st.sampled_from(PREFIXES[:-1]), unique=True, max_size=2)):
+        attributes[f"xmlns:{declared}"] = draw(NAMESPACES.filter(bool))
+    if draw(st.booleans()):
+        attributes["xmlns"] = draw(NAMESPACES)
+    space = draw(SPACES)
+    tag = name + "".join(
+        f" {space}{key}={space}{quoted(value, draw(st.sampled_from(chr(39) + chr(34))))}"
+        for key, value in attributes.items()
+    )
+    children = draw(st.lists(content(depth), max_size=3)) if depth else []
+    if not children and draw(st.booleans()):
+        return f"<{tag}{space}/>"
+    return f"<{tag}{space}>{''.join(children)}</{name}{space}>"
+
+
+def content(depth: int) -> st.SearchStrategy[str]:
+    plain = TEXTS.map(lambda text: escape(text).replace("&gt;", ">").replace("]]>", "]]&gt;"))
+    data = TEXTS.map(lambda text: f"<![CDATA[{text.replace(']]>', '')}]]>")
+    return plain | data | elements(depth - 1)
+
+
+@dataclass
+class Heard:
+    """What a parser told, in words that can be compared."""
+
+    max_bytes: int = 100_000
+    max_depth: int = 100
+    stanzas: list[tuple[bytes, object]] = field(default_factory=list)
+
+    def read(self, pieces: list[bytes]) -> Heard:
+        self.parser = Parser(
+            lambda element, raw: self.stanzas.append((raw, told(element, element, raw))),
+            level=1,
+            max_bytes=self.max_bytes,
+            max_depth=self.max_depth,
+            keep_depth=100,
+        )
+        for piece in pieces:
+            self.parser.feed(piece)
+        return self
+
+
+def told(element: Element, root: Element, raw: bytes) -> tuple[object, ...]:
+    return (
+        element.ns,
+        element.name,
+        element.attributes,
+        element.text,
+        cut(raw, root, element),
+        [told(child, root, raw) for child in element.elements],
+    )
+
+
+def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({0, len(data), *(place % (len(data) + 1) for place in cuts)})
+    return [data[a:b] for a, b in pairwise(places)]
+
+
+STANZAS = st.lists(elements(), max_size=4)
+CUTS = st.lists(st.integers(0, 10_000), max_size=20)
+
+
+@given(stanzas=STANZAS, gap=SPACES)
+def test_each_stanza_comes_with_the_bytes_that_it_was_written_in(
+    stanzas: list[str], gap: str
+) -> None:
+    stream = f"<s>{gap}{gap.join(stanzas)}{gap}</s>".encode()
+
+    heard = Heard().read([stream])
+
+    assert [raw for raw, _ in heard.stanzas] == [stanza.encode() for stanza in stanzas]
+
+
+@given(stanzas=STANZAS, gap=SPACES, cuts=CUTS)
+def test_the_pieces_of_a_stream_make_no_difference(
+    stanzas: list[str], gap: str, cuts: list[int]
+) -> None:
+    stream = f"<s xmlns='n'>{gap}{gap.join(stanzas)}{gap}</s>".encode()
+
+    whole, pieces = Heard().read([stream]), Heard().read(pieces_of(stream, cuts))
+
+    assert pieces.stanzas == whole.stanzas
+    assert pieces.parser.is_closed is whole.parser.is_closed is True
+
+
+@given(stanzas=STANZAS, cuts=CUTS, max_bytes=st.integers(30, 150), max_depth=st.integers(1, 3))
+def test_the_pieces_of_a_stream_make_no_difference_to_its_limits(
+    stanzas: list[str], cuts: list[int], max_bytes: int, max_depth: int
+) -> None:
+    stream = f"<s>{''.join(stanzas)}</s>".encode()
+
+    whole = Heard(max_bytes, max_depth).read([stream])
+    pieces = Heard(max_bytes, max_depth).read(pieces_of(stream, cuts))
+
+    assert pieces.stanzas == whole.stanzas
+    assert pieces.parser.skipped == whole.parser.skipped == len(stanzas) - len(whole.stanzas)
+
+
+@given(text=elements())
+def test_an_element_of_a_document_is_what_elementtree_makes_of_it(text: str) -> None:
+    root = parse(standalone(text.encode()), keep_depth=100)
+
+    def name(element: Element) -> str:
+        return f"{{{element.ns}}}{element.name}" if element.ns else element.name
+
+    def compare(ours: Element, theirs: ElementTree.Element) -> None:
+        assert name(ours).replace("{undeclared:xml}", f"{{{XML}}}") == theirs.tag
+        assert len(ours.elements) == len(theirs)
+        said = (theirs.text or "") + "".join(child.tail or "" for child in theirs)
+        assert ours.text == said
+        for child, other in zip(ours.elements, theirs, strict=True):
+            compare(child, other)
+
+    compare(root, oracle(standalone(text.encode())))
+
+
+XML = "http://www.w3.org/XML/1998/namespace"
+
+
+@given(text=elements())
+def test_an_element_stands_alone_whatever_prefixes_it_lacks(text: str) -> None:
+    mended = standalone(text.encode())
+
+    oracle(mended)
+    assert standalone(mended) == mended
+
+
+@given(text=elements())
+def test_standing_alone_adds_nothing_but_declarations(text: str) -> None:
+    raw = text.encode()
+    mended = standalone(raw)
+
+    before, after = parse(raw, keep_depth=100), parse(mended, keep_depth=100)
+    added = after.attributes.keys() - before.attributes.keys()
+    assert all(name.startswith("xmlns:") for name in added)
+    assert len(mended) - len(raw) == sum(
+        len(f" {name}='{after.attributes[name]}'".encode()) for name in added
+    )
+
+
+MARKUP = [
+    *(b"<a>", b"</a>", b"<a", b"/>", b">", b"<p:a", b" p:x=''", b" x='1'", b" xmlns:p='n'"),
+    *(b" xmlns:p=''", b" xmlns='undeclared:p'", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?x"),
+    *(b"?>", b"&#1;", b"&lt;", b"&e;", b"<!DOCTYPE a [", b"<!ENTITY e 'x'>", b"]>", b"t", b" "),
+    *(b"\xef\xbb\xbf", b"\xff\xfe", b"\0", b"\xed\xa0\x80", b"<\0a\0>\0", b"\n"),
+]
+NOISE = st.lists(st.sampled_from(MARKUP) | st.binary(max_size=4), max_size=20).map(b"".join)
+
+
+@given(data=NOISE, cuts=CUTS, is_final=st.booleans())
+@example(data=b"<a><p:b/></a>", cuts=[], is_final=True)
+def test_bytes_of_any_kind_are_read_or_malformed(
+    data: bytes, cuts: list[int], is_final: bool
+) -> None:
+    heard = Heard(max_bytes=30, max_depth=4)
+    try:
+        heard.read([*pieces_of(b"<s>" + data, cuts), b" "])
+        if is_final:
+            heard.parser.feed(b"", final=True)
+    except Malformed:
+        return
+
+    assert all(raw.startswith(b"<") and raw.endswith(b">") for raw, _ in heard.stanzas)
+
+
+@given(data=NOISE)
+def test_bytes_of_any_kind_stand_alone_or_are_malformed(data: bytes) -> None:
+    try:
+        mended = standalone(data)
+    except Malformed:
+        return
+
+    oracle(mended)
+    assert standalone(mended) == mended

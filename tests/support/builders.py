@@ -1,0 +1,92 @@
+"""Small builders: rows for the store, stanzas as ejabberd passes them on, and their copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+from component.core.stanza import ORIGIN_BYTES, Stanza, read
+from component.core.times import parse_time
+from component.core.xml import parse
+from storage.interface import Archive
+from storage.rows import ANY, Direction, Entry, Filter, Page, Removal, Stored
+
+HOST = "example.org"
+OTHER_HOST = "example.net"
+ALICE = f"alice@{HOST}"
+BOB = f"bob@{HOST}"
+ROOM = f"room@conference.{HOST}"
+ROMEO = "romeo@remote.example"
+
+NOON = parse_time("2026-01-01T12:00:00Z")
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+
+
+def origin(name: object) -> bytes:
+    """Return an origin that belongs to a name."""
+    return blake2b(str(name).encode(), digest_size=ORIGIN_BYTES).digest()
+
+
+def entry(name: object = 1, **fields: Any) -> Entry:
+    """Return a row for alice; its text and its origin are made from its name."""
+    defaults: dict[str, Any] = {
+        "owner": ALICE,
+        "at": NOON,
+        "peer": BOB,
+        "resource": "phone",
+        "type": "chat",
+        "direction": Direction.RECEIVED,
+        "xml": f"<message xmlns='jabber:client'><body>{name}</body></message>",
+        "origin": origin(name),
+    }
+    return Entry(**(defaults | fields))
+
+
+def entries(count: int, **fields: Any) -> list[Entry]:
+    """Return rows that arrived a second after each other, named 0, 1, 2..."""
+    return [entry(n, at=NOON + n * SECOND, **fields) for n in range(count)]
+
+
+def removal(of: Entry) -> Removal:
+    """Return what takes a row out again."""
+    return Removal(owner=of.owner, origin=of.origin)
+
+
+def texts(found: Page | Sequence[Stored | Entry]) -> list[str]:
+    """Return the XML of each message."""
+    rows = found.messages if isinstance(found, Page) else found
+    return [row.xml for row in rows]
+
+
+async def everything(archive: Archive, owner: str = ALICE, wanted: Filter = ANY) -> Page:
+    """Return all of an archive, in one page."""
+    return await archive.page(owner, wanted, limit=1_000_000)
+
+
+def message(
+    body: str | None = "hi",
+    *,
+    sender: str = f"{ALICE}/a1",
+    to: str | None = BOB,
+    id: str | None = "m1",
+    type: str | None = "chat",
+    extra: str = "",
+) -> str:
+    """Return the text of a message stanza, None leaves a part out."""
+    attributes = {"from": sender, "to": to, "id": id, "type": type}
+    written = "".join(f" {name}='{v}'" for name, v in attributes.items() if v is not None)
+    said = "" if body is None else f"<body>{body}</body>"
+    return f"<message xmlns='jabber:client'{written}>{said}{extra}</message>"
+
+
+def delay(server: str, stamp: str, why: str = "Offline storage") -> str:
+    """Return the mark of a server that kept a message for a while."""
+    return f"<delay xmlns='urn:xmpp:delay' from='{server}' stamp='{stamp}'>{why}</delay>"
+
+
+def stanza(text: str) -> Stanza:
+    """Read a stanza as it is read off the stream."""
+    raw = text.encode()
+    return read(parse(raw), raw)

@@ -1,0 +1,50 @@
+"""slixmpp as its users run it, logged in without TLS on loopback and put away without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from slixmpp import ClientXMPP
+
+from support.ejabberd import Account
+from support.ports import LOOPBACK
+
+PLUGINS = ("xep_0030", "xep_0059", "xep_0280", "xep_0313")
+SECONDS = 10.0
+
+#: TLS is not to be had on loopback, and slixmpp keeps passwords to itself without it.
+ALLOWED = {"feature_mechanisms": {"unencrypted_plain": True, "unencrypted_scram": True}}
+
+
+@asynccontextmanager
+async def slixmpp_client(
+    account: Account, port: int, resource: str = "slixmpp"
+) -> AsyncIterator[ClientXMPP]:
+    """Log in with slixmpp, and send presence."""
+    client = ClientXMPP(f"{account.jid}/{resource}", account.password, plugin_config=ALLOWED)
+    client.enable_starttls = False
+    client.enable_direct_tls = False
+    client.enable_plaintext = True
+    for plugin in PLUGINS:
+        client.register_plugin(plugin)
+    started = asyncio.ensure_future(client.wait_until("session_start", SECONDS))
+    client.connect(LOOPBACK, port)
+    try:
+        await started
+        client.send_presence()
+        yield client
+    finally:
+        await _put_away(client)
+
+
+async def _put_away(client: ClientXMPP) -> None:
+    client.cancel_connection_attempt()
+    await client.disconnect()
+    # It runs for ever, and disconnecting leaves it running.
+    sending = client._run_out_filters
+    if sending is not None:
+        sending.cancel()
+        with suppress(asyncio.CancelledError):
+            await sending

@@ -1,0 +1,180 @@
+"""A real ejabberd in a folder of its own, configured by ejabberd.yml.example itself."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from support.ports import answers, free_port
+from support.program import Program
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "ejabberd.yml.example"
+
+#: Where Debian, and installers from elsewhere, put the compiled modules.
+PLACES = (
+    "usr/lib/*/ejabberd-*/ebin",
+    "usr/lib/ejabberd*/ebin",
+    "opt/ejabberd*/lib/ejabberd-*/ebin",
+)
+
+
+class NotInstalled(Exception):
+    """ejabberd is not installed on this machine (Debian: apt-get install ejabberd)."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of ejabberd."""
+
+    user: str
+    host: str
+    password: str
+
+    @property
+    def jid(self) -> str:
+        """The bare JID."""
+        return f"{self.user}@{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What ejabberd listens on."""
+
+    c2s: int
+    component: int
+    http: int
+
+    @classmethod
+    def free(cls, *, c2s: int = 0, component: int = 0, http: int = 0) -> Ports:
+        """Return free ports: those asked for where nobody has them."""
+        return cls(free_port(c2s), free_port(component), free_port(http))
+
+
+class Ejabberd(Program):
+    """An ejabberd that knows nothing of any other one on this machine."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        hosts: Sequence[str] = ("one.test", "two.test"),
+        component: str = "archive.test",
+        ports: Ports | None = None,
+        secret: str | None = None,
+    ) -> None:
+        super().__init__("ejabberd", folder / "ejabberd.out")
+        self.folder = folder
+        self.config_path = folder / "ejabberd.yml"
+        self.hosts = tuple(hosts)
+        self.component = component
+        self.ports = ports or Ports.free()
+        self.secret = secret or secrets.token_hex(16)
+        self._marks = count(1)
+
+    def start(self) -> None:
+        """Start, and return when all listeners answer. Raises Failed, NotInstalled."""
+        code = installed()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config_path.touch(mode=0o600)
+        self.config_path.write_text(self._config())
+        # Without a name there is neither distribution nor epmd nor cookie; the shell on stdin is
+        # the way in, and the end of stdin, should this process die, is the end of ejabberd.
+        database = ["-mnesia", "dir", f'"{self.folder / "db"}"']
+        self.launch(
+            ["erl", "-oldshell", *database, "-pa", str(code), "-s", "ejabberd"],
+            cwd=self.folder,
+            environment={
+                "EJABBERD_CONFIG_PATH": str(self.config_path),
+                "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
+                "ERL_CRASH_DUMP": str(self.folder / "erl_crash.dump"),
+                "HOME": str(self.folder),
+            },
+            stdin=subprocess.PIPE,
+        )
+        # Its ports take connections a moment before there is anybody to answer on them.
+        started = "lists:keymember(ejabberd, 1, application:which_applications())"
+        self.wait_until(lambda: self.evaluate(started) == "true", "started")
+        for port in (self.ports.c2s, self.ports.component, self.ports.http):
+            self.wait_until(lambda port=port: answers(port), f"answers on port {port}")
+
+    def restart(self) -> None:
+        """Stop and start again, with the same ports and the same data."""
+        self.stop()
+        self.start()
+
+    def register(self, *accounts: Account) -> None:
+        """Make accounts; those that are there keep their passwords."""
+        made = ", ".join(
+            f"ejabberd_auth:try_register({_binary(a.user)}, {_binary(a.host)}, "
+            f"{_binary(a.password)})"
+            for a in accounts
+        )
+        answer = self.evaluate(f"[{made}]")
+        if set(re.findall(r"\{error,\w+\}|[^\[\],]+", answer)) - {"ok", "{error,exists}"}:
+            raise self.failed(f"makes no accounts: {answer}")
+
+    def offline_messages(self, account: Account) -> int:
+        """Return how many messages wait for a user."""
+        names = f"{_binary(account.user)}, {_binary(account.host)}"
+        return int(self.evaluate(f"mod_offline:count_offline_messages({names})"))
+
+    def evaluate(self, expression: str) -> str:
+        """Return what an Erlang expression is inside ejabberd, on one line."""
+        mark = f"evaluated {secrets.token_hex(4)}-{next(self._marks)}:"
+        line = f'io:format("~n{mark} ~0tp~n", [(catch begin {expression} end)]).\n'
+        self.stdin.write(line.encode())
+        self.stdin.flush()
+        self.wait_until(lambda: re.search(f"^{mark} .*\n", self.log, re.M) is not None, expression)
+        found = re.search(f"^{mark} (.*)\n", self.log, re.M)
+        assert found is not None
+        return found[1]
+
+    def _config(self) -> str:
+        """Return the example with what it says is to be replaced, and nothing else, replaced."""
+        example_hosts = ("chat.example", "team.example")
+        changes = {
+            "port: 5222": f"port: {self.ports.c2s}",
+            "port: 5275": f"port: {self.ports.component}",
+            "port: 5280": f"port: {self.ports.http}",
+            "muniment.example": self.component,
+            'password: "change-me"': f'password: "{self.secret}"',
+            **dict(zip(example_hosts, self.hosts, strict=True)),
+        }
+        return replaced(EXAMPLE.read_text(), changes)
+
+
+def replaced(text: str, changes: Mapping[str, str]) -> str:
+    """Return a text with all changes made. Raises LookupError if one of them finds nothing."""
+    hits = set()
+
+    def change(found: re.Match[str]) -> str:
+        hits.add(found[0])
+        return changes[found[0]]
+
+    either = "|".join(map(re.escape, changes))
+    changed = re.sub(f"(?<![\\w.-])({either})(?![\\w.-])", change, text)
+    if missing := changes.keys() - hits:
+        raise LookupError(f"{EXAMPLE.name} has no {missing} any more: the harness must follow it")
+    return changed
+
+
+def installed() -> Path:
+    """Return where the compiled modules of ejabberd are. Raises NotInstalled."""
+    found = sorted(place for pattern in PLACES for place in Path("/").glob(pattern))
+    if not found:
+        raise NotInstalled
+    return found[-1]
+
+
+def _binary(text: str) -> str:
+    """Return a text as Erlang writes it."""
+    return "<<" + ",".join(map(str, text.encode())) + ">>"

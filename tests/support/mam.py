@@ -1,0 +1,152 @@
+"""Archives as a user reads them: queries of XEP-0313 by the raw client, page after page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
+
+from support.raw import Client
+from support.stanzas import CLIENT, body_of
+
+MAM = "{urn:xmpp:mam:2}"
+RSM = "{http://jabber.org/protocol/rsm}"
+FORWARD = "{urn:xmpp:forward:0}"
+DELAY = "{urn:xmpp:delay}"
+FORM = "jabber:x:data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One message of an archive."""
+
+    id: str  #: of the archive
+    stamp: str
+    sender: str | None
+    to: str | None
+    message_id: str | None
+    type: str | None
+    body: str | None
+    message: Element
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One answer."""
+
+    results: tuple[Found, ...]
+    complete: bool
+    first: str | None
+    last: str | None
+    count: int | None
+    answered_by: str | None
+
+    @property
+    def bodies(self) -> list[str | None]:
+        """The texts of its messages, in order."""
+        return [found.body for found in self.results]
+
+
+async def query(
+    client: Client,
+    *,
+    to: str | None = None,
+    fields: dict[str, str] | None = None,
+    max: int | str | None = None,
+    after: str | None = None,
+    before: str | None = None,
+    extra: str = "",
+) -> Page:
+    """Ask for one page; `before=""` asks for the last one. Raises Refused."""
+    queryid = uuid4().hex
+    results: list[Found] = []
+
+    def collect(stanza: Element) -> None:
+        result = stanza.find(f"{MAM}result[@queryid='{queryid}']")
+        if result is not None:
+            results.append(_found(result))
+
+    limits = {"max": max, "after": after, "before": before}
+    page = "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in limits.items() if v is not None)
+    with client.listening(collect):
+        answer = await client.ask(
+            "set",
+            f"<query xmlns='urn:xmpp:mam:2' queryid='{queryid}'>{_form(fields or {})}"
+            f"<set xmlns='http://jabber.org/protocol/rsm'>{page}</set>{extra}</query>",
+            to=to,
+        )
+    return _page(answer, results)
+
+
+async def pages(
+    client: Client, *, to: str | None = None, max: int = 50, backwards: bool = False
+) -> AsyncIterator[Page]:
+    """Yield all pages, following first and last as a client does."""
+    edge = "" if backwards else None
+    while True:
+        if backwards:
+            page = await query(client, to=to, max=max, before=edge)
+        else:
+            page = await query(client, to=to, max=max, after=edge)
+        assert len(page.results) <= max
+        yield page
+        if page.complete:
+            return
+        edge = page.first if backwards else page.last
+
+
+async def everything(
+    client: Client, *, to: str | None = None, max: int = 50, backwards: bool = False
+) -> list[Found]:
+    """Return a whole archive, oldest message first."""
+    found: list[Found] = []
+    async for page in pages(client, to=to, max=max, backwards=backwards):
+        found = [*page.results, *found] if backwards else [*found, *page.results]
+    return found
+
+
+async def bodies(client: Client, *, to: str | None = None) -> list[str | None]:
+    """Return the texts of a whole archive, oldest first."""
+    return [found.body for found in await everything(client, to=to, max=250)]
+
+
+def _form(fields: dict[str, str]) -> str:
+    values = {"FORM_TYPE": "urn:xmpp:mam:2", **fields}
+    written = "".join(
+        f"<field var='{escape(name)}'><value>{escape(value)}</value></field>"
+        for name, value in values.items()
+    )
+    return f"<x xmlns='{FORM}' type='submit'>{written}</x>" if fields else ""
+
+
+def _found(result: Element) -> Found:
+    delay = result.find(f"{FORWARD}forwarded/{DELAY}delay")
+    message = result.find(f"{FORWARD}forwarded/{CLIENT}message")
+    assert delay is not None, "a result tells when it was archived"
+    assert message is not None, "a result holds a message of the namespace of clients"
+    return Found(
+        id=result.get("id", ""),
+        stamp=delay.get("stamp", ""),
+        sender=message.get("from"),
+        to=message.get("to"),
+        message_id=message.get("id"),
+        type=message.get("type"),
+        body=body_of(message),
+        message=message,
+    )
+
+
+def _page(answer: Element, results: list[Found]) -> Page:
+    fin = answer.find(f"{MAM}fin")
+    assert fin is not None
+    count = fin.findtext(f"{RSM}set/{RSM}count")
+    return Page(
+        results=tuple(results),
+        complete=fin.get("complete") == "true",
+        first=fin.findtext(f"{RSM}set/{RSM}first"),
+        last=fin.findtext(f"{RSM}set/{RSM}last"),
+        count=None if count is None else int(count),
+        answered_by=answer.get("from"),
+    )

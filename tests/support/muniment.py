@@ -1,0 +1,105 @@
+"""Our own command in a process of its own, on a configuration written for it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from support.ejabberd import ROOT, Ejabberd
+from support.ports import LOOPBACK, free_port
+from support.program import Program
+
+Options = Mapping[str, Mapping[str, Any]]
+
+DATABASE = "muniment.db"
+
+
+class Muniment(Program):
+    """Muniment beside an ejabberd."""
+
+    def __init__(
+        self,
+        folder: Path,
+        ejabberd: Ejabberd,
+        *,
+        http_port: int = 0,
+        secret: str | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """`options` are further ones, by section; they go before those that are made here."""
+        super().__init__("muniment", folder / "muniment.log")
+        self.folder = folder
+        self.hosts = ejabberd.hosts
+        self.http_port = free_port(http_port)
+        self.secret = secret or secrets.token_hex(16)
+        self.config_path = folder / "muniment.toml"
+        self._options = _merged(
+            {
+                "xmpp": {
+                    "jid": ejabberd.component,
+                    "hosts": list(ejabberd.hosts),
+                    "address": LOOPBACK,
+                    "port": ejabberd.ports.component,
+                    "secret": ejabberd.secret,
+                },
+                "storage": {"url": f"sqlite:{DATABASE}"},
+                "http": {"port": self.http_port, "secret": self.secret},
+            },
+            options or {},
+        )
+
+    @property
+    def url(self) -> str:
+        """Where its HTTP server is."""
+        return f"http://{LOOPBACK}:{self.http_port}"
+
+    def start(self) -> None:
+        """Start, and return when every part of it is ready. Raises Failed."""
+        self.begin()
+        self.wait_until(self.is_ready, "is ready")
+
+    def begin(self) -> None:
+        """Start without waiting for anything."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config_path.touch(mode=0o600)
+        self.config_path.write_text(_toml(self._options))
+        command = [sys.executable, "-m", "component", "serve", "--config", str(self.config_path)]
+        self.launch(command, cwd=ROOT)
+
+    def is_ready(self) -> bool:
+        """Whether it says of itself that every part can do its work."""
+        connection = HTTPConnection(LOOPBACK, self.http_port, timeout=5)
+        try:
+            connection.request("GET", "/health/ready")
+            answer = connection.getresponse()
+            body = json.loads(answer.read())
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+        return answer.status == 200 and isinstance(body, dict)
+
+    def restart(self) -> None:
+        """Stop it as an administrator would, and start it again on the same store."""
+        code = self.stop()
+        if code != 0:
+            raise self.failed(f"ended with {code}")
+        self.start()
+
+
+def _merged(options: Options, more: Options) -> dict[str, dict[str, Any]]:
+    sections = [*options, *(section for section in more if section not in options)]
+    return {name: {**options.get(name, {}), **more.get(name, {})} for name in sections}
+
+
+def _toml(options: Options) -> str:
+    # JSON's strings, numbers, booleans and lists are TOML's too.
+    return "\n".join(
+        f"[{section}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+        for section, keys in options.items()
+    )

@@ -1,0 +1,249 @@
+"""A small XMPP client on a socket: fast, exact, and free to send what a library would not."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from asyncio import Future, StreamReader, StreamWriter, Task
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Self
+from uuid import uuid4
+from xml.etree.ElementTree import Element, XMLPullParser
+from xml.sax.saxutils import escape, quoteattr
+
+from support.ejabberd import Account
+from support.ports import LOOPBACK
+from support.stanzas import CLIENT, Refused, body_of, local_name
+
+CARBONS = "urn:xmpp:carbons:2"
+SECONDS = 10.0
+
+Wanted = Callable[[Element], bool]
+
+
+class Lost(Exception):
+    """The stream has ended."""
+
+
+class Client:
+    """One session of one account. `with` logs in, and closes the stream at the end."""
+
+    def __init__(self, account: Account, port: int, resource: str = "phone") -> None:
+        self.account = account
+        self.jid = f"{account.jid}/{resource}"
+        #: every stanza so far
+        self.received: list[Element] = []
+        #: further attributes of the stream header
+        self.header = ""
+        self._port = port
+        self._resource = resource
+        self._handlers: list[Callable[[Element], None]] = []
+        self._answers: dict[str, Future[Element]] = {}
+        self._parser = XMLPullParser(("start", "end"))
+        self._depth = 0
+        self._is_closed = False
+        self._lost: Exception | None = None
+        self._reader: StreamReader
+        self._writer: StreamWriter
+        self._reading: Task[None]
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection(LOOPBACK, self._port)
+        self._reading = asyncio.create_task(self._read())
+        try:
+            await self._log_in()
+        except BaseException:
+            await self.abort()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with suppress(Lost, ConnectionError, TimeoutError):
+            self.send("</stream:stream>")
+            async with asyncio.timeout(SECONDS):
+                await self._reading
+        await self.abort()
+
+    async def abort(self) -> None:
+        """Cut the connection, as a train in a tunnel would."""
+        self._reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._reading
+        self._writer.transport.abort()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    def send(self, xml: str) -> None:
+        """Send text as it is."""
+        if self._lost is not None:
+            raise Lost(f"{self.jid}: {self._lost}") from self._lost
+        self._writer.write(xml.encode())
+
+    def say(
+        self,
+        to: str | None,
+        body: str,
+        *,
+        id: str | None = "",
+        type: str = "chat",
+        extra: str = "",
+    ) -> str:
+        """Send a message, with a fresh id unless told which, None being no id; return the id."""
+        id = uuid4().hex if id == "" else id
+        attributes = {"to": to, "id": id, "type": type}
+        written = "".join(f" {k}={quoteattr(v)}" for k, v in attributes.items() if v is not None)
+        self.send(f"<message{written}><body>{escape(body)}</body>{extra}</message>")
+        return id or ""
+
+    @contextmanager
+    def listening(self, handler: Callable[[Element], None]) -> Iterator[None]:
+        """Hand every stanza to a function, too, for a while."""
+        self._handlers.append(handler)
+        try:
+            yield
+        finally:
+            self._handlers.remove(handler)
+
+    async def wait_for(self, wanted: Wanted, seconds: float = SECONDS) -> Element:
+        """Return the first stanza of that kind, of those that came and those that will."""
+        for stanza in self.received:
+            if wanted(stanza):
+                return stanza
+        return await self.wait_for_next(wanted, seconds)
+
+    async def wait_for_next(self, wanted: Wanted, seconds: float = SECONDS) -> Element:
+        """Return the first stanza of that kind that comes from now on."""
+        found: Future[Element] = asyncio.get_running_loop().create_future()
+
+        def look(stanza: Element) -> None:
+            if not found.done() and wanted(stanza):
+                found.set_result(stanza)
+
+        with self.listening(look):
+            return await self._answer(found, seconds)
+
+    async def wait_for_body(self, body: str, seconds: float = SECONDS) -> Element:
+        """Return the message with that text."""
+        return await self.wait_for(lambda stanza: body_of(stanza) == body, seconds)
+
+    async def wait_for_bodies(self, bodies: Iterable[str], seconds: float = SECONDS) -> None:
+        """Return when each of these texts has come."""
+        missing = set(bodies) - {body_of(stanza) for stanza in self.received}
+
+        def is_last(stanza: Element) -> bool:
+            missing.discard(body_of(stanza) or "")
+            return not missing
+
+        if missing:
+            await self.wait_for_next(is_last, seconds)
+
+    async def ask(
+        self, type: str, payload: str, *, to: str | None = None, seconds: float = SECONDS
+    ) -> Element:
+        """Send an IQ and return its result. Raises Refused."""
+        id = uuid4().hex
+        answer: Future[Element] = asyncio.get_running_loop().create_future()
+        self._answers[id] = answer
+        addressed = "" if to is None else f" to={quoteattr(to)}"
+        self.send(f"<iq type='{type}' id='{id}'{addressed}>{payload}</iq>")
+        stanza = await self._answer(answer, seconds)
+        if stanza.get("type") == "error":
+            raise Refused(stanza)
+        return stanza
+
+    async def settled(self, seconds: float = SECONDS) -> None:
+        """Return when the server has handled all that was sent before."""
+        await self.ask(
+            "get", "<ping xmlns='urn:xmpp:ping'/>", to=self.account.host, seconds=seconds
+        )
+
+    async def be_available(self) -> None:
+        """Send presence, and wait until it is known."""
+        self.send("<presence/>")
+        await self.wait_for(lambda s: s.tag == f"{CLIENT}presence" and s.get("from") == self.jid)
+
+    async def enable_carbons(self) -> None:
+        """Have copies of what other resources send and receive."""
+        await self.ask("set", f"<enable xmlns='{CARBONS}'/>")
+
+    async def join(self, room: str, nick: str) -> None:
+        """Enter a room, and wait for its subject, which comes last."""
+        self.send(
+            f"<presence to={quoteattr(f'{room}/{nick}')}>"
+            "<x xmlns='http://jabber.org/protocol/muc'/></presence>"
+        )
+        await self.wait_for(
+            lambda stanza: (
+                stanza.find(f"{CLIENT}subject") is not None
+                and (stanza.get("from") or "").startswith(room)
+            )
+        )
+
+    async def _log_in(self) -> None:
+        await self._open("{urn:ietf:params:xml:ns:xmpp-sasl}mechanisms")
+        shown = base64.b64encode(f"\0{self.account.user}\0{self.account.password}".encode())
+        self.send(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"
+            f"{shown.decode()}</auth>"
+        )
+        await self.wait_for(lambda s: s.tag == "{urn:ietf:params:xml:ns:xmpp-sasl}success")
+        self._parser = XMLPullParser(("start", "end"))
+        self._depth = 0
+        await self._open("{urn:ietf:params:xml:ns:xmpp-bind}bind")
+        await self.ask(
+            "set",
+            "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+            f"<resource>{escape(self._resource)}</resource></bind>",
+        )
+
+    async def _open(self, offered: str) -> None:
+        self.send(
+            "<stream:stream xmlns='jabber:client' version='1.0' "
+            f"xmlns:stream='http://etherx.jabber.org/streams' to='{self.account.host}' "
+            f"{self.header}>"
+        )
+        await self.wait_for(lambda s: local_name(s) == "features" and s.find(offered) is not None)
+
+    async def _read(self) -> None:
+        try:
+            while not self._is_closed and (data := await self._reader.read(65536)):
+                self._feed(data)
+            self._lost = Lost("the server has closed the stream")
+        except Exception as error:
+            self._lost = error
+
+    def _feed(self, data: bytes) -> None:
+        parser = self._parser
+        parser.feed(data)
+        for event, element in parser.read_events():
+            if event == "start":
+                self._depth += 1
+                continue
+            self._depth -= 1
+            if self._depth == 1:
+                self._take(element)
+            self._is_closed = self._depth == 0
+
+    def _take(self, stanza: Element) -> None:
+        self.received.append(stanza)
+        if stanza.get("id") in self._answers and stanza.get("type") in ("result", "error"):
+            self._answers.pop(stanza.get("id", "")).set_result(stanza)
+        for handler in list(self._handlers):
+            handler(stanza)
+
+    async def _answer(self, answer: Future[Element], seconds: float) -> Element:
+        """Wait for an answer, or for the end of the stream."""
+        await asyncio.wait(
+            [answer, self._reading], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if answer.done():
+            return answer.result()
+        answer.cancel()
+        if self._lost is not None:
+            raise Lost(f"{self.jid}: {self._lost}") from self._lost
+        raise TimeoutError(f"{self.jid}: not within {seconds:g} s; received {self._summary()}")
+
+    def _summary(self) -> str:
+        last = [f"{local_name(s)} {s.attrib} {body_of(s)}"[:200] for s in self.received[-5:]]
+        return f"{len(self.received)} stanzas, the last ones {last}"

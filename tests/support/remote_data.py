@@ -1,0 +1,39 @@
+"""Archives as a program reads them: GET /api/archive, page after page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import ClientSession
+
+from support.ejabberd import Account
+from support.muniment import Muniment
+
+
+def session(muniment: Muniment) -> ClientSession:
+    """Return an HTTP session that shows the secret."""
+    return ClientSession(muniment.url, headers={"X-Api-Key": muniment.secret})
+
+
+def path(muniment: Muniment, account: Account) -> str:
+    """Return the path of the archives of a user's host; the first one needs no name."""
+    named = "" if account.host == muniment.hosts[0] else f"/{account.host}"
+    return f"/api{named}/archive"
+
+
+async def read_all(
+    muniment: Muniment, account: Account, *, limit: int = 50
+) -> list[dict[str, Any]]:
+    """Return a whole archive, oldest message first."""
+    found: list[dict[str, Any]] = []
+    wanted = {"username": account.user, "limit": str(limit)}
+    async with session(muniment) as http:
+        while True:
+            async with http.get(path(muniment, account), params=wanted) as answer:
+                assert answer.status == 200, await answer.text()
+                page = await answer.json()
+            found += page["archive"]
+            if page["complete"]:
+                assert page["count"] >= len(page["archive"])
+                return found
+            wanted["after"] = page["archive"][-1]["timestamp"]

@@ -1,0 +1,610 @@
+"""From copies of stanzas to rows: once in each archive that a message belongs to.
+
+The copies are those that ejabberd's mod_service_log was seen to send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from support.builders import (
+    ALICE,
+    BOB,
+    HOST,
+    MINUTE,
+    NOON,
+    OTHER_HOST,
+    ROMEO,
+    ROOM,
+    SECOND,
+    delay,
+    everything,
+    message,
+    stanza,
+)
+
+from component.core.ingest import SLOT, Ingest
+from component.core.policy import Policy
+from component.core.times import format_time
+from component.core.writer import Writer
+from storage.interface import Archive
+from storage.open import open_storage
+from storage.rows import Direction, Stored
+
+A1, A2, B1, B2 = f"{ALICE}/a1", f"{ALICE}/a2", f"{BOB}/b1", f"{BOB}/b2"
+CAROL = f"carol@{OTHER_HOST}"
+MUC_USER = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
+SENT, RECEIVED = Direction.SENT, Direction.RECEIVED
+
+
+class Server:
+    """A store with its writer and what takes the copies; forgetful when it is restarted."""
+
+    def __init__(self, archive: Archive, writer: Writer) -> None:
+        self._archive = archive
+        self._writer = writer
+        self.policy = Policy()
+        self.restart()
+
+    def restart(self) -> None:
+        self._ingest = Ingest(self._writer, self.policy, [HOST, OTHER_HOST])
+
+    def take(self, *texts: str, at: int = NOON) -> None:
+        for text in texts:
+            self._ingest.take(stanza(text), at)
+
+    async def rows(self, owner: str) -> tuple[Stored, ...]:
+        await self._writer.settled()
+        return (await everything(self._archive, owner)).messages
+
+    async def xml(self, owner: str) -> list[str]:
+        return [row.xml for row in await self.rows(owner)]
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with open_storage(f"sqlite:{tmp_path}/archive.db") as storage:
+        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+        task = asyncio.create_task(writer.run())
+        yield Server(storage.archive, writer)
+        writer.stop()
+        await task
+
+
+@pytest.fixture(params=["remembered", "restarted"])
+def between(request: pytest.FixtureRequest, server: Server) -> Callable[[], None]:
+    """What happens between two copies: nothing, or a restart with the memory lost."""
+    return server.restart if request.param == "restarted" else lambda: None
+
+
+# Both sides
+
+
+async def test_a_message_is_in_both_archives(server: Server) -> None:
+    server.take(message())
+
+    assert (await server.xml(ALICE), await server.xml(BOB)) == ([message()], [message()])
+
+
+async def test_each_side_sees_its_own_direction_and_the_other_side(server: Server) -> None:
+    server.take(message(sender=A1, to=B1))
+
+    [sent], [received] = await server.rows(ALICE), await server.rows(BOB)
+    assert (sent.direction, sent.peer, sent.resource) == (SENT, BOB, "b1")
+    assert (received.direction, received.peer, received.resource) == (RECEIVED, ALICE, "a1")
+
+
+async def test_a_message_to_a_bare_address_has_no_resource(server: Server) -> None:
+    server.take(message(to=BOB))
+
+    assert [row.resource for row in await server.rows(ALICE)] == [""]
+
+
+async def test_a_row_has_the_time_and_the_type(server: Server) -> None:
+    server.take(message(type=None), at=NOON + 5)
+
+    assert [(row.at, row.type) for row in await server.rows(BOB)] == [(NOON + 5, "normal")]
+
+
+async def test_users_of_two_virtual_hosts_have_one_each(
+    server: Server, between: Callable[[], None]
+) -> None:
+    server.take(message(to=CAROL))
+    between()
+    server.take(message(to=CAROL))
+
+    assert (len(await server.rows(ALICE)), len(await server.rows(CAROL))) == (1, 1)
+
+
+async def test_a_message_to_a_remote_user_is_in_the_archive_of_the_sender(server: Server) -> None:
+    server.take(message(to=ROMEO))
+
+    assert [(r.direction, r.peer) for r in await server.rows(ALICE)] == [(SENT, ROMEO)]
+    assert await server.rows(ROMEO) == ()
+
+
+async def test_a_message_from_a_remote_user_is_in_the_archive_of_the_recipient(
+    server: Server,
+) -> None:
+    server.take(message(sender=f"{ROMEO}/r", to=B1))
+
+    assert [(r.direction, r.peer) for r in await server.rows(BOB)] == [(RECEIVED, ROMEO)]
+    assert await server.rows(ROMEO) == ()
+
+
+@pytest.mark.parametrize(
+    ("sender", "to"),
+    [
+        (ROMEO, f"juliet@{ROMEO.partition('@')[2]}"),
+        (HOST, OTHER_HOST),
+        (f"alice@sub.{HOST}", f"bob@x{HOST}"),
+        (f"alice@{HOST}.evil.example", ROMEO),
+        (f"evil.example/alice@{HOST}", ROMEO),
+        ("", ""),
+    ],
+)
+async def test_what_is_neither_from_nor_to_a_user_of_ours_is_in_no_archive(
+    server: Server, sender: str, to: str
+) -> None:
+    server.take(message(sender=sender, to=to))
+
+    owners = {part for address in (sender, to) for part in (address, address.partition("/")[0])}
+    assert [await server.rows(owner) for owner in owners | {ALICE}] == [()] * len(owners | {ALICE})
+
+
+async def test_a_server_has_no_archive(server: Server) -> None:
+    server.take(message(to=HOST))
+
+    assert (len(await server.rows(ALICE)), await server.rows(HOST)) == (1, ())
+
+
+async def test_a_message_of_the_server_is_in_the_archive_of_whom_it_is_for(server: Server) -> None:
+    server.take(message(sender=HOST, to=B1))
+
+    assert [(row.direction, row.peer) for row in await server.rows(BOB)] == [(RECEIVED, HOST)]
+
+
+# Copies
+
+
+async def test_copies_of_two_resources_are_one_message(
+    server: Server, between: Callable[[], None]
+) -> None:
+    server.take(message())
+    between()
+    server.take(message(), message(), at=NOON + SECOND)
+
+    assert (await server.xml(ALICE), await server.xml(BOB)) == ([message()], [message()])
+
+
+async def test_carbons_are_no_messages(server: Server) -> None:
+    inner = message(sender=A1, to=B1)
+    sent, received = (
+        message(
+            None,
+            sender=owner,
+            to=to,
+            id=None,
+            extra=f"<{kind} xmlns='urn:xmpp:carbons:2'>"
+            f"<forwarded xmlns='urn:xmpp:forward:0'>{inner}</forwarded></{kind}>",
+        )
+        for kind, owner, to in (("sent", ALICE, A2), ("received", BOB, B2))
+    )
+    server.take(inner, sent, inner, received)
+
+    assert (await server.xml(ALICE), await server.xml(BOB)) == ([inner], [inner])
+
+
+async def test_a_carbon_alone_is_no_message_either(server: Server) -> None:
+    inner = message(sender=f"{ROMEO}/r", to=ALICE)
+    server.take(
+        message(
+            None, sender=ROMEO, to=A1, extra=f"<sent xmlns='urn:xmpp:carbons:2'>{inner}</sent>"
+        )
+    )
+
+    assert await server.rows(ALICE) == ()
+
+
+async def test_the_same_words_with_another_id_are_another_message(server: Server) -> None:
+    server.take(message(id="m1"), message(id="m2"))
+
+    assert len(await server.rows(BOB)) == 2
+
+
+async def test_other_words_with_the_same_id_are_another_message(server: Server) -> None:
+    server.take(message("one"), message("two"))
+
+    assert len(await server.rows(BOB)) == 2
+
+
+async def test_a_message_to_oneself_is_stored_once(
+    server: Server, between: Callable[[], None]
+) -> None:
+    text = message(to=ALICE)
+    server.take(text)
+    between()
+    server.take(text)
+
+    assert [(row.peer, row.xml) for row in await server.rows(ALICE)] == [(ALICE, text)]
+
+
+async def test_a_message_to_another_device_of_oneself_is_stored_once(server: Server) -> None:
+    server.take(*[message(sender=A1, to=A2)] * 2)
+
+    assert [(r.peer, r.resource) for r in await server.rows(ALICE)] == [(ALICE, "a2")]
+
+
+async def test_a_message_without_an_address_is_for_oneself(server: Server) -> None:
+    # RFC 6120 section 10.3.1: as if it were addressed to the bare JID of its sender.
+    server.take(message(to=None))
+
+    assert [row.peer for row in await server.rows(ALICE)] == [ALICE]
+
+
+async def test_a_message_without_an_address_and_its_addressed_copy_are_one(
+    server: Server, between: Callable[[], None]
+) -> None:
+    server.take(message(to=None))
+    between()
+    server.take(message(to=ALICE))
+
+    assert len(await server.rows(ALICE)) == 1
+
+
+# Kept offline
+
+
+async def test_a_message_kept_offline_hits_the_same_row(
+    server: Server, between: Callable[[], None]
+) -> None:
+    server.take(message())
+    between()
+    server.take(message(extra=delay(HOST, format_time(NOON))), at=NOON + 500 * MINUTE)
+
+    assert (await server.xml(ALICE), await server.xml(BOB)) == ([message()], [message()])
+
+
+async def test_a_remote_message_kept_offline_has_the_time_it_came(server: Server) -> None:
+    late = message(sender=f"{ROMEO}/r", extra=delay(HOST, format_time(NOON)))
+    server.take(late, at=NOON + 500 * MINUTE)
+
+    assert [row.at for row in await server.rows(BOB)] == [NOON]
+
+
+@pytest.mark.parametrize("server_name", [OTHER_HOST, "remote.example", ROOM, ""])
+async def test_a_delay_by_another_server_changes_no_time(server: Server, server_name: str) -> None:
+    server.take(message(extra=delay(server_name, format_time(NOON - MINUTE))))
+
+    assert [row.at for row in await server.rows(BOB)] == [NOON]
+
+
+async def test_a_delay_in_the_future_changes_no_time(server: Server) -> None:
+    server.take(message(extra=delay(HOST, format_time(NOON + MINUTE))))
+
+    assert [row.at for row in await server.rows(BOB)] == [NOON]
+
+
+async def test_a_stanza_id_of_the_server_makes_no_other_message(
+    server: Server, between: Callable[[], None]
+) -> None:
+    server.take(message())
+    between()
+    server.take(message(extra=f"<stanza-id xmlns='urn:xmpp:sid:0' by='{BOB}' id='x'/>"))
+
+    assert len(await server.rows(BOB)) == 1
+
+
+# Bounces
+
+
+def bounce(text_sender: str = A1, to: str = BOB, **parts: str | None) -> str:
+    """Return the answer to a message that could not be delivered."""
+    error = "<error type='cancel'><service-unavailable xmlns='urn:x'/></error>"
+    return message(sender=to, to=text_sender, type="error", extra=error, **parts)
+
+
+async def test_a_bounce_cancels_the_row_of_the_recipient(
+    server: Server, between: Callable[[], None]
+) -> None:
+    server.take(message())
+    between()
+    server.take(bounce())
+
+    assert await server.rows(BOB) == ()
+
+
+async def test_a_bounce_leaves_the_row_of_the_sender(server: Server) -> None:
+    server.take(message(), bounce())
+
+    assert await server.xml(ALICE) == [message()]
+
+
+async def test_a_bounce_from_a_full_address_cancels_too(server: Server) -> None:
+    server.take(message(to=B1), bounce(to=B1))
+
+    assert await server.rows(BOB) == ()
+
+
+async def test_a_bounce_is_archived_nowhere(server: Server) -> None:
+    server.take(bounce())
+
+    assert (await server.rows(ALICE), await server.rows(BOB)) == ((), ())
+
+
+async def test_copies_of_a_bounce_are_harmless(server: Server) -> None:
+    server.take(message(), bounce(), bounce(), message("next", id="m2"))
+
+    assert await server.xml(BOB) == [message("next", id="m2")]
+
+
+@pytest.mark.parametrize("id", ["m1", None])
+async def test_a_message_sent_again_after_its_bounce_is_archived_again(
+    server: Server, between: Callable[[], None], id: str | None
+) -> None:
+    server.take(message(id=id), bounce(id=id))
+    between()
+    server.take(message(id=id), message(id=id), at=NOON + SECOND)
+
+    assert await server.xml(BOB) == [message(id=id)]
+
+
+async def test_a_second_bounce_cancels_the_second_try(server: Server) -> None:
+    server.take(message(), bounce(), message(), bounce())
+
+    assert await server.rows(BOB) == ()
+
+
+async def test_a_bounce_cancels_no_other_message(server: Server) -> None:
+    others = [message("other"), message(id="m2"), message(sender=A2)]
+    server.take(*others, message(), bounce())
+
+    assert await server.xml(BOB) == others
+
+
+async def test_a_bounce_for_somebody_else_cancels_nothing(server: Server) -> None:
+    server.take(message(), bounce(to=CAROL), bounce(text_sender=A2))
+
+    assert await server.xml(BOB) == [message()]
+
+
+async def test_an_error_to_oneself_cancels_nothing(server: Server) -> None:
+    server.take(message(to=ALICE), bounce(to=ALICE))
+
+    assert await server.xml(ALICE) == [message(to=ALICE)]
+
+
+async def test_a_bounce_of_a_remote_server_leaves_the_row_of_the_sender(server: Server) -> None:
+    server.take(message(to=ROMEO), bounce(to=ROMEO))
+
+    assert await server.xml(ALICE) == [message(to=ROMEO)]
+
+
+async def test_a_bounced_message_without_an_id_is_cancelled_in_the_next_minute_too(
+    server: Server, between: Callable[[], None]
+) -> None:
+    at = NOON - NOON % SLOT + SLOT - 1
+    server.take(message(id=None), at=at)
+    between()
+    server.take(bounce(id=None), at=at + 2)
+
+    assert await server.rows(BOB) == ()
+
+
+# Without an id
+
+
+async def test_copies_without_an_id_are_one_message(server: Server) -> None:
+    server.take(*[message(id=None)] * 4)
+
+    assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
+
+
+@pytest.mark.parametrize("first", [0, SLOT // 2, SLOT - 1])
+async def test_the_same_words_within_a_minute_are_one_message(server: Server, first: int) -> None:
+    start = NOON - NOON % SLOT + first
+    server.take(message(id=None), at=start)
+    server.take(message(id=None), at=start + MINUTE - 1)
+
+    assert len(await server.rows(BOB)) == 1
+
+
+@pytest.mark.parametrize("first", [0, SLOT // 2, SLOT - 1])
+async def test_the_same_words_after_a_minute_are_another_message(
+    server: Server, first: int
+) -> None:
+    start = NOON - NOON % SLOT + first
+    for n in range(3):
+        server.take(message(id=None), at=start + n * MINUTE)
+
+    assert len(await server.rows(BOB)) == 3
+
+
+async def test_other_words_within_a_minute_are_another_message(server: Server) -> None:
+    server.take(message("one", id=None), message("two", id=None))
+
+    assert len(await server.rows(BOB)) == 2
+
+
+@pytest.mark.parametrize("clock", [0, -SECOND, SECOND, -30 * SECOND, 30 * SECOND])
+@pytest.mark.parametrize("first", [0, SLOT // 2, SLOT - 1])
+async def test_a_message_without_an_id_kept_offline_hits_the_same_row(
+    server: Server, between: Callable[[], None], clock: int, first: int
+) -> None:
+    at = NOON - NOON % SLOT + first
+    server.take(message(id=None), at=at)
+    between()
+    kept = message(id=None, extra=delay(HOST, format_time(at + clock)))
+    server.take(kept, kept, at=at + 500 * MINUTE)
+
+    assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
+
+
+async def test_the_same_words_soon_after_a_redelivery_are_another_message(server: Server) -> None:
+    later = NOON + 500 * MINUTE
+    server.take(message(id=None))
+    server.take(message(id=None, extra=delay(HOST, format_time(NOON))), at=later)
+    server.take(message(id=None), at=later + 10 * SECOND)
+
+    assert [row.at for row in await server.rows(BOB)] == [NOON, later + 10 * SECOND]
+
+
+async def test_a_redelivery_between_two_copies_makes_no_third_message(server: Server) -> None:
+    last_moment = NOON - NOON % SLOT + 30 * SLOT - 1
+    server.take(message(id=None), at=NOON)
+    server.take(message(id=None), at=last_moment)
+    server.take(message(id=None, extra=delay(HOST, format_time(NOON))), at=last_moment + 1)
+    server.take(message(id=None), at=last_moment + 2)
+
+    assert [row.at for row in await server.rows(BOB)] == [NOON, last_moment]
+
+
+async def test_a_clock_set_back_loses_no_message(server: Server) -> None:
+    server.take(message(id=None), at=NOON + 60 * MINUTE)
+    server.take(message(id=None), at=NOON)
+
+    assert len(await server.rows(BOB)) == 2
+
+
+# Rooms
+
+
+def said(to: str, *, nick: str = "nick", **parts: str | None) -> str:
+    """Return what a room sends to one occupant."""
+    return message(sender=f"{ROOM}/{nick}", to=to, type="groupchat", **parts)
+
+
+async def test_what_is_said_in_a_room_is_in_the_archive_of_each_occupant(server: Server) -> None:
+    server.take(message(sender=A1, to=ROOM, type="groupchat"))
+    server.take(said(A1), said(B1), said(f"{CAROL}/c"))
+
+    found = {owner: await server.rows(owner) for owner in (ALICE, BOB, CAROL)}
+    assert {owner: [(r.peer, r.resource) for r in rows] for owner, rows in found.items()} == {
+        owner: [(ROOM, "nick")] for owner in (ALICE, BOB, CAROL)
+    }
+
+
+async def test_the_author_keeps_what_the_room_sent_back(server: Server) -> None:
+    server.take(message(sender=A1, to=ROOM, type="groupchat"), said(A1))
+
+    assert await server.xml(ALICE) == [said(A1)]
+
+
+async def test_two_resources_in_a_room_are_one_archive(
+    server: Server, between: Callable[[], None]
+) -> None:
+    server.take(said(A1))
+    between()
+    server.take(said(A2), said(A1))
+
+    assert await server.xml(ALICE) == [said(A1)]
+
+
+async def test_two_resources_in_a_room_are_one_archive_without_an_id_too(server: Server) -> None:
+    server.take(said(A1, id=None), said(A2, id=None), said(A1, id=None))
+
+    assert len(await server.rows(ALICE)) == 1
+
+
+async def test_the_same_id_of_another_nick_is_another_message(server: Server) -> None:
+    server.take(said(A1), said(A1, nick="other"))
+
+    assert len(await server.rows(ALICE)) == 2
+
+
+async def test_a_room_has_no_archive(server: Server) -> None:
+    server.take(message(sender=A1, to=ROOM, type="groupchat"), said(A1))
+
+    assert await server.rows(ROOM) == ()
+
+
+async def test_the_history_of_a_room_is_not_archived_again(
+    server: Server, between: Callable[[], None]
+) -> None:
+    server.take(said(A1))
+    between()
+    history = delay(ROOM, format_time(NOON), "")
+    server.take(said(A1, extra=history), said(B1, extra=history), at=NOON + 500 * MINUTE)
+
+    assert (len(await server.rows(ALICE)), await server.rows(BOB)) == (1, ())
+
+
+async def test_a_private_message_in_a_room_is_in_both_archives(
+    server: Server, between: Callable[[], None]
+) -> None:
+    out = message(sender=A1, to=f"{ROOM}/bobby", extra=MUC_USER)
+    back = message(sender=f"{ROOM}/ally", to=B1, extra=MUC_USER)
+    server.take(out)
+    between()
+    server.take(back, out, back)
+
+    [sent], [received] = await server.rows(ALICE), await server.rows(BOB)
+    assert (sent.direction, sent.peer, sent.resource) == (SENT, ROOM, "bobby")
+    assert (received.direction, received.peer, received.resource) == (RECEIVED, ROOM, "ally")
+
+
+async def test_rooms_can_be_left_out(server: Server) -> None:
+    server.policy = Policy(groupchat=False)
+    server.restart()
+    server.take(said(A1))
+
+    assert await server.rows(ALICE) == ()
+
+
+# What is not kept
+
+
+@pytest.mark.parametrize(
+    "extra", ["<no-store xmlns='urn:xmpp:hints'/>", "<result xmlns='urn:xmpp:mam:2'/>"]
+)
+async def test_what_the_policy_leaves_out_is_in_no_archive(server: Server, extra: str) -> None:
+    server.take(message(extra=extra))
+
+    assert (await server.rows(ALICE), await server.rows(BOB)) == ((), ())
+
+
+async def test_archives_are_in_the_order_of_first_sight(server: Server) -> None:
+    order = [3, 1, 1, 2, 3, 0, 2, 1]
+    server.take(*(message(f"{n}", id=f"m{n}") for n in order))
+
+    assert [row.xml for row in await server.rows(BOB)] == [
+        message(f"{n}", id=f"m{n}") for n in (3, 1, 2, 0)
+    ]
+
+
+async def test_a_stanza_lacking_a_prefix_is_archived_well_formed(server: Server) -> None:
+    server.take(message(extra="<q:x/>"))
+
+    [xml] = await server.xml(BOB)
+    assert stanza(xml).payloads >= {("urn:muniment:undeclared:q", "x")}
+
+
+# Repeats to the byte
+
+
+@pytest.fixture
+async def ingest(tmp_path: Path) -> AsyncIterator[Ingest]:
+    async with open_storage("sqlite::memory:") as storage:
+        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+        yield Ingest(writer, Policy(), [HOST])
+        writer.stop()
+        await writer.run()
+
+
+async def test_only_the_same_bytes_are_a_repeat(ingest: Ingest) -> None:
+    texts = [message(), message("other"), message(), message(sender=A2), message("other")]
+
+    told = [ingest.is_repeat(text.encode(), NOON) for text in texts]
+
+    assert told == [False, False, True, False, True]
+
+
+async def test_nothing_is_a_repeat_of_what_has_bounced(ingest: Ingest) -> None:
+    ingest.is_repeat(message().encode(), NOON)
+    ingest.take(stanza(message()), NOON)
+    ingest.take(stanza(bounce()), NOON)
+
+    assert ingest.is_repeat(message().encode(), NOON) is False

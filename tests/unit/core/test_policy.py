@@ -1,0 +1,157 @@
+"""What is kept, as a table."""
+
+from __future__ import annotations
+
+import pytest
+from support.builders import BOB, HOST, ROOM, delay, message, stanza
+
+from component.core.policy import Policy
+
+ALL = Policy()
+STORE = "<store xmlns='urn:xmpp:hints'/>"
+NO_STORE = "<no-store xmlns='urn:xmpp:hints'/>"
+NO_PERMANENT_STORE = "<no-permanent-store xmlns='urn:xmpp:hints'/>"
+NO_COPY = "<no-copy xmlns='urn:xmpp:hints'/>"
+RECEIPT = "<received xmlns='urn:xmpp:receipts' id='m0'/>"
+REQUEST = "<request xmlns='urn:xmpp:receipts'/>"
+DISPLAYED = "<displayed xmlns='urn:xmpp:chat-markers:0' id='m0'/>"
+MARKABLE = "<markable xmlns='urn:xmpp:chat-markers:0'/>"
+COMPOSING = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+FORWARDED = "<forwarded xmlns='urn:xmpp:forward:0'/>"
+CARBON = f"<sent xmlns='urn:xmpp:carbons:2'>{FORWARDED}</sent>"
+CARBON_IN = f"<received xmlns='urn:xmpp:carbons:2'>{FORWARDED}</received>"
+RESULT = f"<result xmlns='urn:xmpp:mam:2' id='x'>{FORWARDED}</result>"
+EVENT = "<event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'/></event>"
+HISTORY = delay(ROOM, "2026-01-01T12:00:00Z", "")
+OFFLINE = delay(HOST, "2026-01-01T12:00:00Z")
+
+CASES = [
+    # XEP-0313 section 5.1.1: at least messages of type normal and chat with a body.
+    ("chat with a body", {}, True, "body"),
+    ("normal with a body", {"type": "normal"}, True, "body"),
+    ("no type is normal", {"type": None}, True, "body"),
+    ("a type nobody knows is normal", {"type": "fancy"}, True, "body"),
+    ("groupchat with a body", {"type": "groupchat", "sender": f"{ROOM}/n"}, True, "body"),
+    ("headline", {"type": "headline"}, False, "headline"),
+    ("error", {"type": "error"}, False, "error"),
+    ("error with a hint", {"type": "error", "extra": STORE}, False, "error"),
+    ("a body with children around", {"extra": COMPOSING + MARKABLE + REQUEST}, True, "body"),
+    (
+        "a body of another namespace",
+        {"body": None, "extra": "<body xmlns='x'>x</body>"},
+        False,
+        "",
+    ),
+    ("nothing at all", {"body": None}, False, "nothing to keep"),
+    ("a subject alone", {"body": None, "extra": "<subject>s</subject>"}, False, ""),
+    ("a chat state alone", {"body": None, "extra": COMPOSING}, False, "nothing to keep"),
+    # XEP-0334
+    ("no-store", {"extra": NO_STORE}, False, "no-store"),
+    ("no-permanent-store", {"extra": NO_PERMANENT_STORE}, False, "no-store"),
+    ("no-copy is about carbons", {"extra": NO_COPY}, True, "body"),
+    ("store without a body", {"body": None, "extra": STORE + COMPOSING}, True, "store"),
+    ("store with headline", {"type": "headline", "extra": STORE}, True, "store"),
+    ("store and no-store", {"extra": STORE + NO_STORE}, False, "no-store"),
+    ("a hint of another namespace", {"extra": "<no-store xmlns='x'/>"}, True, "body"),
+    # Copies, and archives being read
+    ("sent carbon", {"body": None, "extra": CARBON}, False, "copy"),
+    ("received carbon", {"body": None, "extra": CARBON_IN}, False, "copy"),
+    ("carbon with a body and a hint", {"extra": CARBON + STORE}, False, "copy"),
+    ("archive result", {"body": None, "extra": RESULT}, False, "copy"),
+    ("pubsub event", {"body": None, "extra": EVENT, "type": "headline"}, False, "copy"),
+    ("a forwarded message is a message", {"extra": FORWARDED}, True, "body"),
+    # Without a body
+    ("receipt", {"body": None, "extra": RECEIPT}, True, "receipt"),
+    ("marker", {"body": None, "extra": DISPLAYED}, True, "marker"),
+    ("a wish for a marker", {"body": None, "extra": MARKABLE}, False, "nothing to keep"),
+    ("a wish for a receipt", {"body": None, "extra": REQUEST}, False, "nothing to keep"),
+    *(
+        (what, {"body": None, "extra": f"<{name} xmlns='{ns}'/>"}, True, reason)
+        for what, ns, name, reason in [
+            ("omemo", "eu.siacs.conversations.axolotl", "encrypted", "encrypted"),
+            ("omemo 2", "urn:xmpp:omemo:2", "encrypted", "encrypted"),
+            ("openpgp", "urn:xmpp:openpgp:0", "openpgp", "encrypted"),
+            ("old openpgp", "jabber:x:encrypted", "x", "encrypted"),
+            ("explicit encryption", "urn:xmpp:eme:0", "encryption", "encrypted"),
+            ("correction", "urn:xmpp:message-correct:0", "replace", "correction"),
+            ("retraction", "urn:xmpp:message-retract:1", "retract", "retraction"),
+            ("reaction", "urn:xmpp:reactions:0", "reactions", "reaction"),
+            ("invitation", "jabber:x:conference", "x", "invitation"),
+            ("call", "urn:xmpp:jingle-message:0", "propose", "call"),
+        ]
+    ),
+    # Rooms
+    (
+        "history on join",
+        {"type": "groupchat", "sender": f"{ROOM}/n", "extra": HISTORY},
+        False,
+        "room history",
+    ),
+    (
+        "history marked by the service",
+        {
+            "type": "groupchat",
+            "sender": f"{ROOM}/n",
+            "extra": delay(f"conference.{HOST}", "2026-01-01T12:00:00Z"),
+        },
+        False,
+        "room history",
+    ),
+    (
+        "history with a hint",
+        {"type": "groupchat", "sender": f"{ROOM}/n", "extra": HISTORY + STORE},
+        False,
+        "room history",
+    ),
+    (
+        "a room's message delayed by somebody else",
+        {"type": "groupchat", "sender": f"{ROOM}/n", "extra": OFFLINE},
+        True,
+        "body",
+    ),
+    ("a private message of a room", {"sender": f"{ROOM}/n", "extra": HISTORY}, True, "body"),
+    ("from the offline store", {"extra": OFFLINE}, True, "body"),
+]
+
+
+@pytest.mark.parametrize(
+    ("parts", "keep", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_policy(parts: dict[str, str | None], keep: bool, reason: str) -> None:
+    judged = ALL.judge(stanza(message(**parts)))
+
+    assert judged == (keep, reason or "nothing to keep")
+
+
+@pytest.mark.parametrize(
+    ("policy", "parts", "reason"),
+    [
+        (Policy(receipts=False), {"body": None, "extra": RECEIPT}, "receipt"),
+        (Policy(markers=False), {"body": None, "extra": DISPLAYED}, "marker"),
+        (Policy(groupchat=False), {"type": "groupchat", "sender": f"{ROOM}/n"}, "groupchat"),
+        (Policy(groupchat=False), {"type": "groupchat", "extra": STORE}, "groupchat"),
+    ],
+)
+def test_what_is_switched_off_is_not_kept(
+    policy: Policy, parts: dict[str, str | None], reason: str
+) -> None:
+    assert policy.judge(stanza(message(**parts))) == (False, reason)
+
+
+@pytest.mark.parametrize("extra", [RECEIPT, DISPLAYED])
+def test_a_body_is_kept_whatever_is_switched_off(extra: str) -> None:
+    policy = Policy(receipts=False, markers=False, groupchat=False)
+
+    assert policy.judge(stanza(message("hi", to=BOB, extra=extra))) == (True, "body")
+
+
+def test_a_marker_that_is_switched_off_does_not_hide_a_receipt() -> None:
+    judged = Policy(markers=False).judge(stanza(message(None, extra=RECEIPT + DISPLAYED)))
+
+    assert judged == (True, "receipt")
+
+
+def test_a_receipt_that_is_switched_off_does_not_hide_a_marker() -> None:
+    judged = Policy(receipts=False).judge(stanza(message(None, extra=RECEIPT + DISPLAYED)))
+
+    assert judged == (True, "marker")

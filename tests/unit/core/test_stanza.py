@@ -1,0 +1,193 @@
+"""A message stanza as the rules see it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.builders import ALICE, BOB, HOST, NOON, ROOM, SECOND, delay, message, stanza
+
+from component.core.errors import BadRequest
+from component.core.stanza import ORIGIN_BYTES, parse
+
+
+def origin_of(text: str) -> bytes:
+    one = stanza(text)
+    return one.origin(one.recipient)
+
+
+def test_a_stanza_has_its_addresses_and_its_id() -> None:
+    one = stanza(message(sender=f"{ALICE}/a1", to=f"{BOB}/b1", id="x1"))
+
+    assert (one.sender, one.recipient, one.id) == (f"{ALICE}/a1", f"{BOB}/b1", "x1")
+
+
+def test_what_is_missing_is_empty() -> None:
+    one = stanza("<message xmlns='jabber:client'/>")
+
+    assert (one.sender, one.recipient, one.id, one.body) == ("", "", "", None)
+
+
+@pytest.mark.parametrize("type", ["chat", "normal", "groupchat", "headline", "error"])
+def test_a_type_of_the_rfc_is_kept(type: str) -> None:
+    assert stanza(message(type=type)).type == type
+
+
+@pytest.mark.parametrize("type", [None, "", "fancy", "Chat", "chat "])
+def test_any_other_type_is_normal(type: str | None) -> None:
+    assert stanza(message(type=type)).type == "normal"
+
+
+def test_the_body_is_read_as_text() -> None:
+    assert (
+        stanza(message("a &lt; b &amp; <![CDATA[<c>]]> \U0001f600")).body
+        == "a < b & <c> \U0001f600"
+    )
+
+
+def test_the_first_body_counts() -> None:
+    assert stanza(message("one", extra="<body xml:lang='de'>eins</body>")).body == "one"
+
+
+def test_a_body_without_text_is_a_body() -> None:
+    assert stanza(message("")).body == ""
+
+
+def test_payloads_are_the_children_by_namespace_and_name() -> None:
+    one = stanza(message(extra="<x xmlns='u'><deep xmlns='v'/></x><p:y xmlns:p='w'/>"))
+
+    assert one.payloads == {("jabber:client", "body"), ("u", "x"), ("w", "y")}
+
+
+def test_delays_are_told_by_server() -> None:
+    extra = delay(HOST, "2026-01-01T12:00:00Z") + delay(ROOM, "2026-01-01T12:00:01Z")
+
+    assert stanza(message(extra=extra)).delays == ((HOST, NOON), (ROOM, NOON + SECOND))
+
+
+@pytest.mark.parametrize(
+    "stamp", ["", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+01:00"]
+)
+def test_a_delay_without_a_time_is_passed_over(stamp: str) -> None:
+    assert stanza(message(extra=delay(HOST, stamp))).delays == ()
+
+
+def test_a_delay_within_another_child_is_none() -> None:
+    assert (
+        stanza(message(extra=f"<x xmlns='u'>{delay(HOST, '2026-01-01T12:00:00Z')}</x>")).delays
+        == ()
+    )
+
+
+# One origin for all copies
+
+
+def test_an_origin_has_its_length() -> None:
+    assert len(origin_of(message())) == ORIGIN_BYTES
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        delay(HOST, "2026-01-01T12:00:00Z"),
+        f"<stanza-id xmlns='urn:xmpp:sid:0' by='{BOB}' id='s1'/>",
+        "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
+    ],
+)
+def test_what_servers_add_changes_no_origin(added: str) -> None:
+    assert origin_of(message(extra=added)) == origin_of(message())
+
+
+def test_the_order_of_children_changes_no_origin() -> None:
+    one, two = "<x xmlns='u'/>", "<y xmlns='u'/>"
+
+    assert origin_of(message(extra=one + two)) == origin_of(message(extra=two + one))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        message("other"),
+        message(id="m2"),
+        message(id=None),
+        message(sender=f"{ALICE}/a2"),
+        message(sender=ALICE),
+        message(to=f"{BOB}/b1"),
+        message(to="carol@example.org"),
+        message(extra="<x xmlns='u'/>"),
+        message(extra="<body>hi</body>"),
+        message(None),
+        message("hi", extra="<delay xmlns='u'/>"),
+        message("hi", extra="<x xmlns='u'>" + delay(HOST, "2026-01-01T12:00:00Z") + "</x>"),
+    ],
+)
+def test_what_the_sender_wrote_otherwise_is_another_origin(other: str) -> None:
+    assert origin_of(other) != origin_of(message())
+
+
+def test_parts_of_an_origin_do_not_run_into_each_other() -> None:
+    one = stanza(message(id="ab", sender="a@h/c"))
+    origins = {
+        replace(one, sender="a", recipient="bc", id="d").origin("bc"),
+        replace(one, sender="ab", recipient="c", id="d").origin("c"),
+        replace(one, sender="a", recipient="b", id="cd").origin("b"),
+        replace(one, sender="", recipient="abc", id="d").origin("abc"),
+        replace(one, sender="a", recipient="bc", id="").origin("bc", 3),
+        replace(one, sender="a", recipient="bc", id="3").origin("bc"),
+    }
+
+    assert len(origins) == 6
+
+
+def test_the_minute_tells_messages_without_an_id_apart() -> None:
+    one = stanza(message(id=None))
+
+    assert len({one.origin(BOB, slot) for slot in (None, 0, 1, -1)}) == 4
+
+
+# Standing alone
+
+
+def test_a_stanza_is_kept_to_the_byte() -> None:
+    text = message("a\r\n&#13; ü \U0001f600", extra="<x  xmlns = 'u'\n/>")
+
+    assert stanza(text).xml == text
+
+
+def test_a_stanza_lacking_a_prefix_stands_alone() -> None:
+    xml = stanza(message(extra="<q:x/>")).xml
+
+    assert xml.startswith("<message xmlns:q='urn:muniment:undeclared:q' xmlns='jabber:client'")
+
+
+# From text
+
+
+def test_text_around_a_stanza_does_not_matter() -> None:
+    assert parse(f"\n {message()} \n").body == "hi"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello",
+        "<message>",
+        "<iq xmlns='jabber:client'/>",
+        "<message/><message/>",
+        "<message>\0</message>",
+        "<message>\ud800</message>",
+        "<message>&nbsp;</message>",
+        "<message><!-- c --></message>",
+        "<!DOCTYPE message [<!ENTITY a 'aaaa'>]><message>&a;</message>",
+    ],
+)
+def test_text_that_is_no_stanza_is_a_bad_request(text: str) -> None:
+    with pytest.raises(BadRequest, match="xml: "):
+        parse(text)
+
+
+def test_a_deeply_nested_text_is_read() -> None:
+    depth = 20_000
+
+    assert parse(message(extra="<a>" * depth + "</a>" * depth)).body == "hi"

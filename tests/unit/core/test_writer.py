@@ -1,0 +1,526 @@
+"""The one queue into the store: group commit, back-pressure, and nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from support.builders import ALICE, BOB, entries, entry, everything, removal, texts
+
+from component.core.errors import Overloaded, Refused
+from component.core.writer import Writer
+from storage.errors import StorageError
+from storage.interface import Archive
+from storage.open import open_storage
+from storage.rows import ANY, Entry, Removal
+
+
+class Watched:
+    """The real archive, noting what it is given, and waiting while it is held."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self.batches: list[list[Entry | Removal]] = []
+        self.failures = 0
+        self._holds_next = False
+        self.begun = asyncio.Event()
+        self.free = asyncio.Event()
+        self.free.set()
+        self.page = archive.page
+        self.page_by_time = archive.page_by_time
+        self.count = archive.count
+
+    async def append(self, batch: Sequence[Entry | Removal]) -> None:
+        self.batches.append(list(batch))
+        self.begun.set()
+        await self.free.wait()
+        if self._holds_next:
+            self.hold()
+        try:
+            await self._archive.append(batch)
+        except StorageError:
+            self.failures += 1
+            raise
+
+    def hold(self) -> None:
+        self._holds_next = False
+        self.begun.clear()
+        self.free.clear()
+
+    def hold_next(self) -> None:
+        """Let one batch through, and hold the one behind it."""
+        self._holds_next = True
+        self.free.set()
+
+    async def next_begun(self) -> None:
+        """Wait until one more batch than now has begun."""
+        count = len(self.batches)
+        while len(self.batches) == count:
+            self.begun.clear()
+            await self.begun.wait()
+
+    @property
+    def origins(self) -> list[list[bytes]]:
+        return [[work.origin for work in batch] for batch in self.batches]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "archive.db"
+
+
+@pytest.fixture
+async def archive(path: Path) -> AsyncIterator[Watched]:
+    async with open_storage(f"sqlite:{path}") as storage:
+        yield Watched(storage.archive)
+
+
+@pytest.fixture
+def pressure() -> list[bool]:
+    """What `on_pressure` was told."""
+    return []
+
+
+@pytest.fixture
+def writer(archive: Watched, pressure: list[bool]) -> Writer:
+    return Writer(archive, capacity=10, on_pressure=pressure.append)
+
+
+@asynccontextmanager
+async def running(writer: Writer) -> AsyncIterator[None]:
+    task = asyncio.create_task(writer.run())
+    try:
+        yield
+    finally:
+        writer.stop()
+        await task
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("component.core.writer.FIRST_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("component.core.writer.LAST_RETRY_SECONDS", 0.002)
+    monkeypatch.setattr("storage.sqlite.BUSY_SECONDS", 0.001)
+
+
+@asynccontextmanager
+async def outage(path: Path) -> AsyncIterator[None]:
+    """Another program has the file to itself for a while."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+async def fails(archive: Watched, times: int = 1) -> None:
+    """Wait until the archive has failed that often."""
+    while archive.failures < times:
+        await archive.next_begun()
+
+
+# Group commit
+
+
+async def test_what_is_put_is_stored_in_its_order(archive: Watched, writer: Writer) -> None:
+    async with running(writer):
+        for row in entries(5):
+            writer.put([row])
+            await asyncio.sleep(0)
+        await writer.settled()
+
+    assert texts(await everything(archive)) == texts(entries(5))
+
+
+async def test_what_was_put_before_the_start_is_one_commit(
+    archive: Watched, writer: Writer
+) -> None:
+    for row in entries(5):
+        writer.put([row])
+    async with running(writer):
+        await writer.settled()
+
+    assert archive.origins == [[row.origin for row in entries(5)]]
+
+
+async def test_what_gathers_during_a_commit_is_the_next_one(
+    archive: Watched, writer: Writer
+) -> None:
+    archive.hold()
+    async with running(writer):
+        writer.put([entry("first")])
+        await archive.begun.wait()
+        for row in entries(5):
+            writer.put([row])
+            await asyncio.sleep(0)
+        archive.free.set()
+        await writer.settled()
+
+    assert archive.origins == [[entry("first").origin], [row.origin for row in entries(5)]]
+
+
+async def test_a_message_alone_waits_for_no_other(archive: Watched, writer: Writer) -> None:
+    async with running(writer):
+        writer.put([entry(1)])
+        await writer.settled()
+        writer.put([entry(2)])
+        await writer.settled()
+
+    assert archive.origins == [[entry(1).origin], [entry(2).origin]]
+
+
+async def test_putting_nothing_writes_nothing(archive: Watched, writer: Writer) -> None:
+    async with running(writer):
+        writer.put([])
+        await writer.settled()
+
+    assert archive.batches == []
+
+
+async def test_a_removal_stays_behind_what_it_removes(archive: Watched, writer: Writer) -> None:
+    async with running(writer):
+        writer.put([entry(1)])
+        writer.put([removal(entry(1))])
+        writer.put([entry(2)])
+        await writer.settled()
+
+    assert texts(await everything(archive)) == [entry(2).xml]
+
+
+# Settled
+
+
+async def test_nothing_to_wait_for_is_settled_at_once(writer: Writer) -> None:
+    async with asyncio.timeout(1):
+        await writer.settled()
+
+
+async def test_settled_waits_for_the_commit(archive: Watched, writer: Writer) -> None:
+    archive.hold()
+    async with running(writer):
+        writer.put([entry(1)])
+        waiting = asyncio.create_task(writer.settled())
+        await archive.begun.wait()
+        was_done = waiting.done()
+        archive.free.set()
+        await waiting
+
+    assert (was_done, await archive.count(ALICE, ANY)) == (False, 1)
+
+
+async def test_settled_does_not_wait_for_what_is_put_later(
+    archive: Watched, writer: Writer
+) -> None:
+    archive.hold()
+    async with running(writer):
+        writer.put([entry(1)])
+        waiting = asyncio.create_task(writer.settled())
+        await archive.begun.wait()
+        writer.put([entry(2)])
+        archive.hold_next()
+        await waiting
+        counted = await archive.count(ALICE, ANY)
+        archive.free.set()
+
+    assert counted == 1
+
+
+async def test_the_backlog_is_what_is_not_durable_yet(archive: Watched, writer: Writer) -> None:
+    seen = [writer.backlog]
+    archive.hold()
+    async with running(writer):
+        writer.put(entries(3))
+        await archive.begun.wait()
+        writer.put([entry("more")])
+        seen.append(writer.backlog)
+        archive.free.set()
+        await writer.settled()
+        seen.append(writer.backlog)
+
+    assert seen == [0, 4, 0]
+
+
+async def test_a_waiter_that_gives_up_disturbs_no_other(archive: Watched, writer: Writer) -> None:
+    archive.hold()
+    async with running(writer):
+        writer.put([entry(1)])
+        waiting = [asyncio.create_task(writer.settled()) for _ in range(3)]
+        await archive.begun.wait()
+        waiting[1].cancel()
+        archive.free.set()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [type(end) for end in ends] == [type(None), asyncio.CancelledError, type(None)]
+
+
+# Back-pressure
+
+
+async def test_there_is_no_pressure_below_the_capacity(
+    writer: Writer, pressure: list[bool]
+) -> None:
+    writer.put(entries(9))
+
+    assert pressure == []
+
+
+@pytest.mark.parametrize("count", [10, 11, 50])
+async def test_pressure_is_told_once_the_queue_is_full(
+    writer: Writer, pressure: list[bool], count: int
+) -> None:
+    for row in entries(count):
+        writer.put([row])
+
+    assert pressure == [True]
+
+
+async def test_what_comes_in_spite_of_pressure_is_kept(archive: Watched, writer: Writer) -> None:
+    for row in entries(50):
+        writer.put([row])
+    async with running(writer):
+        await writer.settled()
+
+    assert texts(await everything(archive)) == texts(entries(50))
+
+
+async def test_pressure_ends_when_the_queue_is_empty_again(
+    writer: Writer, pressure: list[bool]
+) -> None:
+    writer.put(entries(10))
+    async with running(writer):
+        await writer.settled()
+
+    assert pressure == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "told"), [(4, [True, False]), (5, [True, False]), (6, [True])]
+)
+async def test_pressure_ends_when_half_of_the_queue_is_free(
+    archive: Watched, writer: Writer, pressure: list[bool], waiting: int, told: list[bool]
+) -> None:
+    archive.hold()
+    writer.put(entries(10))
+    async with running(writer):
+        await archive.begun.wait()
+        writer.put([entry(f"late {n}") for n in range(waiting)])
+        archive.hold_next()
+        # The second batch begins behind what the first one told.
+        await archive.next_begun()
+        seen = list(pressure)
+        archive.free.set()
+
+    assert seen == told
+
+
+async def test_pressure_comes_back(writer: Writer, pressure: list[bool]) -> None:
+    async with running(writer):
+        for n in range(2):
+            writer.put([entry(f"{n} {m}") for m in range(10)])
+            await writer.settled()
+
+    assert pressure == [True, False, True, False]
+
+
+# Storing for somebody who waits
+
+
+async def test_store_returns_when_it_is_durable(archive: Watched, writer: Writer) -> None:
+    async with running(writer):
+        await writer.store([entry(1)])
+
+        assert texts(await everything(archive)) == [entry(1).xml]
+
+
+async def test_a_full_queue_refuses_to_store(writer: Writer) -> None:
+    writer.put(entries(10))
+
+    with pytest.raises(Overloaded):
+        await writer.store([entry("more")])
+
+
+async def test_what_was_refused_is_not_stored_later(archive: Watched, writer: Writer) -> None:
+    writer.put(entries(10))
+    with pytest.raises(Overloaded):
+        await writer.store([entry("more")])
+    async with running(writer):
+        await writer.settled()
+
+    assert texts(await everything(archive)) == texts(entries(10))
+
+
+async def test_store_works_again_when_the_queue_is_free(archive: Watched, writer: Writer) -> None:
+    writer.put(entries(10))
+    async with running(writer):
+        await writer.settled()
+        await writer.store([entry("more")])
+
+    assert await archive.count(ALICE, ANY) == 11
+
+
+async def test_store_never_acknowledges_what_the_store_left_out(writer: Writer) -> None:
+    async with running(writer):
+        with pytest.raises(Refused):
+            await writer.store([entry(1), entry("bad", xml="\ud800")])
+
+
+async def test_store_acknowledges_what_was_stored_beside_a_refused_entry(
+    archive: Watched, writer: Writer
+) -> None:
+    writer.put([entry("bad", xml="\ud800")])
+    storing = asyncio.gather(
+        *(writer.store([row]) for row in (entry(1), entry("worse", xml="\ud800"), entry(2))),
+        return_exceptions=True,
+    )
+    async with running(writer):
+        ends = await storing
+
+    assert [type(end).__name__ for end in ends] == ["NoneType", "BadRequest", "NoneType"]
+
+
+# Trouble
+
+
+@pytest.mark.usefixtures("quick_retries")
+async def test_a_store_that_comes_back_has_everything_in_order(path: Path) -> None:
+    async with open_storage(f"sqlite:{path}") as storage:
+        archive = Watched(storage.archive)
+        writer = Writer(archive, capacity=10, on_pressure=lambda _: None)
+        async with running(writer):
+            async with outage(path):
+                writer.put([entry("first")])
+                await fails(archive)
+                for row in entries(5):
+                    writer.put([row])
+                await fails(archive, 3)
+            await writer.settled()
+
+        assert texts(await everything(archive)) == texts([entry("first"), *entries(5)])
+
+
+@pytest.mark.usefixtures("quick_retries")
+async def test_a_store_in_trouble_is_told_until_it_is_over(path: Path) -> None:
+    async with open_storage(f"sqlite:{path}") as storage:
+        archive = Watched(storage.archive)
+        writer = Writer(archive, capacity=10, on_pressure=lambda _: None)
+        healthy = [writer.is_healthy]
+        async with running(writer):
+            async with outage(path):
+                writer.put([entry(1)])
+                await fails(archive, 2)
+                healthy.append(writer.is_healthy)
+            await writer.settled()
+            healthy.append(writer.is_healthy)
+
+    assert healthy == [True, False, True]
+
+
+@pytest.mark.usefixtures("quick_retries")
+async def test_stopping_during_an_outage_waits_for_its_end(path: Path) -> None:
+    async with open_storage(f"sqlite:{path}") as storage:
+        archive = Watched(storage.archive)
+        writer = Writer(archive, capacity=10, on_pressure=lambda _: None)
+        task = asyncio.create_task(writer.run())
+        async with outage(path):
+            writer.put(entries(3))
+            await fails(archive)
+            writer.stop()
+            await fails(archive, 3)
+            was_done = task.done()
+        await task
+
+        assert (was_done, texts(await everything(archive))) == (False, texts(entries(3)))
+
+
+@pytest.mark.parametrize("places", [[0], [3], [7], [0, 1], [2, 5], [0, 7], list(range(8))])
+async def test_a_rejected_entry_is_left_out_alone(
+    archive: Watched, writer: Writer, places: list[int]
+) -> None:
+    rows = [entry(n, xml="\ud800" if n in places else f"<x>{n}</x>") for n in range(8)]
+    writer.put(rows)
+    async with running(writer):
+        await writer.settled()
+
+    kept = [row for n, row in enumerate(rows) if n not in places]
+    assert texts(await everything(archive)) == texts(kept)
+
+
+async def test_a_rejected_entry_does_no_harm_to_other_archives(
+    archive: Watched, writer: Writer
+) -> None:
+    writer.put([entry(1, owner=BOB), entry("bad", xml="\ud800"), entry(2, owner=BOB)])
+    async with running(writer):
+        await writer.settled()
+
+    assert texts(await everything(archive, BOB)) == texts([entry(1), entry(2)])
+
+
+async def test_a_rejected_entry_is_logged_without_its_text(
+    writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(writer):
+        writer.put([entry("bad", xml="a secret \ud800")])
+        await writer.settled()
+
+    assert (ALICE in caplog.text, "secret" in caplog.text) == (True, False)
+
+
+async def test_a_rejected_entry_is_not_waited_for(archive: Watched, writer: Writer) -> None:
+    async with running(writer):
+        writer.put([entry("bad", xml="\ud800")])
+        await writer.settled()
+        writer.put([entry(1)])
+        await writer.settled()
+
+    assert (await archive.count(ALICE, ANY), writer.backlog) == (1, 0)
+
+
+# The end
+
+
+async def test_stopping_writes_what_waits(archive: Watched, writer: Writer) -> None:
+    archive.hold()
+    task = asyncio.create_task(writer.run())
+    writer.put([entry("first")])
+    await archive.begun.wait()
+    writer.put(entries(5))
+    writer.stop()
+    archive.free.set()
+    await task
+
+    assert texts(await everything(archive)) == texts([entry("first"), *entries(5)])
+
+
+async def test_stopping_before_the_start_writes_what_waits(
+    archive: Watched, writer: Writer
+) -> None:
+    writer.put(entries(3))
+    writer.stop()
+    await writer.run()
+
+    assert texts(await everything(archive)) == texts(entries(3))
+
+
+async def test_stopping_with_nothing_to_do_ends_at_once(writer: Writer) -> None:
+    async with asyncio.timeout(1):
+        async with running(writer):
+            await asyncio.sleep(0)
+
+
+async def test_settled_tells_the_waiting_when_it_stops(archive: Watched, writer: Writer) -> None:
+    archive.hold()
+    task = asyncio.create_task(writer.run())
+    writer.put([entry(1)])
+    waiting = asyncio.create_task(writer.settled())
+    await archive.begun.wait()
+    writer.stop()
+    archive.free.set()
+    await asyncio.gather(task, waiting)
+
+    assert await archive.count(ALICE, ANY) == 1

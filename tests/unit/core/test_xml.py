@@ -1,0 +1,397 @@
+"""Elements cut out of a stream, and made to stand alone."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import dataclass, field
+from xml.etree import ElementTree
+
+import pytest
+
+from component.core.xml import ENDLESS, Element, Malformed, Parser, cut, parse, standalone
+
+STREAM = b"<stream:stream xmlns='ns' xmlns:stream='s' xmlns:p='urn:p'>"
+
+
+@dataclass
+class Heard:
+    """A parser with all that it told."""
+
+    max_bytes: int = 10_000
+    max_depth: int = 20
+    keep_depth: int = 20
+    raws: list[bytes] = field(default_factory=list)
+    elements: list[Element] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.parser = Parser(
+            self._hear,
+            level=1,
+            max_bytes=self.max_bytes,
+            max_depth=self.max_depth,
+            keep_depth=self.keep_depth,
+        )
+
+    def _hear(self, element: Element, raw: bytes) -> None:
+        self.elements.append(element)
+        self.raws.append(raw)
+
+    def feed(self, data: bytes, size: int | None = None) -> Heard:
+        for start in range(0, len(data), size or len(data)):
+            self.parser.feed(data[start : start + (size or len(data))])
+        return self
+
+
+STANZAS = [
+    b"<a/>",
+    b"<a />",
+    b"<a\n\t/>",
+    b"<a></a>",
+    b"<a></a \n>",
+    b"<a x='/>' y=\">\" z = 'w'/>",
+    b"<a x='/>'></a>",
+    b"<a>/></a>",
+    b"<a>text</a>",
+    b"<a><b/></a>",
+    b"<a><b/>/></a>",
+    b"<a><b/>\n</a>",
+    b"<a><b x='/>'/><c></c>t<d><e/></d></a>",
+    b"<a><![CDATA[</a> <b/> > ]]></a>",
+    b"<a><![CDATA[/>]]></a>",
+    b"<a>&lt;&amp;&#x1F600;&gt;</a>",
+    "<ä ö='ü'>\U0001f600</ä>".encode(),
+    b"<p:a><p:b p:c='d'/></p:a>",
+    b"<q:a/>",
+    b"<a q:x=''/>",
+]
+
+
+@pytest.mark.parametrize("raw", STANZAS)
+@pytest.mark.parametrize("size", [None, 1, 2, 3, 5])
+def test_an_element_comes_with_exactly_its_bytes(raw: bytes, size: int | None) -> None:
+    heard = Heard().feed(STREAM + b"\n" + raw + b" <next/> " + raw, size)
+
+    assert heard.raws == [raw, b"<next/>", raw]
+
+
+@pytest.mark.parametrize("raw", STANZAS)
+def test_an_element_is_told_as_soon_as_it_ends(raw: bytes) -> None:
+    heard = Heard().feed(STREAM + raw, 1)
+
+    assert heard.raws == [raw]
+
+
+@pytest.mark.parametrize("raw", [raw for raw in STANZAS if b"q:" not in raw])
+def test_an_element_is_what_elementtree_makes_of_it(raw: bytes) -> None:
+    def told(element: Element) -> tuple[object, ...]:
+        plain = {k: v for k, v in element.attributes.items() if ":" not in k}
+        return element.ns, element.name, plain, element.text, [told(e) for e in element.elements]
+
+    def expected(element: ElementTree.Element) -> tuple[object, ...]:
+        ns, _, name = element.tag[1:].partition("}")
+        plain = {k: v for k, v in element.attrib.items() if "}" not in k}
+        text = (element.text or "") + "".join(child.tail or "" for child in element)
+        return ns, name, plain, text, [expected(child) for child in element]
+
+    heard = Heard().feed(STREAM + raw)
+    [root] = ElementTree.fromstring(STREAM + raw + b"</stream:stream>")  # noqa: S314 - our own text
+
+    assert told(heard.elements[0]) == expected(root)
+
+
+def test_children_are_cut_out_of_the_bytes_around_them() -> None:
+    raw = b"<a><b>1</b> <b x='>'/><c><d>\xc3\xa4</d></c></a>"
+    heard = Heard().feed(STREAM + b"<first/>" + raw, 4)
+    [element] = heard.elements[1:]
+
+    cuts = [cut(raw, element, child) for child in element.elements]
+    inner = element.elements[2].elements[0]
+
+    assert [*cuts, cut(raw, element, inner)] == [
+        b"<b>1</b>",
+        b"<b x='>'/>",
+        b"<c><d>\xc3\xa4</d></c>",
+        b"<d>\xc3\xa4</d>",
+    ]
+
+
+def test_the_nearest_declaration_of_a_prefix_counts() -> None:
+    root = parse(b"<a xmlns:p='1'><p:b xmlns:p='2'><p:c/></p:b><p:d/></a>")
+    b, d = root.elements
+
+    assert (b.ns, b.elements[0].ns, d.ns) == ("2", "2", "1")
+
+
+def test_the_default_namespace_is_inherited_until_it_is_changed() -> None:
+    root = parse(b"<a xmlns='1'><b/><c xmlns=''><d/></c><e xmlns='2'><f/></e></a>")
+    b, c, e = root.elements
+
+    assert [b.ns, c.ns, c.elements[0].ns, e.ns, e.elements[0].ns] == ["1", "", "", "2", "2"]
+
+
+def test_a_prefix_that_was_never_declared_ends_nothing() -> None:
+    heard = Heard().feed(STREAM + b"<q:a><q:b/></q:a><c/>")
+
+    assert heard.raws == [b"<q:a><q:b/></q:a>", b"<c/>"]
+
+
+@pytest.mark.parametrize("ns", ["jabber:client", "urn:p", ""])
+def test_a_prefix_that_was_never_declared_is_in_no_namespace_of_anybody(ns: str) -> None:
+    assert parse(b"<q:message/>").ns != ns
+
+
+def test_the_child_of_a_name_is_found_in_its_namespace() -> None:
+    root = parse(b"<a xmlns='1'><b xmlns='2' n='0'/><b n='1'/><b n='2'/></a>")
+
+    found = root.child("1", "b")
+    assert found is not None
+    assert found.get("n") == "1"
+
+
+def test_a_child_that_is_not_there_is_none() -> None:
+    assert parse(b"<a xmlns='1'><b><c/></b></a>").child("1", "c") is None
+
+
+def test_the_root_is_told_with_its_attributes() -> None:
+    heard = Heard().feed(b"<?xml version='1.0'?><s:stream xmlns:s='n' id='x'>")
+
+    root = heard.parser.root
+    assert root is not None
+    assert (root.ns, root.name, root.get("id")) == ("n", "stream", "x")
+
+
+def test_the_end_of_the_root_is_told() -> None:
+    heard = Heard().feed(STREAM + b"<a/>")
+    before = heard.parser.is_closed
+    heard.feed(b"</stream:stream>")
+
+    assert (before, heard.parser.is_closed) == (False, True)
+
+
+# Too large, too deep
+
+
+@pytest.mark.parametrize("size", [None, 1, 7, 64])
+@pytest.mark.parametrize(("length", "skipped"), [(99, 0), (100, 0), (101, 1), (5000, 1)])
+def test_a_limit_of_bytes_is_exact_however_they_come(
+    size: int | None, length: int, skipped: int
+) -> None:
+    raw = b"<a>" + b"x" * (length - 7) + b"</a>"
+    heard = Heard(max_bytes=100).feed(STREAM + b"<b/>" + raw + b"<c/>" + raw + b"<d/>", size)
+
+    assert heard.parser.skipped == skipped * 2
+    assert [r for r in heard.raws if r != raw] == [b"<b/>", b"<c/>", b"<d/>"]
+
+
+@pytest.mark.parametrize("size", [None, 1, 7])
+@pytest.mark.parametrize(("depth", "skipped"), [(4, 0), (5, 0), (6, 1), (500, 1)])
+def test_a_limit_of_depth_is_exact_however_they_come(
+    size: int | None, depth: int, skipped: int
+) -> None:
+    raw = b"<a>" * depth + b"</a>" * depth
+    heard = Heard(max_depth=5).feed(STREAM + b"<b/>" + raw + b"<c/>", size)
+
+    assert (heard.parser.skipped, heard.raws[0], heard.raws[-1]) == (skipped, b"<b/>", b"<c/>")
+    assert (raw in heard.raws) is (skipped == 0)
+
+
+def test_siblings_are_not_depth() -> None:
+    raw = b"<a>" + b"<b><c/></b>" * 50 + b"</a>"
+
+    assert Heard(max_depth=3).feed(STREAM + raw).raws == [raw]
+
+
+def test_what_lies_deeper_than_is_kept_is_kept_as_bytes_only() -> None:
+    raw = b"<a>1<b>2<c>3<d/>4</c>5</b>6</a>"
+    heard = Heard(keep_depth=2).feed(STREAM + raw, 3)
+    [a] = heard.elements
+    [b] = a.elements
+
+    assert (heard.raws, a.text, b.text, b.elements) == ([raw], "16", "25", [])
+
+
+def test_skipped_bytes_are_not_kept_in_memory() -> None:
+    heard = Heard(max_bytes=1000).feed(STREAM + b"<a>")
+    tracemalloc.start()
+    for _ in range(100):
+        heard.feed(b"<b>" + b"x" * 50_000 + b"</b>")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 500_000
+
+
+def test_spaces_between_stanzas_are_not_kept_in_memory() -> None:
+    heard = Heard().feed(STREAM)
+    tracemalloc.start()
+    for _ in range(100):
+        heard.feed(b" " * 50_000)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 500_000
+
+
+def test_prefixes_declared_by_the_thousand_cost_no_more_than_they_weigh() -> None:
+    prefixes = b"".join(b" xmlns:p%d='n'" % n for n in range(2000))
+    raw = b"<a" + prefixes + b">" + b"<b xmlns:q='n'/>" * 2000 + b"</a>"
+    heard = Heard(max_bytes=len(raw))
+    tracemalloc.start()
+    heard.feed(STREAM + raw)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 100 * len(raw)
+
+
+@pytest.mark.parametrize("endless", [b"<a x='", b"<a ", b"<aaa", b"</aaa", b"&aaa"])
+def test_markup_that_never_ends_is_malformed(endless: bytes) -> None:
+    heard = Heard(max_bytes=100).feed(STREAM + b"<a>" + endless)
+
+    with pytest.raises(Malformed):
+        heard.feed(b"a" * 100 * (ENDLESS + 2), 50)
+
+
+# What is not XMPP
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<!DOCTYPE s [<!ENTITY e 'x'>]><s>",
+        b"<!DOCTYPE s SYSTEM 'file:///etc/passwd'><s>",
+        STREAM + b"<!-- c -->",
+        STREAM + b"<a><!-- c --></a>",
+        STREAM + b"<?pi x?>",
+        STREAM + b"<a><?pi x?></a>",
+        STREAM + b"<a>&undeclared;</a>",
+        STREAM + b"<a>&#0;</a>",
+        STREAM + b"<a>&#xD800;</a>",
+        STREAM + b"<a>\x00</a>",
+        STREAM + b"<a>\x01</a>",
+        STREAM + b"<a>\xff</a>",
+        STREAM + b"<a>\xed\xa0\x80</a>",
+        STREAM + b"<a>\xc0\xaf</a>",
+        STREAM + b"<a>]]></a>",
+        STREAM + b"<a x='1' x='2'/>",
+        STREAM + b"<a x=1/>",
+        STREAM + b"<a x='<'/>",
+        STREAM + b"<a></b>",
+        STREAM + b"</stream:stream><a/>",
+        "<s><a/></s>".encode("utf-16"),
+        "<s><a/></s>".encode("utf-16-le"),
+        "<s><a/></s>".encode("utf-16-be"),
+        b"text",
+    ],
+)
+def test_what_is_not_xmpp_is_malformed(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        Heard().feed(data + b" ")
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b" ", b"<a>", b"<a/><b/>", b"<a/>x", b"a", b"<a", b"<!-- c --><a/>"]
+)
+def test_what_is_no_document_is_malformed(text: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse(text)
+
+
+# Standing alone
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"<a/>",
+        b"<a xmlns='x'><b xml:lang='de'/></a>",
+        b"<p:a xmlns:p='x' p:y=''><p:b/></p:a>",
+        b"<a><p:b xmlns:p='x'/></a>",
+        b"<xml:a/>",
+        b"<a x='q:y'>q:z</a>",
+        b"<a xmlns='not a {real} namespace'/>",
+    ],
+)
+def test_what_lacks_nothing_stays_as_it_is(raw: bytes) -> None:
+    assert standalone(raw) == raw
+
+
+@pytest.mark.parametrize(
+    ("raw", "added"),
+    [
+        (b"<q:a/>", [b"q"]),
+        (b"<a q:x=''/>", [b"q"]),
+        (b"<a><q:b r:x=''/></a>", [b"q", b"r"]),
+        (b"<a\n x='y'><q:b/></a>", [b"q"]),
+        (b"<a><q:b xmlns:q='x'/><q:c/></a>", [b"q"]),
+        ("<a><ü:b/></a>".encode(), ["ü".encode()]),
+        (b"<a><xml:b/><q:c/></a>", [b"q"]),
+        (b"<a><b xml:lang='de'/><q:c/></a>", [b"q"]),
+    ],
+)
+def test_prefixes_that_are_lacking_are_declared_at_the_start(
+    raw: bytes, added: list[bytes]
+) -> None:
+    name, space, rest = raw.partition(b"\n" if b"\n" in raw else b" ")
+    if b">" in name or not space:
+        name, space, rest = raw.partition(b">" if raw[2:3] == b">" else b"/")
+    declarations = b"".join(b" xmlns:%b='urn:muniment:undeclared:%b'" % (p, p) for p in added)
+
+    assert standalone(raw) == name + declarations + space + rest
+
+
+def test_a_namespace_that_looks_like_a_missing_prefix_declares_nothing() -> None:
+    raw = b"<a><q:b/><c xmlns='undeclared:other'/></a>"
+
+    assert b"xmlns:other" not in standalone(raw)
+
+
+@pytest.mark.parametrize(
+    "namespace",
+    [
+        "undeclared:x='' y",
+        "undeclared:p='u'/&gt;&lt;message from='admin@example.org'/&gt;&lt;a ",
+        "undeclared:",
+        "undeclared:&#x09;x",
+    ],
+)
+def test_nothing_in_a_namespace_becomes_markup(namespace: str) -> None:
+    raw = f'<a><q:b/><c xmlns="{namespace}"/></a>'.encode()
+
+    root = ElementTree.fromstring(standalone(raw))  # noqa: S314 - nothing in it is expanded
+
+    assert (root.tag, root.attrib, len(root)) == ("a", {}, 2)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"<a><q:b/><c xmlns:x='u' xmlns:y='u' x:z='' y:z=''/></a>",
+        b"<a><q:b/><c xmlns:x=''/></a>",
+        b"<a><q:b/><c xmlns:xml='u'/></a>",
+        b"<a><q:b/><c xmlns:xmlns='u'/></a>",
+        b"<a><q:b/><xmlns:c/></a>",
+        b"<a><q:b/><c:d:e/></a>",
+        b"<a><q:b/><:c/></a>",
+        b"<a xmlns:x='u' xmlns:y='u' x:z='' y:z=''/>",
+        b"<a xmlns:x=''/>",
+        b"<a xmlns='x&#10;y'/>",
+        b"<q:a>",
+        b"<q:a/><b/>",
+        b"<?xml version='1.0'?><q:a/>",
+        b"",
+    ],
+)
+def test_what_lacks_more_than_prefixes_is_malformed(raw: bytes) -> None:
+    with pytest.raises(Malformed):
+        standalone(raw)
+
+
+def test_a_deep_element_without_a_prefix_is_mended_in_time() -> None:
+    raw = b"".join(b"<a xmlns:p%d='n'>" % n for n in range(4000)) + b"<q:b/>" + b"</a>" * 4000
+    tracemalloc.start()
+    standalone(raw)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 100 * len(raw)

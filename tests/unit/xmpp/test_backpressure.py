@@ -1,0 +1,81 @@
+"""A store that is slower than the server: the server has to wait, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.wire import (
+    ALICE,
+    Wire,
+    chat,
+    copy_of,
+    open_wire,
+    until,
+)
+
+CAPACITY = 10
+
+
+def pour(wire: Wire, count: int, first: int = 0, padding: str = "") -> None:
+    """Send this many copies, numbered."""
+    for number in range(first, first + count):
+        wire.peer.send(copy_of(chat(f"{number}{padding}", id=str(number))))
+
+
+async def test_a_full_queue_stops_the_reading(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
+        pour(wire, CAPACITY)
+
+        await until(lambda: not wire.stream.is_reading)
+
+
+async def test_a_queue_with_room_does_not_stop_the_reading(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
+        pour(wire, 4)  # each is in two archives
+        await wire.caught_up()
+
+        assert wire.stream.is_reading
+
+
+async def test_reading_goes_on_when_the_queue_has_room(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
+        pour(wire, CAPACITY)
+        await until(lambda: not wire.stream.is_reading)
+        wire.write()
+
+        await until(lambda: wire.stream.is_reading)
+
+
+async def test_the_server_has_to_wait_while_the_queue_is_full(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
+        pour(wire, 10_000, padding="x" * 2000)
+        await until(lambda: not wire.stream.is_reading)
+
+        # One piece that had been read before, and nothing beyond it.
+        assert wire.writer.backlog < 2000
+
+
+async def test_nothing_is_lost_while_the_server_waits(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
+        pour(wire, 3000, padding="x" * 1000)
+        await until(lambda: not wire.stream.is_reading)
+        wire.write()
+
+        bodies = await wire.bodies(ALICE)
+        assert [body.rstrip("x") for body in bodies] == [str(number) for number in range(3000)]
+
+
+async def test_a_connection_that_comes_back_while_the_queue_is_full_waits_too(
+    tmp_path: Path,
+) -> None:
+    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
+        pour(wire, CAPACITY)
+        await until(lambda: not wire.stream.is_reading)
+        wire.stream.abort()
+        again = await wire.server.accept()
+        again.send("<x/>")
+
+        assert not wire.stream.is_reading
+        assert not wire.stream.transport.is_reading()
+        wire.peer = again
+        wire.write()

@@ -1,0 +1,554 @@
+"""The stream is kept up: through refusals, silence and restarts, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from support.wire import (
+    ALICE,
+    BOB,
+    COMPONENT,
+    FOOTER,
+    HANDSHAKE,
+    HEADER,
+    HOST,
+    NS_COMPONENT,
+    NS_MAM,
+    NS_PING,
+    PATIENCE,
+    SECRET,
+    Peer,
+    Wire,
+    chat,
+    copy_of,
+    open_wire,
+    until,
+)
+
+from component.xmpp import connection as connection_module
+from component.xmpp.connection import Connection, Patience, ServerRefused
+from storage.rows import ANY
+
+QUICK = Patience(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5.0)
+
+
+@pytest.fixture
+async def lonely(tmp_path: Path) -> AsyncIterator[Wire]:
+    """A component that has not begun to connect."""
+    async with open_wire(tmp_path, connected=False, patience=QUICK) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def restless(tmp_path: Path) -> AsyncIterator[Wire]:
+    """A connected component that pings soon and waits for answers only shortly."""
+    async with open_wire(tmp_path, patience=QUICK, granted=[]) as wire:
+        yield wire
+
+
+async def refused(wire: Wire, condition: str) -> str:
+    """Refuse the component and return what it says about it."""
+    wire.start()
+    peer = await wire.server.accept()
+    await peer.meet()
+    await peer.refuse(condition)
+    with pytest.raises(ServerRefused) as refusal:
+        await wire.link
+    return str(refusal.value)
+
+
+async def next_ping(peer: Peer) -> str:
+    """Return the id of the next ping."""
+    while True:
+        sent = await peer.next()
+        if sent.find(f"{{{NS_PING}}}ping") is not None:
+            return sent.get("id", "")
+
+
+def pong(wire: Wire, id: str, type: str = "result") -> None:
+    wire.peer.send(f"<iq type='{type}' id='{id}' from='{HOST}' to='{COMPONENT}'/>")
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+async def test_a_wrong_secret_is_final_and_said_clearly(lonely: Wire) -> None:
+    said = await refused(lonely, "not-authorized")
+
+    assert "refuses xmpp.secret" in said
+
+
+async def test_a_refusal_never_tells_the_secret(
+    lonely: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "component")
+    said = await refused(lonely, "not-authorized")
+
+    assert SECRET not in said + caplog.text
+
+
+@pytest.mark.parametrize("condition", ["host-unknown", "conflict", "invalid-namespace"])
+async def test_a_refusal_that_only_a_human_can_mend_is_final(lonely: Wire, condition: str) -> None:
+    said = await refused(lonely, condition)
+
+    assert condition in said
+
+
+@pytest.mark.parametrize("condition", ["system-shutdown", "internal-server-error", "reset"])
+async def test_a_refusal_that_time_can_mend_is_tried_again(lonely: Wire, condition: str) -> None:
+    lonely.start()
+    peer = await lonely.server.accept()
+    await peer.meet()
+    await peer.refuse(condition)
+
+    await lonely.welcome()
+
+
+async def test_a_refusal_after_it_had_worked_once_is_tried_again(restless: Wire) -> None:
+    """The server may be in the middle of a change of its configuration."""
+    await restless.peer.close()
+    peer = await restless.server.accept()
+    await peer.meet()
+    await peer.refuse("not-authorized")
+
+    await restless.welcome()
+
+
+async def test_a_refusal_says_which_server_refuses(lonely: Wire) -> None:
+    said = await refused(lonely, "host-unknown")
+
+    assert said == f"127.0.0.1:{lonely.server.port} refuses {COMPONENT}: host-unknown"
+
+
+# --- coming back ---------------------------------------------------------------------------------
+
+
+async def test_a_server_that_ends_the_stream_is_joined_again(restless: Wire) -> None:
+    restless.peer.send(FOOTER)
+
+    await restless.welcome()
+
+
+async def test_a_server_that_drops_the_connection_is_joined_again(restless: Wire) -> None:
+    restless.peer.writer.transport.abort()
+
+    await restless.welcome()
+
+
+async def test_a_server_that_restarts_is_joined_again(restless: Wire) -> None:
+    await restless.server.close()
+    await until(lambda: not restless.stream.is_up)
+    await restless.server.open()
+
+    await restless.welcome()
+
+
+async def test_a_server_that_comes_late_is_joined(lonely: Wire) -> None:
+    await lonely.server.close()
+    lonely.start()
+    await until(lambda: "Connect call failed" in lonely.stream.trouble)
+    await lonely.server.open()
+
+    await lonely.welcome()
+
+
+async def test_copies_are_taken_again_after_a_reconnection(restless: Wire) -> None:
+    restless.peer.send(FOOTER)
+    await restless.welcome()
+    restless.log_copy(chat("hello"))
+
+    assert await restless.bodies(ALICE) == ["hello"]
+
+
+async def test_half_a_stanza_is_forgotten_with_its_connection(restless: Wire) -> None:
+    restless.peer.send(copy_of(chat("lost"))[:-30])
+    await restless.peer.close()
+    await restless.welcome()
+    restless.log_copy(chat("hello"))
+
+    assert await restless.bodies(ALICE) == ["hello"]
+
+
+async def test_the_handshake_is_made_anew_on_each_connection(restless: Wire) -> None:
+    """Nothing passes before it, as on the first connection."""
+    restless.peer.send(FOOTER)
+    peer = await restless.server.accept()
+    peer.send(HEADER + copy_of(chat("early")) + HANDSHAKE)
+    restless.peer = peer
+    assert (await peer.next()).tag == f"{{{NS_COMPONENT}}}handshake"
+
+    assert await restless.bodies(ALICE) == []
+
+
+async def test_the_link_is_up_only_after_the_handshake(lonely: Wire) -> None:
+    lonely.start()
+    peer = await lonely.server.accept()
+    lonely.peer = peer
+    await peer.meet()
+    await peer.next()
+
+    assert not lonely.stream.is_up
+    peer.send(HANDSHAKE)
+    await until(lambda: lonely.stream.is_up)
+
+
+async def test_the_link_is_down_without_a_server(restless: Wire) -> None:
+    await restless.server.close()
+
+    await until(lambda: not restless.stream.is_up)
+
+
+async def pauses(wire: Wire, count: int, *, welcome: bool) -> list[float]:
+    """Return the seconds between the attempts of a component that is always dropped."""
+    loop = asyncio.get_running_loop()
+    times = []
+    for _ in range(count + 1):
+        wire.peer = peer = await wire.server.accept()
+        times.append(loop.time())
+        if welcome:
+            await peer.welcome()
+            await until(lambda: wire.stream.is_up)
+        await peer.close()
+    return [after - before for before, after in pairwise(times)]
+
+
+@pytest.mark.parametrize("welcome", [False, True], ids=["before", "after the handshake"])
+async def test_pauses_grow_up_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, welcome: bool
+) -> None:
+    monkeypatch.setattr(connection_module, "FIRST_PAUSE_SECONDS", 0.02)
+    patience = replace(PATIENCE, reconnect_max=0.16)
+    async with open_wire(tmp_path, connected=False, patience=patience) as wire:
+        wire.start()
+        measured = await pauses(wire, 7, welcome=welcome)
+
+    # Each is somewhere between half and all of 0.02, 0.04, 0.08, 0.16, 0.16, 0.16, 0.16.
+    least = [0.01, 0.02, 0.04, 0.08, 0.08, 0.08, 0.08]
+    assert all(got >= least for got, least in zip(measured, least, strict=True)), measured
+    assert measured[-1] < 0.64, measured
+
+
+async def test_pauses_differ_from_one_component_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that lost the same server must not come back at the same moment."""
+    monkeypatch.setattr(connection_module, "FIRST_PAUSE_SECONDS", 0.1)
+    patience = replace(PATIENCE, reconnect_max=0.1)
+    async with open_wire(tmp_path, connected=False, patience=patience) as wire:
+        wire.start()
+        measured = await pauses(wire, 8, welcome=False)
+
+    assert max(measured) - min(measured) > 0.003, measured
+
+
+async def test_no_pause_is_longer_than_the_limit(tmp_path: Path) -> None:
+    patience = replace(PATIENCE, reconnect_max=0.1)
+    async with open_wire(tmp_path, connected=False, patience=patience) as wire:
+        wire.start()
+
+        assert max(await pauses(wire, 3, welcome=False)) < 0.25
+
+
+async def test_a_long_outage_leaves_nothing_behind(lonely: Wire) -> None:
+    await lonely.server.close()
+    before = len(asyncio.all_tasks())
+    events = ("session_start", "disconnected", "connection_failed")
+    handlers = [lonely.stream.event_handled(event) for event in events]
+    for _ in range(20):
+        with pytest.raises(ServerRefused):
+            await lonely.connection.probe()
+
+    assert [lonely.stream.event_handled(event) for event in events] == handlers
+    assert len(asyncio.all_tasks()) <= before + 1  # slixmpp's task that sends
+
+
+# --- handshakes ----------------------------------------------------------------------------------
+
+
+async def test_a_handshake_that_is_never_answered_is_given_up(
+    lonely: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "HANDSHAKE_SECONDS", 0.1)
+    lonely.start()
+    peer = await lonely.server.accept()
+    await peer.meet()
+    await peer.gone()
+
+    await lonely.welcome()
+
+
+async def test_a_host_that_does_not_answer_at_all_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, lonely: Wire
+) -> None:
+    monkeypatch.setattr(connection_module, "HANDSHAKE_SECONDS", 0.1)
+    with socket.socket() as deaf:
+        # With its backlog full, the kernel leaves further attempts without an answer.
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        port = deaf.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            connection = Connection(lonely.stream, "127.0.0.1", port, HOST, QUICK)
+
+            async with asyncio.timeout(5):
+                with pytest.raises(ServerRefused):
+                    await connection.probe()
+
+
+async def test_a_server_that_speaks_no_xmpp_is_named_as_the_trouble(lonely: Wire) -> None:
+    probing = asyncio.create_task(lonely.connection.probe())
+    peer = await lonely.server.accept()
+    peer.send("HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with pytest.raises(ServerRefused, match="the server's stream is refused"):
+        await probing
+
+
+async def test_a_probe_leaves_again(lonely: Wire) -> None:
+    probing = asyncio.create_task(lonely.connection.probe())
+    peer = await lonely.server.accept()
+    await peer.welcome()
+    await peer.stream_closed()
+    peer.send(FOOTER)
+    await probing
+
+    assert not lonely.stream.is_up
+
+
+async def test_a_probe_without_a_server_says_so(lonely: Wire) -> None:
+    await lonely.server.close()
+
+    with pytest.raises(ServerRefused, match="is ejabberd_service listening there"):
+        await lonely.connection.probe()
+
+
+# --- pings ---------------------------------------------------------------------------------------
+
+
+async def test_a_silent_server_is_pinged(restless: Wire) -> None:
+    ping = await next_ping(restless.peer)
+
+    assert ping
+
+
+async def test_a_ping_goes_from_the_component_to_its_host(restless: Wire) -> None:
+    sent = await restless.peer.next()
+
+    assert sent.attrib.items() >= {"type": "get", "from": COMPONENT, "to": HOST}.items()
+
+
+@pytest.mark.parametrize("type", ["result", "error"])
+async def test_any_answer_to_a_ping_keeps_the_connection(restless: Wire, type: str) -> None:
+    for _ in range(5):
+        pong(restless, await next_ping(restless.peer), type)
+
+    assert restless.stream.is_up
+
+
+async def test_a_ping_without_an_answer_ends_the_connection(restless: Wire) -> None:
+    await next_ping(restless.peer)
+    await restless.peer.gone()
+
+    await restless.welcome()
+
+
+async def test_an_answer_from_somebody_else_is_none(restless: Wire) -> None:
+    ping = await next_ping(restless.peer)
+    restless.peer.send(f"<iq type='result' id='{ping}x' from='{HOST}' to='{COMPONENT}'/>")
+    # It was heard, and so the next ping decides.
+    await next_ping(restless.peer)
+    await restless.peer.gone()
+
+    await restless.welcome()
+
+
+async def test_a_server_that_sends_is_not_pinged(tmp_path: Path) -> None:
+    """Silence is what a ping asks about; the option says so."""
+    patience = replace(QUICK, ping_interval=0.4, ping_timeout=0.4)
+    loop = asyncio.get_running_loop()
+    async with open_wire(tmp_path, patience=patience, granted=[]) as wire:
+        end = loop.time() + 1.2
+        while loop.time() < end:
+            wire.peer.send(" ")
+            await asyncio.sleep(0.02)
+        sent = asyncio.ensure_future(wire.peer.next())
+        done, _ = await asyncio.wait([sent], timeout=0)
+
+        assert not done
+        sent.cancel()
+
+
+async def test_a_server_too_busy_to_answer_but_not_to_send_is_alive(restless: Wire) -> None:
+    """Behind a long queue of copies an answer comes late."""
+    loop = asyncio.get_running_loop()
+    await next_ping(restless.peer)
+    end = loop.time() + 0.4
+    while loop.time() < end:
+        restless.say(str(loop.time()))
+        await asyncio.sleep(0.01)
+
+    assert restless.stream.is_up
+
+
+async def test_a_server_that_is_not_read_is_not_called_dead(tmp_path: Path) -> None:
+    options = {"queue_max": 2}
+    async with open_wire(
+        tmp_path, patience=QUICK, granted=[], writing=False, archive=options
+    ) as wire:
+        loop = asyncio.get_running_loop()
+        wire.say("fills the queue")
+        await until(lambda: not wire.stream.is_reading)
+        end = loop.time() + 0.5
+        await until(lambda: loop.time() > end or not wire.stream.is_up)
+
+        assert wire.stream.is_up
+        wire.write()
+
+
+async def test_a_server_that_was_not_read_has_its_time_to_answer(tmp_path: Path) -> None:
+    """Reading goes on just before the time is up: the answer may lie behind much else."""
+    patience = replace(QUICK, ping_interval=0.2, ping_timeout=0.4)
+    async with open_wire(tmp_path, patience=patience, granted=[]) as wire:
+        loop = asyncio.get_running_loop()
+        await next_ping(wire.peer)
+        asked = loop.time()
+        wire.stream.hold(True)
+        await until(lambda: loop.time() > asked + 0.35)
+        wire.stream.hold(False)
+        await until(lambda: loop.time() > asked + 0.5)
+
+        assert wire.stream.is_up
+
+
+async def test_a_connection_lost_while_a_ping_is_out_is_joined_again_at_once(
+    tmp_path: Path,
+) -> None:
+    patience = replace(QUICK, ping_timeout=60.0)
+    async with open_wire(tmp_path, patience=patience, granted=[]) as wire:
+        await next_ping(wire.peer)
+        await wire.peer.close()
+
+        await wire.welcome()  # well before the ping is given up
+
+
+# --- the end -------------------------------------------------------------------------------------
+
+
+async def closing(wire: Wire) -> asyncio.Task[None]:
+    """Stop the link, then begin to close, as the program does."""
+    assert wire.link is not None
+    wire.link.cancel()
+    await asyncio.gather(wire.link, return_exceptions=True)
+    task = asyncio.create_task(wire.connection.close())
+    await wire.peer.stream_closed()
+    return task
+
+
+async def test_what_the_server_sent_before_it_heard_of_the_end_is_archived(wire: Wire) -> None:
+    task = await closing(wire)
+    for number in range(100):
+        wire.say(f"late {number}")
+    wire.peer.send(FOOTER)
+    await task
+    await wire.writer.settled()
+
+    page = await wire.archive.count(ALICE, ANY)
+    assert page == 100
+
+
+async def test_closing_ends_when_the_server_ends_its_stream(wire: Wire) -> None:
+    task = await closing(wire)
+    wire.peer.send(FOOTER)
+
+    async with asyncio.timeout(1):
+        await task
+
+
+async def test_closing_waits_for_the_server_only_so_long(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, patience=replace(PATIENCE, drain=0.1)) as wire:
+        task = await closing(wire)
+
+        async with asyncio.timeout(2):
+            await task
+
+
+async def test_closing_without_patience_closes_at_once(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, patience=replace(PATIENCE, drain=0.0)) as wire:
+        task = await closing(wire)
+        await task
+        await wire.peer.gone()
+
+        assert not wire.stream.is_connected()
+
+
+async def test_closing_when_there_is_no_connection_is_nothing(lonely: Wire) -> None:
+    await lonely.connection.close()
+
+    assert not lonely.stream.is_connected()
+
+
+async def test_closing_is_answered_while_the_queue_is_full(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, archive={"queue_max": 2}, writing=False) as wire:
+        for number in range(100):
+            wire.say(str(number))
+        await until(lambda: not wire.stream.is_reading)
+        wire.write()
+        task = await closing(wire)
+        wire.peer.send(FOOTER)
+        await task
+        await wire.writer.settled()
+
+        assert await wire.archive.count(BOB, ANY) == 100
+
+
+async def test_a_query_under_way_at_the_end_is_no_trouble(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire.say("hello")
+    wire.peer.send(
+        f"<iq type='set' id='q' from='{ALICE}' to='{COMPONENT}'><query xmlns='{NS_MAM}'/></iq>"
+    )
+    task = await closing(wire)
+    wire.peer.send(FOOTER)
+    await task
+
+    assert [r for r in caplog.records if r.levelname == "ERROR"] == []
+
+
+async def test_nothing_is_sent_on_a_connection_that_is_gone(restless: Wire) -> None:
+    await restless.server.close()
+    await until(lambda: not restless.stream.is_up)
+
+    await restless.stream.send_text("<message/>")
+
+
+async def test_a_slow_server_makes_the_sender_wait(wire: Wire) -> None:
+    wire.peer.writer.transport.pause_reading()
+    megabyte = f"<message to='{HOST}' from='{COMPONENT}'>{'x' * 1_000_000}</message>"
+
+    async def flood() -> None:
+        for _ in range(100):
+            await wire.stream.send_text(megabyte)
+
+    flooding = asyncio.create_task(flood())
+    await until(lambda: wire.stream.transport.get_write_buffer_size() > 0)
+    done, _ = await asyncio.wait([flooding], timeout=0.2)
+
+    assert not done
+    flooding.cancel()
+    wire.stream.abort()
+
+
+async def test_a_lost_connection_frees_who_waits_to_send(wire: Wire) -> None:
+    wire.peer.writer.transport.pause_reading()
+    sending = asyncio.create_task(wire.stream.send_text("<message>" + "x" * 30_000_000))
+    await until(lambda: wire.stream.transport.get_write_buffer_size() > 0)
+    wire.stream.abort()
+
+    async with asyncio.timeout(5):
+        await sending

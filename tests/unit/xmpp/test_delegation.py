@@ -1,0 +1,235 @@
+"""Queries that servers hand on: whose are believed, and how they are answered."""
+
+from __future__ import annotations
+
+import pytest
+from support.wire import (
+    ALICE,
+    ALICE_PHONE,
+    BOB,
+    BOB_PHONE,
+    COMPONENT,
+    DELEGATION_1,
+    DELEGATION_2,
+    HOST,
+    NS_CLIENT,
+    NS_FORWARD,
+    NS_MAM,
+    OTHER_HOST,
+    Reply,
+    Wire,
+    condition,
+    found,
+    query,
+)
+
+INNER = (
+    f"<iq xmlns='{NS_CLIENT}' type='set' id='q1' from='{ALICE_PHONE}' to='{ALICE}'>{query()}</iq>"
+)
+
+
+async def ask(wire: Wire, delegation: str, *, host: str = HOST, type: str = "set") -> Reply:
+    """Send a delegated stanza that may be wrong in any way."""
+    return await wire.direct(delegation, asker=host, type=type)
+
+
+def wrapped(inner: str, namespace: str = DELEGATION_1) -> str:
+    return (
+        f"<delegation xmlns='{namespace}'><forwarded xmlns='{NS_FORWARD}'>{inner}</forwarded>"
+        "</delegation>"
+    )
+
+
+@pytest.mark.parametrize("namespace", [DELEGATION_1, DELEGATION_2])
+async def test_a_query_is_answered_in_the_version_it_came_in(wire: Wire, namespace: str) -> None:
+    reply = await wire.delegated(query(), namespace=namespace)
+
+    assert reply.complete
+
+
+async def test_the_answer_has_the_ids_of_both_questions(wire: Wire) -> None:
+    reply = await wire.delegated(query(), id="from the client")
+
+    assert (reply.outer.get("id"), reply.iq.get("id")) == ("s1", "from the client")
+
+
+async def test_the_owner_is_the_asker_where_the_server_names_none(wire: Wire) -> None:
+    """Prosody leaves `to` out when users ask for their own archive."""
+    wire.say("hello")
+    reply = await wire.delegated(query(), owner=None)
+
+    assert reply.bodies == ["hello"]
+
+
+async def test_without_an_owner_the_answer_comes_from_the_bare_address(wire: Wire) -> None:
+    reply = await wire.delegated(query(), owner=None)
+
+    assert reply.iq.get("from") == ALICE
+
+
+async def test_an_owner_written_in_capitals_is_the_same_user(wire: Wire) -> None:
+    wire.say("hello")
+    reply = await wire.delegated(query(), owner="ALICE@Example.org")
+
+    assert reply.bodies == ["hello"]
+
+
+async def test_the_answer_has_the_addresses_as_they_were_written(wire: Wire) -> None:
+    """ejabberd compares them to the letter, and has nothing to tell the client otherwise."""
+    reply = await wire.delegated(query(), owner="ALICE@Example.org", asker="Alice@example.org/Q")
+
+    assert (reply.iq.get("from"), reply.iq.get("to")) == (
+        "ALICE@Example.org",
+        "Alice@example.org/Q",
+    )
+
+
+async def test_an_asker_that_looks_odd_is_answered(wire: Wire) -> None:
+    reply = await wire.delegated(query(), asker="mallory@-odd.example/x")
+
+    assert reply.refusal == "forbidden"
+
+
+@pytest.mark.parametrize(
+    "asker",
+    [
+        BOB_PHONE,
+        BOB,
+        "alice@remote.example/phone",
+        "alice@example.org.evil.example/x",
+        f"eve@remote.example/{ALICE}",
+        HOST,
+        "",
+        f"{ALICE}@evil.example",
+    ],
+)
+async def test_nobody_reads_the_archive_of_another(wire: Wire, asker: str) -> None:
+    wire.say("private")
+    reply = await wire.delegated(query(), asker=asker, owner=ALICE)
+
+    assert (reply.refusal, reply.messages) == ("forbidden", [])
+
+
+async def test_a_query_to_the_server_itself_is_forbidden(wire: Wire) -> None:
+    reply = await wire.delegated(query(), owner=HOST)
+
+    assert reply.refusal == "forbidden"
+
+
+async def test_an_unknown_user_looks_like_one_without_messages(wire: Wire) -> None:
+    """Nothing tells whether an account exists."""
+    known = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE)
+    unknown = await wire.delegated(query(), asker=BOB_PHONE, owner=f"nobody@{HOST}")
+
+    assert known.refusal == unknown.refusal == "forbidden"
+
+
+async def test_a_host_speaks_for_its_own_users_only(wire: Wire) -> None:
+    wire.say("private")
+    reply = await wire.delegated(query(), host=OTHER_HOST)
+
+    assert (condition(reply.outer), reply.messages) == ("forbidden", [])
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [ALICE_PHONE, ALICE, "evil.example", f"conference.{HOST}", f"{HOST}/x", f"x@{HOST}"],
+)
+async def test_a_delegation_from_anybody_but_a_host_is_forbidden(
+    wire: Wire, stranger: str
+) -> None:
+    wire.say("private")
+    reply = await ask(wire, wrapped(INNER), host=stranger)
+
+    assert (condition(reply.outer), reply.messages) == ("forbidden", [])
+
+
+async def test_another_server_cannot_delegate_even_for_its_own_users(wire: Wire) -> None:
+    inner = INNER.replace(HOST, "evil.example")
+    reply = await ask(wire, wrapped(inner), host="evil.example")
+
+    assert condition(reply.outer) == "forbidden"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        f"<delegation xmlns='{DELEGATION_1}'/>",
+        f"<delegation xmlns='{DELEGATION_1}'><forwarded xmlns='{NS_FORWARD}'/></delegation>",
+        wrapped(INNER.replace(NS_CLIENT, "jabber:server")),
+        wrapped(INNER.replace("<iq ", "<message ").replace("</iq>", "</message>")),
+        f"<delegation xmlns='{DELEGATION_1}'>{INNER}</delegation>",
+        wrapped(INNER).replace(NS_FORWARD, "urn:xmpp:forward:1"),
+        wrapped(INNER.replace(f" from='{ALICE_PHONE}' to='{ALICE}'", "")),
+    ],
+    ids=["empty", "nothing forwarded", "server's iq", "message", "bare", "forward:1", "nobody's"],
+)
+async def test_a_delegation_without_a_query_is_refused(wire: Wire, broken: str) -> None:
+    reply = await ask(wire, broken)
+
+    assert condition(reply.outer) == "forbidden"
+
+
+@pytest.mark.parametrize("type", ["get", "result", "error"])
+async def test_a_delegation_that_is_not_set_is_not_read(wire: Wire, type: str) -> None:
+    wire.say("private")
+    wire.peer.send(
+        f"<iq type='{type}' id='z' from='{HOST}' to='{COMPONENT}'>{wrapped(INNER)}</iq>"
+    )
+
+    await wire.caught_up()  # which finds nothing sent before its own answer
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        f"<metadata xmlns='{NS_MAM}'/>",
+        f"<prefs xmlns='{NS_MAM}'/>",
+        "<query xmlns='urn:xmpp:mam:1'/>",
+        "<x xmlns='urn:x'/>",
+        "",
+        "text",
+    ],
+    ids=["metadata", "prefs", "mam:1", "unknown", "nothing", "text"],
+)
+async def test_a_payload_that_is_not_known_is_refused_inside(wire: Wire, payload: str) -> None:
+    reply = await wire.delegated(payload)
+
+    assert (reply.outer.get("type"), reply.refusal) == ("result", "feature-not-implemented")
+
+
+async def test_a_malformed_query_is_refused_inside(wire: Wire) -> None:
+    reply = await wire.delegated(query(max="x"))
+
+    assert (reply.outer.get("type"), reply.refusal) == ("result", "bad-request")
+
+
+async def test_the_form_is_given_inside(wire: Wire) -> None:
+    reply = await wire.delegated(query(), type="get")
+
+    assert found(reply.iq, f"{{{NS_MAM}}}query/{{jabber:x:data}}x").get("type") == "form"
+
+
+async def test_news_of_a_delegation_are_no_query(wire: Wire) -> None:
+    wire.peer.send(
+        f"<message from='{HOST}' to='{COMPONENT}'><delegation xmlns='{DELEGATION_1}'>"
+        f"<delegated namespace='{NS_MAM}'/></delegation></message>"
+    )
+
+    await wire.caught_up()
+
+
+async def test_many_queries_at_once_are_all_answered(wire: Wire) -> None:
+    wire.say("hello")
+    for number in range(1000):
+        inner = INNER.replace("q1", f"q{number}")
+        wire.peer.send(
+            f"<iq type='set' id='o{number}' from='{HOST}' to='{COMPONENT}'>{wrapped(inner)}</iq>"
+        )
+    answered = set()
+    while len(answered) < 1000:
+        sent = await wire.next_sent()
+        if sent.tag.endswith("}iq"):
+            answered.add(sent.get("id"))
+
+    assert answered == {f"o{number}" for number in range(1000)}

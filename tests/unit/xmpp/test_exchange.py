@@ -1,0 +1,176 @@
+"""What goes around an answer, whatever is in the addresses and ids it is made of."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+from support.wire import (
+    DELEGATION_1,
+    DELEGATION_2,
+    NS_CLIENT,
+    NS_COMPONENT,
+    NS_FORWARD,
+    NS_HINTS,
+    NS_STANZAS,
+    PRIVILEGE_1,
+    PRIVILEGE_2,
+    found,
+    parsed,
+)
+
+from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
+from component.xmpp.exchange import Delegated, Direct
+
+HOSTILE = ["'", '"', "'\"", "<&>", "' to='eve@evil.example", "\u00e9\U0001f600", "\t\n"]
+
+DIRECT = Direct(component="archive.example.org", asker="alice@example.org/phone", id="q1")
+DELEGATED = Delegated(
+    component="archive.example.org",
+    host="example.org",
+    outer_id="o1",
+    delegation=DELEGATION_1,
+    privilege=PRIVILEGE_1,
+    asker="Alice@example.org/phone",
+    addressee="ALICE@example.org",
+    requester="alice@example.org",
+    owner="alice@example.org",
+    id="q1",
+)
+
+
+def on_stream(text: str) -> ET.Element:
+    """Return a stanza as the server reads it."""
+    return parsed(f"<stream xmlns='{NS_COMPONENT}'>{text}</stream>")[0]
+
+
+def answered(text: str, namespace: str = DELEGATION_1) -> ET.Element:
+    path = f"{{{namespace}}}delegation/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
+    return found(on_stream(text), path)
+
+
+def told(text: str, namespace: str = PRIVILEGE_1) -> ET.Element:
+    path = f"{{{namespace}}}privilege/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message"
+    return found(on_stream(text), path)
+
+
+def test_a_direct_query_is_about_who_asks() -> None:
+    assert (DIRECT.requester, DIRECT.owner) == ("alice@example.org", "alice@example.org")
+
+
+def test_a_direct_answer_goes_back_to_who_asked() -> None:
+    assert on_stream(DIRECT.result("<x/>")).attrib == {
+        "type": "result",
+        "id": "q1",
+        "from": "archive.example.org",
+        "to": "alice@example.org/phone",
+    }
+
+
+def test_a_direct_message_goes_to_the_one_client_that_asked() -> None:
+    message = on_stream(DIRECT.message("<x/>"))
+
+    assert message.attrib == {"from": "archive.example.org", "to": "alice@example.org/phone"}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_direct_answer_survives_hostile_ids_and_addresses(hostile: str) -> None:
+    answer = on_stream(replace(DIRECT, id=hostile, asker=hostile).result(""))
+
+    assert (answer.get("id"), answer.get("to"), len(answer.attrib)) == (hostile, hostile, 4)
+
+
+def test_a_delegated_answer_goes_to_the_host_that_handed_it_on() -> None:
+    assert on_stream(DELEGATED.result("<x/>")).attrib == {
+        "type": "result",
+        "id": "o1",
+        "from": "archive.example.org",
+        "to": "example.org",
+    }
+
+
+def test_a_delegated_answer_has_the_addresses_and_the_id_of_its_question() -> None:
+    assert answered(DELEGATED.result("<x/>")).attrib == {
+        "type": "result",
+        "id": "q1",
+        "from": "ALICE@example.org",
+        "to": "Alice@example.org/phone",
+    }
+
+
+@pytest.mark.parametrize("namespace", [DELEGATION_1, DELEGATION_2])
+def test_a_delegated_answer_speaks_the_version_of_its_question(namespace: str) -> None:
+    assert answered(replace(DELEGATED, delegation=namespace).result(""), namespace) is not None
+
+
+@pytest.mark.parametrize("namespace", [PRIVILEGE_1, PRIVILEGE_2])
+def test_a_delegated_message_speaks_the_version_that_was_granted(namespace: str) -> None:
+    assert told(replace(DELEGATED, privilege=namespace).message(""), namespace) is not None
+
+
+def test_a_delegated_message_comes_from_the_archive_to_the_client_that_asked() -> None:
+    assert told(DELEGATED.message("<x/>")).attrib == {
+        "from": "ALICE@example.org",
+        "to": "Alice@example.org/phone",
+    }
+
+
+def test_a_delegated_message_is_addressed_to_the_host_without_a_type() -> None:
+    assert on_stream(DELEGATED.message("<x/>")).attrib == {
+        "from": "archive.example.org",
+        "to": "example.org",
+    }
+
+
+@pytest.mark.parametrize("message", [DIRECT.message("<x/>"), DELEGATED.message("<x/>")])
+def test_a_message_is_neither_kept_nor_copied(message: str) -> None:
+    hints = {element.tag for element in on_stream(message).iter()}
+
+    assert {f"{{{NS_HINTS}}}no-store", f"{{{NS_HINTS}}}no-copy"} <= hints
+
+
+def test_without_privilege_a_delegated_message_is_refused() -> None:
+    with pytest.raises(Refused):
+        replace(DELEGATED, privilege=None).message("<x/>")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_delegated_answer_survives_hostile_ids_and_addresses(hostile: str) -> None:
+    exchange = replace(DELEGATED, id=hostile, asker=hostile, addressee=hostile, outer_id=hostile)
+
+    assert answered(exchange.result("")).attrib == {
+        "type": "result",
+        "id": hostile,
+        "from": hostile,
+        "to": hostile,
+    }
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_delegated_message_survives_hostile_addresses(hostile: str) -> None:
+    exchange = replace(DELEGATED, asker=hostile, addressee=hostile)
+
+    assert told(exchange.message("")).attrib == {"from": hostile, "to": hostile}
+
+
+def test_a_delegated_refusal_is_said_inside_a_successful_answer() -> None:
+    """An outer error would never reach the client."""
+    text = DELEGATED.error(Forbidden())
+
+    assert (on_stream(text).get("type"), answered(text).get("type")) == ("result", "error")
+
+
+@pytest.mark.parametrize("refused", [Forbidden(), BadRequest("<no> & 'never'"), Overloaded()])
+def test_a_refusal_says_its_kind_its_condition_and_its_reason(refused: Refused) -> None:
+    error = found(on_stream(DIRECT.error(refused)), f"{{{NS_COMPONENT}}}error")
+
+    assert error.get("type") == refused.kind
+    assert [(child.tag, child.text) for child in error] == [
+        (f"{{{NS_STANZAS}}}{refused.condition}", None),
+        (f"{{{NS_STANZAS}}}text", refused.message),
+    ]
+
+
+def test_a_delegated_refusal_is_in_the_namespace_of_its_answer() -> None:
+    assert answered(DELEGATED.error(Forbidden())).find(f"{{{NS_CLIENT}}}error") is not None

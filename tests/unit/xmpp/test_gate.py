@@ -1,0 +1,367 @@
+"""The gate: what passes to slixmpp, what goes to the archive, what ends the stream."""
+
+from __future__ import annotations
+
+import logging
+import tracemalloc
+
+import pytest
+from support.wire import (
+    COMPONENT,
+    FOOTER,
+    HANDSHAKE,
+    HEADER,
+    HOST,
+    NS_STREAMS,
+    Gone,
+    Wire,
+    chat,
+    copy_of,
+    open_wire,
+    parsed,
+)
+
+from component.core.xml import Malformed
+from component.xmpp.gate import Gate
+
+NOTE = f"<message from='{HOST}' to='{COMPONENT}'><body>hello</body></message>"
+
+
+class Reader:
+    """A gate, and what came out of it."""
+
+    def __init__(self, *, max_bytes: int = 10_000, max_depth: int = 16) -> None:
+        self.copies: list[bytes] = []
+        self.delivered: list[str] = []
+        self.gate = Gate(
+            lambda _, raw: self.copies.append(raw),
+            lambda data: self.delivered.append(data.decode()),
+            max_bytes=max_bytes,
+            max_depth=max_depth,
+        )
+
+    def read(self, *texts: str, step: int | None = None) -> Reader:
+        data = "".join(texts).encode()
+        for start in range(0, len(data), step or len(data)):
+            self.gate.feed(data[start : start + (step or len(data))])
+        return self
+
+    @property
+    def stanzas(self) -> list[str]:
+        """What was delivered between the stream header and its end."""
+        return self.delivered[1:]
+
+
+def opened(**limits: int) -> Reader:
+    """Return a gate whose stream is open."""
+    reader = Reader(**limits).read(HEADER, HANDSHAKE)
+    reader.delivered.pop()
+    return reader
+
+
+def nested(depth: int) -> str:
+    """Return a stanza of this many elements, one inside the other."""
+    inner = "<a>" * (depth - 1) + "</a>" * (depth - 1)
+    return f"<message from='{HOST}' to='{COMPONENT}'>{inner}</message>"
+
+
+# --- the way of a stanza -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "early",
+    [
+        NOTE,
+        copy_of(chat("hello")),
+        f"<iq type='get' id='1' from='{HOST}' to='{COMPONENT}'><ping xmlns='urn:xmpp:ping'/></iq>",
+    ],
+    ids=["message", "copy", "iq"],
+)
+def test_nothing_passes_before_the_handshake(early: str) -> None:
+    reader = Reader().read(HEADER, early)
+
+    assert (reader.copies, reader.stanzas) == ([], [])
+
+
+def test_a_stanza_passes_after_the_handshake() -> None:
+    reader = Reader().read(HEADER, HANDSHAKE, NOTE)
+
+    assert reader.stanzas == [HANDSHAKE, NOTE]
+
+
+def test_a_stanza_between_header_and_handshake_does_not_come_back_later() -> None:
+    reader = Reader().read(HEADER, NOTE, HANDSHAKE, NOTE)
+
+    assert reader.stanzas == [HANDSHAKE, NOTE]
+
+
+def test_a_copy_goes_to_the_archive_and_nowhere_else() -> None:
+    reader = opened().read(copy_of(chat("hello")))
+
+    assert (reader.copies, reader.stanzas) == ([copy_of(chat("hello")).encode()], [])
+
+
+def test_bytes_of_a_copy_are_passed_on_as_they_came() -> None:
+    stanza = chat("a &amp; b &#x1F600; \u00e9 \U0001f600", extra="<x  a = \"1\"\n b='2>'  />")
+    reader = opened().read(copy_of(stanza))
+
+    assert stanza.encode() in reader.copies[0]
+
+
+def test_a_stanza_of_the_privileged_kind_is_no_copy() -> None:
+    wrapped = copy_of(chat("hello")).replace("<forwarded", "<privilege xmlns='urn:p'><forwarded")
+    reader = opened().read(wrapped.replace("</forwarded>", "</forwarded></privilege>"))
+
+    assert (len(reader.copies), len(reader.stanzas)) == (0, 1)
+
+
+def test_one_byte_at_a_time_reads_the_same() -> None:
+    reader = Reader().read(HEADER, HANDSHAKE, copy_of(chat("h\u00e9llo")), NOTE, FOOTER, step=1)
+
+    assert reader.copies == [copy_of(chat("h\u00e9llo")).encode()]
+    assert reader.stanzas == [HANDSHAKE, NOTE, FOOTER]
+
+
+def test_stanzas_that_arrive_together_keep_their_order() -> None:
+    notes = [NOTE.replace("hello", f"hello {number}") for number in range(1000)]
+    reader = opened(max_bytes=1_000_000).read(*notes)
+
+    assert reader.stanzas == notes
+
+
+def test_white_space_between_stanzas_is_nothing() -> None:
+    reader = opened().read(" \n", NOTE, " ", NOTE)
+
+    assert reader.stanzas == [NOTE, NOTE]
+
+
+def test_a_stream_error_passes_before_the_handshake() -> None:
+    error = f"<stream:error><not-authorized xmlns='{NS_STREAMS}'/></stream:error>"
+    reader = Reader().read(HEADER, error)
+
+    assert reader.stanzas == [error]
+
+
+def test_the_end_of_the_stream_passes() -> None:
+    reader = opened().read(FOOTER)
+
+    assert reader.stanzas == [FOOTER]
+
+
+def test_attributes_of_the_header_pass_with_hostile_values() -> None:
+    header = HEADER.replace("3BF96D32", "&quot;&apos;&lt;&amp;&#10;x")
+    reader = Reader().read(header)
+
+    assert parsed(f"{reader.delivered[0]}</stream:stream>").get("id") == "\"'<&\nx"
+
+
+# --- what ends the stream ------------------------------------------------------------------------
+
+ENTITIES = "".join(
+    f"<!ENTITY e{level} '{f'&e{level - 1};' * 10}'>" if level else "<!ENTITY e0 'ha'>"
+    for level in range(10)
+)
+
+POISON = {
+    "doctype": f"<!DOCTYPE x>{HEADER}",
+    "entity bomb": f"<!DOCTYPE x [{ENTITIES}]>{HEADER}{HANDSHAKE}" + NOTE.replace("hello", "&e9;"),
+    "external entity": f"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>{HEADER}",
+    "comment": f"{HEADER}{HANDSHAKE}<!-- hello -->",
+    "comment in a stanza": f"{HEADER}{HANDSHAKE}" + NOTE.replace("hello", "<!-- hello -->"),
+    "processing instruction": f"{HEADER}{HANDSHAKE}<?php hello ?>",
+    "unknown entity": f"{HEADER}{HANDSHAKE}" + NOTE.replace("hello", "&nbsp;"),
+    "NUL": f"{HEADER}{HANDSHAKE}" + NOTE.replace("hello", "\x00"),
+    "control character": f"{HEADER}{HANDSHAKE}" + NOTE.replace("hello", "\x08"),
+    "reference to a control character": f"{HEADER}{HANDSHAKE}" + NOTE.replace("hello", "&#8;"),
+    "reference to a surrogate": f"{HEADER}{HANDSHAKE}" + NOTE.replace("hello", "&#xD800;"),
+    "noncharacter": f"{HEADER}{HANDSHAKE}" + NOTE.replace("hello", "\uffff"),
+    "wrong end tag": f"{HEADER}{HANDSHAKE}" + NOTE.replace("</body>", "</bodi>"),
+    "attribute twice": f"{HEADER}{HANDSHAKE}" + NOTE.replace("<body>", "<body a='1' a='2'>"),
+    "second root": f"{HEADER}{FOOTER}{HEADER}",
+    "not XML": "HTTP/1.1 400 Bad Request\r\n\r\n",
+    "another root": "<html><body/></html>",
+    "root in another namespace": HEADER.replace("http://etherx.jabber.org/streams", "urn:x"),
+}
+
+
+@pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
+def test_what_is_not_xmpp_ends_the_stream(poison: str) -> None:
+    with pytest.raises(Malformed):
+        Reader().read(poison)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80"],
+    ids=["stray byte", "overlong NUL", "encoded surrogate", "beyond Unicode"],
+)
+def test_what_is_not_utf_8_ends_the_stream(raw: bytes) -> None:
+    reader = opened()
+
+    with pytest.raises(Malformed):
+        reader.gate.feed(NOTE.encode().replace(b"hello", raw))
+
+
+async def test_an_entity_bomb_ends_the_connection_with_one_log_line(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire.peer.send("<!DOCTYPE x [<!ENTITY e 'ha'>]>")
+    await wire.peer.gone()
+    await wire.welcome()
+
+    warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "the server's stream is refused" in warnings[0]
+
+
+# --- what is left out ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [None, 1000], ids=["in one piece", "in many pieces"])
+def test_a_stanza_above_the_limit_is_left_out_and_the_next_one_passes(step: int | None) -> None:
+    large = copy_of(chat("x" * 10_001))
+    reader = opened(max_bytes=10_000).read(large, NOTE, copy_of(chat("small")), step=step)
+
+    assert reader.copies == [copy_of(chat("small")).encode()]
+    assert reader.stanzas == [NOTE]
+
+
+def test_a_stanza_of_just_the_limit_passes() -> None:
+    reader = opened(max_bytes=len(NOTE)).read(NOTE)
+
+    assert reader.stanzas == [NOTE]
+
+
+@pytest.mark.parametrize("step", [None, 100], ids=["in one piece", "in many pieces"])
+def test_a_stanza_above_the_depth_is_left_out_and_the_next_one_passes(step: int | None) -> None:
+    reader = opened(max_depth=16).read(nested(20_000 if step is None else 500), NOTE, step=step)
+
+    assert reader.stanzas == [NOTE]
+
+
+def test_a_stanza_of_just_the_depth_passes() -> None:
+    reader = opened(max_depth=16).read(nested(16))
+
+    assert reader.stanzas == [nested(16)]
+
+
+def test_a_stanza_left_out_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    opened(max_depth=16).read(nested(17))
+
+    assert [r.getMessage() for r in caplog.records] == [
+        "left out a stanza that is too large or too deep"
+    ]
+
+
+async def test_the_connection_outlives_a_stanza_that_is_too_large(tmp_path) -> None:
+    async with open_wire(tmp_path, xmpp={"max_stanza_bytes": 10_000}) as wire:
+        wire.say("x" * 1_000_000, id="large")
+        wire.say("small")
+
+        assert await wire.bodies("alice@example.org") == ["small"]
+
+
+def test_markup_without_an_end_ends_the_stream() -> None:
+    reader = opened(max_bytes=10_000)
+
+    with pytest.raises(Malformed):
+        reader.read("<" + "a" * 1_000_000, step=10_000)
+
+
+def test_a_large_stanza_takes_no_memory() -> None:
+    reader = opened(max_bytes=10_000)
+    reader.gate.feed(b"<message><body>")
+    tracemalloc.start()
+    try:
+        for _ in range(1000):
+            reader.gate.feed(b"x" * 20_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 1_000_000
+
+
+def test_white_space_that_never_ends_takes_no_memory() -> None:
+    reader = opened(max_bytes=10_000)
+    tracemalloc.start()
+    try:
+        for _ in range(1000):
+            reader.gate.feed(b" " * 20_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 1_000_000
+
+
+# --- what is repaired ----------------------------------------------------------------------------
+
+
+def test_an_undeclared_prefix_is_declared_for_slixmpp() -> None:
+    reader = opened().read(NOTE.replace("<body>", "<p:x q:y='1'/><body>"))
+
+    root = parsed(reader.stanzas[0])  # raises at a prefix without a declaration
+    assert [child.tag.rpartition("}")[2] for child in root] == ["x", "body"]
+
+
+async def test_a_copy_with_an_undeclared_prefix_is_archived(wire: Wire) -> None:
+    wire.log_copy(chat("hello", extra="<p:x><q:y z:w='1'/></p:x>"))
+
+    [message] = await wire.archived("alice@example.org")
+    assert [child.tag.partition("}")[2] for child in parsed(message.xml)] == ["body", "x"]
+
+
+def test_a_stanza_with_an_address_that_slixmpp_cannot_read_is_left_out() -> None:
+    reader = opened().read(NOTE.replace(HOST, "a@b/\U0001f600"), NOTE)
+
+    assert reader.stanzas == [NOTE]
+
+
+STANZAS = [
+    "<iq type='get' id='1' from='{0}' to='{1}'><x xmlns='urn:x'/></iq>",
+    "<iq type='set' id='1' from='{0}' to='{1}'><query xmlns='urn:xmpp:mam:2'/></iq>",
+    "<iq type='bogus' id='1' from='{0}' to='{1}'><x xmlns='urn:x'/></iq>",
+    "<iq from='{0}' to='{1}'/>",
+    "<iq type='get' from='{0}' to='{1}'/>",
+    "<iq type='result' id='1' from='{0}' to='{1}'><x/><y/></iq>",
+    "<iq type='error' id='1' from='{0}' to='{1}'/>",
+    "<message from='{0}' to='{1}'/>",
+    "<message type='bogus' from='{0}' to='{1}'><body/><body/></message>",
+    "<message type='error' from='{0}' to='{1}'><error/></message>",
+    "<message type='error' from='{0}' to='{1}'><privilege xmlns='urn:xmpp:privilege:1'/>"
+    "</message>",
+    "<presence from='{0}' to='{1}'/>",
+    "<presence type='subscribe' from='{0}' to='{1}'/>",
+    "<presence type='probe' from='{0}' to='{1}'/>",
+    "<presence type='bogus' from='{0}' to='{1}'><show>x</show><priority>x</priority></presence>",
+    "<presence from='{0}' to='{1}'><priority>99999999999999999999</priority></presence>",
+    "<unknown from='{0}' to='{1}'/>",
+    "<handshake/>",
+    "<handshake>again</handshake>",
+    "<message xmlns='jabber:server' from='{0}' to='{1}'/>",
+    "<stream:features/>",
+    "<iq xml:lang='' type='get' id='1' from='{0}' to='{1}'><query xmlns='jabber:iq:roster'/></iq>",
+    "<message from='{0}' to='{1}'><x xmlns=''/></message>",
+]
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["mallory@evil.example/x", "mallory@-evil.example/x", "mallory@evil.example/\U0001f600", ""],
+    ids=["a JID", "a JID for others only", "not a JID", "nobody"],
+)
+async def test_no_stanza_of_a_stranger_ends_the_stream(wire: Wire, sender: str) -> None:
+    peer = wire.peer
+
+    for number, stanza in enumerate(STANZAS):
+        peer.send(stanza.format(sender, COMPONENT))
+        peer.send(
+            f"<iq type='get' id='p{number}' from='{HOST}' to='{COMPONENT}'>"
+            "<ping xmlns='urn:xmpp:ping'/></iq>"
+        )
+        try:
+            while (await peer.next()).get("id") != f"p{number}":
+                pass  # an answer to the stanza, whatever it is
+        except Gone:
+            pytest.fail(stanza)

@@ -1,0 +1,164 @@
+"""What archive queries are answered with, down to the last attribute."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+from support.wire import (
+    NS_CLIENT,
+    NS_DELAY,
+    NS_FORM,
+    NS_FORWARD,
+    NS_MAM,
+    NS_RSM,
+    chat,
+    found,
+    parsed,
+)
+
+from component.core.history import Answer
+from component.xmpp.mam import fin_xml, form_xml, result_xml
+from storage.rows import Direction, Page, Stored
+
+HOSTILE = [
+    "",
+    "f27",
+    "'",
+    '"',
+    "'\"",
+    "<>&",
+    "' id='other",
+    "'/><evil xmlns='urn:evil'/><x a='",
+    "]]>",
+    "&amp;",
+    "&#10;",
+    " \t\n\r ",
+    "\u00e9\U0001f600\u2028\u202e",
+    "x" * 10_000,
+]
+
+
+def stored(xml: str = chat("hello"), at: int = 1_767_225_600_123_456) -> Stored:
+    return Stored(
+        id="HMlwsHKLYIVm85h2nU8PRA",
+        at=at,
+        peer="bob@example.org",
+        resource="",
+        type="chat",
+        direction=Direction.SENT,
+        xml=xml,
+        nick="",
+    )
+
+
+def fin(*messages: Stored, complete: bool = False, count: int | None = None) -> ET.Element:
+    return parsed(fin_xml(Answer(page=Page(messages=messages, complete=complete), count=count)))
+
+
+@pytest.mark.parametrize("queryid", HOSTILE)
+def test_a_query_id_comes_back_whatever_is_in_it(queryid: str) -> None:
+    result = parsed(result_xml(stored(), queryid))
+
+    assert result.attrib == {"queryid": queryid, "id": "HMlwsHKLYIVm85h2nU8PRA"}
+
+
+def test_no_query_id_comes_back_where_none_was_given() -> None:
+    result = parsed(result_xml(stored(), None))
+
+    assert result.attrib == {"id": "HMlwsHKLYIVm85h2nU8PRA"}
+
+
+def test_a_result_holds_the_message_in_a_forwarded_element() -> None:
+    result = parsed(result_xml(stored(), None))
+
+    message = found(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message")
+    got, sent = (
+        ET.canonicalize(xml, rewrite_prefixes=True)
+        for xml in (ET.tostring(message), chat("hello"))
+    )
+    assert got == sent
+
+
+def test_a_message_is_returned_to_the_byte() -> None:
+    xml = chat("a  b &#x1F600; &lt;", extra='<x\n a = "1"  />')
+
+    assert xml in result_xml(stored(xml), "q")
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<message><body/></message>",
+        "<message/>",
+        "<message id='a>b'/>",
+        "<message id='a>b' xmlns='jabber:client'/>",
+        "<message\nxmlns='jabber:client'/>",
+        "<message\txmlns = 'jabber:client'\n/>",
+        '<message id=" xmlns=" to=\'"\'/>',
+        "<message xmlns:x='urn:x' x:y='1'/>",
+        "<c:message xmlns:c='jabber:client'/>",
+    ],
+)
+def test_a_message_is_in_the_namespace_of_clients_however_it_was_posted(xml: str) -> None:
+    """What is not well-formed would end the stream, for everybody, at each look at this page."""
+    result = parsed(result_xml(stored(xml), None))
+
+    assert result.find(f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message") is not None
+
+
+@pytest.mark.parametrize(
+    ("at", "stamp"),
+    [
+        (1_767_225_600_123_456, "2026-01-01T00:00:00.123456Z"),
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (-1, "1969-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_a_result_says_when_the_message_was_received(at: int, stamp: str) -> None:
+    result = parsed(result_xml(stored(at=at), None))
+
+    delay = found(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_DELAY}}}delay")
+    assert delay.attrib == {"stamp": stamp}
+
+
+def test_the_end_names_the_first_and_the_last_of_the_page() -> None:
+    first, last = replace(stored(), id="first"), replace(stored(), id="last")
+
+    page = found(fin(first, stored(), last), f"{{{NS_RSM}}}set")
+    assert [(child.tag, child.text) for child in page] == [
+        (f"{{{NS_RSM}}}first", "first"),
+        (f"{{{NS_RSM}}}last", "last"),
+    ]
+
+
+def test_the_end_of_an_empty_page_names_nothing() -> None:
+    assert list(found(fin(), f"{{{NS_RSM}}}set")) == []
+
+
+def test_the_end_says_how_many_there_are_where_that_is_known() -> None:
+    assert fin(count=0).findtext(f"{{{NS_RSM}}}set/{{{NS_RSM}}}count") == "0"
+
+
+@pytest.mark.parametrize(("complete", "said"), [(True, "true"), (False, None)])
+def test_the_end_says_whether_the_page_is_the_last(complete: bool, said: str | None) -> None:
+    assert fin(complete=complete).get("complete") == said
+
+
+def test_the_form_names_each_field_and_its_type() -> None:
+    form = found(parsed(form_xml()), f"{{{NS_FORM}}}x")
+
+    assert {field.get("var"): field.get("type") for field in form} == {
+        "FORM_TYPE": "hidden",
+        "with": "jid-single",
+        "start": "text-single",
+        "end": "text-single",
+    }
+
+
+def test_the_form_is_of_the_type_of_archive_queries() -> None:
+    form = parsed(form_xml())
+
+    path = f"{{{NS_FORM}}}x/{{{NS_FORM}}}field[@var='FORM_TYPE']/{{{NS_FORM}}}value"
+    assert form.findtext(path) == NS_MAM

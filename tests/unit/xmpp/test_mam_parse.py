@@ -1,0 +1,197 @@
+"""Archive queries as clients write them, well and badly."""
+
+from __future__ import annotations
+
+import pytest
+from support.wire import NS_FORM, NS_MAM, NS_RSM, form_of, parsed, query
+
+from component.core.errors import BadRequest, NotImplementedHere
+from component.core.history import Query
+from component.core.times import parse_time
+from component.xmpp.addresses import Addresses
+from component.xmpp.mam import parse
+from storage.rows import Filter
+
+
+def read(text: str) -> Query:
+    return parse(parsed(text), Addresses())
+
+
+def with_form(form: str) -> str:
+    return f"<query xmlns='{NS_MAM}'>{form}</query>"
+
+
+def test_an_empty_query_asks_for_everything() -> None:
+    assert read(query()) == Query()
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({"with_": "bob@example.org"}, Filter(peer="bob@example.org")),
+        ({"with_": "bob@example.org/x"}, Filter(peer="bob@example.org", resource="x")),
+        ({"with_": "BOB@Example.ORG/X"}, Filter(peer="bob@example.org", resource="X")),
+        ({"with_": "example.org"}, Filter(peer="example.org")),
+        ({"with_": "b@x.y/a/b@c"}, Filter(peer="b@x.y", resource="a/b@c")),
+        (
+            {"start": "2026-01-01T00:00:00Z"},
+            Filter(since=parse_time("2026-01-01T00:00:00Z")),
+        ),
+        (
+            {"end": "2026-01-01T02:00:00.5+02:00"},
+            Filter(until=parse_time("2026-01-01T00:00:00.5Z")),
+        ),
+        (
+            {"with_": "b@x.y", "start": "1969-12-31T23:59:59Z", "end": "1970-01-01T00:00:00Z"},
+            Filter(peer="b@x.y", since=-1_000_000, until=0),
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, Filter) else " ".join(value.values()),
+)
+def test_each_field_narrows_the_query(fields: dict[str, str], wanted: Filter) -> None:
+    assert read(query(**fields)).wanted == wanted
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ({"max": "10"}, Query(max=10)),
+        ({"max": "0"}, Query(max=0)),
+        ({"max": "007"}, Query(max=7)),
+        ({"after": "a1"}, Query(after="a1")),
+        ({"after": ""}, Query()),
+        ({"before": "b1"}, Query(before="b1", backwards=True)),
+        ({"before": ""}, Query(backwards=True)),
+        ({"max": "5", "after": "a1"}, Query(max=5, after="a1")),
+    ],
+    ids=str,
+)
+def test_each_part_of_the_result_set_is_read(page: dict[str, str], expected: Query) -> None:
+    assert read(query(**page)) == expected
+
+
+def test_a_maximum_beyond_any_archive_is_taken() -> None:
+    assert (read(query(max="9" * 5000)).max or 0) >= 10**9
+
+
+@pytest.mark.parametrize(
+    "text", ["-1", "+1", "1.5", "1e3", "ten", "0x10", "", " 1", "\u0661", "1_0"]
+)
+def test_a_maximum_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest):
+        read(query(max=text))
+
+
+@pytest.mark.parametrize("name", ["start", "end"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "2026-01-01",
+        "2026-01-01T00:00:00",
+        "2026-13-01T00:00:00Z",
+        "2026-01-01T00:00:61Z",
+        "20260101T00:00:00",
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+        "2026-01-01T00:00:00Z\n",
+        "\u0662026-01-01T00:00:00Z",
+    ],
+)
+def test_a_time_that_is_none_is_refused(name: str, text: str) -> None:
+    with pytest.raises(BadRequest):
+        read(query(**{name: text}))
+
+
+@pytest.mark.parametrize("jid", ["", "@example.org", "a@", "a b@example.org", "a@b/", "x" * 4000])
+def test_an_address_that_is_none_is_refused(jid: str) -> None:
+    with pytest.raises(BadRequest):
+        read(query(with_=jid))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "before-id",
+        "after-id",
+        "ids",
+        "include-groupchat",
+        "{urn:xmpp:fulltext:0}fulltext",
+        "withtext",
+        "WITH",
+        "with ",
+        "",
+        "owner",
+    ],
+)
+def test_a_field_that_is_not_known_is_not_implemented(name: str) -> None:
+    with pytest.raises(NotImplementedHere):
+        read(with_form(form_of(**{name: ["x"]})))
+
+
+def test_a_field_without_a_name_is_not_implemented() -> None:
+    form = f"<x xmlns='{NS_FORM}' type='submit'><field><value>x</value></field></x>"
+
+    with pytest.raises(NotImplementedHere):
+        read(with_form(form))
+
+
+def test_a_field_without_a_value_says_nothing() -> None:
+    assert read(with_form(form_of(start=[]))) == Query()
+
+
+def test_a_field_with_two_values_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        read(
+            with_form(
+                form_of(with_=[])
+                .replace("with_", "with")
+                .replace("</field></x>", "<value>a@b</value><value>c@d</value></field></x>")
+            )
+        )
+
+
+def test_a_field_that_comes_twice_is_refused() -> None:
+    twice = "<field var='with'><value>a@b</value></field>" * 2
+
+    with pytest.raises(BadRequest):
+        read(with_form(f"<x xmlns='{NS_FORM}' type='submit'>{twice}</x>"))
+
+
+def test_a_form_of_another_kind_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        read(with_form(form_of("urn:xmpp:mam:1")))
+
+
+def test_a_form_without_its_type_is_taken_for_ours() -> None:
+    form = "<field var='with'><value>a@b</value></field>"
+
+    assert read(with_form(f"<x xmlns='{NS_FORM}'>{form}</x>")).wanted == Filter(peer="a@b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<query xmlns='{NS_MAM}' node='urn:x'/>",
+        f"<query xmlns='{NS_MAM}' node=''/>",
+        f"<query xmlns='{NS_MAM}'><flip-page/></query>",
+        f"<query xmlns='{NS_MAM}'><set xmlns='{NS_RSM}'><index>0</index></set></query>",
+    ],
+    ids=["node", "empty node", "flip-page", "index"],
+)
+def test_what_comes_later_is_not_implemented(text: str) -> None:
+    with pytest.raises(NotImplementedHere):
+        read(text)
+
+
+def test_a_value_is_quoted_in_its_refusal_only_in_part() -> None:
+    with pytest.raises(BadRequest) as refused:
+        read(query(start="x" * 100_000))
+
+    assert len(refused.value.message) < 200
+
+
+def test_unknown_elements_of_a_query_are_ignored() -> None:
+    assert read(f"<query xmlns='{NS_MAM}'>text<x xmlns='urn:x'/></query>") == Query()

@@ -1,0 +1,145 @@
+"""What hosts let the component do, and what clients hear where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from support.wire import (
+    ALICE,
+    COMPONENT,
+    FOOTER,
+    HOST,
+    OTHER_HOST,
+    PRIVILEGE_1,
+    PRIVILEGE_2,
+    Reply,
+    Wire,
+    open_wire,
+    query,
+)
+
+
+async def read(folder: Path, granted: Iterable[str]) -> Reply:
+    """Return what alice gets with these privileges granted."""
+    async with open_wire(folder, granted=granted) as wire:
+        wire.say("hello")
+        return await wire.history()
+
+
+def version(reply: Reply) -> list[str]:
+    return [child.tag[1:].partition("}")[0] for message in reply.wrapped for child in message]
+
+
+@pytest.mark.parametrize("namespace", [PRIVILEGE_1, PRIVILEGE_2])
+async def test_results_are_sent_in_the_version_that_was_granted(
+    tmp_path: Path, namespace: str
+) -> None:
+    assert version(await read(tmp_path, [namespace])) == [namespace]
+
+
+async def test_with_both_versions_granted_a_result_is_sent_once(tmp_path: Path) -> None:
+    reply = await read(tmp_path, [PRIVILEGE_1, PRIVILEGE_2])
+
+    assert (reply.bodies, len(version(reply))) == (["hello"], 1)
+
+
+async def test_both_versions_in_one_message_are_a_grant(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        perm = "<perm access='message' type='outgoing'/>"
+        both = "".join(
+            f"<privilege xmlns='{ns}'>{perm}</privilege>" for ns in (PRIVILEGE_1, PRIVILEGE_2)
+        )
+        wire.peer.send(f"<message from='{HOST}' to='{COMPONENT}'>{both}</message>")
+        wire.say("hello")
+
+        assert (await wire.history()).bodies == ["hello"]
+
+
+async def test_without_privilege_the_client_is_told(tmp_path: Path) -> None:
+    reply = await read(tmp_path, [])
+
+    assert (reply.outer.get("type"), reply.refusal) == ("result", "internal-server-error")
+
+
+async def test_without_privilege_nothing_is_sent_for_the_user(tmp_path: Path) -> None:
+    assert (await read(tmp_path, [])).wrapped == []
+
+
+async def test_without_privilege_an_empty_page_is_still_answered(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        assert (await wire.history()).complete
+
+
+async def test_a_missing_privilege_is_told_to_the_administrator(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await read(tmp_path, [])
+
+    assert f"{HOST} does not let us send messages: mod_privilege must grant it" in caplog.messages
+
+
+@pytest.mark.parametrize("type", ["none", "", "incoming", "both"])
+async def test_a_permission_of_another_type_is_none(tmp_path: Path, type: str) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.grant(type=type)
+        wire.say("hello")
+
+        assert (await wire.history()).refusal == "internal-server-error"
+
+
+async def test_a_permission_for_something_else_is_none(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.peer.send(
+            f"<message from='{HOST}' to='{COMPONENT}'><privilege xmlns='{PRIVILEGE_1}'>"
+            "<perm access='roster' type='outgoing'/></privilege></message>"
+        )
+        wire.say("hello")
+
+        assert (await wire.history()).refusal == "internal-server-error"
+
+
+@pytest.mark.parametrize("stranger", ["evil.example", ALICE, f"{HOST}/x", f"conference.{HOST}"])
+async def test_a_grant_from_anybody_but_a_host_is_none(tmp_path: Path, stranger: str) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.grant(host=stranger)
+        wire.say("hello")
+
+        assert (await wire.history()).refusal == "internal-server-error"
+
+
+async def test_a_grant_counts_for_the_host_that_gave_it(tmp_path: Path) -> None:
+    carol = f"carol@{OTHER_HOST}"
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.grant(host=HOST)
+        wire.log_copy(
+            f"<message xmlns='jabber:client' from='{carol}/x' to='{ALICE}' id='1'>"
+            "<body>hello</body></message>",
+            host=OTHER_HOST,
+        )
+
+        assert (await wire.history(f"{carol}/x")).refusal == "internal-server-error"
+
+
+async def test_a_grant_that_is_taken_back_is_used_no_longer(wire: Wire) -> None:
+    wire.grant(type="none")
+    wire.say("hello")
+
+    assert (await wire.history()).refusal == "internal-server-error"
+
+
+async def test_a_grant_ends_with_the_connection(wire: Wire) -> None:
+    wire.say("hello")
+    wire.peer.send(FOOTER)
+    await wire.peer.gone()
+    await wire.welcome()
+
+    assert (await wire.history()).refusal == "internal-server-error"
+
+
+async def test_a_direct_query_needs_no_privilege(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.say("hello")
+
+        assert (await wire.direct(query())).bodies == ["hello"]
