@@ -1,0 +1,186 @@
+"""What malicious or careless clients send is survived, answered, and given back well-formed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.sax.saxutils import quoteattr
+
+import pytest
+from integration.conftest import Server
+from support import mam
+from support.raw import Client
+from support.remote_data import path, read_all, session
+from support.stanzas import CLIENT, Refused, parse
+
+#: ejabberd takes it from a client that declares the prefix on its stream, and passes it on as it
+#: is to streams that do not.
+UNBOUND = "<p:foo p:at='1'><p:bar/></p:foo>"
+
+
+@pytest.fixture(autouse=True)
+def _still_connected(server: Server) -> Iterator[None]:
+    """Nothing that is tried here may cost the connection or the process."""
+    server.muniment.wait_until(server.muniment.is_ready, "ready")
+    before = server.muniment.log.count("connected to")
+    yield
+    assert server.muniment.is_ready()
+    assert server.muniment.log.count("connected to") == before
+
+
+def with_prefix(client: Client) -> Client:
+    """Return a client that declares a prefix on its stream."""
+    client.header = "xmlns:p='urn:p'"
+    return client
+
+
+@pytest.mark.parametrize("payload", [UNBOUND, "<stream:error><stream:features/></stream:error>"])
+async def test_a_message_with_a_prefix_from_the_stream_header_is_archived_well_formed(
+    server: Server, payload: str
+) -> None:
+    mallory, bob = server.accounts("mallory", "bob")
+    async with with_prefix(server.client(mallory)) as client:
+        client.say(bob.jid, "x", extra=payload)
+        client.say(bob.jid, "next")
+        await client.settled()
+
+    for account in (mallory, bob):
+        # A client whose parser ends the stream at the first thing that is not well-formed.
+        async with server.client(account) as reader:
+            assert await mam.bodies(reader) == ["x", "next"]
+        for item in await read_all(server.muniment, account):
+            assert parse(item["xml"]).tag == f"{CLIENT}message"
+
+
+async def test_a_query_with_a_prefix_from_the_stream_header_is_answered(server: Server) -> None:
+    mallory = server.account("mallory")
+    async with with_prefix(server.client(mallory)) as client:
+        client.say(mallory.jid, "x")
+        for archive in (None, server.ejabberd.component):
+            page = await mam.query(client, to=archive, extra=UNBOUND)
+            assert page.bodies == ["x"]
+
+
+async def test_an_unknown_query_with_a_prefix_from_the_stream_header_is_refused(
+    server: Server,
+) -> None:
+    async with with_prefix(server.client(server.account("mallory"))) as client:
+        for payload in (UNBOUND, f"<query xmlns='urn:unknown'>{UNBOUND}</query>"):
+            with pytest.raises(Refused):
+                await client.ask("set", payload, to=server.ejabberd.component)
+
+
+async def test_text_is_given_back_to_the_letter(server: Server) -> None:
+    alice, bob = server.accounts("alice", "bob")
+    text = "<&>\"' é 日本語 \U0001f600 ]]> \t tab\nline &amp; &#13; \u200b"
+    async with server.client(alice) as client:
+        client.say(bob.jid, text, extra="<x xmlns='urn:x' a=\"it's\" b='&quot;&lt;&#10;'/>")
+
+        [found] = await mam.everything(client)
+
+    assert found.body == text
+    [extra] = found.message.iter("{urn:x}x")
+    assert extra.attrib == {"a": "it's", "b": '"<\n'}
+    [item] = await read_all(server.muniment, alice)
+    assert item["body"] == text
+
+
+@pytest.mark.parametrize("character", ["'", '"', "<", ">", "&", "]]>"])
+async def test_names_that_look_like_markup_are_names(server: Server, character: str) -> None:
+    """The resource of the asker, the id and the queryid of the query all come back in answers,
+    those of others in their messages."""
+    alice = server.account("alice")
+    name = f"a{character}b"
+    async with server.client(alice, resource=name) as client:
+        client.say(alice.jid, "x", id=name)
+        client.send(
+            f"<iq type='set' id={quoteattr(name)}>"
+            f"<query xmlns='urn:xmpp:mam:2' queryid={quoteattr(name)}/></iq>"
+        )
+        await client.wait_for(lambda s: s.tag == f"{CLIENT}iq" and s.get("id") == name)
+        results = [s.find(f"{mam.MAM}result") for s in client.received]
+
+        assert [r.get("queryid") for r in results if r is not None] == [name]
+        for archive in (None, server.ejabberd.component):
+            [found] = await mam.everything(client, to=archive)
+            assert (found.message_id, found.sender) == (name, f"{alice.jid}/{name}")
+    [item] = await read_all(server.muniment, alice)
+    assert parse(item["xml"]).get("from") == f"{alice.jid}/{name}"
+
+
+async def test_large_messages_are_archived_and_given_back(server: Server) -> None:
+    """They come as from another server: ejabberd gives its own users no such bandwidth."""
+    bob = server.account("bob")
+    size, count = 200_000, 5
+    async with server.client(bob) as client:
+        await client.be_available()
+        for n in range(count):
+            server.ejabberd.evaluate(
+                "ejabberd_router:route(xmpp:decode(fxml_stream:parse_element(iolist_to_binary(["
+                f"<<\"<message xmlns='jabber:client' type='chat' id='{n}'\">>, "
+                f"<<\" from='romeo@remote.example/x' to='{bob.jid}'><body>\">>, "
+                f'binary:copy(<<"{n}">>, {size}), <<"</body></message>">>]))))'
+            )
+        await client.wait_for_bodies(str(n) * size for n in range(count))
+
+        assert await mam.bodies(client) == [str(n) * size for n in range(count)]
+
+
+async def test_a_message_that_is_nested_too_deeply_is_left_out_and_the_next_is_not(
+    server: Server,
+) -> None:
+    alice = server.account("alice")
+    async with server.client(alice) as client:
+        client.say(alice.jid, "deep", extra="<x xmlns='urn:x'>" * 200 + "</x>" * 200)
+        client.say(alice.jid, "flat")
+
+        assert (await mam.bodies(client))[-1] == "flat"
+
+
+async def test_nobody_can_put_a_message_into_an_archive_by_sending_copies(server: Server) -> None:
+    """What looks like a copy from the server is one only if the server has made it."""
+    mallory, alice, bob = server.accounts("mallory", "alice", "bob")
+    forged = (
+        "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' type='chat' id='f'"
+        f" from='{bob.jid}/desk' to='{alice.jid}'><body>I owe you money</body></message>"
+        "</forwarded>"
+    )
+    async with server.client(mallory) as client:
+        for addressee in (server.ejabberd.component, alice.jid):
+            client.send(f"<message to='{addressee}'>{forged}</message>")
+            client.send(f"<message to='{addressee}' type='chat'><body>b</body>{forged}</message>")
+        await client.settled()
+
+    for account in (alice, bob):
+        async with server.client(account) as reader:
+            found = await mam.everything(reader)
+        assert {message.sender for message in found} <= {f"{mallory.jid}/phone"}
+        assert {message.body for message in found} <= {"b"}
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "<message type='chat' from='{jid}/a>b'",
+        "<message type='chat' from=\"{jid}/ xmlns='x'\"",
+        "<message type='chat' from='{jid}/x' xmlns='jabber:client'",
+        "<message\n\ttype = 'chat'\n from = '{jid}/x'\n xmlns = \"jabber:client\"",
+        "<message type='chat' from='{jid}/x' xmlns:p='urn:p' p:xmlns='x'",
+    ],
+)
+async def test_a_posted_message_is_given_to_clients_well_formed(
+    server: Server, start: str
+) -> None:
+    alice = server.account("alice")
+    posted = {
+        "username": alice.user,
+        "timestamp": "2026-01-01T00:00:00.000001Z",
+        "xml": f"{start.format(jid=alice.jid)} to='bob@{alice.host}'><body>x</body></message>",
+    }
+    async with (
+        session(server.muniment) as http,
+        http.post(path(server.muniment, alice), json=posted) as answer,
+    ):
+        assert answer.status == 200
+    async with server.client(alice) as client:
+        for archive in (None, server.ejabberd.component):
+            assert await mam.bodies(client, to=archive) == ["x"]

@@ -1,0 +1,237 @@
+"""What ejabberd passes on when users talk, case by case, and what the archives make of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import pytest
+from integration.conftest import Server
+from support import mam
+from support.raw import Client
+from support.remote_data import read_all
+from support.stanzas import CLIENT, Refused
+
+DELAY = "{urn:xmpp:delay}delay"
+
+
+@dataclass(frozen=True)
+class People:
+    """Alice with two resources that see each other's messages, and Bob."""
+
+    phone: Client
+    laptop: Client
+    bob: Client
+
+
+@pytest.fixture
+async def people(server: Server) -> AsyncIterator[People]:
+    alice, bob = server.accounts("alice", "bob")
+    async with (
+        server.client(alice, "phone") as phone,
+        server.client(alice, "laptop") as laptop,
+        server.client(bob, "desk") as his,
+    ):
+        for client in (phone, laptop, his):
+            await client.enable_carbons()
+            await client.be_available()
+        yield People(phone, laptop, his)
+
+
+async def test_a_message_to_two_resources_is_archived_once(people: People) -> None:
+    people.bob.say(people.phone.account.jid, "both of you")
+    for client in (people.phone, people.laptop):
+        await client.wait_for_body("both of you")
+
+    assert await mam.bodies(people.phone) == ["both of you"]
+    assert await mam.bodies(people.bob) == ["both of you"]
+
+
+async def test_a_message_to_one_resource_and_its_carbon_are_one(people: People) -> None:
+    people.bob.say(people.phone.jid, "only the phone")
+    await people.phone.wait_for_body("only the phone")
+    await carbon(people.laptop, "received", "only the phone")
+
+    [found] = await mam.everything(people.laptop)
+
+    assert (found.body, found.to) == ("only the phone", people.phone.jid)
+
+
+async def test_a_sent_message_and_its_carbon_are_one(people: People) -> None:
+    people.phone.say(people.bob.account.jid, "from the phone")
+    await people.bob.wait_for_body("from the phone")
+    await carbon(people.laptop, "sent", "from the phone")
+
+    [found] = await mam.everything(people.laptop)
+
+    assert (found.body, found.sender) == ("from the phone", people.phone.jid)
+
+
+@pytest.mark.parametrize("is_addressed", [True, False])
+async def test_a_message_to_oneself_is_archived_once(people: People, is_addressed: bool) -> None:
+    """Without `to` it is addressed to the own account (RFC 6120 section 10.3.1)."""
+    people.phone.say(people.phone.account.jid if is_addressed else None, "note to self")
+    for client in (people.phone, people.laptop):
+        await client.wait_for_body("note to self")
+
+    assert await mam.bodies(people.phone) == ["note to self"]
+
+
+async def test_a_message_kept_offline_is_archived_when_it_was_sent_and_not_again_later(
+    server: Server, people: People
+) -> None:
+    carol = server.account("carol")
+    people.bob.say(carol.jid, "see you later")
+    await people.bob.settled()
+    before = await read_all(server.muniment, carol)
+    async with server.client(carol) as client:
+        await client.be_available()
+        redelivered = await client.wait_for_body("see you later")
+        after = await mam.everything(client)
+
+    assert redelivered.find(DELAY) is not None
+    assert [item["body"] for item in before] == ["see you later"]
+    assert [found.stamp for found in after] == [item["timestamp"] for item in before]
+
+
+async def test_a_message_to_a_user_who_does_not_exist_is_in_the_archive_of_its_sender_only(
+    server: Server, people: People
+) -> None:
+    ghost = replace(people.bob.account, user=f"ghost-of-{people.bob.account.user}")
+    id = people.bob.say(ghost.jid, "anybody there?")
+    await people.bob.wait_for(lambda s: s.get("type") == "error" and s.get("id") == id)
+    # Whoever gets this name later must not find what was said to it before.
+    server.ejabberd.register(ghost)
+
+    assert await mam.bodies(people.bob) == ["anybody there?"]
+    async with server.client(ghost) as client:
+        assert await mam.bodies(client) == []
+
+
+BLOCK = "<block xmlns='urn:xmpp:blocking'><item jid='{}'/></block>"
+PRIVACY = (
+    "<query xmlns='jabber:iq:privacy'><list name='no'><item type='jid' value='{}' action='deny'"
+    " order='1'><message/></item></list></query>"
+)
+ACTIVE = "<query xmlns='jabber:iq:privacy'><default name='no'/></query>"
+
+
+@pytest.mark.parametrize("steps", [(BLOCK,), (PRIVACY, ACTIVE)], ids=["XEP-0191", "XEP-0016"])
+async def test_a_blocked_message_is_in_the_archive_of_its_sender_only(
+    people: People, steps: tuple[str, ...]
+) -> None:
+    for step in steps:
+        await people.bob.ask("set", step.format(people.phone.account.jid))
+    id = people.phone.say(people.bob.account.jid, "let me in")
+    await people.phone.wait_for(lambda s: s.get("type") == "error" and s.get("id") == id)
+    await people.bob.settled()
+
+    assert await mam.bodies(people.phone) == ["let me in"]
+    assert await mam.bodies(people.bob) == []
+
+
+async def test_a_message_without_an_id_is_archived_once(people: People) -> None:
+    people.bob.say(people.phone.account.jid, "nameless", id=None)
+    for client in (people.phone, people.laptop):
+        await client.wait_for_body("nameless")
+
+    assert await mam.bodies(people.phone) == ["nameless"]
+    assert await mam.bodies(people.bob) == ["nameless"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "<message to='{}' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/>"
+        "</message>",
+        "<message to='{}' type='chat'><body>off the record</body>"
+        "<no-store xmlns='urn:xmpp:hints'/></message>",
+        "<message to='{}' type='chat'><body>off the record</body>"
+        "<no-permanent-store xmlns='urn:xmpp:hints'/></message>",
+        "<message to='{}' type='headline'><body>news</body></message>",
+    ],
+    ids=["chat state", "no-store", "no-permanent-store", "headline"],
+)
+async def test_what_is_not_worth_keeping_is_not_archived(people: People, message: str) -> None:
+    people.bob.send(message.format(people.phone.account.jid))
+    people.bob.say(people.phone.account.jid, "but this is")
+    await people.phone.wait_for_body("but this is")
+
+    assert await mam.bodies(people.phone) == ["but this is"]
+    assert await mam.bodies(people.bob) == ["but this is"]
+
+
+async def test_personal_events_are_not_archived(people: People) -> None:
+    """XEP-0163."""
+    node = "http://jabber.org/protocol/tune"
+    await people.phone.ask(
+        "set",
+        f"<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='{node}'><item>"
+        f"<tune xmlns='{node}'><title>1</title></tune></item></publish></pubsub>",
+    )
+    await people.phone.ask(
+        "set",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
+        f"<subscribe node='{node}' jid='{people.phone.account.jid}'/></pubsub>",
+    )
+    await people.phone.wait_for(
+        lambda s: s.find("{http://jabber.org/protocol/pubsub#event}event") is not None
+    )
+
+    assert await mam.everything(people.phone) == []
+
+
+async def test_a_private_message_in_a_room_is_in_both_archives_under_the_name_in_the_room(
+    server: Server, people: People
+) -> None:
+    """XEP-0045 section 7.5."""
+    room = f"{people.bob.account.user}@conference.{server.ejabberd.hosts[0]}"
+    await people.bob.join(room, "rob")
+    await people.phone.join(room, "ally")
+    people.bob.say(
+        f"{room}/ally", "psst", extra="<x xmlns='http://jabber.org/protocol/muc#user'/>"
+    )
+    await people.phone.wait_for_body("psst")
+
+    [sent] = await mam.everything(people.bob)
+    [received] = await mam.everything(people.phone)
+
+    assert (sent.to, sent.type) == (f"{room}/ally", "chat")
+    assert (received.sender, received.type) == (f"{room}/rob", "chat")
+
+
+async def test_reading_an_archive_adds_nothing_to_it(people: People) -> None:
+    people.bob.say(people.phone.account.jid, "once")
+    await people.phone.wait_for_body("once")
+    first = await mam.everything(people.phone)
+
+    for client in (people.phone, people.laptop, people.bob):
+        await mam.everything(client)
+
+    assert [found.id for found in await mam.everything(people.phone)] == [f.id for f in first]
+
+
+@pytest.mark.parametrize("own_server", [{"xmpp": {"hosts": ["one.test"]}}], indirect=True)
+async def test_only_users_of_the_hosts_in_the_configuration_have_archives(
+    own_server: Server,
+) -> None:
+    alice, romeo = own_server.accounts("alice@1", "romeo@2")
+    async with own_server.client(alice) as hers, own_server.client(romeo) as his:
+        for sender, recipient in ((hers, his), (his, hers)):
+            await sender.be_available()
+            await recipient.be_available()
+            sender.say(recipient.account.jid, f"from {sender.account.user}")
+            await recipient.wait_for_body(f"from {sender.account.user}")
+
+        assert await mam.bodies(hers) == [f"from {alice.user}", f"from {romeo.user}"]
+        for archive in (romeo.jid, own_server.ejabberd.component):
+            with pytest.raises(Refused, match=r"forbidden|service-unavailable"):
+                await mam.query(his, to=archive)
+
+
+async def carbon(client: Client, way: str, body: str) -> None:
+    """Wait for the copy of a message of another resource."""
+    path = (
+        f"{{urn:xmpp:carbons:2}}{way}/{{urn:xmpp:forward:0}}forwarded/{CLIENT}message/{CLIENT}body"
+    )
+    await client.wait_for(lambda stanza: stanza.findtext(path) == body)
