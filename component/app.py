@@ -95,7 +95,7 @@ def _join(config: Config, archive: Archive) -> tuple[Stream, Writer]:
     addresses = Addresses()
     service_log = ServiceLog(Ingest(writer, policy, hosts), addresses, hosts)
     stream = _stream(config, service_log)
-    disco.announce(stream)
+    disco.announce(stream, hosts)
     history = History(
         archive,
         writer,

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Show Muniment at work: a private ejabberd, two users who talk, and their archive, read two ways.
 
-Everything lives in .run, so a second run starts in seconds and finds what was said in the first.
+Everything lives in .run, or in the folder given as the argument, so a second run starts in seconds
+and finds what was said in the first.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from support.program import Failed  # noqa: E402
 
 HOSTS = ("chat.example", "team.example")
 COMPONENT = "muniment.example"
-RUN = ROOT / ".run"
+RUN = Path(*sys.argv[1:2] or [ROOT / ".run"]).resolve()
 SHOWN = 8
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 CONVERSATION = (
     ("alice", "Hi Bob, do you still have the plans of the town hall?"),
@@ -50,7 +52,8 @@ class AlreadyRunning(Exception):
 
 def main() -> int:
     """Run until Ctrl-C or SIGTERM; return an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             demonstrate(stack)
@@ -188,7 +191,7 @@ def near(place: Path) -> str:
 
 def ignore_signals() -> None:
     """From now on it stops, whatever comes."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -27,8 +27,10 @@ NS_DELAY = "urn:xmpp:delay"
 
 QUERY = f"{{{NS}}}query"
 
-_START_TAG = re.compile(r"<message(?:\s+[^\s=]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*")
-_ATTRIBUTE = re.compile(r"\s([^\s=]+)\s*=\s*(?:'[^']*'|\"[^\"]*\")")
+#: The start tag of a stanza, up to the declaration of its namespace.
+_NAMESPACED = re.compile(
+    r"<message(?:\s+(?!xmlns[\s=])[^\s=]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s+xmlns\s*="
+)
 
 #: Queries under way at once; more of them wait for their turn.
 AT_ONCE = 32
@@ -83,10 +85,7 @@ def _in_client_namespace(xml: str) -> str:
 
     Old servers leave it out of what they post, and what was posted is kept as it is.
     """
-    if " xmlns='" in xml[: xml.find(">")]:
-        return xml
-    start = _START_TAG.match(xml)
-    if start is None or "xmlns" in _ATTRIBUTE.findall(start[0]):
+    if _NAMESPACED.match(xml) or not xml.startswith("<message"):
         return xml
     return f"<message xmlns='{NS_CLIENT}'{xml.removeprefix('<message')}"
 

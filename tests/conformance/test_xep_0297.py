@@ -94,7 +94,7 @@ async def test_a_forwarded_query_is_not_answered_as_if_it_were_sent(wire: Wire) 
     )
     wire.log_copy(inner, host=HOST)
 
-    await wire.caught_up()  # which finds nothing sent before its own answer
+    await wire.nothing_comes()
 
 
 async def test_what_a_user_forwards_is_not_archived_as_said_by_others(wire: Wire) -> None:

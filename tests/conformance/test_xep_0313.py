@@ -170,7 +170,7 @@ async def test_the_answer_comes_after_the_last_result(wire: Wire) -> None:
     for number in range(100):
         wire.say(str(number))
     reply = await wire.history(max="100")
-    await wire.caught_up()  # and nothing else comes behind it
+    await wire.nothing_comes()
 
     assert len(reply.messages) == 100
 

@@ -72,6 +72,7 @@ class Heard:
 
     max_bytes: int = 100_000
     max_depth: int = 100
+    keep_depth: int = 100
     stanzas: list[tuple[bytes, object]] = field(default_factory=list)
 
     def read(self, pieces: list[bytes]) -> Heard:
@@ -80,7 +81,7 @@ class Heard:
             level=1,
             max_bytes=self.max_bytes,
             max_depth=self.max_depth,
-            keep_depth=100,
+            keep_depth=self.keep_depth,
         )
         for piece in pieces:
             self.parser.feed(piece)
@@ -107,13 +108,13 @@ STANZAS = st.lists(elements(), max_size=4)
 CUTS = st.lists(st.integers(0, 10_000), max_size=20)
 
 
-@given(stanzas=STANZAS, gap=SPACES)
+@given(stanzas=STANZAS, gap=SPACES, keep_depth=st.integers(1, 5))
 def test_each_stanza_comes_with_the_bytes_that_it_was_written_in(
-    stanzas: list[str], gap: str
+    stanzas: list[str], gap: str, keep_depth: int
 ) -> None:
     stream = f"<s>{gap}{gap.join(stanzas)}{gap}</s>".encode()
 
-    heard = Heard().read([stream])
+    heard = Heard(keep_depth=keep_depth).read([stream])
 
     assert [raw for raw, _ in heard.stanzas] == [stanza.encode() for stanza in stanzas]
 

@@ -22,21 +22,36 @@ ALLOWED = {"feature_mechanisms": {"unencrypted_plain": True, "unencrypted_scram"
 async def slixmpp_client(
     account: Account, port: int, resource: str = "slixmpp"
 ) -> AsyncIterator[ClientXMPP]:
-    """Log in with slixmpp, and send presence."""
+    """Log in with slixmpp, and send presence. Raises ConnectionError, TimeoutError."""
     client = ClientXMPP(f"{account.jid}/{resource}", account.password, plugin_config=ALLOWED)
     client.enable_starttls = False
     client.enable_direct_tls = False
     client.enable_plaintext = True
     for plugin in PLUGINS:
         client.register_plugin(plugin)
-    started = asyncio.ensure_future(client.wait_until("session_start", SECONDS))
     client.connect(LOOPBACK, port)
     try:
-        await started
+        await _started(client)
         client.send_presence()
         yield client
     finally:
         await _put_away(client)
+
+
+async def _started(client: ClientXMPP) -> None:
+    started = asyncio.get_running_loop().create_future()
+
+    def refused(_: object) -> None:
+        if not started.done():
+            started.set_exception(ConnectionError(f"{client.boundjid} is not let in"))
+
+    def begun(_: object) -> None:
+        if not started.done():
+            started.set_result(None)
+
+    client.add_event_handler("session_start", begun)
+    client.add_event_handler("failed_all_auth", refused)
+    await asyncio.wait_for(started, SECONDS)
 
 
 async def _put_away(client: ClientXMPP) -> None:

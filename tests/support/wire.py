@@ -347,6 +347,11 @@ class Wire:
         answer = await self.peer.next()
         assert (answer.tag, answer.get("id")) == (f"{{{NS_COMPONENT}}}iq", id), ET.tostring(answer)
 
+    async def nothing_comes(self) -> None:
+        """Fail if the component answers anything that was sent before this call."""
+        reply = await self.history(f"nobody@{HOST}/x")
+        assert (reply.refusal, reply.messages) == (None, [])
+
     async def archived(self, owner: str) -> list[Stored]:
         """Return a whole archive, with all that was sent before this call."""
         await self.caught_up()

@@ -210,6 +210,14 @@ def test_what_lies_deeper_than_is_kept_is_kept_as_bytes_only() -> None:
     assert (heard.raws, a.text, b.text, b.elements) == ([raw], "16", "25", [])
 
 
+@pytest.mark.parametrize("raw", STANZAS)
+@pytest.mark.parametrize("keep_depth", [1, 2])
+def test_an_element_is_whole_however_little_of_it_is_kept(raw: bytes, keep_depth: int) -> None:
+    heard = Heard(keep_depth=keep_depth).feed(STREAM + raw + raw)
+
+    assert heard.raws == [raw, raw]
+
+
 def test_skipped_bytes_are_not_kept_in_memory() -> None:
     heard = Heard(max_bytes=1000).feed(STREAM + b"<a>")
     tracemalloc.start()

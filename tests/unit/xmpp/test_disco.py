@@ -119,7 +119,7 @@ async def test_an_answer_to_nobody_is_no_question(wire: Wire) -> None:
         f"<iq type='result' id='z' from='{HOST}' to='{COMPONENT}'><query xmlns='{NS_DISCO}'/></iq>"
     )
 
-    await wire.caught_up()
+    await wire.nothing_comes()
 
 
 async def test_discovery_survives_many_askers(wire: Wire) -> None:

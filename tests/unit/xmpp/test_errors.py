@@ -139,10 +139,17 @@ async def test_a_query_that_nobody_knows_is_refused(wire: Wire) -> None:
     assert condition(reply.outer) in {"feature-not-implemented", "service-unavailable"}
 
 
+@pytest.mark.parametrize("type", ["result", "error"])
+async def test_an_answer_that_holds_a_query_is_no_question(wire: Wire, type: str) -> None:
+    wire.peer.send(f"<iq type='{type}' id='z' from='{ALICE}' to='{COMPONENT}'>{query()}</iq>")
+
+    await wire.nothing_comes()
+
+
 async def test_an_answer_to_nothing_is_ignored(wire: Wire) -> None:
     wire.peer.send(f"<iq type='error' id='z' from='{HOST}' to='{COMPONENT}'/>")
 
-    await wire.caught_up()
+    await wire.nothing_comes()
 
 
 async def test_a_result_that_bounces_is_ignored(wire: Wire) -> None:
@@ -154,4 +161,4 @@ async def test_a_result_that_bounces_is_ignored(wire: Wire) -> None:
         f"'{NS_STANZAS}'/></error></message>"
     )
 
-    await wire.caught_up()
+    await wire.nothing_comes()

@@ -1,0 +1,60 @@
+"""`make run` shows what it promises, keeps what was said, and leaves nothing running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from support.ejabberd import ROOT
+from support.program import Program
+
+
+class Demo(Program):
+    """scripts/demo.py with its state in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("demo", folder / "demo.log")
+        self.folder = folder
+
+    def start(self) -> None:
+        """Start, and return when it has shown everything."""
+        self.log_path.unlink(missing_ok=True)
+        script = ROOT / "scripts" / "demo.py"
+        self.launch([sys.executable, str(script), str(self.folder / "run")], cwd=self.folder)
+        self.wait_until(lambda: "Ctrl-C stops it" in self.log, "shows everything")
+        self.wait_until(lambda: self.log.count("curl") == 2, "tells how to go on")
+
+
+@pytest.mark.usefixtures("_installed")
+def test_the_demo_shows_the_archive_keeps_it_and_stops_without_a_trace(tmp_path: Path) -> None:
+    demo = Demo(tmp_path)
+    outcomes = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with demo:
+            said = demo.log
+            os.kill(demo.pid, number)
+            outcomes.append((demo.wait(), demo.log.splitlines()[-1]))
+
+    assert outcomes == [(0, "stopped"), (0, "stopped")]
+    # Five lines by each run: the second one finds those of the first.
+    assert '"count":10' in said
+    for secret in (tmp_path / "run").glob("*-secret"):
+        assert secret.stat().st_mode & 0o077 == 0
+        assert secret.read_text().strip() not in said
+    assert processes_of(tmp_path) == []
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the command lines that name a folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = place.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in command:
+            found.append(command)
+    return found
