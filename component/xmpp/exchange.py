@@ -5,6 +5,7 @@ A feature reads a query and builds payloads; what goes around them is said here,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 from xml.sax.saxutils import quoteattr
@@ -33,8 +34,8 @@ class Exchange(Protocol):
         """Bare JID of whose data is asked for."""
         ...
 
-    def message(self, payload: str) -> str:
-        """Return a message that carries a payload to who asks."""
+    def messages(self, payloads: Iterable[str]) -> str:
+        """Return messages that carry one payload each to who asks. Raises Refused."""
         ...
 
     def result(self, payload: str) -> str:
@@ -64,9 +65,9 @@ class Direct:
         """Bare JID of whose data is asked for."""
         return self.requester
 
-    def message(self, payload: str) -> str:
-        """Return a message that carries a payload to who asks."""
-        return f"<message {self._addresses}>{payload}{HINTS}</message>"
+    def messages(self, payloads: Iterable[str]) -> str:
+        """Return messages that carry one payload each to who asks."""
+        return _around(payloads, f"<message {self._addresses}>", f"{HINTS}</message>")
 
     def result(self, payload: str) -> str:
         """Return the answer that ends the query."""
@@ -102,14 +103,15 @@ class Delegated:
     owner: str
     id: str
 
-    def message(self, payload: str) -> str:
-        """Return a message that carries a payload to who asks. Raises Refused."""
+    def messages(self, payloads: Iterable[str]) -> str:
+        """Return messages that carry one payload each to who asks. Raises Refused."""
         if self.privilege is None:
             raise Refused("the server does not let its archive answer")
-        return (
+        return _around(
+            payloads,
             f"<message {self._outer}><privilege xmlns='{self.privilege}'>"
-            f"<forwarded xmlns='{NS_FORWARD}'><message xmlns='{NS_CLIENT}' {self._inner}>"
-            f"{payload}{HINTS}</message></forwarded></privilege></message>"
+            f"<forwarded xmlns='{NS_FORWARD}'><message xmlns='{NS_CLIENT}' {self._inner}>",
+            f"{HINTS}</message></forwarded></privilege></message>",
         )
 
     def result(self, payload: str) -> str:
@@ -136,3 +138,7 @@ class Delegated:
     @property
     def _inner(self) -> str:
         return f"from={quoteattr(self.addressee)} to={quoteattr(self.asker)}"
+
+
+def _around(payloads: Iterable[str], head: str, tail: str) -> str:
+    return "".join([f"{head}{payload}{tail}" for payload in payloads])

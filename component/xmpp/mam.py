@@ -55,10 +55,8 @@ class Mam:
         async with self._turn:
             answer = await self._history.read(exchange.requester, exchange.owner, wanted)
         queryid = query.get("queryid")
-        results = [
-            exchange.message(result_xml(message, queryid)) for message in answer.page.messages
-        ]
-        return "".join([*results, exchange.result(fin_xml(answer))])
+        results = exchange.messages(result_xml(one, queryid) for one in answer.page.messages)
+        return results + exchange.result(fin_xml(answer))
 
 
 def form_xml() -> str:

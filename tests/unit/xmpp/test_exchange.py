@@ -69,7 +69,7 @@ def test_a_direct_answer_goes_back_to_who_asked() -> None:
 
 
 def test_a_direct_message_goes_to_the_one_client_that_asked() -> None:
-    message = on_stream(DIRECT.message("<x/>"))
+    message = on_stream(DIRECT.messages(["<x/>"]))
 
     assert message.attrib == {"from": "archive.example.org", "to": "alice@example.org/phone"}
 
@@ -106,24 +106,24 @@ def test_a_delegated_answer_speaks_the_version_of_its_question(namespace: str) -
 
 @pytest.mark.parametrize("namespace", [PRIVILEGE_1, PRIVILEGE_2])
 def test_a_delegated_message_speaks_the_version_that_was_granted(namespace: str) -> None:
-    assert told(replace(DELEGATED, privilege=namespace).message(""), namespace) is not None
+    assert told(replace(DELEGATED, privilege=namespace).messages([""]), namespace) is not None
 
 
 def test_a_delegated_message_comes_from_the_archive_to_the_client_that_asked() -> None:
-    assert told(DELEGATED.message("<x/>")).attrib == {
+    assert told(DELEGATED.messages(["<x/>"])).attrib == {
         "from": "ALICE@example.org",
         "to": "Alice@example.org/phone",
     }
 
 
 def test_a_delegated_message_is_addressed_to_the_host_without_a_type() -> None:
-    assert on_stream(DELEGATED.message("<x/>")).attrib == {
+    assert on_stream(DELEGATED.messages(["<x/>"])).attrib == {
         "from": "archive.example.org",
         "to": "example.org",
     }
 
 
-@pytest.mark.parametrize("message", [DIRECT.message("<x/>"), DELEGATED.message("<x/>")])
+@pytest.mark.parametrize("message", [DIRECT.messages(["<x/>"]), DELEGATED.messages(["<x/>"])])
 def test_a_message_is_neither_kept_nor_copied(message: str) -> None:
     hints = {element.tag for element in on_stream(message).iter()}
 
@@ -132,7 +132,7 @@ def test_a_message_is_neither_kept_nor_copied(message: str) -> None:
 
 def test_without_privilege_a_delegated_message_is_refused() -> None:
     with pytest.raises(Refused):
-        replace(DELEGATED, privilege=None).message("<x/>")
+        replace(DELEGATED, privilege=None).messages(["<x/>"])
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -151,7 +151,7 @@ def test_a_delegated_answer_survives_hostile_ids_and_addresses(hostile: str) -> 
 def test_a_delegated_message_survives_hostile_addresses(hostile: str) -> None:
     exchange = replace(DELEGATED, asker=hostile, addressee=hostile)
 
-    assert told(exchange.message("")).attrib == {"from": hostile, "to": hostile}
+    assert told(exchange.messages([""])).attrib == {"from": hostile, "to": hostile}
 
 
 def test_a_delegated_refusal_is_said_inside_a_successful_answer() -> None:
