@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format clean
+.PHONY: help run test bench check lint format clean
 
 BIN := .venv/bin
 
@@ -16,6 +16,10 @@ test: ## Install what is missing, then run every check and every test; nothing m
 	@scripts/install test
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest
+
+bench: ## Install what is missing, then measure Muniment beside its peers: ARGS=--quick, --large
+	@scripts/install bench
+	PYTHONPATH=tests $(BIN)/python -m benchmarks run $(ARGS)
 
 check: lint ## Run the checks and the tests that need no ejabberd
 	$(BIN)/pytest tests/unit tests/contract tests/property tests/conformance

@@ -30,7 +30,7 @@ from support.program import Failed  # noqa: E402
 
 HOSTS = ("chat.example", "team.example")
 COMPONENT = "muniment.example"
-RUN = Path(*sys.argv[1:2] or [ROOT / ".run"]).resolve()
+RUN = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / ".run").resolve()
 SHOWN = 8
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -24,6 +24,12 @@ REMEMBERED = 32_768
 #: Messages without an id that say the same to the same within this time are one.
 SLOT = 60_000_000  # microseconds
 
+#: What rooms put into private messages (XEP-0045 section 7.5).
+MUC_USER = ("http://jabber.org/protocol/muc#user", "x")
+
+#: Older delays than this are not believed.
+LONGEST_OFFLINE = 30 * 86_400_000_000  # microseconds
+
 
 class _Memory:
     """When keys were met first, for the last ones of them."""
@@ -83,11 +89,12 @@ class Ingest:
         sides = self._sides(stanza) if keep else []
         if not sides:
             return
-        key, taken = stanza.origin(_addressee(stanza)), _taken(stanza, at)
-        if self._is_copy(key, stanza, taken):
+        addressee, since = self._addressee(stanza), _kept_since(stanza, at)
+        key = stanza.origin(addressee)
+        if self._is_copy(key, stanza, since):
             return
-        xml = stanza.xml
-        origin, twins = (key, None) if stanza.id else _slots(stanza, taken)
+        xml, taken = stanza.xml, self._taken(stanza, at, since)
+        origin, twins = (key, None) if stanza.id else _slots(stanza, addressee, since)
         self._writer.put(
             [
                 Entry(
@@ -100,6 +107,7 @@ class Ingest:
                     xml=xml,
                     origin=origin,
                     twins=twins,
+                    nick=jids.resource(peer) if stanza.type == "groupchat" else "",
                 )
                 for owner, peer, direction in sides
             ]
@@ -132,6 +140,21 @@ class Ingest:
         self._recent.put(key, max(at, first))
         return False
 
+    def _addressee(self, stanza: Stanza) -> str:
+        """The recipient, without the resource where a room sends to each resource in it apart."""
+        is_of_room = stanza.type == "groupchat" or MUC_USER in stanza.payloads
+        if is_of_room and self._is_user(stanza.recipient):
+            return jids.bare(stanza.recipient)
+        return stanza.recipient
+
+    def _taken(self, stanza: Stanza, at: int, since: int) -> int:
+        """When a message came to its recipient's server, as far as that can be believed.
+
+        Anybody can write a delay, so none is believed that would turn the archive upside down; and
+        none from our own users, whose messages were seen when they were sent.
+        """
+        return at if self._is_user(stanza.sender) or at - since > LONGEST_OFFLINE else since
+
     def _cancel(self, bounce: Stanza, at: int) -> None:
         """Take a message that came back out of the archive of whom it never reached.
 
@@ -142,33 +165,29 @@ class Ingest:
         if not self._is_user(bounce.sender) or owner == jids.bare(bounce.recipient):
             return
         lost = replace(bounce, sender=bounce.recipient, recipient=bounce.sender)
+        addressee = self._addressee(lost)
         # Sent again it may arrive, so it is not to be taken for a copy.
-        self._recent.forget(lost.origin(lost.recipient))
+        self._recent.forget(lost.origin(addressee))
         self._recent_bytes.clear()
         slots = [None] if lost.id else [at // SLOT, at // SLOT - 1]
         self._writer.put(
-            [Removal(owner=owner, origin=lost.origin(lost.recipient, slot)) for slot in slots]
+            [Removal(owner=owner, origin=lost.origin(addressee, slot)) for slot in slots]
         )
 
 
-def _addressee(stanza: Stanza) -> str:
-    """The recipient, without the resource where each resource in a room has a copy of its own."""
-    return jids.bare(stanza.recipient) if stanza.type == "groupchat" else stanza.recipient
-
-
-def _taken(stanza: Stanza, at: int) -> int:
-    """When the recipient's own server took the message: earlier when it was kept offline."""
+def _kept_since(stanza: Stanza, at: int) -> int:
+    """When the recipient's own server says that it took the message: earlier if kept offline."""
     home = jids.domain(stanza.recipient)
     return min([at, *(stamp for server, stamp in stanza.delays if server == home)])
 
 
-def _slots(stanza: Stanza, at: int) -> tuple[bytes, tuple[bytes, bytes] | None]:
+def _slots(stanza: Stanza, addressee: str, at: int) -> tuple[bytes, tuple[bytes, bytes] | None]:
     """Return the origin of a message without an id, and those its copies may have had instead.
 
     The minute stands for the id. A copy from the offline store knows its time only to within the
     clocks of the server and of us, so the minutes around it count too.
     """
-    addressee, slot = _addressee(stanza), at // SLOT
+    slot = at // SLOT
     origin = stanza.origin(addressee, slot)
     if not stanza.delays:
         return origin, None

@@ -13,6 +13,7 @@ from component.core.jids import bare, domain, local, resource
 from component.core.ports import Jids
 from component.core.stanza import NS_CLIENT, ORIGIN_BYTES, Stanza, parse
 from component.core.times import parse_time
+from component.core.xml import parse as parse_xml
 from storage.rows import Direction, Entry
 
 CHAT = "chat"
@@ -52,8 +53,6 @@ def entry_of(post: Post, host: str, jids: Jids) -> Entry:
         at = parse_time(post.timestamp)
     if post.xml is not None:
         stanza = parse(post.xml)
-        if not stanza.xml.startswith("<message"):
-            raise BadRequest("xml: send the <message/> element alone, with nothing before it")
         message = _from_xml(post, stanza, host, jids)
     elif post.body is not None:
         message = _from_body(post, host, jids)
@@ -108,12 +107,11 @@ def naming(field: str) -> Iterator[None]:
 
 
 def body_of(xml: str) -> str | None:
-    """Return the text of a stanza as it was posted."""
-    stanza = parse(xml)
-    if any(namespace == "" for namespace, _ in stanza.payloads):
-        # COMPAT: ejabberd before 17 takes the namespace out of the stanzas it passes on.
-        stanza = parse(xml.replace("<message", f"<message xmlns='{NS_CLIENT}'", 1))
-    return stanza.body
+    """Return the text of a stored stanza, None without one."""
+    message = parse_xml(xml.encode(), keep_depth=1)
+    # COMPAT: ejabberd before 17 takes the namespace out of the stanzas it passes on.
+    body = message.child(message.ns, "body")
+    return None if body is None else body.text
 
 
 def _from_xml(post: Post, stanza: Stanza, host: str, jids: Jids) -> _Message:

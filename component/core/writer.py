@@ -105,9 +105,16 @@ class Writer:
                 await self._archive.append(batch)
             except Rejected:
                 await self._write_apart(batch, place)
-            except StorageError as error:
+            except Exception as error:
                 self.is_healthy = False
-                log.error("archive cannot be written, %d waiting: %s", self.backlog, error)
+                # What is no fault of the store is one of this program: its log says where.
+                fault = None if isinstance(error, StorageError) else error
+                log.error(
+                    "archive cannot be written, %d waiting: %s",
+                    self.backlog,
+                    error,
+                    exc_info=fault,
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LAST_RETRY_SECONDS)
                 continue

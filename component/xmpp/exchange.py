@@ -105,10 +105,11 @@ class Delegated:
 
     def messages(self, payloads: Iterable[str]) -> str:
         """Return messages that carry one payload each to who asks. Raises Refused."""
-        if self.privilege is None:
+        found = list(payloads)
+        if found and self.privilege is None:
             raise Refused("the server does not let its archive answer")
         return _around(
-            payloads,
+            found,
             f"<message {self._outer}><privilege xmlns='{self.privilege}'>"
             f"<forwarded xmlns='{NS_FORWARD}'><message xmlns='{NS_CLIENT}' {self._inner}>",
             f"{HINTS}</message></forwarded></privilege></message>",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from component.core.errors import BadRequest
@@ -83,15 +84,17 @@ class Gate:
             log.warning("dropped a stanza that came before the handshake")
         elif element.name == "message" and element.child(NS_FORWARD, "forwarded"):
             self._on_copy(element, raw)
-        elif self._is_addressed(element):
-            self._deliver(standalone(raw))
+        else:
+            self._hand_on(element, raw)
 
-    def _is_addressed(self, element: Element) -> bool:
-        """Whether slixmpp knows both addresses: with others it fails late, and loudly."""
+    def _hand_on(self, element: Element, raw: bytes) -> None:
+        """Give slixmpp what it can read: anything else would end its stream, late and loudly."""
         try:
             for name in ("from", "to"):
                 self._addresses.prepare(element.get(name))
-        except BadRequest as error:
+            whole = standalone(raw)
+            ElementTree.fromstring(whole)  # noqa: S314 - the same parser, on what has no DTD
+        except (BadRequest, Malformed, ElementTree.ParseError) as error:
             log.warning("left out a stanza: %s", error)
-            return False
-        return True
+        else:
+            self._deliver(whole)

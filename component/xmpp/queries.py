@@ -9,7 +9,7 @@ from slixmpp.xmlstream.handler import CoroutineCallback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
-from component.core.errors import Forbidden, NotImplementedHere
+from component.core.errors import Forbidden, ItemNotFound, NotImplementedHere
 from component.xmpp.delegation import NAMESPACES, Delegation
 from component.xmpp.errors import refusal
 from component.xmpp.exchange import Direct, Exchange
@@ -39,8 +39,14 @@ class Queries:
         self._stream.register_handler(CoroutineCallback(payload, path, handler))
 
     async def _sent_here(self, iq: StanzaBase) -> None:
-        if iq["type"] in ("get", "set"):
-            await self._answer(iq.xml, _direct(iq))
+        if iq["type"] not in ("get", "set"):
+            return
+        exchange = _direct(iq)
+        if exchange.component == str(self._stream.boundjid):
+            await self._answer(iq.xml, exchange)
+        else:
+            refused = ItemNotFound("there is nobody at this address: ask the domain itself")
+            await self._stream.send_text(exchange.error(refused))
 
     async def _handed_on(self, iq: StanzaBase) -> None:
         if iq["type"] != "set":

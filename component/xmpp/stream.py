@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from asyncio import BaseTransport, Transport
+from asyncio import BaseTransport
 from collections.abc import Callable
 
 from slixmpp import ComponentXMPP
@@ -65,11 +65,12 @@ class Stream(ComponentXMPP):
         """Stop reading, or go on: how a full queue slows the server down."""
         self._is_reading = not on
         self._heard = self.loop.time()
-        if isinstance(self.transport, Transport):
-            if on:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
+        if self.transport is None:
+            return
+        if on:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
 
     async def send_text(self, text: str) -> None:
         """Send stanzas at once, as written, and wait while the server is slow to take them."""

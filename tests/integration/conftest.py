@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from support.ejabberd import Account, Ejabberd, NotInstalled, installed
-from support.muniment import Muniment, Options
-from support.raw import Client
-
-
-@dataclass(frozen=True)
-class Server:
-    """What an installation consists of."""
-
-    ejabberd: Ejabberd
-    muniment: Muniment
-
-    def accounts(self, *names: str) -> list[Account]:
-        """Make accounts nobody has used before: "bob" on the first host, "bob@2" on the second."""
-        made = [self._account(*name.split("@")) for name in names]
-        self.ejabberd.register(*made)
-        return made
-
-    def account(self, name: str) -> Account:
-        """Make one of them."""
-        return self.accounts(name)[0]
-
-    def client(self, account: Account, resource: str = "phone") -> Client:
-        """Return a raw client, for `async with`."""
-        return Client(account, self.ejabberd.ports.c2s, resource)
-
-    def _account(self, name: str, number: str = "1") -> Account:
-        host = self.ejabberd.hosts[int(number) - 1]
-        return Account(f"{name}-{secrets.token_hex(3)}", host, secrets.token_hex(8))
+from support.ejabberd import NotInstalled, installed
+from support.server import Server
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +22,8 @@ def _installed(missing: Callable[[object], NoReturn]) -> None:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
     """ejabberd and Muniment, as they are when both have been up for a while."""
-    yield from _running(tmp_path_factory.mktemp("server"))
+    with Server.running(tmp_path_factory.mktemp("server")) as running:
+        yield running
 
 
 @pytest.fixture
@@ -62,15 +34,8 @@ def own_server(
 
     Parametrized indirectly with further options of Muniment.
     """
-    yield from _running(tmp_path, getattr(request, "param", None))
-
-
-def _running(folder: Path, options: Options | None = None) -> Iterator[Server]:
-    with (
-        Ejabberd(folder / "ejabberd") as ejabberd,
-        Muniment(folder / "muniment", ejabberd, options=options) as muniment,
-    ):
-        yield Server(ejabberd, muniment)
+    with Server.running(tmp_path, getattr(request, "param", None)) as running:
+        yield running
 
 
 @pytest.hookimpl(wrapper=True)

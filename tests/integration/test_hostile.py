@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from xml.sax.saxutils import quoteattr
 
 import pytest
-from integration.conftest import Server
 from support import mam
 from support.raw import Client
 from support.remote_data import path, read_all, session
+from support.server import Server
 from support.stanzas import CLIENT, Refused, parse
 
 #: ejabberd takes it from a client that declares the prefix on its stream, and passes it on as it

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 import pytest
-from integration.conftest import Server
 from support import mam
 from support.raw import Client
 from support.remote_data import read_all
+from support.server import Server
 from support.stanzas import CLIENT, Refused
 
 DELAY = "{urn:xmpp:delay}delay"

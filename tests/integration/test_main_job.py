@@ -9,13 +9,13 @@ from functools import partial
 from xml.etree.ElementTree import canonicalize, tostring
 
 import pytest
-from integration.conftest import Server
-from integration.traffic import Flow, Ledger
 from support import mam
 from support.ejabberd import Account
 from support.mam import Found
 from support.raw import Client
 from support.remote_data import read_all
+from support.server import Server
+from support.traffic import Flow, Ledger
 
 NAMES = ("alice", "bob", "carol", "dave", "mercutio", "tybalt")
 NAMES_ON_THE_SECOND_HOST = ("romeo", "juliet", "benvolio", "nurse")
@@ -175,6 +175,5 @@ def item_of(owner: Account, message: Found) -> dict[str, object]:
         "direction": "send" if is_sent else "recv",
         "timestamp": message.stamp,
         "type": message.type,
-        # Known of messages that were posted with one; in others it stands in the XML.
-        "nick": "",
+        "nick": (peer or "").partition("/")[2] if message.type == "groupchat" else "",
     }

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from integration.conftest import Server
 from slixmpp import JID, Message
 from support import mam
 from support.clients import slixmpp_client
 from support.ejabberd import Account
+from support.server import Server
 
 NBXMPP = Path(__file__).parents[1] / "support" / "nbxmpp_client.py"
 SYSTEM_PYTHON = "/usr/bin/python3"

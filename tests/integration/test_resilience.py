@@ -12,12 +12,12 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from aiohttp import ClientError
-from integration.conftest import Server
 from support import mam
 from support.ejabberd import Account
 from support.muniment import Muniment
 from support.raw import Client
 from support.remote_data import path, read_all, session
+from support.server import Server
 from support.stanzas import body_of
 
 QUICK_PING = {

@@ -275,6 +275,19 @@ async def test_a_remote_message_kept_offline_has_the_time_it_came(server: Server
     assert [row.at for row in await server.rows(BOB)] == [NOON]
 
 
+async def test_a_user_of_ours_cannot_write_into_the_past(server: Server) -> None:
+    server.take(message(extra=delay(HOST, format_time(NOON - MINUTE))))
+
+    assert [row.at for row in await server.rows(BOB)] == [NOON]
+
+
+async def test_a_delay_of_years_is_not_believed(server: Server) -> None:
+    forged = message(sender=f"{ROMEO}/r", extra=delay(HOST, "2001-01-01T00:00:00Z"))
+    server.take(forged)
+
+    assert [row.at for row in await server.rows(BOB)] == [NOON]
+
+
 @pytest.mark.parametrize("server_name", [OTHER_HOST, "remote.example", ROOM, ""])
 async def test_a_delay_by_another_server_changes_no_time(server: Server, server_name: str) -> None:
     server.take(message(extra=delay(server_name, format_time(NOON - MINUTE))))
@@ -485,6 +498,12 @@ async def test_what_is_said_in_a_room_is_in_the_archive_of_each_occupant(server:
     assert {owner: [(r.peer, r.resource) for r in rows] for owner, rows in found.items()} == {
         owner: [(ROOM, "nick")] for owner in (ALICE, BOB, CAROL)
     }
+
+
+async def test_a_row_from_a_room_has_the_nickname_of_its_author(server: Server) -> None:
+    server.take(message(sender=f"{ROOM}/al", to=B1, type="groupchat"))
+
+    assert [row.nick for row in await server.rows(BOB)] == ["al"]
 
 
 async def test_the_author_keeps_what_the_room_sent_back(server: Server) -> None:

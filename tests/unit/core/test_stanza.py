@@ -167,6 +167,10 @@ def test_text_around_a_stanza_does_not_matter() -> None:
     assert parse(f"\n {message()} \n").body == "hi"
 
 
+def test_what_stands_before_a_stanza_in_a_document_is_no_part_of_it() -> None:
+    assert parse(f"<?xml version='1.0'?>\n{message()}").xml == message()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -102,7 +102,6 @@ async def test_a_wrong_parameter_is_named(api: TestClient, path: str, query: str
         ("xml", "not xml"),
         ("xml", "<message/><message/>"),
         ("xml", "<message><body></message>"),
-        ("xml", "<?xml version='1.0'?><message/>"),
         ("xml", "<!DOCTYPE message><message/>"),
         ("xml", "<presence/>"),
         ("xml", {"a": 1}),

@@ -162,3 +162,9 @@ async def test_a_result_that_bounces_is_ignored(wire: Wire) -> None:
     )
 
     await wire.nothing_comes()
+
+
+async def test_nobody_is_at_an_address_below_the_component(wire: Wire) -> None:
+    reply = await wire.direct(query(), to=f"bob@{COMPONENT}")
+
+    assert reply.refusal == "item-not-found"

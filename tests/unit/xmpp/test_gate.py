@@ -318,6 +318,13 @@ def test_a_stanza_with_an_address_that_slixmpp_cannot_read_is_left_out() -> None
     assert reader.stanzas == [NOTE]
 
 
+@pytest.mark.parametrize("payload", ["<x xmlns='x}y'/>", "<x xmlns:p='x}y' p:a='1'/>"])
+def test_a_stanza_that_the_parser_of_slixmpp_refuses_is_left_out(payload: str) -> None:
+    reader = opened().read(NOTE.replace("<body>", f"{payload}<body>"), NOTE)
+
+    assert reader.stanzas == [NOTE]
+
+
 STANZAS = [
     "<iq type='get' id='1' from='{0}' to='{1}'><x xmlns='urn:x'/></iq>",
     "<iq type='set' id='1' from='{0}' to='{1}'><query xmlns='urn:xmpp:mam:2'/></iq>",

@@ -1,0 +1,94 @@
+"""The command: `python -m benchmarks run|show|publish`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import uvloop
+from support.ejabberd import ROOT
+
+from benchmarks.machine import describe
+from benchmarks.parts import burst, delivery, http, ingest, inside, pages, search, start
+from benchmarks.plan import FULL, QUICK, Plan, large
+from benchmarks.publishing import publish
+from benchmarks.samples import Results, Sample
+from benchmarks.tables import tables
+from benchmarks.usage import busy_seconds
+from benchmarks.workspace import workspace
+
+RESULTS = ROOT / ".run" / "benchmarks.json"
+PAGE = ROOT / "docs" / "performance.md"
+
+#: What can be measured, in the order in which it is.
+PARTS = {
+    module.PART: module.measure
+    for module in (start, ingest, delivery, burst, inside, pages, http, search)
+}
+
+
+def main() -> None:
+    """Run the command."""
+    chosen = _parser().parse_args()
+    if chosen.command == "run":
+        plan = _plan(chosen)
+        for part in chosen.parts or PARTS:
+            uvloop.run(_run(part, plan, chosen.results, chosen.folder))
+    results = Results.load(chosen.results)
+    if chosen.command == "publish":
+        publish(results, PAGE)
+        return
+    print()
+    for table in tables(results):
+        print(table.terminal())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--results", type=Path, default=RESULTS, help="the JSON file of results")
+    run = commands.add_parser("run", parents=[common], help="measure; parts not named stay")
+    run.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    run.add_argument("--rounds", type=int, help=f"how often each has its turn ({FULL.rounds})")
+    run.add_argument("--quick", action="store_true", help="only to see that all of it works")
+    run.add_argument("--large", action="store_true", help="archives of a million messages, too")
+    run.add_argument("--folder", type=Path, help="on the disk to be measured (a temporary one)")
+    commands.add_parser("show", parents=[common], help="print what was measured")
+    commands.add_parser("publish", parents=[common], help="put it into docs/performance.md")
+    return parser
+
+
+def _plan(chosen: argparse.Namespace) -> Plan:
+    if unknown := set(chosen.parts) - PARTS.keys():
+        raise SystemExit(f"no such part: {', '.join(sorted(unknown))}")
+    plan = QUICK if chosen.quick else FULL
+    plan = large(plan) if chosen.large else plan
+    return replace(plan, rounds=chosen.rounds) if chosen.rounds else plan
+
+
+async def _run(part: str, plan: Plan, path: Path, folder: Path | None) -> None:
+    """Measure one part and put it into the file, in place of what was there of it."""
+    samples: list[Sample] = []
+    _, stolen = busy_seconds()
+    with workspace(folder) as space:
+        async for turn in PARTS[part](plan, space):
+            samples += turn
+            _tell(turn)
+    results = Results.load(path) if path.exists() else Results()
+    results.machine = describe()
+    results.plan[part] = asdict(plan)
+    results.replace(part, samples)
+    results.save(path)
+    print(f"{part}: done, {busy_seconds()[1] - stolen:.1f} CPU seconds stolen by other machines")
+
+
+def _tell(turn: list[Sample]) -> None:
+    first = turn[0]
+    figures = ", ".join(f"{sample.metric} {sample.value:.4g}" for sample in turn[:3])
+    print(f"{first.part} {first.round + 1} {first.contender} {first.case}: {figures}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

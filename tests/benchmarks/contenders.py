@@ -1,0 +1,101 @@
+"""Who is measured, each by a letter, and how each is started in a folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.muniment import Muniment
+from support.ports import LOOPBACK
+
+from benchmarks.servers.constant import Constant
+from benchmarks.servers.ejabberd import MOD_MAM, BenchmarkedEjabberd
+from benchmarks.servers.postgres import DATABASE, USER, Postgres
+from benchmarks.servers.prosody import Prosody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A contender that takes clients."""
+
+    port: int  #: for XMPP clients
+    pids: Mapping[str, int]  #: its processes by name, each with children of its own
+    muniment: Muniment | None = None
+    start_seconds: float = 0.0  #: from Muniment's command until all its parts were ready
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One of those that are compared."""
+
+    key: str
+    name: str
+    start: Callable[[Path], AbstractContextManager[Running]]
+
+
+@contextmanager
+def _ejabberd_sqlite(folder: Path) -> Iterator[Running]:
+    options = f"sql_type: sqlite\nsql_database: {folder}/ejabberd.sqlite\n"
+    with BenchmarkedEjabberd(folder, modules=MOD_MAM, options=options) as server:
+        yield Running(port=server.ports.c2s, pids={"ejabberd": server.pid})
+
+
+@contextmanager
+def _ejabberd_postgres(folder: Path) -> Iterator[Running]:
+    with Postgres(folder) as database:
+        options = (
+            f"sql_type: pgsql\nsql_server: {LOOPBACK}\nsql_port: {database.port}\n"
+            f'sql_database: {DATABASE}\nsql_username: {USER}\nsql_password: ""\n'
+        )
+        with BenchmarkedEjabberd(folder, modules=MOD_MAM, options=options) as server:
+            pids = {"ejabberd": server.pid, "postgres": database.pid}
+            yield Running(port=server.ports.c2s, pids=pids)
+
+
+@contextmanager
+def _prosody(folder: Path) -> Iterator[Running]:
+    with Prosody(folder) as server:
+        yield Running(port=server.port, pids={"prosody": server.pid})
+
+
+@contextmanager
+def _muniment(folder: Path) -> Iterator[Running]:
+    with BenchmarkedEjabberd(folder) as server:
+        options = {"log": {"level": "warning"}}
+        begun = time.perf_counter()
+        with Muniment(folder, server, options=options) as archive:
+            yield Running(
+                port=server.ports.c2s,
+                pids={"ejabberd": server.pid, "muniment": archive.pid},
+                muniment=archive,
+                start_seconds=time.perf_counter() - begun,
+            )
+
+
+@contextmanager
+def _without_archive(folder: Path) -> Iterator[Running]:
+    with BenchmarkedEjabberd(folder, modules="") as server:
+        yield Running(port=server.ports.c2s, pids={"ejabberd": server.pid})
+
+
+@contextmanager
+def _constant(folder: Path) -> Iterator[Running]:
+    with BenchmarkedEjabberd(folder) as server, Constant(folder, server) as component:
+        pids = {"ejabberd": server.pid, "component": component.pid}
+        yield Running(port=server.ports.c2s, pids=pids)
+
+
+A = Contender("A", "ejabberd + SQLite", _ejabberd_sqlite)
+B = Contender("B", "ejabberd + PostgreSQL", _ejabberd_postgres)
+C = Contender("C", "Prosody + SQLite", _prosody)
+D = Contender("D", "ejabberd + Muniment", _muniment)
+E = Contender("E", "ejabberd, no archive", _without_archive)
+F = Contender("F", "ejabberd + constant page", _constant)
+
+#: Those that keep an archive, in the order of their turns.
+ARCHIVES = (A, B, C, D)
+
+BY_KEY = {contender.key: contender for contender in (*ARCHIVES, E, F)}

@@ -1,0 +1,37 @@
+"""Archives of several sizes, for each contender, in a folder that stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.muniment import DATABASE
+
+from benchmarks.contenders import A, B, C, Contender, D
+from benchmarks.loading import muniment, tables, templates
+from benchmarks.xmpp import register
+
+#: How many archives there are of a size, so that clients need not all read the same one.
+OWNERS = {1_000: 8, 10_000: 8, 100_000: 4, 1_000_000: 1}
+
+
+def owners(size: int) -> list[str]:
+    """Return the local parts of those whose archives are that large."""
+    return [f"owner{number}of{size}" for number in range(OWNERS.get(size, 1))]
+
+
+async def fill(contender: Contender, folder: Path, sizes: tuple[int, ...]) -> None:
+    """Make accounts, and write their archives."""
+    archives = {owner: size for size in sizes for owner in owners(size)}
+    with contender.start(folder) as server:
+        for owner in archives:
+            await register(server.port, owner)
+        if contender in (A, B, C):
+            await templates.make(server.port)
+    if contender is A:
+        tables.fill_sqlite(folder / "ejabberd.sqlite", tables.EJABBERD, archives)
+    elif contender is B:
+        tables.fill_postgres(folder, tables.EJABBERD, archives)
+    elif contender is C:
+        tables.fill_sqlite(folder / "prosody.sqlite", tables.PROSODY, archives)
+    elif contender is D:
+        await muniment.fill(folder / DATABASE, archives)

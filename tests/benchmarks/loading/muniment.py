@@ -1,0 +1,38 @@
+"""Filling Muniment's archive through its own store."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from benchmarks.loading.dialogue import line, stanza
+from benchmarks.servers.ejabberd import HOST
+from storage.open import open_storage
+from storage.rows import Direction, Entry
+
+BATCH = 1_000
+
+
+async def fill(database: Path, archives: dict[str, int]) -> None:
+    """Write archives of some sizes, by owner, while Muniment does not run."""
+    async with open_storage(f"sqlite:{database}", synchronous="normal") as storage:
+        for owner, size in archives.items():
+            for first in range(0, size, BATCH):
+                numbers = range(first, min(first + BATCH, size))
+                await storage.archive.append([entry(owner, n, size) for n in numbers])
+
+
+def entry(owner: str, number: int, size: int) -> Entry:
+    """Return one message of an archive of that size."""
+    said = line(number, size)
+    return Entry(
+        owner=f"{owner}@{HOST}",
+        at=said.at * 1_000_000,
+        peer=f"{said.peer}@{HOST}",
+        # A client writes to the bare address, and is written to from a full one.
+        resource="" if said.is_sent else "phone",
+        type="chat",
+        direction=Direction.SENT if said.is_sent else Direction.RECEIVED,
+        xml=stanza(owner, number, size),
+        origin=hashlib.blake2b(f"{owner} {number}".encode(), digest_size=16).digest(),
+    )

@@ -1,0 +1,44 @@
+"""What the figures were taken on, and how much else it had to do meanwhile."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("ejabberd", "prosody", "postgresql-15", "erlang-base", "wrk")
+
+
+def describe() -> dict[str, Any]:
+    """Return the day, the processor, the memory and the versions."""
+    return {
+        "day": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "processor": f"{os.cpu_count()} x {_processor()}",
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "system": platform.freedesktop_os_release().get("PRETTY_NAME", platform.system()),
+        "Python": platform.python_version(),
+        **{name: version for name in _PACKAGES if (version := _version(name))},
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        shown = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${Version}", package],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return ""
+    return shown.stdout

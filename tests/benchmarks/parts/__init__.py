@@ -1,0 +1,1 @@
+"""What is measured of them: one module a part, each an async function that yields samples."""

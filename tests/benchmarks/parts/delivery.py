@@ -1,0 +1,44 @@
+"""What an archive adds to the time of a delivery, at a rate that makes no queues."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+
+from benchmarks.contenders import ARCHIVES, E, Running
+from benchmarks.parts.users import new_pairs
+from benchmarks.plan import Plan
+from benchmarks.samples import Sample, of_turn, percentile
+from benchmarks.traffic import Traffic
+from benchmarks.usage import Meter
+from benchmarks.workspace import Workspace
+
+PART = "delivery"
+SETTLE_SECONDS = 1.0
+PERCENTILES = (50, 99)
+
+
+async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
+    """Give each contender its turn in every round, the one without an archive first."""
+    for number in range(plan.rounds):
+        for contender in (E, *ARCHIVES):
+            with space.fresh(contender.key) as folder, contender.start(folder) as server:
+                figures = await _turn(plan, server)
+            yield of_turn(PART, contender.key, number, figures)
+
+
+async def _turn(plan: Plan, server: Running) -> dict[str, float]:
+    async with new_pairs(server.port, plan.pairs) as pairs:
+        # The first messages meet caches that are empty.
+        warm = Traffic(pairs)
+        await warm.at_rate(plan.rate, 1)
+        await asyncio.sleep(SETTLE_SECONDS)
+        traffic = Traffic(pairs)
+        meter = Meter(server.pids)
+        gc.disable()
+        await traffic.at_rate(plan.rate, plan.rate_seconds)
+        gc.enable()
+        others = meter.others()
+    times = {f"p{n}_ms": percentile(traffic.seconds, n) * 1000 for n in PERCENTILES}
+    return times | {"others_cpu": others}

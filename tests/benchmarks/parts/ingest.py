@@ -1,0 +1,55 @@
+"""Messages a second, from the first sent to the last proven in both archives."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+
+from benchmarks.contenders import ARCHIVES, Running
+from benchmarks.parts.proof import complete, differences
+from benchmarks.parts.users import new_pairs
+from benchmarks.plan import Plan
+from benchmarks.samples import Sample, of_turn, percentile
+from benchmarks.traffic import Traffic
+from benchmarks.usage import Meter, memory
+from benchmarks.workspace import Workspace
+
+PART = "ingest"
+SETTLE_SECONDS = 1.0
+
+
+async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
+    """Give each contender its turn in every round, each time with nothing in its archives."""
+    for number in range(plan.rounds):
+        for contender in ARCHIVES:
+            with space.fresh(contender.key) as folder, contender.start(folder) as server:
+                figures = await _turn(plan, server)
+            yield of_turn(PART, contender.key, number, figures)
+
+
+async def _turn(plan: Plan, server: Running) -> dict[str, float]:
+    async with new_pairs(server.port, plan.pairs) as pairs:
+        await asyncio.sleep(SETTLE_SECONDS)
+        meter = Meter(server.pids)
+        traffic = Traffic(pairs)
+        gc.disable()
+        await traffic.keep_under_way(plan.under_way, plan.ingest_seconds)
+        gc.enable()
+        sessions = [session for pair in pairs for session in pair]
+        archived, missing = await complete(sessions, traffic.expected())
+        spent, others = meter.spent(), meter.others()
+        thousands = len(traffic.sent_at) / 1000
+        wrong = sum([await differences(one, traffic.ids(one.user)) for one in pairs[0]])
+    return {
+        "messages_per_second": len(traffic.sent_at) / (archived - traffic.sent_at[0]),
+        "messages": len(traffic.sent_at),
+        "lost": missing + wrong + len(traffic.sent_at) - traffic.delivered,
+        "behind_seconds": archived - traffic.last_delivered,
+        "delivery_p50_ms": percentile(traffic.seconds, 50) * 1000,
+        "delivery_p99_ms": percentile(traffic.seconds, 99) * 1000,
+        "cpu_seconds_per_1000": sum(spent.values()) / thousands,
+        **{f"cpu_{name}": seconds / thousands for name, seconds in spent.items()},
+        "others_cpu": others,
+        **memory(server.pids),
+    }

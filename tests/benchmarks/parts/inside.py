@@ -1,0 +1,102 @@
+"""The CPU time of a page inside our process: query, store, rules and text, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import cycle, islice
+from pathlib import Path
+from xml.etree.ElementTree import Element, fromstring
+
+from benchmarks import mam
+from benchmarks.contenders import D
+from benchmarks.loading.dialogue import line
+from benchmarks.loading.muniment import fill
+from benchmarks.plan import Plan
+from benchmarks.samples import Sample, of_turn
+from benchmarks.servers.ejabberd import COMPONENT, HOST
+from benchmarks.workspace import Workspace
+from benchmarks.xmpp import Session
+from component.core.history import History
+from component.core.writer import Writer
+from component.xmpp.addresses import Addresses
+from component.xmpp.exchange import Delegated
+from component.xmpp.mam import Mam
+from storage.interface import Archive
+from storage.open import open_storage
+from storage.rows import Filter
+
+PART = "inside"
+OWNER = "owner"
+
+#: From how many places, evenly over the older half of an archive, pages are read: even in the
+#: smallest one as many as fill a page follow.
+PLACES = 20
+
+
+async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
+    """Read pages of one archive a size, each in a file of its own."""
+    folder = space.kept(PART)
+    for size in plan.sizes:
+        await fill(folder / f"{size}.db", {OWNER: size})
+    for number in range(plan.rounds):
+        for size in plan.sizes:
+            async with _opened(folder / f"{size}.db") as (archive, answerer):
+                for way, queries in (await _ways(archive, size)).items():
+                    await _read(answerer, queries, PLACES)
+                    cpu = await _read(answerer, queries, plan.inside_pages)
+                    figures = {"cpu_ms": cpu / plan.inside_pages * 1000}
+                    yield of_turn(PART, D.key, number, figures, f"{way}/{size}")
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
+    async with open_storage(f"sqlite:{path}") as storage:
+        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+        running = asyncio.create_task(writer.run())
+        history = History(storage.archive, writer, [HOST], page_default=50, page_max=250)
+        yield storage.archive, Mam(history, Addresses())
+        writer.stop()
+        await running
+
+
+async def _ways(archive: Archive, size: int) -> dict[str, list[Element]]:
+    """Return the queries of each way of reading."""
+    session = Session(OWNER)
+    places = [line(size * n // (2 * PLACES), size) for n in range(PLACES)]
+    after, filtered = [], []
+    for place in places:
+        since = Filter(since=place.at * 1_000_000)
+        found = await archive.page(session.jid, since, limit=1)
+        after.append(mam.query(session, after=found.messages[0].id))
+        filtered.append(mam.query(session, peer=f"{place.peer}@{HOST}", start=place.at))
+    texts = {
+        "last": [mam.query(session, before="")],
+        "anywhere": after,
+        "with+start": filtered,
+    }
+    return {way: [fromstring(one)[0] for one in queries] for way, queries in texts.items()}  # noqa: S314
+
+
+async def _read(answerer: Mam, queries: list[Element], pages: int) -> float:
+    """Answer some queries in turn; return the CPU time of all threads."""
+    jid = f"{OWNER}@{HOST}"
+    exchange = Delegated(
+        component=COMPONENT,
+        host=HOST,
+        outer_id="outer",
+        delegation="urn:xmpp:delegation:1",
+        privilege="urn:xmpp:privilege:1",
+        asker=f"{jid}/phone",
+        addressee=jid,
+        requester=jid,
+        owner=jid,
+        id="inner",
+    )
+    begun = time.process_time()
+    for query in islice(cycle(queries), pages):
+        text = await answerer.answer("set", query, exchange)
+        text.encode()
+    return time.process_time() - begun

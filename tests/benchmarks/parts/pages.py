@@ -1,0 +1,184 @@
+"""Pages of 50 by MAM, of archives of several sizes, read in four ways."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
+
+from benchmarks import mam
+from benchmarks.contenders import ARCHIVES, Contender, F, Running
+from benchmarks.loading.archives import fill, owners
+from benchmarks.loading.dialogue import END, PEERS, STEP_SECONDS
+from benchmarks.mam import Page
+from benchmarks.plan import Plan
+from benchmarks.samples import Sample, of_turn, percentile
+from benchmarks.servers.ejabberd import HOST
+from benchmarks.usage import Meter, memory
+from benchmarks.workspace import Workspace
+from benchmarks.xmpp import Session, Unexpected, login
+
+PART = "pages"
+WARM_SECONDS = 0.2
+
+
+async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
+    """Fill all archives once, then give each contender its turn in every round."""
+    contenders = (*ARCHIVES, F)
+    for contender in contenders:
+        await fill(contender, space.kept(contender.key), plan.sizes)
+    for number in range(plan.rounds):
+        for contender in contenders:
+            with contender.start(space.kept(contender.key)) as server:
+                async for case, figures in _turn(plan, contender, server):
+                    yield of_turn(PART, contender.key, number, figures, case)
+
+
+async def _turn(
+    plan: Plan, contender: Contender, server: Running
+) -> AsyncIterator[tuple[str, dict[str, float]]]:
+    # The constant page is the same for every query.
+    sizes = plan.sizes[:1] if contender is F else plan.sizes
+    ways = {"last": last} if contender is F else WAYS
+    for size in sizes:
+        async with _clients(server.port, size, max(plan.clients)) as clients:
+            for way, begin in ways.items():
+                for count in plan.clients:
+                    reading = Reading(clients[:count], begin, size)
+                    await reading.run(WARM_SECONDS)
+                    figures = await _measured(reading, plan.page_seconds, server)
+                    yield case(way, None if contender is F else size, count), figures
+        yield f"after {size}", memory(server.pids)
+
+
+def case(way: str, size: int | None, clients: int) -> str:
+    """Return the name of a case; the constant page has no size."""
+    return f"{way}/{size or 'constant'}/{clients}"
+
+
+async def _measured(reading: Reading, seconds: float, server: Running) -> dict[str, float]:
+    meter = Meter(server.pids)
+    gc.disable()
+    elapsed = await reading.run(seconds)
+    gc.enable()
+    pages = len(reading.seconds)
+    spent = {f"cpu_ms_{name}": used * 1000 / pages for name, used in meter.spent().items()}
+    return {
+        "pages_per_second": pages / elapsed,
+        "page_p50_ms": percentile(reading.seconds, 50) * 1000,
+        "page_p99_ms": percentile(reading.seconds, 99) * 1000,
+        "messages_per_page": reading.messages / pages,
+        "others_cpu": meter.others(),
+        "cpu_ms": sum(spent.values()),
+        **spent,
+    }
+
+
+class Reading:
+    """Clients that read pages without a pause, each in its own way through its archive."""
+
+    def __init__(
+        self, clients: list[Session], begin: Callable[[Session, int, int], Walk], size: int
+    ) -> None:
+        self._walks = [
+            (client, begin(client, number, size)) for number, client in enumerate(clients)
+        ]
+        self.seconds: list[float] = []
+        self.messages = 0
+
+    async def run(self, seconds: float) -> float:
+        """Read for a while; return how long it was."""
+        self.seconds.clear()
+        self.messages = 0
+        begun = time.perf_counter()
+        await asyncio.gather(
+            *(self._read(client, walk, begun + seconds) for client, walk in self._walks)
+        )
+        return time.perf_counter() - begun
+
+    async def _read(self, client: Session, walk: Walk, until: float) -> None:
+        while (asked := time.perf_counter()) < until:
+            page = await mam.page(client, walk.query())
+            self.seconds.append(time.perf_counter() - asked)
+            self.messages += page.results
+            walk.heard(page)
+
+
+class Walk:
+    """The queries of one client, each of which may depend on the page before."""
+
+    def __init__(self, *queries: bytes, follow: Callable[[Page], bytes] | None = None) -> None:
+        """Ask the same queries in turn; or only the first, then what `follow` makes of a page."""
+        self._queries = cycle(queries)
+        self._follow = follow
+        self._next = next(self._queries)
+
+    def query(self) -> bytes:
+        """Return what to ask next."""
+        return self._next
+
+    def heard(self, page: Page) -> None:
+        """Take note of what came of it."""
+        if self._follow is None or page.is_complete:
+            self._next = next(self._queries)
+        else:
+            self._next = self._follow(page)
+
+
+def last(client: Session, number: int, size: int) -> Walk:
+    """The newest page, again and again."""
+    return Walk(mam.query(client, before=""))
+
+
+def back(client: Session, number: int, size: int) -> Walk:
+    """From the newest page to the oldest."""
+    return Walk(
+        mam.query(client, before=""), follow=lambda page: mam.query(client, before=page.first)
+    )
+
+
+def forward(client: Session, number: int, size: int) -> Walk:
+    """From the oldest page to the newest."""
+    return Walk(mam.query(client), follow=lambda page: mam.query(client, after=page.last))
+
+
+def with_start(client: Session, number: int, size: int) -> Walk:
+    """The messages with one of the others from some time on, then with the next one."""
+    queries = []
+    for n in range(PEERS):
+        peer = f"peer{(number + n) % PEERS}@{HOST}"
+        # In the older half, where even in the smallest archive a full page follows.
+        start = END - size * STEP_SECONDS * (PEERS + n + 1) // (2 * PEERS)
+        queries.append(mam.query(client, peer=peer, start=start))
+    return Walk(*queries)
+
+
+WAYS = {"last": last, "back": back, "forward": forward, "with+start": with_start}
+
+
+@asynccontextmanager
+async def _clients(port: int, size: int, count: int) -> AsyncIterator[list[Session]]:
+    users = cycle(owners(size))
+    async with AsyncExitStack() as stack:
+        clients = []
+        for number in range(count):
+            client = await login(port, next(users), f"client{number}")
+            stack.callback(client.close)
+            clients.append(client)
+        await _answering(clients[0])
+        yield clients
+
+
+async def _answering(client: Session) -> None:
+    """Wait until the archive is joined to its server."""
+    for _ in range(100):
+        try:
+            await mam.page(client, mam.query(client, before=""))
+        except Unexpected:
+            await asyncio.sleep(0.1)
+        else:
+            return
+    raise Unexpected("the archive answers no queries")

@@ -1,0 +1,45 @@
+"""Proving that what was sent is in the archives."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+from benchmarks import mam
+from benchmarks.xmpp import Session
+
+#: Time without a message more after which what is missing counts as lost.
+PATIENCE_SECONDS = 10.0
+POLL_SECONDS = 0.01
+
+
+async def complete(sessions: Sequence[Session], expected: Mapping[str, int]) -> tuple[float, int]:
+    """Wait until every archive has what is expected; return when it was so, and what is missing.
+
+    Archives that hold too much count as wrong by as much.
+    """
+    for session in sessions:
+        session.on_data = None
+    found = await asyncio.gather(*(_filled(s, expected.get(s.user, 0)) for s in sessions))
+    return max(at for at, _ in found), sum(abs(missing) for _, missing in found)
+
+
+async def _filled(session: Session, expected: int) -> tuple[float, int]:
+    seen, since = -1, time.perf_counter()
+    while True:
+        count = await mam.count(session)
+        now = time.perf_counter()
+        if count == expected:
+            return now, 0
+        if count != seen:
+            seen, since = count, now
+        elif now - since > PATIENCE_SECONDS:
+            return now, expected - count
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def differences(session: Session, ids: set[str]) -> int:
+    """Read a whole archive and return how many messages are missing, unknown or there twice."""
+    found = [id async for page in mam.walk(session) for id in page.message_ids]
+    return len(ids ^ set(found)) + len(found) - len(set(found))

@@ -1,0 +1,21 @@
+"""How long Muniment takes from its command until all its parts say that they are ready."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from benchmarks.contenders import D
+from benchmarks.plan import Plan
+from benchmarks.samples import Sample, of_turn
+from benchmarks.usage import memory
+from benchmarks.workspace import Workspace
+
+PART = "start"
+
+
+async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
+    """Start it some times beside an ejabberd that runs already."""
+    for number in range(plan.rounds):
+        with space.fresh(D.key) as folder, D.start(folder) as server:
+            figures = {"seconds": server.start_seconds, **memory(server.pids)}
+        yield of_turn(PART, D.key, number, figures)

@@ -1,0 +1,40 @@
+"""Putting results into docs/performance.md, between two marks, with plots beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.plots import plots
+from benchmarks.samples import Results
+from benchmarks.tables import tables
+
+BEGIN = "<!-- measured: begin (written by `python -m benchmarks publish`) -->"
+END = "<!-- measured: end -->"
+
+
+def publish(results: Results, page: Path) -> None:
+    """Write the plots and the results, and replace what is between the marks of the page."""
+    folder = page.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    drawn = plots(results)
+    for name, svg in drawn.items():
+        (folder / name).write_text(svg)
+    results.save(folder / "results.json")
+    page.write_text(inserted(page.read_text(), _section(results, folder.name, list(drawn))))
+
+
+def inserted(text: str, section: str) -> str:
+    """Return a page with a section between its marks. Raises ValueError where it has none."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError("the page has no marks to put the results between")
+    return f"{before}{BEGIN}\n\n{section}\n{END}{after}"
+
+
+def _section(results: Results, folder: str, images: list[str]) -> str:
+    machine = ", ".join(f"{name}: {value}" for name, value in results.machine.items())
+    rounds = ", ".join(f"{part} {plan['rounds']}" for part, plan in results.plan.items())
+    pictures = [f"![{name.removesuffix('.svg')}]({folder}/{name})\n" for name in images]
+    made = [table.markdown() for table in tables(results)]
+    return "\n".join([f"{machine}.\n", f"Rounds: {rounds}.\n", *made[:2], *pictures, *made[2:]])

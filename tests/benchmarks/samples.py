@@ -1,0 +1,102 @@
+"""What was measured: samples, and what is made of several of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One figure of one contender in one round."""
+
+    part: str
+    contender: str
+    case: str  #: what exactly was done, "" where a part has one case only
+    metric: str
+    value: float
+    round: int
+
+
+def of_turn(
+    part: str, contender: str, number: int, figures: Mapping[str, float], case: str = ""
+) -> list[Sample]:
+    """Return the samples of one contender's turn in a round."""
+    return [
+        Sample(part=part, contender=contender, case=case, metric=metric, value=value, round=number)
+        for metric, value in figures.items()
+    ]
+
+
+@dataclass
+class Results:
+    """All samples of a run, and where they were taken."""
+
+    machine: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+
+    def by_round(self, part: str, contender: str, case: str, metric: str) -> dict[int, float]:
+        """Return one figure of each round."""
+        return {
+            sample.round: sample.value
+            for sample in self.samples
+            if (sample.part, sample.contender, sample.case, sample.metric)
+            == (part, contender, case, metric)
+        }
+
+    def median(self, part: str, contender: str, case: str, metric: str) -> float | None:
+        """Return the median over the rounds."""
+        values = self.by_round(part, contender, case, metric).values()
+        return median(values) if values else None
+
+    def worst(self, part: str, contender: str, case: str, metric: str) -> float | None:
+        """Return the largest over the rounds."""
+        values = self.by_round(part, contender, case, metric).values()
+        return max(values) if values else None
+
+    def ratio(
+        self, part: str, metric: str, ours: tuple[str, str], theirs: tuple[str, str]
+    ) -> float | None:
+        """Return the median over the rounds of ours to theirs, each a contender and a case.
+
+        Both of one ratio are of the same round, so that what slows a whole round slows both.
+        """
+        mine = self.by_round(part, *ours, metric)
+        other = self.by_round(part, *theirs, metric)
+        rounds = [n for n in mine if other.get(n)]
+        return median(mine[n] / other[n] for n in rounds) if rounds else None
+
+    def cases(self, part: str) -> list[str]:
+        """Return the cases of a part, in the order they were first measured in."""
+        return list(dict.fromkeys(s.case for s in self.samples if s.part == part))
+
+    def replace(self, part: str, samples: Iterable[Sample]) -> None:
+        """Put in new samples of a part for those that were there."""
+        self.samples = [s for s in self.samples if s.part != part] + list(samples)
+
+    def save(self, path: Path) -> None:
+        """Write all of it as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [json.dumps(asdict(sample)) for sample in self.samples]
+        head = json.dumps({"machine": self.machine, "plan": self.plan}, indent=1)
+        body = ",\n  ".join(rows)
+        path.write_text(f'{head[:-2]},\n "samples": [\n  {body}\n ]\n}}\n')
+
+    @classmethod
+    def load(cls, path: Path) -> Results:
+        """Read what `save` wrote."""
+        read = json.loads(path.read_text())
+        samples = [Sample(**row) for row in read["samples"]]
+        return cls(machine=read["machine"], plan=read["plan"], samples=samples)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the smallest value that so many percent of all values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -1,0 +1,44 @@
+"""djabberd's shape of handler under gunicorn."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from support.ejabberd import ROOT
+from support.ports import LOOPBACK, answers, free_port
+from support.program import Program
+
+#: How it is usually run: one plain worker, or two with threads.
+WORKERS = {
+    "1 worker, sync": ("--workers", "1", "--worker-class", "sync"),
+    "2 workers, 4 threads each": ("--workers", "2", "--worker-class", "gthread", "--threads", "4"),
+}
+
+
+class Gunicorn(Program):
+    """The application of `servers.djabberd` on an SQLite file."""
+
+    def __init__(self, folder: Path, database: Path, workers: str) -> None:
+        super().__init__("gunicorn", folder / "gunicorn.log")
+        self.port = free_port()
+        self._folder = folder
+        self._database = database
+        self._workers = workers
+
+    def start(self) -> None:
+        """Start, and return when it takes connections."""
+        listen = ["--bind", f"{LOOPBACK}:{self.port}", "--keep-alive", "75"]
+        self.launch(
+            [
+                *(sys.executable, "-m", "gunicorn", *listen, *WORKERS[self._workers]),
+                "benchmarks.servers.djabberd:application",
+            ],
+            cwd=self._folder,
+            environment={
+                "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
+                "DJABBERD_DATABASE": str(self._database),
+            },
+        )
+        self.wait_until(lambda: answers(self.port), "takes connections")

@@ -1,0 +1,172 @@
+"""Results as tables: one set of rows, for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.contenders import ARCHIVES, BY_KEY, D
+from benchmarks.goals import outcomes
+from benchmarks.samples import Results
+
+#: In place of a figure that there is not.
+NONE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A title, the names of the columns, and rows as they are shown."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def terminal(self) -> str:
+        """Return it in columns of equal width."""
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        lines = (
+            "  ".join(
+                cell.rjust(width) if place else cell.ljust(width)
+                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in (self.head, *self.rows)
+        )
+        return "\n".join([self.title, "-" * len(self.title), *lines, ""])
+
+    def markdown(self) -> str:
+        """Return it as a Markdown table below a heading."""
+        rule = ["---", *("---:" for _ in self.head[1:])]
+        lines = ("| " + " | ".join(row) + " |" for row in (self.head, rule, *self.rows))
+        return "\n".join([f"### {self.title}", "", *lines, ""])
+
+
+def tables(results: Results) -> list[Table]:
+    """Return what there is to show: goals and ratios first, then this machine's own figures."""
+    made = [_goals(results), _ratios(results), *_absolute(results)]
+    return [table for table in made if table.rows]
+
+
+def number(value: float | None) -> str:
+    """Return a figure with as many digits as mean something."""
+    if value is None:
+        return NONE
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _goals(results: Results) -> Table:
+    rows = [
+        (
+            one.goal,
+            one.wanted,
+            NONE if one.measured is None else f"{number(one.measured)}{one.unit}",
+            "not measured" if one.measured is None else "met" if one.is_met else "not met",
+        )
+        for one in outcomes(results)
+    ]
+    return Table("Goals", ("goal", "wanted", "measured", ""), rows)
+
+
+def _ratios(results: Results) -> Table:
+    """Muniment to each peer: how many times as much it does in a second."""
+    peers = [contender for contender in ARCHIVES if contender is not D]
+    rows = []
+    for part, metric in (("ingest", "messages_per_second"), ("pages", "pages_per_second")):
+        for case in results.cases(part):
+            ratios = [
+                results.ratio(part, metric, (D.key, case), (peer.key, case)) for peer in peers
+            ]
+            if any(ratio is not None for ratio in ratios):
+                cells = [f"{number(r)} x" if r is not None else NONE for r in ratios]
+                rows.append((f"{part} {case}".strip(), *cells))
+    head = ("Muniment to", *(peer.name for peer in peers))
+    return Table("Ratios of the same rounds (more is better for Muniment)", head, rows)
+
+
+#: Part, title, and metrics with their names: the absolute tables.
+_PARTS = (
+    (
+        "ingest",
+        "Ingest, 200 messages under way",
+        {
+            "messages_per_second": "messages/s",
+            "delivery_p50_ms": "p50 ms",
+            "delivery_p99_ms": "p99 ms",
+            "behind_seconds": "behind s",
+            "lost": "lost",
+            "cpu_seconds_per_1000": "CPU s/1000",
+        },
+    ),
+    ("delivery", "Delivery at 100 messages/s", {"p50_ms": "p50 ms", "p99_ms": "p99 ms"}),
+    (
+        "burst",
+        "Burst",
+        {"messages_per_second": "messages/s", "behind_seconds": "behind s", "lost": "lost"},
+    ),
+    (
+        "pages",
+        "MAM pages of 50: way/archive/clients",
+        {
+            "pages_per_second": "pages/s",
+            "page_p50_ms": "p50 ms",
+            "page_p99_ms": "p99 ms",
+            "cpu_ms": "CPU ms",
+            "cpu_ms_muniment": "of it Muniment",
+        },
+    ),
+    (
+        "http",
+        "HTTP pages of 50",
+        {"pages_per_second": "pages/s", "page_p50_ms": "p50 ms", "cpu_ms": "CPU ms"},
+    ),
+    ("inside", "A page inside our process: way/archive", {"cpu_ms": "CPU ms"}),
+    ("start", "Start of Muniment", {"seconds": "s", "rss_muniment": "RSS MiB"}),
+)
+
+
+def _absolute(results: Results) -> Iterator[Table]:
+    for part, title, metrics in _PARTS:
+        rows = [row for row in _rows(results, part, list(metrics)) if set(row[1:]) != {NONE}]
+        yield Table(f"{title} (this machine, noise included)", ("", *metrics.values()), rows)
+    yield Table(
+        "Other work on the machine (share of all its processors, noise to be small)",
+        ("part", "median", "most"),
+        list(_noise(results)),
+    )
+    yield Table("Memory (MiB, most of all rounds)", ("", "RSS", "PSS"), list(_memory(results)))
+
+
+def _rows(results: Results, part: str, metrics: Sequence[str]) -> Iterator[Sequence[str]]:
+    for case in results.cases(part):
+        for contender in dict.fromkeys(s.contender for s in results.samples if s.part == part):
+            cells = [number(results.median(part, contender, case, m)) for m in metrics]
+            yield (f"{case} {_name(contender)}".strip(), *cells)
+
+
+def _noise(results: Results) -> Iterator[Sequence[str]]:
+    shares: dict[str, list[float]] = {}
+    for sample in results.samples:
+        if sample.metric == "others_cpu":
+            shares.setdefault(sample.part, []).append(sample.value)
+    for part, values in shares.items():
+        yield part, f"{median(values):.0%}", f"{max(values):.0%}"
+
+
+def _memory(results: Results) -> Iterator[Sequence[str]]:
+    seen = dict.fromkeys(
+        (s.part, s.contender, s.case, s.metric.removeprefix("rss_"))
+        for s in results.samples
+        if s.metric.startswith("rss_")
+    )
+    for part, contender, case, process in seen:
+        figures = [
+            results.worst(part, contender, case, f"{kind}_{process}") for kind in ("rss", "pss")
+        ]
+        label = f"{part} {case}".strip()
+        yield f"{label}: {_name(contender)}, {process}", *map(number, figures)
+
+
+def _name(contender: str) -> str:
+    return BY_KEY[contender].name if contender in BY_KEY else contender

@@ -1,0 +1,93 @@
+"""CPU time and memory of programs with all their children, read from /proc."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_MIB = 1024  # /proc counts in KiB
+
+_MACHINE, _OURSELVES = "the machine", "ourselves"
+
+
+class Meter:
+    """What some programs, and all others on the machine, spend from now on."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = pids
+        self._before = self._read()
+        self._begun = time.perf_counter()
+
+    def spent(self) -> dict[str, float]:
+        """Return the CPU seconds of each program."""
+        now = self._read()
+        return {name: now[name] - self._before[name] for name in self._pids}
+
+    def others(self) -> float:
+        """Return the share of the machine that neither the programs nor we had: noise."""
+        now = self._read()
+        spent = {name: after - self._before[name] for name, after in now.items()}
+        ours = sum(spent.values()) - spent[_MACHINE]
+        elapsed = time.perf_counter() - self._begun
+        return max(0.0, spent[_MACHINE] - ours) / elapsed / (os.cpu_count() or 1)
+
+    def _read(self) -> dict[str, float]:
+        seconds = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+        return seconds | {_MACHINE: sum(busy_seconds()), _OURSELVES: time.process_time()}
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a program, its children, and those of them that have ended."""
+    return sum(sum(map(int, _stat(one)[11:15])) for one in family(pid)) / _TICKS
+
+
+def memory(pids: Mapping[str, int]) -> dict[str, float]:
+    """Return the resident memory of some programs with their children, in MiB.
+
+    `rss` counts what several processes share once for each, `pss` once in all.
+    """
+    return {
+        f"{kind.lower()}_{name}": sum(_rollup(one, kind) for one in family(pid)) / _MIB
+        for name, pid in pids.items()
+        for kind in ("Rss", "Pss")
+    }
+
+
+def family(pid: int) -> Iterator[int]:
+    """Return a process and all that descend from it."""
+    children = defaultdict(list)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            children[int(fields[1])].append(int(entry.name))
+    waiting = [pid]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting += children[one]
+
+
+def busy_seconds() -> tuple[float, float]:
+    """Return the CPU time that the machine has spent working, and that was taken from it."""
+    fields = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _, _, irq, softirq, steal = fields
+    return (user + nice + system + irq + softirq) / _TICKS, steal / _TICKS
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields behind the command, from the state on; none when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _rollup(pid: int, kind: str) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")), 0)

@@ -1,0 +1,149 @@
+"""A raw XMPP client that finds what it needs by searching bytes, so that it costs little."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from typing import cast
+
+from support.ports import LOOPBACK
+
+from benchmarks.servers.ejabberd import HOST
+
+PASSWORD = "benchmark"
+ANSWER_SECONDS = 60.0
+
+_OPEN = (
+    "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
+    "xmlns:stream='http://etherx.jabber.org/streams' version='1.0' xml:lang='en' to='{host}'>"
+)
+
+
+class Unexpected(Exception):
+    """The server said something else than it was expected to."""
+
+
+class Session(asyncio.Protocol):
+    """One stream of one user. While `on_data` is set it hears all that arrives."""
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+        self.jid = f"{user}@{HOST}"
+        self.on_data: Callable[[bytes], None] | None = None
+        self._buffer = bytearray()
+        self._token = b""
+        self._found: asyncio.Future[bytes] | None = None
+        self._is_writable = asyncio.Event()
+        self._is_writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.on_data is not None:
+            self.on_data(data)
+            return
+        looked = max(0, len(self._buffer) - len(self._token))
+        self._buffer += data
+        self._look(looked)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._found is not None and not self._found.done():
+            self._found.set_exception(Unexpected(f"{self.user}: the connection is lost"))
+
+    def pause_writing(self) -> None:
+        self._is_writable.clear()
+
+    def resume_writing(self) -> None:
+        self._is_writable.set()
+
+    def send(self, data: bytes) -> None:
+        """Send at once."""
+        self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait while the server takes what is sent more slowly than it is sent."""
+        await self._is_writable.wait()
+
+    async def ask(self, data: bytes, token: bytes) -> bytes:
+        """Send, and return what arrives up to the end of a token."""
+        self._transport.write(data)
+        return await self.until(token)
+
+    async def until(self, token: bytes) -> bytes:
+        """Return what arrives up to the end of a token."""
+        self._token = token
+        self._found = asyncio.get_running_loop().create_future()
+        self._look(0)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await self._found
+
+    def _look(self, start: int) -> None:
+        if self._found is None or self._found.done():
+            return
+        place = self._buffer.find(self._token, start)
+        if place >= 0:
+            end = place + len(self._token)
+            answer = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            self._found.set_result(answer)
+
+    def close(self) -> None:
+        """Leave."""
+        self.on_data = None
+        self._transport.write(b"</stream:stream>")
+        self._transport.close()
+
+
+async def login(port: int, user: str, resource: str = "bench") -> Session:
+    """Return a session of a user who has an account."""
+    session = await _connected(port, user)
+    secret = base64.b64encode(f"\0{user}\0{PASSWORD}".encode()).decode()
+    await _expect(
+        session,
+        f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>",
+        b"urn:ietf:params:xml:ns:xmpp-sasl",
+        wanted=b"<success",
+    )
+    await session.ask(_OPEN.format(host=HOST).encode(), b"</stream:features>")
+    bind = (
+        "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+        f"<resource>{resource}</resource></bind></iq>"
+    )
+    await _expect(session, bind, b"</iq>", wanted=b"result")
+    session.send(b"<presence/>")
+    # What comes of the presence has come before this answer.
+    ping = f"<iq type='get' id='ping' to='{HOST}'><ping xmlns='urn:xmpp:ping'/></iq>"
+    await session.ask(ping.encode(), b"id='ping'")
+    return session
+
+
+async def register(port: int, user: str) -> None:
+    """Make an account (XEP-0077)."""
+    session = await _connected(port, user)
+    request = (
+        "<iq type='set' id='register'><query xmlns='jabber:iq:register'>"
+        f"<username>{user}</username><password>{PASSWORD}</password></query></iq>"
+    )
+    session.send(request.encode())
+    answer = await session.until(b">")
+    while b"id='register'" not in answer:
+        answer = await session.until(b">")
+    session.close()
+    if b"type='result'" not in answer:
+        raise Unexpected(f"{user}: no account: {answer!r}")
+
+
+async def _connected(port: int, user: str) -> Session:
+    loop = asyncio.get_running_loop()
+    _, session = await loop.create_connection(lambda: Session(user), LOOPBACK, port)
+    await session.ask(_OPEN.format(host=HOST).encode(), b"</stream:features>")
+    return session
+
+
+async def _expect(session: Session, request: str, token: bytes, *, wanted: bytes) -> None:
+    answer = await session.ask(request.encode(), token)
+    if wanted not in answer:
+        raise Unexpected(f"{session.user}: {answer!r}")

@@ -1,0 +1,50 @@
+"""ejabberd and Muniment together, as an installation has them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from support.ejabberd import Account, Ejabberd
+from support.muniment import Muniment, Options
+from support.raw import Client
+
+
+@dataclass(frozen=True)
+class Server:
+    """What an installation consists of."""
+
+    ejabberd: Ejabberd
+    muniment: Muniment
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path, options: Options | None = None) -> Iterator[Self]:
+        """Run both in a folder, Muniment with further options."""
+        with (
+            Ejabberd(folder / "ejabberd") as ejabberd,
+            Muniment(folder / "muniment", ejabberd, options=options) as muniment,
+        ):
+            yield cls(ejabberd, muniment)
+
+    def accounts(self, *names: str) -> list[Account]:
+        """Make accounts nobody has used before: "bob" on the first host, "bob@2" on the second."""
+        made = [self._account(*name.split("@")) for name in names]
+        self.ejabberd.register(*made)
+        return made
+
+    def account(self, name: str) -> Account:
+        """Make one of them."""
+        return self.accounts(name)[0]
+
+    def client(self, account: Account, resource: str = "phone") -> Client:
+        """Return a raw client, for `async with`."""
+        return Client(account, self.ejabberd.ports.c2s, resource)
+
+    def _account(self, name: str, number: str = "1") -> Account:
+        host = self.ejabberd.hosts[int(number) - 1]
+        return Account(f"{name}-{secrets.token_hex(3)}", host, secrets.token_hex(8))
