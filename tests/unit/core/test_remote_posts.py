@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from component.core.errors import BadRequest
-from component.core.remote_posts import Post, entry_of
+from component.core.remote_posts import Post, body_of, entry_of
 from component.core.stanza import parse
 from component.xmpp.addresses import Addresses
 from storage.rows import Direction, Entry
@@ -155,3 +155,34 @@ def test_the_time_of_a_row_is_in_microseconds() -> None:
 def test_no_other_archive_is_reached_by_a_strange_name(username: str) -> None:
     with pytest.raises(BadRequest, match=r"^username: "):
         entry(addressed("bob@example.org", "alice@example.org"), username=username)
+
+
+@pytest.mark.parametrize(
+    ("inside", "text"),
+    [
+        ("<body>hello</body>", "hello"),
+        ("<x xmlns='urn:x'/><body>hello</body>", "hello"),
+        ("<body>hello</body><x xmlns='urn:x'/>", "hello"),
+        (
+            "<body>&lt;&amp;&gt; &quot;it&apos;s&quot; &amp;lt; \U0001f600</body>",
+            '<&> "it\'s" &lt; \U0001f600',
+        ),
+        ("<body>one&#13;two&#x1F600;</body>", "one\rtwo\U0001f600"),
+        ("<body>one\r\ntwo</body>", "one\ntwo"),
+        ("<body><![CDATA[</body></message>]]></body>", "</body></message>"),
+        ("<body>first</body><body>second</body>", "first"),
+        ("<body xml:lang='en'>first</body><body>second</body>", "first"),
+        ("<x xmlns='urn:x'><body>inner</body></x><body>own</body>", "own"),
+        ("<x xmlns='urn:x'><body>inner</body></x>", None),
+        ("<x xmlns='urn:x'><message><body>inner</body></message></x>", None),
+        ("<body xmlns='urn:x'>foreign</body>", None),
+        ("<body/>", ""),
+        ("<body></body>", ""),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("namespace", [" xmlns='jabber:client'", ""])
+def test_the_text_of_a_message_is_its_own_first_body(
+    inside: str, text: str | None, namespace: str
+) -> None:
+    assert body_of(f"<message{namespace}>{inside}</message>") == text
