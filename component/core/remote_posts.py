@@ -23,8 +23,10 @@ GROUPCHAT = "groupchat"
 #: Where ejabberd keeps the rooms of a virtual host unless it is told otherwise.
 ROOMS = "conference."
 
-#: The only body, behind all else, in which every reference is one of the five that XML has.
-_LAST_BODY = re.compile(r"<body>(?P<text>[^<&\r]*(?:&(?!#)[^<&\r]*)*)</body></message>\Z")
+#: Text in which every reference is one of the five that XML has.
+_TEXT = r"<body>(?P<text>[^<&\r]*(?:&(?!#)[^<&\r]*)*)</body>"
+_FIRST = re.compile(rf"<message(?:\s+[^\s=]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s*>{_TEXT}")
+_LAST = re.compile(rf"{_TEXT}</message>\Z")
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
 
 
@@ -113,8 +115,9 @@ def naming(field: str) -> Iterator[None]:
 
 def body_of(xml: str) -> str | None:
     """Return the text of a stored stanza, None without one."""
-    # Servers put it last, and then it can be cut out: a page has fifty of them.
-    if match := _LAST_BODY.match(xml, max(xml.find("<body"), 0)):
+    # First or last, as clients and servers put it, it can be cut out: a page has fifty of them.
+    match = _FIRST.match(xml) or _LAST.match(xml, max(xml.find("<body"), 0))
+    if match:
         return unescape(match["text"], _QUOTES)
     message = parse_xml(xml.encode(), keep_depth=1)
     # COMPAT: ejabberd before 17 takes the namespace out of the stanzas it passes on.

@@ -7,7 +7,8 @@ from hashlib import blake2b
 
 from component.core.errors import BadRequest
 from component.core.times import parse_time
-from component.core.xml import Element, Malformed, cut, standalone
+from component.core.wellformed import standalone
+from component.core.xml import Element, Malformed, cut
 from component.core.xml import parse as parse_xml
 
 NS_CLIENT = "jabber:client"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from component.core.errors import BadRequest
 
@@ -41,5 +42,11 @@ def parse_time(text: str) -> int:
 
 def format_time(at: int) -> str:
     """Return a time as a DateTime with six digits and Z."""
-    moment = _EPOCH + timedelta(microseconds=at)
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    seconds, fraction = divmod(at, 1_000_000)
+    return f"{_second(seconds)}.{fraction:06d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """Return a time without its fraction; those on a page are often of few seconds."""
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()

@@ -8,12 +8,9 @@ on (a client may declare a prefix on its own stream header, which is not forward
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from typing import NoReturn
 from xml.parsers import expat
-
-NS_XML = "http://www.w3.org/XML/1998/namespace"
 
 #: A piece of markup that goes on for this many times the size of a stanza has no end.
 ENDLESS = 16
@@ -21,17 +18,9 @@ ENDLESS = 16
 _START_TAG = re.compile(
     rb"<[^\s/>]+(?:\s+[^\s=/>]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s*(?P<closed>/?)>"
 )
-_NAME = re.compile(rb"<[^\s/>?!][^\s/>]*")
 
 #: Bytes that UTF-8 never has, or XML in it; expat would take the text for UTF-16 by them.
 _FOREIGN = (b"\0", b"\xfe", b"\xff")
-
-#: What expat puts between namespace and name, so a namespace must not have it. ejabberd's parser
-#: has the same: what it would refuse is refused here, and all else that users send it is not.
-_SEPARATOR = "\n"
-
-_UNBOUND = expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]
-_PREDECLARED = ("xml", "xmlns")
 
 
 class Malformed(Exception):
@@ -55,8 +44,10 @@ class Element:
         self.default: str = attributes.get("xmlns", inherited)
         #: namespaces of prefixes as they were declared, the nearest declarations first
         self.scopes: tuple[dict[str, str], ...] = parent.scopes if parent else ()
-        if declared := _declared(attributes):
-            self.scopes = (declared, *self.scopes)
+        for attribute in attributes:
+            if attribute.startswith("xmlns:"):
+                self.scopes = (declared(attributes), *self.scopes)
+                break
         prefix, colon, local = name.partition(":")
         if colon:
             known = (scope[prefix] for scope in self.scopes if prefix in scope)
@@ -88,7 +79,7 @@ class Element:
         return "".join(child for child in self.children if isinstance(child, str))
 
 
-def _declared(attributes: dict[str, str]) -> dict[str, str]:
+def declared(attributes: dict[str, str]) -> dict[str, str]:
     """Return the namespaces of the prefixes that the attributes of an element declare."""
     return {name[6:]: ns for name, ns in attributes.items() if name.startswith("xmlns:")}
 
@@ -104,23 +95,27 @@ class Parser:
         max_bytes: int,
         max_depth: int,
         keep_depth: int,
+        unwanted: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         """`on_element` hears each whole element, with its bytes.
 
         Elements of more than `max_bytes`, or with children deeper than `max_depth`, are left out
         and counted in `skipped`: users make them, and users must not be able to end the stream.
-        Children deeper than `keep_depth` are read, but only their bytes are kept.
+        Children deeper than `keep_depth` are read, but only their bytes are kept. Where a child at
+        that depth is an `unwanted` one, by namespace and name, all of the element is left out.
         """
         self._on_element = on_element
         self._level = level
         self._max_bytes = max_bytes
         self._max_depth = max_depth
-        self._keep_depth = keep_depth
+        self._keep_depth = min(keep_depth, max_depth)
+        self._unwanted = unwanted
         self._buffer = bytearray()
         self._base = 0  # place of the first buffered byte in the input
         self._depth = 0
         self._open: list[Element] = []  # from `level` on
         self._skipping = False
+        self._is_too_much = False  # why it is skipped
         self._silent = 0  # bytes that made no event yet
         self.root: Element | None = None  #: the root of `level` 1, once its start tag was read
         self.is_closed = False  #: whether the root of `level` 1 has ended
@@ -154,8 +149,8 @@ class Parser:
         self._silent = 0 if self._expat.CurrentByteIndex != seen else self._silent + len(data)
         if self._silent > self._max_bytes * ENDLESS:
             raise Malformed("a piece of markup has no end")
-        if self._open and len(self._buffer) > self._max_bytes:
-            self._skipping = True
+        if self._open and not self._skipping and len(self._buffer) > self._max_bytes:
+            self._skipping = self._is_too_much = True
         if self._skipping:
             self._forget(self._base + len(self._buffer))
         elif not self._open:
@@ -170,12 +165,12 @@ class Parser:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         depth = self._depth
         self._depth = depth + 1
+        if depth > self._keep_depth or self._skipping:
+            if depth > self._max_depth:
+                self._skipping = self._is_too_much = True
+            return
         if depth < self._level:
             self.root = Element(name, attributes, None, self._expat.CurrentByteIndex)
-            return
-        if depth > self._max_depth:
-            self._skipping = True
-        if depth > self._keep_depth or self._skipping:
             return
         parent = self._open[-1] if self._open else self.root
         element = Element(name, attributes, parent, self._expat.CurrentByteIndex)
@@ -184,6 +179,8 @@ class Parser:
         elif parent is not None:
             parent.children.append(element)
         self._open.append(element)
+        if depth == self._keep_depth and (element.ns, element.name) in self._unwanted:
+            self._skipping = True
 
     def _end(self, name: str) -> None:
         self._depth -= 1
@@ -192,9 +189,9 @@ class Parser:
             self.is_closed = True
         elif self._skipping:
             if depth == self._level:
+                self.skipped += self._is_too_much
                 self._open.clear()
-                self._skipping = False
-                self.skipped += 1
+                self._skipping = self._is_too_much = False
         elif depth <= self._keep_depth:
             element = self._open.pop()
             element.end = self._place_behind(element)
@@ -241,64 +238,6 @@ def parse(text: bytes, *, keep_depth: int = 8) -> Element:
     )
     parser.feed(text, final=True)
     return found[0]
-
-
-def standalone(raw: bytes) -> bytes:
-    """Return an element as a well-formed document, declaring the prefixes that it lacks.
-
-    Raises Malformed where more is wrong with it than that.
-    """
-    trouble = _trouble(raw)
-    if trouble == _UNBOUND:
-        raw = _declaring(raw, _undeclared(raw))
-        # An error may have stood behind the first prefix.
-        trouble = _trouble(raw)
-    if trouble is not None:
-        raise Malformed(expat.errors.messages[trouble])
-    return raw
-
-
-def _trouble(raw: bytes) -> int | None:
-    """Return what is wrong with a document, as expat numbers it."""
-    try:
-        expat.ParserCreate("utf-8", namespace_separator=_SEPARATOR).Parse(raw, True)
-    except expat.ExpatError as error:
-        return error.code
-    return None
-
-
-def _undeclared(raw: bytes) -> set[str]:
-    """Return the prefixes that an element or any in it uses without a declaration."""
-    lacking: set[str] = set()
-    known = Counter(_PREDECLARED)
-    scopes: list[dict[str, str]] = []
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        scopes.append(_declared(attributes))
-        known.update(scopes[-1].keys())
-        used = (n.partition(":")[0] for n in (name, *attributes) if ":" in n)
-        lacking.update(prefix for prefix in used if not known[prefix])
-
-    def end(_: str) -> None:
-        known.subtract(scopes.pop().keys())
-
-    parser = expat.ParserCreate("utf-8")
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    try:
-        parser.Parse(raw, True)
-    except expat.ExpatError as error:
-        raise Malformed(expat.errors.messages[error.code]) from error
-    return lacking
-
-
-def _declaring(raw: bytes, prefixes: set[str]) -> bytes:
-    """Return an element with declarations of these prefixes added to its start tag."""
-    name = _NAME.match(raw)
-    if name is None:
-        raise Malformed("does not begin with an element")
-    declarations = "".join(f" xmlns:{p}='urn:muniment:undeclared:{p}'" for p in sorted(prefixes))
-    return raw[: name.end()] + declarations.encode() + raw[name.end() :]
 
 
 def _refuse(*_: object) -> NoReturn:

@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from component.core.errors import BadRequest
-from component.core.xml import Element, Malformed, Parser, standalone
+from component.core.wellformed import standalone
+from component.core.xml import Element, Malformed, Parser
 from component.xmpp.addresses import Addresses
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ NS_FORWARD = "urn:xmpp:forward:0"
 
 #: stream, outer stanza, forwarded, copied stanza, its payloads
 KEPT_DEPTH = 4
+
+#: Payloads of copied stanzas that are no news: each result of ours comes back to us as a copy.
+UNWANTED = frozenset({("urn:xmpp:mam:2", "result")})
 
 
 class Gate:
@@ -47,6 +51,7 @@ class Gate:
             max_bytes=max_bytes,
             max_depth=max_depth,
             keep_depth=KEPT_DEPTH,
+            unwanted=UNWANTED,
         )
         self._has_header = False
         self._is_open = False

@@ -15,7 +15,6 @@ from component.core.ingest import Ingest
 from component.core.stanza import NS_CLIENT, Stanza, read
 from component.core.times import now
 from component.core.xml import Element, Malformed, cut
-from component.xmpp import mam
 from component.xmpp.addresses import Addresses
 from component.xmpp.gate import NS_FORWARD
 
@@ -38,8 +37,7 @@ class ServiceLog:
             return
         forwarded = outer.child(NS_FORWARD, "forwarded")
         message = forwarded and forwarded.child(NS_CLIENT, "message")
-        # Pages come back to us as copies, one a result: nothing more is done about them.
-        if not message or message.child(mam.NS, "result"):
+        if not message:
             return
         inner, at = cut(raw, outer, message), now()
         if message.get("id") and self._ingest.is_repeat(inner, at):

@@ -10,7 +10,8 @@ from xml.sax.saxutils import escape
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from component.core.xml import Element, Malformed, Parser, cut, parse, standalone
+from component.core.wellformed import standalone
+from component.core.xml import Element, Malformed, Parser, cut, parse
 
 CHARACTERS = st.characters(
     codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from component.core.xml import ENDLESS, Element, Malformed, Parser, cut, parse, standalone
+from component.core.wellformed import standalone
+from component.core.xml import ENDLESS, Element, Malformed, Parser, cut, parse
 
 STREAM = b"<stream:stream xmlns='ns' xmlns:stream='s' xmlns:p='urn:p'>"
 
@@ -216,6 +217,24 @@ def test_an_element_is_whole_however_little_of_it_is_kept(raw: bytes, keep_depth
     heard = Heard(keep_depth=keep_depth).feed(STREAM + raw + raw)
 
     assert heard.raws == [raw, raw]
+
+
+def test_an_element_with_an_unwanted_child_is_left_out_and_the_next_one_passes() -> None:
+    found: list[bytes] = []
+    parser = Parser(
+        lambda _, raw: found.append(raw),
+        level=1,
+        max_bytes=1000,
+        max_depth=10,
+        keep_depth=2,
+        unwanted=frozenset({("urn:x", "dull")}),
+    )
+    dull = b"<a><dull xmlns='urn:x'><b/></dull><c/></a>"
+    wanted = [b"<a><dull/></a>", b"<a><b><dull xmlns='urn:x'/></b></a>", b"<dull xmlns='urn:x'/>"]
+    parser.feed(b"<stream>" + dull + b"".join(wanted) + dull)
+
+    assert found == wanted
+    assert parser.skipped == 0
 
 
 def test_skipped_bytes_are_not_kept_in_memory() -> None:
