@@ -1,22 +1,5 @@
 """A component connected to a server that the test plays."""
 
-from __future__ import annotations
+from support.wire_fixtures import no_certificates, wire
 
-import os
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-from support.wire import Wire, open_wire
-
-
-@pytest.fixture(autouse=True)
-def no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare slixmpp the reading of all certificates of the machine: no stream here has TLS."""
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-
-
-@pytest.fixture
-async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
-    async with open_wire(tmp_path) as opened:
-        yield opened
+__all__ = ["no_certificates", "wire"]

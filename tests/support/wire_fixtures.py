@@ -1,0 +1,23 @@
+"""What a test of the component on a stream is given: used by the conftest of each such folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.wire import Wire, open_wire
+
+
+@pytest.fixture(autouse=True)
+def no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare slixmpp the reading of all certificates of the machine: no stream here has TLS."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+
+
+@pytest.fixture
+async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
+    async with open_wire(tmp_path) as opened:
+        yield opened
