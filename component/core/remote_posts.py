@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
 from xml.sax.saxutils import escape, quoteattr, unescape
 
 from component.core.errors import BadRequest
 from component.core.jids import bare, domain, local, resource
 from component.core.ports import Jids
-from component.core.stanza import NS_CLIENT, ORIGIN_BYTES, Stanza, parse
+from component.core.stanza import NS_CLIENT, Stanza, digest_of, parse
 from component.core.times import parse_time
 from component.core.xml import parse as parse_xml
 from storage.rows import Direction, Entry
@@ -204,8 +203,5 @@ def _built(message: _Message, body: str) -> Stanza:
 def _origin(message: _Message, at: int, said: str) -> bytes:
     """Return what makes a repeated request the same message."""
     peer = bare(message.other)
-    digest = blake2b(digest_size=ORIGIN_BYTES)
-    for part in ("remote-data", peer, str(at), message.kind, message.direction.value, said):
-        encoded = part.encode()
-        digest.update(b"%d:%b" % (len(encoded), encoded))
-    return digest.digest()
+    what = ("remote-data", peer, str(at), message.kind, message.direction.value, said)
+    return digest_of(part.encode() for part in what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -45,11 +46,7 @@ class Stanza:
         `slot` stands in for the id of a message that has none.
         """
         what = (self.sender, recipient, self.id, "" if slot is None else str(slot))
-        key = blake2b(self.digest, digest_size=ORIGIN_BYTES)
-        for part in what:
-            encoded = part.encode()
-            key.update(b"%d:%b" % (len(encoded), encoded))
-        return key.digest()
+        return digest_of([part.encode() for part in what], self.digest)
 
     @property
     def xml(self) -> str:
@@ -88,6 +85,14 @@ def parse(text: str) -> Stanza:
     return read(element, raw[element.start : element.end])
 
 
+def digest_of(parts: Iterable[bytes], before: bytes = b"") -> bytes:
+    """Return ORIGIN_BYTES that stand for these parts in their order, behind what came before."""
+    digest = blake2b(before, digest_size=ORIGIN_BYTES)
+    for part in parts:
+        digest.update(b"%d:%b" % (len(part), part))
+    return digest.digest()
+
+
 def _digest(element: Element, raw: bytes) -> bytes:
     # Sorted, because servers move children about while they add theirs.
     said = sorted(
@@ -95,10 +100,7 @@ def _digest(element: Element, raw: bytes) -> bytes:
         for child in element.elements
         if (child.ns, child.name) not in _ADDED
     )
-    digest = blake2b(digest_size=ORIGIN_BYTES)
-    for child in said:
-        digest.update(b"%d:%b" % (len(child), child))
-    return digest.digest()
+    return digest_of(said)
 
 
 def _delays(children: list[Element]) -> list[tuple[str, int]]:

@@ -11,8 +11,9 @@ from xml.etree.ElementTree import Element
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core import jids
+from component.core.stanza import NS_CLIENT
 from component.xmpp.addresses import Addresses
-from component.xmpp.exchange import NS_CLIENT, Delegated
+from component.xmpp.exchange import Delegated
 from component.xmpp.gate import NS_FORWARD
 from component.xmpp.privilege import Privileges
 

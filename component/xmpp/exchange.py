@@ -12,10 +12,9 @@ from xml.sax.saxutils import quoteattr
 
 from component.core import jids
 from component.core.errors import Refused
+from component.core.stanza import NS_CLIENT
 from component.xmpp.errors import error_xml
 from component.xmpp.gate import NS_FORWARD
-
-NS_CLIENT = "jabber:client"
 
 #: The server must neither keep a result for later nor copy it to other clients of the user.
 HINTS = "<no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/>"

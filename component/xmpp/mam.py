@@ -15,15 +15,15 @@ from component.core import jids
 from component.core.errors import BadRequest, NotImplementedHere
 from component.core.history import Answer, History, Query
 from component.core.ports import Jids
+from component.core.stanza import NS_CLIENT, NS_DELAY
 from component.core.times import format_time, parse_time
-from component.xmpp.exchange import NS_CLIENT, Exchange
+from component.xmpp.exchange import Exchange
 from component.xmpp.gate import NS_FORWARD
 from storage.rows import Filter, Stored
 
 NS = "urn:xmpp:mam:2"
 NS_RSM = "http://jabber.org/protocol/rsm"
 NS_FORM = "jabber:x:data"
-NS_DELAY = "urn:xmpp:delay"
 
 QUERY = f"{{{NS}}}query"
 
