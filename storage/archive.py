@@ -1,70 +1,20 @@
-"""The archive store: SQL beside its method, in the subset that SQLite and PostgreSQL share."""
+"""The archive store: what is read of archives, and the transaction around what is written."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
+from storage.appending import Appending
+from storage.conversations import listed
+from storage.counts import behind, cheaply, exactly
 from storage.database import Connection, Database, Row
-from storage.errors import NotFound
 from storage.ids import Ids
-from storage.queries import Where, by_arrival, by_time, count, narrow
-from storage.rows import ANY, Direction, Entry, Filter, Page, Removal, Stored
-
-#: Owners that are known from memory; all are forgotten when there are more.
-OWNERS_KEPT = 50_000
-
-_INSERT = """
-INSERT INTO archive (owner, sequence, at, peer, resource, type, direction, nick, origin, xml)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT DO NOTHING
-"""
-
-_INSERT_UNLESS_TWIN = """
-INSERT INTO archive (owner, sequence, at, peer, resource, type, direction, nick, origin, xml)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
-WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND origin IN ($11, $12))
-ON CONFLICT DO NOTHING
-"""
-
-# What this very batch has added is counted by _COUNT_UP, so only older rows are counted down.
-_COUNT_DOWN = """
-UPDATE owners SET kept = kept - 1
-WHERE number = $1 AND EXISTS (
-    SELECT 1 FROM archive WHERE owner = $1 AND origin = $2 AND sequence <= owners.last
-)
-"""
-
-_COUNT_UP = """
-UPDATE owners SET
-    kept = kept + (SELECT count(*) FROM archive WHERE owner = $1 AND sequence > owners.last),
-    last = $2, newest = $3, skew = $4
-WHERE number = $1
-"""
-
-
-_DELETE = "DELETE FROM archive WHERE owner = $1 AND origin = $2"
-
-_EXISTS = "SELECT 1 FROM archive WHERE owner = $1 AND sequence = $2"
-
-
-@dataclass(slots=True)
-class _Counters:
-    """What the store knows of an archive without looking into it."""
-
-    number: int
-    last: int
-    newest: int
-    skew: int
-
-    def give(self, at: int) -> int:
-        """Return the sequence of one more message, and note how its time fits in."""
-        self.last += 1
-        self.skew = max(self.skew, self.newest - at)
-        self.newest = max(self.newest, at)
-        return self.last
+from storage.marks import referring
+from storage.owners import Owners
+from storage.queries import by_arrival, by_time, stored
+from storage.rows import ANY, Conversation, Filter, Page, Stored, Work
+from storage.selection import BEYOND, Selection, select, sequences
 
 
 class SqlArchive:
@@ -73,24 +23,20 @@ class SqlArchive:
     def __init__(self, database: Database, ids: Ids) -> None:
         self._database = database
         self._ids = ids
-        self._owners: dict[str, _Counters] = {}
-        self._numbers: dict[str, int] = {}  # of archives that are on disk
+        self._owners = Owners()
+        self._appending = Appending(self._owners, ids)
 
-    async def append(self, batch: Sequence[Entry | Removal]) -> None:
+    def forget(self, owner: str) -> None:
+        """Forget an archive that was erased; call it right behind that transaction."""
+        self._owners.forget(owner)
+
+    async def append(self, batch: Sequence[Work]) -> None:
         """Store a batch in its order and make it durable."""
         try:
             async with self._database.write() as connection:
-                owners = {work.owner for work in batch}
-                await self._meet(connection, owners)
-                for write, run in groupby(batch, key=self._way):
-                    await write(connection, list(run))
-                counters = [self._owners[owner] for owner in owners]
-                await connection.executemany(
-                    _COUNT_UP, [(c.number, c.last, c.newest, c.skew) for c in counters]
-                )
+                await self._appending.write(connection, batch)
         except BaseException:
-            # The counters have run ahead of what the database kept.
-            self._owners.clear()
+            self._owners.undo()
             raise
 
     async def page(
@@ -102,136 +48,126 @@ class SqlArchive:
         after: str | None = None,
         before: str | None = None,
         backwards: bool = False,
+        index: int | None = None,
+        counted: bool = False,
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive."""
-        async with self._database.read() as connection:
-            number = await self._look_up(connection, owner)
-            where = Where(number, wanted)
-            if after is not None:
-                where.add("sequence > {}", await self._sequence(connection, number, after))
-            if before is not None:
-                where.add("sequence < {}", await self._sequence(connection, number, before))
-            await narrow(connection, where, number, wanted)
-            rows = await by_arrival(connection, where, backwards=backwards, limit=limit + 1)
-        complete = len(rows) <= limit
-        del rows[limit:]
-        if backwards:
-            rows.reverse()
-        return Page(messages=self._stored(number, rows), complete=complete)
+        async with self._reading(is_steady=counted or index is not None) as connection:
+            number = await self._owners.look_up(connection, owner)
+            selection = await select(connection, self._ids, number, wanted)
+            part, skip = await self._between(connection, selection, after, before), 0
+            if index is not None:
+                part, skip = await behind(connection, part, index)
+            rows = await by_arrival(
+                connection, part, limit=limit + 1, backwards=backwards, skip=skip
+            )
+            complete = len(rows) <= limit
+            del rows[limit:]
+            if backwards:
+                rows.reverse()
+            place = count = None
+            if counted:
+                place, count = await cheaply(connection, selection, rows[0][0] if rows else 0)
+        return Page(
+            messages=stored(self._ids, number, rows),
+            complete=complete,
+            index=index if index is not None or not rows else place,
+            count=count,
+        )
 
     async def page_by_time(
         self, owner: str, wanted: Filter, *, limit: int | None, newest: bool = False
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time."""
         async with self._database.read() as connection:
-            number = await self._look_up(connection, owner)
-            where = Where(number, wanted)
-            rows = await by_time(connection, where, newest, None if limit is None else limit + 1)
-            complete = limit is None or len(rows) <= limit
-            if limit and not complete and rows[limit][1] == rows[limit - 1][1]:
-                # The page would part messages of one microsecond, and whoever pages by time could
-                # never ask for the rest of them.
-                edge = rows[limit][1]
-                beyond = Where(number, wanted)
-                beyond.add("at < {}" if newest else "at > {}", edge)
-                complete = not await by_time(connection, beyond, newest, 1)
-                where.add("at = {}", edge)
-                rows = [row for row in rows if row[1] != edge]
-                rows += await by_time(connection, where, newest, None)
-            elif limit is not None:
-                del rows[limit:]
+            number = await self._owners.look_up(connection, owner)
+            selection = await select(connection, self._ids, number, wanted, is_by_time=True)
+            rows, complete = await _in_time(connection, selection, limit, newest)
         if newest:
             rows.reverse()
-        return Page(messages=self._stored(number, rows), complete=complete)
+        return Page(messages=stored(self._ids, number, rows), complete=complete)
 
     async def count(self, owner: str, wanted: Filter) -> int:
-        """Return how many messages match; free of cost when the filter is empty."""
-        async with self._database.read() as connection:
-            if wanted == ANY:
+        """Return exactly how many messages match; free of cost when the filter is empty."""
+        if wanted == ANY:
+            async with self._database.read() as connection:
                 rows = await connection.fetch("SELECT kept FROM owners WHERE jid = $1", owner)
                 return int(rows[0][0]) if rows else 0
-            number = await self._look_up(connection, owner)
-            return await count(connection, Where(number, wanted))
+        async with self._database.snapshot() as connection:
+            number = await self._owners.look_up(connection, owner)
+            selection = await select(connection, self._ids, number, wanted)
+            return await exactly(connection, selection)
 
-    async def _meet(self, connection: Connection, owners: set[str]) -> None:
-        """Know the counters of these owners, making archives for the new ones."""
-        if len(self._owners) > OWNERS_KEPT:
-            self._owners.clear()
-        for owner in sorted(owners - self._owners.keys()):
-            await connection.execute(
-                "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
+    async def bounds(self, owner: str) -> tuple[Stored, Stored] | None:
+        """Return the first and the last message of an archive, None when it is empty."""
+        async with self._database.snapshot() as connection:
+            number = await self._owners.look_up(connection, owner)
+            everything = Selection(number=number, wanted=ANY)
+            rows = await by_arrival(connection, everything, limit=1)
+            rows += await by_arrival(connection, everything, limit=1, backwards=True)
+        if not rows:
+            return None
+        first, last = stored(self._ids, number, rows)
+        return first, last
+
+    async def about(self, owner: str, marks: Sequence[int]) -> tuple[Stored, ...]:
+        """Return the messages that refer to any of these marks, in arrival order."""
+        async with self._database.read() as connection:
+            number = await self._owners.look_up(connection, owner)
+            rows = await referring(connection, number, marks)
+        return stored(self._ids, number, rows)
+
+    async def conversations(
+        self, owner: str, *, limit: int, before: str | None = None, since: str | None = None
+    ) -> tuple[Conversation, ...]:
+        """Return the conversations of an archive, the one with the newest message first."""
+        async with self._database.snapshot() as connection:
+            number = await self._owners.look_up(connection, owner)
+            named = [id for id in (before, since) if id is not None]
+            places = await sequences(connection, self._ids, number, named)
+            found = await listed(
+                connection,
+                number,
+                before=BEYOND if before is None else places[before],
+                since=None if since is None else places[since],
+                limit=limit,
             )
-            rows = await connection.fetch(
-                "SELECT number, last, newest, skew FROM owners WHERE jid = $1", owner
-            )
-            self._owners[owner] = _Counters(*rows[0])
-
-    async def _look_up(self, connection: Connection, owner: str) -> int:
-        """Return the number of an archive; no archive has the number 0."""
-        # Not from the counters: a number that is not committed yet may still go to another owner.
-        number = self._numbers.get(owner, 0)
-        if not number:
-            rows = await connection.fetch("SELECT number FROM owners WHERE jid = $1", owner)
-            if not rows:
-                return 0
-            if len(self._numbers) > OWNERS_KEPT:
-                self._numbers.clear()
-            number = self._numbers[owner] = int(rows[0][0])
-        return number
-
-    def _way(self, work: Entry | Removal) -> Callable[[Connection, list[Any]], Awaitable[None]]:
-        if isinstance(work, Removal):
-            return self._remove
-        return self._insert_unless_twin if work.twins else self._insert
-
-    async def _insert(self, connection: Connection, entries: list[Entry]) -> None:
-        await connection.executemany(_INSERT, [self._values(entry) for entry in entries])
-
-    async def _insert_unless_twin(self, connection: Connection, entries: list[Entry]) -> None:
-        await connection.executemany(
-            _INSERT_UNLESS_TWIN, [(*self._values(e), *(e.twins or ())) for e in entries]
-        )
-
-    async def _remove(self, connection: Connection, removals: list[Removal]) -> None:
-        for removal in removals:
-            row = (self._owners[removal.owner].number, removal.origin)
-            await connection.execute(_COUNT_DOWN, *row)
-            await connection.execute(_DELETE, *row)
-
-    def _values(self, entry: Entry) -> tuple[object, ...]:
-        counters = self._owners[entry.owner]
-        return (
-            counters.number,
-            counters.give(entry.at),
-            entry.at,
-            entry.peer,
-            entry.resource,
-            entry.type,
-            entry.direction.value,
-            entry.nick,
-            entry.origin,
-            entry.xml,
-        )
-
-    async def _sequence(self, connection: Connection, number: int, id: str) -> int:
-        """Return the sequence of a message. Raises NotFound."""
-        sequence = self._ids.decode(number, id)
-        if sequence is None or not await connection.fetch(_EXISTS, number, sequence):
-            raise NotFound(id)
-        return sequence
-
-    def _stored(self, number: int, rows: list[Row]) -> tuple[Stored, ...]:
-        ids = self._ids.encode(number, [row[0] for row in rows])
+        newest = self._ids.encode(number, [row[1] for row in found])
+        last = stored(self._ids, number, [row[4:] for row in found])
         return tuple(
-            Stored(
-                id=id,
-                at=row[1],
-                peer=row[2],
-                resource=row[3],
-                type=row[4],
-                direction=Direction(row[5]),
-                nick=row[6],
-                xml=row[7],
-            )
-            for id, row in zip(ids, rows, strict=True)
+            Conversation(peer=row[0], newest=id, kept=row[2], last=message, unread=row[3])
+            for row, id, message in zip(found, newest, last, strict=True)
         )
+
+    def _reading(self, *, is_steady: bool) -> AbstractAsyncContextManager[Connection]:
+        return self._database.snapshot() if is_steady else self._database.read()
+
+    async def _between(
+        self, connection: Connection, selection: Selection, after: str | None, before: str | None
+    ) -> Selection:
+        named = [id for id in (after, before) if id is not None]
+        places = await sequences(connection, self._ids, selection.number, named)
+        return selection.within(
+            1 if after is None else places[after] + 1,
+            BEYOND if before is None else places[before] - 1,
+        )
+
+
+async def _in_time(
+    connection: Connection, selection: Selection, limit: int | None, newest: bool
+) -> tuple[list[Row], bool]:
+    """Return rows in the order of time, newest first where asked, and whether it is all."""
+    bound = None if limit is None else limit + 1
+    rows = await by_time(connection, selection, newest=newest, limit=bound)
+    if limit is None or len(rows) <= limit:
+        return rows, True
+    if not limit or rows[limit][1] != rows[limit - 1][1]:
+        return rows[:limit], False
+    # The page would part messages of one microsecond, and whoever pages by time could never ask
+    # for the rest of them.
+    edge = rows[limit][1]
+    beyond = ("<" if newest else ">", edge)
+    more = await by_time(connection, selection, newest=newest, limit=1, edge=beyond)
+    rows = [row for row in rows if row[1] != edge]
+    rows += await by_time(connection, selection, newest=newest, limit=None, edge=("=", edge))
+    return rows, not more

@@ -41,6 +41,17 @@ class Database(Protocol):
         """Lend a connection that sees all that was committed."""
         ...
 
+    def snapshot(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection that sees one and the same moment until it is given back."""
+        ...
+
+    async def rewrite(self) -> None:
+        """Write all that is stored anew, so that the files hold nothing else.
+
+        Writing has to wait meanwhile. Raises Unavailable.
+        """
+        ...
+
     async def close(self) -> None:
         """Close every connection. Calling it twice is fine."""
         ...

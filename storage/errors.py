@@ -11,6 +11,10 @@ class NotFound(StorageError):
     """There is no message with this id in this archive."""
 
 
+class TooCostly(StorageError):
+    """To find this would take reading most of an archive."""
+
+
 class Unavailable(StorageError):
     """The store cannot be written or read now; the same call may succeed later."""
 

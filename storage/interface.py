@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from storage.rows import Entry, Filter, Page, Removal
+from storage.rows import (
+    Conversation,
+    Deed,
+    Filter,
+    Hold,
+    Limits,
+    Occupant,
+    Page,
+    Preferences,
+    Rule,
+    Shed,
+    Stored,
+    Usage,
+    Work,
+)
 
 
 class Archive(Protocol):
     """Messages, keyed by the owner of the archive."""
 
-    async def append(self, batch: Sequence[Entry | Removal]) -> None:
+    async def append(self, batch: Sequence[Work]) -> None:
         """Store a batch in its order and make it durable.
 
         An entry whose origin (or a twin of it) is already in its owner's archive is left out.
@@ -28,11 +42,17 @@ class Archive(Protocol):
         after: str | None = None,
         before: str | None = None,
         backwards: bool = False,
+        index: int | None = None,
+        counted: bool = False,
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive.
 
         Forwards it is the oldest of them, backwards the newest; oldest comes first either way.
-        Raises NotFound when `after` or `before` is not in this archive.
+        `index` skips that many of all that match; it excludes `after`, `before` and `backwards`.
+        `counted` also tells how many match, and where the page stands among them (`after`,
+        `before` and `index` are places, no filter), as far as that is cheap.
+        Raises NotFound when any id that was named is not in this archive, and TooCostly when
+        `index` cannot be reached in reasonable time under this filter.
         """
         ...
 
@@ -46,8 +66,109 @@ class Archive(Protocol):
         ...
 
     async def count(self, owner: str, wanted: Filter) -> int:
-        """Return how many messages match; free of cost when the filter is empty."""
+        """Return exactly how many messages match; free of cost when the filter is empty."""
         ...
+
+    async def bounds(self, owner: str) -> tuple[Stored, Stored] | None:
+        """Return the first and the last message of an archive, None when it is empty."""
+        ...
+
+    async def about(self, owner: str, marks: Sequence[int]) -> tuple[Stored, ...]:
+        """Return the messages that refer to any of these marks, in arrival order."""
+        ...
+
+    async def conversations(
+        self, owner: str, *, limit: int, before: str | None = None, since: str | None = None
+    ) -> tuple[Conversation, ...]:
+        """Return the conversations of an archive, the one with the newest message first.
+
+        `before`: only those whose newest message (of any kind) arrived before that id.
+        `since`: count as unread what came behind that id, whatever the owner has seen.
+        Raises NotFound.
+        """
+        ...
+
+
+class Keeping(Protocol):
+    """What takes messages away again. Each call is one short transaction."""
+
+    async def usage(
+        self, *, domain: str | None = None, after: str = "", limit: int = 100
+    ) -> tuple[Usage, ...]:
+        """Return what archives take up, by owner in the order of their JIDs, behind `after`."""
+        ...
+
+    async def usage_of(self, owner: str) -> Usage:
+        """Return what one archive takes up; nothing where there is none."""
+        ...
+
+    async def shed(self, owner: str, limits: Limits, *, limit: int) -> Shed:
+        """Take away up to `limit` of the oldest messages, until the archive is within the limits.
+
+        In arrival order and without leaving holes: it ends at the first message that may stay.
+        """
+        ...
+
+    async def cut(self, owner: str, peer: str, limits: Limits, *, limit: int) -> Shed:
+        """Empty up to `limit` of the oldest messages with one peer, until those are within limits.
+
+        They stay as GONE (XEP-0313 section 3.1): with id and time, without content.
+        """
+        ...
+
+    async def cut_one(self, owner: str, id: str) -> Shed:
+        """Empty one message. Raises NotFound."""
+        ...
+
+    async def erase(self, owner: str, *, limit: int) -> Shed:
+        """Take away up to `limit` messages; with the last of them all else that names the owner.
+
+        That is preferences, rules, and what is known of it as an occupant, not holds and deeds.
+        Ids of the erased archive are never given again.
+        """
+        ...
+
+    async def scrub(self) -> None:
+        """Leave no trace of what was taken away in index, journal or free pages."""
+        ...
+
+
+class Records(Protocol):
+    """Small things that are kept beside messages."""
+
+    async def preferences(self) -> tuple[Preferences, ...]:
+        """Return the preferences of all users that have set any."""
+        ...
+
+    async def set_preferences(self, preferences: Preferences) -> None: ...
+
+    async def rules(self) -> tuple[Rule, ...]: ...
+
+    async def set_rule(self, rule: Rule) -> None:
+        """Keep a rule in the place of the one for the same owner and peer."""
+        ...
+
+    async def drop_rule(self, owner: str, peer: str = "") -> None: ...
+
+    async def holds(self) -> tuple[Hold, ...]: ...
+
+    async def set_hold(self, hold: Hold) -> None: ...
+
+    async def drop_hold(self, subject: str) -> None: ...
+
+    async def log(self, deed: Deed) -> None:
+        """Add a line to the audit log; it is durable at the return."""
+        ...
+
+    async def deeds(
+        self, *, limit: int, before: int | None = None, subject: str | None = None
+    ) -> tuple[Deed, ...]:
+        """Return lines of the audit log, newest first, with smaller numbers than `before`."""
+        ...
+
+    async def occupants(self) -> tuple[Occupant, ...]: ...
+
+    async def set_occupant(self, occupant: Occupant) -> None: ...
 
 
 class Storage(Protocol):
@@ -55,6 +176,12 @@ class Storage(Protocol):
 
     @property
     def archive(self) -> Archive: ...
+
+    @property
+    def keeping(self) -> Keeping: ...
+
+    @property
+    def records(self) -> Records: ...
 
     async def check(self) -> None:
         """Raise Unavailable unless the store can be written."""

@@ -11,7 +11,9 @@ from storage.archive import SqlArchive
 from storage.database import Database
 from storage.errors import StorageError, Unavailable
 from storage.ids import KEY_BYTES, Ids
+from storage.keeping import SqlKeeping
 from storage.migrate import migrate, migrations, pending
+from storage.records import SqlRecords
 from storage.sqlite import MEMORY, SqliteDatabase
 
 SQLITE = "sqlite:"
@@ -26,6 +28,8 @@ class SqlStorage:
     def __init__(self, database: Database, ids: Ids) -> None:
         self._database = database
         self.archive = SqlArchive(database, ids)
+        self.keeping = SqlKeeping(database, ids, self.archive.forget)
+        self.records = SqlRecords(database)
 
     async def check(self) -> None:
         """Raise Unavailable unless the store can be written."""
@@ -47,7 +51,7 @@ class SqlStorage:
 async def open_storage(url: str, *, synchronous: str = "full") -> AsyncIterator[SqlStorage]:
     """Open the store at `sqlite:PATH`, bring its schema up to date, close it at the end.
 
-    Raises Locked, NewerSchema, ChangedMigration, Unavailable.
+    Raises Locked, NewerSchema, ChangedMigration, Unavailable, StorageError for a foreign file.
     """
     database = await SqliteDatabase.open(_path(url), synchronous=synchronous)
     try:

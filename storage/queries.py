@@ -1,110 +1,162 @@
-"""Reading an archive: which rows a filter means, in SQL that finds them by an index."""
+"""Reading the rows of a selection, in SQL that finds them by an index."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
+from storage import words
 from storage.database import Connection, Row
-from storage.rows import Filter
+from storage.ids import Ids
+from storage.rows import Direction, Filter, Kind, Stored
+from storage.selection import BEYOND, Selection
 
-#: What a page reads of a row, in this order.
-_COLUMNS = "sequence, at, peer, resource, type, direction, nick, xml"
-
-#: More than any sequence: nothing is as late as was asked for.
-_BEYOND = 2**63 - 1
-
-_FIRST = """
-WITH edge AS (
-    SELECT min(at) AS at, (SELECT skew FROM owners WHERE number = $1) AS skew
-    FROM archive WHERE owner = $1 AND at >= $2
-)
-SELECT min(sequence) FROM archive
-WHERE owner = $1 AND at BETWEEN (SELECT at FROM edge) AND (SELECT at + skew FROM edge)
-"""
-
-_LAST = """
-WITH edge AS (
-    SELECT max(at) AS at, (SELECT skew FROM owners WHERE number = $1) AS skew
-    FROM archive WHERE owner = $1 AND at <= $2
-)
-SELECT max(sequence) FROM archive
-WHERE owner = $1 AND at BETWEEN (SELECT at - skew FROM edge) AND (SELECT at FROM edge)
-"""
+#: What is read of a row, in this order.
+COLUMNS = "sequence, at, archive.peer, resource, type, direction, nick, xml, kind"
 
 
-class Where:
-    """A WHERE clause made of constant words and numbered values."""
+class Query:
+    """A selection in SQL: constant words and numbered values."""
 
-    def __init__(self, number: int, wanted: Filter) -> None:
-        self.values: list[object] = []
-        self._words: list[str] = []
-        self.add("owner = {}", number)
+    def __init__(self, selection: Selection) -> None:
+        self.values: list[object] = [selection.number]
+        self._is_search = bool(selection.wanted.phrases)
+        self._found: list[str] = []
+        self._checked: list[str] = []
+        self._find(selection)
+        self._check(selection.wanted)
+
+    @property
+    def source(self) -> str:
+        return words.FOUND if self._is_search else "archive"
+
+    @property
+    def order(self) -> str:
+        return "words.rowid" if self._is_search else "sequence"
+
+    @property
+    def where(self) -> str:
+        return " AND ".join(self._found + self._checked)
+
+    def looking(self, most: int) -> str:
+        """Return a query for sequences found by an index, and which of them fit (`fits`)."""
+        source, place = self.source, "sequence"
+        if self._is_search and not self._checked:
+            # All of it is in the index: no row of the archive has to be looked at.
+            source, place = "words", words.SEQUENCE
+        fits = " AND ".join(self._checked) or "true"
+        return (
+            f"SELECT {place} AS sequence, ({fits}) AS fits FROM {source}"  # noqa: S608
+            f" WHERE {' AND '.join(self._found)} LIMIT {most:d}"
+        )
+
+    def value(self, value: object) -> str:
+        """Add a value and return the words that stand for it."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def _find(self, selection: Selection) -> None:
+        wanted = selection.wanted
+        if wanted.phrases:
+            match = words.saying(wanted.phrases, wanted.peer)
+            self._found += [
+                f"words MATCH {self.value(match)}",
+                f"words.rowid >= ($1 << 40) + {self.value(selection.first)}",
+                f"words.rowid <= ($1 << 40) + {self.value(selection.last)}",
+            ]
+            self._checked += self._peers(wanted)
+        else:
+            self._found.append("owner = $1")
+            if selection.first > 1:
+                self._found.append(f"sequence >= {self.value(selection.first)}")
+            if selection.last < BEYOND:
+                self._found.append(f"sequence <= {self.value(selection.last)}")
+            self._found += self._peers(wanted)
+        if selection.sequences is not None:
+            chosen = self.value(json.dumps(selection.sequences))
+            among = f"(SELECT value FROM json_each({chosen}))"  # noqa: S608 - constant words
+            self._found.append(f"{words.SEQUENCE if wanted.phrases else 'sequence'} IN {among}")
+
+    def _peers(self, wanted: Filter) -> list[str]:
         if wanted.peer is not None:
-            self.add("peer = {}", wanted.peer)
-        if wanted.resource is not None:
-            self.add("resource = {}", wanted.resource)
+            return [f"archive.peer = {self.value(wanted.peer)}"]
         if wanted.peer_local is not None:
             # Every domain: "A" is the character after "@".
-            self.add("peer >= {}", f"{wanted.peer_local}@")
-            self.add("peer < {}", f"{wanted.peer_local}A")
+            return [
+                f"archive.peer >= {self.value(f'{wanted.peer_local}@')}",
+                f"archive.peer < {self.value(f'{wanted.peer_local}A')}",
+            ]
+        return []
+
+    def _check(self, wanted: Filter) -> None:
+        checked = self._checked
+        if wanted.resource is not None:
+            checked.append(f"resource = {self.value(wanted.resource)}")
         if wanted.since is not None:
-            self.add("at >= {}", wanted.since)
+            checked.append(f"at >= {self.value(wanted.since)}")
         if wanted.until is not None:
-            self.add("at <= {}", wanted.until)
+            checked.append(f"at <= {self.value(wanted.until)}")
         if wanted.groupchat is not None:
-            self.add(f"type {'=' if wanted.groupchat else '<>'} {{}}", "groupchat")
-
-    def add(self, condition: str, value: object) -> None:
-        """Add a condition with `{}` where its value goes."""
-        self.values.append(value)
-        self._words.append(condition.format(f"${len(self.values)}"))
-
-    def __str__(self) -> str:
-        return " AND ".join(self._words)
+            checked.append(f"type {'=' if wanted.groupchat else '<>'} 'groupchat'")
+        if wanted.kinds is not None:
+            kinds = ", ".join(f"'{kind.value}'" for kind in sorted(wanted.kinds))
+            checked.append(f"kind IN ({kinds})")
 
 
 async def by_arrival(
-    connection: Connection, where: Where, *, backwards: bool, limit: int
+    connection: Connection,
+    selection: Selection,
+    *,
+    limit: int,
+    backwards: bool = False,
+    skip: int = 0,
 ) -> list[Row]:
     """Return the oldest (or newest) rows in the order of their arrival."""
+    query = Query(selection)
     return await connection.fetch(
-        f"SELECT {_COLUMNS} FROM archive WHERE {where}"  # noqa: S608 - constant words
-        f" ORDER BY sequence {'DESC' if backwards else 'ASC'} LIMIT {limit:d}",
-        *where.values,
+        f"SELECT {COLUMNS} FROM {query.source} WHERE {query.where}"  # noqa: S608 - constant words
+        f" ORDER BY {query.order} {'DESC' if backwards else 'ASC'}"
+        f" LIMIT {limit:d}{f' OFFSET {query.value(skip)}' if skip else ''}",
+        *query.values,
     )
 
 
 async def by_time(
-    connection: Connection, where: Where, newest: bool, limit: int | None
+    connection: Connection,
+    selection: Selection,
+    *,
+    newest: bool,
+    limit: int | None,
+    edge: tuple[str, int] | None = None,
 ) -> list[Row]:
-    """Return the oldest (or newest) rows in the order of their time."""
+    """Return the oldest (or newest) rows in the order of their time.
+
+    `edge`: only those whose time compares so (=, < or >) with this one.
+    """
+    query = Query(selection)
     way = "DESC" if newest else "ASC"
     bound = "" if limit is None else f" LIMIT {limit:d}"
+    only = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
     return await connection.fetch(
-        f"SELECT {_COLUMNS} FROM archive WHERE {where}"  # noqa: S608 - constant words
+        f"SELECT {COLUMNS} FROM {query.source} WHERE {query.where}{only}"  # noqa: S608
         f" ORDER BY at {way}, sequence {way}{bound}",
-        *where.values,
+        *query.values,
     )
 
 
-async def narrow(connection: Connection, where: Where, number: int, wanted: Filter) -> None:
-    """Bound the sequences of a page by the times that are wanted.
-
-    Times rise with the sequence but for late ones, and none was ever later than `skew`. So the
-    first sequence that can match lies within `skew` of the first time that matches, and the same
-    from the other end; both are found in the index of times. Skew and times are of one moment,
-    for a message that comes in between may be later than any before it.
-    """
-    if wanted.since is not None:
-        rows = await connection.fetch(_FIRST, number, wanted.since)
-        where.add("sequence >= {}", _BEYOND if rows[0][0] is None else rows[0][0])
-    if wanted.until is not None:
-        rows = await connection.fetch(_LAST, number, wanted.until)
-        where.add("sequence <= {}", rows[0][0] or 0)
-
-
-async def count(connection: Connection, where: Where) -> int:
-    """Return how many rows match."""
-    rows = await connection.fetch(
-        f"SELECT count(*) FROM archive WHERE {where}",  # noqa: S608 - constant words
-        *where.values,
+def stored(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Stored, ...]:
+    """Return rows of one archive as messages."""
+    return tuple(
+        Stored(
+            id=id,
+            at=row[1],
+            peer=row[2],
+            resource=row[3],
+            type=row[4],
+            direction=Direction(row[5]),
+            nick=row[6],
+            xml=row[7],
+            kind=Kind(row[8]),
+        )
+        for id, row in zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
     )
-    return int(rows[0][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -13,13 +14,23 @@ class Direction(StrEnum):
     RECEIVED = "recv"
 
 
+class Kind(StrEnum):
+    """What a message is to its reader."""
+
+    MESSAGE = "message"  #: says something: a text, something encrypted, an invitation, a call
+    ANNOTATION = "annotation"  #: corrects, retracts or reacts to another message
+    RECEIPT = "receipt"  #: tells no more than that another message was received or displayed
+    TOMBSTONE = "tombstone"  #: was retracted or moderated; only that is left of it
+    GONE = "gone"  #: was taken out of the middle of the archive; `xml` is empty
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One stanza on its way into one owner's archive."""
 
     owner: str  #: bare JID of the archive, prepared
     at: int  #: when the server took the message, microseconds since the epoch, UTC
-    peer: str  #: bare JID of the other side
+    peer: str  #: bare JID of the other side; in the archive of a room its occupant
     resource: str  #: resource of the other side, "" when there was none
     type: str  #: message type as RFC 6121 names it: chat, normal, groupchat, headline
     direction: Direction
@@ -28,6 +39,12 @@ class Entry:
     #: origins that the same message may have been stored under before (copies without an id)
     twins: tuple[bytes, bytes] | None = None
     nick: str = ""  #: nickname of a room occupant where the caller gave one
+    kind: Kind = Kind.MESSAGE
+    text: str = ""  #: what a search finds it by: folded words, one blank between two of them
+    #: marks (64 bits, signed) that stand for the names by which other messages refer to this one
+    names: tuple[int, ...] = ()
+    about: int | None = None  #: the mark of the message that this one refers to
+    is_seen: bool = False  #: it shows that the owner had read the conversation when it was sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +53,20 @@ class Removal:
 
     owner: str
     origin: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retraction:
+    """Leave no more than a tombstone of each message of a name."""
+
+    owner: str
+    mark: int  #: one of the `names` of those messages
+    #: returns the XML that takes the place of a message, None where it has to stay as it is
+    tombstone: Callable[[Stored], str | None]
+
+
+#: What a store writes, in one queue.
+Work = Entry | Removal | Retraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +81,15 @@ class Stored:
     direction: Direction
     xml: str
     nick: str
+    kind: Kind = Kind.MESSAGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """Folded words that have to follow one another in a text."""
+
+    words: tuple[str, ...]
+    is_prefix: bool = False  #: the last word may go on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +103,11 @@ class Filter:
     since: int | None = None  #: inclusive, microseconds
     until: int | None = None  #: inclusive, microseconds
     groupchat: bool | None = None  #: True: only groupchat; False: all but groupchat
+    after: str | None = None  #: only what arrived behind the message of this id
+    before: str | None = None  #: only what arrived before the message of this id
+    ids: tuple[str, ...] | None = None  #: only these messages
+    kinds: frozenset[Kind] | None = None
+    phrases: tuple[Phrase, ...] | None = None  #: all of them are in the text
 
 
 ANY = Filter()
@@ -74,3 +119,106 @@ class Page:
 
     messages: tuple[Stored, ...] = field(default=())
     complete: bool = True  #: nothing more in the direction that was asked for
+    #: how many messages match before the first of the page; None: not asked for, or not cheap
+    index: int | None = None
+    count: int | None = None  #: how many match in all; None: not asked for, or not cheap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """All that one owner's archive has of one other side."""
+
+    peer: str
+    newest: str  #: id of the newest message of any kind
+    kept: int  #: messages of every kind
+    last: Stored  #: the newest that says something, the newest of any kind where none does
+    #: received texts behind the last one that the owner is known to have seen, UNREAD_MAX at most
+    unread: int
+
+
+#: Unread messages are counted no further.
+UNREAD_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one archive takes up."""
+
+    owner: str
+    messages: int
+    bytes: int  #: of XML
+    oldest: int | None  #: time of the first message, microseconds; None: there is none
+    newest: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of an archive stays; None: no bound."""
+
+    since: int | None = None  #: what is older goes, microseconds
+    messages: int | None = None
+    bytes: int | None = None  #: of XML
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shed:
+    """What one step of a clean-up took away."""
+
+    messages: int = 0
+    bytes: int = 0
+    done: bool = True  #: no more is to go
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """What one user wants archived (XEP-0441)."""
+
+    owner: str
+    default: str  #: always, never or roster
+    always: tuple[str, ...] = ()  #: bare or full JIDs, prepared
+    never: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How long messages of one user, or of that user with one peer, are kept; None: as is usual.
+
+    0 means without a bound, where what is usual has one.
+    """
+
+    owner: str
+    peer: str = ""  #: bare JID; "" for all of the archive
+    days: int | None = None
+    messages: int | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A legal hold: nothing of this archive, or of all archives of this host, is taken away."""
+
+    subject: str  #: bare JID of a user, or a virtual host
+    reason: str
+    by: str  #: who ordered it
+    at: int  #: microseconds since the epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """One line of the audit log."""
+
+    number: int = 0  #: rises; given by the store
+    at: int  #: microseconds since the epoch
+    actor: str  #: who did it: an operator by name, or a JID
+    action: str  #: read, search, stream, export, erase, delete, hold, release, purge, ...
+    subject: str  #: whose archive
+    detail: str = ""  #: what exactly, in words; never a text of a message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupant:
+    """What was last known of a user in a room."""
+
+    room: str
+    jid: str
+    affiliation: str  #: XEP-0045: owner, admin, member, none or outcast

@@ -17,7 +17,7 @@ from functools import cache
 import aiosqlite
 
 from storage.database import Connection, Row
-from storage.errors import Locked, Rejected, Unavailable
+from storage.errors import Locked, Rejected, StorageError, Unavailable
 
 MEMORY = ":memory:"
 READERS = 2
@@ -25,6 +25,18 @@ BUSY_SECONDS = 5.0
 
 _WRITER_CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 8 * 1024
+_JOURNAL_PAGES = 4_000
+#: "MUNI", as the first migration writes it.
+_APPLICATION = 1297436233
+
+# Before that migration there is nothing in the file, or no more than the table of migrations.
+_MAY_BE_OURS = """
+SELECT 1 WHERE $1 = 0 AND (
+    NOT EXISTS (SELECT 1 FROM sqlite_schema)
+    OR (SELECT count(*) FROM pragma_table_info('migrations')
+        WHERE name IN ('number', 'name', 'checksum')) = 3
+)
+"""
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
@@ -42,7 +54,7 @@ class SqliteDatabase:
 
     @classmethod
     async def open(cls, path: str, *, synchronous: str) -> SqliteDatabase:
-        """Open or make the file. Raises Locked, Unavailable.
+        """Open or make the file. Raises Locked, Unavailable, or StorageError for a foreign one.
 
         `synchronous` is "full" (a commit survives a power cut) or "normal" (it survives a crash
         of this process).
@@ -60,9 +72,12 @@ class SqliteDatabase:
 
     async def _connect(self, synchronous: str) -> None:
         self._writer = await self._connection(_WRITER_CACHE_KIB)
+        await self._refuse_foreign()
         # Larger pages keep a message of usual size in one piece.
         await self._writer.execute("PRAGMA page_size = 8192")
         await self._writer.execute("PRAGMA journal_mode = WAL")
+        # Pages that are written again and again go into the file once in many commits.
+        await self._writer.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL_PAGES}")
         await self._writer.execute(f"PRAGMA synchronous = {synchronous}")
         # What is removed is overwritten, not only no longer listed.
         await self._writer.execute("PRAGMA secure_delete = ON")
@@ -72,6 +87,13 @@ class SqliteDatabase:
             reader = await self._connection(_READER_CACHE_KIB)
             await reader.execute("PRAGMA query_only = ON")
             self._readers.put_nowait(reader)
+
+    async def _refuse_foreign(self) -> None:
+        """Raise StorageError where the file is a database of another program."""
+        rows = await self._writer.fetch("PRAGMA application_id")
+        if rows[0][0] == _APPLICATION or await self._writer.fetch(_MAY_BE_OURS, rows[0][0]):
+            return
+        raise StorageError(f"{self._path} is a database of another program")
 
     async def _connection(self, cache_kib: int) -> SqliteConnection:
         with _translated():
@@ -96,7 +118,7 @@ class SqliteDatabase:
                 raise
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Connection]:
+    async def read(self) -> AsyncIterator[SqliteConnection]:
         """Lend a reading connection."""
         if self._path == MEMORY:
             async with self._writer_free:
@@ -107,6 +129,24 @@ class SqliteDatabase:
             yield reader
         finally:
             self._readers.put_nowait(reader)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Lend a connection that sees one and the same moment until it is given back."""
+        async with self.read() as connection:
+            try:
+                await connection.execute("BEGIN")
+                yield connection
+            finally:
+                await connection.rollback()
+
+    async def rewrite(self) -> None:
+        """Write the file anew and cut the journal, so that they hold only what is stored."""
+        async with self._writer_free:
+            await self._writer.execute("VACUUM")
+            rows = await self._writer.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
+        if rows[0][0]:
+            raise Unavailable("the journal cannot be cut while it is read")
 
     async def close(self) -> None:
         """Close every connection and give the file free. Calling it twice is fine."""

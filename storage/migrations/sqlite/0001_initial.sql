@@ -1,3 +1,6 @@
+-- "MUNI": by this number the file is known as ours.
+PRAGMA application_id = 1297436233;
+
 -- What this store keeps for itself.
 CREATE TABLE secrets (
     name  TEXT PRIMARY KEY,
@@ -10,6 +13,7 @@ CREATE TABLE owners (
     jid    TEXT NOT NULL UNIQUE,
     last   INTEGER NOT NULL DEFAULT 0, -- sequence given last
     kept   INTEGER NOT NULL DEFAULT 0, -- messages in the archive now
+    bytes  INTEGER NOT NULL DEFAULT 0, -- of their XML
     newest INTEGER NOT NULL DEFAULT 0, -- latest time of any message, microseconds since the epoch
     skew   INTEGER NOT NULL DEFAULT 0  -- by how much a message's time was ever behind `newest`
 );
@@ -23,6 +27,7 @@ CREATE TABLE archive (
     resource  TEXT NOT NULL,
     type      TEXT NOT NULL,
     direction TEXT NOT NULL,
+    kind      TEXT NOT NULL,
     nick      TEXT NOT NULL,
     origin    BLOB NOT NULL,
     xml       TEXT NOT NULL,
@@ -32,6 +37,73 @@ CREATE TABLE archive (
 -- A copy that comes again, even weeks later, meets its first here.
 CREATE UNIQUE INDEX archive_origin ON archive (owner, origin);
 
-CREATE INDEX archive_peer ON archive (owner, peer, sequence, at);
+CREATE INDEX archive_peer ON archive (owner, peer, sequence, at, direction, kind);
 
 CREATE INDEX archive_at ON archive (owner, at, sequence);
+
+-- How many messages each stretch of 512 sequences has: counts and places without a scan.
+-- Of each peer, and of all: under '' what is of people, under '/' what is groupchat.
+CREATE TABLE tallies (
+    owner INTEGER NOT NULL,
+    scope TEXT NOT NULL,
+    block INTEGER NOT NULL, -- sequence / 512
+    kept  INTEGER NOT NULL,
+    PRIMARY KEY (owner, scope, block)
+) WITHOUT ROWID;
+
+-- The newest message with each peer, and the newest that shows what the owner has seen.
+CREATE TABLE conversations (
+    owner INTEGER NOT NULL,
+    peer  TEXT NOT NULL,
+    last  INTEGER NOT NULL,
+    seen  INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (owner, peer)
+) WITHOUT ROWID;
+
+CREATE INDEX conversations_last ON conversations (owner, last);
+
+-- Full text. rowid = owner << 40 | sequence, so one owner's are one stretch. Texts come folded, so
+-- words end at blanks only. The peer is one word; so is each name by which a message is referred
+-- to, and the one that it refers to itself.
+CREATE VIRTUAL TABLE words USING fts5 (text, peer, marks, columnsize = 0, tokenize = "ascii");
+
+CREATE TABLE preferences (
+    owner   TEXT PRIMARY KEY,
+    usual   TEXT NOT NULL,
+    always  TEXT NOT NULL, -- JSON lists
+    never   TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE rules (
+    owner    TEXT NOT NULL,
+    peer     TEXT NOT NULL,
+    days     INTEGER,
+    messages INTEGER,
+    bytes    INTEGER,
+    PRIMARY KEY (owner, peer)
+) WITHOUT ROWID;
+
+CREATE TABLE holds (
+    subject TEXT PRIMARY KEY,
+    reason  TEXT NOT NULL,
+    ordered TEXT NOT NULL,
+    at      INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE deeds (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      INTEGER NOT NULL,
+    actor   TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail  TEXT NOT NULL
+);
+
+CREATE INDEX deeds_subject ON deeds (subject, number);
+
+CREATE TABLE occupants (
+    room        TEXT NOT NULL,
+    jid         TEXT NOT NULL,
+    affiliation TEXT NOT NULL,
+    PRIMARY KEY (room, jid)
+) WITHOUT ROWID;

@@ -1,0 +1,157 @@
+"""Writing a batch into archives, and keeping the books that reading relies on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from storage import conversations, marks, trash, words
+from storage.database import Connection
+from storage.ids import Ids
+from storage.owners import Owners
+from storage.queries import stored
+from storage.rows import Entry, Removal, Retraction, Work
+from storage.taking import LINE, take_away
+from storage.tallies import Line, count_up
+
+_COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, origin, xml"
+
+_INSERT = f"""
+INSERT INTO archive ({_COLUMNS})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 - constant words
+
+_INSERT_UNLESS_TWIN = f"""
+INSERT INTO archive ({_COLUMNS})
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND origin IN ($12, $13))
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 - constant words
+
+_INSERTED = """
+SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
+WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
+"""
+
+_GIVEN = "UPDATE owners SET last = $2, newest = $3, skew = $4 WHERE number = $1"
+
+_OF_ORIGIN = f"""
+SELECT {LINE} FROM archive WHERE owner = $1 AND origin = $2
+"""  # noqa: S608 - constant words
+
+_BYTES = """
+UPDATE owners SET bytes = bytes + $3 - (
+    SELECT length(CAST(xml AS BLOB)) FROM archive WHERE owner = $1 AND sequence = $2
+)
+WHERE number = $1
+"""
+
+_TOMBSTONE = """
+UPDATE archive SET kind = 'tombstone', xml = $3 WHERE owner = $1 AND sequence = $2
+"""
+
+
+class _Row(NamedTuple):
+    """An entry, and where it goes."""
+
+    number: int
+    sequence: int
+    entry: Entry
+
+    def values(self) -> tuple[object, ...]:
+        """Return what is stored, in the order of _COLUMNS."""
+        entry = self.entry
+        return (
+            self.number,
+            self.sequence,
+            entry.at,
+            entry.peer,
+            entry.resource,
+            entry.type,
+            entry.direction.value,
+            entry.kind.value,
+            entry.nick,
+            entry.origin,
+            entry.xml,
+        )
+
+
+class Appending:
+    """Writes batches, each inside a transaction of its caller."""
+
+    def __init__(self, owners: Owners, ids: Ids) -> None:
+        self._owners = owners
+        self._ids = ids
+
+    async def write(self, connection: Connection, batch: Sequence[Work]) -> None:
+        """Write a batch in its order."""
+        entries: list[Entry] = []
+        for work in batch:
+            if isinstance(work, Entry):
+                entries.append(work)
+                continue
+            await self._enter(connection, entries)
+            entries = []
+            if isinstance(work, Removal):
+                await self._remove(connection, work)
+            else:
+                await self._retract(connection, work)
+        await self._enter(connection, entries)
+
+    async def _enter(self, connection: Connection, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        owners = {entry.owner for entry in entries}
+        await self._owners.meet(connection, owners)
+        counters = [self._owners[owner] for owner in owners]
+        floors = json.dumps([(known.number, known.last) for known in counters])
+        rows = [self._row(entry) for entry in entries]
+        for has_twins, run in groupby(rows, key=lambda row: row.entry.twins is not None):
+            if has_twins:
+                values = [(*row.values(), *(row.entry.twins or ())) for row in run]
+                await connection.executemany(_INSERT_UNLESS_TWIN, values)
+            else:
+                await connection.executemany(_INSERT, [row.values() for row in run])
+        inserted = {(row[0], row[1]) for row in await connection.fetch(_INSERTED, floors)}
+        await self._note(connection, [row for row in rows if row[:2] in inserted])
+        await connection.executemany(
+            _GIVEN, [(known.number, known.last, known.newest, known.skew) for known in counters]
+        )
+
+    async def _note(self, connection: Connection, rows: list[_Row]) -> None:
+        """Enter new rows in every book."""
+        lines = [
+            Line(number, sequence, e.peer, e.type == "groupchat", len(e.xml.encode()))
+            for number, sequence, e in rows
+        ]
+        await count_up(connection, lines)
+        await conversations.came(connection, [(n, s, e.peer, e.is_seen) for n, s, e in rows])
+        await words.add(connection, rows)
+
+    async def _remove(self, connection: Connection, removal: Removal) -> None:
+        number = await self._owners.find(connection, removal.owner)
+        rows = await connection.fetch(_OF_ORIGIN, number, removal.origin)
+        await take_away(connection, number, [Line(*row) for row in rows])
+
+    async def _retract(self, connection: Connection, retraction: Retraction) -> None:
+        number = await self._owners.find(connection, retraction.owner)
+        rows = await marks.called(connection, number, retraction.mark)
+        left = []
+        for row, message in zip(rows, stored(self._ids, number, rows), strict=True):
+            xml = retraction.tombstone(message)
+            if xml is not None:
+                left.append((number, int(row[0]), xml))
+        await connection.executemany(
+            _BYTES, [(number, sequence, len(xml.encode())) for number, sequence, xml in left]
+        )
+        await connection.executemany(_TOMBSTONE, left)
+        await words.drop(connection, [(number, sequence) for number, sequence, _ in left])
+        if left:
+            await trash.note(connection)
+
+    def _row(self, entry: Entry) -> _Row:
+        known = self._owners[entry.owner]
+        return _Row(known.number, known.give(entry.at), entry)

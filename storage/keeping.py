@@ -1,0 +1,173 @@
+"""The store that takes messages away again: SQL beside its method, as in `storage.records`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from storage import excess, trash
+from storage.database import Connection, Database, Row
+from storage.errors import NotFound
+from storage.ids import Ids
+from storage.rows import Limits, Shed, Usage
+from storage.taking import LINE, empty, take_away
+from storage.tallies import Line
+
+_USAGE = """
+SELECT
+    jid, kept, bytes,
+    (SELECT min(at) FROM archive WHERE owner = number),
+    (SELECT max(at) FROM archive WHERE owner = number)
+FROM owners
+"""
+
+_USAGE_AFTER = f"{_USAGE} WHERE jid > $1 ORDER BY jid LIMIT $2"
+
+_USAGE_OF_DOMAIN = rf"""
+{_USAGE} WHERE jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\') ORDER BY jid LIMIT $2
+"""
+
+_USAGE_OF = f"{_USAGE} WHERE jid = $1"
+
+_OWNER = "SELECT number, kept, bytes FROM owners WHERE jid = $1"
+
+_OLDEST = f"""
+SELECT {LINE}, at FROM archive WHERE owner = $1 ORDER BY sequence LIMIT $2
+"""  # noqa: S608 - constant words
+
+_ONE = f"""
+SELECT {LINE}, kind FROM archive WHERE owner = $1 AND sequence = $2
+"""  # noqa: S608 - constant words
+
+_NUMBERED = (
+    "DELETE FROM tallies WHERE owner = $1",
+    "DELETE FROM conversations WHERE owner = $1",
+    "DELETE FROM owners WHERE number = $1",
+)
+
+_NAMED = (
+    "DELETE FROM preferences WHERE owner = $1",
+    "DELETE FROM rules WHERE owner = $1",
+    "DELETE FROM occupants WHERE room = $1",
+    "DELETE FROM occupants WHERE jid = $1",
+)
+
+
+class SqlKeeping:
+    """`storage.interface.Keeping` over a Database that only this process writes."""
+
+    def __init__(self, database: Database, ids: Ids, forget: Callable[[str], None]) -> None:
+        """`forget` hears of each owner whose archive is no more."""
+        self._database = database
+        self._ids = ids
+        self._forget = forget
+
+    async def usage(
+        self, *, domain: str | None = None, after: str = "", limit: int = 100
+    ) -> tuple[Usage, ...]:
+        """Return what archives take up, by owner in the order of their JIDs, behind `after`."""
+        async with self._database.read() as connection:
+            if domain is None:
+                rows = await connection.fetch(_USAGE_AFTER, after, limit)
+            else:
+                rows = await connection.fetch(
+                    _USAGE_OF_DOMAIN, after, limit, domain, _literally(domain)
+                )
+        return tuple(map(_usage, rows))
+
+    async def usage_of(self, owner: str) -> Usage:
+        """Return what one archive takes up; nothing where there is none."""
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_USAGE_OF, owner)
+        return _usage(rows[0]) if rows else _usage((owner, 0, 0, None, None))
+
+    async def shed(self, owner: str, limits: Limits, *, limit: int) -> Shed:
+        """Take away up to `limit` of the oldest messages, until the archive is within limits."""
+        async with self._database.write() as connection:
+            rows = await connection.fetch(_OWNER, owner)
+            if not rows:
+                return Shed()
+            number, kept, octets = rows[0]
+            oldest = await connection.fetch(_OLDEST, number, limit + 1)
+            going = [Line(*row[:5]) for row in _beyond(limits, kept, octets, oldest)]
+            taken = await take_away(connection, number, going[:limit])
+        return replace(taken, done=len(going) <= limit)
+
+    async def cut(self, owner: str, peer: str, limits: Limits, *, limit: int) -> Shed:
+        """Empty up to `limit` of the oldest messages with one peer, until within limits."""
+        async with self._database.write() as connection:
+            number = await _number(connection, owner)
+            going = await excess.with_peer(connection, number, peer, limits, limit + 1)
+            taken = await empty(connection, number, going[:limit])
+        return replace(taken, done=len(going) <= limit)
+
+    async def cut_one(self, owner: str, id: str) -> Shed:
+        """Empty one message. Raises NotFound."""
+        async with self._database.write() as connection:
+            number = await _number(connection, owner)
+            rows = await connection.fetch(_ONE, number, self._ids.decode(number, id) or 0)
+            if not rows:
+                raise NotFound(id)
+            return await empty(
+                connection, number, [Line(*row[:5]) for row in rows if row[5] != "gone"]
+            )
+
+    async def erase(self, owner: str, *, limit: int) -> Shed:
+        """Take away up to `limit` messages; with the last all else that names the owner."""
+        async with self._database.write() as connection:
+            number = await _number(connection, owner)
+            oldest = await connection.fetch(_OLDEST, number, limit)
+            taken = await take_away(connection, number, [Line(*row[:5]) for row in oldest])
+            if len(oldest) == limit:
+                return replace(taken, done=False)
+            for sql in _NUMBERED:
+                await connection.execute(sql, number)
+            for sql in _NAMED:
+                await connection.execute(sql, owner)
+            await trash.note(connection)
+        self._forget(owner)
+        return taken
+
+    async def scrub(self) -> None:
+        """Leave no trace of what was taken away in index, journal or free pages.
+
+        Overwriting what is removed is not enough: a row that once was moved from page to page may
+        be left in what is free of the old one. So all is written anew, while writing has to wait.
+        """
+        async with self._database.read() as connection:
+            latest = await trash.seen(connection)
+        if latest is None:
+            return
+        await trash.merge_words(self._database)
+        await self._database.rewrite()
+        async with self._database.write() as connection:
+            await trash.emptied(connection, latest)
+
+
+async def _number(connection: Connection, owner: str) -> int:
+    """Return the number of an archive; none has the number 0."""
+    rows = await connection.fetch(_OWNER, owner)
+    return int(rows[0][0]) if rows else 0
+
+
+def _beyond(limits: Limits, kept: int, octets: int, oldest: Iterable[Row]) -> Iterator[Row]:
+    """Return the rows that go, ending at the first that may stay."""
+    for row in oldest:
+        is_late = limits.since is not None and row[5] < limits.since
+        is_one_too_many = limits.messages is not None and kept > limits.messages
+        is_too_much = limits.bytes is not None and octets > limits.bytes
+        if not (is_late or is_one_too_many or is_too_much):
+            return
+        yield row
+        kept -= 1
+        octets -= row[4]
+
+
+def _literally(text: str) -> str:
+    """Return a text for LIKE that means nothing but itself."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+
+
+def _usage(row: Row) -> Usage:
+    owner, messages, octets, oldest, newest = row
+    return Usage(owner=owner, messages=messages, bytes=octets, oldest=oldest, newest=newest)

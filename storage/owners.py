@@ -1,0 +1,93 @@
+"""What is known of archives from memory: their numbers, and what a writer counts in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from storage.database import Connection
+
+#: Owners that are known from memory; all are forgotten when there are more.
+OWNERS_KEPT = 50_000
+
+_NUMBER = "SELECT number FROM owners WHERE jid = $1"
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a writer knows of an archive without looking into it."""
+
+    number: int
+    last: int
+    newest: int
+    skew: int
+
+    def give(self, at: int) -> int:
+        """Return the sequence of one more message, and note how its time fits in."""
+        self.last += 1
+        self.skew = max(self.skew, self.newest - at)
+        self.newest = max(self.newest, at)
+        return self.last
+
+
+class Owners:
+    """The archives of one database that only this process writes."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, Counters] = {}
+        self._numbers: dict[str, int] = {}  # of archives that are on disk
+        self._times_forgotten = 0
+
+    def __getitem__(self, owner: str) -> Counters:
+        """Return the counters of an owner that was met."""
+        return self._counters[owner]
+
+    async def meet(self, connection: Connection, owners: Iterable[str]) -> None:
+        """Know the counters of these owners, making archives for the new ones."""
+        if len(self._counters) > OWNERS_KEPT:
+            self._counters.clear()
+        for owner in sorted(set(owners) - self._counters.keys()):
+            await connection.execute(
+                "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
+            )
+            rows = await connection.fetch(
+                "SELECT number, last, newest, skew FROM owners WHERE jid = $1", owner
+            )
+            self._counters[owner] = Counters(*rows[0])
+
+    async def find(self, connection: Connection, owner: str) -> int:
+        """Return the number of an archive in a transaction that writes; none has the number 0."""
+        if owner in self._counters:
+            return self._counters[owner].number
+        rows = await connection.fetch(_NUMBER, owner)
+        return int(rows[0][0]) if rows else 0
+
+    async def look_up(self, connection: Connection, owner: str) -> int:
+        """Return the number of an archive on disk; none has the number 0."""
+        # Not from the counters: a number that is not committed yet may still go to another owner.
+        number = self._numbers.get(owner, 0)
+        if not number:
+            times_forgotten = self._times_forgotten
+            rows = await connection.fetch(_NUMBER, owner)
+            if not rows:
+                return 0
+            number = int(rows[0][0])
+            # What was read may be of the moment before the archive was erased.
+            if times_forgotten == self._times_forgotten:
+                self._keep(owner, number)
+        return number
+
+    def _keep(self, owner: str, number: int) -> None:
+        if len(self._numbers) > OWNERS_KEPT:
+            self._numbers.clear()
+        self._numbers[owner] = number
+
+    def undo(self) -> None:
+        """Forget the counters: they have run ahead of what the database kept."""
+        self._counters.clear()
+
+    def forget(self, owner: str) -> None:
+        """Forget an archive that was erased; call it right behind that transaction."""
+        self._times_forgotten += 1
+        self._counters.pop(owner, None)
+        self._numbers.pop(owner, None)

@@ -1,0 +1,131 @@
+"""How many messages an archive has, and how many up to a place, without reading all of it.
+
+Of every stretch of 512 sequences it is written down how many messages are with each peer, how
+many are of people and how many are groupchat; only the stretch at an edge is counted by rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from storage.database import Connection
+from storage.rows import Filter
+
+BLOCK = 512
+
+#: Scopes beside the peers: all that is no groupchat, and all that is.
+PEOPLE = ""
+GROUPCHAT = "/"
+
+_KEPT = "UPDATE owners SET kept = kept + $2, bytes = bytes + $3 WHERE number = $1"
+
+_TALLY = """
+INSERT INTO tallies (owner, scope, block, kept) VALUES ($1, $2, $3, $4)
+ON CONFLICT (owner, scope, block) DO UPDATE SET kept = kept + excluded.kept
+"""
+
+_NO_TALLY = "DELETE FROM tallies WHERE owner = $1 AND scope = $2 AND block = $3 AND kept = 0"
+
+_THROUGH = """
+SELECT
+    (SELECT coalesce(sum(kept), 0) FROM tallies
+     WHERE owner = $1 AND scope IN ($2, $3) AND block < place.value / 512)
+    + (SELECT count(*) FROM archive
+       WHERE owner = $1 AND sequence BETWEEN place.value / 512 * 512 AND place.value AND {is_in})
+FROM json_each($4) AS place ORDER BY place.key
+"""
+
+_BLOCK_OF = """
+WITH blocks AS (
+    SELECT block, sum(kept) AS kept FROM tallies
+    WHERE owner = $1 AND scope IN ($2, $3) GROUP BY block
+), rising AS (
+    SELECT block, kept, sum(kept) OVER (ORDER BY block) AS through FROM blocks
+)
+SELECT block * 512, through - kept FROM rising WHERE through >= $4 ORDER BY block LIMIT 1
+"""
+
+_IS_IN = {
+    (PEOPLE, GROUPCHAT): "true",
+    (PEOPLE, PEOPLE): "type <> 'groupchat'",
+    (GROUPCHAT, GROUPCHAT): "type = 'groupchat'",
+}
+
+#: Two scopes; one that stands alone comes twice.
+Scopes = tuple[str, str]
+
+
+class Line(NamedTuple):
+    """What a row of the archive adds to the books."""
+
+    number: int  # of its owner
+    sequence: int
+    peer: str
+    is_groupchat: bool
+    bytes: int  # of XML
+
+
+def scopes(wanted: Filter) -> Scopes | None:
+    """Return the scopes that hold just what a filter means, times and ids aside."""
+    if wanted.peer_local is not None or wanted.resource is not None:
+        return None
+    if wanted.ids is not None or wanted.kinds is not None or wanted.phrases is not None:
+        return None
+    if wanted.peer is None:
+        people = GROUPCHAT if wanted.groupchat else PEOPLE
+        return (people, GROUPCHAT if wanted.groupchat is None else people)
+    if wanted.groupchat is not None or wanted.peer in (PEOPLE, GROUPCHAT):
+        return None
+    return (wanted.peer, wanted.peer)
+
+
+async def count_up(connection: Connection, lines: Iterable[Line]) -> None:
+    """Count rows that came."""
+    await _count(connection, lines, 1)
+
+
+async def count_down(connection: Connection, lines: Iterable[Line]) -> None:
+    """Count rows that went away."""
+    tallied = await _count(connection, lines, -1)
+    await connection.executemany(_NO_TALLY, tallied)
+
+
+async def _count(
+    connection: Connection, lines: Iterable[Line], by: int
+) -> list[tuple[int, str, int]]:
+    kept: Counter[int] = Counter()
+    octets: Counter[int] = Counter()
+    tallies: Counter[tuple[int, str, int]] = Counter()
+    for line in lines:
+        block = line.sequence // BLOCK
+        kept[line.number] += by
+        octets[line.number] += by * line.bytes
+        tallies[line.number, GROUPCHAT if line.is_groupchat else PEOPLE, block] += by
+        if line.peer not in (PEOPLE, GROUPCHAT):
+            tallies[line.number, line.peer, block] += by
+    await connection.executemany(_KEPT, [(n, kept[n], octets[n]) for n in kept])
+    await connection.executemany(_TALLY, [(*key, count) for key, count in tallies.items()])
+    return list(tallies)
+
+
+async def through(
+    connection: Connection, number: int, of: Scopes, places: Sequence[int]
+) -> list[int]:
+    """Return for each sequence how many rows there are up to it, itself included."""
+    sql = _THROUGH.format(is_in=_IS_IN.get(of, "peer = $2"))
+    rows = await connection.fetch(sql, number, *of, json.dumps(places))
+    return [int(row[0]) for row in rows]
+
+
+async def place_of(
+    connection: Connection, number: int, of: Scopes, rank: int
+) -> tuple[int, int] | None:
+    """Return where the row of a rank (the first has 1) is: behind how many rows from a sequence.
+
+    None: there are not as many rows.
+    """
+    rows = await connection.fetch(_BLOCK_OF, number, *of, rank)
+    return (rows[0][0], rank - rows[0][1] - 1) if rows else None

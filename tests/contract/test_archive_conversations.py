@@ -1,0 +1,218 @@
+"""The conversations of an archive, and its ends, held by every backend."""
+
+from __future__ import annotations
+
+import pytest
+from contract.conftest import Open
+from support.builders import ALICE, BOB, NOON, ROMEO, entries, entry, everything, removal, texts
+
+from storage.errors import NotFound
+from storage.interface import Archive
+from storage.rows import UNREAD_MAX, Conversation, Direction, Entry, Kind, Retraction
+
+NOBODY = "nobody@example.org"
+SENT = Direction.SENT
+
+
+def said(*peers: str) -> list[Entry]:
+    """Return one message with each of these."""
+    return [entry(n, peer=peer, at=NOON + n) for n, peer in enumerate(peers)]
+
+
+def told(found: tuple[Conversation, ...]) -> list[tuple[object, ...]]:
+    return [(one.peer, one.kept, one.last.xml, one.unread) for one in found]
+
+
+async def only(archive: Archive, since: str | None = None) -> Conversation:
+    """Return the one conversation that there is."""
+    [found] = await archive.conversations(ALICE, limit=10, since=since)
+    return found
+
+
+async def test_an_archive_without_messages_has_no_ends(archive: Archive) -> None:
+    await archive.append([entry(1), removal(entry(1))])
+
+    assert [await archive.bounds(owner) for owner in (ALICE, NOBODY)] == [None, None]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+async def test_the_ends_of_an_archive_are_its_first_and_last(archive: Archive, count: int) -> None:
+    await archive.append(entries(count))
+
+    found = (await everything(archive)).messages
+    assert await archive.bounds(ALICE) == (found[0], found[-1])
+
+
+async def test_the_conversation_with_the_newest_message_comes_first(archive: Archive) -> None:
+    rows = said("a@x", "b@x", "c@x", "a@x", "b@x", "b@x")
+    await archive.append(rows)
+
+    found = await archive.conversations(ALICE, limit=10)
+
+    assert told(found) == [
+        ("b@x", 3, rows[5].xml, 3),
+        ("a@x", 2, rows[3].xml, 2),
+        ("c@x", 1, rows[2].xml, 1),
+    ]
+    newest = {stored.xml: stored.id for stored in (await everything(archive)).messages}
+    assert [one.newest for one in found] == [newest[rows[n].xml] for n in (5, 3, 2)]
+
+
+async def test_an_unknown_archive_has_no_conversations(archive: Archive) -> None:
+    await archive.append(entries(1))
+
+    assert await archive.conversations(NOBODY, limit=10) == ()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_conversations_are_paged_by_their_newest_message(
+    archive: Archive, limit: int
+) -> None:
+    rows = said(*(f"{n % 5}@x" for n in range(13)))
+    # What comes last says nothing, so it is not what is shown of the conversation.
+    await archive.append([*rows, entry("seen", peer="2@x", kind=Kind.RECEIPT)])
+
+    found: list[Conversation] = []
+    before = None
+    while page := await archive.conversations(ALICE, limit=limit, before=before):
+        assert len(page) <= limit
+        found += page
+        before = page[-1].newest
+
+    assert [one.peer for one in found] == ["2@x", "1@x", "0@x", "4@x", "3@x"]
+    assert tuple(found) == await archive.conversations(ALICE, limit=100)
+
+
+@pytest.mark.parametrize("bound", ["before", "since"])
+async def test_an_id_that_is_not_there_is_not_found(archive: Archive, bound: str) -> None:
+    await archive.append([entry(1), entry(2), entry(1, owner=BOB)])
+    gone = (await everything(archive)).messages[0].id
+    foreign = (await everything(archive, BOB)).messages[0].id
+    await archive.append([removal(entry(1))])
+
+    for id in (gone, foreign, "x"):
+        with pytest.raises(NotFound):
+            await archive.conversations(ALICE, limit=1, **{bound: id})
+
+    assert len(await archive.conversations(ALICE, limit=1)) == 1
+
+
+async def test_what_is_shown_is_the_last_that_says_something(archive: Archive) -> None:
+    kinds = [Kind.MESSAGE, Kind.TOMBSTONE, Kind.ANNOTATION, Kind.RECEIPT, Kind.GONE]
+    await archive.append([entry(kind, kind=kind) for kind in kinds])
+
+    found = await only(archive)
+
+    assert (found.last.xml, found.last.kind, found.kept) == (
+        entry(Kind.TOMBSTONE).xml,
+        Kind.TOMBSTONE,
+        5,
+    )
+
+
+async def test_where_nothing_says_something_the_newest_is_shown(archive: Archive) -> None:
+    await archive.append([entry(kind, kind=kind) for kind in (Kind.RECEIPT, Kind.ANNOTATION)])
+
+    found = await only(archive)
+
+    assert (found.last.kind, found.last.id, found.unread) == (Kind.ANNOTATION, found.newest, 0)
+
+
+async def test_removals_lead_back_to_what_was_newest_before(archive: Archive) -> None:
+    rows = said("a@x", "b@x", "a@x", "b@x", "c@x")
+    await archive.append(rows)
+    await archive.append([removal(rows[3]), removal(rows[4]), removal(rows[0])])
+
+    assert told(await archive.conversations(ALICE, limit=9)) == [
+        ("a@x", 1, rows[2].xml, 1),
+        ("b@x", 1, rows[1].xml, 1),
+    ]
+
+
+async def test_a_conversation_can_begin_again(archive: Archive) -> None:
+    await archive.append([entry(1, peer=ROMEO, direction=SENT, is_seen=True), entry(2)])
+    await archive.append([removal(entry(1)), entry(3, peer=ROMEO)])
+
+    assert told(await archive.conversations(ALICE, limit=9)) == [
+        (ROMEO, 1, entry(3).xml, 1),
+        (BOB, 1, entry(2).xml, 1),
+    ]
+
+
+async def test_duplicates_move_no_conversation(archive: Archive) -> None:
+    rows = said("a@x", "b@x")
+    await archive.append(rows)
+    await archive.append([rows[0], entry(0, peer="a@x", is_seen=True)])
+
+    assert told(await archive.conversations(ALICE, limit=9)) == [
+        ("b@x", 1, rows[1].xml, 1),
+        ("a@x", 1, rows[0].xml, 1),
+    ]
+
+
+async def test_a_retracted_message_is_shown_as_its_tombstone(archive: Archive) -> None:
+    await archive.append([entry(1), entry(2, names=(7,))])
+    await archive.append([Retraction(owner=ALICE, mark=7, tombstone=lambda _: "left")])
+
+    assert told(await archive.conversations(ALICE, limit=9)) == [(BOB, 2, "left", 1)]
+
+
+# Unread
+
+
+async def test_received_texts_behind_what_was_seen_are_unread(archive: Archive) -> None:
+    await archive.append(
+        [
+            entry(1),
+            entry(2, direction=SENT, is_seen=True),
+            entry(3),
+            entry(4, kind=Kind.RECEIPT),
+            entry(5, kind=Kind.ANNOTATION),
+            entry(6, direction=SENT),
+            entry(7),
+        ]
+    )
+
+    assert (await only(archive)).unread == 2
+
+
+async def test_what_was_seen_stays_seen(archive: Archive) -> None:
+    await archive.append([entry(1), entry(2, direction=SENT, is_seen=True), entry(3)])
+    await archive.append([entry(4), removal(entry(2))])
+
+    assert (await only(archive)).unread == 2
+
+
+async def test_seeing_one_conversation_is_not_seeing_another(archive: Archive) -> None:
+    await archive.append([*said("a@x", "b@x"), entry("s", peer="b@x", is_seen=True)])
+
+    found = await archive.conversations(ALICE, limit=9)
+
+    assert {one.peer: one.unread for one in found} == {"b@x": 0, "a@x": 1}
+
+
+async def test_unread_can_be_counted_behind_an_id(archive: Archive) -> None:
+    await archive.append([*entries(4), entry("seen", is_seen=True, direction=SENT), entry("new")])
+    ids = [stored.id for stored in (await everything(archive)).messages]
+
+    unread = [(await only(archive, since=id)).unread for id in ids]
+
+    assert unread == [4, 3, 2, 1, 1, 0]
+    assert (await only(archive)).unread == 1
+
+
+async def test_unread_messages_are_counted_no_further_than_a_bound(archive: Archive) -> None:
+    await archive.append([entry(n) for n in range(UNREAD_MAX + 5)])
+
+    assert (await only(archive)).unread == UNREAD_MAX
+
+
+async def test_conversations_are_there_after_reopening(reopen: Open) -> None:
+    rows = said("a@x", "b@x", "a@x")
+    async with reopen() as storage:
+        await storage.archive.append([*rows, entry("s", peer="b@x", is_seen=True)])
+        before = await storage.archive.conversations(ALICE, limit=9)
+
+    async with reopen() as storage:
+        assert await storage.archive.conversations(ALICE, limit=9) == before
+        assert texts([one.last for one in before]) == texts([entry("s"), rows[2]])

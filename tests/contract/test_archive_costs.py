@@ -1,0 +1,172 @@
+"""Counting and skipping read a small part of a large archive: told by the steps SQLite takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.builders import ALICE, BOB, NOON, ROMEO, entry, texts
+
+from storage.archive import SqlArchive
+from storage.counts import LOOKED_AT_MAX
+from storage.ids import KEY_BYTES, Ids
+from storage.migrate import migrate
+from storage.rows import ANY, Filter, Phrase
+from storage.sqlite import SqliteDatabase
+
+MESSAGES = 50_000
+
+#: To look at each message takes at least so many steps, and mostly more.
+ALL = 3 * MESSAGES
+
+#: What is read of tallies, and of two stretches at the edges.
+FEW = ALL // 5
+
+#: What is done with each of those that are looked at, where there is a bound.
+LOOKED_AT = 30 * LOOKED_AT_MAX
+
+
+@dataclass
+class Counted:
+    """An archive, and the steps of its database since they were asked for last."""
+
+    archive: SqlArchive
+    _steps: int = 0
+
+    def step(self) -> int:
+        self._steps += 1
+        return 0
+
+    def steps(self) -> int:
+        steps, self._steps = self._steps, 0
+        return steps
+
+
+async def fill(path: Path) -> None:
+    database = await SqliteDatabase.open(str(path), synchronous="normal")
+    await migrate(database)
+    archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+    for first in range(0, MESSAGES, 1000):
+        await archive.append(
+            [
+                entry(
+                    n,
+                    at=NOON + n,
+                    peer=ROMEO if n % 10 else BOB,
+                    type="groupchat" if n % 7 == 0 else "chat",
+                    text="common rare" if n % 10_000 == 5 else "common",
+                    about=n,
+                )
+                for n in range(first, first + 1000)
+            ]
+        )
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("costs") / "archive.db"
+    asyncio.run(fill(path))
+    return path
+
+
+@pytest.fixture
+async def counted(path: Path) -> AsyncIterator[Counted]:
+    database = await SqliteDatabase.open(str(path), synchronous="normal")
+    counted = Counted(SqlArchive(database, Ids(bytes(KEY_BYTES))))
+    for connection in database._connections:
+        await connection.set_progress_handler(counted.step, 1)
+    yield counted
+    await database.close()
+
+
+CHEAP = {
+    "any": ANY,
+    "peer": Filter(peer=BOB),
+    "groupchat": Filter(groupchat=True),
+    "people": Filter(groupchat=False),
+    "since": Filter(since=NOON + 700),
+    "peer between": Filter(peer=ROMEO, since=NOON + 700, until=NOON + 45_000),
+}
+
+
+async def test_to_count_what_is_not_tallied_takes_many_steps(counted: Counted) -> None:
+    counted.steps()
+    await counted.archive.count(ALICE, Filter(peer=ROMEO, resource="phone"))
+
+    assert counted.steps() > ALL
+
+
+@pytest.mark.parametrize("wanted", CHEAP.values(), ids=CHEAP)
+@pytest.mark.parametrize("index", [0, 300, 3000])
+async def test_a_counted_page_at_an_index_takes_few_steps(
+    counted: Counted, wanted: Filter, index: int
+) -> None:
+    counted.steps()
+    page = await counted.archive.page(ALICE, wanted, limit=10, index=index, counted=True)
+
+    assert counted.steps() < FEW
+    assert len(page.messages) == 10
+
+
+@pytest.mark.parametrize("wanted", CHEAP.values(), ids=CHEAP)
+async def test_the_place_of_a_page_takes_few_steps(counted: Counted, wanted: Filter) -> None:
+    middle = (await counted.archive.page(ALICE, ANY, limit=1, index=MESSAGES // 2)).messages[0]
+    counted.steps()
+    page = await counted.archive.page(ALICE, wanted, limit=10, after=middle.id, counted=True)
+
+    assert counted.steps() < FEW
+    assert page.index is not None
+    assert page.index > 2000
+
+
+@pytest.mark.parametrize("wanted", CHEAP.values(), ids=CHEAP)
+async def test_an_exact_count_takes_few_steps(counted: Counted, wanted: Filter) -> None:
+    counted.steps()
+    count = await counted.archive.count(ALICE, wanted)
+
+    assert counted.steps() < FEW
+    assert count > 4000
+
+
+async def test_what_is_not_tallied_is_looked_at_up_to_a_bound(counted: Counted) -> None:
+    wanted = Filter(peer=ROMEO, resource="phone")
+    counted.steps()
+    page = await counted.archive.page(ALICE, wanted, limit=10, backwards=True, counted=True)
+
+    assert counted.steps() < LOOKED_AT
+    assert page.count is None
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_search_reads_no_more_than_its_page(counted: Counted, backwards: bool) -> None:
+    wanted = Filter(phrases=(Phrase(words=("common",)),))
+    middle = (await counted.archive.page(ALICE, ANY, limit=1, index=MESSAGES // 2)).messages[0]
+    place = {"before" if backwards else "after": middle.id}
+    counted.steps()
+    page = await counted.archive.page(ALICE, wanted, limit=10, backwards=backwards, **place)
+
+    assert counted.steps() < FEW // 10
+    assert len(page.messages) == 10
+
+
+async def test_a_search_for_a_rare_word_reads_where_it_is(counted: Counted) -> None:
+    counted.steps()
+    page = await counted.archive.page(
+        ALICE, Filter(phrases=(Phrase(words=("common", "rare")),)), limit=10, counted=True
+    )
+
+    assert counted.steps() < FEW // 10
+    assert texts(page) == texts([entry(n) for n in range(5, MESSAGES, 10_000)])
+
+
+async def test_references_and_conversations_take_few_steps(counted: Counted) -> None:
+    counted.steps()
+    found = await counted.archive.about(ALICE, range(100, 150))
+    conversations = await counted.archive.conversations(ALICE, limit=10)
+
+    assert counted.steps() < 2 * FEW
+    assert [len(found), len(conversations)] == [50, 2]

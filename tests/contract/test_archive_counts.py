@@ -1,0 +1,250 @@
+"""How many messages match and where a page stands among them, held by every backend."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.builders import (
+    ALICE,
+    BOB,
+    NOON,
+    ROMEO,
+    ROOM,
+    entries,
+    entry,
+    everything,
+    removal,
+    texts,
+)
+
+from storage.errors import TooCostly
+from storage.interface import Archive
+from storage.rows import ANY, Entry, Filter, Kind, Page, Phrase
+
+NOBODY = "nobody@example.org"
+
+#: More than two stretches of tallies, with edges.
+MANY = 1300
+
+#: More than are looked at where nothing is tallied.
+MORE = 10_100
+
+
+def mixed(count: int) -> list[Entry]:
+    """Return rows with three peers, of two types, each a microsecond after the one before."""
+    return [
+        entry(
+            n,
+            at=NOON + n,
+            peer=(BOB, ROMEO, ROOM)[n % 3],
+            type="groupchat" if n % 3 == 2 else "chat",
+            resource=str(n % 2),
+            text="odd" if n % 2 else "even",
+        )
+        for n in range(count)
+    ]
+
+
+async def test_nothing_is_counted_that_was_not_asked_for(archive: Archive) -> None:
+    await archive.append(entries(3))
+
+    page = await archive.page(ALICE, ANY, limit=2)
+
+    assert (page.index, page.count) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [
+        (ANY, lambda n: True),
+        (Filter(peer=ROMEO), lambda n: n % 3 == 1),
+        (Filter(groupchat=True), lambda n: n % 3 == 2),
+        (Filter(groupchat=False), lambda n: n % 3 != 2),
+        (Filter(since=NOON + 100, until=NOON + 1200), lambda n: 100 <= n <= 1200),
+        (Filter(peer=BOB, since=NOON + 512), lambda n: n % 3 == 0 and n >= 512),
+        (Filter(peer=BOB, until=NOON + 511), lambda n: n % 3 == 0 and n <= 511),
+        (Filter(peer=BOB, resource="1"), lambda n: n % 3 == 0 and n % 2),
+        (Filter(peer_local="romeo"), lambda n: n % 3 == 1),
+        (Filter(peer=ROOM, groupchat=True), lambda n: n % 3 == 2),
+        (Filter(phrases=(Phrase(words=("odd",)),)), lambda n: n % 2),
+        (Filter(phrases=(Phrase(words=("odd",)),), peer=BOB), lambda n: n % 2 and n % 3 == 0),
+        (Filter(kinds=frozenset({Kind.MESSAGE})), lambda n: True),
+        (Filter(kinds=frozenset({Kind.RECEIPT})), lambda n: False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_counted_page_knows_its_place(
+    archive: Archive, wanted: Filter, kept: object, backwards: bool
+) -> None:
+    rows = mixed(MANY)
+    await archive.append(rows)
+    matching = [row for n, row in enumerate(rows) if kept(n)]  # type: ignore[operator]
+    ids = [stored.id for stored in (await everything(archive)).messages]
+    place = {"before": ids[1030]} if backwards else {"after": ids[515]}
+    page = await archive.page(ALICE, wanted, limit=5, backwards=backwards, counted=True, **place)
+
+    behind = [n for n, row in enumerate(matching) if row.at > NOON + 515]
+    in_front = [n for n, row in enumerate(matching) if row.at < NOON + 1030]
+    found = in_front[-5:] if backwards else behind[:5]
+    assert texts(page) == texts([matching[n] for n in found])
+    assert (page.index, page.count) == (found[0] if found else None, len(matching))
+
+
+async def test_the_place_is_among_all_that_match_not_behind_an_id(archive: Archive) -> None:
+    await archive.append(entries(10))
+    ids = [stored.id for stored in (await everything(archive)).messages]
+
+    page = await archive.page(
+        ALICE, Filter(after=ids[1], before=ids[8]), limit=2, after=ids[4], counted=True
+    )
+
+    assert (texts(page), page.index, page.count) == (texts(entries(10)[5:7]), 3, 6)
+
+
+@pytest.mark.parametrize("owner", [ALICE, NOBODY])
+async def test_an_empty_page_has_a_count_and_no_place(archive: Archive, owner: str) -> None:
+    await archive.append(entries(3))
+    kept = 3 if owner == ALICE else 0
+
+    pages = [
+        await archive.page(owner, ANY, limit=0, counted=True),
+        await archive.page(owner, Filter(peer=ROMEO), limit=5, counted=True),
+        await archive.page(owner, Filter(peer=BOB, resource="?"), limit=5, counted=True),
+    ]
+
+    assert pages == [Page(complete=not kept, count=kept), Page(count=0), Page(count=0)]
+
+
+async def test_duplicates_and_removals_are_not_counted(archive: Archive) -> None:
+    rows = mixed(40)
+    await archive.append([*rows, *rows[:5]])
+    await archive.append([*rows[10:20], *(removal(row) for row in rows[:30:3])])
+
+    pages = [
+        await archive.page(ALICE, wanted, limit=1, counted=True)
+        for wanted in (ANY, Filter(peer=BOB), Filter(groupchat=False), Filter(groupchat=True))
+    ]
+
+    assert [page.count for page in pages] == [30, 4, 17, 13]
+
+
+async def test_late_messages_are_counted_by_their_time(archive: Archive) -> None:
+    times = [0, 10, 20, 5, 30, -7, 40]
+    await archive.append([entry(n, at=at) for n, at in enumerate(times)])
+
+    page = await archive.page(
+        ALICE, Filter(since=5, until=30), limit=2, backwards=True, counted=True
+    )
+
+    assert ([stored.at for stored in page.messages], page.index, page.count) == ([5, 30], 2, 4)
+
+
+# Skipping to an index
+
+
+@pytest.mark.parametrize("index", [0, 1, 170, 171, 400, 432, 433, 434, 10_000_000, 2**62])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(peer=ROMEO),
+        Filter(peer_local="romeo"),
+        Filter(peer=ROMEO, since=NOON),
+        Filter(peer=ROMEO, kinds=frozenset({Kind.MESSAGE})),
+    ],
+    ids=["tallied", "costly", "timed", "kinds"],
+)
+async def test_an_index_skips_what_matches(archive: Archive, wanted: Filter, index: int) -> None:
+    rows = mixed(MANY)
+    await archive.append(rows)
+    if index > 10_000 and (wanted.peer_local or wanted.kinds):
+        with pytest.raises(TooCostly):
+            await archive.page(ALICE, wanted, limit=2, index=index)
+        return
+
+    page = await archive.page(ALICE, wanted, limit=2, index=index, counted=True)
+
+    matching = rows[1::3]
+    assert texts(page) == texts(matching[index : index + 2])
+    assert page.complete is (index + 2 >= len(matching))
+    assert (page.index, page.count) == (index, len(matching))
+
+
+@pytest.mark.parametrize("index", [0, 1, 3, 300, 510, 511, 512, 513, 700])
+@pytest.mark.parametrize("first", [0, 1, 300, 511, 512, 513])
+async def test_an_index_begins_where_the_filter_does(
+    archive: Archive, first: int, index: int
+) -> None:
+    rows = mixed(MANY)
+    await archive.append(rows)
+    id = (await archive.page(ALICE, ANY, limit=1, index=first)).messages[0].id
+
+    by_id = await archive.page(ALICE, Filter(after=id), limit=1, index=index)
+    by_time = await archive.page(ALICE, Filter(since=NOON + first + 1), limit=1, index=index)
+
+    assert texts(by_id) == texts(by_time) == texts([rows[first + 1 + index]])
+
+
+async def test_an_index_passes_over_holes(archive: Archive) -> None:
+    rows = mixed(MANY)
+    await archive.append(rows)
+    await archive.append([removal(row) for row in rows[3:1200]])
+    left = rows[:3] + rows[1200:]
+
+    pages = [await archive.page(ALICE, ANY, limit=3, index=n) for n in (0, 1, 3, 50, 102, 103)]
+
+    assert [texts(page) for page in pages] == [
+        texts(left[n : n + 3]) for n in (0, 1, 3, 50, 102, 103)
+    ]
+    assert [page.complete for page in pages] == [False, False, False, False, True, True]
+
+
+# What would be costly
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(peer=BOB, resource="phone"),
+        Filter(peer_local="bob"),
+        Filter(kinds=frozenset({Kind.MESSAGE})),
+        Filter(phrases=(Phrase(words=("word",)),)),
+    ],
+    ids=["resource", "local", "kinds", "words"],
+)
+async def test_too_many_to_look_at_are_not_counted_for_a_page_but_for_a_count(
+    archive: Archive, wanted: Filter
+) -> None:
+    await archive.append([entry(n, text="word") for n in range(MORE)])
+
+    page = await archive.page(ALICE, wanted, limit=1, counted=True)
+
+    assert (page.index, page.count) == (None, None)
+    assert await archive.count(ALICE, wanted) == MORE
+
+
+async def test_what_is_tallied_is_counted_however_much_it_is(archive: Archive) -> None:
+    await archive.append([entry(n) for n in range(MORE)])
+
+    pages = [
+        await archive.page(ALICE, wanted, limit=1, index=MORE - 1, counted=True)
+        for wanted in (ANY, Filter(peer=BOB), Filter(groupchat=False), Filter(since=0))
+    ]
+
+    assert [(page.index, page.count) for page in pages] == [(MORE - 1, MORE)] * 4
+    assert [texts(page) for page in pages] == [texts([entry(MORE - 1)])] * 4
+
+
+async def test_a_count_and_its_page_are_of_one_moment(archive: Archive) -> None:
+    async def write() -> None:
+        for batch in range(30):
+            await archive.append([entry(f"{batch} {n}", at=NOON + batch) for n in range(5)])
+
+    writing = asyncio.create_task(write())
+    pages = []
+    while not writing.done():
+        pages.append(await archive.page(ALICE, ANY, limit=1000, counted=True))
+    await writing
+
+    assert [page.count for page in pages] == [len(page.messages) for page in pages]

@@ -1,0 +1,145 @@
+"""What a filter of ids, places and kinds means, held by every backend."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.builders import ALICE, BOB, ROMEO, entries, entry, everything, removal, texts
+
+from storage.errors import NotFound
+from storage.interface import Archive
+from storage.rows import ANY, Filter, Kind, Page
+
+SPOKEN = frozenset({Kind.MESSAGE, Kind.TOMBSTONE})
+
+
+async def ids_of(archive: Archive, owner: str = ALICE) -> list[str]:
+    return [stored.id for stored in (await everything(archive, owner)).messages]
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_a_kind_is_given_back_as_it_was_stored(archive: Archive, kind: Kind) -> None:
+    await archive.append([entry(1, kind=kind)])
+
+    [stored] = (await everything(archive)).messages
+
+    assert stored.kind is kind
+
+
+@pytest.mark.parametrize("kinds", [{Kind.MESSAGE}, SPOKEN, set(Kind), set()], ids=str)
+async def test_only_wanted_kinds_are_given(archive: Archive, kinds: set[Kind]) -> None:
+    rows = [entry(kind, kind=kind) for kind in Kind]
+    await archive.append(rows)
+
+    wanted = Filter(kinds=frozenset(kinds))
+
+    expected = [row for row in rows if row.kind in kinds]
+    assert texts(await everything(archive, wanted=wanted)) == texts(expected)
+    assert texts(await archive.page_by_time(ALICE, wanted, limit=None)) == texts(expected)
+    assert await archive.count(ALICE, wanted) == len(expected)
+
+
+async def test_only_what_arrived_between_two_ids_is_given(archive: Archive) -> None:
+    await archive.append(entries(6))
+    ids = await ids_of(archive)
+    wanted = Filter(after=ids[0], before=ids[4])
+
+    assert texts(await everything(archive, wanted=wanted)) == texts(entries(6)[1:4])
+    assert texts(await archive.page_by_time(ALICE, wanted, limit=None)) == texts(entries(6)[1:4])
+    assert await archive.count(ALICE, wanted) == 3
+
+
+async def test_ids_of_a_filter_narrow_what_is_paged(archive: Archive) -> None:
+    await archive.append(entries(8))
+    ids = await ids_of(archive)
+    wanted = Filter(after=ids[1], before=ids[6])
+
+    pages = [
+        await archive.page(ALICE, wanted, limit=9, after=ids[3]),
+        await archive.page(ALICE, wanted, limit=9, after=ids[0]),
+        await archive.page(ALICE, wanted, limit=2, before=ids[7], backwards=True),
+        await archive.page(ALICE, wanted, limit=9, after=ids[6]),
+    ]
+
+    assert [texts(page) for page in pages] == [
+        texts(entries(8)[4:6]),
+        texts(entries(8)[2:6]),
+        texts(entries(8)[4:6]),
+        [],
+    ]
+    assert [page.complete for page in pages] == [True, True, False, True]
+
+
+async def test_ids_of_a_filter_the_wrong_way_round_leave_nothing(archive: Archive) -> None:
+    await archive.append(entries(3))
+    ids = await ids_of(archive)
+    wanted = Filter(after=ids[2], before=ids[0])
+
+    assert await archive.page(ALICE, wanted, limit=3, counted=True) == Page(count=0)
+    assert await archive.count(ALICE, wanted) == 0
+
+
+async def test_chosen_messages_come_in_the_order_of_arrival(archive: Archive) -> None:
+    await archive.append(entries(5))
+    ids = await ids_of(archive)
+    wanted = Filter(ids=(ids[3], ids[0], ids[4], ids[0]))
+
+    assert texts(await everything(archive, wanted=wanted)) == texts(
+        [entries(5)[n] for n in (0, 3, 4)]
+    )
+    assert await archive.count(ALICE, wanted) == 3
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_chosen_messages_are_paged(archive: Archive, backwards: bool) -> None:
+    await archive.append(entries(5))
+    ids = await ids_of(archive)
+    wanted = Filter(ids=(ids[4], ids[0], ids[2]))
+
+    first = await archive.page(ALICE, wanted, limit=2, backwards=backwards, counted=True)
+    place = {"before": first.messages[0].id} if backwards else {"after": first.messages[1].id}
+    rest = await archive.page(ALICE, wanted, limit=2, backwards=backwards, counted=True, **place)
+
+    rows = [texts(entries(5))[n] for n in (0, 2, 4)]
+    assert texts(first) == (rows[1:] if backwards else rows[:2])
+    assert texts(rest) == (rows[:1] if backwards else rows[2:])
+    assert (first.complete, first.index, first.count) == (False, 1 if backwards else 0, 3)
+    assert (rest.complete, rest.index, rest.count) == (True, 0 if backwards else 2, 3)
+
+
+async def test_no_chosen_message_is_none(archive: Archive) -> None:
+    await archive.append(entries(2))
+
+    assert await everything(archive, wanted=Filter(ids=())) == Page()
+
+
+async def test_what_is_chosen_has_to_match_the_rest_of_the_filter_too(archive: Archive) -> None:
+    rows = [entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(6)]
+    await archive.append(rows)
+    wanted = Filter(ids=tuple((await ids_of(archive))[:4]), peer=ROMEO)
+
+    assert texts(await everything(archive, wanted=wanted)) == texts([rows[1], rows[3]])
+
+
+@pytest.mark.parametrize("way", ["page", "page_by_time", "count"])
+@pytest.mark.parametrize("part", ["after", "before", "ids"])
+async def test_an_id_of_a_filter_has_to_be_there(archive: Archive, part: str, way: str) -> None:
+    await archive.append([*entries(3), *entries(3, owner=BOB)])
+    gone, stays, *_ = await ids_of(archive)
+    foreign, *_ = await ids_of(archive, BOB)
+    await archive.append([removal(entry(0))])
+    ways = {
+        "page": lambda wanted: archive.page(ALICE, wanted, limit=5),
+        "page_by_time": lambda wanted: archive.page_by_time(ALICE, wanted, limit=5),
+        "count": lambda wanted: archive.count(ALICE, wanted),
+    }
+
+    refused = []
+    for id in (gone, foreign, "x", "", "A" * 22):
+        value = (stays, id) if part == "ids" else id
+        with pytest.raises(NotFound, match=f"^{id}$"):
+            await ways[way](replace(ANY, **{part: value}))  # type: ignore[arg-type]
+        refused.append(id)
+
+    assert len(refused) == 5

@@ -1,0 +1,210 @@
+"""Finding messages by their words, held by every backend."""
+
+from __future__ import annotations
+
+import pytest
+from support.builders import ALICE, BOB, NOON, ROMEO, entry, everything, removal, texts
+
+from storage.interface import Archive
+from storage.rows import Entry, Filter, Kind, Page, Phrase
+
+
+def phrases(*wanted: str) -> tuple[Phrase, ...]:
+    """Return phrases as somebody would write them, with a star behind a beginning."""
+    return tuple(
+        Phrase(words=tuple(one.rstrip("*").split()), is_prefix=one.endswith("*")) for one in wanted
+    )
+
+
+def said(*lines: str) -> list[Entry]:
+    """Return rows with these texts, a microsecond after each other."""
+    return [entry(n, at=NOON + n, text=line) for n, line in enumerate(lines)]
+
+
+LINES = [
+    "the rain in spain",
+    "spain in the rain",
+    "rainbow",
+    "",
+    "ünï wörld 你 好 吗",
+    "the the rain rain",
+    "42 rain2",
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (["rain"], [0, 1, 5]),
+        (["rain*"], [0, 1, 2, 5, 6]),
+        (["the rain"], [0, 1, 5]),
+        (["the rain in"], [0]),
+        (["rain the"], []),
+        (["in the ra*"], [1]),
+        (["in sp*"], [0]),
+        (["rain", "spain"], [0, 1]),
+        (["rain", "bow"], []),
+        (["rain", "rain"], [0, 1, 5]),
+        (["rain rain"], [5]),
+        (["ünï"], [4]),
+        (["uni"], []),
+        (["你 好"], [4]),
+        (["好 你"], []),
+        (["w*"], [4]),
+        (["42"], [6]),
+        (["4*"], [6]),
+        (["nothing"], []),
+    ],
+    ids=str,
+)
+async def test_phrases_are_found_in_texts(
+    archive: Archive, wanted: list[str], found: list[int]
+) -> None:
+    rows = said(*LINES)
+    await archive.append(rows)
+    search = Filter(phrases=phrases(*wanted))
+
+    expected = texts([rows[n] for n in found])
+    assert texts(await everything(archive, wanted=search)) == expected
+    assert texts(await archive.page_by_time(ALICE, search, limit=None)) == expected
+    assert await archive.count(ALICE, search) == len(found)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ['a"b', "a OR b", "NOT", "text", "peer", "a:b", "(a", "*", "^a", "-a", "'", "{a}", "NEAR"],
+)
+async def test_nothing_in_a_search_is_a_command(archive: Archive, word: str) -> None:
+    await archive.append(said("rain", "a"))
+
+    page = await everything(archive, wanted=Filter(phrases=(Phrase(words=(word, "zebra")),)))
+
+    assert page == Page()
+
+
+async def test_no_phrases_leave_nothing_out(archive: Archive) -> None:
+    await archive.append(said("rain", ""))
+
+    assert texts(await everything(archive, wanted=Filter(phrases=()))) == texts(said("", ""))
+
+
+@pytest.mark.parametrize("wanted", ["p*", "n*", "a*", "0*", "1*", "f*", "bob*", "message*"])
+async def test_a_search_finds_only_texts(archive: Archive, wanted: str) -> None:
+    names = (1, -1, 2**63 - 1, 0xABCDEF)
+    await archive.append([entry(n, text="rain", names=names, about=n) for n in range(20)])
+
+    assert await everything(archive, wanted=Filter(phrases=phrases(wanted))) == Page()
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+async def test_what_is_found_is_paged(archive: Archive, limit: int, backwards: bool) -> None:
+    rows = said(*(("rain", "sun", "rain cloud")[n % 3] for n in range(21)))
+    await archive.append(rows)
+    search, found, place = Filter(phrases=phrases("rain")), [], {}
+    while True:
+        page = await archive.page(
+            ALICE, search, limit=limit, backwards=backwards, counted=True, **place
+        )
+        found = texts(page) + found if backwards else found + texts(page)
+        assert page.count == 14
+        assert page.index == (14 - len(found) if backwards else len(found) - len(page.messages))
+        if page.complete:
+            break
+        id = page.messages[0 if backwards else -1].id
+        place = {"before": id} if backwards else {"after": id}
+
+    assert found == texts([row for n, row in enumerate(rows) if n % 3 != 1])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (Filter(peer=ROMEO), [1, 4, 7]),
+        (Filter(peer_local="romeo"), [1, 4, 7]),
+        (Filter(peer=BOB, resource="r"), [3]),
+        (Filter(since=NOON + 2, until=NOON + 4), [2, 3, 4]),
+        (Filter(groupchat=True), [2, 5, 8]),
+        (Filter(kinds=frozenset({Kind.ANNOTATION})), [0, 4, 8]),
+        (Filter(peer="romeo@example.org"), []),
+    ],
+    ids=str,
+)
+async def test_a_search_keeps_to_the_rest_of_the_filter(
+    archive: Archive, wanted: Filter, found: list[int]
+) -> None:
+    rows = [
+        entry(
+            n,
+            at=NOON + n,
+            text="rain",
+            peer=(BOB, ROMEO, "room@x")[n % 3],
+            type="groupchat" if n % 3 == 2 else "chat",
+            resource="r" if n % 2 else "",
+            kind=Kind.MESSAGE if n % 4 else Kind.ANNOTATION,
+        )
+        for n in range(9)
+    ]
+    await archive.append(rows)
+    search = Filter(
+        phrases=phrases("rain"),
+        **{name: getattr(wanted, name) for name in ("peer", "peer_local", "resource", "kinds")},
+        **{name: getattr(wanted, name) for name in ("since", "until", "groupchat")},
+    )
+
+    page = await archive.page(ALICE, search, limit=20, counted=True)
+
+    assert texts(page) == texts([rows[n] for n in found])
+    assert page.count == await archive.count(ALICE, search) == len(found)
+
+
+async def test_a_search_keeps_to_chosen_ids(archive: Archive) -> None:
+    rows = said("rain", "sun", "rain", "rain")
+    await archive.append(rows)
+    ids = [stored.id for stored in (await everything(archive)).messages]
+
+    chosen = Filter(phrases=phrases("rain"), ids=(ids[1], ids[2]))
+    between = Filter(phrases=phrases("rain"), after=ids[0], before=ids[3])
+
+    assert texts(await everything(archive, wanted=chosen)) == texts([rows[2]])
+    assert texts(await everything(archive, wanted=between)) == texts([rows[2]])
+
+
+async def test_a_search_skips_to_an_index(archive: Archive) -> None:
+    rows = said(*["rain", "sun"] * 5)
+    await archive.append(rows)
+
+    page = await archive.page(ALICE, Filter(phrases=phrases("rain")), limit=2, index=2)
+
+    assert (texts(page), page.index) == (texts([rows[4], rows[6]]), 2)
+
+
+async def test_archives_are_searched_apart(archive: Archive) -> None:
+    owners = [f"{n}@example.org" for n in range(5)]
+    await archive.append([entry(o, owner=o, text="rain") for o in owners for _ in range(2)])
+
+    found = [await everything(archive, o, Filter(phrases=phrases("rain"))) for o in owners]
+
+    assert [texts(page) for page in found] == [texts([entry(owner)]) for owner in owners]
+
+
+async def test_a_removed_message_is_not_found(archive: Archive) -> None:
+    rows = said("rain", "rain", "rain")
+    await archive.append(rows)
+    await archive.append([removal(rows[1])])
+
+    assert texts(await everything(archive, wanted=Filter(phrases=phrases("rain")))) == texts(
+        [rows[0], rows[2]]
+    )
+
+
+async def test_a_duplicate_adds_no_words(archive: Archive) -> None:
+    await archive.append(said("rain"))
+    await archive.append([entry(0, text="snow"), entry(9, text="sleet")])
+
+    found = [
+        texts(await everything(archive, wanted=Filter(phrases=phrases(word))))
+        for word in ("rain", "snow", "sleet")
+    ]
+
+    assert found == [texts([entry(0)]), [], texts([entry(9)])]

@@ -1,0 +1,381 @@
+"""What `storage.interface.Keeping` promises, and that the books are right behind each call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract.conftest import BACKENDS
+from support.builders import (
+    ALICE,
+    BOB,
+    HOST,
+    NOON,
+    ROMEO,
+    ROOM,
+    SECOND,
+    entries,
+    entry,
+    everything,
+    removal,
+    texts,
+)
+from support.recount import dangling_marks, kept_books, recounted_books
+
+from storage.errors import NotFound
+from storage.open import SqlStorage, open_storage
+from storage.rows import (
+    ANY,
+    Entry,
+    Filter,
+    Hold,
+    Kind,
+    Limits,
+    Occupant,
+    Phrase,
+    Preferences,
+    Retraction,
+    Rule,
+    Shed,
+    Usage,
+)
+
+ALL = Limits(messages=0)
+
+
+@pytest.fixture(params=BACKENDS)
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqlStorage]:
+    """An empty store of each backend in turn, whose books are right when the test is over."""
+    async with open_storage(BACKENDS[request.param].url(tmp_path)) as opened:
+        yield opened
+        await assert_books(opened)
+
+
+async def assert_books(storage: SqlStorage) -> None:
+    database = storage._database
+    assert await kept_books(database) == await recounted_books(database)
+
+
+def said(count: int, **fields: Any) -> list[Entry]:
+    """Return messages that are found by the word "all", each with a name."""
+    found = entries(count, text="all", **fields)
+    return [replace(given, names=(n,)) for n, given in enumerate(found)]
+
+
+# Usage
+
+
+async def test_usage_lists_archives_in_the_order_of_their_owners(storage: SqlStorage) -> None:
+    owners = [ALICE, BOB, ROMEO, ROOM]
+    await storage.archive.append([entry(owner=owner, text="a") for owner in reversed(owners)])
+
+    found = await storage.keeping.usage()
+
+    assert [usage.owner for usage in found] == sorted(owners)
+
+
+async def test_usage_tells_messages_bytes_and_times(storage: SqlStorage) -> None:
+    first = entry(1, at=NOON, xml="<é/>", text="a")
+    late = entry(2, at=NOON - SECOND, xml="<b/>", text="a")
+    await storage.archive.append([first, late])
+
+    [found] = await storage.keeping.usage()
+
+    assert found == Usage(owner=ALICE, messages=2, bytes=9, oldest=NOON - SECOND, newest=NOON)
+    assert await storage.keeping.usage_of(ALICE) == found
+
+
+async def test_usage_goes_on_behind_an_owner(storage: SqlStorage) -> None:
+    await storage.archive.append([entry(owner=f"u{n}@{HOST}", text="a") for n in range(5)])
+
+    first = await storage.keeping.usage(limit=2)
+    rest = await storage.keeping.usage(after=first[-1].owner, limit=10)
+
+    assert [u.owner for u in (*first, *rest)] == [f"u{n}@{HOST}" for n in range(5)]
+
+
+async def test_usage_of_a_domain_leaves_out_what_only_looks_like_it(storage: SqlStorage) -> None:
+    owners = ["a@x_y.org", "a@xzy.org", "a@sub.x_y.org", "x_y.org", "a@x_y.org.net"]
+    await storage.archive.append([entry(owner=owner, text="a") for owner in owners])
+
+    found = await storage.keeping.usage(domain="x_y.org")
+
+    assert [usage.owner for usage in found] == ["a@x_y.org", "x_y.org"]
+
+
+async def test_nobody_takes_up_nothing(storage: SqlStorage) -> None:
+    nothing = Usage(owner=ALICE, messages=0, bytes=0, oldest=None, newest=None)
+
+    assert await storage.keeping.usage_of(ALICE) == nothing
+
+
+# Shedding
+
+
+@pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        (Limits(), 6),
+        (Limits(since=NOON + 2 * SECOND), 4),
+        (Limits(messages=4), 4),
+        (Limits(messages=0), 0),
+        (Limits(bytes=4 * 55), 4),
+        (Limits(bytes=4 * 55 - 1), 3),
+        (Limits(since=NOON + SECOND, messages=4, bytes=10_000), 4),
+    ],
+)
+async def test_the_oldest_are_shed_until_all_bounds_hold(
+    storage: SqlStorage, limits: Limits, left: int
+) -> None:
+    given = [entry(n, at=NOON + n * SECOND, text="a", xml=f"{n}".ljust(55)) for n in range(6)]
+    await storage.archive.append(given)
+
+    shed = await storage.keeping.shed(ALICE, limits, limit=100)
+
+    assert shed == Shed(messages=6 - left, bytes=(6 - left) * 55, done=True)
+    assert texts(await everything(storage.archive)) == texts(given[6 - left :])
+
+
+async def test_shedding_goes_in_steps(storage: SqlStorage) -> None:
+    await storage.archive.append(said(5))
+
+    steps = [await storage.keeping.shed(ALICE, Limits(messages=1), limit=2) for _ in range(3)]
+
+    assert [(step.messages, step.done) for step in steps] == [(2, False), (2, True), (0, True)]
+    assert await storage.archive.count(ALICE, ANY) == 1
+
+
+async def test_shedding_leaves_no_hole(storage: SqlStorage) -> None:
+    """An old message behind one that may stay, stays with it."""
+    times = [NOON - SECOND, NOON + SECOND, NOON - SECOND]
+    await storage.archive.append([entry(n, at=at, text="a") for n, at in enumerate(times)])
+
+    await storage.keeping.shed(ALICE, Limits(since=NOON), limit=100)
+
+    assert [m.at for m in (await everything(storage.archive)).messages] == times[1:]
+
+
+async def test_what_was_shed_is_in_no_list_search_or_reference(storage: SqlStorage) -> None:
+    await storage.archive.append(said(3))
+    await storage.archive.append([entry("other", peer=ROMEO, text="all")])
+
+    await storage.keeping.shed(ALICE, Limits(messages=1), limit=100)
+
+    wanted = Filter(phrases=(Phrase(words=("all",)),))
+    assert await storage.archive.count(ALICE, wanted) == 1
+    assert [c.peer for c in await storage.archive.conversations(ALICE, limit=9)] == [ROMEO]
+    assert await dangling_marks(storage._database) == 0
+
+
+async def test_other_archives_stay_as_they_are(storage: SqlStorage) -> None:
+    await storage.archive.append([*said(3), *said(3, owner=BOB, peer=ALICE)])
+
+    await storage.keeping.shed(ALICE, ALL, limit=100)
+    await storage.keeping.erase(ALICE, limit=100)
+
+    assert await storage.archive.count(BOB, ANY) == 3
+
+
+async def test_ids_stay_the_same_and_are_not_given_again(storage: SqlStorage) -> None:
+    await storage.archive.append(said(3))
+    before = [m.id for m in (await everything(storage.archive)).messages]
+    await storage.keeping.shed(ALICE, ALL, limit=100)
+
+    await storage.archive.append([entry("new", text="a")])
+
+    [after] = (await everything(storage.archive)).messages
+    assert after.id not in before
+
+
+async def test_shedding_where_there_is_no_archive_is_done(storage: SqlStorage) -> None:
+    assert await storage.keeping.shed(ALICE, ALL, limit=1) == Shed()
+
+
+# Cutting
+
+
+@pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        (Limits(), {0, 1, 2, 3}),
+        (Limits(since=NOON + 2 * SECOND), {2, 3}),
+        (Limits(messages=1), {3}),
+        (Limits(messages=0), set()),
+        (Limits(bytes=110), {2, 3}),
+        (Limits(bytes=109), {3}),
+        (Limits(bytes=0), set()),
+    ],
+)
+async def test_the_oldest_with_one_peer_are_emptied(
+    storage: SqlStorage, limits: Limits, left: set[int]
+) -> None:
+    given = [entry(n, at=NOON + n * SECOND, text="a", xml=f"{n}".ljust(55)) for n in range(4)]
+    other = entry("other", peer=ROMEO, text="a", xml="other")
+    await storage.archive.append([given[0], other, *given[1:]])
+
+    cut = await storage.keeping.cut(ALICE, BOB, limits, limit=100)
+
+    assert cut == Shed(messages=4 - len(left), bytes=(4 - len(left)) * 55, done=True)
+    found = await everything(storage.archive)
+    assert texts(found) == [
+        text if n in left or text == "other" else ""
+        for n, text in zip((0, -1, 1, 2, 3), texts([given[0], other, *given[1:]]), strict=True)
+    ]
+
+
+async def test_bytes_with_a_peer_are_weighed_over_many_messages(storage: SqlStorage) -> None:
+    given = [entry(n, text="a", xml="12345") for n in range(2500)]
+    await storage.archive.append(given)
+
+    cut = await storage.keeping.cut(ALICE, BOB, Limits(bytes=5 * 2300), limit=1000)
+
+    assert cut == Shed(messages=200, bytes=1000)
+
+
+async def test_cutting_goes_in_steps(storage: SqlStorage) -> None:
+    await storage.archive.append(said(5))
+
+    steps = [await storage.keeping.cut(ALICE, BOB, Limits(messages=1), limit=2) for _ in range(3)]
+
+    assert [(step.messages, step.done) for step in steps] == [(2, False), (2, True), (0, True)]
+
+
+async def test_an_emptied_message_keeps_id_time_and_peer_only(storage: SqlStorage) -> None:
+    """XEP-0313 section 3.1: what is taken out of the middle leaves its place."""
+    await storage.archive.append([entry(nick="Nick", text="all", names=(7,), about=8)])
+    [before] = (await everything(storage.archive)).messages
+
+    await storage.keeping.cut(ALICE, BOB, ALL, limit=100)
+
+    [after] = (await everything(storage.archive)).messages
+    assert (after.id, after.at, after.peer) == (before.id, before.at, before.peer)
+    assert (after.kind, after.xml, after.nick, after.resource) == (Kind.GONE, "", "", "")
+    assert await storage.archive.about(ALICE, [8]) == ()
+    assert await dangling_marks(storage._database) == 0
+
+
+async def test_a_copy_that_comes_again_does_not_bring_content_back(storage: SqlStorage) -> None:
+    given = entry(text="a")
+    await storage.archive.append([given])
+    await storage.keeping.cut(ALICE, BOB, ALL, limit=100)
+
+    await storage.archive.append([given])
+
+    assert texts(await everything(storage.archive)) == [""]
+
+
+async def test_emptied_messages_still_go_with_the_oldest(storage: SqlStorage) -> None:
+    await storage.archive.append(said(3))
+    await storage.keeping.cut(ALICE, BOB, Limits(messages=1), limit=100)
+
+    await storage.keeping.shed(ALICE, Limits(messages=2), limit=100)
+
+    assert [m.kind for m in (await everything(storage.archive)).messages] == [
+        Kind.GONE,
+        Kind.MESSAGE,
+    ]
+
+
+async def test_one_message_is_emptied_by_its_id(storage: SqlStorage) -> None:
+    await storage.archive.append(said(3))
+    middle = (await everything(storage.archive)).messages[1]
+
+    cut = await storage.keeping.cut_one(ALICE, middle.id)
+
+    assert cut == Shed(messages=1, bytes=len(middle.xml))
+    assert [m.kind for m in (await everything(storage.archive)).messages] == [
+        Kind.MESSAGE,
+        Kind.GONE,
+        Kind.MESSAGE,
+    ]
+    assert await storage.keeping.cut_one(ALICE, middle.id) == Shed()
+
+
+async def test_a_message_of_another_archive_is_not_found(storage: SqlStorage) -> None:
+    await storage.archive.append([entry(text="a"), entry(owner=BOB, text="a")])
+    [other] = (await everything(storage.archive, BOB)).messages
+
+    for id in (other.id, "unknown"):
+        with pytest.raises(NotFound):
+            await storage.keeping.cut_one(ALICE, id)
+
+
+# Erasing
+
+
+async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
+    storage: SqlStorage,
+) -> None:
+    await storage.archive.append(said(3))
+    records = storage.records
+    await records.set_preferences(Preferences(owner=ALICE, default="always"))
+    await records.set_rule(Rule(owner=ALICE, peer=BOB, days=1))
+    for room, jid in ((ROOM, ALICE), (ROOM, BOB)):
+        await records.set_occupant(Occupant(room=room, jid=jid, affiliation="member"))
+    hold = Hold(subject=ALICE, reason="r", by="me", at=1)
+    await records.set_hold(hold)
+
+    erased = await storage.keeping.erase(ALICE, limit=100)
+
+    assert (erased.messages, erased.done) == (3, True)
+    assert await storage.keeping.usage() == ()
+    assert (await records.preferences(), await records.rules()) == ((), ())
+    assert [occupant.jid for occupant in await records.occupants()] == [BOB]
+    assert await records.holds() == (hold,)
+
+
+async def test_a_room_is_erased_with_its_occupants(storage: SqlStorage) -> None:
+    await storage.records.set_occupant(Occupant(room=ROOM, jid=BOB, affiliation="owner"))
+
+    await storage.keeping.erase(ROOM, limit=100)
+
+    assert await storage.records.occupants() == ()
+
+
+async def test_erasing_goes_in_steps(storage: SqlStorage) -> None:
+    given = [entry(n, text="a", names=tuple(range(n * 4, n * 4 + 4))) for n in range(5)]
+    await storage.archive.append(given)
+
+    steps = [await storage.keeping.erase(ALICE, limit=2)]
+    while not steps[-1].done:
+        await assert_books(storage)
+        steps.append(await storage.keeping.erase(ALICE, limit=2))
+
+    assert sum(step.messages for step in steps) == 5
+    assert max(step.messages for step in steps) == 2
+    assert await dangling_marks(storage._database) == 0
+
+
+async def test_a_new_archive_begins_where_one_was_erased(storage: SqlStorage) -> None:
+    await storage.archive.append(said(2))
+    before = {m.id for m in (await everything(storage.archive)).messages}
+    await storage.keeping.erase(ALICE, limit=100)
+
+    await storage.archive.append(said(2))
+
+    after = {m.id for m in (await everything(storage.archive)).messages}
+    assert len(after) == 2
+    assert after.isdisjoint(before)
+
+
+# Retraction and removal
+
+
+async def test_a_retraction_changes_the_bytes_of_an_archive(storage: SqlStorage) -> None:
+    await storage.archive.append(said(3))
+    await storage.archive.append([Retraction(owner=ALICE, mark=1, tombstone=lambda _: "<gone/>")])
+
+    found = await storage.keeping.usage_of(ALICE)
+
+    assert found.bytes == sum(map(len, texts(await everything(storage.archive))))
+
+
+async def test_a_removal_out_of_the_middle_keeps_the_books(storage: SqlStorage) -> None:
+    given = said(3)
+    await storage.archive.append(given)
+    await storage.archive.append([removal(given[1])])
+
+    assert (await storage.keeping.usage_of(ALICE)).messages == 2

@@ -1,0 +1,163 @@
+"""What was taken away is in no byte of the files of the store."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from support.builders import ALICE, BOB, NOON, SECOND, entry, everything
+
+from storage import trash
+from storage.open import SqlStorage, open_storage
+from storage.rows import Entry, Limits, Phrase, Retraction
+from storage.rows import Filter as Wanted
+
+MESSAGES = 3000
+
+_SECRET = re.compile(rb"zq([ab])x(\d+)zq")
+
+
+def secret(owner: str, n: int) -> str:
+    return f"zq{owner[0]}x{n}zq"
+
+
+def written(owner: str, n: int, chance: random.Random) -> Entry:
+    """Return a message with a secret in its XML and its text, sometimes a long one."""
+    rest = "word " * chance.choice((1, 5, 30, 2000 if chance.random() < 0.02 else 10))
+    text = f"{secret(owner, n)} {rest}"
+    return entry(
+        n,
+        owner=owner,
+        at=NOON + n * SECOND,
+        peer=f"p{n % 7}@example.org",
+        xml=f"<m>{text}</m>",
+        text=text,
+        names=(n,),
+    )
+
+
+async def fill(storage: SqlStorage) -> None:
+    """Write two archives at a time, so that their pages grow between each other's."""
+    chance = random.Random(1)  # noqa: S311 - the same each time
+    for first in range(0, MESSAGES, 20):
+        numbers = range(first, first + 20)
+        await storage.archive.append(
+            [written(owner, n, chance) for n in numbers for owner in (ALICE, BOB)]
+        )
+
+
+def readable(folder: Path) -> set[str]:
+    """Return every secret that is in any file of the store."""
+    return {
+        match[0].decode()
+        for file in folder.iterdir()
+        for match in _SECRET.finditer(file.read_bytes())
+    }
+
+
+def secrets(owner: str, numbers: Iterable[int]) -> set[str]:
+    return {secret(owner, n) for n in numbers}
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:{tmp_path}/archive.db"
+
+
+async def test_an_erased_archive_is_in_no_byte(tmp_path: Path, url: str) -> None:
+    async with open_storage(url) as storage:
+        await fill(storage)
+        assert readable(tmp_path) == secrets(ALICE, range(3000)) | secrets(BOB, range(3000))
+        while not (await storage.keeping.erase(ALICE, limit=500)).done:
+            pass
+        await storage.keeping.scrub()
+
+        assert readable(tmp_path) == secrets(BOB, range(MESSAGES))
+
+
+async def test_retracted_messages_are_in_no_byte(tmp_path: Path, url: str) -> None:
+    """Among others that come meanwhile: pages are then parted and joined again."""
+    chance = random.Random(2)  # noqa: S311 - the same each time
+    gone = chance.sample(range(MESSAGES), 1500)
+    async with open_storage(url) as storage:
+        await fill(storage)
+        for first in range(0, len(gone), 10):
+            new = range(MESSAGES + first, MESSAGES + first + 10)
+            await storage.archive.append(
+                [
+                    *(written(BOB, n, chance) for n in new),
+                    *(
+                        Retraction(owner=ALICE, mark=n, tombstone=lambda _: "")
+                        for n in gone[first : first + 10]
+                    ),
+                ]
+            )
+        await storage.keeping.scrub()
+
+        left = secrets(ALICE, set(range(MESSAGES)).difference(gone))
+        assert readable(tmp_path) == left | secrets(BOB, range(MESSAGES + len(gone)))
+
+
+async def test_what_was_shed_and_cut_is_in_no_byte(tmp_path: Path, url: str) -> None:
+    async with open_storage(url) as storage:
+        await fill(storage)
+        await storage.keeping.shed(ALICE, Limits(messages=2000), limit=MESSAGES)
+        await storage.keeping.cut(BOB, "p3@example.org", Limits(messages=0), limit=MESSAGES)
+        await storage.keeping.scrub()
+
+        of_bob = secrets(BOB, (n for n in range(MESSAGES) if n % 7 != 3))
+        assert readable(tmp_path) == secrets(ALICE, range(1000, MESSAGES)) | of_bob
+
+
+async def test_what_stays_is_still_found_and_written_behind_a_scrub(url: str) -> None:
+    async with open_storage(url) as storage:
+        await fill(storage)
+        while not (await storage.keeping.erase(ALICE, limit=MESSAGES)).done:
+            pass
+        await storage.keeping.scrub()
+
+        await storage.archive.append([entry("new", owner=BOB, text="word new")])
+
+        wanted = Wanted(phrases=(Phrase(words=("word",)),))
+        assert await storage.archive.count(BOB, wanted) == MESSAGES + 1
+        found = await everything(storage.archive, BOB)
+        assert len(found.messages) == MESSAGES + 1
+
+
+async def test_no_file_changes_where_nothing_was_taken_away(tmp_path: Path, url: str) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(n, text="a") for n in range(10)])
+        before = [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")]
+        await storage.keeping.scrub()
+
+        assert [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")] == before
+
+
+async def test_what_was_taken_away_before_a_crash_is_scrubbed_behind_it(
+    tmp_path: Path, url: str
+) -> None:
+    async with open_storage(url) as storage:
+        await fill(storage)
+        await storage.keeping.shed(ALICE, Limits(messages=0), limit=MESSAGES)
+    async with open_storage(url) as storage:
+        await storage.keeping.scrub()
+
+        assert readable(tmp_path) == secrets(BOB, range(MESSAGES))
+
+
+async def test_what_is_taken_away_during_a_scrub_is_left_to_the_next(url: str) -> None:
+    async with open_storage(url) as storage:
+        database = storage._database
+        await storage.archive.append([entry(n, text="a") for n in range(2)])
+        await storage.keeping.shed(ALICE, Limits(messages=1), limit=1)
+        async with database.read() as connection:
+            latest = await trash.seen(connection)
+        await storage.keeping.shed(ALICE, Limits(messages=0), limit=1)
+        assert latest is not None
+        async with database.write() as connection:
+            await trash.emptied(connection, latest)
+
+            assert await trash.seen(connection) is not None

@@ -1,0 +1,71 @@
+"""The books of a store beside what a recount of its rows gives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from storage.database import Database
+
+Book = dict[tuple[Any, ...], int]
+
+_ROWS = """
+SELECT owner, sequence, peer, type, kind, length(CAST(xml AS BLOB)) FROM archive
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """Everything that is written down beside the rows of archives."""
+
+    owners: dict[int, tuple[int, int]]  #: kept and bytes by number
+    tallies: Book
+    last: Book  #: the newest sequence of each conversation
+    searchable: set[tuple[int, int]]  #: rows that a search may find
+
+
+async def kept_books(database: Database) -> Books:
+    """Return the books as they are kept."""
+    async with database.read() as connection:
+        owners = await connection.fetch("SELECT number, kept, bytes FROM owners")
+        tallies = await connection.fetch("SELECT owner, scope, block, kept FROM tallies")
+        last = await connection.fetch("SELECT owner, peer, last FROM conversations")
+        words = await connection.fetch("SELECT rowid >> 40, rowid & 1099511627775 FROM words")
+    return Books(
+        owners={number: (kept, octets) for number, kept, octets in owners},
+        tallies={(owner, scope, block): kept for owner, scope, block, kept in tallies},
+        last={(owner, peer): sequence for owner, peer, sequence in last},
+        searchable={(owner, sequence) for owner, sequence in words},
+    )
+
+
+async def recounted_books(database: Database) -> Books:
+    """Return the books as the rows themselves have it; every row had a text."""
+    async with database.read() as connection:
+        rows = await connection.fetch(_ROWS)
+        owners = {row[0]: (0, 0) for row in await connection.fetch("SELECT number FROM owners")}
+    tallies: Counter[tuple[Any, ...]] = Counter()
+    last: Book = {}
+    for owner, sequence, peer, type, _, octets in rows:
+        owners[owner] = (owners[owner][0] + 1, owners[owner][1] + octets)
+        tallies.update({(owner, "/" if type == "groupchat" else "", sequence // 512): 1})
+        tallies.update({(owner, peer, sequence // 512): 1})
+        last[owner, peer] = max(sequence, last.get((owner, peer), 0))
+    return Books(
+        owners=owners,
+        tallies=dict(tallies),
+        last=last,
+        searchable={(row[0], row[1]) for row in rows if row[4] not in ("gone", "tombstone")},
+    )
+
+
+async def dangling_marks(database: Database) -> int:
+    """Return how many marks belong to messages that say nothing any more, or are not there."""
+    async with database.read() as connection:
+        rows = await connection.fetch(
+            "SELECT count(*) FROM words LEFT JOIN archive"
+            " ON owner = words.rowid >> 40 AND sequence = words.rowid & 1099511627775"
+            " WHERE marks <> '' AND (kind IS NULL OR kind = 'gone')"
+        )
+    return int(rows[0][0])
