@@ -126,6 +126,8 @@ async def _check(path: Path | None, config: Config, *, offline: bool) -> int:
     # The lines below are the report; of the log only what goes wrong is of interest.
     logs.setup("warning", "text")
     _tell("ok", f"configuration: {path or 'from the environment'}")
+    for line in config.described():
+        _tell("ok", line)
     for warning in config.warnings:
         _tell("warn", warning)
     collisions = list(_collisions())

@@ -5,17 +5,24 @@ Only `component.cli` and `component.app` read it; every other part is handed its
 
 from __future__ import annotations
 
+from component.config.archive import Archive, Host, Retention, Storage
+from component.config.network import Http, Xmpp
+from component.config.operators import Operator
 from component.config.problems import ConfigError
 from component.config.reading import load
-from component.config.sections import SECTIONS, Archive, Config, Http, Log, Storage, Xmpp
+from component.config.sections import NAMED_SECTIONS, SECTIONS, Config, Log
 
 __all__ = [
+    "NAMED_SECTIONS",
     "SECTIONS",
     "Archive",
     "Config",
     "ConfigError",
+    "Host",
     "Http",
     "Log",
+    "Operator",
+    "Retention",
     "Storage",
     "Xmpp",
     "load",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
@@ -32,6 +34,15 @@ class ConfigError(Exception):
         super().__init__("\n".join(self.problems))
 
 
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake, and where it was made."""
+
+    option: str  #: by its full name; a section where all of it is meant
+    problem: str
+    item: str = ""  #: which one of a list
+
+
 def unknown(what: str, name: str, right: Iterable[str]) -> str:
     """Say that this key, section or variable does not exist, and which one may be meant."""
     nearest = get_close_matches(name, list(right), n=1)
@@ -49,7 +60,7 @@ def wrong(error: ErrorDetails, field: FieldInfo) -> str:
 
 def expected(field: FieldInfo) -> str:
     """Describe the values a field takes."""
-    kind_of_field = field.annotation
+    kind_of_field = _type(field.annotation)
     if get_origin(kind_of_field) is Literal:
         return "one of " + ", ".join(map(given, get_args(kind_of_field)))
     if kind_of_field is bool:
@@ -59,6 +70,13 @@ def expected(field: FieldInfo) -> str:
         high = next(limit.le for limit in field.metadata if isinstance(limit, Le))
         return f"a {'whole ' if kind_of_field is int else ''}number from {low} to {high}"
     return "a list of strings"
+
+
+def _type(annotation: Any) -> Any:
+    """Return the type of a field without None, which no file can hold."""
+    if get_origin(annotation) in (Union, UnionType):
+        return next(one for one in get_args(annotation) if one is not NoneType)
+    return annotation
 
 
 def given(value: Any) -> str:

@@ -3,51 +3,38 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
 from pydantic import ValidationError
 
-from component.config.problems import ConfigError, kind, unknown, wrong
-from component.config.sections import SECTIONS, Config, Section
+from component.config.agreement import disagreements, doubts
+from component.config.environment import overrides, variable
+from component.config.problems import ConfigError, Mistake
+from component.config.section import Section
+from component.config.sections import NAMED_SECTIONS, Config
+from component.config.tables import Table, strangers, tables
 from component.config.values import FILE, Reading, readable_by_all
-
-PREFIX = "MUNIMENT_"
-#: Names the file itself; the command reads it.
-CONFIG_VARIABLE = "MUNIMENT_CONFIG"
-
-#: The options by their full names, and the variables that override them.
-OPTIONS = {
-    f"{section}.{key}": field
-    for section, model in SECTIONS.items()
-    for key, field in model.model_fields.items()
-}
-VARIABLES = {PREFIX + name.upper().replace(".", "__"): name for name in OPTIONS}
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """Return the configuration; raises ConfigError with every mistake found."""
+    content = _parse(path) if path else {}
+    overridden, strange_variables = overrides(environ)
     where = f"{path}: " if path else ""
-    tables = _parse(path) if path else {}
-    problems = [f"{where}{problem}" for problem in _strangers(tables)]
-    overrides, strange_variables = _overrides(environ)
-    problems += strange_variables
-    folder = path.parent if path else Path()
+    problems = [f"{where}{problem}" for problem in strangers(content)] + strange_variables
 
-    sections: dict[str, Any] = {}
-    warnings = _literal_secrets(path, tables)
-    for name, model in SECTIONS.items():
-        own = {option: text for option, text in overrides.items() if option.startswith(f"{name}.")}
-        values = _values(tables.get(name), own)
-        reading = Reading(folder, frozenset(option.split(".")[1] for option in own), warnings)
-        try:
-            sections[name] = model.model_validate(values, context=reading)
-        except ValidationError as error:
-            problems += _worded(name, model, error, where, own)
+    given = list(tables(content, overridden))
+    warnings = _literal_secrets(path, given)
+    right, mistakes = _check(given, path.parent if path else Path(), warnings)
+    for mistake in [*mistakes, *disagreements(given, right)]:
+        is_overridden = mistake.option in overridden
+        name = variable(mistake.option) if is_overridden else f"{where}{mistake.option}"
+        problems.append(f"{name}{mistake.item}: {mistake.problem}")
     if problems:
         raise ConfigError(problems)
-    return Config(**sections, warnings=tuple(warnings))
+    return _config(given, right, [*warnings, *doubts(right)])
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -63,88 +50,43 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: not a TOML file: {error}"]) from None
 
 
-def _strangers(tables: Mapping[str, Any]) -> Iterator[str]:
-    """Name what stands at the top of the file and is no section."""
-    for name, value in tables.items():
-        if name not in SECTIONS and isinstance(value, dict):
-            yield f"{name}: {unknown('section', name, SECTIONS)}"
-        elif name not in SECTIONS:
-            yield f"{name}: {unknown('key', name, OPTIONS)} (keys stand below their [section])"
-        elif not isinstance(value, dict):
-            yield f"{name}: expected a section, [{name}], given {kind(value)}"
-
-
-def _overrides(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return what the environment says by option, and a line for each variable that is none."""
-    found: dict[str, str] = {}
-    strange: list[str] = []
-    for variable, text in environ.items():
-        if variable in VARIABLES:
-            found[VARIABLES[variable]] = text
-        elif variable.startswith(PREFIX) and variable != CONFIG_VARIABLE:
-            right = (*VARIABLES, CONFIG_VARIABLE)
-            strange.append(f"{variable}: {unknown('variable', variable, right)}")
-    return found, strange
-
-
-def _values(table: object, overrides: Mapping[str, str]) -> dict[str, Any]:
-    """Lay the environment over one table of the file."""
-    values = dict(table) if isinstance(table, dict) else {}
-    for option, text in overrides.items():
-        values[option.split(".")[1]] = _from_text(OPTIONS[option].annotation, text)
-    return values
-
-
-def _from_text(annotation: object, text: str) -> object:
-    """Turn a variable's text into what TOML would have held; what does not fit is left as it is.
-
-    The check of the section then refuses it in the same words as in the file.
-    """
-    if get_origin(annotation) is tuple:
-        return [item.strip() for item in text.split(",") if item.strip()]
-    if annotation is bool:
-        return {"true": True, "false": False}.get(text.strip().lower(), text)
-    if annotation is int or annotation is float:
+def _check(
+    given: Sequence[Table], folder: Path, warnings: list[str]
+) -> tuple[dict[str, Section], list[Mistake]]:
+    """Check each section by itself; return those that are right by their titles, and mistakes."""
+    right: dict[str, Section] = {}
+    mistakes: list[Mistake] = []
+    for table in given:
+        reading = Reading(folder, frozenset(table.overrides), warnings)
         try:
-            return annotation(text)
-        except ValueError:
-            return text
-    return text
+            right[table.title] = table.model.model_validate(table.values, context=reading)
+        except ValidationError as error:
+            mistakes += table.mistakes(error)
+    return right, mistakes
 
 
-def _worded(
-    name: str,
-    model: type[Section],
-    error: ValidationError,
-    where: str,
-    overrides: Mapping[str, str],
-) -> Iterator[str]:
-    """Put each of a section's mistakes in words, by the name under which it was made."""
-    for mistake in error.errors(include_url=False):
-        key = str(mistake["loc"][0])
-        option = f"{name}.{key}"
-        if key not in model.model_fields:
-            yield f"{where}{option}: {unknown('key', option, OPTIONS)}"
-            continue
-        item = "".join(f"[{index}]" for index in mistake["loc"][1:])
-        variable = f"{PREFIX}{name}__{key}".upper()
-        label = variable if option in overrides else f"{where}{option}"
-        yield f"{label}{item}: {wrong(mistake, model.model_fields[key])}"
-
-
-def _literal_secrets(path: Path | None, tables: Mapping[str, Any]) -> list[str]:
+def _literal_secrets(path: Path | None, given: Sequence[Table]) -> list[str]:
     """Warn about secrets that stand in a file which everybody can read."""
     if path is None or not readable_by_all(path):
         return []
     return [
-        f"{path} holds {option} and everybody can read it: chmod o= {path}"
-        for option in OPTIONS
-        if option.endswith(".secret") and _is_literal(tables, option)
+        f"{path} holds {table.title}.secret and everybody can read it: chmod o= {path}"
+        for table in given
+        if "secret" in table.model.model_fields and _is_literal(table.file.get("secret"))
     ]
 
 
-def _is_literal(tables: Mapping[str, Any], option: str) -> bool:
-    section, key = option.split(".")
-    table = tables.get(section)
-    value = table.get(key) if isinstance(table, dict) else None
-    return isinstance(value, str) and not value.startswith(FILE)
+def _is_literal(secret: object) -> bool:
+    return isinstance(secret, str) and not secret.startswith(FILE)
+
+
+def _config(
+    given: Sequence[Table], right: Mapping[str, Section], warnings: Sequence[str]
+) -> Config:
+    parts: dict[str, Any] = {section: {} for section in NAMED_SECTIONS}
+    for table in given:
+        if table.name is None:
+            parts[table.section] = right[table.title]
+        else:
+            parts[table.section][table.name] = right[table.title]
+    return Config(**parts, warnings=tuple(warnings))

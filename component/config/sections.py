@@ -1,222 +1,23 @@
 """Every option there is: its type, its range, its default and what it means.
 
 The descriptions stand word for word in muniment.toml.example and docs/operations.md; tests compare
-them, so that an option is explained here and nowhere else.
+them, so that an option is explained in the models of the sections and nowhere else.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from component.config.values import (
-    Address,
-    AtLeastOne,
-    Count,
-    Domain,
-    ListeningAddress,
-    Network,
-    Port,
-    Prefix,
-    Seconds,
-    Secret,
-    StorageUrl,
-)
-
-
-class Section(BaseModel):
-    """One table of the file: no other keys, no conversion between types, no change afterwards."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
-
-
-class Xmpp(Section):
-    """The connection to ejabberd (XEP-0114)."""
-
-    jid: Domain = Field(
-        description="Domain of the component, as named below ejabberd_service in ejabberd.yml."
-    )
-    hosts: Annotated[tuple[Domain, ...], AtLeastOne] = Field(
-        strict=False, description="Virtual hosts of ejabberd whose users' messages are archived."
-    )
-    address: Address = Field(
-        default="127.0.0.1",
-        description="Host name or IP address of ejabberd_service. Not encrypted: loopback "
-        "or a private network only.",
-    )
-    port: Port = Field(default=5275, description="TCP port of ejabberd_service.")
-    secret: Secret = Field(
-        description="Password of the component, the same as in ejabberd.yml, or file:PATH to read "
-        "it from a file."
-    )
-    max_stanza_bytes: int = Field(
-        default=1048576,
-        ge=10000,
-        le=67108864,
-        description="Largest stanza taken, in bytes. A larger one is left out.",
-    )
-    max_stanza_depth: int = Field(
-        default=64,
-        ge=8,
-        le=1000,
-        description="Deepest nesting taken, in elements. A deeper stanza is left out.",
-    )
-    ping_interval_seconds: Seconds = Field(
-        default=30.0,
-        description="Silence on the connection, in seconds, after which ejabberd is pinged.",
-    )
-    ping_timeout_seconds: Seconds = Field(
-        default=20.0,
-        description="Time to answer that ping, in seconds. Otherwise the connection restarts.",
-    )
-    reconnect_max_seconds: Seconds = Field(
-        default=30.0,
-        description="Longest wait between two attempts to connect, in seconds. The first attempts "
-        "follow each other faster.",
-    )
-    drain_seconds: float = Field(
-        default=5.0,
-        ge=0,
-        le=300,
-        description="Time, in seconds, to finish what has arrived when the program is stopped.",
-    )
-
-    @field_validator("hosts")
-    @classmethod
-    def _virtual_hosts_only(cls, hosts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        """Keep the component's own domain, and repetitions, out of the virtual hosts."""
-        jid = info.data.get("jid")
-        if jid in hosts:
-            raise ValueError(f"{jid} is the component itself (xmpp.jid), not a virtual host")
-        if len(set(hosts)) < len(hosts):
-            raise ValueError("a virtual host is named twice")
-        return hosts
-
-
-class Storage(Section):
-    """Where the archive is kept."""
-
-    url: StorageUrl = Field(
-        default="sqlite:muniment.db",
-        validate_default=True,
-        description="The database: sqlite:PATH. A relative PATH starts at the folder of the file.",
-    )
-    synchronous: Literal["full", "normal"] = Field(
-        default="full",
-        description="full: an acknowledged message survives a power cut. normal: faster, and a "
-        "power cut (not a crash of the program) may take the newest messages.",
-    )
-
-
-class Archive(Section):
-    """What is archived, and how much of it one query is given."""
-
-    page_default: Count = Field(
-        default=50, description="Messages on a page when the client does not say how many."
-    )
-    page_max: Count = Field(
-        default=250, description="Most messages on a page, however many a client asks for."
-    )
-    queue_max: Count = Field(
-        default=20000,
-        description="Messages waiting to be written before ejabberd has to wait. None is dropped.",
-    )
-    groupchat: bool = Field(
-        default=True,
-        description="Whether messages of chat rooms go into the archives of their members.",
-    )
-    receipts: bool = Field(
-        default=True, description="Whether delivery receipts (XEP-0184) without text are archived."
-    )
-    markers: bool = Field(
-        default=True, description="Whether chat markers (XEP-0333) without text are archived."
-    )
-
-    @field_validator("page_max")
-    @classmethod
-    def _not_below_the_default(cls, page_max: int, info: ValidationInfo) -> int:
-        """Refuse a largest page that the default page would not fit."""
-        page_default = info.data.get("page_default", page_max)
-        if page_max < page_default:
-            raise ValueError(f"{page_max} is below archive.page_default ({page_default})")
-        return page_max
-
-
-class Http(Section):
-    """The HTTP server."""
-
-    enabled: bool = Field(default=True, description="Whether there is an HTTP server at all.")
-    address: ListeningAddress = Field(
-        default="127.0.0.1",
-        description="Host name, IP address or unix:PATH to listen on. No TLS: anything but "
-        "loopback wants a reverse proxy in front.",
-    )
-    port: Port = Field(default=5281, description="TCP port to listen on.")
-    authentication: Literal["secret", "network"] = Field(
-        default="secret",
-        description="secret: callers show http.secret. network: whoever calls from "
-        "http.allow_from is trusted.",
-    )
-    secret: Secret | None = Field(
-        default=None,
-        validate_default=True,
-        description="What callers have to show, or file:PATH to read it from a file. Required, "
-        'unless http.enabled is false or http.authentication is "network".',
-    )
-    allow_from: Annotated[tuple[Network, ...], AtLeastOne] = Field(
-        default=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
-        strict=False,
-        description="Networks and addresses whose requests are answered. All others are refused.",
-    )
-    prefix: Prefix = Field(
-        default="/api", description='Path below which all is served; "" serves it at the root.'
-    )
-    max_body_bytes: int = Field(
-        default=1048576, ge=1024, le=67108864, description="Largest request body taken, in bytes."
-    )
-    header_timeout_seconds: Seconds = Field(
-        default=10.0, description="Time for the head of a request to arrive, in seconds."
-    )
-    body_timeout_seconds: Seconds = Field(
-        default=8.0, description="Time for the body of a request to arrive, in seconds."
-    )
-    request_timeout_seconds: Seconds = Field(
-        default=9.0,
-        description="Time for a request to be answered, in seconds. ejabberd gives up after 10.",
-    )
-    keepalive_timeout_seconds: Seconds = Field(
-        default=75.0, description="Time an idle connection is kept open, in seconds."
-    )
-    max_connections: Count = Field(
-        default=1000, description="Most connections open at once; further ones are turned away."
-    )
-    max_items: Count = Field(default=1000, description="Most items in one request or one answer.")
-
-    @field_validator("secret")
-    @classmethod
-    def _required_when_asked_for(cls, secret: object, info: ValidationInfo) -> object:
-        """Refuse to serve behind a secret that nobody has set."""
-        asked_for = info.data.get("enabled") and info.data.get("authentication") == "secret"
-        if asked_for and secret is None:
-            raise ValueError('required, but missing (http.authentication is "secret")')
-        return secret
-
-    @field_validator("allow_from")
-    @classmethod
-    def _not_everybody_without_secret(
-        cls, networks: tuple[Network, ...], info: ValidationInfo
-    ) -> tuple[Network, ...]:
-        """Refuse the whole internet where the network is all that is asked for."""
-        trusted = info.data.get("authentication") == "network"
-        if trusted and any(network.prefixlen == 0 for network in networks):
-            raise ValueError('would trust everybody while http.authentication is "network"')
-        return networks
+from component.config.archive import Archive, Host, Retention, Storage
+from component.config.network import Http, Xmpp
+from component.config.operators import Operator
+from component.config.section import Section
 
 
 class Log(Section):
@@ -239,12 +40,51 @@ class Config:
     http: Http
     storage: Storage = field(default_factory=Storage)
     archive: Archive = field(default_factory=Archive)
+    retention: Retention = field(default_factory=Retention)
     log: Log = field(default_factory=Log)
+    hosts: Mapping[str, Host] = field(default_factory=dict)  #: of those that have one
+    operators: Mapping[str, Operator] = field(default_factory=dict)  #: by name
     #: What works and should still be put right, one sentence each.
     warnings: tuple[str, ...] = ()
+
+    def archive_of(self, host: str) -> Archive:
+        """Return what is archived of the users of a virtual host."""
+        own = self.hosts.get(host, Host())
+        never = (*self.archive.never, *own.never)
+        return self.archive.model_copy(
+            update={"default": own.default or self.archive.default, "never": never}
+        )
+
+    def retention_of(self, host: str) -> Retention:
+        """Return how long the messages of a virtual host, or of any other domain, are kept."""
+        own = self.hosts.get(host, Host())
+        bounds = own.model_dump(include={"days", "messages", "bytes"}, exclude_none=True)
+        return self.retention.model_copy(update=bounds)
+
+    def described(self) -> Iterator[str]:
+        """Say of each host of its own kind what differs, and of each operator what it may do."""
+        for name, host in self.hosts.items():
+            own = host.model_dump(exclude_unset=True)
+            differing = ", ".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
+            yield f"host {name}: {differing or 'as all others'}"
+        for name, operator in self.operators.items():
+            ways = [operator.jid, "a secret" if operator.secret else None]
+            yield f"operator {name}: {operator.role}, by {' and '.join(filter(None, ways))}"
 
 
 #: The sections by their names in the file, in its order.
 SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
-    {"xmpp": Xmpp, "storage": Storage, "archive": Archive, "http": Http, "log": Log}
+    {
+        "xmpp": Xmpp,
+        "storage": Storage,
+        "archive": Archive,
+        "retention": Retention,
+        "http": Http,
+        "log": Log,
+    }
+)
+
+#: The sections that stand in the file any number of times, each time with a name of its own.
+NAMED_SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
+    {"hosts": Host, "operators": Operator}
 )

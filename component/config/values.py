@@ -24,6 +24,7 @@ UNIX = "unix:"
 MAX_SECRET_BYTES = 4096
 
 _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
+_LOCAL = re.compile(r"[^\s\"&'/:<>@]+")
 _HOST_NAME = re.compile(r"[\w.-]+")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
@@ -55,6 +56,25 @@ def _domain(value: object) -> str:
     if len(value.encode(errors="replace")) > 1023 or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError(f"expected a domain, such as chat.example, given {given(value)}")
     return value
+
+
+def _bare_jid(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a bare JID, given {given(value)}")
+    if value != value.lower():
+        raise ValueError(f"expected a bare JID in lower case, given {given(value)}")
+    local, _, domain = value.rpartition("@")
+    try:
+        _domain(domain)
+    except ValueError:
+        local = ""
+    if len(local.encode(errors="replace")) > 1023 or not _LOCAL.fullmatch(local):
+        raise ValueError(f"expected a bare JID, such as ann@chat.example, given {given(value)}")
+    return value
+
+
+def _jid_or_domain(value: object) -> str:
+    return _bare_jid(value) if isinstance(value, str) and "@" in value else _domain(value)
 
 
 def _address(value: object) -> str:
@@ -160,6 +180,8 @@ def readable_by_all(path: Path) -> bool:
 
 
 Domain = Annotated[str, BeforeValidator(_domain)]
+BareJid = Annotated[str, BeforeValidator(_bare_jid)]
+JidOrDomain = Annotated[str, BeforeValidator(_jid_or_domain)]
 Address = Annotated[str, BeforeValidator(_address)]
 ListeningAddress = Annotated[str, BeforeValidator(_listening_address)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]

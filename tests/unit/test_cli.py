@@ -87,6 +87,32 @@ def test_a_right_configuration_is_ok(folder: Path) -> None:
     assert done.stderr == ""
 
 
+def test_who_operates_and_which_hosts_differ_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"""{RIGHT}
+    [hosts."chat.example"]
+    never = ["bot@chat.example"]
+    days = 0
+    [operators.auditor]
+    role = "reader"
+    jid = "auditor@chat.example"
+    secret = "s3cret-of-its-own"
+    [operators.boss]
+    role = "admin"
+    secret = "another"
+    """
+    write(folder / "muniment.toml", text)
+
+    cli.main(["check-config", "--offline"])
+
+    assert capsys.readouterr().out.splitlines()[1:-1] == [
+        'ok  host chat.example: never = ["bot@chat.example"], days = 0',
+        "ok  operator auditor: reader, by auditor@chat.example and a secret",
+        "ok  operator boss: admin, by a secret",
+    ]
+
+
 def test_a_wrong_configuration_is_told_line_by_line(folder: Path) -> None:
     path = write(folder / "muniment.toml", RIGHT + "prot = 1\nport = 0\n")
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from support.configuration import REQUIRED, problems, read, write
 
-from component.config import SECTIONS, Config, ConfigError, load
-
-REQUIRED = """
-[xmpp]
-jid = "muniment.example"
-hosts = ["chat.example", "team.example"]
-secret = "s3cret"
-[http]
-secret = "other"
-"""
+from component.config import SECTIONS, ConfigError, load
 
 
 @pytest.fixture
@@ -28,29 +19,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     return tmp_path / "etc"
-
-
-def write(folder: Path, text: str) -> Path:
-    """Write a file that only its owner reads."""
-    path = folder / "muniment.toml"
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
-
-
-def read(folder: Path, text: str = REQUIRED, environ: Mapping[str, str] | None = None) -> Config:
-    """Load this text."""
-    return load(write(folder, text), environ or {})
-
-
-def problems(
-    folder: Path, text: str = REQUIRED, environ: Mapping[str, str] | None = None
-) -> list[str]:
-    """Load this text, which is wrong, and return the lines without the name of the file."""
-    with pytest.raises(ConfigError) as caught:
-        read(folder, text, environ)
-    assert str(caught.value).splitlines() == list(caught.value.problems)
-    return [line.removeprefix(f"{folder / 'muniment.toml'}: ") for line in caught.value.problems]
 
 
 def test_what_is_not_said_has_its_default(folder: Path) -> None:

@@ -8,10 +8,9 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from pydantic.fields import FieldInfo
 
-from component.config import SECTIONS, load
+from component.config import NAMED_SECTIONS, SECTIONS, load
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "muniment.toml.example"
@@ -23,12 +22,24 @@ OPTIONS = {
     for section, model in SECTIONS.items()
     for key, field in model.model_fields.items()
 }
+#: As the example writes the names of sections that have one, and as operations.md does.
+EXAMPLE_TITLES = {"hosts": 'hosts."team.example"', "operators": "operators.auditor"}
+TITLES = {"hosts": 'hosts."NAME"', "operators": "operators.NAME"}
 
 
 def default(field: FieldInfo) -> object:
     """Return the default as TOML holds it."""
     value = field.default
     return [str(item) for item in value] if isinstance(value, tuple) else value
+
+
+def named(titles: dict[str, str]) -> dict[str, FieldInfo]:
+    """Return the options of sections with names by their full names."""
+    return {
+        f"{titles[section]}.{key}": field
+        for section, model in NAMED_SECTIONS.items()
+        for key, field in model.model_fields.items()
+    }
 
 
 def flat(text: str) -> dict[str, object]:
@@ -39,13 +50,26 @@ def flat(text: str) -> dict[str, object]:
     }
 
 
+def shown_default(option: str, field: FieldInfo) -> str:
+    """Return what a table says of a default."""
+    if option in REQUIRED or field.is_required():
+        return "required"
+    return "none" if field.default is None else f"`{json.dumps(default(field))}`"
+
+
+def uncommented() -> str:
+    """Return the example with everything in it live."""
+    return re.sub(r"^#(?=[\w\[])", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+
+
 def comments(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each option with the comment that stands right above it."""
+    """Yield each option and section with the comment that stands right above it."""
     section = ""
     comment: list[str] = []
     for line in text.splitlines():
-        if heading := re.fullmatch(r"\[(\w+)\]", line):
+        if heading := re.fullmatch(r"#?\[(.+)\]", line):
             section = heading[1]
+            yield section, " ".join(comment)
         elif option := re.match(r"#?(\w+) = ", line):
             yield f"{section}.{option[1]}", " ".join(comment)
         comment = [*comment, line[2:]] if line.startswith("# ") else []
@@ -56,9 +80,9 @@ def test_the_example_sets_what_is_required_and_nothing_else() -> None:
 
 
 def test_the_example_shows_every_option_with_its_default() -> None:
-    uncommented = re.sub(r"^#(?=\w)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
-
-    shown = flat(uncommented)
+    shown = flat(uncommented())
+    for section in NAMED_SECTIONS:
+        shown = {option: shown[option] for option in shown if not option.startswith(section)}
 
     assert shown.keys() == OPTIONS.keys()
     assert {option: shown[option] for option in OPTIONS.keys() - REQUIRED} == {
@@ -67,9 +91,25 @@ def test_the_example_shows_every_option_with_its_default() -> None:
 
 
 def test_the_example_explains_every_option_in_the_words_of_the_code() -> None:
-    assert dict(comments(EXAMPLE.read_text())) == {
-        option: field.description for option, field in OPTIONS.items()
+    explained = OPTIONS | named(EXAMPLE_TITLES)
+    sections = SECTIONS | {
+        title: NAMED_SECTIONS[section] for section, title in EXAMPLE_TITLES.items()
     }
+
+    assert dict(comments(EXAMPLE.read_text())) == {
+        option: field.description for option, field in explained.items()
+    } | {title: model.__doc__ for title, model in sections.items()}
+
+
+def test_all_of_the_example_loads_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "muniment.toml"
+    path.write_text(uncommented())
+
+    config = load(path, {})
+
+    for name, model in NAMED_SECTIONS.items():
+        [section] = getattr(config, name).values()
+        assert section.model_fields_set == model.model_fields.keys()
 
 
 def test_the_example_loads_as_it_is(tmp_path: Path) -> None:
@@ -93,15 +133,19 @@ def test_the_example_fits_that_of_ejabberd() -> None:
     )
 
 
-@pytest.mark.parametrize("option", OPTIONS)
-def test_operations_explains_every_option(option: str) -> None:
-    field = OPTIONS[option]
-    shown = "required" if option in REQUIRED else f"`{json.dumps(default(field))}`"
+def test_operations_explains_every_option_and_nothing_else() -> None:
+    chapter = OPERATIONS.read_text().partition("\n## Options\n")[2].partition("\n## ")[0]
 
-    assert f"| `{option}` | {shown} | {field.description} |\n" in OPERATIONS.read_text()
+    rows = re.findall(r"^\| `([^`]+)` \| (.+?) \| (.+) \|$", chapter, re.MULTILINE)
+
+    assert rows == [
+        (option, shown_default(option, field), field.description)
+        for option, field in (OPTIONS | named(TITLES)).items()
+    ]
 
 
-def test_operations_explains_no_option_that_is_not_there() -> None:
-    explained = re.findall(r"^\| `(\w+\.\w+)` \|", OPERATIONS.read_text(), re.MULTILINE)
+def test_operations_explains_every_section_in_the_words_of_the_code() -> None:
+    sections = SECTIONS | {title: NAMED_SECTIONS[section] for section, title in TITLES.items()}
 
-    assert explained == list(OPTIONS)
+    for title, model in sections.items():
+        assert f"### `[{title}]`\n\n{model.__doc__}\n" in OPERATIONS.read_text()

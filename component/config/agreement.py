@@ -1,0 +1,83 @@
+"""What sections have to agree about: mistakes that none of them has by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from component.config.archive import Archive
+from component.config.network import Http, Xmpp
+from component.config.operators import Operator
+from component.config.problems import Mistake, unknown
+from component.config.section import Section
+from component.config.tables import Table
+from component.core.operators import SERVER
+
+_OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def disagreements(tables: Sequence[Table], right: Mapping[str, Section]) -> Iterator[Mistake]:
+    """Yield what does not go with the rest, an option or a section, and what is wrong with it.
+
+    `right` has the sections that are right by themselves, by their titles.
+    """
+    xmpp, archive = right.get("xmpp"), right.get("archive")
+    if isinstance(xmpp, Xmpp):
+        yield from _hosts(tables, xmpp)
+        if isinstance(archive, Archive):
+            yield from _room_services(archive, xmpp)
+    yield from _names(tables)
+    yield from _shared(right)
+
+
+def doubts(right: Mapping[str, Section]) -> Iterator[str]:
+    """Yield what works, but not as whoever wrote it will think."""
+    http = right.get("http")
+    for title, section in right.items():
+        if not isinstance(section, Operator) or section.secret is None:
+            continue
+        if isinstance(http, Http) and not http.enabled:
+            yield f"{title}.secret is of no use while http.enabled is false"
+        elif isinstance(http, Http) and http.authentication == "network":
+            yield (
+                f'{title}.secret is no limit while http.authentication is "network": '
+                "who shows none may do everything"
+            )
+
+
+def _hosts(tables: Sequence[Table], xmpp: Xmpp) -> Iterator[Mistake]:
+    for table in tables:
+        if table.section == "hosts" and table.name is not None and table.name not in xmpp.hosts:
+            stranger = unknown("virtual host", table.name, xmpp.hosts)
+            yield Mistake(table.title, f"{stranger} (they stand in xmpp.hosts)")
+
+
+def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Mistake]:
+    for service in archive.room_services:
+        if service in xmpp.hosts:
+            yield Mistake("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
+        if service == xmpp.jid:
+            yield Mistake("archive.room_services", f"{service} is the component itself (xmpp.jid)")
+
+
+def _names(tables: Sequence[Table]) -> Iterator[Mistake]:
+    for table in tables:
+        if table.section == "operators" and table.name is not None:
+            if not _OPERATOR.fullmatch(table.name):
+                yield Mistake(table.title, "expected a name of letters, digits, - and _")
+            if table.name == SERVER.name:
+                yield Mistake(table.title, "taken: the name of whoever shows http.secret")
+
+
+def _shared(right: Mapping[str, Section]) -> Iterator[Mistake]:
+    """Find what two operators have in common, so that nobody could tell who asks."""
+    first: dict[object, str] = {}
+    http = right.get("http")
+    if isinstance(http, Http) and http.secret is not None:
+        first[http.secret] = "http.secret"
+    for title, section in right.items():
+        if isinstance(section, Operator):
+            for key, value in (("jid", section.jid), ("secret", section.secret)):
+                option = f"{title}.{key}"
+                if value is not None and first.setdefault(value, option) != option:
+                    yield Mistake(option, f"the same as {first[value]}")

@@ -1,0 +1,347 @@
+"""The sections with names: what one virtual host has otherwise, and who operates."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+from support.configuration import REQUIRED, problems, read, write
+
+from component.config import ConfigError, load
+
+SECRET = "s3cret-that-nobody-may-see"
+
+
+def test_without_named_sections_there_are_none(tmp_path: Path) -> None:
+    config = read(tmp_path)
+
+    assert (config.hosts, config.operators) == ({}, {})
+
+
+# Hosts
+
+
+def test_a_host_has_what_it_does_not_set_like_all_others(tmp_path: Path) -> None:
+    config = read(
+        tmp_path,
+        f"""{REQUIRED}
+        [archive]
+        default = "roster"
+        never = ["bot@chat.example", "ads.example"]
+        page_max = 99
+        [retention]
+        days = 365
+        bytes = 7
+        batch = 5
+        [hosts."team.example"]
+        default = "never"
+        never = ["alarms@team.example"]
+        days = 0
+        messages = 10
+        """,
+    )
+
+    archives = [config.archive_of(host) for host in ("chat.example", "team.example")]
+    retentions = [config.retention_of(host) for host in ("chat.example", "team.example")]
+
+    assert [(archive.default, archive.page_max) for archive in archives] == [
+        ("roster", 99),
+        ("never", 99),
+    ]
+    assert [archive.never for archive in archives] == [
+        ("bot@chat.example", "ads.example"),
+        ("bot@chat.example", "ads.example", "alarms@team.example"),
+    ]
+    assert [(kept.days, kept.messages, kept.bytes, kept.batch) for kept in retentions] == [
+        (365, 0, 7, 5),
+        (0, 10, 7, 5),
+    ]
+
+
+def test_a_host_that_is_not_served_is_told_with_the_nearest(tmp_path: Path) -> None:
+    found = problems(tmp_path, f'{REQUIRED}[hosts."teams.example"]\ndays = "1"\n')
+
+    assert found == [
+        'hosts."teams.example".days: expected a whole number from 0 to 36500, given "1"',
+        'hosts."teams.example": unknown virtual host, did you mean team.example? '
+        "(they stand in xmpp.hosts)",
+    ]
+
+
+def test_whether_a_host_is_served_is_left_open_while_nobody_knows_the_hosts(
+    tmp_path: Path,
+) -> None:
+    text = REQUIRED.replace('["chat.example", "team.example"]', "[]")
+
+    assert problems(tmp_path, f'{text}[hosts."team.example"]\n') == [
+        "xmpp.hosts: expected at least one, given an empty list"
+    ]
+
+
+def test_a_host_without_quotes_is_told(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path, f"{REQUIRED}[hosts.team.example]\ndays = 1\n[hosts.a.b.c]\n[hosts.a.d]\n"
+    )
+
+    assert found == [
+        'hosts.team.example: write the name in quotes, [hosts."team.example"]',
+        'hosts.a.b.c: write the name in quotes, [hosts."a.b.c"]',
+        'hosts.a.d: write the name in quotes, [hosts."a.d"]',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("day = 1", "day: unknown key, did you mean days?"),
+        ("page_max = 1", "page_max: unknown key"),
+        ('"a b" = 1', '"a b": unknown key'),
+        ('default = "all"', 'default: expected one of "always", "never", "roster", given "all"'),
+        ("days = -1", "days: expected a whole number from 0 to 36500, given -1"),
+        ("messages = 1.5", "messages: expected a whole number from 0 to 1000000000, given 1.5"),
+        ('bytes = "1G"', 'bytes: expected a whole number from 0 to 1000000000000000, given "1G"'),
+        ('never = ["a.example", "@"]', "never[1]: expected a bare JID, such as ann@chat.example"),
+    ],
+)
+def test_a_wrong_line_of_a_host_is_told_by_its_full_name(
+    tmp_path: Path, line: str, problem: str
+) -> None:
+    [found] = problems(tmp_path, f'{REQUIRED}[hosts."team.example"]\n{line}\n')
+
+    assert found.startswith(f'hosts."team.example".{problem}')
+
+
+def test_hosts_with_long_names_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    names = [f"{'x' * 60}.{letter}.example" for letter in "ab"]
+    text = REQUIRED.replace("team.example", '", "'.join(names))
+    for days, name in enumerate(names):
+        text += f'[hosts."{name}"]\ndays = {days}\n'
+
+    config = read(tmp_path, text)
+
+    assert [config.retention_of(name).days for name in names] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("ann@chat.example/phone", "expected a bare JID, such as ann@chat.example"),
+        ("Ann@chat.example", "expected a bare JID in lower case"),
+        ("a b@chat.example", "expected a bare JID, such as ann@chat.example"),
+        ("ann@-", "expected a bare JID, such as ann@chat.example"),
+        ("chat.example.", "expected a domain, such as chat.example"),
+        ("", "expected a domain, such as chat.example"),
+    ],
+)
+def test_what_is_never_archived_is_named_by_bare_jids_and_domains(
+    tmp_path: Path, name: str, problem: str
+) -> None:
+    [found] = problems(tmp_path, f'{REQUIRED}[archive]\nnever = ["ok.example", "{name}"]\n')
+
+    assert found.startswith(f"archive.never[1]: {problem}")
+
+
+def test_rooms_are_not_served_where_users_are(tmp_path: Path) -> None:
+    services = '["rooms.example", "chat.example", "muniment.example"]'
+
+    assert problems(tmp_path, f"{REQUIRED}[archive]\nroom_services = {services}\n") == [
+        "archive.room_services: chat.example is a virtual host (xmpp.hosts)",
+        "archive.room_services: muniment.example is the component itself (xmpp.jid)",
+    ]
+    assert problems(tmp_path, environ={"MUNIMENT_ARCHIVE__ROOM_SERVICES": "chat.example"}) == [
+        "MUNIMENT_ARCHIVE__ROOM_SERVICES: chat.example is a virtual host (xmpp.hosts)"
+    ]
+
+
+# Operators
+
+
+def test_operators_are_told_apart_by_name(tmp_path: Path) -> None:
+    (tmp_path / "boss").write_text("secret of the boss\n")
+    config = read(
+        tmp_path,
+        f"""{REQUIRED}
+        [operators.auditor-2]
+        role = "reader"
+        jid = "auditor@elsewhere.example"
+        [operators.boss]
+        role = "admin"
+        secret = "file:boss"
+        """,
+    )
+
+    auditor, boss = config.operators["auditor-2"], config.operators["boss"]
+
+    assert (auditor.role, auditor.jid, auditor.secret) == (
+        "reader",
+        "auditor@elsewhere.example",
+        None,
+    )
+    assert boss.secret is not None
+    assert (boss.role, boss.jid, boss.secret.get_secret_value()) == (
+        "admin",
+        None,
+        "secret of the boss",
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ('jid = "ann@chat.example"', [".role: required, but missing"]),
+        ('role = "reader"', [".secret: required, but missing (and there is no jid)"]),
+        ('role = "reader"\nsecret = ""', [".secret: expected a secret, given an empty one"]),
+        (
+            'role = "root"\njid = "chat.example"',
+            [
+                '.role: expected one of "reader", "admin", given "root"',
+                '.jid: expected a bare JID, such as ann@chat.example, given "chat.example"',
+            ],
+        ),
+    ],
+)
+def test_an_operator_has_a_role_and_a_way_to_be_known(
+    tmp_path: Path, lines: str, expected: list[str]
+) -> None:
+    found = problems(tmp_path, f"{REQUIRED}[operators.ann]\n{lines}\n")
+
+    assert found == [f"operators.ann{problem}" for problem in expected]
+
+
+@pytest.mark.parametrize(
+    ("title", "problem"),
+    [
+        ("server", "operators.server: taken: the name of whoever shows http.secret"),
+        ('"a b"', 'operators."a b": expected a name of letters, digits, - and _'),
+        ('"line\\n"', 'operators."line\\n": expected a name of letters, digits, - and _'),
+        ('"ärger"', 'operators."\\u00e4rger": expected a name of letters, digits, - and _'),
+        ('""', 'operators."": expected a name of letters, digits, - and _'),
+    ],
+)
+def test_the_audit_log_names_operators_beyond_doubt(
+    tmp_path: Path, title: str, problem: str
+) -> None:
+    operator = f'[operators.{title}]\nrole = "admin"\njid = "ann@chat.example"\n'
+
+    assert problems(tmp_path, REQUIRED + operator) == [problem]
+
+
+def test_no_two_operators_can_be_taken_for_each_other(tmp_path: Path) -> None:
+    text = REQUIRED.replace('"other"', f'"{SECRET}"')
+    for name, secret in (("a", SECRET), ("b", "b's own"), ("c", "b's own")):
+        text += f"""
+        [operators.{name}]
+        role = "reader"
+        jid = "ann@chat.example"
+        secret = "{secret}"
+        """
+
+    assert problems(tmp_path, text) == [
+        "operators.a.secret: the same as http.secret",
+        "operators.b.jid: the same as operators.a.jid",
+        "operators.c.jid: the same as operators.a.jid",
+        "operators.c.secret: the same as operators.b.secret",
+    ]
+
+
+def test_a_secret_of_an_operator_that_everybody_reads_is_warned_about(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("in a file")
+    (tmp_path / "s").chmod(0o644)
+    text = REQUIRED
+    for name, secret in (("a", "file:s"), ("b", SECRET)):
+        text += f'[operators.{name}]\nrole = "reader"\nsecret = "{secret}"\n'
+    path = write(tmp_path, text)
+    path.chmod(0o644)
+
+    warnings = load(path, {}).warnings
+
+    assert [warning.partition(" and everybody")[0] for warning in warnings] == [
+        f"{path} holds xmpp.secret",
+        f"{path} holds http.secret",
+        f"{path} holds operators.b.secret",
+        f"{tmp_path}/s holds a secret",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("http", "warning"),
+    [
+        ("enabled = false", "operators.a.secret is of no use while http.enabled is false"),
+        (
+            'authentication = "network"',
+            'operators.a.secret is no limit while http.authentication is "network": '
+            "who shows none may do everything",
+        ),
+    ],
+)
+def test_a_secret_that_limits_nobody_is_warned_about(
+    tmp_path: Path, http: str, warning: str
+) -> None:
+    operators = """
+    [operators.a]
+    role = "reader"
+    secret = "its own"
+    [operators.b]
+    role = "reader"
+    jid = "b@chat.example"
+    """
+
+    assert read(tmp_path, f"{REQUIRED}{http}{operators}").warnings == (warning,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'secret = "{SECRET}"',
+        f'role = "reader"\nsecret = ["{SECRET}"]',
+        f'role = "reader"\nsecrt = "{SECRET}"',
+        f'role = "reader"\nsecret = "{SECRET} "',
+        f'role = "reader"\nsecret = "{SECRET}"\n[operators.b]\nrole="reader"\nsecret = "{SECRET}"',
+    ],
+)
+def test_no_mistake_shows_the_secret_of_an_operator(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, f"{REQUIRED}[operators.a]\n{text}\n")
+
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_configuration_does_not_show_the_secrets_of_operators(tmp_path: Path) -> None:
+    text = f'{REQUIRED}[operators.a]\nrole = "reader"\nsecret = "{SECRET}"\n'
+
+    assert SECRET not in repr(read(tmp_path, text))
+
+
+# Both
+
+
+def test_what_stands_in_the_place_of_a_named_section_is_told(tmp_path: Path) -> None:
+    text = f"{REQUIRED}[hosts]\ndays = 1\n[[operators]]\nrole = 'reader'\n"
+
+    assert problems(tmp_path, text) == [
+        "operators: expected a section, [operators.NAME], given a list",
+        "hosts.days: unknown key (keys stand below their [hosts.NAME])",
+    ]
+
+
+def test_a_mistaken_name_of_a_named_section_is_told_with_the_nearest(tmp_path: Path) -> None:
+    assert problems(tmp_path, f'{REQUIRED}[operator.ann]\nrole = "reader"\n') == [
+        "operator: unknown section, did you mean operators?"
+    ]
+
+
+def test_named_sections_have_no_variables(tmp_path: Path) -> None:
+    environ = {
+        "MUNIMENT_HOSTS__TEAM_EXAMPLE__DAYS": "1",
+        "MUNIMENT_OPERATORS__ANN__ROLE": "reader",
+        "MUNIMENT_HOSTS": "team.example",
+    }
+
+    assert problems(tmp_path, environ=environ) == [
+        "MUNIMENT_HOSTS__TEAM_EXAMPLE__DAYS: hosts are set in the file only, as [hosts.NAME]",
+        "MUNIMENT_OPERATORS__ANN__ROLE: operators are set in the file only, as [operators.NAME]",
+        "MUNIMENT_HOSTS: unknown variable, did you mean MUNIMENT_XMPP__HOSTS?",
+    ]
