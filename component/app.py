@@ -1,4 +1,4 @@
-"""Where the parts are joined: opened in order, stopped in reverse, and nothing lost between."""
+"""The program: its parts opened in order, stopped in reverse, and nothing lost between."""
 
 from __future__ import annotations
 
@@ -7,26 +7,17 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 
+from component import settings
 from component.config import Config
-from component.core.history import History
-from component.core.ingest import Ingest
-from component.core.policy import Policy
-from component.core.writer import Writer
+from component.core.administration import administering
+from component.parts import join
 from component.web.server import serve as serve_http
-from component.web.settings import UNIX, Services, WebSettings
-from component.xmpp import disco, mam
+from component.web.settings import UNIX, Services
 from component.xmpp.addresses import Addresses
-from component.xmpp.connection import Connection, Patience, ServerRefused
-from component.xmpp.delegation import Delegation
-from component.xmpp.mam import Mam
-from component.xmpp.privilege import Privileges
-from component.xmpp.queries import Queries
-from component.xmpp.service_log import ServiceLog
-from component.xmpp.stream import Stream
+from component.xmpp.connection import Connection, ServerRefused
 from storage.errors import StorageError
-from storage.interface import Archive
 from storage.open import examine, open_storage
 
 log = logging.getLogger(__name__)
@@ -52,20 +43,34 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
     storage = await stack.enter_async_context(
         open_storage(config.storage.url, synchronous=config.storage.synchronous)
     )
-    stream, writer = _join(config, storage.archive)
-    await stack.enter_async_context(_writing(writer))
-    connection = _connection(config, stream)
+    parts = join(config, storage)
+    await stack.enter_async_context(parts.running())
+    connection = settings.connection(config, parts.stream)
     link = asyncio.create_task(connection.run())
-    stack.push_async_callback(_end, link, connection)
+    stack.push_async_callback(end, link, connection)
+    administration = await stack.enter_async_context(
+        administering(
+            storage,
+            parts.wanted,
+            parts.holds,
+            settings.usual(config),
+            settings.timing(config),
+            on_erased=[parts.wishes.forget, parts.rooms.forget],
+        )
+    )
     if config.http.enabled:
         services = Services(
             storage=storage,
-            writer=writer,
-            link=stream,
+            writer=parts.writer,
+            queue=parts.wanted,
+            link=parts.stream,
             jids=Addresses(),
+            administration=administration,
             hosts=config.xmpp.hosts,
+            live=parts.live,
         )
-        await stack.enter_async_context(serve_http(_web_settings(config), services))
+        serving = serve_http(settings.web(config, parts.operators), services)
+        await stack.enter_async_context(serving)
     stopping = asyncio.create_task(stopped.wait())
     await asyncio.wait([stopping, link], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -79,88 +84,7 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
     return OK
 
 
-def _join(config: Config, archive: Archive) -> tuple[Stream, Writer]:
-    """Make the parts between the stream and the store."""
-    hosts = config.xmpp.hosts
-    writer = Writer(
-        archive,
-        capacity=config.archive.queue_max,
-        on_pressure=lambda full: stream.hold(full),
-    )
-    policy = Policy(
-        groupchat=config.archive.groupchat,
-        receipts=config.archive.receipts,
-        markers=config.archive.markers,
-    )
-    addresses = Addresses()
-    service_log = ServiceLog(Ingest(writer, policy, hosts), addresses, hosts)
-    stream = _stream(config, service_log)
-    disco.announce(stream, hosts)
-    history = History(
-        archive,
-        writer,
-        hosts,
-        page_default=config.archive.page_default,
-        page_max=config.archive.page_max,
-    )
-    delegation = Delegation(Privileges(stream, hosts), addresses, hosts)
-    Queries(stream, delegation, {mam.QUERY: Mam(history, addresses).answer})
-    return stream, writer
-
-
-def _stream(config: Config, service_log: ServiceLog | None = None) -> Stream:
-    return Stream(
-        config.xmpp.jid,
-        config.xmpp.secret.get_secret_value(),
-        on_copy=service_log.take if service_log else lambda *_: None,
-        max_stanza_bytes=config.xmpp.max_stanza_bytes,
-        max_stanza_depth=config.xmpp.max_stanza_depth,
-    )
-
-
-def _connection(config: Config, stream: Stream) -> Connection:
-    patience = Patience(
-        ping_interval=config.xmpp.ping_interval_seconds,
-        ping_timeout=config.xmpp.ping_timeout_seconds,
-        reconnect_max=config.xmpp.reconnect_max_seconds,
-        drain=config.xmpp.drain_seconds,
-    )
-    return Connection(
-        stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], patience
-    )
-
-
-def _web_settings(config: Config) -> WebSettings:
-    http = config.http
-    trusted = http.authentication == "network" or http.secret is None
-    return WebSettings(
-        address=http.address,
-        port=http.port,
-        secret=None if trusted or http.secret is None else http.secret.get_secret_value(),
-        allow_from=http.allow_from,
-        prefix=http.prefix,
-        max_body_bytes=http.max_body_bytes,
-        header_timeout_seconds=http.header_timeout_seconds,
-        body_timeout_seconds=http.body_timeout_seconds,
-        request_timeout_seconds=http.request_timeout_seconds,
-        keepalive_timeout_seconds=http.keepalive_timeout_seconds,
-        max_connections=http.max_connections,
-        max_items=http.max_items,
-    )
-
-
-@asynccontextmanager
-async def _writing(writer: Writer) -> AsyncIterator[None]:
-    """Write what is put, and at the end all that is left."""
-    task = asyncio.create_task(writer.run())
-    try:
-        yield
-    finally:
-        writer.stop()
-        await task
-
-
-async def _end(link: asyncio.Task[None], connection: Connection) -> None:
+async def end(link: asyncio.Task[None], connection: Connection) -> None:
     """Leave the server, after reading what it had sent."""
     link.cancel()
     await asyncio.gather(link, return_exceptions=True)
@@ -175,7 +99,7 @@ async def checks(config: Config) -> AsyncIterator[tuple[bool, str]]:
         yield False, f"storage: {error}"
     server = f"ejabberd at {config.xmpp.address}:{config.xmpp.port}"
     try:
-        await _connection(config, _stream(config)).probe()
+        await settings.connection(config, settings.stream(config)).probe()
         yield True, f"{server} takes {config.xmpp.jid}"
     except ServerRefused as error:
         yield False, f"ejabberd: {error}"

@@ -17,9 +17,14 @@ class Refused(Exception):
     kind: ClassVar[str] = "cancel"
     status: ClassVar[int] = 500
 
-    def __init__(self, message: str = "") -> None:
-        """Take a message for the asker; the docstring of the class where it is empty."""
+    def __init__(self, message: str = "", *, specific: tuple[str, str] | None = None) -> None:
+        """Take a message for the asker; the docstring of the class where it is empty.
+
+        `specific` is a condition of the protocol that was spoken, by namespace and name (RFC 6120
+        section 8.3.4).
+        """
         self.message = message or (type(self).__doc__ or "")
+        self.specific = specific
         super().__init__(self.message)
 
 
@@ -47,12 +52,28 @@ class Forbidden(Refused):
     status = 403
 
 
+class NotAllowed(Refused):
+    """Nobody may do this."""
+
+    condition = "not-allowed"
+    kind = "cancel"
+    status = 409
+
+
 class ItemNotFound(Refused):
     """There is no such item in this archive."""
 
     condition = "item-not-found"
     kind = "cancel"
     status = 404
+
+
+class Conflict(Refused):
+    """This cannot be done as things stand now."""
+
+    condition = "conflict"
+    kind = "cancel"
+    status = 409
 
 
 class TooLarge(Refused):

@@ -1,16 +1,18 @@
-"""Reading an archive: who may, and how pages are cut. XEP-0313 section 4, XEP-0059."""
+"""Reading an archive: what may be asked for, and how much of it is given. XEP-0313, XEP-0059."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
-from component.core import jids
-from component.core.errors import BadRequest, Forbidden, ItemNotFound, Overloaded
-from component.core.writer import Writer
-from storage.errors import NotFound, Rejected, StorageError
+from component.core.access import Access
+from component.core.errors import BadRequest, ItemNotFound, NotImplementedHere, Overloaded
+from component.core.times import format_time
+from storage.errors import NotFound, Rejected, StorageError, TooCostly
 from storage.interface import Archive
-from storage.rows import ANY, Filter, Page
+from storage.rows import ANY, Filter, Page, Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,65 +24,106 @@ class Query:
     after: str | None = None  #: only messages behind this id
     before: str | None = None  #: only messages before this id
     backwards: bool = False  #: the last of them rather than the first
+    index: int | None = None  #: skip so many of all that match; not together with the three above
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A page, and how many messages match in all, where that is known without counting."""
+class Settling(Protocol):
+    """Whatever archives are written by."""
 
-    page: Page
-    count: int | None = None
+    async def settled(self) -> None:
+        """Return when all that was taken before the call can be read."""
+        ...
 
 
 class History:
-    """The archives of the users of some virtual hosts."""
+    """Archives, for those who may read them."""
 
     def __init__(
         self,
         archive: Archive,
-        writer: Writer,
-        hosts: Collection[str],
+        writer: Settling,
+        access: Access,
         *,
         page_default: int,
         page_max: int,
     ) -> None:
         self._archive = archive
         self._writer = writer
-        self._hosts = frozenset(hosts)
+        self._access = access
         self._page_default = page_default
         self._page_max = page_max
 
-    async def read(self, requester: str, owner: str, query: Query) -> Answer:
+    async def read(self, requester: str, owner: str, query: Query) -> Page:
         """Return a page of an archive to someone, addressed by bare JIDs.
 
-        It holds all that was taken before the call. Raises Forbidden, ItemNotFound, BadRequest.
+        It holds all that was taken before the call. Raises Forbidden, ItemNotFound, BadRequest,
+        NotImplementedHere, Overloaded.
         """
-        self._authorize(requester, owner)
-        limit = self._page_default if query.max is None else min(query.max, self._page_max)
-        if limit < 0:
-            raise BadRequest("max is a number of messages, 0 or more")
+        action = "read" if query.wanted.phrases is None else "search"
+        with _translated():
+            detail = _described(query.wanted)
+        await self._access.authorize(requester, owner, action, detail)
+        limit = self._limit(query)
         await self._writer.settled()
-        try:
-            page = await self._archive.page(
+        with _translated():
+            return await self._archive.page(
                 owner,
                 query.wanted,
                 limit=limit,
                 after=query.after,
                 before=query.before,
                 backwards=query.backwards,
+                index=query.index,
+                counted=True,
             )
-            count = None
-            if query.wanted == ANY or limit == 0:
-                count = await self._archive.count(owner, query.wanted)
-        except NotFound as error:
-            raise ItemNotFound(f"no message of this archive has the id {error}") from error
-        except Rejected as error:
-            raise BadRequest("the query has a value that no archive can hold") from error
-        except StorageError as error:
-            raise Overloaded from error
-        return Answer(page=page, count=count)
 
-    def _authorize(self, requester: str, owner: str) -> None:
-        # The server asks us about everybody's archive for anybody: it checks nothing itself.
-        if requester != owner or jids.domain(owner) not in self._hosts or not jids.local(owner):
-            raise Forbidden
+    async def metadata(self, requester: str, owner: str) -> tuple[Stored, Stored] | None:
+        """Return the first and the last message of an archive, None when it is empty.
+
+        Raises Forbidden, Overloaded.
+        """
+        await self._access.authorize(requester, owner, "read", "first and last message")
+        await self._writer.settled()
+        with _translated():
+            return await self._archive.bounds(owner)
+
+    def _limit(self, query: Query) -> int:
+        limit = self._page_default if query.max is None else min(query.max, self._page_max)
+        if limit < 0:
+            raise BadRequest("max is a number of messages, 0 or more")
+        if query.index is not None:
+            if query.index < 0:
+                raise BadRequest("index is a place in the result set, 0 or more")
+            if query.after is not None or query.before is not None or query.backwards:
+                raise BadRequest("a page is found by index, or by before and after")
+        return limit
+
+
+def _described(wanted: Filter) -> str:
+    """Return what of an archive is looked at, in words for the audit log."""
+    said = {
+        "with": "/".join(part for part in (wanted.peer, wanted.resource) if part is not None),
+        "from": "" if wanted.since is None else format_time(wanted.since),
+        "until": "" if wanted.until is None else format_time(wanted.until),
+        "after": wanted.after,
+        "before": wanted.before,
+        "ids": " ".join(wanted.ids or ()),
+    }
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value) or "all"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Tell whoever asks what went wrong in the store."""
+    try:
+        yield
+    except NotFound as error:
+        raise ItemNotFound(f"no message of this archive has the id {error}") from error
+    except TooCostly as error:
+        raise NotImplementedHere(
+            "this archive does not find so high an index under such a filter: page by id"
+        ) from error
+    except (Rejected, OverflowError) as error:
+        raise BadRequest("the query has a value that no archive can hold") from error
+    except StorageError as error:
+        raise Overloaded from error

@@ -7,67 +7,53 @@ the last ones here, and for ever by a unique key in the store.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from hashlib import blake2b
 
-from component.core import jids
+from component.core import jids, sanitise
+from component.core.meaning import meaning_of, room_name
 from component.core.policy import Policy
-from component.core.stanza import ORIGIN_BYTES, Stanza
-from component.core.writer import Writer
-from storage.rows import Direction, Entry, Removal
-
-#: How many messages are remembered, so that most further copies never reach the store.
-REMEMBERED = 32_768
+from component.core.recent import Recent
+from component.core.stanza import GROUPCHAT, ORIGIN_BYTES, Stanza, digest_of
+from component.core.tombstones import retraction
+from component.core.wellformed import standalone
+from component.core.writer import Queue
+from storage.rows import Direction, Entry, Removal, Work
 
 #: Messages without an id that say the same to the same within this time are one.
 SLOT = 60_000_000  # microseconds
-
-#: What rooms put into private messages (XEP-0045 section 7.5).
-MUC_USER = ("http://jabber.org/protocol/muc#user", "x")
 
 #: Older delays than this are not believed.
 LONGEST_OFFLINE = 30 * 86_400_000_000  # microseconds
 
 
-class _Memory:
-    """When keys were met first, for the last ones of them."""
-
-    def __init__(self) -> None:
-        self._first: OrderedDict[bytes, int] = OrderedDict()
-
-    def first(self, key: bytes, at: int) -> int | None:
-        """Return when a key was met first, None when that is now."""
-        first = self._first.get(key)
-        if first is None:
-            self.put(key, at)
-        return first
-
-    def put(self, key: bytes, at: int) -> None:
-        """Remember a key as met first at that time."""
-        self._first[key] = at
-        if len(self._first) > REMEMBERED:
-            self._first.popitem(last=False)
-
-    def forget(self, key: bytes) -> None:
-        """Know nothing of a key."""
-        self._first.pop(key, None)
-
-    def clear(self) -> None:
-        """Know nothing of any key."""
-        self._first.clear()
+#: One archive that a message belongs to: its owner, the full JID of the other side, and which way.
+_Side = tuple[str, str, Direction]
 
 
 class Ingest:
     """Takes copies of stanzas and queues what is to be written."""
 
-    def __init__(self, writer: Writer, policy: Policy, hosts: Collection[str]) -> None:
+    def __init__(
+        self,
+        writer: Queue,
+        policy: Policy,
+        hosts: Collection[str],
+        room_services: Collection[str] = (),
+        is_held: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`room_services` are the domains of the rooms that have an archive of their own here.
+
+        `is_held` tells of whose archive nothing may be taken back: there is a legal hold on it.
+        """
         self._writer = writer
         self._policy = policy
         self._hosts = frozenset(hosts)
-        self._recent = _Memory()
-        self._recent_bytes = _Memory()
+        self._room_services = frozenset(room_services)
+        self._is_held = is_held
+        self._recent = Recent()
+        self._recent_bytes = Recent()
 
     def is_repeat(self, raw: bytes, at: int) -> bool:
         """Whether this stanza was here before to the byte: nothing else need be known of it then.
@@ -85,39 +71,82 @@ class Ingest:
         if not stanza.recipient:
             # Then it is for oneself, RFC 6120 section 10.3.1.
             stanza = replace(stanza, recipient=jids.bare(stanza.sender))
+        self._into_users(stanza, at)
+        if self._room_services and stanza.type == GROUPCHAT:
+            self._into_room(stanza, at)
+
+    def _into_users(self, stanza: Stanza, at: int) -> None:
         keep, _ = self._policy.judge(stanza)
         sides = self._sides(stanza) if keep else []
         if not sides:
             return
         addressee, since = self._addressee(stanza), _kept_since(stanza, at)
         key = stanza.origin(addressee)
-        if self._is_copy(key, stanza, since):
+        if self._is_copy(key, stanza.id, since):
             return
-        xml, taken = stanza.xml, self._taken(stanza, at, since)
         origin, twins = (key, None) if stanza.id else _slots(stanza, addressee, since)
-        self._writer.put(
-            [
-                Entry(
-                    owner=owner,
-                    at=taken,
-                    peer=jids.bare(peer),
-                    resource=jids.resource(peer),
-                    type=stanza.type,
-                    direction=direction,
-                    xml=xml,
-                    origin=origin,
-                    twins=twins,
-                    nick=jids.resource(peer) if stanza.type == "groupchat" else "",
-                )
-                for owner, peer, direction in sides
-            ]
-        )
+        xml = sanitise.for_user(stanza, self._hosts)
+        self._put(stanza, sides, xml, self._taken(stanza, at, since), origin, twins)
 
-    def _sides(self, stanza: Stanza) -> list[tuple[str, str, Direction]]:
-        """Return whose archives a stanza belongs to: owner, address of the other, direction."""
+    def _into_room(self, stanza: Stanza, at: int) -> None:
+        """Archive what a room sends to its occupants for the room itself, once."""
+        room = jids.bare(stanza.sender)
+        if jids.domain(room) not in self._room_services or not jids.local(room):
+            return
+        keep, _ = self._policy.judge_for_room(stanza)
+        if not keep:
+            return
+        name = room_name(stanza)
+        key = digest_of([stanza.sender.encode(), name.encode()]) if name else stanza.origin("")
+        if self._is_copy(key, name or stanza.id, at):
+            return
+        origin, twins = (key, None) if name or stanza.id else _slots(stanza, "", at)
+        side = (room, stanza.sender, Direction.RECEIVED)
+        xml = sanitise.for_room(stanza, self._hosts)
+        self._put(stanza, [side], xml, at, origin, twins)
+
+    def _put(
+        self,
+        stanza: Stanza,
+        sides: list[_Side],
+        raw: bytes,
+        at: int,
+        origin: bytes,
+        twins: tuple[bytes, bytes] | None,
+    ) -> None:
+        xml, meaning = standalone(raw).decode(), meaning_of(stanza)
+        work: list[Work] = []
+        for owner, other, direction in sides:
+            peer, resource = jids.bare(other), jids.resource(other)
+            entry = Entry(
+                owner=owner,
+                at=at,
+                peer=peer,
+                resource=resource,
+                type=stanza.type,
+                direction=direction,
+                xml=xml,
+                origin=origin,
+                twins=twins,
+                nick=resource if stanza.type == GROUPCHAT else "",
+                kind=meaning.kind,
+                text=meaning.text,
+                names=meaning.marks(peer),
+                about=meaning.mark_about(peer),
+                is_seen=meaning.is_seeing and direction is Direction.SENT,
+            )
+            work.append(entry)
+            # In the same batch, so that nobody reads what was taken back beside its retraction.
+            taken_back = retraction(entry)
+            if taken_back and not self._is_held(owner):
+                work.append(taken_back)
+        self._writer.put(work)
+
+    def _sides(self, stanza: Stanza) -> list[_Side]:
+        """Return whose archives a stanza belongs to."""
         sides = []
         # A room sends each message back to its author too, and that is the one to keep.
-        if stanza.type != "groupchat" and self._is_user(stanza.sender):
+        if stanza.type != GROUPCHAT and self._is_user(stanza.sender):
             sides.append((jids.bare(stanza.sender), stanza.recipient, Direction.SENT))
         if self._is_user(stanza.recipient):
             owner = jids.bare(stanza.recipient)
@@ -129,12 +158,12 @@ class Ingest:
     def _is_user(self, address: str) -> bool:
         return jids.domain(address) in self._hosts and jids.local(address) != ""
 
-    def _is_copy(self, key: bytes, stanza: Stanza, at: int) -> bool:
-        """Whether this message is remembered here; it is from now on."""
+    def _is_copy(self, key: bytes, name: str, at: int) -> bool:
+        """Whether a message, of a name or without, is remembered here; it is from now on."""
         first = self._recent.first(key, at)
         if first is None:
             return False
-        if stanza.id or abs(at - first) < SLOT:
+        if name or abs(at - first) < SLOT:
             return True
         # A copy from the offline store comes behind later messages of the same words.
         self._recent.put(key, max(at, first))
@@ -142,7 +171,7 @@ class Ingest:
 
     def _addressee(self, stanza: Stanza) -> str:
         """The recipient, without the resource where a room sends to each resource in it apart."""
-        is_of_room = stanza.type == "groupchat" or MUC_USER in stanza.payloads
+        is_of_room = stanza.type == GROUPCHAT or sanitise.MUC_USER in stanza.payloads
         if is_of_room and self._is_user(stanza.recipient):
             return jids.bare(stanza.recipient)
         return stanza.recipient

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from component.core import jids
-from component.core.stanza import NS_CLIENT, Stanza
+from component.core.stanza import GROUPCHAT, NS_CLIENT, NS_MUC_USER, Stanza
 
 _HINTS = "urn:xmpp:hints"
 _NO_STORE = frozenset({(_HINTS, "no-store"), (_HINTS, "no-permanent-store")})
@@ -24,10 +24,13 @@ _COPIES = frozenset(
     }
 )
 
-_BODY = (NS_CLIENT, "body")
+BODY = (NS_CLIENT, "body")
+_SUBJECT = (NS_CLIENT, "subject")
+
+_NOTHING = "nothing to keep"
 
 #: What is worth keeping although it has no body.
-_MEANINGFUL = {
+MEANINGFUL = {
     ("urn:xmpp:eme:0", "encryption"): "encrypted",
     ("urn:xmpp:omemo:2", "encrypted"): "encrypted",
     ("eu.siacs.conversations.axolotl", "encrypted"): "encrypted",
@@ -39,14 +42,18 @@ _MEANINGFUL = {
     ("urn:xmpp:fasten:0", "apply-to"): "retraction",
     ("urn:xmpp:reactions:0", "reactions"): "reaction",
     ("jabber:x:conference", "x"): "invitation",
+    (NS_MUC_USER, "invite"): "invitation",
+    (NS_MUC_USER, "decline"): "invitation",
     ("urn:xmpp:jingle-message:0", "propose"): "call",
     ("urn:xmpp:jingle-message:0", "accept"): "call",
+    ("urn:xmpp:jingle-message:0", "proceed"): "call",
     ("urn:xmpp:jingle-message:0", "reject"): "call",
     ("urn:xmpp:jingle-message:0", "retract"): "call",
+    ("urn:xmpp:jingle-message:0", "finish"): "call",
 }
 
-_RECEIPT = ("urn:xmpp:receipts", "received")
-_MARKERS = frozenset(
+RECEIPT = ("urn:xmpp:receipts", "received")
+MARKERS = frozenset(
     {
         ("urn:xmpp:chat-markers:0", "received"),
         ("urn:xmpp:chat-markers:0", "displayed"),
@@ -64,37 +71,54 @@ class Policy:
     markers: bool = True  #: chat markers (XEP-0333)
 
     def judge(self, stanza: Stanza) -> tuple[bool, str]:
-        """Return whether a stanza is kept, and why."""
+        """Return whether a stanza is kept in the archives of users, and why."""
+        if stanza.type == GROUPCHAT and not self.groupchat:
+            return False, "groupchat"
+        return self._judge(stanza)
+
+    def judge_for_room(self, stanza: Stanza) -> tuple[bool, str]:
+        """Return whether a stanza is kept in the archive of the room that sent it, and why.
+
+        Its subjects are too (XEP-0313 section 5.1.2), but only as they change: whoever comes is
+        told the last one again, without the id of the message that set it.
+        """
+        keep, reason = self._judge(stanza)
+        if reason == _NOTHING and _SUBJECT in stanza.payloads and stanza.id:
+            return True, "subject"
+        return keep, reason
+
+    def _judge(self, stanza: Stanza) -> tuple[bool, str]:
         payloads = stanza.payloads
+        # A hint in an error asks for nothing (XEP-0334 section 5).
         if stanza.type == "error":
             return False, "error"
         if not payloads.isdisjoint(_COPIES):
             return False, "copy"
+        # Hints may contradict each other: what is not stored betrays nobody.
         if not payloads.isdisjoint(_NO_STORE):
             return False, "no-store"
-        if stanza.type == "groupchat" and not self.groupchat:
-            return False, "groupchat"
-        if stanza.type == "groupchat" and _is_history(stanza):
+        if stanza.type == GROUPCHAT and _is_history(stanza):
             return False, "room history"
-        if _STORE in payloads:
-            return True, "store"
-        if stanza.type == "headline":
+        is_wanted = _STORE in payloads
+        if stanza.type == "headline" and not is_wanted:
             return False, "headline"
-        if _BODY in payloads:
-            return True, "body"
-        return self._judge_without_body(payloads)
+        if BODY in payloads:
+            return True, "store" if is_wanted else "body"
+        keep, reason = self._judge_without_body(payloads)
+        # Clients ask for it with every marker, so what is switched off stays off.
+        return (True, "store") if is_wanted and reason == _NOTHING else (keep, reason)
 
     def _judge_without_body(self, payloads: frozenset[tuple[str, str]]) -> tuple[bool, str]:
         # In the order of the table: a set has another one in each process.
-        for payload, reason in _MEANINGFUL.items():
+        for payload, reason in MEANINGFUL.items():
             if payload in payloads:
                 return True, reason
-        is_receipt, is_marker = _RECEIPT in payloads, not payloads.isdisjoint(_MARKERS)
+        is_receipt, is_marker = RECEIPT in payloads, not payloads.isdisjoint(MARKERS)
         if is_receipt and (self.receipts or not is_marker):
             return self.receipts, "receipt"
         if is_marker:
             return self.markers, "marker"
-        return False, "nothing to keep"
+        return False, _NOTHING
 
 
 def _is_history(stanza: Stanza) -> bool:

@@ -20,10 +20,13 @@ from component.core.remote_posts import (
     peer_of,
 )
 from component.core.times import format_time, parse_time
+from component.core.tombstones import retraction
 from component.core.writer import Writer
 from storage.errors import StorageError
 from storage.interface import Archive
-from storage.rows import Direction, Filter, Page, Stored
+from storage.rows import Direction, Filter, Kind, Page, Stored
+
+_READABLE = frozenset(Kind) - {Kind.GONE}
 
 #: As a `before`, it asks for the newest messages.
 LAST = "last"
@@ -77,7 +80,9 @@ class RemoteArchive:
 
     async def store(self, host: str, post: Post) -> None:
         """Store one message durably; the same one again changes nothing."""
-        await self._writer.store([entry_of(post, host, self._jids)])
+        entry = entry_of(post, host, self._jids)
+        taken_back = retraction(entry)
+        await self._writer.store([entry, taken_back] if taken_back else [entry])
 
     async def read(self, host: str, query: Query) -> Answer:
         """Return one page, and how many messages match in all."""
@@ -118,6 +123,8 @@ class RemoteArchive:
         return owner, replace(wanted, peer=bare(peer), resource=resource(peer) or None)
 
     async def _page(self, owner: str, wanted: Filter, query: Query, count: int) -> Page:
+        # What was emptied has nothing to be read, but is counted: anything else would cost a scan.
+        wanted = replace(wanted, kinds=_READABLE)
         limit = self._max_items if query.limit is None else min(query.limit, self._max_items)
         if count == 0 or limit == 0:
             return Page(complete=count == 0)

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape, quoteattr, unescape
 
 from component.core.errors import BadRequest
 from component.core.jids import bare, domain, local, resource
+from component.core.meaning import meaning_of
 from component.core.ports import Jids
 from component.core.stanza import NS_CLIENT, Stanza, digest_of, parse
 from component.core.times import parse_time
@@ -66,17 +67,23 @@ def entry_of(post: Post, host: str, jids: Jids) -> Entry:
     else:
         raise BadRequest("xml: missing, and so is body: one of them has to be there")
     said = post.body if post.xml is None else post.xml
-    room = message.kind == GROUPCHAT
+    room, peer = message.kind == GROUPCHAT, bare(message.other)
+    meaning = meaning_of(stanza)
     return Entry(
         owner=message.owner,
         at=at,
-        peer=bare(message.other),
+        peer=peer,
         resource=resource(message.other),
         type=stanza.type if not room and stanza.type in ("normal", "headline") else message.kind,
         direction=message.direction,
         xml=stanza.xml,
         origin=_origin(message, at, said or ""),
         nick=post.nick or (resource(message.other) if room else ""),
+        kind=meaning.kind,
+        text=meaning.text,
+        names=meaning.marks(peer),
+        about=meaning.mark_about(peer),
+        is_seen=meaning.is_seeing and message.direction is Direction.SENT,
     )
 
 

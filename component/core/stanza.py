@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from component.core.errors import BadRequest
@@ -15,14 +15,25 @@ from component.core.xml import parse as parse_xml
 NS_CLIENT = "jabber:client"
 NS_DELAY = "urn:xmpp:delay"
 NS_STANZA_ID = "urn:xmpp:sid:0"
+NS_ARCHIVED = "urn:xmpp:mam:tmp"
+NS_MUC_USER = "http://jabber.org/protocol/muc#user"
+
+GROUPCHAT = "groupchat"
 
 ORIGIN_BYTES = 16
 
 #: RFC 6121 section 5.2.2; all others count as normal.
-_TYPES = frozenset({"chat", "error", "groupchat", "headline", "normal"})
+_TYPES = frozenset({"chat", "error", GROUPCHAT, "headline", "normal"})
 
 #: What servers add on the way: the same message has it in one copy and not in the other.
-_ADDED = frozenset({(NS_DELAY, "delay"), (NS_STANZA_ID, "stanza-id"), (NS_CLIENT, "error")})
+_ADDED = frozenset(
+    {
+        (NS_DELAY, "delay"),
+        (NS_STANZA_ID, "stanza-id"),
+        (NS_ARCHIVED, "archived"),
+        (NS_CLIENT, "error"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +44,14 @@ class Stanza:
     recipient: str  #: to, as written
     id: str  #: "" when it has none
     type: str  #: RFC 6121 section 5.2.2; normal when it has none, or one that is not there
-    payloads: frozenset[tuple[str, str]]  #: namespace and name of each child
+    #: namespace and name of each child, and of what a room invites with
+    payloads: frozenset[tuple[str, str]]
     body: str | None  #: text of the first body, None without one
     #: when the server of that domain took it into its keeping (XEP-0203), by domain, microseconds
     delays: tuple[tuple[str, int], ...]
     digest: bytes  #: the same for all copies of what the sender wrote
     raw: bytes  #: the whole stanza
+    element: Element = field(compare=False, repr=False)  #: the same, read
 
     def origin(self, recipient: str, slot: int | None = None) -> bytes:
         """Return what is the same for every copy of this message to that recipient.
@@ -64,11 +77,12 @@ def read(element: Element, raw: bytes) -> Stanza:
         recipient=element.get("to"),
         id=element.get("id"),
         type=kind if kind in _TYPES else "normal",
-        payloads=frozenset((child.ns, child.name) for child in children),
+        payloads=_payloads(element, raw),
         body=None if body is None else body.text,
         delays=tuple(_delays(children)),
         digest=_digest(element, raw),
         raw=raw,
+        element=element,
     )
 
 
@@ -91,6 +105,19 @@ def digest_of(parts: Iterable[bytes], before: bytes = b"") -> bytes:
     for part in parts:
         digest.update(b"%d:%b" % (len(part), part))
     return digest.digest()
+
+
+def _payloads(element: Element, raw: bytes) -> frozenset[tuple[str, str]]:
+    found = {(child.ns, child.name) for child in element.elements}
+    if (NS_MUC_USER, "x") in found:
+        x = element.child(NS_MUC_USER, "x")
+        # It is no deeper read than this in the stream.
+        inner = b"" if x is None else cut(raw, element, x)
+        if b"invite" in inner or b"decline" in inner:
+            found |= {
+                (NS_MUC_USER, child.name) for child in parse_xml(inner, keep_depth=1).elements
+            }
+    return frozenset(found)
 
 
 def _digest(element: Element, raw: bytes) -> bytes:

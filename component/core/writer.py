@@ -9,31 +9,51 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 from component.core.errors import BadRequest, Overloaded
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
-from storage.rows import Entry, Removal
+from storage.rows import Work
 
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
 
-Work = Entry | Removal
+
+class Queue(Protocol):
+    """Takes work on its way into the store."""
+
+    def put(self, work: Sequence[Work]) -> None:
+        """Queue work; it is durable once `settled` returns."""
+        ...
+
+    async def settled(self) -> None:
+        """Wait until everything that was put before this call is durable."""
+        ...
 
 
 class Writer:
     """Writes entries in the order in which they were put, many to a commit."""
 
     def __init__(
-        self, archive: Archive, *, capacity: int, on_pressure: Callable[[bool], None]
+        self,
+        archive: Archive,
+        *,
+        capacity: int,
+        on_pressure: Callable[[bool], None],
+        on_written: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
-        """`on_pressure` hears True when `capacity` entries wait, False when half of it is free."""
+        """`on_pressure` hears True when `capacity` entries wait, False when half of it is free.
+
+        `on_written` hears whose archives have changed, once that is durable.
+        """
         self._archive = archive
         self._capacity = capacity
         self._on_pressure = on_pressure
+        self._on_written = on_written
         self._queue: list[Work] = []
         self._put = 0
         self._done = 0
@@ -90,6 +110,7 @@ class Writer:
                 batch, self._queue = self._queue, []
                 await self._write(batch, self._done)
                 await self._advance(len(batch))
+                self._on_written({work.owner for work in batch})
             if self._stopping:
                 return
 

@@ -1,4 +1,4 @@
-"""Who may call: a network that is allowed, and the shared secret."""
+"""Who may call, and what: a near network, with the secret of the server or of an operator."""
 
 from __future__ import annotations
 
@@ -10,22 +10,44 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from component.core.errors import Forbidden, NotAuthorized
+from component.core.operators import SERVER, Operator, Role
 from component.web import health, keys
 from component.web.settings import WebSettings
 
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let those requests through that come from a known network and show the secret."""
+    """Let those requests through that come from a known network and show a secret."""
     if request.match_info.handler not in health.OPEN:
         settings = request.app[keys.settings]
         if not _is_near(request, settings):
             raise Forbidden("Requests from this address are not answered.")
-        if not _shows_secret(request, settings):
+        caller = _caller(request, settings)
+        if caller is None:
             raise NotAuthorized(
                 "Show the secret of this server: Authorization: Bearer SECRET, or X-Api-Key."
             )
+        request[keys.operator] = caller
     return await handler(request)
+
+
+def operator(request: web.Request) -> Operator:
+    """Return who calls."""
+    return request[keys.operator]
+
+
+def require(request: web.Request, role: Role) -> Operator:
+    """Return who calls, if that is somebody of this role or above. Raises Forbidden."""
+    caller = operator(request)
+    if role is Role.ADMIN and caller.role is not Role.ADMIN:
+        raise Forbidden(f'This is for operators of the role "{role}".')
+    return caller
+
+
+def require_server(request: web.Request) -> None:
+    """Return if it is the server that calls. Raises Forbidden."""
+    if operator(request) != SERVER:
+        raise Forbidden("This is for the server itself, not for operators.")
 
 
 def _is_near(request: web.Request, settings: WebSettings) -> bool:
@@ -39,12 +61,20 @@ def _is_near(request: web.Request, settings: WebSettings) -> bool:
     return any(address in network for network in settings.allow_from)
 
 
-def _shows_secret(request: web.Request, settings: WebSettings) -> bool:
-    if settings.secret is None:
-        return True
-    expected = settings.secret.encode()
+def _caller(request: web.Request, settings: WebSettings) -> Operator | None:
+    """Return whose secret is shown, None if it is nobody's."""
+    known = [(each, each.secret) for each in settings.operators]
+    known.append((SERVER, settings.secret))
     shown = [value.encode(errors="surrogateescape") for value in _shown(request)]
-    return any([hmac.compare_digest(value, expected) for value in shown])
+    # All are compared, so that the time it takes tells nothing.
+    found = [
+        each
+        for each, secret in known
+        if secret and any([hmac.compare_digest(value, secret.encode()) for value in shown])
+    ]
+    if found:
+        return found[0]
+    return SERVER if settings.secret is None else None
 
 
 def _shown(request: web.Request) -> Iterator[str]:

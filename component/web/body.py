@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 import orjson
@@ -17,16 +18,53 @@ FORM = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 100
 
 
-def answer(data: object, *, status: int = 200) -> web.Response:
+def answer(
+    data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """Return a JSON answer, which nobody on the way may keep."""
     return web.json_bytes_response(
-        data, dumps=orjson.dumps, status=status, headers={"Cache-Control": "no-store"}
+        data,
+        dumps=orjson.dumps,
+        status=status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
     )
+
+
+def page(
+    request: web.Request, data: dict[str, object], *, place: str, next: str | int | None
+) -> web.Response:
+    """Return a page of something with where the next one is, None being nowhere.
+
+    `place` is the parameter that says so in a query.
+    """
+    headers = {}
+    if next is not None:
+        # Relative, so that it is right behind a proxy which serves us at another path.
+        url = request.rel_url.update_query({place: str(next)})
+        headers["Link"] = f'<?{url.raw_query_string}>; rel="next"'
+    return answer({**data, "next": next, "complete": next is None}, headers=headers)
 
 
 def query(request: web.Request) -> dict[str, str]:
     """Return the parameters of the query; of one that is repeated the last."""
     return dict(request.query.items())
+
+
+def parameters(request: web.Request, *lists: str) -> dict[str, str | list[str]]:
+    """Return the parameters of a query in which nothing may stand twice but in these lists.
+
+    A list is written with commas, or by repeating its name. Raises BadRequest.
+    """
+    found: dict[str, str | list[str]] = {}
+    for name in request.query:
+        values = request.query.getall(name)
+        if name in lists:
+            found[name] = [part for value in values for part in value.split(",")]
+        elif len(values) == 1:
+            found[name] = values[0]
+        else:
+            raise BadRequest(f"{name}: given more than once")
+    return found
 
 
 async def fields(request: web.Request) -> dict[str, object]:

@@ -22,6 +22,7 @@ CONDITIONS = {
     404: "item-not-found",
     405: "not-allowed",
     408: "remote-server-timeout",
+    409: "conflict",
     413: "policy-violation",
     415: "not-acceptable",
     417: "not-acceptable",

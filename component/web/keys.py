@@ -1,14 +1,36 @@
-"""What requests find in their application: every typed key of it."""
+"""What requests find in their application, and on themselves: every typed key."""
 
 from __future__ import annotations
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from component.core.administration import Administration
+from component.core.audit import Audit
+from component.core.conversations import Conversations
+from component.core.following import Following
+from component.core.operators import Operator
+from component.core.ports import Jids
+from component.core.reading import Reading
 from component.core.remote_data import RemoteArchive
 from component.web.readiness import Readiness
+from component.web.seats import Seats
 from component.web.settings import WebSettings
 
 settings = web.AppKey("settings", WebSettings)
 hosts = web.AppKey("hosts", tuple[str, ...])
 remote_archive = web.AppKey("remote_archive", RemoteArchive)
 readiness = web.AppKey("readiness", Readiness)
+jids = web.AppKey("jids", Jids)
+audit = web.AppKey("audit", Audit)
+reading = web.AppKey("reading", Reading)
+conversations = web.AppKey("conversations", Conversations)
+following = web.AppKey("following", Following)
+streams = web.AppKey("streams", Seats)
+administration = web.AppKey("administration", Administration)
+
+#: Handlers whose answers go on for as long as their callers take them.
+unhurried = web.AppKey("unhurried", frozenset[Handler])
+
+#: Of a request: who calls.
+operator = web.RequestKey("operator", Operator)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import cast
 
 from aiohttp import web
@@ -38,14 +39,29 @@ async def deadline(request: web.Request, handler: Handler) -> web.StreamResponse
     connection = request.protocol
     if isinstance(connection, Connection):
         connection.head_is_read()
+    if request.match_info.handler in request.app[keys.unhurried]:
+        return await handler(request)
+    async with in_time(request):
+        return await handler(request)
+
+
+@asynccontextmanager
+async def in_time(request: web.Request) -> AsyncIterator[None]:
+    """Give what is done here the time of a request. Raises Overloaded when it is over."""
     try:
         async with asyncio.timeout(request.app[keys.settings].request_timeout_seconds) as timer:
-            return await handler(request)
+            yield
     except TimeoutError as error:
         if not timer.expired():
             raise
         log.warning("%s %s took too long", request.method, request.rel_url.raw_path)
         raise Overloaded("This took too long: try again shortly.") from error
+
+
+def when_lost(request: web.Request, call: Callable[[], object]) -> None:
+    """Have something called as soon as the caller is gone."""
+    if isinstance(request.protocol, Connection):
+        request.protocol.on_lost = call
 
 
 def connections(server: web.Server, settings: WebSettings) -> Protocols:
@@ -56,7 +72,7 @@ def connections(server: web.Server, settings: WebSettings) -> Protocols:
 class Connection(RequestHandler):
     """One connection, which is closed when its caller takes too long."""
 
-    __slots__ = ("_head_timer", "_is_answering", "_server", "_settings")
+    __slots__ = ("_head_timer", "_is_answering", "_server", "_settings", "on_lost")
 
     def __init__(self, server: web.Server, settings: WebSettings) -> None:
         super().__init__(
@@ -71,6 +87,7 @@ class Connection(RequestHandler):
         self._settings = settings
         self._head_timer: asyncio.TimerHandle | None = None
         self._is_answering = False
+        self.on_lost: Callable[[], object] | None = None  #: who wants to know the end of it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, unless there are too many."""
@@ -88,6 +105,8 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
         self._forget_head()
+        if self.on_lost is not None:
+            self.on_lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from component.core.errors import ItemNotFound
 from component.core.remote_data import Item
-from component.web import body, keys
+from component.web import auth, body, keys
 from component.web.models import ArchivePost, ArchiveQuery
 
 
@@ -57,6 +57,8 @@ async def count(request: web.Request) -> web.Response:
 
 
 def _host(request: web.Request) -> str:
+    """Return the virtual host that is meant, to the server itself and nobody else."""
+    auth.require_server(request)
     hosts = request.app[keys.hosts]
     host = request.match_info.get("host", hosts[0])
     if host not in hosts:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from component.core.administration import Administration
+from component.core.live import Live
+from component.core.operators import Operator
 from component.core.ports import Jids, Link
-from component.core.writer import Writer
+from component.core.writer import Queue, Writer
 from storage.interface import Storage
 
 Network = IPv4Network | IPv6Network
@@ -23,7 +26,9 @@ class WebSettings:
 
     address: str = "127.0.0.1"  #: host name or IP address, or unix:PATH
     port: int = 5281  #: 0 takes a free one
-    secret: str | None  #: what callers show; None: being in `allow_from` is enough
+    #: what the server shows; None: being in `allow_from` is enough
+    secret: str | None = field(repr=False)
+    operators: tuple[Operator, ...] = ()  #: who else may call, each with a secret of its own
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket are always let in
     prefix: str = "/api"
     max_body_bytes: int = 1024 * 1024
@@ -33,7 +38,11 @@ class WebSettings:
     keepalive_timeout_seconds: float = 75.0
     stop_timeout_seconds: float = 10.0  #: for requests under way when the server stops
     max_connections: int = 1000
-    max_items: int = 1000
+    max_items: int = 1000  #: in one request or answer of Remote Data
+    page_default: int = 50  #: messages on a page where the caller does not say how many
+    page_max: int = 250
+    max_streams: int = 200  #: open at once
+    stream_heartbeat_seconds: float = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,9 @@ class Services:
 
     storage: Storage
     writer: Writer
+    queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
     link: Link
     jids: Jids
+    administration: Administration
     hosts: tuple[str, ...]  #: virtual hosts, prepared; the first one is meant where none is named
+    live: Live  #: told by the writer of what is new

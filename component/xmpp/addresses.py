@@ -14,7 +14,7 @@ class Addresses:
         """Return the address with each part prepared (RFC 7622). Raises BadRequest."""
         try:
             prepared = str(JID(address))
-        except InvalidJID as error:
+        except (InvalidJID, UnicodeEncodeError) as error:
             raise BadRequest(f"{address[:80]!r} is not an address") from error
         if not prepared:
             raise BadRequest("an address is missing")

@@ -1,52 +1,116 @@
-"""XEP-0030: Service Discovery, version 2.5.0. What we are, and what users' addresses can do by us.
+"""XEP-0030: Service Discovery, version 2.5.0. What we are, and what archives can do by us.
 
 The server asks under a node for each half of the delegation (XEP-0355 section 5) and merges what
-it hears: for users' bare JIDs our features, for the server itself nothing.
+it hears: for users' bare JIDs our features, for the server itself nothing. Every address that an
+archive could have at the component is answered for alike, so nothing is told of which there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from slixmpp import JID
 from slixmpp.exceptions import XMPPError
 from slixmpp.plugins.xep_0030 import DiscoInfo
 
+from component.core.errors import ItemNotFound
+from component.core.ports import Jids
 from component.xmpp import delegation, mam
+from component.xmpp.archive_addresses import owner_at
 from component.xmpp.stream import Stream
 
 PLUGINS = ("xep_0030", "xep_0199")
 
-#: What the bare JID of every archived user can do.
-BARE_FEATURES = (mam.NS,)
-
 CATEGORY, KIND, NAME = "component", "archive", "Muniment"
 
+#: The nodes under which the server asks what users' bare JIDs can do.
+BARE = frozenset(f"{namespace}:bare:{mam.NS}" for namespace in delegation.NAMESPACES)
 
-def announce(stream: Stream, hosts: Collection[str]) -> None:
-    """Answer service discovery; of users' addresses to the virtual hosts that they are on."""
+Handler = Callable[[JID, str, JID, object], DiscoInfo | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A node of the component, like an ad-hoc command (XEP-0050)."""
+
+    node: str
+    under: str  #: the node that lists it, "" for the component itself
+    name: str
+    category: str  #: of its identity, like the kind
+    kind: str
+    features: tuple[str, ...] = ()
+
+
+def announce(
+    stream: Stream,
+    hosts: Collection[str],
+    addresses: Jids,
+    *,
+    groupchat: bool,
+    features: Sequence[str] = (),
+    items: Sequence[Item] = (),
+) -> None:
+    """Answer service discovery; of users' addresses to the virtual hosts that they are on.
+
+    `groupchat` says whether messages of rooms are archived, `features` and `items` what the
+    component can do besides.
+    """
     for plugin in PLUGINS:
         stream.register_plugin(plugin)
+    of_archives = (*mam.FEATURES, *((mam.GROUPCHAT,) if groupchat else ()))
     disco = stream.plugin["xep_0030"]
     jid = stream.boundjid
     disco.add_identity(category=CATEGORY, itype=KIND, name=NAME, jid=jid)
-    for feature in BARE_FEATURES:
+    for feature in (*of_archives, *features):
         disco.add_feature(feature, jid=jid)
-    for namespace in delegation.NAMESPACES:
-        node = f"{namespace}:bare:{mam.NS}"
-        disco.set_node_handler("get_info", jid=jid, node=node, handler=_bare(frozenset(hosts)))
+    for item in items:
+        disco.add_item(jid=jid.full, name=item.name, node=item.under, subnode=item.node, ijid=jid)
+        disco.add_identity(item.category, item.kind, item.name, item.node, jid)
+        for feature in item.features:
+            disco.add_feature(feature, item.node, jid)
+    bare = _bare(frozenset(hosts), of_archives)
+    for node in BARE:
+        disco.set_node_handler("get_info", jid=jid, node=node, handler=bare)
+    elsewhere = _elsewhere(disco.static.get_info, addresses, of_archives)
+    disco.set_node_handler("get_info", handler=elsewhere)
 
 
-def _bare(hosts: Collection[str]) -> Callable[[JID, str, JID, object], DiscoInfo]:
-    def info(_: JID, node: str, asker: JID, __: object) -> DiscoInfo:
+def _bare(hosts: Collection[str], features: Sequence[str]) -> Handler:
+    """Return what answers for users' bare JIDs."""
+
+    def info(_: JID, node: str, asker: JID, __: object) -> DiscoInfo | None:
         # Refused, a server keeps the queries of users that have no archive here to itself.
         if str(asker) not in hosts:
             raise XMPPError("item-not-found")
-        found = DiscoInfo()
-        # Without it slixmpp takes this for what the component itself is, and says so.
-        found["node"] = node
-        for feature in BARE_FEATURES:
-            found.add_feature(feature)
+        # Without its node slixmpp takes this for what the component itself is, and says so.
+        return _info(features, node)
+
+    return info
+
+
+def _elsewhere(otherwise: Handler, addresses: Jids, features: Sequence[str]) -> Handler:
+    """Return what answers for addresses of archives, and lets another answer for the component."""
+
+    def info(address: JID, node: str, asker: JID, query: object) -> DiscoInfo | None:
+        try:
+            owner = owner_at(str(address), addresses)
+        except ItemNotFound as refused:
+            raise XMPPError("item-not-found", refused.message) from refused
+        if owner is None:
+            return otherwise(address, node, asker, query)
+        if node:
+            raise XMPPError("item-not-found")
+        found = _info((DiscoInfo.namespace, *features))
+        found.add_identity(CATEGORY, KIND, NAME)
         return found
 
     return info
+
+
+def _info(features: Sequence[str], node: str = "") -> DiscoInfo:
+    found = DiscoInfo()
+    found["node"] = node
+    for feature in features:
+        found.add_feature(feature)
+    return found

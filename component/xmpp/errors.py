@@ -22,7 +22,12 @@ def refusal(error: Exception) -> Refused:
 
 def error_xml(refused: Refused) -> str:
     """Return the <error/> element that says a refusal."""
+    specific = ""
+    if refused.specific is not None:
+        namespace, name = refused.specific
+        specific = f"<{name} xmlns='{namespace}'/>"
     return (
         f"<error type='{refused.kind}'><{refused.condition} xmlns='{NS_STANZAS}'/>"
-        f"<text xmlns='{NS_STANZAS}' xml:lang='en'>{escape(refused.message)}</text></error>"
+        f"<text xmlns='{NS_STANZAS}' xml:lang='en'>{escape(refused.message)}</text>"
+        f"{specific}</error>"
     )

@@ -24,6 +24,11 @@ class Exchange(Protocol):
     """One query and the way back to who asked it."""
 
     @property
+    def asker(self) -> str:
+        """Full JID of who asks, as it was written."""
+        ...
+
+    @property
     def requester(self) -> str:
         """Bare JID of who asks."""
         ...
@@ -48,11 +53,12 @@ class Exchange(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Direct:
-    """A query to the component's own address, which is about the asker."""
+    """A query to the component: to its own address, or to that of an archive."""
 
-    component: str
+    addressee: str  #: the address that was asked, and answers
     asker: str  #: full JID
     id: str
+    archive: str | None = None  #: bare JID of whose archive is addressed; None: that of the asker
 
     @property
     def requester(self) -> str:
@@ -62,7 +68,7 @@ class Direct:
     @property
     def owner(self) -> str:
         """Bare JID of whose data is asked for."""
-        return self.requester
+        return self.archive or self.requester
 
     def messages(self, payloads: Iterable[str]) -> str:
         """Return messages that carry one payload each to who asks."""
@@ -79,7 +85,7 @@ class Direct:
 
     @property
     def _addresses(self) -> str:
-        return f"from={quoteattr(self.component)} to={quoteattr(self.asker)}"
+        return f"from={quoteattr(self.addressee)} to={quoteattr(self.asker)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,4 +147,6 @@ class Delegated:
 
 
 def _around(payloads: Iterable[str], head: str, tail: str) -> str:
-    return "".join([f"{head}{payload}{tail}" for payload in payloads])
+    found = list(payloads)
+    # Joined at once: what goes around the results of a page is as long as they are.
+    return f"{head}{(tail + head).join(found)}{tail}" if found else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from xml.etree.ElementTree import Element
 
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
@@ -19,35 +20,46 @@ log = logging.getLogger(__name__)
 
 NAMESPACES = ("urn:xmpp:privilege:2", "urn:xmpp:privilege:1")
 
+#: What lets us do what we do, by what it is for (sections 4.1 and 5.1).
+_ENOUGH = {"message": ("outgoing",), "roster": ("get", "both")}
+
 
 class Privileges:
     """What the virtual hosts grant, as long as the stream lasts."""
 
     def __init__(self, stream: Stream, hosts: Collection[str]) -> None:
         self._hosts = frozenset(hosts)
-        self._sending: dict[str, str] = {}
+        #: the namespace of each grant, by host and what it is for
+        self._granted: dict[tuple[str, str], str] = {}
         for namespace in NAMESPACES:
             path = f"{{{NS_COMPONENT}}}message/{{{namespace}}}privilege"
-            stream.register_handler(Callback(namespace, MatchXPath(path), self._granted))
-        stream.add_event_handler("disconnected", lambda _: self._sending.clear())
+            stream.register_handler(Callback(namespace, MatchXPath(path), self._heard))
+        stream.add_event_handler("disconnected", lambda _: self._granted.clear())
 
     def sending(self, host: str) -> str | None:
         """Return the namespace in which we may send messages as users of a host, if we may."""
-        namespace = self._sending.get(host)
+        namespace = self._granted.get((host, "message"))
         if namespace is None:
             log.error("%s does not let us send messages: mod_privilege must grant it", host)
         return namespace
 
-    def _granted(self, message: StanzaBase) -> None:
+    def reads_rosters(self, host: str) -> bool:
+        """Whether we may read the rosters of the users of a host."""
+        return (host, "roster") in self._granted
+
+    def _heard(self, message: StanzaBase) -> None:
         host = str(message["from"])
         if host not in self._hosts:
             log.warning("dropped privileges from somebody who is not a virtual host")
             return
         for namespace in NAMESPACES:
             for perm in message.xml.iterfind(f"{{{namespace}}}privilege/{{{namespace}}}perm"):
-                if perm.get("access") != "message":
-                    continue
-                if perm.get("type") == "outgoing":
-                    self._sending[host] = namespace
-                elif self._sending.get(host) == namespace:
-                    del self._sending[host]
+                self._take(host, namespace, perm)
+
+    def _take(self, host: str, namespace: str, perm: Element) -> None:
+        access = perm.get("access", "")
+        key = host, access
+        if perm.get("type") in _ENOUGH.get(access, ()):
+            self._granted[key] = namespace
+        elif self._granted.get(key) == namespace:
+            del self._granted[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from slixmpp.xmlstream.handler import CoroutineCallback
@@ -10,6 +11,8 @@ from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.errors import Forbidden, ItemNotFound, NotImplementedHere
+from component.core.ports import Jids
+from component.xmpp.archive_addresses import owner_at
 from component.xmpp.delegation import NAMESPACES, Delegation
 from component.xmpp.errors import refusal
 from component.xmpp.exchange import Direct, Exchange
@@ -24,10 +27,15 @@ class Queries:
     """Hands each query to the answerer of its payload."""
 
     def __init__(
-        self, stream: Stream, delegation: Delegation, answerers: Mapping[str, Answerer]
+        self,
+        stream: Stream,
+        delegation: Delegation,
+        addresses: Jids,
+        answerers: Mapping[str, Answerer],
     ) -> None:
         self._stream = stream
         self._delegation = delegation
+        self._addresses = addresses
         self._answerers = answerers
         for namespace in NAMESPACES:
             self._on(f"{{{namespace}}}delegation", self._handed_on)
@@ -42,11 +50,12 @@ class Queries:
         if iq["type"] not in ("get", "set"):
             return
         exchange = _direct(iq)
-        if exchange.component == str(self._stream.boundjid):
-            await self._answer(iq.xml, exchange)
-        else:
-            refused = ItemNotFound("there is nobody at this address: ask the domain itself")
+        try:
+            archive = owner_at(exchange.addressee, self._addresses)
+        except ItemNotFound as refused:
             await self._stream.send_text(exchange.error(refused))
+        else:
+            await self._answer(iq.xml, replace(exchange, archive=archive))
 
     async def _handed_on(self, iq: StanzaBase) -> None:
         if iq["type"] != "set":
@@ -71,4 +80,4 @@ class Queries:
 
 
 def _direct(iq: StanzaBase) -> Direct:
-    return Direct(component=str(iq["to"]), asker=str(iq["from"]), id=iq["id"])
+    return Direct(addressee=str(iq["to"]), asker=str(iq["from"]), id=iq["id"])

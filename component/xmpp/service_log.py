@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from component.core import jids
@@ -24,8 +24,22 @@ log = logging.getLogger(__name__)
 class ServiceLog:
     """Takes copies from the virtual hosts, and from nobody else."""
 
-    def __init__(self, ingest: Ingest, addresses: Addresses, hosts: Collection[str]) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        addresses: Addresses,
+        hosts: Collection[str],
+        *,
+        on_iq: Callable[[str, Element], None] = lambda *_: None,
+        on_presence: Callable[[Element, bytes], None] = lambda *_: None,
+    ) -> None:
+        """`on_iq` hears each copied IQ, with the virtual host that sent the copy.
+
+        `on_presence` hears each copied presence, with its bytes.
+        """
         self._ingest = ingest
+        self._on_iq = on_iq
+        self._on_presence = on_presence
         self._addresses = addresses
         self._hosts = frozenset(hosts)
 
@@ -38,6 +52,7 @@ class ServiceLog:
         forwarded = outer.child(NS_FORWARD, "forwarded")
         message = forwarded and forwarded.child(NS_CLIENT, "message")
         if not message:
+            self._take_other(host, outer, forwarded, raw)
             return
         inner, at = cut(raw, outer, message), now()
         if message.get("id") and self._ingest.is_repeat(inner, at):
@@ -51,6 +66,17 @@ class ServiceLog:
             self._ingest.take(stanza, at)
         except Malformed as error:
             log.warning("left out a message: %s", error)
+
+    def _take_other(
+        self, host: str, outer: Element, forwarded: Element | None, raw: bytes
+    ) -> None:
+        for stanza in forwarded.elements if forwarded else ():
+            if stanza.ns != NS_CLIENT:
+                continue
+            if stanza.name == "presence":
+                self._on_presence(stanza, cut(raw, outer, stanza))
+            elif stanza.name == "iq":
+                self._on_iq(host, stanza)
 
     def _prepared(self, stanza: Stanza) -> Stanza:
         """Return a stanza with addresses as archives have them: servers pass them on as typed."""

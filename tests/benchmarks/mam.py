@@ -40,9 +40,11 @@ def query(
     after: str | None = None,
     peer: str | None = None,
     start: int | None = None,
+    search: str | None = None,
 ) -> bytes:
     """Return a query for the session's own archive; an empty `before` asks for the last page."""
-    fields = {"with": peer, "start": None if start is None else _stamp(start)}
+    since = None if start is None else _stamp(start)
+    fields = {"with": peer, "start": since, "{urn:xmpp:fulltext:0}fulltext": search}
     form = "".join(
         f"<field var='{name}'><value>{value}</value></field>"
         for name, value in fields.items()

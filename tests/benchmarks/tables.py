@@ -122,6 +122,7 @@ _PARTS = (
         {"pages_per_second": "pages/s", "page_p50_ms": "p50 ms", "cpu_ms": "CPU ms"},
     ),
     ("inside", "A page inside our process: way/archive", {"cpu_ms": "CPU ms"}),
+    ("search", "A search inside our process: what for/archive", {"cpu_ms": "CPU ms"}),
     ("start", "Start of Muniment", {"seconds": "s", "rss_muniment": "RSS MiB"}),
 )
 

@@ -1,5 +1,19 @@
 """A component connected to a server that the test plays."""
 
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
 from support.wire_fixtures import no_certificates, wire
 
+from component.core.times import parse_time
+
 __all__ = ["no_certificates", "wire"]
+
+
+@pytest.fixture
+def january(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it be noon of 9 January 2026, a microsecond later at each look."""
+    clock = count(parse_time("2026-01-09T12:00:00Z"))
+    monkeypatch.setattr("component.xmpp.service_log.now", lambda: next(clock))

@@ -18,6 +18,7 @@ from support.wire import (
 
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
 BARE = f"{DELEGATION_1}:bare:{NS_MAM}"
+ARCHIVE = rf"alice\40{HOST}@{COMPONENT}"
 
 
 async def info(wire: Wire, node: str | None = None, asker: str = ALICE_PHONE) -> Reply:
@@ -89,6 +90,25 @@ async def test_an_unknown_node_is_not_found(wire: Wire, node: str) -> None:
     assert (await info(wire, node)).refusal == "item-not-found"
 
 
+async def test_an_archive_is_an_entity_too(wire: Wire) -> None:
+    """3.1: "Every entity MUST have at least one identity, and every entity MUST support at least
+    the 'http://jabber.org/protocol/disco#info' feature"."""
+    reply = await wire.direct(f"<query xmlns='{NS_DISCO}'/>", type="get", to=ARCHIVE)
+
+    assert reply.iq.get("from") == ARCHIVE
+    assert len(list(reply.iq.iter(f"{{{NS_DISCO}}}identity"))) == 1
+    assert NS_DISCO in {one.get("var") for one in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+
+
+@pytest.mark.parametrize("address", [f"nobody@{COMPONENT}", f"{ARCHIVE}/x"])
+async def test_an_address_of_nobody_is_not_found(wire: Wire, address: str) -> None:
+    """3.1, 7: <item-not-found/>: "The JID or JID+NodeID of the specified target entity does not
+    exist"."""
+    reply = await wire.direct(f"<query xmlns='{NS_DISCO}'/>", type="get", to=address)
+
+    assert reply.refusal == "item-not-found"
+
+
 async def test_an_unknown_node_has_no_items(wire: Wire) -> None:
     """4.1, 7: the same condition as for information."""
     reply = await wire.direct(f"<query xmlns='{NS_ITEMS}' node='unknown'/>", type="get")
@@ -99,6 +119,6 @@ async def test_an_unknown_node_has_no_items(wire: Wire) -> None:
 async def test_an_entity_without_items_says_so(wire: Wire) -> None:
     """4.1: "if an entity has no associated items [...] the target entity MUST return an empty
     <query/> element" (paraphrase)."""
-    reply = await wire.direct(f"<query xmlns='{NS_ITEMS}'/>", type="get")
+    reply = await wire.direct(f"<query xmlns='{NS_ITEMS}'/>", type="get", to=ARCHIVE)
 
     assert (reply.iq.get("type"), list(found(reply.iq, f"{{{NS_ITEMS}}}query"))) == ("result", [])

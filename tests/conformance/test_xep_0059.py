@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from support.wire import ALICE, ALICE_PHONE, BOB, NS_CLIENT, Wire, chat
+from support.results import features
+from support.wire import (
+    ALICE,
+    ALICE_PHONE,
+    BOB,
+    DELEGATION_1,
+    HOST,
+    NS_CLIENT,
+    NS_MAM,
+    NS_RSM,
+    OTHER_HOST,
+    Wire,
+    chat,
+)
+
+CAROL = f"carol@{OTHER_HOST}"
 
 
 @pytest.fixture
@@ -64,6 +79,61 @@ async def test_the_number_of_all_items_is_told(wire: Wire, fifteen: list[str]) -
     assert (await wire.history(max="4", after=fifteen[3])).rsm("count") == "15"
 
 
+async def test_the_number_of_all_items_of_a_filter_is_told(wire: Wire, fifteen: list[str]) -> None:
+    """2.2: "the number of items in the full result set": of what the query matches, whichever page
+    of it is asked for."""
+    for number in range(3):
+        wire.say(str(number), to=CAROL)
+
+    for page in ({}, {"max": "1"}, {"max": "1", "before": ""}, {"max": "1", "index": "2"}):
+        assert (await wire.history(with_=CAROL, **page)).rsm("count") == "3"
+
+
+@pytest.mark.parametrize(
+    ("page", "index"),
+    [
+        ({}, 0),
+        ({"max": "4"}, 0),
+        ({"max": "4", "after": "4"}, 4),
+        ({"max": "4", "before": "10"}, 5),
+        ({"max": "4", "after": "11"}, 11),
+        ({"max": "4", "index": "7"}, 7),
+    ],
+)
+async def test_the_place_of_the_first_item_is_told(
+    wire: Wire, fifteen: list[str], page: dict[str, str], index: int
+) -> None:
+    """2.2: "The <first/> element SHOULD include an 'index' attribute. This integer specifies the
+    position within the full set [...] of the first item in the page [...]. If that item is the
+    first in the full set, then the index SHOULD be '0'"."""
+    named = {
+        k: fifteen[int(v) - 1] if v and k in ("after", "before") else v for k, v in page.items()
+    }
+
+    assert (await wire.history(**named)).index == str(index)
+
+
+async def test_the_place_of_the_last_page_fits_the_count(wire: Wire, fifteen: list[str]) -> None:
+    """2.2: "If the last item in the page is the last item in the full set, then the value of the
+    <first/> element's 'index' attribute SHOULD be the specified count minus the number of items in
+    the last page"."""
+    reply = await wire.history(max="4", after=fifteen[10])
+
+    assert (reply.index, reply.rsm("count")) == (str(15 - 4), "15")
+
+
+async def test_the_place_of_the_last_page_is_left_out_where_it_was_asked_for(
+    wire: Wire, fifteen: list[str]
+) -> None:
+    """2.2 (paraphrase): it is the count without the items of the page. Told, it ends the way of
+    clients that go on backwards from there, and look only for the end of the result set."""
+    last = await wire.history(max="4", before="")
+    previous = await wire.history(max="4", before=last.ids[0])
+
+    assert (last.index, last.rsm("count")) == (None, "15")
+    assert (previous.index, previous.rsm("count")) == ("7", "15")
+
+
 async def test_after_continues_with_the_very_next_item(wire: Wire, fifteen: list[str]) -> None:
     """2.2: "The first item in the page returned by the responding entity MUST be the item that
     immediately follows the item that the requesting entity indicated in the <after/> element"."""
@@ -121,9 +191,70 @@ async def test_an_empty_before_is_the_last_page(wire: Wire, fifteen: list[str]) 
     assert (await wire.history(max="4", before="")).ids == fifteen[11:]
 
 
-async def test_a_page_by_its_index_is_not_implemented(wire: Wire, fifteen: list[str]) -> None:
-    """2.6: "the responding entity MAY return a <feature-not-implemented/> error"."""
-    assert (await wire.history(max="4", index="4")).refusal == "feature-not-implemented"
+@pytest.mark.parametrize("index", [0, 1, 7, 14])
+async def test_a_page_can_be_asked_for_by_its_index(
+    wire: Wire, fifteen: list[str], index: int
+) -> None:
+    """2.6: "the requesting entity MAY request the page that starts at a particular index within
+    the result set"; "If the specified index was "0" then the responding entity SHOULD derive the
+    UID that is the first in the full result set"."""
+    assert (await wire.history(max="4", index=str(index))).ids == fifteen[index : index + 4]
+
+
+async def test_the_index_that_was_asked_for_is_the_one_that_is_told(
+    wire: Wire, fifteen: list[str]
+) -> None:
+    """2.6: "The 'index' attribute of the <first/> element MUST be the same as the index specified
+    in the request"."""
+    assert (await wire.history(max="4", index="7")).index == "7"
+
+
+@pytest.mark.parametrize("index", ["15", "16", "1000000", "9" * 40])
+async def test_behind_the_last_index_is_an_empty_page(
+    wire: Wire, fifteen: list[str], index: str
+) -> None:
+    """2.6: "If the index specified by the requesting entity is greater than or equal to the number
+    of items in the full set then the responding entity MUST return an empty page"."""
+    reply = await wire.history(max="4", index=index)
+
+    assert (reply.iq.get("type"), reply.results, reply.complete) == ("result", [], True)
+    assert (reply.rsm("first"), reply.rsm("last"), reply.rsm("count")) == (None, None, "15")
+
+
+async def test_an_index_is_one_of_the_filter(wire: Wire, fifteen: list[str]) -> None:
+    """2.6: "a particular index within the result set": of what the query matches."""
+    for number in range(3):
+        wire.say(f"carol {number}", to=CAROL)
+
+    assert (await wire.history(with_=CAROL, index="1")).bodies == ["carol 1", "carol 2"]
+
+
+async def test_an_index_that_takes_reading_most_of_an_archive_is_not_implemented(
+    wire: Wire, fifteen: list[str]
+) -> None:
+    """2.6: "If it would be either impossible or exceptionally resource intensive [...] to derive
+    the first UID from the specified index [...] the responding entity MAY return a
+    <feature-not-implemented/> error"."""
+    reply = await wire.history(with_=f"{BOB}/phone", index="1000000")
+
+    assert reply.refusal == "feature-not-implemented"
+
+
+@pytest.mark.parametrize("place", [("before", ""), ("before", "known"), ("after", "known")])
+async def test_an_index_and_a_neighbour_are_two_pages(
+    wire: Wire, fifteen: list[str], place: tuple[str, str]
+) -> None:
+    """2.6: "Only if the UID before the start (or after the end) of a desired result set page is
+    not known, then the requesting entity MAY request the page" by its index."""
+    name, id = place
+
+    assert (await wire.history(index="4", **{name: id and fifteen[3]})).refusal == "bad-request"
+
+
+@pytest.mark.parametrize("index", ["-1", "first", "1.5", ""])
+async def test_an_index_that_is_no_number_is_refused(wire: Wire, index: str) -> None:
+    """8 (schema): <index/> is an xs:int, and there is no place before the first."""
+    assert (await wire.history(index=index)).refusal == "bad-request"
 
 
 async def test_a_maximum_of_nothing_asks_for_the_count(wire: Wire, fifteen: list[str]) -> None:
@@ -136,9 +267,24 @@ async def test_a_maximum_of_nothing_asks_for_the_count(wire: Wire, fifteen: list
 
 async def test_the_count_is_that_of_the_filter(wire: Wire, fifteen: list[str]) -> None:
     """2.7: "the item count of a result set": of what the query matches."""
-    wire.say("to carol", to="carol@example.net")
+    wire.say("to carol", to=CAROL)
 
-    assert (await wire.history(max="0", with_="carol@example.net")).rsm("count") == "1"
+    assert (await wire.history(max="0", with_=CAROL)).rsm("count") == "1"
+
+
+async def test_the_count_can_be_asked_for_at_any_place(wire: Wire, fifteen: list[str]) -> None:
+    """2.7: "the item count of a result set": <after/> and <before/> are places in it."""
+    for page in ({"after": fifteen[3]}, {"before": fifteen[3]}, {"before": ""}, {"index": "3"}):
+        assert (await wire.history(max="0", **page)).rsm("count") == "15"
+
+
+@pytest.mark.parametrize("address", [ALICE_PHONE, HOST])
+async def test_support_is_advertised(wire: Wire, address: str) -> None:
+    """4: "it SHOULD send a Service Discovery information request to the responding entity", whose
+    answer has the feature."""
+    node = f"{DELEGATION_1}:bare:{NS_MAM}" if address == HOST else None
+
+    assert NS_RSM in await features(wire, node, asker=address)
 
 
 @pytest.mark.parametrize("max", ["-1", "many", "1.5"])

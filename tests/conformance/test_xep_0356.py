@@ -1,4 +1,4 @@
-"""XEP-0356: Privileged Entity, version 0.4.1, as far as messages are sent by it.
+"""XEP-0356: Privileged Entity, version 0.4.1: messages that are sent by it, rosters that are read.
 
 ejabberd up to 24.07 speaks urn:xmpp:privilege:1, the document and later versions :2.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.roster_queries import NS_ROSTER, asked_roster, give_roster
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -15,6 +16,7 @@ from support.wire import (
     HOST,
     NS_CLIENT,
     NS_FORWARD,
+    NS_MAM,
     PRIVILEGE_1,
     PRIVILEGE_2,
     Wire,
@@ -109,3 +111,39 @@ async def test_no_permission_is_used_that_another_entity_claims_to_give(tmp_path
         wire.say("hello")
 
         assert (await wire.history()).wrapped == []
+
+
+# Rosters
+
+
+async def prefer_roster(wire: Wire) -> str | None:
+    """Have archived what alice says with contacts only; return the refusal."""
+    return (await wire.delegated(f"<prefs xmlns='{NS_MAM}' default='roster'/>")).refusal
+
+
+@pytest.mark.parametrize("permission", ["none", "set"])
+async def test_without_permission_no_roster_is_read(tmp_path: Path, permission: str) -> None:
+    """4.1: "none - the entity is not allowed to access <user/> roster at all. This is usually the
+    default value"; "set - the entity is allowed to send only <iq/> stanzas of type 'set'"
+    (paraphrase)."""
+    async with open_wire(tmp_path) as wire:
+        await prefer_roster(wire)
+        wire.grant(roster=permission)
+        wire.say("hello")
+
+        assert (await wire.history()).bodies == ["hello"]
+        assert await prefer_roster(wire) == "feature-not-implemented"
+
+
+@pytest.mark.parametrize("permission", ["get", "both"])
+async def test_a_roster_is_asked_for_as_the_user_would(wire: Wire, permission: str) -> None:
+    """4.3 (paraphrase): the entity asks like the user itself, but with its own JID in 'from' and
+    the user's bare JID in 'to'."""
+    wire.grant(roster=permission)
+    await prefer_roster(wire)
+    wire.say("hello")
+    asked = await asked_roster(wire)
+    give_roster(wire, asked)
+
+    assert (asked.get("type"), asked.get("from"), asked.get("to")) == ("get", COMPONENT, ALICE)
+    assert [child.tag for child in asked] == [f"{{{NS_ROSTER}}}query"]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +16,9 @@ from support import mam
 from support.clients import slixmpp_client
 from support.ejabberd import Account
 from support.server import Server
+from support.stanzas import Refused
+
+from component.xmpp.mam_form import FIELDS
 
 NBXMPP = Path(__file__).parents[1] / "support" / "nbxmpp_client.py"
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -43,10 +47,12 @@ def texts(messages: list[Message]) -> list[str]:
 EXPECTED = [f"message {n}" for n in range(COUNT)]
 
 
-@pytest.fixture(params=["own address", "component"])
-def archive(request: pytest.FixtureRequest, server: Server) -> JID | None:
-    """Where archives are asked for: the user's own bare JID, or the component."""
-    return None if request.param == "own address" else JID(server.ejabberd.component)
+@pytest.fixture(params=["own address", "component", "address at the component"])
+def archive(request: pytest.FixtureRequest, server: Server, alice: Account) -> JID | None:
+    """Where archives are asked for: at the user's own bare JID, or at the component."""
+    component = server.ejabberd.component
+    at_component = JID(f"{alice.user}\\40{alice.host}@{component}")
+    return {"own address": None, "component": JID(component)}.get(request.param, at_component)
 
 
 async def test_slixmpp_retrieves_a_page_of_the_size_it_asks_for(
@@ -84,6 +90,76 @@ async def test_slixmpp_iterates_backwards_over_everything(
         ]
 
         assert texts(found) == EXPECTED[::-1]
+
+
+async def test_slixmpp_filters_by_address_and_by_time(
+    server: Server, alice: Account, archive: JID | None
+) -> None:
+    async with server.client(alice) as client:
+        found = await mam.everything(client)
+    sender = next(one.sender for one in found if one.sender and alice.user not in one.sender)
+    since = datetime.fromisoformat(found[11].stamp)
+    async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
+        archives = client.plugin["xep_0313"]
+        of_bob = [one async for one in archives.iterate(jid=archive, with_jid=JID(sender))]
+        late = [one async for one in archives.iterate(jid=archive, start=since, reverse=True)]
+        nobody = [one async for one in archives.iterate(jid=archive, with_jid=JID("no@x.example"))]
+
+    assert texts(of_bob) == EXPECTED[::2]
+    assert texts(late) == EXPECTED[:10:-1]
+    assert nobody == []
+
+
+async def test_slixmpp_learns_the_fields_of_queries(
+    server: Server, alice: Account, archive: JID | None
+) -> None:
+    async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
+        form = await client.plugin["xep_0313"].get_fields(jid=archive, timeout=10)
+
+    fields = {name: field["type"] for name, field in form.get_fields().items()}
+    assert fields == {"FORM_TYPE": "hidden", **FIELDS}
+
+
+async def test_slixmpp_learns_where_an_archive_begins_and_ends(
+    server: Server, alice: Account, archive: JID | None
+) -> None:
+    async with server.client(alice) as client:
+        first, *_, last = await mam.everything(client)
+    async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
+        archives = client.plugin["xep_0313"]
+        metadata = (await archives.get_archive_metadata(jid=archive, timeout=10))["mam_metadata"]
+
+    ends = [(metadata[end]["id"], metadata[end]["timestamp"]) for end in ("start", "end")]
+    assert ends == [(one.id, datetime.fromisoformat(one.stamp)) for one in (first, last)]
+
+
+async def test_users_are_told_what_their_archives_can_do(server: Server, alice: Account) -> None:
+    async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
+        info = await client.plugin["xep_0030"].get_info(jid=JID(alice.jid), timeout=10)
+
+    assert {"urn:xmpp:mam:2", "urn:xmpp:mam:2#extended"} <= info["disco_info"]["features"]
+
+
+async def test_a_page_can_be_flipped_and_messages_fetched_one_by_one(
+    server: Server, alice: Account
+) -> None:
+    async with server.client(alice) as client:
+        usual = await mam.query(client, max=5)
+        flipped = await mam.query(client, max=5, extra="<flip-page/>")
+        one = await mam.query(client, fields={"ids": usual.results[3].id})
+
+    assert flipped.bodies == usual.bodies[::-1]
+    assert (flipped.first, flipped.last) == (usual.first, usual.last)
+    assert one.bodies == EXPECTED[3:4]
+
+
+async def test_an_archive_of_somebody_else_stays_closed(server: Server, alice: Account) -> None:
+    address = f"{alice.user}\\40{alice.host}@{server.ejabberd.component}"
+    async with server.client(server.account("eve")) as client:
+        for to in (alice.jid, address):
+            with pytest.raises(Refused) as caught:
+                await mam.query(client, to=to)
+            assert caught.value.condition == "forbidden"
 
 
 async def test_nbxmpp_reads_everything_page_by_page(

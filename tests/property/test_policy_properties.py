@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from component.core.policy import Policy
 from component.core.stanza import Stanza
+from component.core.xml import parse
 
 KNOWN = [
     ("jabber:client", "body"),
@@ -45,6 +46,7 @@ STANZAS = st.builds(
     delays=st.lists(st.tuples(ADDRESSES, st.integers()), max_size=3).map(tuple),
     digest=st.just(b""),
     raw=st.just(b""),
+    element=st.just(parse(b"<message/>")),
 )
 
 
@@ -82,6 +84,20 @@ def test_a_body_never_makes_a_stanza_less_worth_keeping(policy: Policy, stanza: 
     with_body = replace(stanza, payloads=stanza.payloads | {("jabber:client", "body")})
 
     assert policy.judge(with_body)[0] >= policy.judge(stanza)[0]
+
+
+@given(policy=POLICIES, stanza=STANZAS)
+def test_a_room_keeps_all_that_its_occupants_keep(policy: Policy, stanza: Stanza) -> None:
+    assert policy.judge_for_room(stanza)[0] >= policy.judge(stanza)[0]
+
+
+@given(policy=POLICIES, stanza=STANZAS)
+def test_a_wish_to_store_never_makes_a_stanza_less_worth_keeping(
+    policy: Policy, stanza: Stanza
+) -> None:
+    wished = replace(stanza, payloads=stanza.payloads | {("urn:xmpp:hints", "store")})
+
+    assert policy.judge(wished)[0] >= policy.judge(stanza)[0]
 
 
 @given(stanza=STANZAS)

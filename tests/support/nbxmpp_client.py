@@ -1,7 +1,8 @@
 """Reads an archive with nbxmpp, the library of Gajim, and prints what it got as JSON.
 
 Run by the system's Python, which has nbxmpp (Debian: python3-nbxmpp). Reads its orders as JSON on
-stdin: domain, username, password, port, archive, max.
+stdin: domain, username, password, port; then archive and max, or preferences (default, always,
+never), which it sets and reads back instead.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ SECONDS = 20
 
 
 class Reader:
-    """Logs in, follows the pages to the last one, leaves."""
+    """Logs in, follows the pages to the last one or sets preferences, leaves."""
 
     def __init__(self, orders: dict[str, Any]) -> None:
         self._orders = orders
-        self._archive = JID.from_string(orders["archive"])
         self.loop = GLib.MainLoop()
         self.outcome: dict[str, Any] = {"error": f"nothing after {SECONDS} s"}
         self._pages = 0
@@ -53,11 +53,38 @@ class Reader:
         return self.outcome
 
     def _connected(self, *_: object) -> None:
-        self._ask(None)
+        if "preferences" in self._orders:
+            wanted = self._orders["preferences"]
+            mam = self._client.get_module("MAM")
+            mam.set_preferences(**wanted, callback=self._preferred)
+        else:
+            self._ask(None)
+
+    def _preferred(self, task: Task) -> None:
+        try:
+            task.finish()
+        except Exception as error:
+            self._leave({"error": repr(error)})
+            return
+        self._client.get_module("MAM").request_preferences(callback=self._told)
+
+    def _told(self, task: Task) -> None:
+        try:
+            found = task.finish()
+        except Exception as error:
+            self._leave({"error": repr(error)})
+            return
+        self._leave(
+            {
+                "default": found.default,
+                "always": sorted(map(str, found.always)),
+                "never": sorted(map(str, found.never)),
+            }
+        )
 
     def _ask(self, after: str | None) -> None:
         self._client.get_module("MAM").make_query(
-            self._archive,
+            JID.from_string(self._orders["archive"]),
             queryid="q",
             after=after,
             max_=self._orders["max"],
@@ -92,7 +119,7 @@ class Reader:
         self._client.disconnect()
 
     def _disconnected(self, *_: object) -> None:
-        if self._client.has_error and "messages" not in self.outcome:
+        if self._client.has_error and "error" in self.outcome:
             self.outcome = {"error": str(self._client.get_error())}
         self.loop.quit()
 

@@ -191,6 +191,10 @@ class Client:
         self._parser = XMLPullParser(("start", "end"))
         self._depth = 0
         await self._open("{urn:ietf:params:xml:ns:xmpp-bind}bind")
+        await self._bind()
+
+    async def _bind(self) -> None:
+        """Begin a session, once the server knows who it is."""
         await self.ask(
             "set",
             "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"

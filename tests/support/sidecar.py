@@ -8,6 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from component.core.administration import administering
+from component.core.holds import Holds
+from component.core.janitor import Timing
+from component.core.live import Live
+from component.core.retention import Usual
 from component.core.writer import Writer
 from component.web.settings import Services, WebSettings
 from component.xmpp.addresses import Addresses
@@ -29,18 +34,29 @@ class FixedLink:
 
 
 @asynccontextmanager
-async def open_services(url: str = "sqlite::memory:") -> AsyncIterator[Services]:
-    """Open a store with its writer running."""
+async def open_services(
+    url: str = "sqlite::memory:", usual: Usual | None = None
+) -> AsyncIterator[Services]:
+    """Open a store with its writer running; `usual` is how long messages are kept."""
     async with open_storage(url) as storage:
-        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
-        running = asyncio.create_task(writer.run())
-        yield Services(
-            storage=storage,
-            writer=writer,
-            link=FixedLink(),
-            jids=Addresses(),
-            hosts=(HOST, OTHER_HOST),
+        live = Live()
+        writer = Writer(
+            storage.archive, capacity=1000, on_pressure=lambda _: None, on_written=live.changed
         )
+        running = asyncio.create_task(writer.run())
+        async with administering(
+            storage, writer, Holds(storage.records), usual or Usual(), Timing(batch=10)
+        ) as administration:
+            yield Services(
+                storage=storage,
+                writer=writer,
+                queue=writer,
+                link=FixedLink(),
+                jids=Addresses(),
+                administration=administration,
+                hosts=(HOST, OTHER_HOST),
+                live=live,
+            )
         writer.stop()
         await running
 

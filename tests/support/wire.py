@@ -11,14 +11,15 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from component import app
+from component.app import end
 from component.config import Archive, Config, Http, Xmpp
-from component.core.writer import Writer
+from component.parts import Parts, join
 from component.xmpp.connection import Connection, Patience
 from component.xmpp.stream import Stream
-from storage.interface import Archive as ArchiveStore
+from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import ANY, Stored
 
@@ -217,6 +218,15 @@ class Reply:
         return found(self.iq, f"{{{NS_MAM}}}fin")
 
     @property
+    def metadata(self) -> dict[str, tuple[str | None, str | None]]:
+        """The id and the time of each end of the archive, by its name."""
+        ends = found(self.iq, f"{{{NS_MAM}}}metadata")
+        return {
+            end.tag.removeprefix(f"{{{NS_MAM}}}"): (end.get("id"), end.get("timestamp"))
+            for end in ends
+        }
+
+    @property
     def complete(self) -> bool:
         """Whether this is the last page."""
         return self.fin.get("complete") == "true"
@@ -224,6 +234,12 @@ class Reply:
     def rsm(self, name: str) -> str | None:
         """Return a value of the result set: first, last, count."""
         return self.fin.findtext(f"{{{NS_RSM}}}set/{{{NS_RSM}}}{name}")
+
+    @property
+    def index(self) -> str | None:
+        """The place of the first result among all that match, where it is told."""
+        first = self.fin.find(f"{{{NS_RSM}}}set/{{{NS_RSM}}}first")
+        return None if first is None else first.get("index")
 
     @property
     def refusal(self) -> str | None:
@@ -237,16 +253,17 @@ class Wire:
     def __init__(
         self,
         server: Server,
-        stream: Stream,
+        parts: Parts,
         connection: Connection,
-        writer: Writer,
-        archive: ArchiveStore,
+        storage: Storage,
     ) -> None:
         self.server = server
-        self.stream = stream
+        self.parts = parts
+        self.stream = parts.stream
+        self.writer = parts.writer
         self.connection = connection
-        self.writer = writer
-        self.archive = archive
+        self.storage = storage
+        self.archive = storage.archive
         self.peer: Peer = None  # type: ignore[assignment]  # the connection there is now
         self.link: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -257,7 +274,7 @@ class Wire:
 
     def write(self) -> None:
         """Begin to write what is taken."""
-        self._writing = asyncio.create_task(self.writer.run())
+        self._writing = asyncio.create_task(self.parts.write())
 
     async def welcome(self) -> Peer:
         """Take the next connection of the component, and the handshake on it."""
@@ -266,12 +283,16 @@ class Wire:
         return self.peer
 
     def grant(
-        self, namespace: str = PRIVILEGE_1, host: str = HOST, type: str = "outgoing"
+        self,
+        namespace: str = PRIVILEGE_1,
+        host: str = HOST,
+        type: str = "outgoing",
+        roster: str = "get",
     ) -> None:
         """Tell the component what a host lets it do, as mod_privilege does."""
         self.peer.send(
             f"<message from='{host}' to='{COMPONENT}'><privilege xmlns='{namespace}'>"
-            f"<perm access='roster' type='none'/><perm access='message' type='{type}'/>"
+            f"<perm access='roster' type='{roster}'/><perm access='message' type='{type}'/>"
             "</privilege></message>"
         )
 
@@ -327,7 +348,7 @@ class Wire:
         )
         return await self._reply(id)
 
-    async def history(self, asker: str = ALICE_PHONE, **page: str) -> Reply:
+    async def history(self, asker: str = ALICE_PHONE, **page: Any) -> Reply:
         """Read the asker's own archive through delegation: fields and page as in `query`."""
         owner = asker.partition("/")[0]
         host = owner.rpartition("@")[2]
@@ -355,7 +376,7 @@ class Wire:
     async def archived(self, owner: str) -> list[Stored]:
         """Return a whole archive, with all that was sent before this call."""
         await self.caught_up()
-        await self.writer.settled()
+        await self.parts.wanted.settled()
         page = await self.archive.page(owner, ANY, limit=100_000)
         return list(page.messages)
 
@@ -380,10 +401,10 @@ class Wire:
             self.write()
         if self.link is not None:
             answering = asyncio.create_task(self._end_stream())
-            await app._end(self.link, self.connection)
+            await end(self.link, self.connection)
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
-        self.writer.stop()
+        await self.parts.stop()
         assert self._writing is not None
         await self._writing
 
@@ -405,10 +426,11 @@ async def open_wire(
     patience: Patience = PATIENCE,
     archive: dict[str, object] | None = None,
     xmpp: dict[str, object] | None = None,
+    **sections: Any,
 ) -> AsyncIterator[Wire]:
     """Open a component over a store in this folder, connected to a server unless told otherwise.
 
-    `archive` and `xmpp` are options of those sections of the configuration.
+    `archive` and `xmpp` are options of those sections of the configuration, `sections` are others.
     """
     server = Server()
     await server.open()
@@ -417,16 +439,18 @@ async def open_wire(
         xmpp=Xmpp(jid=COMPONENT, hosts=hosts, secret=secret, **(xmpp or {})),  # type: ignore[arg-type]
         http=Http(enabled=False),
         archive=Archive(**(archive or {})),  # type: ignore[arg-type]
+        **sections,
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(server.close)
         storage = await stack.enter_async_context(
             open_storage(f"sqlite:{folder / 'archive.db'}", synchronous="normal")
         )
-        stream, writer = app._join(config, storage.archive)
-        stack.callback(_end_sending, stream)
-        connection = Connection(stream, "127.0.0.1", server.port, HOST, patience)
-        wire = Wire(server, stream, connection, writer, storage.archive)
+        parts = join(config, storage)
+        await parts.load()
+        stack.callback(_end_sending, parts.stream)
+        connection = Connection(parts.stream, "127.0.0.1", server.port, HOST, patience)
+        wire = Wire(server, parts, connection, storage)
         stack.push_async_callback(wire.stop)
         if writing:
             wire.write()
@@ -483,18 +507,25 @@ def query(
     after: str | None = None,
     before: str | None = None,
     index: str | None = None,
-    **fields: str,
+    flip: bool = False,
+    **fields: str | list[str],
 ) -> str:
-    """Return an archive query; `with_` is the field `with`."""
+    """Return an archive query; `with_` is the field `with`, `before_id` is `before-id`."""
     page = "".join(
         f"<{name}>{value}</{name}>"
         for name, value in (("max", max), ("after", after), ("before", before), ("index", index))
         if value is not None
     )
     rsm = f"<set xmlns='{NS_RSM}'>{page}</set>" if page else ""
-    form = form_of(**{name.rstrip("_"): [value] for name, value in fields.items()})
+    form = form_of(
+        **{
+            name.rstrip("_").replace("_", "-"): [value] if isinstance(value, str) else value
+            for name, value in fields.items()
+        }
+    )
     name = "" if queryid is None else f" queryid={quoteattr(queryid)}"
-    return f"<query xmlns='{NS_MAM}'{name}>{form if fields else ''}{rsm}</query>"
+    rest = f"{rsm}{'<flip-page/>' if flip else ''}"
+    return f"<query xmlns='{NS_MAM}'{name}>{form if fields else ''}{rest}</query>"
 
 
 def form_of(form_type: str = NS_MAM, **fields: list[str]) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from benchmarks.loading.dialogue import line, stanza
 from benchmarks.servers.ejabberd import HOST
+from component.core.references import mark
+from component.core.search import fold
 from storage.open import open_storage
 from storage.rows import Direction, Entry
 
@@ -35,4 +37,7 @@ def entry(owner: str, number: int, size: int) -> Entry:
         direction=Direction.SENT if said.is_sent else Direction.RECEIVED,
         xml=stanza(owner, number, size),
         origin=hashlib.blake2b(f"{owner} {number}".encode(), digest_size=16).digest(),
+        text=fold(said.body),
+        names=(mark(f"{said.peer}@{HOST}", said.id),),
+        is_seen=said.is_sent,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import cycle, islice
 from pathlib import Path
@@ -19,6 +19,8 @@ from benchmarks.samples import Sample, of_turn
 from benchmarks.servers.ejabberd import COMPONENT, HOST
 from benchmarks.workspace import Workspace
 from benchmarks.xmpp import Session
+from component.core.access import Access
+from component.core.audit import Audit
 from component.core.history import History
 from component.core.writer import Writer
 from component.xmpp.addresses import Addresses
@@ -36,19 +38,31 @@ OWNER = "owner"
 PLACES = 20
 
 
+#: The queries of each way of reading an archive of some size.
+Ways = Callable[[Archive, int], Awaitable[dict[str, list[Element]]]]
+
+
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Read pages of one archive a size, each in a file of its own."""
-    folder = space.kept(PART)
+    async for turn in measure_ways(PART, _ways, plan, space):
+        yield turn
+
+
+async def measure_ways(
+    part: str, ways: Ways, plan: Plan, space: Workspace
+) -> AsyncIterator[list[Sample]]:
+    """Do the same for any ways of reading."""
+    folder = space.kept(part)
     for size in plan.sizes:
         await fill(folder / f"{size}.db", {OWNER: size})
     for number in range(plan.rounds):
         for size in plan.sizes:
             async with _opened(folder / f"{size}.db") as (archive, answerer):
-                for way, queries in (await _ways(archive, size)).items():
+                for way, queries in (await ways(archive, size)).items():
                     await _read(answerer, queries, PLACES)
                     cpu = await _read(answerer, queries, plan.inside_pages)
                     figures = {"cpu_ms": cpu / plan.inside_pages * 1000}
-                    yield of_turn(PART, D.key, number, figures, f"{way}/{size}")
+                    yield of_turn(part, D.key, number, figures, f"{way}/{size}")
 
 
 @asynccontextmanager
@@ -56,7 +70,8 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
     async with open_storage(f"sqlite:{path}") as storage:
         writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
         running = asyncio.create_task(writer.run())
-        history = History(storage.archive, writer, [HOST], page_default=50, page_max=250)
+        access = Access([HOST], (), Audit(storage.records), None)
+        history = History(storage.archive, writer, access, page_default=50, page_max=250)
         yield storage.archive, Mam(history, Addresses())
         writer.stop()
         await running
@@ -77,7 +92,12 @@ async def _ways(archive: Archive, size: int) -> dict[str, list[Element]]:
         "anywhere": after,
         "with+start": filtered,
     }
-    return {way: [fromstring(one)[0] for one in queries] for way, queries in texts.items()}  # noqa: S314
+    return {way: parsed(queries) for way, queries in texts.items()}
+
+
+def parsed(queries: list[bytes]) -> list[Element]:
+    """Return the payloads of some queries."""
+    return [fromstring(query)[0] for query in queries]  # noqa: S314
 
 
 async def _read(answerer: Mam, queries: list[Element], pages: int) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,14 +20,26 @@ from support.builders import (
     texts,
 )
 
-from component.core.errors import BadRequest, Forbidden, ItemNotFound, Overloaded, Refused
+from component.core.access import Access
+from component.core.audit import Audit
+from component.core.errors import (
+    BadRequest,
+    Forbidden,
+    ItemNotFound,
+    NotImplementedHere,
+    Overloaded,
+    Refused,
+)
 from component.core.history import History, Query
+from component.core.operators import Operator, Role
 from component.core.writer import Writer
 from storage.open import SqlStorage, open_storage
-from storage.rows import Filter
+from storage.rows import Deed, Filter, Phrase
 
 DEFAULT, MOST = 2, 4
 CAROL = f"carol@{OTHER_HOST}"
+OPERATOR = Operator(name="ops", role=Role.READER, jid=f"ops@{HOST}")
+BY_OPERATOR = f"ops@{HOST}"
 
 
 @pytest.fixture
@@ -48,8 +59,12 @@ async def writer(storage: SqlStorage) -> AsyncIterator[Writer]:
 
 @pytest.fixture
 def history(storage: SqlStorage, writer: Writer) -> History:
-    hosts = [HOST, OTHER_HOST]
-    return History(storage.archive, writer, hosts, page_default=DEFAULT, page_max=MOST)
+    access = Access([HOST, OTHER_HOST], [OPERATOR], Audit(storage.records), None)
+    return History(storage.archive, writer, access, page_default=DEFAULT, page_max=MOST)
+
+
+async def deeds(storage: SqlStorage) -> list[Deed]:
+    return list(await storage.records.deeds(limit=10))
 
 
 # Who may
@@ -61,7 +76,7 @@ async def test_everybody_may_read_their_own_archive(
 ) -> None:
     writer.put([entry(owner=owner)])
 
-    assert len((await history.read(owner, owner, Query())).page.messages) == 1
+    assert len((await history.read(owner, owner, Query())).messages) == 1
 
 
 @pytest.mark.parametrize(
@@ -93,14 +108,56 @@ async def test_nobody_may_read_another_archive(
 
     with pytest.raises(Forbidden):
         await history.read(requester, owner, Query())
+    with pytest.raises(Forbidden):
+        await history.metadata(requester, owner)
 
 
 @pytest.mark.parametrize(
-    "query", [Query(max=-1), Query(after="unknown"), Query(before="unknown"), Query(max=0)]
+    "query",
+    [
+        Query(max=-1),
+        Query(after="unknown"),
+        Query(before="unknown"),
+        Query(max=0),
+        Query(index=-1),
+        Query(wanted=Filter(ids=("unknown",))),
+    ],
 )
 async def test_who_may_not_read_learns_nothing_else(history: History, query: Query) -> None:
     with pytest.raises(Forbidden):
         await history.read(BOB, ALICE, query)
+
+
+async def test_an_operator_reads_and_what_is_written_of_it_tells_no_words(
+    history: History, writer: Writer, storage: SqlStorage
+) -> None:
+    writer.put(entries(2))
+    wanted = Filter(
+        peer=BOB, resource="x", since=NOON, until=NOON, phrases=(Phrase(words=("a",)),)
+    )
+
+    page = await history.read(BY_OPERATOR, ALICE, Query())
+    await history.read(BY_OPERATOR, ALICE, Query(wanted=wanted))
+    await history.metadata(BY_OPERATOR, ALICE)
+
+    noon = "2026-01-01T12:00:00.000000Z"
+    assert len(page.messages) == 2
+    assert [
+        (deed.actor, deed.action, deed.subject, deed.detail) for deed in await deeds(storage)
+    ] == [
+        ("ops", "read", ALICE, "first and last message"),
+        ("ops", "search", ALICE, f"with {BOB}/x, from {noon}, until {noon}"),
+        ("ops", "read", ALICE, "all"),
+    ]
+
+
+async def test_who_reads_the_own_archive_is_not_written_down(
+    history: History, storage: SqlStorage
+) -> None:
+    await history.read(ALICE, ALICE, Query())
+    await history.metadata(ALICE, ALICE)
+
+    assert await deeds(storage) == []
 
 
 # How much
@@ -114,9 +171,9 @@ async def test_a_page_has_its_limits(
 ) -> None:
     writer.put(entries(6))
 
-    answer = await history.read(ALICE, ALICE, Query(max=most))
+    page = await history.read(ALICE, ALICE, Query(max=most))
 
-    assert (texts(answer.page), answer.page.complete) == (texts(entries(6)[:given]), False)
+    assert (texts(page), page.complete) == (texts(entries(6)[:given]), False)
 
 
 @pytest.mark.parametrize("most", [-1, -(2**70)])
@@ -128,18 +185,18 @@ async def test_less_than_nothing_is_a_bad_request(history: History, most: int) -
 async def test_the_last_page_is_read_backwards(history: History, writer: Writer) -> None:
     writer.put(entries(6))
 
-    answer = await history.read(ALICE, ALICE, Query(backwards=True))
+    page = await history.read(ALICE, ALICE, Query(backwards=True))
 
-    assert texts(answer.page) == texts(entries(6)[4:])
+    assert texts(page) == texts(entries(6)[4:])
 
 
 async def test_a_page_lies_between_two_messages(history: History, writer: Writer) -> None:
     writer.put(entries(4))
-    ids = [m.id for m in (await history.read(ALICE, ALICE, Query(max=4))).page.messages]
+    ids = [m.id for m in (await history.read(ALICE, ALICE, Query(max=4))).messages]
 
-    answer = await history.read(ALICE, ALICE, Query(after=ids[0], before=ids[3]))
+    page = await history.read(ALICE, ALICE, Query(after=ids[0], before=ids[3]))
 
-    assert (texts(answer.page), answer.page.complete) == (texts(entries(4)[1:3]), True)
+    assert (texts(page), page.complete) == (texts(entries(4)[1:3]), True)
 
 
 async def test_a_filter_is_applied(history: History, writer: Writer) -> None:
@@ -147,28 +204,42 @@ async def test_a_filter_is_applied(history: History, writer: Writer) -> None:
     writer.put(rows)
 
     wanted = Filter(peer=ROMEO, since=NOON + 3)
-    answer = await history.read(ALICE, ALICE, Query(wanted=wanted))
+    page = await history.read(ALICE, ALICE, Query(wanted=wanted))
 
-    assert (texts(answer.page), answer.page.complete) == (texts([rows[3], rows[5]]), True)
+    assert (texts(page), page.complete) == (texts([rows[3], rows[5]]), True)
 
 
-@pytest.mark.parametrize("bound", ["after", "before"])
-async def test_an_unknown_id_is_no_item(history: History, writer: Writer, bound: str) -> None:
+def naming(id: str) -> list[Query]:
+    """Return a query for each place where an id can be."""
+    return [
+        Query(after=id),
+        Query(before=id),
+        Query(wanted=Filter(after=id)),
+        Query(wanted=Filter(before=id)),
+        Query(wanted=Filter(ids=(id,))),
+    ]
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("id", ["unknown", "", "A" * 22])
+async def test_an_unknown_id_is_no_item(
+    history: History, writer: Writer, place: int, id: str
+) -> None:
     writer.put(entries(2))
 
     with pytest.raises(ItemNotFound):
-        await history.read(ALICE, ALICE, replace(Query(), **{bound: "unknown"}))
+        await history.read(ALICE, ALICE, naming(id)[place])
 
 
-@pytest.mark.parametrize("bound", ["after", "before"])
+@pytest.mark.parametrize("place", range(5))
 async def test_an_id_of_another_archive_is_no_item(
-    history: History, writer: Writer, bound: str
+    history: History, writer: Writer, place: int
 ) -> None:
     writer.put([*entries(2), *entries(2, owner=BOB)])
-    foreign = (await history.read(BOB, BOB, Query())).page.messages[0].id
+    foreign = (await history.read(BOB, BOB, Query())).messages[0].id
 
     with pytest.raises(ItemNotFound):
-        await history.read(ALICE, ALICE, replace(Query(), **{bound: foreign}))
+        await history.read(ALICE, ALICE, naming(foreign)[place])
 
 
 async def test_an_unknown_id_is_no_item_even_where_only_the_count_is_wanted(
@@ -187,10 +258,13 @@ async def test_the_whole_archive_is_counted(history: History, writer: Writer) ->
     assert (await history.read(ALICE, ALICE, Query(max=1))).count == 5
 
 
-async def test_a_filter_is_not_counted_unasked(history: History, writer: Writer) -> None:
-    writer.put(entries(6))
+async def test_a_filter_is_counted_and_its_page_placed(history: History, writer: Writer) -> None:
+    writer.put([entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(7)])
 
-    assert (await history.read(ALICE, ALICE, Query(wanted=Filter(peer=BOB)))).count is None
+    wanted = Filter(peer=BOB)
+    page = await history.read(ALICE, ALICE, Query(wanted=wanted, max=2, backwards=True))
+
+    assert (page.index, page.count) == (2, 4)
 
 
 async def test_a_filter_is_counted_where_only_the_count_is_wanted(
@@ -198,15 +272,79 @@ async def test_a_filter_is_counted_where_only_the_count_is_wanted(
 ) -> None:
     writer.put([*entries(3), entry("x", peer=ROMEO)])
 
-    answer = await history.read(ALICE, ALICE, Query(wanted=Filter(peer=BOB), max=0))
+    page = await history.read(ALICE, ALICE, Query(wanted=Filter(peer=BOB), max=0))
 
-    assert (answer.count, answer.page.messages) == (3, ())
+    assert (page.count, page.messages) == (3, ())
+
+
+@pytest.mark.parametrize(("index", "kept"), [(0, 2), (3, 2), (4, 1), (5, 0), (10**18, 0)])
+async def test_a_page_begins_at_an_index(
+    history: History, writer: Writer, index: int, kept: int
+) -> None:
+    writer.put(entries(5))
+
+    page = await history.read(ALICE, ALICE, Query(index=index, max=2))
+
+    assert (texts(page), page.count) == (texts(entries(5)[index : index + kept]), 5)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(index=0, after="unknown"),
+        Query(index=0, before="unknown"),
+        Query(index=0, backwards=True),
+        Query(index=-1),
+    ],
+)
+async def test_an_index_that_is_none_is_a_bad_request(history: History, query: Query) -> None:
+    with pytest.raises(BadRequest):
+        await history.read(ALICE, ALICE, query)
+
+
+async def test_an_index_that_would_be_looked_for_too_long_is_not_implemented(
+    history: History, writer: Writer
+) -> None:
+    writer.put(entries(2))
+
+    far = Query(wanted=Filter(peer=BOB, resource="phone"), index=10**9)
+
+    with pytest.raises(NotImplementedHere) as caught:
+        await history.read(ALICE, ALICE, far)
+
+    assert "page by id" in caught.value.message
 
 
 async def test_an_empty_archive_has_no_messages_and_is_complete(history: History) -> None:
-    answer = await history.read(ALICE, ALICE, Query())
+    page = await history.read(ALICE, ALICE, Query())
 
-    assert (answer.count, answer.page.messages, answer.page.complete) == (0, (), True)
+    assert (page.count, page.messages, page.complete) == (0, (), True)
+
+
+# The ends
+
+
+async def test_the_ends_of_an_archive_are_its_first_and_its_last_message(
+    history: History, writer: Writer
+) -> None:
+    writer.put([*entries(5), removal(entry(4)), *entries(7, owner=BOB)])
+
+    assert texts(await history.metadata(ALICE, ALICE) or ()) == texts([entry(0), entry(3)])
+
+
+async def test_both_ends_of_an_archive_of_one_are_the_same(
+    history: History, writer: Writer
+) -> None:
+    writer.put([entry()])
+
+    first, last = await history.metadata(ALICE, ALICE) or (None, None)
+
+    assert first is not None
+    assert first == last
+
+
+async def test_an_empty_archive_has_no_ends(history: History) -> None:
+    assert await history.metadata(ALICE, ALICE) is None
 
 
 # Reads see writes
@@ -216,8 +354,8 @@ async def test_a_page_holds_what_was_taken_before(history: History, writer: Writ
     found = []
     for n in range(5):
         writer.put([entry(n)])
-        answer = await history.read(ALICE, ALICE, Query(max=1, backwards=True))
-        found += texts(answer.page)
+        page = await history.read(ALICE, ALICE, Query(max=1, backwards=True))
+        found += texts(page)
 
     assert found == texts([entry(n) for n in range(5)])
 
@@ -230,6 +368,8 @@ async def test_a_store_in_trouble_is_overloaded(history: History, storage: SqlSt
 
     with pytest.raises(Overloaded):
         await history.read(ALICE, ALICE, Query())
+    with pytest.raises(Overloaded):
+        await history.metadata(ALICE, ALICE)
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,12 @@ from support.builders import (
 
 from component.core.ingest import SLOT, Ingest
 from component.core.policy import Policy
+from component.core.search import parse as parse_search
 from component.core.times import format_time
 from component.core.writer import Writer
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import Direction, Stored
+from storage.rows import Direction, Filter, Kind, Stored
 
 A1, A2, B1, B2 = f"{ALICE}/a1", f"{ALICE}/a2", f"{BOB}/b1", f"{BOB}/b2"
 CAROL = f"carol@{OTHER_HOST}"
@@ -59,6 +60,16 @@ class Server:
     async def rows(self, owner: str) -> tuple[Stored, ...]:
         await self._writer.settled()
         return (await everything(self._archive, owner)).messages
+
+    async def unread(self, owner: str) -> int:
+        await self._writer.settled()
+        [conversation] = await self._archive.conversations(owner, limit=10)
+        return conversation.unread
+
+    async def search(self, owner: str, words: str) -> tuple[Stored, ...]:
+        await self._writer.settled()
+        wanted = Filter(phrases=parse_search(words))
+        return (await everything(self._archive, owner, wanted)).messages
 
     async def xml(self, owner: str) -> list[str]:
         return [row.xml for row in await self.rows(owner)]
@@ -599,6 +610,77 @@ async def test_a_stanza_lacking_a_prefix_is_archived_well_formed(server: Server)
 
     [xml] = await server.xml(BOB)
     assert stanza(xml).payloads >= {("urn:muniment:undeclared:q", "x")}
+
+
+# Taken out, and taken back
+
+
+async def test_forged_ids_are_not_stored(server: Server) -> None:
+    forged = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{BOB}' id='x'/>"
+    server.take(message(extra=forged))
+
+    assert (await server.xml(ALICE), await server.xml(BOB)) == ([message()], [message()])
+
+
+@pytest.mark.parametrize("name", ["stanza-id", "archived"])
+async def test_a_copy_with_a_forged_id_and_one_without_are_one(
+    server: Server, between: Callable[[], None], name: str
+) -> None:
+    ns = {"stanza-id": "urn:xmpp:sid:0", "archived": "urn:xmpp:mam:tmp"}[name]
+    server.take(message(extra=f"<{name} xmlns='{ns}' by='{BOB}' id='x'/>"))
+    between()
+    server.take(message())
+
+    assert await server.xml(BOB) == [message()]
+
+
+RETRACT = "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>"
+
+
+async def test_a_retraction_is_kept_and_leaves_a_tombstone_on_both_sides(
+    server: Server, between: Callable[[], None]
+) -> None:
+    server.take(message(sender=A1))
+    between()
+    server.take(message(None, sender=A2, id="r1", extra=RETRACT))
+
+    for owner in (ALICE, BOB):
+        first, second = await server.rows(owner)
+        assert (first.kind, second.kind) == (Kind.TOMBSTONE, Kind.ANNOTATION)
+        assert "hi" not in first.xml
+        assert second.xml == message(None, sender=A2, id="r1", extra=RETRACT)
+
+
+async def test_nobody_retracts_what_another_wrote(server: Server) -> None:
+    server.take(message(sender=A1), message(None, sender=B1, to=ALICE, id="r1", extra=RETRACT))
+
+    for owner in (ALICE, BOB):
+        kinds = [row.kind for row in await server.rows(owner)]
+        assert kinds == [Kind.MESSAGE, Kind.ANNOTATION]
+
+
+async def test_a_retraction_is_a_message_like_others_for_who_wants_nothing_stored(
+    server: Server,
+) -> None:
+    no_store = "<no-store xmlns='urn:xmpp:hints'/>"
+    server.take(message(), message(None, id="r1", extra=RETRACT + no_store))
+
+    assert await server.xml(BOB) == [message()]
+
+
+async def test_what_a_user_has_seen_is_known_from_what_the_user_sends(server: Server) -> None:
+    server.take(message("1", sender=B1, to=ALICE, id="b1"))
+    unread_before = await server.unread(ALICE)
+    server.take(message("2", sender=A1, id="a1"))
+
+    assert (unread_before, await server.unread(ALICE)) == (1, 0)
+
+
+async def test_what_is_stored_is_found_by_its_words(server: Server) -> None:
+    server.take(message("Good Morning"), message("good night", id="m2"))
+
+    found = await server.search(BOB, "morning")
+    assert [row.xml for row in found] == [message("Good Morning")]
 
 
 # Repeats to the byte

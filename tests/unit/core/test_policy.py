@@ -22,6 +22,11 @@ CARBON = f"<sent xmlns='urn:xmpp:carbons:2'>{FORWARDED}</sent>"
 CARBON_IN = f"<received xmlns='urn:xmpp:carbons:2'>{FORWARDED}</received>"
 RESULT = f"<result xmlns='urn:xmpp:mam:2' id='x'>{FORWARDED}</result>"
 EVENT = "<event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'/></event>"
+MUC_USER = "<x xmlns='http://jabber.org/protocol/muc#user'>{}</x>"
+INVITE = MUC_USER.format(f"<invite from='{BOB}'><reason>come</reason></invite>")
+DECLINE = MUC_USER.format(f"<decline from='{BOB}'/>")
+STATUS = MUC_USER.format("<status code='104'/>")
+SUBJECT = "<subject>news</subject>"
 HISTORY = delay(ROOM, "2026-01-01T12:00:00Z", "")
 OFFLINE = delay(HOST, "2026-01-01T12:00:00Z")
 
@@ -52,6 +57,15 @@ CASES = [
     ("store without a body", {"body": None, "extra": STORE + COMPOSING}, True, "store"),
     ("store with headline", {"type": "headline", "extra": STORE}, True, "store"),
     ("store and no-store", {"extra": STORE + NO_STORE}, False, "no-store"),
+    ("no-permanent-store and store", {"extra": NO_PERMANENT_STORE + STORE}, False, "no-store"),
+    ("no-copy and store", {"body": None, "extra": NO_COPY + STORE}, True, "store"),
+    (
+        "a marker that asks to be stored",
+        {"body": None, "extra": DISPLAYED + STORE},
+        True,
+        "marker",
+    ),
+    ("an error with all hints", {"type": "error", "extra": STORE + NO_STORE}, False, "error"),
     ("a hint of another namespace", {"extra": "<no-store xmlns='x'/>"}, True, "body"),
     # Copies, and archives being read
     ("sent carbon", {"body": None, "extra": CARBON}, False, "copy"),
@@ -61,6 +75,9 @@ CASES = [
     ("pubsub event", {"body": None, "extra": EVENT, "type": "headline"}, False, "copy"),
     ("a forwarded message is a message", {"extra": FORWARDED}, True, "body"),
     # Without a body
+    ("invitation by a room", {"body": None, "extra": INVITE}, True, "invitation"),
+    ("refused invitation", {"body": None, "extra": DECLINE}, True, "invitation"),
+    ("what rooms say otherwise", {"body": None, "extra": STATUS}, False, "nothing to keep"),
     ("receipt", {"body": None, "extra": RECEIPT}, True, "receipt"),
     ("marker", {"body": None, "extra": DISPLAYED}, True, "marker"),
     ("a wish for a marker", {"body": None, "extra": MARKABLE}, False, "nothing to keep"),
@@ -78,6 +95,8 @@ CASES = [
             ("reaction", "urn:xmpp:reactions:0", "reactions", "reaction"),
             ("invitation", "jabber:x:conference", "x", "invitation"),
             ("call", "urn:xmpp:jingle-message:0", "propose", "call"),
+            ("answered call", "urn:xmpp:jingle-message:0", "proceed", "call"),
+            ("ended call", "urn:xmpp:jingle-message:0", "finish", "call"),
         ]
     ),
     # Rooms
@@ -130,6 +149,8 @@ def test_policy(parts: dict[str, str | None], keep: bool, reason: str) -> None:
         (Policy(markers=False), {"body": None, "extra": DISPLAYED}, "marker"),
         (Policy(groupchat=False), {"type": "groupchat", "sender": f"{ROOM}/n"}, "groupchat"),
         (Policy(groupchat=False), {"type": "groupchat", "extra": STORE}, "groupchat"),
+        (Policy(markers=False), {"body": None, "extra": DISPLAYED + STORE}, "marker"),
+        (Policy(receipts=False), {"body": None, "extra": RECEIPT + STORE}, "receipt"),
     ],
 )
 def test_what_is_switched_off_is_not_kept(
@@ -155,3 +176,37 @@ def test_a_receipt_that_is_switched_off_does_not_hide_a_marker() -> None:
     judged = Policy(receipts=False).judge(stanza(message(None, extra=RECEIPT + DISPLAYED)))
 
     assert judged == (True, "marker")
+
+
+ROOM_CASES = [
+    ("a body", {}, True, "body"),
+    ("a subject as it changes", {"body": None, "extra": SUBJECT}, True, "subject"),
+    (
+        "the subject on join",
+        {"body": None, "extra": SUBJECT, "id": None},
+        False,
+        "nothing to keep",
+    ),
+    ("history", {"extra": HISTORY}, False, "room history"),
+    ("a subject nobody may store", {"body": None, "extra": SUBJECT + NO_STORE}, False, "no-store"),
+    ("a change of configuration", {"body": None, "extra": STATUS}, False, "nothing to keep"),
+]
+
+
+@pytest.mark.parametrize(
+    ("parts", "keep", "reason"),
+    [case[1:] for case in ROOM_CASES],
+    ids=[case[0] for case in ROOM_CASES],
+)
+def test_what_the_archive_of_a_room_keeps(
+    parts: dict[str, str | None], keep: bool, reason: str
+) -> None:
+    said = stanza(message(**({"type": "groupchat", "sender": f"{ROOM}/n"} | parts)))
+
+    assert ALL.judge_for_room(said) == (keep, reason)
+
+
+def test_the_archive_of_a_room_has_what_its_occupants_are_not_to_keep() -> None:
+    said = stanza(message(type="groupchat", sender=f"{ROOM}/n"))
+
+    assert Policy(groupchat=False).judge_for_room(said) == (True, "body")

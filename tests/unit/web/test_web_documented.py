@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aiohttp.test_utils import TestClient
 
+from component.web.archive_models import Parameters
 from component.web.errors import CONDITIONS
 from component.web.models import ArchivePost, ArchiveQuery
 
@@ -21,6 +22,12 @@ def routes(client: TestClient) -> set[str]:
         for route in client.app.router.routes()
         if route.resource is not None and route.method != "HEAD"
     }
+
+
+def ours(model: type[Parameters]) -> set[str]:
+    """Return the names of all parameters of these models, as callers write them."""
+    names = {field.alias or name for name, field in model.model_fields.items()}
+    return names.union(*(ours(each) for each in model.__subclasses__()))
 
 
 async def test_every_route_has_a_section(api: TestClient) -> None:
@@ -38,7 +45,7 @@ async def test_every_route_is_in_the_overview(api: TestClient) -> None:
 def test_every_parameter_and_field_is_explained() -> None:
     rows = set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE))
 
-    assert rows == {*ArchiveQuery.model_fields, *ArchivePost.model_fields}
+    assert rows == {*ArchiveQuery.model_fields, *ArchivePost.model_fields, *ours(Parameters)}
 
 
 def test_every_status_of_an_error_is_explained() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from support.wire import (
@@ -12,17 +13,43 @@ from support.wire import (
     DELEGATION_2,
     HOST,
     NS_DISCO,
+    NS_FORM,
     NS_MAM,
     NS_PING,
+    NS_RSM,
     Reply,
     Wire,
     found,
+    open_wire,
 )
 
+from component.xmpp.addresses import Addresses
+from component.xmpp.disco import Item, announce
 
-async def info(wire: Wire, node: str | None = None, asker: str = HOST) -> Reply:
+#: What every archive can do.
+ARCHIVE = sorted(
+    [
+        NS_MAM,
+        f"{NS_MAM}#extended",
+        f"{NS_MAM}#groupchat-field",
+        f"{NS_MAM}#groupchat-available",
+        NS_RSM,
+        "urn:xmpp:fulltext:0",
+        "urn:xmpp:message-retract:1",
+        "urn:xmpp:message-retract:1#tombstone",
+    ]
+)
+
+BARE = f"{DELEGATION_1}:bare:{NS_MAM}"
+OF_BOB = rf"bob\40example.org@{COMPONENT}"
+NS_ITEMS = "http://jabber.org/protocol/disco#items"
+
+
+async def info(
+    wire: Wire, node: str | None = None, asker: str = HOST, to: str = COMPONENT
+) -> Reply:
     of = "" if node is None else f" node='{node}'"
-    return await wire.direct(f"<query xmlns='{NS_DISCO}'{of}/>", asker=asker, type="get")
+    return await wire.direct(f"<query xmlns='{NS_DISCO}'{of}/>", asker=asker, type="get", to=to)
 
 
 def features(reply: Reply) -> list[str]:
@@ -37,7 +64,7 @@ def identities(reply: Reply) -> list[dict[str, str]]:
 async def test_a_user_can_be_asked_for_an_archive_and_for_nothing_more(
     wire: Wire, version: str
 ) -> None:
-    assert features(await info(wire, f"{version}:bare:{NS_MAM}")) == [NS_MAM]
+    assert features(await info(wire, f"{version}:bare:{NS_MAM}")) == ARCHIVE
 
 
 @pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
@@ -91,21 +118,95 @@ async def test_the_component_says_what_it_can(wire: Wire) -> None:
     assert {NS_DISCO, NS_MAM, NS_PING} <= known
 
 
-@pytest.mark.parametrize(
-    "feature",
-    [
-        f"{NS_MAM}#extended",
-        f"{NS_MAM}#groupchat-field",
-        f"{NS_MAM}#groupchat-available",
-        "urn:xmpp:sid:0",
-        "urn:xmpp:fulltext:0",
-        "urn:xmpp:message-retract:1#tombstone",
-    ],
-)
-async def test_the_component_does_not_claim_what_it_cannot(wire: Wire, feature: str) -> None:
-    said = features(await info(wire)) + features(await info(wire, f"{DELEGATION_1}:bare:{NS_MAM}"))
+async def test_the_component_says_what_its_archives_can(wire: Wire) -> None:
+    assert set(ARCHIVE) <= set(features(await info(wire, asker=ALICE_PHONE)))
 
-    assert feature not in said
+
+async def test_nobody_strips_forged_ids_so_none_are_promised(wire: Wire) -> None:
+    """XEP-0359: whoever advertises stanza ids deletes those that others made in its name."""
+    said = [features(await info(wire, node)) for node in (None, BARE)]
+
+    assert [feature for feature in said[0] + said[1] if feature == "urn:xmpp:sid:0"] == []
+
+
+async def test_messages_of_rooms_are_promised_only_where_they_are_kept(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, archive={"groupchat": False}) as wire:
+        said = [await info(wire, BARE), await info(wire), await info(wire, to=OF_BOB)]
+
+    assert [f"{NS_MAM}#groupchat-available" in features(reply) for reply in said] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    "local", [r"bob\40example.org", r"nobody\40example.org", r"room\40unknown.example"]
+)
+@pytest.mark.parametrize("asker", [ALICE_PHONE, "romeo@remote.example/x"])
+async def test_every_archive_there_could_be_says_the_same_to_everybody(
+    wire: Wire, local: str, asker: str
+) -> None:
+    address = f"{local}@{COMPONENT}"
+    reply = await info(wire, asker=asker, to=address)
+
+    assert (features(reply), reply.iq.get("from")) == (sorted([NS_DISCO, *ARCHIVE]), address)
+    assert identities(reply) == [{"category": "component", "type": "archive", "name": "Muniment"}]
+
+
+@pytest.mark.parametrize("node", [BARE, "unknown"])
+async def test_an_archive_has_no_nodes(wire: Wire, node: str) -> None:
+    assert (await info(wire, node, to=OF_BOB)).refusal == "item-not-found"
+
+
+@pytest.mark.parametrize("address", [f"bob@{COMPONENT}", f"{OF_BOB}/x", f"{COMPONENT}/x"])
+async def test_there_is_nobody_at_other_addresses(wire: Wire, address: str) -> None:
+    assert (await info(wire, to=address)).refusal == "item-not-found"
+
+
+@pytest.fixture
+async def extended(wire: Wire) -> Wire:
+    """A component that can do more than archives."""
+    commands = Item(node="urn:c", under="", name="Commands", category="automation", kind="list")
+    command = Item(
+        node="do",
+        under="urn:c",
+        name="Do it",
+        category="automation",
+        kind="node",
+        features=("urn:c", NS_FORM),
+    )
+    announce(
+        wire.stream,
+        [HOST],
+        Addresses(),
+        groupchat=True,
+        features=["urn:c"],
+        items=[commands, command],
+    )
+    return wire
+
+
+async def items(wire: Wire, node: str | None) -> list[dict[str, str]]:
+    of = "" if node is None else f" node='{node}'"
+    reply = await wire.direct(f"<query xmlns='{NS_ITEMS}'{of}/>", type="get")
+    return [item.attrib for item in reply.iq.iter(f"{{{NS_ITEMS}}}item")]
+
+
+async def test_what_else_the_component_can_is_said_of_the_component_only(extended: Wire) -> None:
+    said = [await info(extended), await info(extended, BARE), await info(extended, to=OF_BOB)]
+
+    assert ["urn:c" in features(reply) for reply in said] == [True, False, False]
+
+
+async def test_items_are_listed_under_their_node(extended: Wire) -> None:
+    commands = {"jid": COMPONENT, "node": "urn:c", "name": "Commands"}
+
+    assert commands in await items(extended, None)
+    assert await items(extended, "urn:c") == [{"jid": COMPONENT, "node": "do", "name": "Do it"}]
+
+
+async def test_an_item_says_what_it_is(extended: Wire) -> None:
+    reply = await info(extended, "do")
+
+    assert identities(reply) == [{"category": "automation", "type": "node", "name": "Do it"}]
+    assert features(reply) == sorted(["urn:c", NS_FORM])
 
 
 async def test_discovery_is_answered_by_the_address_that_was_asked(wire: Wire) -> None:

@@ -25,7 +25,7 @@ from component.xmpp.exchange import Delegated, Direct
 
 HOSTILE = ["'", '"', "'\"", "<&>", "' to='eve@evil.example", "\u00e9\U0001f600", "\t\n"]
 
-DIRECT = Direct(component="archive.example.org", asker="alice@example.org/phone", id="q1")
+DIRECT = Direct(addressee="archive.example.org", asker="alice@example.org/phone", id="q1")
 DELEGATED = Delegated(
     component="archive.example.org",
     host="example.org",
@@ -57,6 +57,30 @@ def told(text: str, namespace: str = PRIVILEGE_1) -> ET.Element:
 
 def test_a_direct_query_is_about_who_asks() -> None:
     assert (DIRECT.requester, DIRECT.owner) == ("alice@example.org", "alice@example.org")
+
+
+def test_a_direct_query_to_an_archive_is_about_that_archive() -> None:
+    exchange = replace(DIRECT, archive="bob@example.org")
+
+    assert (exchange.requester, exchange.owner) == ("alice@example.org", "bob@example.org")
+
+
+def test_a_direct_query_to_an_archive_is_answered_by_its_address() -> None:
+    address = r"bob\40example.org@archive.example.org"
+    exchange = replace(DIRECT, addressee=address, archive="bob@example.org")
+
+    said = [on_stream(text) for text in (exchange.messages([""]), exchange.result(""))]
+    assert [stanza.get("from") for stanza in said] == [address, address]
+
+
+@pytest.mark.parametrize("exchange", [DIRECT, DELEGATED], ids=["direct", "delegated"])
+@pytest.mark.parametrize("payloads", [[], [""], ["<x/>"], ["<x/>", "<y/>", ""]], ids=len)
+def test_there_are_as_many_messages_as_payloads(
+    exchange: Direct | Delegated, payloads: list[str]
+) -> None:
+    sent = parsed(f"<stream xmlns='{NS_COMPONENT}'>{exchange.messages(iter(payloads))}</stream>")
+
+    assert len(sent) == len(payloads)
 
 
 def test_a_direct_answer_goes_back_to_who_asked() -> None:

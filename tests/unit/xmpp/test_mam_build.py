@@ -18,9 +18,9 @@ from support.wire import (
     parsed,
 )
 
-from component.core.history import Answer
-from component.xmpp.mam import fin_xml, form_xml, result_xml
-from storage.rows import Direction, Page, Stored
+from component.xmpp.mam_form import FIELDS, form_xml
+from component.xmpp.mam_results import fin_xml, metadata_xml, results_xml
+from storage.rows import Direction, Kind, Page, Stored
 
 HOSTILE = [
     "",
@@ -53,8 +53,20 @@ def stored(xml: str = chat("hello"), at: int = 1_767_225_600_123_456) -> Stored:
     )
 
 
-def fin(*messages: Stored, complete: bool = False, count: int | None = None) -> ET.Element:
-    return parsed(fin_xml(Answer(page=Page(messages=messages, complete=complete), count=count)))
+def result_xml(message: Stored, queryid: str | None) -> str:
+    [text] = results_xml([message], queryid)
+    return text
+
+
+def fin(
+    *messages: Stored,
+    complete: bool = False,
+    count: int | None = None,
+    index: int | None = None,
+    backwards: bool = False,
+) -> ET.Element:
+    page = Page(messages=messages, complete=complete, index=index, count=count)
+    return parsed(fin_xml(page, backwards=backwards))
 
 
 @pytest.mark.parametrize("queryid", HOSTILE)
@@ -97,6 +109,10 @@ def test_a_message_is_returned_to_the_byte() -> None:
         "<message\nxmlns='jabber:client'/>",
         "<message\txmlns = 'jabber:client'\n/>",
         '<message id=" xmlns=" to=\'"\'/>',
+        '<message id=" xmlns=\'jabber:client\'" to="x"/>',
+        "<message id='&quot;' xmlns='jabber:client'/>",
+        "<message id='x' type='chat' xmlns='jabber:client'/>",
+        "<message id='x'><body xmlns='jabber:client'/></message>",
         "<message xmlns:x='urn:x' x:y='1'/>",
         "<c:message xmlns:c='jabber:client'/>",
     ],
@@ -146,15 +162,82 @@ def test_the_end_says_whether_the_page_is_the_last(complete: bool, said: str | N
     assert fin(complete=complete).get("complete") == said
 
 
+@pytest.mark.parametrize(("index", "said"), [(0, "0"), (371, "371"), (None, None)])
+def test_the_end_says_where_the_page_stands_where_that_is_known(
+    index: int | None, said: str | None
+) -> None:
+    first = found(fin(stored(), index=index), f"{{{NS_RSM}}}set/{{{NS_RSM}}}first")
+
+    assert first.get("index") == said
+
+
+@pytest.mark.parametrize(
+    ("index", "complete", "backwards", "said"),
+    [
+        (5, False, True, None),
+        (5, False, False, "5"),
+        (4, False, True, "4"),
+        (5, True, True, "5"),
+    ],
+)
+def test_the_place_of_the_last_page_is_left_out_for_who_goes_backwards(
+    index: int, complete: bool, backwards: bool, said: str | None
+) -> None:
+    """slixmpp would go no further: it takes the end of the result set for the end of its way."""
+    end = fin(stored(), index=index, count=6, complete=complete, backwards=backwards)
+
+    assert found(end, f"{{{NS_RSM}}}set/{{{NS_RSM}}}first").get("index") == said
+
+
+def test_what_is_read_is_stable() -> None:
+    assert fin().get("stable") == "true"
+
+
+def test_of_a_message_that_was_taken_out_only_the_time_is_left() -> None:
+    gone = replace(stored(), xml="", kind=Kind.GONE)
+
+    forwarded = found(parsed(result_xml(gone, "q")), f"{{{NS_FORWARD}}}forwarded")
+    assert [child.tag for child in forwarded] == [f"{{{NS_DELAY}}}delay"]
+
+
+def test_each_of_many_results_stands_for_itself() -> None:
+    """What all of them have is written once, and must not leak from one into the next."""
+    messages = [replace(stored(at=n), id=f"id{n}") for n in range(3)]
+
+    results = [parsed(text) for text in results_xml(messages, "q")]
+    assert [result.attrib for result in results] == [
+        {"queryid": "q", "id": f"id{n}"} for n in range(3)
+    ]
+
+
+def test_the_metadata_names_both_ends() -> None:
+    first, last = replace(stored(at=0), id="first"), replace(stored(at=1_000_000), id="last")
+
+    assert [(end.tag, end.attrib) for end in parsed(metadata_xml((first, last)))] == [
+        (f"{{{NS_MAM}}}start", {"id": "first", "timestamp": "1970-01-01T00:00:00.000000Z"}),
+        (f"{{{NS_MAM}}}end", {"id": "last", "timestamp": "1970-01-01T00:00:01.000000Z"}),
+    ]
+
+
+def test_the_metadata_of_an_empty_archive_is_empty() -> None:
+    metadata = parsed(metadata_xml(None))
+
+    assert (metadata.tag, list(metadata)) == (f"{{{NS_MAM}}}metadata", [])
+
+
 def test_the_form_names_each_field_and_its_type() -> None:
     form = found(parsed(form_xml()), f"{{{NS_FORM}}}x")
 
     assert {field.get("var"): field.get("type") for field in form} == {
         "FORM_TYPE": "hidden",
-        "with": "jid-single",
-        "start": "text-single",
-        "end": "text-single",
+        **FIELDS,
     }
+
+
+def test_only_the_list_of_ids_is_open() -> None:
+    form = found(parsed(form_xml()), f"{{{NS_FORM}}}x")
+
+    assert {field.get("var") for field in form if list(field)} == {"FORM_TYPE", "ids"}
 
 
 def test_the_form_is_of_the_type_of_archive_queries() -> None:

@@ -1,0 +1,42 @@
+"""Who may read which archive: its owner, the occupants of a room, and operators on record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from component.core import jids
+from component.core.audit import Audit
+from component.core.errors import Forbidden
+from component.core.operators import Operator
+from component.core.rooms import Rooms
+
+
+class Access:
+    """Lets those read an archive who may."""
+
+    def __init__(
+        self,
+        hosts: Collection[str],
+        operators: Collection[Operator],
+        audit: Audit,
+        rooms: Rooms | None,
+    ) -> None:
+        """`rooms` knows the archives of rooms, None where there are none."""
+        self._hosts = frozenset(hosts)
+        self._operators = {operator.jid: operator for operator in operators if operator.jid}
+        self._audit = audit
+        self._rooms = rooms
+
+    async def authorize(self, requester: str, owner: str, action: str, detail: str = "") -> None:
+        """Return if one bare JID may do this with the archive of the other.
+
+        What an operator does is in the audit log before. Raises Forbidden, Overloaded.
+        """
+        if requester == owner and jids.local(owner) and jids.domain(owner) in self._hosts:
+            return
+        if self._rooms and self._rooms.keeps(owner) and await self._rooms.admits(requester, owner):
+            return
+        operator = self._operators.get(requester)
+        if operator is None:
+            raise Forbidden
+        await self._audit.note(operator.name, action, owner, detail)

@@ -1,0 +1,98 @@
+"""Removing what operators say: all of an archive, or one message of it. Never under a hold."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from component.core.errors import ItemNotFound, Overloaded, Refused
+from component.core.holds import Holds
+from component.core.writer import Queue
+from storage.errors import NotFound, StorageError
+from storage.interface import Keeping
+from storage.rows import Shed
+
+log = logging.getLogger(__name__)
+
+
+class Erasure:
+    """Erases archives, each in the background of whoever asked for it."""
+
+    def __init__(
+        self,
+        keeping: Keeping,
+        writer: Queue,
+        holds: Holds,
+        *,
+        batch: int,
+        on_erased: Sequence[Callable[[str], None]] = (),
+    ) -> None:
+        """`on_erased` hear of each owner that is to be forgotten; `batch` is in messages."""
+        self._keeping = keeping
+        self._writer = writer
+        self._holds = holds
+        self._batch = batch
+        self._on_erased = on_erased
+        self._running: dict[str, asyncio.Task[Shed]] = {}
+
+    async def erase(self, owner: str, *, patience: float) -> Shed:
+        """Remove an archive and what else names its owner, with all that was taken before.
+
+        Returns what went, or that it is not done after `patience` seconds: then it goes on, and a
+        second call waits for its end. Raises Conflict, Overloaded.
+        """
+        self._holds.refuse_if_held(owner)
+        task = self._running.get(owner)
+        if task is None:
+            task = self._running[owner] = asyncio.create_task(self._erase(owner))
+            task.add_done_callback(lambda done: self._end(owner, done))
+        finished, _ = await asyncio.wait([task], timeout=patience)
+        return task.result() if finished else Shed(done=False)
+
+    async def delete(self, owner: str, id: str) -> Shed:
+        """Empty one message. Raises Conflict, ItemNotFound, Overloaded."""
+        self._holds.refuse_if_held(owner)
+        await self._writer.settled()
+        try:
+            return await self._keeping.cut_one(owner, id)
+        except NotFound as error:
+            raise ItemNotFound("There is no message of this id in this archive.") from error
+        except StorageError as error:
+            raise Overloaded from error
+
+    async def close(self) -> None:
+        """Stop what is under way; an archive that is half erased can be erased again."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _erase(self, owner: str) -> Shed:
+        await self._writer.settled()
+        total = Shed(done=False)
+        try:
+            while not total.done:
+                # It may have come meanwhile.
+                self._holds.refuse_if_held(owner)
+                step = await self._keeping.erase(owner, limit=self._batch)
+                total = Shed(
+                    messages=total.messages + step.messages,
+                    bytes=total.bytes + step.bytes,
+                    done=step.done,
+                )
+            for forget in self._on_erased:
+                forget(owner)
+            await self._keeping.scrub()
+        except StorageError as error:
+            log.error("the archive of %s cannot be erased: %s", owner, error)
+            raise Overloaded from error
+        return total
+
+    def _end(self, owner: str, task: asyncio.Task[Shed]) -> None:
+        del self._running[owner]
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not isinstance(error, Refused):
+            log.error("the archive of %s cannot be erased", owner, exc_info=error)

@@ -1,0 +1,127 @@
+"""XEP-0227: Portable Import/Export Format for XMPP-IM Servers, version 1.1. Archives in files.
+
+Also as JSON lines. Either is made page by page, and ends at the message that was the newest when
+it began; what is removed meanwhile is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from xml.sax.saxutils import escape, quoteattr
+
+from component.core import jids
+from component.core.errors import Overloaded
+from component.core.times import format_time
+from component.core.writer import Queue
+from storage.errors import NotFound, StorageError
+from storage.interface import Storage
+from storage.rows import ANY, Direction, Page, Preferences, Stored
+
+#: Messages that are held in memory at once.
+PAGE = 200
+
+_PIE = "urn:xmpp:pie:0"
+_ARCHIVE = "urn:xmpp:pie:0#mam"
+_MAM = "urn:xmpp:mam:2"
+
+
+class Export:
+    """Writes out archives."""
+
+    def __init__(self, storage: Storage, writer: Queue) -> None:
+        self._storage = storage
+        self._writer = writer
+
+    async def json_lines(self, owner: str) -> AsyncGenerator[bytes]:
+        """Yield an archive as one JSON object a line, in arrival order. Raises Overloaded."""
+        async for messages in self._pages(owner):
+            yield b"".join(_line(owner, message) for message in messages)
+
+    async def portable(self, owner: str) -> AsyncGenerator[bytes]:
+        """Yield an archive as XEP-0227 has it, with the preferences of its owner.
+
+        Those are no part of XEP-0227, which lets anything of another namespace stand anywhere.
+        What was taken out of an archive has nothing to be forwarded and is left out. Raises
+        Overloaded.
+        """
+        preferences = await self._preferences(owner)
+        yield (
+            f"<?xml version='1.0' encoding='UTF-8'?>\n<server-data xmlns='{_PIE}'>\n"
+            f"<host jid={quoteattr(jids.domain(owner))}>\n"
+            f"<user name={quoteattr(jids.local(owner))}>\n"
+            f"{preferences}<archive xmlns='{_ARCHIVE}'>\n"
+        ).encode()
+        async for messages in self._pages(owner):
+            yield "".join(_result(message) for message in messages if message.xml).encode()
+        yield b"</archive>\n</user>\n</host>\n</server-data>\n"
+
+    async def _pages(self, owner: str) -> AsyncGenerator[Sequence[Stored]]:
+        await self._writer.settled()
+        try:
+            ends = await self._storage.archive.bounds(owner)
+            if ends is None:
+                return
+            behind: list[str] = []
+            while True:
+                page = await self._behind(owner, behind)
+                ids = [message.id for message in page.messages]
+                is_last = page.complete or ends[1].id in ids
+                yield page.messages[: ids.index(ends[1].id) + 1 if ends[1].id in ids else None]
+                if is_last:
+                    return
+                behind = ids
+        except StorageError as error:
+            raise Overloaded from error
+
+    async def _behind(self, owner: str, ids: list[str]) -> Page:
+        """Return the page behind the last of these that is still there.
+
+        Where none is, the oldest of the archive have been taken away, and all that is left of it
+        is behind them.
+        """
+        while ids:
+            try:
+                return await self._storage.archive.page(owner, ANY, limit=PAGE, after=ids[-1])
+            except NotFound:
+                ids.pop()
+        return await self._storage.archive.page(owner, ANY, limit=PAGE)
+
+    async def _preferences(self, owner: str) -> str:
+        try:
+            found = [p for p in await self._storage.records.preferences() if p.owner == owner]
+        except StorageError as error:
+            raise Overloaded from error
+        return "".join(map(_prefs, found))
+
+
+def _line(owner: str, message: Stored) -> bytes:
+    other = f"{message.peer}/{message.resource}" if message.resource else message.peer
+    is_sent = message.direction is Direction.SENT
+    fields = {
+        "id": message.id,
+        "time": format_time(message.at),
+        "from": owner if is_sent else other,
+        "to": other if is_sent else owner,
+        "direction": message.direction.value,
+        "type": message.type,
+        "kind": message.kind.value,
+        "xml": message.xml,
+    }
+    return f"{json.dumps(fields, ensure_ascii=False)}\n".encode()
+
+
+def _result(message: Stored) -> str:
+    return (
+        f"<result xmlns='{_MAM}' id='{message.id}'><forwarded xmlns='urn:xmpp:forward:0'>"
+        f"<delay xmlns='urn:xmpp:delay' stamp='{format_time(message.at)}'/>{message.xml}"
+        "</forwarded></result>\n"
+    )
+
+
+def _prefs(preferences: Preferences) -> str:
+    lists = "".join(
+        f"<{name}>{''.join(f'<jid>{escape(jid)}</jid>' for jid in listed)}</{name}>"
+        for name, listed in (("always", preferences.always), ("never", preferences.never))
+    )
+    return f"<prefs xmlns='{_MAM}' default='{preferences.default}'>{lists}</prefs>\n"

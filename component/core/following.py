@@ -1,0 +1,109 @@
+"""Following an archive: every message that comes into it, once each, in the order of arrival.
+
+A follower is told only that there is something new, and reads on from where it is. So nothing is
+missed or comes twice, however slow it is, and after a restart it goes on by the id it has last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+
+from component.core.live import Live
+from component.core.reading import refusals
+from component.core.stanza import GROUPCHAT
+from component.core.writer import Queue
+from storage.errors import NotFound
+from storage.interface import Archive
+from storage.rows import ANY, Filter, Page, Stored
+
+#: Stands for the place before all messages, as no id does.
+START = "start"
+
+#: How many messages are read at once.
+_PAGE = 100
+
+#: A message may be taken out again (it bounced) after it was followed. Then the one before it
+#: says where to read on, and as many as these are known.
+_TRAIL = 100
+
+
+class Place:
+    """How far an archive has been followed."""
+
+    def __init__(self, ids: list[str]) -> None:
+        self.trail = deque(ids, maxlen=_TRAIL)
+
+    @property
+    def last(self) -> str:
+        """The id of the last message that was followed, or START."""
+        return self.trail[-1] if self.trail else START
+
+
+class Following:
+    """Follows archives."""
+
+    def __init__(self, archive: Archive, queue: Queue, live: Live) -> None:
+        self._archive = archive
+        self._queue = queue
+        self._live = live
+
+    async def place(self, owner: str, after: str | None) -> Place:
+        """Return the place behind an id, or START; None is the end. Raises ItemNotFound."""
+        if after == START:
+            return Place([])
+        with refusals():
+            await self._queue.settled()
+            page = await self._archive.page(
+                owner, ANY, limit=_TRAIL - 1, before=after, backwards=True
+            )
+        ids = [message.id for message in page.messages]
+        return Place(ids if after is None else [*ids, after])
+
+    async def news(
+        self, owner: str, place: Place, wanted: Filter, *, pause: float
+    ) -> AsyncGenerator[list[Stored], None]:
+        """Yield what comes behind a place and is wanted; nothing after `pause` seconds of silence.
+
+        Of the filter only peer, resource, groupchat and kinds count. The place moves along. Never
+        ends. Raises Overloaded when the store cannot be read.
+        """
+        with self._live.follow(owner) as changed:
+            while True:
+                changed.clear()
+                with refusals():
+                    page = await self._next(owner, place)
+                if page.messages:
+                    place.trail.extend(message.id for message in page.messages)
+                    yield [message for message in page.messages if _is_wanted(message, wanted)]
+                if page.complete and not await _within(pause, changed):
+                    yield []
+
+    async def _next(self, owner: str, place: Place) -> Page:
+        while place.trail:
+            try:
+                return await self._archive.page(owner, ANY, limit=_PAGE, after=place.last)
+            except NotFound:
+                place.trail.pop()
+        # Nothing is left of what there was: all there is now is new.
+        return await self._archive.page(owner, ANY, limit=_PAGE)
+
+
+def _is_wanted(message: Stored, wanted: Filter) -> bool:
+    return (
+        wanted.peer in (None, message.peer)
+        and wanted.resource in (None, message.resource)
+        and wanted.groupchat in (None, message.type == GROUPCHAT)
+        and (wanted.kinds is None or message.kind in wanted.kinds)
+    )
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Wait for an event; return whether it came in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""Has archives purged at times, and when an operator says so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from component.core.errors import Conflict
+from component.core.holds import Holds
+from component.core.purging import Progress, Purge, State
+from component.core.retention import Usual
+from component.core.rules import Rules
+from storage.errors import StorageError
+from storage.interface import Storage
+
+log = logging.getLogger(__name__)
+
+#: The name of whoever ordered a purge that nobody ordered.
+SCHEDULE = "schedule"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """When a janitor works, and how much it does at once."""
+
+    sweep_seconds: float = 3600.0  #: between two purges
+    #: The store is written anew, so that no trace is left in it, behind each purge that was
+    #: ordered, and behind others at most this often: writing messages has to wait for it.
+    scrub_seconds: float = 86400.0
+    batch: int = 1000  #: messages
+
+
+class Janitor:
+    """Runs one purge after the other; what the store fails at is tried again by the next."""
+
+    def __init__(
+        self, storage: Storage, rules: Rules, holds: Holds, usual: Usual, timing: Timing
+    ) -> None:
+        self._storage = storage
+        self._rules = rules
+        self._holds = holds
+        self._usual = usual
+        self._timing = timing
+        self._scrubbed = time.monotonic()
+        self._ordered = asyncio.Event()
+        self._purge: Purge | None = None
+        self.last: Progress | None = None  #: of the purge that was finished last
+
+    @property
+    def current(self) -> Progress | None:
+        """How far the purge is that is under way."""
+        return None if self._purge is None else self._purge.progress
+
+    def order(self, by: str, owner: str | None = None) -> Progress:
+        """Have a purge start now, of one archive or of all. Raises Conflict."""
+        if self._purge is not None:
+            raise Conflict("A purge is under way: wait until it is finished.")
+        self._purge = self._new(by, owner)
+        self._ordered.set()
+        return self._purge.progress
+
+    async def run(self) -> None:
+        """Purge all archives at once, then again and again, until cancelled."""
+        while True:
+            self._purge = self._purge or self._new(SCHEDULE)
+            self._ordered.clear()
+            try:
+                await self._work(self._purge)
+            finally:
+                self.last, self._purge = self._purge.progress, None
+            try:
+                async with asyncio.timeout(self._timing.sweep_seconds):
+                    await self._ordered.wait()
+            except TimeoutError:
+                continue
+
+    def _new(self, by: str, owner: str | None = None) -> Purge:
+        return Purge(
+            self._storage,
+            self._rules,
+            self._holds,
+            self._usual,
+            batch=self._timing.batch,
+            by=by,
+            owner=owner,
+        )
+
+    async def _work(self, purge: Purge) -> None:
+        try:
+            await purge.run()
+            await self._scrub(is_ordered=purge.progress.by != SCHEDULE)
+        except asyncio.CancelledError:
+            purge.finish(State.STOPPED)
+            raise
+        except StorageError as error:
+            log.error("archives cannot be purged, the next purge tries again: %s", error)
+            purge.finish(State.FAILED, "The store cannot be used: the log says why.")
+        except Exception:
+            log.exception("a purge has failed")
+            purge.finish(State.FAILED, "Something went wrong: the log says what.")
+        else:
+            purge.finish(State.DONE)
+        if purge.progress.messages:
+            log.info("a purge has taken away %d messages", purge.progress.messages)
+
+    async def _scrub(self, *, is_ordered: bool) -> None:
+        if is_ordered or time.monotonic() - self._scrubbed >= self._timing.scrub_seconds:
+            await self._storage.keeping.scrub()
+            self._scrubbed = time.monotonic()

@@ -1,0 +1,152 @@
+"""Takes away what is beyond its bounds, in batches of which each can be the last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+
+from component.core.holds import Holds
+from component.core.retention import Plan, Usual, plan_for
+from component.core.rules import Rules
+from component.core.times import now
+from storage.errors import NotFound
+from storage.interface import Storage
+from storage.rows import Limits, Shed
+
+#: Between two batches, for whoever else writes.
+PAUSE_SECONDS = 0.01
+
+#: Archives, or conversations of one, that are looked up at a time.
+PAGE = 500
+
+
+class State(StrEnum):
+    """How a purge is."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"  #: the next one tries again
+    STOPPED = "stopped"  #: with the program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a purge is."""
+
+    by: str  #: who ordered it
+    owner: str | None = None  #: None: all archives
+    state: State = State.RUNNING
+    started: int  #: microseconds since the epoch
+    finished: int | None = None
+    archives: int = 0  #: how many there are to look at
+    archives_done: int = 0
+    messages: int = 0  #: taken away
+    bytes: int = 0
+    error: str = ""
+
+
+class Purge:
+    """One run through all archives, or through one."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        rules: Rules,
+        holds: Holds,
+        usual: Usual,
+        *,
+        batch: int,
+        by: str,
+        owner: str | None = None,
+    ) -> None:
+        """`batch` is how many messages are taken away at once."""
+        self._storage = storage
+        self._rules = rules
+        self._holds = holds
+        self._usual = usual
+        self._batch = batch
+        self.progress = Progress(by=by, owner=owner, started=now())
+
+    async def run(self) -> None:
+        """Take away what is to go. Raises StorageError."""
+        async for owner in self._owners():
+            await self._keep_within_bounds(owner)
+            self._count(archives_done=1)
+
+    def finish(self, state: State, error: str = "") -> None:
+        """Note how it has ended."""
+        self.progress = replace(self.progress, state=state, finished=now(), error=error)
+
+    async def _owners(self) -> AsyncIterator[str]:
+        if self.progress.owner is not None:
+            self._count(archives=1)
+            yield self.progress.owner
+            return
+        async for page in self._pages():
+            self._count(archives=len(page))
+        async for page in self._pages():
+            for owner in page:
+                yield owner
+
+    async def _pages(self) -> AsyncIterator[list[str]]:
+        after = ""
+        while page := await self._storage.keeping.usage(after=after, limit=PAGE):
+            yield [usage.owner for usage in page]
+            after = page[-1].owner
+
+    async def _keep_within_bounds(self, owner: str) -> None:
+        plan = plan_for(owner, self._rules.of(owner), self._usual, now())
+        keeping = self._storage.keeping
+        shed = partial(keeping.shed, owner, plan.whole, limit=self._batch)
+        await self._take(owner, plan.whole, shed)
+        async for peer, limits in self._cuts(owner, plan):
+            cut = partial(keeping.cut, owner, peer, limits, limit=self._batch)
+            await self._take(owner, limits, cut)
+
+    async def _cuts(self, owner: str, plan: Plan) -> AsyncIterator[tuple[str, Limits]]:
+        for peer, limits in plan.peers.items():
+            yield peer, limits
+        if plan.others == Limits():
+            return
+        async for peer in self._peers(owner):
+            if peer not in plan.peers:
+                yield peer, plan.others
+
+    async def _peers(self, owner: str) -> AsyncIterator[str]:
+        before = None
+        while True:
+            try:
+                page = await self._storage.archive.conversations(owner, limit=PAGE, before=before)
+            except NotFound:
+                # The message that the last page ended at was removed: the rest has its next turn.
+                return
+            for conversation in page:
+                yield conversation.peer
+            if len(page) < PAGE:
+                return
+            before = page[-1].newest
+
+    async def _take(
+        self, owner: str, limits: Limits, step: Callable[[], Coroutine[None, None, Shed]]
+    ) -> None:
+        is_done = limits == Limits()
+        while not is_done and not self._holds.is_held(owner):
+            shed = await step()
+            self._count(messages=shed.messages, bytes=shed.bytes)
+            is_done = shed.done
+            if shed.messages:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    def _count(
+        self, *, archives: int = 0, archives_done: int = 0, messages: int = 0, bytes: int = 0
+    ) -> None:
+        self.progress = replace(
+            self.progress,
+            archives=self.progress.archives + archives,
+            archives_done=self.progress.archives_done + archives_done,
+            messages=self.progress.messages + messages,
+            bytes=self.progress.bytes + bytes,
+        )

@@ -1,0 +1,91 @@
+"""How long messages stay: the bounds of operators, and the rules for a user or for one peer.
+
+Bounds hold for an archive as a whole, and its oldest messages go first. A rule for a peer may be
+stricter, or let its messages grow older than the others; how much all of them are together stays
+bounded for the archive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from component.core import jids
+from storage.rows import Limits, Rule
+
+DAY = 24 * 60 * 60 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much stays; 0: no bound."""
+
+    days: int = 0
+    messages: int = 0
+    bytes: int = 0  #: of XML
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What operators have set for archives that have no rule of their own."""
+
+    hosts: Mapping[str, Bounds] = field(default_factory=dict)  #: by virtual host
+    others: Bounds = Bounds()  #: for all other archives, which are those of rooms
+
+    def of(self, owner: str) -> Bounds:
+        """Return what is usual for an archive."""
+        return self.hosts.get(jids.domain(owner), self.others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How an archive is brought within its bounds."""
+
+    whole: Limits  #: what is shed, the oldest first
+    peers: Mapping[str, Limits]  #: what is cut with each peer that has a rule
+    others: Limits  #: what is cut with all other peers
+
+
+def plan_for(owner: str, rules: Mapping[str, Rule], usual: Usual, now: int) -> Plan:
+    """Return what is to go of an archive.
+
+    `rules` are those of the owner by peer, "" for the archive as a whole; `now` in microseconds.
+    """
+    bounds = _ruled(usual.of(owner), rules.get(""))
+    days = {peer: _or(rule.days, bounds.days) for peer, rule in rules.items() if peer}
+    # As long as anything may stay, nothing is shed for its age: that would leave a hole.
+    longest = 0 if 0 in (bounds.days, *days.values()) else max(bounds.days, *days.values(), 0)
+    is_parted = longest != bounds.days
+    return Plan(
+        whole=_limits(Bounds(days=longest, messages=bounds.messages, bytes=bounds.bytes), now),
+        peers={
+            peer: _limits(
+                Bounds(days=days[peer], messages=rule.messages or 0, bytes=rule.bytes or 0), now
+            )
+            for peer, rule in rules.items()
+            if peer
+        },
+        others=_limits(Bounds(days=bounds.days), now) if is_parted else Limits(),
+    )
+
+
+def _ruled(bounds: Bounds, rule: Rule | None) -> Bounds:
+    if rule is None:
+        return bounds
+    return Bounds(
+        days=_or(rule.days, bounds.days),
+        messages=_or(rule.messages, bounds.messages),
+        bytes=_or(rule.bytes, bounds.bytes),
+    )
+
+
+def _or(value: int | None, usual: int) -> int:
+    return usual if value is None else value
+
+
+def _limits(bounds: Bounds, now: int) -> Limits:
+    return Limits(
+        since=now - bounds.days * DAY if bounds.days else None,
+        messages=bounds.messages or None,
+        bytes=bounds.bytes or None,
+    )

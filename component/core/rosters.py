@@ -1,0 +1,76 @@
+"""Rosters as they were read last, so that not every message has the server asked for one."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+
+from component.core import jids
+from component.core.ports import Rosters
+
+log = logging.getLogger(__name__)
+
+#: How many rosters are remembered, and how long: what pushes tell of a change may be lost.
+REMEMBERED = 10_000
+FRESH_SECONDS = 600.0
+
+#: How long a roster that could not be read is not asked for again.
+UNREADABLE_SECONDS = 60.0
+
+Contacts = frozenset[str] | None
+
+
+class RosterMemory:
+    """Rosters, remembered for a while."""
+
+    def __init__(self, rosters: Rosters, clock: Callable[[], float] = monotonic) -> None:
+        self._rosters = rosters
+        self._clock = clock
+        #: until when it counts, and the bare JIDs on it, None where it cannot be read
+        self._known: OrderedDict[str, tuple[float, Contacts]] = OrderedDict()
+        #: whose roster was asked for, and has not changed since
+        self._asked: set[str] = set()
+        self._told: set[str] = set()  # hosts whose rosters cannot be read
+
+    def is_known(self, owner: str) -> bool:
+        """Whether `remembered` has an answer."""
+        return owner in self._known and self._known[owner][0] > self._clock()
+
+    def remembered(self, owner: str) -> Contacts:
+        """Return the bare JIDs on a roster that is known, None where it cannot be read."""
+        return self._known[owner][1]
+
+    def changed(self, owner: str) -> None:
+        """Forget a roster: there is a newer one."""
+        self._known.pop(owner, None)
+        self._asked.discard(owner)
+
+    async def read(self, owner: str) -> Contacts:
+        """Ask for a roster, and remember it."""
+        contacts = await self._newest(owner)
+        self._tell(jids.domain(owner), is_readable=contacts is not None)
+        fresh = UNREADABLE_SECONDS if contacts is None else FRESH_SECONDS
+        self._known[owner] = self._clock() + fresh, contacts
+        self._known.move_to_end(owner)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return contacts
+
+    async def _newest(self, owner: str) -> Contacts:
+        """Ask until no change comes between the question and its answer."""
+        while True:
+            self._asked.add(owner)
+            contacts = await self._rosters.contacts(owner)
+            if owner in self._asked:
+                self._asked.discard(owner)
+                return contacts
+
+    def _tell(self, host: str, *, is_readable: bool) -> None:
+        """Say once that rosters of a host cannot be read, until they can."""
+        if is_readable:
+            self._told.discard(host)
+        elif host not in self._told:
+            self._told.add(host)
+            log.warning("rosters of %s cannot be read: what depends on them is archived", host)

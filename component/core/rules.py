@@ -1,0 +1,50 @@
+"""Retention rules of users, known from memory and kept in the store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from component.core.errors import Overloaded
+from storage.errors import StorageError
+from storage.interface import Records
+from storage.rows import Rule
+
+
+class Rules:
+    """The rules of all owners."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
+
+    async def load(self) -> None:
+        """Read what was set before. Raises StorageError."""
+        for rule in await self._records.rules():
+            self._rules[rule.owner][rule.peer] = rule
+
+    def of(self, owner: str) -> Mapping[str, Rule]:
+        """Return the rules of an owner by peer, "" for all of the archive."""
+        return dict(self._rules.get(owner, {}))
+
+    async def set(self, rule: Rule) -> None:
+        """Keep a rule in the place of the one for the same owner and peer. Raises Overloaded."""
+        try:
+            await self._records.set_rule(rule)
+        except StorageError as error:
+            raise Overloaded from error
+        self._rules[rule.owner][rule.peer] = rule
+
+    async def drop(self, owner: str, peer: str = "") -> None:
+        """Go back to what is usual. Raises Overloaded."""
+        try:
+            await self._records.drop_rule(owner, peer)
+        except StorageError as error:
+            raise Overloaded from error
+        self._rules[owner].pop(peer, None)
+        if not self._rules[owner]:
+            del self._rules[owner]
+
+    def forget(self, owner: str) -> None:
+        """Forget an owner that was erased."""
+        self._rules.pop(owner, None)

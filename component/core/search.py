@@ -1,0 +1,68 @@
+"""Words of a text as they are indexed, and of a search as somebody types it.
+
+Both are folded alike here, so that every store finds the same: case, accents and width make no
+difference, and where a script puts no blanks between words each of its characters is one.
+"""
+
+from __future__ import annotations
+
+import re
+from unicodedata import normalize
+
+from component.core.errors import BadRequest
+from storage.rows import Phrase
+
+#: No more of a message is indexed, in characters, nor of one word.
+TEXT_MAX = 65_536
+WORD_MAX = 64
+
+#: More phrases than these are no search for something.
+PHRASES_MAX = 32
+
+#: Accents of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic ones.
+_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670]")
+
+#: Thai, Lao, Burmese, Khmer, kana, and Han characters.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(f"(?=[^\\W_])[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
+_ASCII_WORD = re.compile("[a-z0-9]+")
+
+_QUOTED = re.compile(r'"([^"]*)(?:"|\Z)(\*?)|([^\s"]+)')
+
+#: Quotation marks as keyboards and word processors put them.
+_QUOTES = str.maketrans("“”„«»\uff02", '""""""')
+
+
+def fold(text: str) -> str:
+    """Return the words of a text, with one blank between two of them."""
+    return " ".join(_words(text[:TEXT_MAX]))
+
+
+def parse(query: str) -> tuple[Phrase, ...]:
+    """Return what a search asks for: all of these phrases. Raises BadRequest.
+
+    Words stand alone or, between quotation marks, in a row; a star behind one stands for any end
+    of it. What is written together without blanks is a row too. Nothing else has a meaning.
+    """
+    phrases = []
+    for quoted, star, plain in _QUOTED.findall(query.translate(_QUOTES)):
+        words = _words(quoted or plain)
+        if words:
+            is_prefix = bool(star) or plain.endswith("*")
+            phrases.append(Phrase(words=tuple(words), is_prefix=is_prefix))
+    if not phrases:
+        raise BadRequest("the search has no word in it")
+    if len(phrases) > PHRASES_MAX:
+        raise BadRequest(f"a search has {PHRASES_MAX} words at most")
+    return tuple(phrases)
+
+
+def _words(text: str) -> list[str]:
+    if text.isascii():
+        # Most are, and each message is folded.
+        return [word[:WORD_MAX] for word in _ASCII_WORD.findall(text.lower())]
+    text = normalize("NFKC", _ACCENTS.sub("", normalize("NFKD", text).casefold()))
+    return [word[:WORD_MAX] for word in _WORD.findall(text)]

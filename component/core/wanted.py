@@ -1,0 +1,100 @@
+"""Before the writer: what its owner does not want archived is left out (XEP-0441 section 2).
+
+Where that depends on a roster that is not known yet, the work of that owner waits here, in its
+order, until the roster was read; that of all others goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from component.core.preferences import Wishes
+from component.core.rosters import Contacts, RosterMemory
+from component.core.writer import Queue
+from storage.rows import Entry, Work
+
+log = logging.getLogger(__name__)
+
+#: How much work may wait for rosters; with more, all of it is archived.
+HELD_MAX = 10_000
+
+
+class Wanted:
+    """Passes on to the writer what is wanted."""
+
+    def __init__(
+        self, writer: Queue, wishes: Wishes, rosters: RosterMemory, *, held_max: int = HELD_MAX
+    ) -> None:
+        self._writer = writer
+        self._wishes = wishes
+        self._rosters = rosters
+        self._held_max = held_max
+        self._held: dict[str, list[Work]] = {}  # by owner
+        self._count = 0
+        self._reading: set[asyncio.Task[None]] = set()
+
+    def put(self, work: Sequence[Work]) -> None:
+        """Queue what is wanted of this work; it is durable once `settled` returns."""
+        self._writer.put([one for one in work if self._passes(one)])
+        if self._count > self._held_max:
+            log.warning("too much waits for rosters: all of it is archived")
+            self._release()
+
+    async def settled(self) -> None:
+        """Wait until everything wanted that was put before this call is durable."""
+        if self._reading:
+            await asyncio.wait(self._reading)
+        await self._writer.settled()
+
+    def _passes(self, one: Work) -> bool:
+        """Whether work goes on now; it is held where that cannot be said yet."""
+        owner = one.owner
+        if owner not in self._held:
+            verdict = self._verdict(one)
+            if verdict is not None:
+                return verdict
+            self._held[owner] = []
+            task = asyncio.create_task(self._ask(owner))
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
+        self._held[owner].append(one)
+        self._count += 1
+        return False
+
+    def _verdict(self, one: Work) -> bool | None:
+        """Whether work is wanted; None while the roster that says so is not known."""
+        if not isinstance(one, Entry):
+            return True
+        verdict = self._wishes.wants(one.owner, one.peer, one.resource)
+        if verdict is None and self._rosters.is_known(one.owner):
+            return _is_kept(one, self._rosters.remembered(one.owner))
+        return verdict
+
+    async def _ask(self, owner: str) -> None:
+        """Read a roster, then judge what waits for it."""
+        try:
+            contacts = await self._rosters.read(owner)
+        except Exception:
+            # Whatever went wrong, what waits must not wait for ever.
+            log.exception("the roster of %s was not read", owner)
+            contacts = None
+        held = self._held.pop(owner, [])
+        self._count -= len(held)
+        self._writer.put([one for one in held if self._is_wanted(one, contacts)])
+
+    def _is_wanted(self, one: Work, contacts: Contacts) -> bool:
+        verdict = self._verdict(one)
+        return _is_kept(one, contacts) if verdict is None else verdict
+
+    def _release(self) -> None:
+        """Archive all that waits: nothing is lost for want of a roster."""
+        held, self._held, self._count = self._held, {}, 0
+        for work in held.values():
+            self._writer.put(work)
+
+
+def _is_kept(one: Work, contacts: Contacts) -> bool:
+    """Whether a roster lets work be archived; one that cannot be read does."""
+    return not isinstance(one, Entry) or contacts is None or one.peer in contacts

@@ -1,0 +1,116 @@
+"""From the configuration to the values that each part of the program is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from component.config import Config, Retention
+from component.core.janitor import Timing
+from component.core.operators import Operator, Role
+from component.core.policy import Policy
+from component.core.ports import Jids
+from component.core.preferences import HostRules
+from component.core.retention import Bounds, Usual
+from component.core.xml import Element
+from component.web.settings import WebSettings
+from component.xmpp.connection import Connection, Patience
+from component.xmpp.stream import Stream
+
+
+def stream(config: Config, on_copy: Callable[[Element, bytes], None] = lambda *_: None) -> Stream:
+    """Return a stream that is not connected yet; `on_copy` hears copies of stanzas."""
+    return Stream(
+        config.xmpp.jid,
+        config.xmpp.secret.get_secret_value(),
+        on_copy=on_copy,
+        max_stanza_bytes=config.xmpp.max_stanza_bytes,
+        max_stanza_depth=config.xmpp.max_stanza_depth,
+    )
+
+
+def connection(config: Config, stream: Stream) -> Connection:
+    """Return what keeps a stream connected."""
+    patience = Patience(
+        ping_interval=config.xmpp.ping_interval_seconds,
+        ping_timeout=config.xmpp.ping_timeout_seconds,
+        reconnect_max=config.xmpp.reconnect_max_seconds,
+        drain=config.xmpp.drain_seconds,
+    )
+    return Connection(
+        stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], patience
+    )
+
+
+def policy(config: Config) -> Policy:
+    """Return what is archived beside what has a text."""
+    return Policy(
+        groupchat=config.archive.groupchat,
+        receipts=config.archive.receipts,
+        markers=config.archive.markers,
+    )
+
+
+def rules(config: Config, addresses: Jids) -> Mapping[str, HostRules]:
+    """Return what holds for users that have set no preferences, by virtual host."""
+    return {
+        host: HostRules(
+            default=own.default, never=frozenset(addresses.prepare(one) for one in own.never)
+        )
+        for host in config.xmpp.hosts
+        for own in [config.archive_of(host)]
+    }
+
+
+def operators(config: Config, addresses: Jids) -> tuple[Operator, ...]:
+    """Return who may do more than read their own archive."""
+    return tuple(
+        Operator(
+            name=name,
+            role=Role(one.role),
+            jid=addresses.prepare(one.jid) if one.jid else None,
+            secret=one.secret.get_secret_value() if one.secret else None,
+        )
+        for name, one in config.operators.items()
+    )
+
+
+def usual(config: Config) -> Usual:
+    """Return how long messages stay where there is no rule."""
+    return Usual(
+        hosts={host: _bounds(config.retention_of(host)) for host in config.xmpp.hosts},
+        others=_bounds(config.retention),
+    )
+
+
+def _bounds(retention: Retention) -> Bounds:
+    return Bounds(days=retention.days, messages=retention.messages, bytes=retention.bytes)
+
+
+def timing(config: Config) -> Timing:
+    """Return when archives are purged."""
+    return Timing(sweep_seconds=config.retention.sweep_seconds, batch=config.retention.batch)
+
+
+def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
+    """Return where to listen, whom to answer, and how long to wait for whom."""
+    http = config.http
+    trusted = http.authentication == "network" or http.secret is None
+    return WebSettings(
+        address=http.address,
+        port=http.port,
+        secret=None if trusted or http.secret is None else http.secret.get_secret_value(),
+        operators=operators,
+        allow_from=http.allow_from,
+        prefix=http.prefix,
+        max_body_bytes=http.max_body_bytes,
+        header_timeout_seconds=http.header_timeout_seconds,
+        body_timeout_seconds=http.body_timeout_seconds,
+        request_timeout_seconds=http.request_timeout_seconds,
+        keepalive_timeout_seconds=http.keepalive_timeout_seconds,
+        max_connections=http.max_connections,
+        max_items=http.max_items,
+        page_default=config.archive.page_default,
+        page_max=config.archive.page_max,
+        max_streams=http.max_streams,
+        stream_heartbeat_seconds=http.stream_heartbeat_seconds,
+    )

@@ -1,0 +1,128 @@
+"""What takes messages away, for admins: {prefix}/v1/archives, {prefix}/v1/purges."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from component.core.operators import Role
+from component.core.purging import Progress
+from component.core.times import format_time
+from component.web import admin_export, admin_rules, auth, body, keys
+from component.web.admin_models import PurgeFields, UsageParameters
+from component.web.admin_paths import ARCHIVE, at, bare_jid, owner_of
+from component.web.archive_models import NoParameters
+from storage.rows import Shed, Usage
+
+#: Which part of the time of a request an erasure has to be finished in, to be answered so.
+PATIENCE = 0.8
+
+PURGES = "/v1/purges"
+
+
+def routes(prefix: str) -> list[web.RouteDef]:
+    """Return the routes below a prefix."""
+    return [
+        *at(web.get, f"{prefix}/v1/archives", usage),
+        *at(web.delete, f"{prefix}{ARCHIVE}", erase),
+        *at(web.delete, f"{prefix}{ARCHIVE}/messages/{{id}}", delete),
+        *at(web.post, f"{prefix}{PURGES}", purge),
+        *at(web.get, f"{prefix}{PURGES}", progress),
+        *admin_rules.routes(prefix),
+        *admin_export.routes(prefix),
+    ]
+
+
+async def usage(request: web.Request) -> web.Response:
+    """GET {prefix}/v1/archives: what archives take up, by owner."""
+    caller = auth.require(request, Role.ADMIN)
+    asked = UsageParameters.model_validate(body.parameters(request))
+    limit = request.app[keys.reading].page_size(asked.limit)
+    domain = None if asked.domain is None else request.app[keys.jids].prepare(asked.domain)
+    await request.app[keys.audit].note(caller.name, "list", domain or "*", "archives")
+    found = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
+    return body.page(
+        request,
+        {"archives": [_usage(each) for each in found[:limit]]},
+        place="after",
+        next=found[limit - 1].owner if len(found) > limit else None,
+    )
+
+
+async def erase(request: web.Request) -> web.Response:
+    """DELETE {prefix}/v1/archives/{owner}: 200 when it is done, 202 while it goes on."""
+    caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
+    NoParameters.model_validate(body.parameters(request))
+    administration = request.app[keys.administration]
+    administration.holds.refuse_if_held(owner)
+    await request.app[keys.audit].note(caller.name, "erase", owner)
+    patience = PATIENCE * request.app[keys.settings].request_timeout_seconds
+    return _shed(await administration.erasure.erase(owner, patience=patience))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """DELETE {prefix}/v1/archives/{owner}/messages/{id}: empty one message."""
+    caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
+    NoParameters.model_validate(body.parameters(request))
+    administration, id = request.app[keys.administration], request.match_info["id"]
+    administration.holds.refuse_if_held(owner)
+    await request.app[keys.audit].note(caller.name, "delete", owner, f"message {id[:80]}")
+    return _shed(await administration.erasure.delete(owner, id))
+
+
+async def purge(request: web.Request) -> web.Response:
+    """POST {prefix}/v1/purges: take away now what is beyond its bounds; 202 when it began."""
+    caller = auth.require(request, Role.ADMIN)
+    NoParameters.model_validate(body.parameters(request))
+    given = await body.fields(request) if request.can_read_body else {}
+    asked = PurgeFields.model_validate(given)
+    owner = None if asked.owner is None else bare_jid(request, asked.owner)
+    await request.app[keys.audit].note(caller.name, "purge", owner or "*")
+    begun = request.app[keys.administration].janitor.order(caller.name, owner)
+    return body.answer(_progress(begun), status=202)
+
+
+async def progress(request: web.Request) -> web.Response:
+    """GET {prefix}/v1/purges: how far the purge is that is under way, and how the last one was."""
+    auth.require(request, Role.ADMIN)
+    NoParameters.model_validate(body.parameters(request))
+    janitor = request.app[keys.administration].janitor
+    return body.answer(
+        {
+            "current": janitor.current and _progress(janitor.current),
+            "last": janitor.last and _progress(janitor.last),
+        }
+    )
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    return {
+        "owner": usage.owner,
+        "messages": usage.messages,
+        "bytes": usage.bytes,
+        "oldest": _time(usage.oldest),
+        "newest": _time(usage.newest),
+    }
+
+
+def _shed(shed: Shed) -> web.Response:
+    fields = {"messages": shed.messages, "bytes": shed.bytes, "done": shed.done}
+    return body.answer(fields, status=200 if shed.done else 202)
+
+
+def _progress(purge: Progress) -> dict[str, object]:
+    return {
+        "by": purge.by,
+        "owner": purge.owner,
+        "state": purge.state.value,
+        "started": _time(purge.started),
+        "finished": _time(purge.finished),
+        "archives": purge.archives,
+        "archives_done": purge.archives_done,
+        "messages": purge.messages,
+        "bytes": purge.bytes,
+        "error": purge.error or None,
+    }
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else format_time(at)

@@ -1,0 +1,167 @@
+"""The queries of the archive API, in which nothing unknown may stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from component.core import conversations, reading, search
+from component.core.errors import BadRequest
+from component.core.jids import bare, resource
+from component.core.ports import Jids
+from component.core.remote_posts import naming
+from component.core.times import parse_time
+from storage.rows import Filter, Kind
+
+#: More digits than any number here has.
+DIGITS = 18
+
+_Read = TypeVar("_Read")
+
+
+def _told(read: Callable[[str], _Read]) -> Callable[[str], _Read]:
+    """Return a reader whose refusals are those of a validator."""
+
+    def validate(value: str) -> _Read:
+        try:
+            return read(value)
+        except BadRequest as error:
+            raise ValueError(error.message) from error
+
+    return validate
+
+
+def _bool(value: object) -> object:
+    if value not in ("true", "false"):
+        raise ValueError("write true or false")
+    return value == "true"
+
+
+def _number(value: object) -> object:
+    if not (isinstance(value, str) and value.isascii() and value.isdigit()):
+        raise ValueError("write a number")
+    return value[:DIGITS]
+
+
+def _time_or_id(value: str) -> str | int:
+    # No id has a colon.
+    return parse_time(value) if ":" in value else value
+
+
+Flag = Annotated[bool, BeforeValidator(_bool)]
+Limit = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+Number = Annotated[int, BeforeValidator(_number)]
+Time = Annotated[int, BeforeValidator(_told(parse_time))]
+Id = Annotated[str, Field(min_length=1)]
+View = Literal["raw", "folded"]
+
+
+class Parameters(BaseModel):
+    """Parameters of ours: what is not known here is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoParameters(Parameters):
+    """None at all."""
+
+
+class MessageParameters(Parameters):
+    """GET {prefix}/v1/archives/{owner}/messages/{id}."""
+
+    view: View = "raw"
+    xml: Flag = True
+
+
+class Selection(Parameters):
+    """Which messages of an archive are meant, whether they are read or followed."""
+
+    with_: Annotated[str | None, Field(alias="with")] = None
+    groupchat: Flag | None = None
+    kind: tuple[Kind, ...] | None = None
+    xml: Flag = True
+
+    def filter(self, jids: Jids) -> Filter:
+        """Return which messages are meant. Raises BadRequest."""
+        with naming("with"):
+            other = None if self.with_ is None else jids.prepare(self.with_)
+        return Filter(
+            peer=None if other is None else bare(other),
+            resource=None if other is None else resource(other) or None,
+            groupchat=self.groupchat,
+            kinds=None if self.kind is None else frozenset(self.kind),
+        )
+
+
+class MessagesParameters(Selection):
+    """GET {prefix}/v1/archives/{owner}/messages."""
+
+    start: Time | None = None
+    end: Time | None = None
+    after: Id | None = None
+    before: Id | None = None
+    ids: tuple[Id, ...] | None = None
+    search: str | None = None
+    limit: Limit | None = None
+    order: Literal["asc", "desc"] = "asc"
+    view: View = "raw"
+    count: Flag = False
+
+    def filter(self, jids: Jids) -> Filter:
+        """Return which messages are meant. Raises BadRequest."""
+        with naming("search"):
+            phrases = None if self.search is None else search.parse(self.search)
+        found = replace(
+            super().filter(jids), since=self.start, until=self.end, ids=self.ids, phrases=phrases
+        )
+        return replace(found, kinds=reading.SHOWN) if self.view == "folded" else found
+
+    def query(self, jids: Jids) -> reading.Query:
+        """Return what is wanted. Raises BadRequest."""
+        if self.view == "folded" and self.kind is not None:
+            raise BadRequest("kind: only with view=raw: the folded view shows messages")
+        return reading.Query(
+            wanted=self.filter(jids),
+            limit=self.limit,
+            after=self.after,
+            before=self.before,
+            newest_first=self.order == "desc",
+            folded=self.view == "folded",
+            counted=self.count,
+        )
+
+
+class StreamParameters(Selection):
+    """GET {prefix}/v1/archives/{owner}/stream."""
+
+    after: Id | None = None
+
+
+class ConversationsParameters(Parameters):
+    """GET {prefix}/v1/archives/{owner}/conversations."""
+
+    limit: Limit | None = None
+    before: Id | None = None
+    since: Annotated[str | int, BeforeValidator(_told(_time_or_id))] | None = None
+    view: View = "raw"
+    xml: Flag = True
+
+    def query(self) -> conversations.Query:
+        """Return what is wanted."""
+        return conversations.Query(
+            limit=self.limit,
+            before=self.before,
+            since=self.since,
+            folded=self.view == "folded",
+        )
+
+
+class AuditParameters(Parameters):
+    """GET {prefix}/v1/audit."""
+
+    limit: Limit | None = None
+    before: Number | None = None
+    subject: Id | None = None

@@ -1,0 +1,38 @@
+"""The conversations of an archive: {prefix}/v1/archives/{owner}/conversations."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from component.core.operators import Role
+from component.web import auth, body, keys
+from component.web.archive_models import ConversationsParameters
+from component.web.archives import get, owner_of
+from component.web.messages_json import message
+
+
+def routes(prefix: str) -> list[web.RouteDef]:
+    """Return the routes below a prefix."""
+    return get(f"{prefix}/v1/archives/{{owner}}/conversations", conversations)
+
+
+async def conversations(request: web.Request) -> web.Response:
+    """GET {prefix}/v1/archives/{owner}/conversations: whom there are messages with."""
+    caller, owner = auth.require(request, Role.READER), owner_of(request)
+    asked = ConversationsParameters.model_validate(body.parameters(request))
+    found, complete = await request.app[keys.conversations].page(caller.name, owner, asked.query())
+    listed = [
+        {
+            "peer": one.conversation.peer,
+            "count": one.conversation.kept,
+            "unread": one.unread,
+            "last": message(one.last, xml=asked.xml),
+        }
+        for one in found
+    ]
+    return body.page(
+        request,
+        {"conversations": listed},
+        place="before",
+        next=None if complete else found[-1].conversation.newest,
+    )

@@ -1,0 +1,148 @@
+"""XEP-0050: Ad-Hoc Commands, version 1.3.0. Commands of one form each, in sessions."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape, quoteattr
+
+from component.core.errors import BadRequest, ItemNotFound, NotAllowed, Refused
+from component.xmpp.disco import Item
+from component.xmpp.exchange import Exchange
+from component.xmpp.forms import NS as NS_FORM
+from component.xmpp.forms import Form, Values, form_xml, submitted
+
+NS = "http://jabber.org/protocol/commands"
+
+COMMAND = f"{{{NS}}}command"
+
+ACTIONS = ("execute", "cancel", "prev", "next", "complete")
+
+#: How many sessions are remembered, those that have ended too.
+SESSIONS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What somebody can have done by filling in a form."""
+
+    node: str
+    name: str
+    form: Callable[[Exchange], Form]  #: raises Refused
+    #: does what the form says and returns what to tell of it; raises Refused
+    run: Callable[[Exchange, Values], Awaitable[str]]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Session:
+    """One command under way, for one asker."""
+
+    asker: str
+    owner: str
+    node: str
+    has_ended: bool = False
+
+
+class Commands:
+    """Answers requests to execute commands."""
+
+    def __init__(self, commands: Iterable[Command]) -> None:
+        self._commands = {command.node: command for command in commands}
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+
+    def items(self) -> tuple[Item, ...]:
+        """Return what service discovery tells of the commands (section 2.2)."""
+        listed = Item(
+            node=NS, under="", name="Commands", category="automation", kind="command-list"
+        )
+        return listed, *(
+            Item(
+                node=command.node,
+                under=NS,
+                name=command.name,
+                category="automation",
+                kind="command-node",
+                features=(NS, NS_FORM),
+            )
+            for command in self._commands.values()
+        )
+
+    async def answer(self, type: str, request: Element, exchange: Exchange) -> str:
+        """Return the text that answers one request. Raises Refused."""
+        command = self._commands.get(request.get("node", ""))
+        action = request.get("action", "execute")
+        if type != "set":
+            raise BadRequest("a command is executed by an IQ of type set")
+        if command is None:
+            raise ItemNotFound("there is no command at this node")
+        if action not in ACTIONS:
+            raise _bad(f"{action[:20]!r} is no action", "malformed-action")
+        if action in ("prev", "next"):
+            raise _bad("this command has one stage only", "bad-action")
+        id = request.get("sessionid")
+        if id is None:
+            return self._begin(command, action, exchange)
+        session = self._session(id, command, exchange)
+        if action == "cancel":
+            session.has_ended = True
+            return exchange.result(_command_xml(command, id, "canceled"))
+        return await self._complete(command, id, session, request, exchange)
+
+    def _begin(self, command: Command, action: str, exchange: Exchange) -> str:
+        if action != "execute":
+            raise _bad("a command begins by executing it", "bad-action")
+        form = form_xml(command.form(exchange))
+        id = secrets.token_urlsafe()
+        self._sessions[id] = _Session(
+            asker=exchange.asker, owner=exchange.owner, node=command.node
+        )
+        if len(self._sessions) > SESSIONS_MAX:
+            self._sessions.popitem(last=False)
+        actions = "<actions execute='complete'><complete/></actions>"
+        return exchange.result(_command_xml(command, id, "executing", actions + form))
+
+    def _session(self, id: str, command: Command, exchange: Exchange) -> _Session:
+        session = self._sessions.get(id)
+        is_theirs = session and (session.asker, session.owner, session.node) == (
+            exchange.asker,
+            exchange.owner,
+            command.node,
+        )
+        if session is None or not is_theirs:
+            raise _bad("there is no such session, or none any more", "bad-sessionid")
+        if session.has_ended:
+            raise NotAllowed("this session has ended", specific=(NS, "session-expired"))
+        return session
+
+    async def _complete(
+        self, command: Command, id: str, session: _Session, request: Element, exchange: Exchange
+    ) -> str:
+        # One that comes twice at the same time is done once.
+        session.has_ended = True
+        try:
+            note = _note_xml("info", await command.run(exchange, submitted(request)))
+        except BadRequest as refused:
+            session.has_ended = False
+            raise _bad(refused.message, "bad-payload") from refused
+        except Refused as refused:
+            note = _note_xml("error", refused.message)
+        return exchange.result(_command_xml(command, id, "completed", note))
+
+
+def _bad(message: str, condition: str) -> BadRequest:
+    """Return a refusal with one of the conditions of section 4.4."""
+    return BadRequest(message, specific=(NS, condition))
+
+
+def _command_xml(command: Command, id: str, status: str, inside: str = "") -> str:
+    return (
+        f"<command xmlns='{NS}' node={quoteattr(command.node)} sessionid='{id}'"
+        f" status='{status}' xml:lang='en'>{inside}</command>"
+    )
+
+
+def _note_xml(type: str, text: str) -> str:
+    return f"<note type='{type}'>{escape(text)}</note>"

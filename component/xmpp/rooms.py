@@ -1,0 +1,115 @@
+"""What ejabberd tells of its rooms: to users who come and go, and to us when we ask."""
+
+from __future__ import annotations
+
+import logging
+import time
+from xml.etree.ElementTree import SubElement
+
+from slixmpp import JID
+from slixmpp.exceptions import IqError, IqTimeout
+
+from component.core import jids
+from component.core.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
+from component.core.stanza import NS_CLIENT, NS_MUC_USER
+from component.core.xml import Element, parse
+from component.xmpp.addresses import Addresses
+from component.xmpp.stream import Stream
+from storage.rows import Occupant
+
+log = logging.getLogger(__name__)
+
+NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
+NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+
+#: How long an answer of a room is good, and how long one is waited for.
+REMEMBERED_SECONDS = 10.0
+TIMEOUT_SECONDS = 5.0
+
+#: So many answers are remembered.
+REMEMBERED_MAX = 1000
+
+#: XEP-0045 section 15.6.2: this is about the one who gets it.
+_SELF = "110"
+
+#: Refusals to let somebody in, and what they tell of him (XEP-0045 section 7.2).
+_REFUSALS = {"forbidden": OUTCAST, "registration-required": NONE}
+
+
+class RoomPresences:
+    """Hears from the presences of rooms what our users are in them."""
+
+    def __init__(self, rooms: Rooms, addresses: Addresses) -> None:
+        self._rooms = rooms
+        self._addresses = addresses
+
+    def take(self, presence: Element, raw: bytes) -> None:
+        """Note what a room says to its recipient about himself, if it does."""
+        # Nearly all presences are those of users to each other.
+        if not self._rooms.keeps(presence.get("from")):
+            return
+        affiliation = _affiliation(presence, raw)
+        if affiliation is not None:
+            room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
+            occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
+            self._rooms.note(occupant)
+
+
+class RoomQueries:
+    """Asks rooms what they are like; implements `core.ports.RoomInfo`."""
+
+    def __init__(self, stream: Stream, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        self._stream = stream
+        self._timeout = timeout
+        self._answers: dict[str, tuple[float, frozenset[str] | None]] = {}
+
+    async def features(self, room: str) -> frozenset[str] | None:
+        """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
+        asked, features = self._answers.get(room, (-REMEMBERED_SECONDS, None))
+        if time.monotonic() - asked < REMEMBERED_SECONDS:
+            return features
+        features = await self._ask(room)
+        self._answers.pop(room, None)
+        # What a room is like is not remembered for want of an answer.
+        if features is not None:
+            self._answers[room] = (time.monotonic(), features)
+        if len(self._answers) > REMEMBERED_MAX:
+            del self._answers[next(iter(self._answers))]
+        return features
+
+    async def _ask(self, room: str) -> frozenset[str] | None:
+        if not self._stream.is_up:
+            return None
+        iq = self._stream.make_iq_get(ito=JID(room), ifrom=self._stream.boundjid)
+        SubElement(iq.xml, f"{{{NS_DISCO_INFO}}}query")
+        try:
+            answer = await iq.send(timeout=self._timeout)
+        except (IqError, IqTimeout):
+            log.debug("%s does not say what it is like", room)
+            return None
+        found = answer.xml.iterfind(f"{{{NS_DISCO_INFO}}}query/{{{NS_DISCO_INFO}}}feature")
+        return frozenset(feature.get("var", "") for feature in found)
+
+
+def _affiliation(presence: Element, raw: bytes) -> str | None:
+    """Return the affiliation of the recipient of a presence, None where it does not tell."""
+    if presence.get("type") == "error":
+        return _refused(raw)
+    if presence.child(NS_MUC_USER, "x") is None or _SELF.encode() not in raw:
+        return None
+    x = _reread(raw).child(NS_MUC_USER, "x")
+    codes = [child.get("code") for child in x.elements if child.name == "status"] if x else []
+    item = x.child(NS_MUC_USER, "item") if x else None
+    affiliation = item.get("affiliation") if item else ""
+    return affiliation if _SELF in codes and affiliation in AFFILIATIONS else None
+
+
+def _refused(raw: bytes) -> str | None:
+    error = _reread(raw).child(NS_CLIENT, "error")
+    names = [child.name for child in error.elements if child.ns == NS_STANZAS] if error else []
+    return next((_REFUSALS[name] for name in names if name in _REFUSALS), None)
+
+
+def _reread(raw: bytes) -> Element:
+    """Read a stanza more deeply than the stream does."""
+    return parse(raw, keep_depth=2)

@@ -1,0 +1,48 @@
+"""MongooseIM big_tests, mam_SUITE, complete_flag_cases: each test has the name of theirs.
+
+Of fifteen messages, a page of five is complete when nothing lies beyond it.
+"""
+
+from __future__ import annotations
+
+from support.fifteen import Fifteen
+
+
+async def test_before_complete_false_last5(fifteen: Fifteen) -> None:
+    assert not (await fifteen.page(max=5, before="")).complete
+
+
+async def test_before_complete_false_before10(fifteen: Fifteen) -> None:
+    assert not (await fifteen.page(max=5, before=10)).complete
+
+
+async def test_before_complete_true_before1(fifteen: Fifteen) -> None:
+    assert (await fifteen.page(max=5, before=1)).complete
+
+
+async def test_before_complete_true_before5(fifteen: Fifteen) -> None:
+    assert (await fifteen.page(max=5, before=5)).complete
+
+
+async def test_before_complete_true_before6(fifteen: Fifteen) -> None:
+    assert (await fifteen.page(max=5, before=6)).complete
+
+
+async def test_after_complete_false_first_page(fifteen: Fifteen) -> None:
+    assert not (await fifteen.page(max=5)).complete
+
+
+async def test_after_complete_false_after2(fifteen: Fifteen) -> None:
+    assert not (await fifteen.page(max=5, after=2)).complete
+
+
+async def test_after_complete_false_after9(fifteen: Fifteen) -> None:
+    assert not (await fifteen.page(max=5, after=9)).complete
+
+
+async def test_after_complete_true_after10(fifteen: Fifteen) -> None:
+    assert (await fifteen.page(max=5, after=10)).complete
+
+
+async def test_after_complete_true_after11(fifteen: Fifteen) -> None:
+    assert (await fifteen.page(max=5, after=11)).complete

@@ -1,0 +1,337 @@
+"""XEP-0050: Ad-Hoc Commands, version 1.3.0, with the command that the component has."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from support.commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
+from support.wire import (
+    ALICE_PHONE,
+    BOB_PHONE,
+    COMPONENT,
+    NS_DISCO,
+    NS_FORM,
+    OTHER_HOST,
+    Reply,
+    Wire,
+    found,
+)
+
+NS_ITEMS = "http://jabber.org/protocol/disco#items"
+NODE = "urn:xmpp:mam#configure"
+
+
+async def info(wire: Wire, node: str | None = None) -> Reply:
+    of = "" if node is None else f" node='{node}'"
+    return await wire.direct(f"<query xmlns='{NS_DISCO}'{of}/>", type="get")
+
+
+def features(reply: Reply) -> set[str | None]:
+    return {feature.get("var") for feature in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+
+
+def identities(reply: Reply) -> list[tuple[str | None, str | None]]:
+    found = reply.iq.iter(f"{{{NS_DISCO}}}identity")
+    return [(identity.get("category"), identity.get("type")) for identity in found]
+
+
+# Discovery
+
+
+async def test_support_is_told(wire: Wire) -> None:
+    """2.1: "the responder includes a <feature/> with the "var" of
+    "http://jabber.org/protocol/commands""."""
+    assert NS_COMMANDS in features(await info(wire))
+
+
+async def test_commands_are_listed(wire: Wire) -> None:
+    """2.2: "Each command is a node of the responder, under the fixed node
+    "http://jabber.org/protocol/commands""."""
+    reply = await wire.direct(f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>", type="get")
+
+    [item] = found(reply.iq, f"{{{NS_ITEMS}}}query")
+    assert (item.get("jid"), item.get("node"), bool(item.get("name"))) == (COMPONENT, NODE, True)
+
+
+async def test_the_list_is_known_for_one(wire: Wire) -> None:
+    """2.2: "for which the service discovery identity category is "automation" and type is
+    "command-list""."""
+    assert identities(await info(wire, NS_COMMANDS)) == [("automation", "command-list")]
+
+
+async def test_a_command_is_known_for_one(wire: Wire) -> None:
+    """2.2: "A responder MUST at least provide <identity category='automation'
+    type='command-node'/>"."""
+    assert identities(await info(wire, NODE)) == [("automation", "command-node")]
+
+
+async def test_a_command_names_its_features(wire: Wire) -> None:
+    """2.2: "and <feature var='http://jabber.org/protocol/commands'/>, and SHOULD include
+    <feature var='jabber:x:data'/>"."""
+    assert {NS_COMMANDS, NS_FORM} <= features(await info(wire, NODE))
+
+
+async def test_only_the_components_own_commands_are_reported(wire: Wire) -> None:
+    """6: "Responders MUST report their own command nodes only"."""
+    reply = await wire.direct(f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>", type="get")
+
+    assert {item.get("jid") for item in reply.iq[0]} == {COMPONENT}
+
+
+# Execution
+
+
+@pytest.mark.parametrize("action", [None, "execute"])
+async def test_a_command_is_begun_by_executing_it(wire: Wire, action: str | None) -> None:
+    """2.4.1: "The requester MAY include the "action='execute'", although this is implied"."""
+    reply = await wire.direct(request(NODE, action=action))
+
+    assert (reply.iq.get("type"), command(reply).get("status")) == ("result", "executing")
+
+
+async def test_a_command_that_needs_more_gives_a_form(wire: Wire) -> None:
+    """2.4.2: "the responder sends a result <iq/> that contains the command information and the
+    form to be filled out"."""
+    assert form_in(await begin(wire, NODE)).get("type") == "form"
+
+
+async def test_a_stage_tells_its_actions(wire: Wire) -> None:
+    """2.4.2: "The <command/> SHOULD include an <actions/> element"."""
+    actions = found(command(await begin(wire, NODE)), f"{{{NS_COMMANDS}}}actions")
+
+    assert [action.tag for action in actions] == [f"{{{NS_COMMANDS}}}complete"]
+
+
+async def test_what_execute_stands_for_is_an_allowed_action(wire: Wire) -> None:
+    """3.4: "The "execute" attribute SHOULD NOT specify a value that does not match one of the
+    allowed actions"."""
+    actions = found(command(await begin(wire, NODE)), f"{{{NS_COMMANDS}}}actions")
+
+    assert actions.get("execute") == "complete"
+
+
+@pytest.mark.parametrize("action", [None, "execute", "complete"])
+async def test_a_form_that_is_filled_in_completes_the_command(
+    wire: Wire, action: str | None
+) -> None:
+    """2.4.2 and 3.4: "execute" is what the attribute of <actions/> says, here "complete"."""
+    reply = await submit(wire, await begin(wire, NODE), action=action, default=["never"])
+
+    assert command(reply).get("status") == "completed"
+
+
+@pytest.mark.parametrize("type", ["submit", "cancel"])
+async def test_a_form_of_type_cancel_is_taken_for_submitted(wire: Wire, type: str) -> None:
+    """3.5.1: "Responders SHOULD consider any <x type='cancel'/> to be <x type='submit'/>"."""
+    reply = await submit(wire, await begin(wire, NODE), form_type=type, default=["never"])
+
+    assert command(reply).get("status") == "completed"
+
+
+async def test_a_completed_command_says_so_in_words(wire: Wire) -> None:
+    """4.3: a note "contains information about current conditions in a command sequence"; its type
+    "MUST be one of" info, warn, error."""
+    reply = await submit(wire, await begin(wire, NODE), default=["never"])
+
+    note = found(command(reply), f"{{{NS_COMMANDS}}}note")
+    assert (note.get("type"), bool(note.text)) == ("info", True)
+
+
+async def test_a_command_that_fails_says_so_in_words(wire: Wire) -> None:
+    """3.6: "If a command completes but fails, the responder MUST include at least one
+    <note type='error'/> with the <command status='completed'/> it returns"."""
+    wire.grant(roster="none")
+    reply = await submit(wire, await begin(wire, NODE), default=["roster"])
+
+    note = found(command(reply), f"{{{NS_COMMANDS}}}note")
+    assert (command(reply).get("status"), note.get("type")) == ("completed", "error")
+
+
+async def test_a_status_that_is_sent_is_ignored(wire: Wire) -> None:
+    """4.1: "If specified by the requester, the responder MUST ignore it"."""
+    reply = await wire.direct(request(NODE, extra=" status='completed'"))
+
+    assert command(reply).get("status") == "executing"
+
+
+async def test_the_node_is_told(wire: Wire) -> None:
+    """4.1: "The "node" attribute uniquely identifies the command. This attribute MUST be
+    present"."""
+    begun = await begin(wire, NODE)
+    done = await submit(wire, begun, default=["never"])
+
+    assert [command(reply).get("node") for reply in (begun, done)] == [NODE, NODE]
+
+
+async def test_the_language_is_told(wire: Wire) -> None:
+    """3.7: "The responder SHOULD specify the language/locale with the every command session's
+    response"."""
+    begun = await begin(wire, NODE)
+    done = await submit(wire, begun, default=["never"])
+
+    name = "{http://www.w3.org/XML/1998/namespace}lang"
+    assert [command(reply).get(name) for reply in (begun, done)] == ["en", "en"]
+
+
+async def test_cancelling_is_answered(wire: Wire) -> None:
+    """2.4.3: "The responder MUST reply with the success of the command", canceled."""
+    begun = await begin(wire, NODE)
+    reply = await wire.direct(
+        request(NODE, action="cancel", session=command(begun).get("sessionid"))
+    )
+
+    answer = reply.iq.get("type"), command(reply).get("status"), list(command(reply))
+    assert answer == ("result", "canceled", [])
+
+
+# Sessions
+
+
+async def test_a_session_has_a_name(wire: Wire) -> None:
+    """4.1: "The value of this attribute MUST NOT be empty or null"."""
+    assert command(await begin(wire, NODE)).get("sessionid")
+
+
+async def test_a_session_keeps_its_name(wire: Wire) -> None:
+    """4.1: "the responder SHOULD initialize (if not provided) or maintain this attribute"."""
+    begun = await begin(wire, NODE)
+    done = await submit(wire, begun, default=["never"])
+
+    assert command(done).get("sessionid") == command(begun).get("sessionid")
+
+
+async def test_each_session_has_a_name_of_its_own(wire: Wire) -> None:
+    """3.3: "It is the responder's responsibility to ensure that each 'sessionid' value is
+    unique"."""
+    names = {command(await begin(wire, NODE)).get("sessionid") for _ in range(20)}
+
+    assert len(names) == 20
+
+
+async def test_several_sessions_go_on_side_by_side(wire: Wire) -> None:
+    """3.3: "It may be possible for a requester to be executing more than one session of the same
+    command with a given responder"."""
+    first, second = await begin(wire, NODE), await begin(wire, NODE)
+    answers = [await submit(wire, begun, default=["never"]) for begun in (second, first)]
+
+    assert [command(answer).get("status") for answer in answers] == ["completed", "completed"]
+
+
+async def test_a_session_is_of_one_requester(wire: Wire) -> None:
+    """3.3: a session "SHOULD be valid only between one requester/responder pair"."""
+    begun = await begin(wire, NODE)
+    reply = await submit(wire, begun, asker=BOB_PHONE, default=["never"])
+
+    assert specific(reply) == ("bad-request", "bad-sessionid")
+    assert command(await submit(wire, begun, default=["never"])).get("status") == "completed"
+
+
+@pytest.mark.parametrize("action", ["complete", "cancel"])
+async def test_a_session_that_has_ended_is_not_used_again(wire: Wire, action: str) -> None:
+    """3.3: "Once a session has ended, its 'sessionid' value SHOULD NOT be used again"; 4.4:
+    <not-allowed/> with <session-expired/>."""
+    begun = await begin(wire, NODE)
+    await submit(wire, begun, action=action, default=["never"])
+    reply = await submit(wire, begun, default=["always"])
+
+    assert specific(reply) == ("not-allowed", "session-expired")
+
+
+# Errors of section 4.4
+
+
+async def test_an_unknown_session_is_refused(wire: Wire) -> None:
+    """4.4: <bad-sessionid/>: "The responding JID cannot accept the specified sessionid"."""
+    reply = await wire.direct(request(NODE, session="unknown"))
+
+    assert specific(reply) == ("bad-request", "bad-sessionid")
+
+
+@pytest.mark.parametrize("action", ["", "EXECUTE", "destroy"])
+async def test_an_unknown_action_is_refused(wire: Wire, action: str) -> None:
+    """4.4: <malformed-action/>: "The responding JID does not understand the specified action"."""
+    reply = await wire.direct(request(NODE, action=action))
+
+    assert specific(reply) == ("bad-request", "malformed-action")
+
+
+@pytest.mark.parametrize("action", ["prev", "next"])
+async def test_an_action_that_the_stage_has_not_is_refused(wire: Wire, action: str) -> None:
+    """4.4: <bad-action/>: "The responding JID cannot accept the specified action"."""
+    begun = await begin(wire, NODE)
+    reply = await submit(wire, begun, action=action, default=["never"])
+
+    assert specific(reply) == ("bad-request", "bad-action")
+    assert command(await submit(wire, begun, default=["never"])).get("status") == "completed"
+
+
+@pytest.mark.parametrize("action", ["prev", "next", "complete", "cancel"])
+async def test_nothing_but_execute_begins_a_command(wire: Wire, action: str) -> None:
+    """3.3: "The requester starts a new session for a command by simply sending a <command/>"."""
+    reply = await wire.direct(request(NODE, action=action))
+
+    assert specific(reply) == ("bad-request", "bad-action")
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"default": []}, {"default": ["sometimes"]}, {"never": ["@"]}], ids=str
+)
+async def test_a_form_that_makes_no_sense_is_refused(
+    wire: Wire, fields: dict[str, list[str]]
+) -> None:
+    """4.4: <bad-payload/>: "(e.g. the data form did not provide one or more required fields)"."""
+    begun = await begin(wire, NODE)
+    reply = await submit(wire, begun, **fields)
+
+    assert specific(reply) == ("bad-request", "bad-payload")
+    assert command(await submit(wire, begun, default=["never"])).get("status") == "completed"
+
+
+async def test_who_may_not_execute_is_refused(wire: Wire) -> None:
+    """4.4: <forbidden/>: "The requesting JID is not allowed to execute the command"."""
+    reply = await wire.direct(request(NODE), asker="romeo@montague.lit/orchard")
+
+    assert reply.refusal == "forbidden"
+
+
+@pytest.mark.parametrize("node", ["", "unknown", NS_COMMANDS])
+async def test_an_unknown_command_is_not_found(wire: Wire, node: str) -> None:
+    """4.4: <item-not-found/>: "The responding JID cannot find the requested command node"."""
+    assert (await wire.direct(request(node))).refusal == "item-not-found"
+
+
+async def test_a_command_is_not_executed_by_asking(wire: Wire) -> None:
+    """2.4.1 (paraphrase): the requester sends an IQ of type set."""
+    assert (await wire.direct(request(NODE), type="get")).refusal == "bad-request"
+
+
+async def test_a_command_can_be_delegated_like_any_query(wire: Wire) -> None:
+    """XEP-0355 section 4 (paraphrase): whatever namespace the server hands on is answered."""
+    begun = await wire.delegated(request(NODE))
+    session = command(begun).get("sessionid")
+    direct = await wire.direct(request(NODE, session=session, action="cancel"))
+    done = await wire.delegated(request(NODE, session=session, action="cancel"))
+
+    # Asked at the user's own address it is about the same archive, and still the same session.
+    assert [command(reply).get("status") for reply in (begun, direct)] == ["executing", "canceled"]
+    assert specific(done) == ("not-allowed", "session-expired")
+
+
+async def test_users_of_every_host_can_execute(wire: Wire) -> None:
+    """2.2: "The responder is not required to send the same list of commands to all requesters":
+    here all have the same."""
+    reply = await wire.direct(request(NODE), asker=f"carol@{OTHER_HOST}/x")
+
+    assert command(reply).get("status") == "executing", ET.tostring(reply.iq)
+
+
+async def test_a_session_goes_with_the_full_address(wire: Wire) -> None:
+    """3.3: the pair is one of full addresses, as in all examples."""
+    begun = await begin(wire, NODE)
+    other = ALICE_PHONE.replace("phone", "laptop")
+
+    assert specific(await submit(wire, begun, asker=other, default=["never"])) == (
+        "bad-request",
+        "bad-sessionid",
+    )

@@ -1,0 +1,90 @@
+"""XEP-0227: Portable Import/Export Format for XMPP-IM Servers, version 1.1."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from support.builders import ALICE, entry, everything, message
+from support.stanzas import CLIENT, Element, parse
+
+from component.core.export import Export
+from component.core.writer import Writer
+from storage.open import open_storage
+from storage.rows import Preferences
+
+PIE = "{urn:xmpp:pie:0}"
+MAM = "{urn:xmpp:mam:2}"
+ARCHIVE = "{urn:xmpp:pie:0#mam}archive"
+
+
+@pytest.fixture
+async def exported() -> AsyncIterator[tuple[Element, list[str]]]:
+    """The file of an archive of two messages with preferences, and the ids of the messages."""
+    async with open_storage("sqlite::memory:") as storage:
+        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+        running = asyncio.create_task(writer.run())
+        await storage.records.set_preferences(Preferences(owner=ALICE, default="always"))
+        writer.put([entry(n, xml=message(f"text {n}")) for n in range(2)])
+        parts = [part async for part in Export(storage, writer).portable(ALICE)]
+        ids = [stored.id for stored in (await everything(storage.archive)).messages]
+        yield parse(b"".join(parts).decode()), ids
+        writer.stop()
+        await running
+
+
+def test_the_root_is_server_data(exported: tuple[Element, list[str]]) -> None:
+    """Section 4: "Data is contained in an XML document, whose root element is <server-data/>
+    qualified by the 'urn:xmpp:pie:0' namespace".
+    """
+    assert exported[0].tag == f"{PIE}server-data"
+
+
+def test_a_host_has_a_jid(exported: tuple[Element, list[str]]) -> None:
+    """Section 4.1: "Each <host/> element describes a virtual host, and has a 'jid' attribute
+    that contains its JID."
+    """
+    [host] = exported[0]
+
+    assert (host.tag, host.get("jid")) == (f"{PIE}host", "example.org")
+
+
+def test_a_user_has_a_name(exported: tuple[Element, list[str]]) -> None:
+    """Section 4.2: "The <user/> element MUST have a 'name' attribute, which contains the node
+    part of the user's JID".
+    """
+    [user] = exported[0].findall(f"{PIE}host/{PIE}user")
+
+    assert user.get("name") == "alice"
+
+
+def test_no_password_is_written(exported: tuple[Element, list[str]]) -> None:
+    """Section 4.2 discourages the 'password' attribute; an archive knows no passwords."""
+    [user] = exported[0].findall(f"{PIE}host/{PIE}user")
+
+    assert user.get("password") is None
+
+
+def test_the_archive_is_one_of_results(exported: tuple[Element, list[str]]) -> None:
+    """The archive of a user is an <archive/> of results as XEP-0313 has them, with their ids."""
+    root, ids = exported
+    results = root.findall(f"{PIE}host/{PIE}user/{ARCHIVE}/{MAM}result")
+    path = f"{{urn:xmpp:forward:0}}forwarded/{CLIENT}message/{CLIENT}body"
+
+    assert [result.get("id") for result in results] == ids
+    assert [result.findtext(path) for result in results] == ["text 0", "text 1"]
+    assert all(
+        result.find("{urn:xmpp:forward:0}forwarded/{urn:xmpp:delay}delay") is not None
+        for result in results
+    )
+
+
+def test_it_is_meaningful_without_the_preferences(exported: tuple[Element, list[str]]) -> None:
+    """Section 4: "The exported data SHOULD be meaningful without the extensions."
+
+    They stand beside the archive, not around it.
+    """
+    [user] = exported[0].findall(f"{PIE}host/{PIE}user")
+
+    assert [child.tag for child in user] == [f"{MAM}prefs", ARCHIVE]

@@ -1,0 +1,232 @@
+"""XEP-0441: Message Archive Management Preferences, version 0.2.0, delegated and direct."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from support.roster_queries import asked_roster, give_roster
+from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, NS_MAM, Reply, Wire, found
+
+Ask = Callable[..., Awaitable[Reply]]
+
+ROMEO, ROMEO_ORCHARD = "romeo@montague.lit", "romeo@montague.lit/orchard"
+
+#: The rows of the document's table of defaults, with the peers that its roster has.
+DEFAULTS = ["always", "never", "roster"]
+
+
+@pytest.fixture(params=["delegated", "direct"])
+def ask(request: pytest.FixtureRequest, wire: Wire) -> Ask:
+    """One of the two ways in which preferences are asked for."""
+    return wire.delegated if request.param == "delegated" else wire.direct
+
+
+def prefs(default: str | None = None, **lists: list[str]) -> str:
+    """Return a <prefs/>; a list that is not given is left out."""
+    said = "" if default is None else f" default='{default}'"
+    inner = "".join(
+        f"<{name}>{''.join(f'<jid>{jid}</jid>' for jid in jids)}</{name}>"
+        for name, jids in lists.items()
+    )
+    return f"<prefs xmlns='{NS_MAM}'{said}>{inner}</prefs>"
+
+
+def shown(reply: Reply) -> tuple[str | None, list[str | None], list[str | None]]:
+    """Return the default and both lists of an answer, all of which must be there."""
+    element = found(reply.iq, f"{{{NS_MAM}}}prefs")
+    always, never = (found(element, f"{{{NS_MAM}}}{name}") for name in ("always", "never"))
+    return element.get("default"), [jid.text for jid in always], [jid.text for jid in never]
+
+
+async def test_preferences_are_told(ask: Ask) -> None:
+    """2.1: "The <prefs> element MUST be present and contain the current default archiving
+    policy"."""
+    reply = await ask(prefs(), type="get")
+
+    assert (reply.iq.get("type"), shown(reply)[0]) == ("result", "always")
+
+
+async def test_empty_lists_are_told(ask: Ask) -> None:
+    """2.1: "The <always> and <never> MUST also be present (even if empty)"."""
+    assert shown(await ask(prefs(), type="get"))[1:] == ([], [])
+
+
+async def test_lists_are_of_jids(ask: Ask) -> None:
+    """2.1: "and contain a list of JIDs enclosed in <jid> elements"."""
+    await ask(prefs("never", always=[BOB, ROMEO], never=["a@b.example"]))
+    element = found((await ask(prefs(), type="get")).iq, f"{{{NS_MAM}}}prefs")
+
+    assert {jid.tag for name in element for jid in name} == {f"{{{NS_MAM}}}jid"}
+
+
+async def test_a_change_is_answered_with_what_is_applied(ask: Ask) -> None:
+    """2.1 (paraphrase): the server replies to a set with the applied preferences."""
+    reply = await ask(prefs("never", always=["Romeo@MONTAGUE.lit"], never=[ROMEO_ORCHARD]))
+
+    assert shown(reply) == ("never", [ROMEO], [ROMEO_ORCHARD])
+
+
+async def test_a_change_is_kept(ask: Ask) -> None:
+    """2.1: "To update the preferences, the client can simply send an iq stanza with a type of
+    'set'"."""
+    changed = shown(await ask(prefs("never", always=[ROMEO], never=[BOB])))
+
+    assert shown(await ask(prefs(), type="get")) == changed == ("never", [ROMEO], [BOB])
+
+
+@pytest.mark.parametrize("default", DEFAULTS)
+async def test_a_default_is_one_of_three(ask: Ask, default: str) -> None:
+    """2.1.1: "The 'default' attribute of the 'prefs' element MUST be one of the following
+    values"."""
+    assert shown(await ask(prefs(default)))[0] == default
+
+
+@pytest.mark.parametrize("default", [None, "", "sometimes", "ALWAYS"])
+async def test_another_default_is_refused(ask: Ask, default: str | None) -> None:
+    """2.1.1: as above; one that is left out is none of the three either."""
+    assert (await ask(prefs(default))).refusal == "bad-request"
+
+
+async def test_a_missing_list_of_always_is_empty(ask: Ask) -> None:
+    """2.1.2: "If missing from the preferences, <always/> SHOULD be assumed by the server to be an
+    empty list"."""
+    await ask(prefs("always", always=[ROMEO], never=[BOB]))
+
+    assert shown(await ask(prefs("always", never=[BOB]))) == ("always", [], [BOB])
+
+
+async def test_a_missing_list_of_never_is_empty(ask: Ask) -> None:
+    """2.1.3: "If missing from the preferences, <never/> SHOULD be assumed by the server to be an
+    empty list"."""
+    await ask(prefs("always", always=[ROMEO], never=[BOB]))
+
+    assert shown(await ask(prefs("always", always=[ROMEO]))) == ("always", [ROMEO], [])
+
+
+async def test_preferences_of_others_are_forbidden(wire: Wire) -> None:
+    """2.1: "'forbidden' (the user is not authorized to change their preferences)"."""
+    read = await wire.delegated(prefs(), asker=BOB_PHONE, owner=ALICE, type="get")
+    changed = await wire.delegated(prefs("never"), asker=BOB_PHONE, owner=ALICE)
+
+    assert (read.refusal, changed.refusal) == ("forbidden", "forbidden")
+    assert shown(await wire.delegated(prefs(), type="get"))[0] == "always"
+
+
+async def test_a_roster_that_cannot_be_read_is_not_implemented(ask: Ask, wire: Wire) -> None:
+    """2.1: "the standard 'feature-not-implemented' (the server does not support configuration of
+    preferences)"."""
+    wire.grant(roster="none")
+    assert (await ask(prefs("roster"))).refusal == "feature-not-implemented"
+    assert shown(await ask(prefs(), type="get"))[0] == "always"
+
+
+@pytest.mark.parametrize("name", ["always", "never"])
+async def test_what_is_no_jid_is_refused(ask: Ask, name: str) -> None:
+    """2.1.2, 2.1.3: "a list of <jid/> elements, each containing a single JID"."""
+    assert (await ask(prefs("always", **{name: [BOB, "@"]}))).refusal == "bad-request"
+
+
+# What is archived of it: each row in both directions, where both sides see the peer alike.
+
+MATRIX = [
+    # default, roster has the peer, always, never, archived
+    ("always", False, [], [], True),
+    ("always", False, [], [BOB], False),
+    ("always", False, [], [ROMEO], True),
+    ("always", False, [BOB], [], True),
+    ("never", False, [], [], False),
+    ("never", True, [], [], False),
+    ("never", False, [BOB], [], True),
+    ("never", False, [ROMEO], [], False),
+    ("never", False, [BOB], [BOB], False),
+    ("roster", True, [], [], True),
+    ("roster", False, [], [], False),
+    ("roster", False, [BOB], [], True),
+    ("roster", True, [], [BOB], False),
+    # resources are compared where they are listed
+    ("always", False, [], [BOB_PHONE], False),
+    ("always", False, [], [f"{BOB}/laptop"], True),
+    ("never", False, [BOB_PHONE], [], True),
+    ("never", False, [f"{BOB}/laptop"], [], False),
+    ("never", False, [BOB], [f"{BOB}/laptop"], True),
+]
+
+
+@pytest.mark.parametrize(("sender", "to"), [(ALICE_PHONE, BOB_PHONE), (BOB_PHONE, ALICE)])
+@pytest.mark.parametrize(("default", "is_contact", "always", "never", "is_archived"), MATRIX)
+async def test_what_is_archived(
+    wire: Wire,
+    default: str,
+    is_contact: bool,
+    always: list[str],
+    never: list[str],
+    is_archived: bool,
+    sender: str,
+    to: str,
+) -> None:
+    """2.1.1 'always' - "all messages are archived by default", 'never' - "messages are never
+    archived by default", 'roster' - "messages are archived only if the contact's bare JID is in
+    the user's roster".
+    2.1.2: "The server SHOULD archive any messages to/from this JID".
+    2.1.3: "The server SHOULD NOT archive any messages to/from this JID".
+    2.3.1: "If the listed JID contains a resource, compare against the target JID as-is"; "If the
+    listed JID has no resource (it is a bare JID) then first strip any resource from the target
+    JID prior to comparison".
+    2.3.2: "For outgoing messages, the server MUST use the value of the 'to' attribute".
+    2.3.3: "For incoming messages, the server MUST use the value of the 'from' attribute".
+    """
+    await wire.delegated(prefs(default, always=always, never=never))
+    wire.say("hello", sender=sender, to=to)
+    if default == "roster" and not always and not never:
+        give_roster(wire, await asked_roster(wire), *([BOB] if is_contact else [ROMEO]))
+
+    assert (await wire.history()).bodies == (["hello"] if is_archived else [])
+
+
+async def test_a_message_to_a_bare_address_is_not_to_a_listed_resource(wire: Wire) -> None:
+    """2.3.2: "the server MUST use the value of the 'to' attribute as the target JID"."""
+    await wire.delegated(prefs("always", never=[BOB_PHONE]))
+    wire.say("to all", to=BOB)
+    wire.say("to one", to=BOB_PHONE)
+
+    assert (await wire.history()).bodies == ["to all"]
+
+
+async def test_the_roster_is_compared_without_resource(wire: Wire) -> None:
+    """2.3.1: "the comparison MUST use the bare target JID (that is, stripped of any resource)"."""
+    await wire.delegated(prefs("roster"))
+    wire.say("hello", to=f"{BOB}/somewhere else")
+    give_roster(wire, await asked_roster(wire), BOB)
+
+    assert (await wire.history()).bodies == ["hello"]
+
+
+async def test_the_preferences_of_one_side_are_not_those_of_the_other(wire: Wire) -> None:
+    """2.1.3 (paraphrase): it is the user's own store that a list speaks of."""
+    await wire.delegated(prefs("never"))
+    wire.say("hello")
+
+    sides = (await wire.history()).bodies, (await wire.history(BOB_PHONE)).bodies
+    assert sides == ([], ["hello"])
+
+
+async def test_what_was_archived_before_stays(wire: Wire) -> None:
+    """2.1.1: the default says "whether it is archived", nothing of what is in the archive."""
+    wire.say("before")
+    await wire.delegated(prefs("never"))
+    wire.say("after")
+
+    assert (await wire.history()).bodies == ["before"]
+
+
+async def test_more_can_be_configured_by_a_command(wire: Wire) -> None:
+    """2.2: "such a configuration command SHOULD be presented on the well-defined command node of
+    "urn:xmpp:mam#configure""."""
+    reply = await wire.direct(
+        "<query xmlns='http://jabber.org/protocol/disco#items'"
+        " node='http://jabber.org/protocol/commands'/>",
+        type="get",
+    )
+
+    assert [item.get("node") for item in reply.iq[0]] == ["urn:xmpp:mam#configure"]

@@ -1,0 +1,32 @@
+"""An ejabberd whose rooms have archives of their own, and a room in it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from support.room import Room, open_room
+from support.server import Server
+
+
+@pytest.fixture(scope="package")
+def room_server(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+    """ejabberd and Muniment, which archives the rooms of the first virtual host."""
+    options = {"archive": {"room_services": ["conference.one.test"]}}
+    with Server.running(tmp_path_factory.mktemp("rooms"), options) as running:
+        yield running
+
+
+@pytest.fixture
+async def room(room_server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Room]:
+    """A room with alice, its owner, and bob in it; parametrized with its configuration."""
+    configuration = getattr(request, "param", {})
+    alice, bob = room_server.accounts("alice", "bob")
+    address = f"room-{secrets.token_hex(3)}@conference.{alice.host}"
+    async with (
+        room_server.client(alice) as hers,
+        room_server.client(bob) as his,
+        open_room(room_server, address, hers, his, configuration) as opened,
+    ):
+        yield opened

@@ -1,0 +1,126 @@
+"""ejabberd's own tests of its archive, test/mam_tests.erl, with the archive of a component.
+
+Theirs are run by a master and a slave, each of which reads its own archive. fake_by is in
+tests/conformance/peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from itertools import product
+
+import pytest
+from support import mam
+from support.asking import (
+    GET_FEATURES,
+    GET_FORM,
+    GET_PREFERENCES,
+    Preferences,
+    features_in,
+    fields_in,
+    preferences_in,
+    set_preferences,
+)
+from support.mam import Page
+from support.raw import Client
+from support.server import Server
+
+NS_MAM = "urn:xmpp:mam:2"
+
+NUMBERS = [str(number) for number in range(1, 6)]
+
+PREFERENCES = [
+    Preferences(default=default, always=frozenset(always), never=frozenset(never))
+    for default, always, never in product(
+        ("always", "never", "roster"), ((), ("foo@bar.baz",)), ((), ("baz@bar.foo",))
+    )
+]
+
+
+@pytest.fixture
+async def alone(server: Server) -> AsyncIterator[Client]:
+    """A user who needs nobody else."""
+    async with server.client(server.account("single")) as client:
+        yield client
+
+
+@pytest.fixture(params=["master", "slave"])
+async def reader(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    """One of two users, the first of whom has sent the second 1 to 5; `peer` of it is the other's
+    full JID."""
+    master, slave = server.accounts("master", "slave")
+    async with server.client(master) as sender, server.client(slave) as recipient:
+        for client in (sender, recipient):
+            await client.be_available()
+            await client.ask("set", set_preferences("always"))
+        for number in NUMBERS:
+            sender.say(recipient.jid, number, type="normal")
+        await recipient.wait_for_bodies(NUMBERS)
+        yield sender if request.param == "master" else recipient
+
+
+def check(page: Page, numbers: list[str], *, complete: bool = True) -> None:
+    """Fail unless a page holds these numbers of five."""
+    assert page.bodies == numbers
+    assert (page.complete, page.count) == (complete, 5)
+    assert len({(message.sender, message.to) for message in page.results}) <= 1
+
+
+async def test_feature_enabled(server: Server, alone: Client) -> None:
+    of_user = features_in(await alone.ask("get", GET_FEATURES, to=alone.account.jid))
+    of_component = features_in(await alone.ask("get", GET_FEATURES, to=server.ejabberd.component))
+
+    assert NS_MAM in of_user & of_component
+
+
+async def test_get_set_prefs(alone: Client) -> None:
+    for wanted in PREFERENCES:
+        asked = set_preferences(wanted.default, wanted.always, wanted.never)
+        assert preferences_in(await alone.ask("set", asked)) == wanted
+        assert preferences_in(await alone.ask("get", GET_PREFERENCES)) == wanted
+
+
+async def test_get_form(alone: Client) -> None:
+    fields = fields_in(await alone.ask("get", GET_FORM))
+
+    assert fields["FORM_TYPE"].findtext("{jabber:x:data}value") == NS_MAM
+    assert {"with", "start", "end"} <= fields.keys()
+
+
+async def test_query_all(reader: Client) -> None:
+    check(await mam.query(reader), NUMBERS)
+
+
+@pytest.mark.parametrize("is_bare", [False, True], ids=["full", "bare"])
+async def test_query_with(reader: Client, is_bare: bool) -> None:
+    [first, *_] = (await mam.query(reader)).results
+    peer = first.to if first.sender == reader.jid else first.sender
+    assert peer is not None
+    asked = peer.partition("/")[0] if is_bare else peer
+
+    check(await mam.query(reader, fields={"with": asked}), NUMBERS)
+
+
+@pytest.mark.parametrize("max", range(7))
+async def test_query_rsm_max(reader: Client, max: int) -> None:
+    check(await mam.query(reader, max=max), NUMBERS[:max], complete=max >= 5)
+
+
+async def test_query_rsm_after(reader: Client) -> None:
+    """Each page begins behind the first message of the one before."""
+    edge = None
+    for start in range(6):
+        page = await mam.query(reader, after=edge)
+        check(page, NUMBERS[start:])
+        edge = page.first
+
+
+async def test_query_rsm_before(reader: Client) -> None:
+    """Each page ends before the last message of the one before."""
+    edge: str | None = ""
+    for end in range(5, -1, -1):
+        page = await mam.query(reader, before=edge)
+        check(page, NUMBERS[:end])
+        edge = page.last
+
+    check(await mam.query(reader, before="", max=1), NUMBERS[-1:], complete=False)

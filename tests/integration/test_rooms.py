@@ -1,0 +1,165 @@
+"""Rooms on a real ejabberd: what is archived of them, for whom, and who may read it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from support import mam
+from support.raw import Client
+from support.server import Server
+from support.stanzas import CLIENT, Refused
+
+SERVICE = "conference.one.test"
+RETRACT = "urn:xmpp:message-retract:1"
+MEMBERS_ONLY = (
+    "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>"
+    "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"
+    "<field var='muc#roomconfig_membersonly'><value>1</value></field></x></query>"
+)
+
+
+@pytest.fixture(scope="module")
+def rooms_server(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+    """A pair where rooms have archives of their own."""
+    options = {"archive": {"room_services": [SERVICE]}}
+    with Server.running(tmp_path_factory.mktemp("rooms"), options) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class People:
+    """Alice, who has made a room, Bob in it too, and Carol outside."""
+
+    alice: Client
+    bob: Client
+    carol: Client
+    room: str
+    archive: str  #: where the archive of the room has its address
+
+
+@pytest.fixture
+async def people(rooms_server: Server) -> AsyncIterator[People]:
+    accounts = rooms_server.accounts("alice", "bob", "carol")
+    room = f"room-{uuid4().hex[:8]}@{SERVICE}"
+    archive = f"{room.replace('@', chr(92) + '40')}@{rooms_server.ejabberd.component}"
+    alice, bob, carol = (rooms_server.client(account) for account in accounts)
+    async with alice, bob, carol:
+        for client in (alice, bob, carol):
+            await client.be_available()
+        await alice.join(room, "ally")
+        await bob.join(room, "bobby")
+        yield People(alice, bob, carol, room, archive)
+
+
+async def said(people: People, author: Client, body: str, **parts: str) -> str:
+    """Say something in the room, and wait until both in it have heard it."""
+    id = author.say(people.room, body, type="groupchat", **parts)
+    for client in (people.alice, people.bob):
+        await client.wait_for_body(body)
+    return id
+
+
+async def test_what_is_said_in_a_room_is_archived_once_for_each_member_and_once_for_the_room(
+    people: People,
+) -> None:
+    await said(people, people.alice, "welcome")
+    await said(people, people.bob, "thanks")
+
+    for client in (people.alice, people.bob):
+        assert await mam.bodies(client) == ["welcome", "thanks"]
+    found = await mam.everything(people.bob, to=people.archive)
+    assert [(one.body, one.sender, one.to) for one in found] == [
+        ("welcome", f"{people.room}/ally", None),
+        ("thanks", f"{people.room}/bobby", None),
+    ]
+
+
+async def test_what_one_occupant_said_can_be_asked_for(people: People) -> None:
+    await said(people, people.alice, "welcome")
+    await said(people, people.bob, "thanks")
+    page = await mam.query(people.bob, to=people.archive, fields={"with": f"{people.room}/ally"})
+
+    assert page.bodies == ["welcome"]
+
+
+async def test_who_comes_later_changes_nothing_in_the_archive(people: People) -> None:
+    people.alice.send(
+        f"<message to='{people.room}' type='groupchat' id='{uuid4().hex}'>"
+        "<subject>news</subject></message>"
+    )
+    await people.bob.wait_for(lambda stanza: stanza.findtext(f"{CLIENT}subject") == "news")
+    await said(people, people.alice, "welcome")
+    await people.carol.join(people.room, "carol")
+
+    found = await mam.everything(people.carol, to=people.archive)
+
+    subjects = [one.message.findtext(f"{CLIENT}subject") for one in found]
+    assert list(zip(subjects, [one.body for one in found], strict=True)) == [
+        ("news", None),
+        (None, "welcome"),
+    ]
+
+
+async def test_anybody_of_the_hosts_reads_an_open_room(people: People) -> None:
+    await said(people, people.alice, "welcome")
+
+    assert await mam.bodies(people.carol, to=people.archive) == ["welcome"]
+
+
+async def test_a_room_for_members_refuses_a_stranger(people: People) -> None:
+    await people.alice.ask("set", MEMBERS_ONLY, to=people.room)
+    await said_to_members(people)
+
+    assert await mam.bodies(people.alice, to=people.archive) == ["welcome"]
+    for stranger in (people.carol, people.bob):
+        with pytest.raises(Refused, match="forbidden"):
+            await mam.query(stranger, to=people.archive)
+
+
+async def said_to_members(people: People) -> None:
+    """Say something once everybody else is out."""
+    people.alice.say(people.room, "welcome", type="groupchat")
+    await people.alice.wait_for_body("welcome")
+
+
+async def test_who_was_banned_is_refused(people: People) -> None:
+    await said(people, people.alice, "welcome")
+    bob = people.bob.account.jid
+    await people.alice.ask(
+        "set",
+        "<query xmlns='http://jabber.org/protocol/muc#admin'>"
+        f"<item affiliation='outcast' jid='{bob}'/></query>",
+        to=people.room,
+    )
+    await people.bob.wait_for(lambda stanza: stanza.get("type") == "unavailable")
+
+    with pytest.raises(Refused, match="forbidden"):
+        await mam.query(people.bob, to=people.archive)
+    assert await mam.bodies(people.bob) == ["welcome"]
+
+
+async def test_a_room_that_is_not_there_is_read_by_nobody(people: People) -> None:
+    nowhere = people.archive.replace("room-", "no-room-")
+
+    with pytest.raises(Refused, match="forbidden"):
+        await mam.query(people.alice, to=nowhere)
+
+
+async def test_a_retraction_leaves_a_tombstone_in_both_archives(people: People) -> None:
+    id = people.alice.say(people.bob.account.jid, "regret")
+    await people.bob.wait_for_body("regret")
+    people.alice.send(
+        f"<message to='{people.bob.account.jid}' type='chat' id='r1'>"
+        f"<retract xmlns='{RETRACT}' id='{id}'/><store xmlns='urn:xmpp:hints'/></message>"
+    )
+    await people.bob.wait_for(lambda stanza: stanza.get("id") == "r1")
+
+    for client in (people.alice, people.bob):
+        original, retraction = await mam.everything(client)
+        retracted = original.message.find(f"{{{RETRACT}}}retracted")
+        assert retracted is not None
+        assert (original.body, original.message_id, retracted.get("id")) == (None, id, "r1")
+        assert retraction.message_id == "r1"

@@ -1,0 +1,287 @@
+"""Whatever is in an archive, filters, counts, places and conversations are what a list gives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from support.builders import entry, origin
+
+from storage.interface import Archive
+from storage.rows import (
+    Direction,
+    Entry,
+    Filter,
+    Kind,
+    Phrase,
+    Removal,
+    Retraction,
+    Stored,
+    Work,
+)
+
+NAMES = range(12)
+PEERS = ["a@x", "a@y", "b@x"]
+WORDS = ["rain", "rainy", "ü", "你"]
+MARKS = [1, -1, 2**63 - 1]
+LEFT = "left"
+OWNERS = (f"owner{n}@properties.example" for n in count())
+SPOKEN = (Kind.MESSAGE, Kind.TOMBSTONE)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Entry:
+    name = draw(st.sampled_from(NAMES))
+    return entry(
+        name,
+        at=draw(st.integers(0, 5)),
+        peer=draw(st.sampled_from(PEERS)),
+        resource=draw(st.sampled_from(["", "r"])),
+        type=draw(st.sampled_from(["chat", "groupchat"])),
+        direction=draw(st.sampled_from(Direction)),
+        kind=draw(st.sampled_from(Kind)),
+        text=" ".join(draw(st.lists(st.sampled_from(WORDS), max_size=4))),
+        names=tuple(draw(st.lists(st.sampled_from(MARKS), max_size=2, unique=True))),
+        about=draw(st.none() | st.sampled_from(MARKS)),
+        is_seen=draw(st.booleans()),
+        origin=origin(name),
+        xml=draw(st.sampled_from(["x", "ü", "long"])) + str(name),
+    )
+
+
+REMOVALS = st.sampled_from(NAMES).map(lambda n: Removal(owner="", origin=origin(n)))
+RETRACTIONS = st.sampled_from(MARKS).map(
+    lambda mark: Retraction(owner="", mark=mark, tombstone=lambda _: LEFT)
+)
+BATCHES = st.lists(st.lists(rows() | rows() | REMOVALS | RETRACTIONS, max_size=8), max_size=5)
+
+PHRASES = st.builds(
+    Phrase,
+    words=st.lists(st.sampled_from([*WORDS, "ra"]), min_size=1, max_size=2).map(tuple),
+    is_prefix=st.booleans(),
+)
+
+#: Every part is mostly absent, so that what is tallied comes often.
+FILTERS = st.builds(
+    Filter,
+    peer=st.none() | st.none() | st.sampled_from(PEERS),
+    resource=st.none() | st.none() | st.none() | st.sampled_from(["", "r"]),
+    since=st.none() | st.none() | st.integers(0, 5),
+    until=st.none() | st.none() | st.integers(0, 5),
+    groupchat=st.sampled_from([None, None, True, False]),
+    kinds=st.none() | st.none() | st.none() | st.frozensets(st.sampled_from(Kind)),
+    phrases=st.none() | st.none() | st.lists(PHRASES, max_size=2).map(tuple),
+)
+
+
+@dataclass
+class Model:
+    """What an archive holds, in a list."""
+
+    held: dict[bytes, Entry]
+    seen: dict[str, bytes | None]
+
+    @classmethod
+    def of(cls, batches: Sequence[Sequence[Work]]) -> Model:
+        model = cls({}, {})
+        for work in (work for batch in batches for work in batch):
+            if isinstance(work, Entry):
+                model.held.setdefault(work.origin, work)
+            elif isinstance(work, Removal):
+                model.held.pop(work.origin, None)
+            else:
+                model.retract(work)
+        return model
+
+    def retract(self, retraction: Retraction) -> None:
+        for key, row in self.held.items():
+            is_meant = retraction.mark in row.names and retraction.mark != row.about
+            if is_meant and row.kind not in (Kind.TOMBSTONE, Kind.GONE):
+                self.held[key] = replace(
+                    row, kind=Kind.TOMBSTONE, xml=LEFT, text="", names=(), about=None
+                )
+
+    def rows(self) -> list[Entry]:
+        return list(self.held.values())
+
+
+def is_in(phrase: Phrase, text: str) -> bool:
+    words, size = text.split(), len(phrase.words)
+    for start in range(len(words) - size + 1):
+        *first, last = words[start : start + size]
+        is_last = (
+            last.startswith(phrase.words[-1]) if phrase.is_prefix else last == phrase.words[-1]
+        )
+        if is_last and tuple(first) == phrase.words[:-1]:
+            return True
+    return False
+
+
+def matches(row: Entry, wanted: Filter) -> bool:
+    """Whether a row is wanted, ids aside."""
+    return (
+        wanted.peer in (None, row.peer)
+        and wanted.resource in (None, row.resource)
+        and (wanted.since is None or row.at >= wanted.since)
+        and (wanted.until is None or row.at <= wanted.until)
+        and wanted.groupchat in (None, row.type == "groupchat")
+        and (wanted.kinds is None or row.kind in wanted.kinds)
+        and all(is_in(phrase, row.text) for phrase in wanted.phrases or ())
+    )
+
+
+async def fill(archive: Archive, batches: Sequence[Sequence[Work]]) -> str:
+    owner = next(OWNERS)
+    for batch in batches:
+        await archive.append([replace(work, owner=owner) for work in batch])
+    return owner
+
+
+async def everything(archive: Archive, owner: str) -> tuple[Stored, ...]:
+    return (await archive.page(owner, Filter(), limit=100)).messages
+
+
+def told(found: Sequence[Entry | Stored]) -> list[tuple[object, ...]]:
+    return [(row.xml, row.at, row.peer, row.kind, row.type) for row in found]
+
+
+@given(batches=BATCHES)
+def test_an_archive_holds_what_a_list_would(
+    runner: asyncio.Runner, archive: Archive, batches: list[list[Work]]
+) -> None:
+    async def check() -> None:
+        owner = await fill(archive, batches)
+
+        rows = Model.of(batches).rows()
+        found = await everything(archive, owner)
+        assert told(found) == told(rows)
+        assert await archive.bounds(owner) == ((found[0], found[-1]) if found else None)
+
+    runner.run(check())
+
+
+@given(
+    batches=BATCHES,
+    wanted=FILTERS,
+    bounds=st.tuples(st.none() | st.integers(0, 9), st.none() | st.integers(0, 9)),
+    chosen=st.none() | st.none() | st.sets(st.integers(0, 9), max_size=6),
+    limit=st.integers(0, 5),
+    index=st.none() | st.integers(0, 12),
+    backwards=st.booleans(),
+)
+def test_a_counted_page_is_a_slice_and_knows_which(
+    runner: asyncio.Runner,
+    archive: Archive,
+    batches: list[list[Work]],
+    wanted: Filter,
+    bounds: tuple[int | None, int | None],
+    chosen: set[int] | None,
+    limit: int,
+    index: int | None,
+    backwards: bool,
+) -> None:
+    async def check() -> None:
+        rows = Model.of(batches).rows()
+        assume(rows)
+        owner = await fill(archive, batches)
+        ids = [stored.id for stored in await everything(archive, owner)]
+        first, last = (None if n is None else n % len(rows) for n in bounds)
+        among = None if chosen is None else {n % len(rows) for n in chosen}
+        asked = replace(
+            wanted,
+            after=None if first is None else ids[first],
+            before=None if last is None else ids[last],
+            ids=None if among is None else tuple(ids[n] for n in among),
+        )
+
+        page = await archive.page(
+            owner,
+            asked,
+            limit=limit,
+            index=index,
+            backwards=backwards and index is None,
+            counted=True,
+        )
+
+        matching = [
+            row
+            for n, row in enumerate(rows)
+            if matches(row, wanted)
+            and (first is None or n > first)
+            and (last is None or n < last)
+            and (among is None or n in among)
+        ]
+        start = max(len(matching) - limit, 0) if backwards and index is None else index or 0
+        cut = matching[start : start + limit]
+        assert told(page.messages) == told(cut)
+        assert page.complete is (
+            start == 0 if backwards and index is None else start + limit >= len(matching)
+        )
+        assert page.index == (index if index is not None else start if cut else None)
+        assert page.count == await archive.count(owner, asked) == len(matching)
+
+    runner.run(check())
+
+
+@given(batches=BATCHES, marks=st.lists(st.sampled_from([*MARKS, 5]), max_size=4))
+def test_what_refers_to_marks_is_found(
+    runner: asyncio.Runner, archive: Archive, batches: list[list[Work]], marks: list[int]
+) -> None:
+    async def check() -> None:
+        owner = await fill(archive, batches)
+
+        found = await archive.about(owner, marks)
+
+        assert told(found) == told([r for r in Model.of(batches).rows() if r.about in marks])
+
+    runner.run(check())
+
+
+@given(batches=BATCHES, limit=st.integers(1, 3), since=st.none() | st.integers(0, 9))
+def test_conversations_are_what_the_rows_say(
+    runner: asyncio.Runner,
+    archive: Archive,
+    batches: list[list[Work]],
+    limit: int,
+    since: int | None,
+) -> None:
+    async def check() -> None:
+        batches_kept = [[w for w in batch if isinstance(w, Entry)] for batch in batches]
+        rows = Model.of(batches_kept).rows()
+        assume(rows)
+        owner = await fill(archive, batches_kept)
+        stored = await everything(archive, owner)
+        place = None if since is None else since % len(rows)
+        cursor = None if place is None else stored[place].id
+
+        found = list(await archive.conversations(owner, limit=limit, since=cursor))
+        while page := await archive.conversations(
+            owner, limit=limit, since=cursor, before=found[-1].newest
+        ):
+            found += page
+
+        expected = []
+        for peer in PEERS:
+            mine = [n for n, row in enumerate(rows) if row.peer == peer]
+            if not mine:
+                continue
+            seen = max([n for n in mine if rows[n].is_seen], default=-1)
+            behind = seen if place is None else place
+            unread = sum(
+                n > behind
+                and rows[n].direction is Direction.RECEIVED
+                and rows[n].kind is Kind.MESSAGE
+                for n in mine
+            )
+            spoken = [n for n in mine if rows[n].kind in SPOKEN] or mine
+            expected.append((mine[-1], peer, len(mine), stored[spoken[-1]], unread))
+        expected.sort(reverse=True)
+        assert [(stored[n].id, *rest) for n, *rest in expected] == [
+            (one.newest, one.peer, one.kept, one.last, one.unread) for one in found
+        ]
+
+    runner.run(check())

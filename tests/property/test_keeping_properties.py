@@ -1,0 +1,143 @@
+"""Whatever comes into an archive and goes from it, in whatever order, its books are right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.builders import entry, everything, origin
+from support.recount import kept_books, recounted_books
+
+from storage.open import SqlStorage, open_storage
+from storage.rows import Entry, Limits, Removal, Retraction
+
+NAMES = st.integers(0, 15)
+PEERS = st.sampled_from(["a@x", "b@x", "room@c"])
+OWNERS = (f"owner{n}@example.org" for n in count())
+
+Step = Callable[[SqlStorage, str], Awaitable[object]]
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> Step:
+    rows = draw(st.lists(st.tuples(NAMES, PEERS, st.booleans(), st.text(max_size=9)), max_size=9))
+
+    def named(owner: str) -> list[Entry]:
+        return [
+            entry(
+                name,
+                owner=owner,
+                at=name,
+                peer=peer,
+                type="groupchat" if is_groupchat else "chat",
+                xml=xml,
+                text="said",
+                names=(name % 5,),
+            )
+            for name, peer, is_groupchat, xml in rows
+        ]
+
+    return lambda storage, owner: storage.archive.append(named(owner))
+
+
+BOUNDS = st.none() | st.integers(0, 15)
+LIMITS = st.builds(Limits, since=BOUNDS, messages=BOUNDS, bytes=BOUNDS)
+STEPS = st.integers(1, 6)
+
+
+@st.composite
+def departures(draw: st.DrawFn) -> Step:
+    name, peer, limits, limit = draw(NAMES), draw(PEERS), draw(LIMITS), draw(STEPS)
+    ways: list[Step] = [
+        lambda s, o: s.archive.append([Removal(owner=o, origin=origin(name))]),
+        lambda s, o: s.archive.append(
+            [Retraction(owner=o, mark=name % 5, tombstone=lambda _: "é" if name % 2 else None)]
+        ),
+        lambda s, o: s.keeping.shed(o, limits, limit=limit),
+        lambda s, o: s.keeping.cut(o, peer, limits, limit=limit),
+        lambda s, o: cut_some(s, o, name),
+    ]
+    return draw(st.sampled_from(ways))
+
+
+async def cut_some(storage: SqlStorage, owner: str, place: int) -> None:
+    for message in (await everything(storage.archive, owner)).messages[place : place + 1]:
+        await storage.keeping.cut_one(owner, message.id)
+
+
+@pytest.fixture(scope="module")
+def storage(runner: asyncio.Runner) -> Iterator[SqlStorage]:
+    """One store for the examples; each of them has an owner of its own."""
+    stack = AsyncExitStack()
+    yield runner.run(stack.enter_async_context(open_storage("sqlite::memory:")))
+    runner.run(stack.aclose())
+
+
+@settings(max_examples=200)
+@given(steps=st.lists(arrivals() | departures(), max_size=12), limit=STEPS)
+def test_every_book_equals_a_recount(
+    runner: asyncio.Runner, storage: SqlStorage, steps: list[Step], limit: int
+) -> None:
+    owner = next(OWNERS)
+
+    async def run() -> None:
+        for step in steps:
+            await step(storage, owner)
+            assert await kept_books(storage._database) == await recounted_books(storage._database)
+        while not (await storage.keeping.erase(owner, limit=limit)).done:
+            assert await kept_books(storage._database) == await recounted_books(storage._database)
+        assert await kept_books(storage._database) == await recounted_books(storage._database)
+
+    runner.run(run())
+
+
+@given(
+    octets=st.lists(st.integers(0, 9), max_size=12),
+    limits=LIMITS,
+    limit=STEPS,
+    is_cut=st.booleans(),
+)
+def test_as_much_goes_as_a_list_in_python_says(
+    runner: asyncio.Runner,
+    storage: SqlStorage,
+    octets: list[int],
+    limits: Limits,
+    limit: int,
+    is_cut: bool,
+) -> None:
+    """Times rise with arrival here, so that both ways take the same messages."""
+    owner = next(OWNERS)
+    rows = [
+        entry(n, owner=owner, at=n, peer="a@x", xml="x" * size) for n, size in enumerate(octets)
+    ]
+
+    async def run() -> None:
+        await storage.archive.append(rows)
+        while not (
+            await storage.keeping.cut(owner, "a@x", limits, limit=limit)
+            if is_cut
+            else await storage.keeping.shed(owner, limits, limit=limit)
+        ).done:
+            pass
+        left = [m for m in (await everything(storage.archive, owner)).messages if m.kind != "gone"]
+        assert [m.at for m in left] == [row.at for row in rows[len(rows) - len(left) :]]
+        assert len(left) == expected(octets, limits)
+
+    runner.run(run())
+
+
+def expected(octets: list[int], limits: Limits) -> int:
+    """Return how many of the newest may stay."""
+    kept = list(enumerate(octets))
+    while kept and (
+        (limits.since is not None and kept[0][0] < limits.since)
+        or (limits.messages is not None and len(kept) > limits.messages)
+        or (limits.bytes is not None and sum(size for _, size in kept) > limits.bytes)
+    ):
+        kept.pop(0)
+    return len(kept)

@@ -1,0 +1,75 @@
+"""A client of Server-Sent Events that is as strict as a browser, and tells all it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import ClientResponse, ClientSession
+
+SECONDS = 15.0
+
+
+class Events:
+    """One stream."""
+
+    def __init__(self, answer: ClientResponse) -> None:
+        self.answer = answer
+        self.last_id = ""  #: what a browser would come again with
+        self.retry: int | None = None
+        self.comments = 0
+
+    async def next(self) -> dict[str, Any]:
+        """Return the data of the next event. Raises EOFError when the stream has ended."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                data = await self.block()
+                if data:
+                    return json.loads(data)  # type: ignore[no-any-return]
+
+    async def take(self, count: int) -> list[str]:
+        """Return what the messages of the next events say."""
+        return [(await self.next())["body"] for _ in range(count)]
+
+    async def block(self) -> str:
+        """Return the data of the next block, "" where there is none. Raises EOFError."""
+        data: list[str] = []
+        while line := (await self._line()):
+            name, _, value = line.partition(":")
+            match name:
+                case "":
+                    self.comments += 1
+                case "id":
+                    self.last_id = value.strip()
+                case "retry":
+                    self.retry = int(value)
+                case "event":
+                    assert value.strip() == "message"
+                case "data":
+                    data.append(value.strip())
+                case _:
+                    raise AssertionError(line)
+        return "\n".join(data)
+
+    async def _line(self) -> str:
+        line = await self.answer.content.readline()
+        if not line:
+            raise EOFError
+        return line.decode().rstrip("\n")
+
+
+@asynccontextmanager
+async def stream(
+    http: ClientSession, url: str, *, last_id: str = "", query: Mapping[str, str] | None = None
+) -> AsyncIterator[Events]:
+    """Follow an archive while the context is open; it has begun at its start."""
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    async with http.get(url, params=query, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        assert answer.content_type == "text/event-stream"
+        events = Events(answer)
+        assert await events.block() == ""
+        yield events

@@ -1,0 +1,57 @@
+"""What takes copies of stanzas, over a real store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from component.core.ingest import Ingest
+from component.core.policy import Policy
+from component.core.writer import Writer
+from storage.interface import Archive
+from storage.open import open_storage
+from storage.rows import Stored
+from support.builders import HOST, NOON, OTHER_HOST, everything, stanza
+
+
+class Intake:
+    """A store with its writer and what takes the copies; forgetful when it is restarted."""
+
+    def __init__(self, archive: Archive, writer: Writer, room_services: Collection[str]) -> None:
+        self._archive = archive
+        self._writer = writer
+        self._room_services = room_services
+        self.policy = Policy()
+        self.restart()
+
+    def restart(self) -> None:
+        """Lose what is remembered of the last copies."""
+        self._ingest = Ingest(
+            self._writer, self.policy, [HOST, OTHER_HOST], room_services=self._room_services
+        )
+
+    def take(self, *texts: str, at: int = NOON) -> None:
+        """Take copies."""
+        for text in texts:
+            self._ingest.take(stanza(text), at)
+
+    async def rows(self, owner: str) -> tuple[Stored, ...]:
+        """Return an archive."""
+        await self._writer.settled()
+        return (await everything(self._archive, owner)).messages
+
+    async def xml(self, owner: str) -> list[str]:
+        """Return the stanzas of an archive."""
+        return [row.xml for row in await self.rows(owner)]
+
+
+@asynccontextmanager
+async def open_intake(room_services: Collection[str] = ()) -> AsyncIterator[Intake]:
+    """Open one over a store in memory."""
+    async with open_storage("sqlite::memory:") as storage:
+        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+        task = asyncio.create_task(writer.run())
+        yield Intake(storage.archive, writer, room_services)
+        writer.stop()
+        await task

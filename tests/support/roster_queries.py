@@ -1,0 +1,36 @@
+"""Rosters as they cross the stream: asked for by the component, answered and pushed by a test."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+from support.wire import COMPONENT, HOST, NS_COMPONENT, Wire, copy_of
+
+NS_ROSTER = "jabber:iq:roster"
+
+
+async def asked_roster(wire: Wire) -> Element:
+    """Return what the component asks next, which must be for a roster."""
+    iq = await wire.next_sent()
+    assert iq.find(f"{{{NS_ROSTER}}}query") is not None, iq.attrib
+    assert (iq.tag, iq.get("type")) == (f"{{{NS_COMPONENT}}}iq", "get")
+    return iq
+
+
+def give_roster(wire: Wire, asked: Element, *contacts: str) -> None:
+    """Answer with a roster."""
+    items = "".join(f"<item jid='{jid}' subscription='both'/>" for jid in contacts)
+    wire.peer.send(
+        f"<iq type='result' from='{asked.get('to')}' to='{COMPONENT}' id='{asked.get('id')}'>"
+        f"<query xmlns='{NS_ROSTER}'>{items}</query></iq>"
+    )
+
+
+def push(*, sender: str | None, to: str, type: str = "set", host: str = HOST) -> str:
+    """Return the copy of a roster push, as mod_service_log sends it."""
+    by = "" if sender is None else f" from='{sender}'"
+    return copy_of(
+        f"<iq xmlns='jabber:client' type='{type}' id='push1' to='{to}'{by}>"
+        f"<query xmlns='{NS_ROSTER}' ver='2'><item jid='x@y' subscription='none'/></query></iq>",
+        host,
+    )

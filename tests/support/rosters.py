@@ -1,0 +1,32 @@
+"""Rosters in the hand of a test, in the place of those that a server has."""
+
+from __future__ import annotations
+
+import asyncio
+
+Contacts = frozenset[str] | None
+
+
+class FixedRosters:
+    """Answers at once, until it is told to wait; counts who asked."""
+
+    def __init__(self, contacts: dict[str, Contacts] | None = None, *, is_readable: bool = True):
+        self.contacts_of = dict(contacts or {})
+        self.is_readable = is_readable
+        self.asked: list[str] = []
+        self.fault: Exception | None = None
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def contacts(self, owner: str) -> Contacts:
+        """Return the roster as it was when it was asked for; there is none for strangers."""
+        self.asked.append(owner)
+        contacts = self.contacts_of.get(owner)
+        await self.may_answer.wait()
+        if self.fault is not None:
+            raise self.fault
+        return contacts
+
+    def are_readable(self, host: str) -> bool:
+        """Whether rosters can be read at all."""
+        return self.is_readable

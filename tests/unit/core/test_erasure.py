@@ -1,0 +1,133 @@
+"""Removing what operators say, never under a hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from support.builders import ALICE, BOB, entries, entry, everything, texts
+
+from component.core.erasure import Erasure
+from component.core.errors import Conflict, ItemNotFound, Overloaded
+from component.core.holds import Holds
+from component.core.writer import Writer
+from storage.open import SqlStorage, open_storage
+from storage.rows import ANY, Hold, Shed
+
+PATIENCE = 10.0
+
+
+class Town:
+    """An erasure over a store, and whom it said to forget."""
+
+    def __init__(self, storage: SqlStorage) -> None:
+        self.storage = storage
+        self.writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+        self.holds = Holds(storage.records)
+        self.forgotten: list[str] = []
+        self.erasure = Erasure(
+            storage.keeping,
+            self.writer,
+            self.holds,
+            batch=2,
+            on_erased=[self.forgotten.append],
+        )
+
+    async def hold(self) -> None:
+        await self.holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    async with open_storage("sqlite::memory:") as storage:
+        town = Town(storage)
+        running = asyncio.create_task(town.writer.run())
+        yield town
+        await town.erasure.close()
+        town.writer.stop()
+        await running
+
+
+async def test_an_archive_is_erased_with_what_was_taken_before(town: Town) -> None:
+    town.writer.put([*entries(5), *entries(2, owner=BOB)])
+
+    erased = await town.erasure.erase(ALICE, patience=PATIENCE)
+
+    assert (erased.messages, erased.done) == (5, True)
+    assert [await town.storage.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [0, 2]
+    assert town.forgotten == [ALICE]
+
+
+async def test_nothing_is_erased_under_a_hold(town: Town) -> None:
+    await town.storage.archive.append([entry()])
+    await town.hold()
+    [message] = (await everything(town.storage.archive)).messages
+
+    with pytest.raises(Conflict):
+        await town.erasure.erase(ALICE, patience=PATIENCE)
+    with pytest.raises(Conflict):
+        await town.erasure.delete(ALICE, message.id)
+
+    assert texts(await everything(town.storage.archive)) == [entry().xml]
+
+
+async def test_a_hold_ends_an_erasure_that_is_under_way(town: Town) -> None:
+    await town.storage.archive.append(entries(100))
+    erasing = asyncio.create_task(town.erasure.erase(ALICE, patience=PATIENCE))
+    while await town.storage.archive.count(ALICE, ANY) == 100:
+        pass
+    await town.hold()
+
+    with pytest.raises(Conflict):
+        await erasing
+
+    assert await town.storage.archive.count(ALICE, ANY) > 0
+
+
+async def test_who_does_not_wait_can_ask_again(town: Town) -> None:
+    await town.storage.archive.append(entries(100))
+
+    first = await town.erasure.erase(ALICE, patience=0)
+    second = await town.erasure.erase(ALICE, patience=PATIENCE)
+
+    assert first == Shed(done=False)
+    assert (second.messages, second.done) == (100, True)
+
+
+async def test_an_erasure_that_is_broken_off_can_be_done_again(town: Town) -> None:
+    await town.storage.archive.append(entries(100))
+    await town.erasure.erase(ALICE, patience=0)
+    await town.erasure.close()
+    left = await town.storage.archive.count(ALICE, ANY)
+
+    again = await town.erasure.erase(ALICE, patience=PATIENCE)
+
+    assert (again.messages, again.done) == (left, True)
+
+
+async def test_a_store_that_fails_is_said_to_be_overloaded(town: Town) -> None:
+    await town.storage.archive.append([entry()])
+    [message] = (await everything(town.storage.archive)).messages
+    await town.storage.close()
+
+    with pytest.raises(Overloaded):
+        await town.erasure.erase(ALICE, patience=PATIENCE)
+    with pytest.raises(Overloaded):
+        await town.erasure.delete(ALICE, message.id)
+
+
+async def test_one_message_is_emptied(town: Town) -> None:
+    town.writer.put(entries(2))
+    await town.writer.settled()
+    first, second = (await everything(town.storage.archive)).messages
+
+    deleted = await town.erasure.delete(ALICE, first.id)
+
+    assert deleted.messages == 1
+    assert texts(await everything(town.storage.archive)) == ["", second.xml]
+
+
+async def test_a_message_that_is_not_there_is_not_found(town: Town) -> None:
+    with pytest.raises(ItemNotFound):
+        await town.erasure.delete(ALICE, "unknown")

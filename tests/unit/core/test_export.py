@@ -1,0 +1,199 @@
+"""Archives in files: all that was there at the start, in order, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from support.builders import (
+    ALICE,
+    BOB,
+    NOON,
+    ROOM,
+    SECOND,
+    entries,
+    entry,
+    everything,
+    message,
+    removal,
+)
+
+from component.core.errors import Overloaded
+from component.core.export import PAGE, Export
+from component.core.writer import Writer
+from storage.open import SqlStorage, open_storage
+from storage.rows import Direction, Limits, Preferences
+
+PIE = "{urn:xmpp:pie:0}"
+MAM = "{urn:xmpp:mam:2}"
+
+
+@pytest.fixture
+async def storage() -> AsyncIterator[SqlStorage]:
+    async with open_storage("sqlite::memory:") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def export(storage: SqlStorage) -> AsyncIterator[Export]:
+    writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+    running = asyncio.create_task(writer.run())
+    yield Export(storage, writer)
+    writer.stop()
+    await running
+
+
+async def lines(export: Export) -> list[dict[str, Any]]:
+    written = b"".join([part async for part in export.json_lines(ALICE)])
+    return [json.loads(line) for line in written.decode().splitlines()]
+
+
+async def portable(export: Export, owner: str = ALICE) -> ElementTree.Element:
+    written = b"".join([part async for part in export.portable(owner)])
+    return read(written.decode())
+
+
+def read(text: str) -> ElementTree.Element:
+    return ElementTree.fromstring(text)  # noqa: S314 - our own
+
+
+async def test_a_line_has_all_of_a_message(storage: SqlStorage, export: Export) -> None:
+    await storage.archive.append([entry(1, xml="<message>Grüße\n</message>")])
+    sent = entry(2, at=NOON + SECOND, direction=Direction.SENT, resource="", type="normal")
+    await storage.archive.append([sent])
+    ids = [m.id for m in (await everything(storage.archive)).messages]
+
+    assert await lines(export) == [
+        {
+            "id": ids[0],
+            "time": "2026-01-01T12:00:00.000000Z",
+            "from": f"{BOB}/phone",
+            "to": ALICE,
+            "direction": "recv",
+            "type": "chat",
+            "kind": "message",
+            "xml": "<message>Grüße\n</message>",
+        },
+        {
+            "id": ids[1],
+            "time": "2026-01-01T12:00:01.000000Z",
+            "from": ALICE,
+            "to": BOB,
+            "direction": "send",
+            "type": "normal",
+            "kind": "message",
+            "xml": sent.xml,
+        },
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE, PAGE + 1, 2 * PAGE])
+async def test_every_message_is_exported_once(
+    storage: SqlStorage, export: Export, count: int
+) -> None:
+    await storage.archive.append(entries(count))
+
+    assert [line["xml"] for line in await lines(export)] == [e.xml for e in entries(count)]
+
+
+async def test_what_comes_meanwhile_is_left_out(storage: SqlStorage, export: Export) -> None:
+    await storage.archive.append(entries(PAGE + 10))
+    parts = export.json_lines(ALICE)
+    first = await anext(parts)
+    await storage.archive.append([entry(f"new {n}") for n in range(PAGE)])
+    rest = b"".join([part async for part in parts])
+
+    assert (first + rest).count(b"\n") == PAGE + 10
+
+
+async def test_what_is_shed_meanwhile_brings_nothing_twice(
+    storage: SqlStorage, export: Export
+) -> None:
+    await storage.archive.append(entries(3 * PAGE))
+    parts = export.json_lines(ALICE)
+    first = await anext(parts)
+    await storage.keeping.shed(ALICE, Limits(messages=PAGE), limit=10_000)
+    rest = b"".join([part async for part in parts])
+
+    found = [json.loads(line)["xml"] for line in (first + rest).splitlines()]
+    given = [e.xml for e in entries(3 * PAGE)]
+    assert found == given[:PAGE] + given[2 * PAGE :]
+
+
+async def test_a_removed_message_does_not_stop_the_export(
+    storage: SqlStorage, export: Export
+) -> None:
+    given = entries(2 * PAGE)
+    await storage.archive.append(given)
+    parts = export.json_lines(ALICE)
+    first = await anext(parts)
+    await storage.archive.append([removal(given[PAGE - 1]), removal(given[-1])])
+    rest = b"".join([part async for part in parts])
+
+    assert [json.loads(line)["xml"] for line in (first + rest).splitlines()] == [
+        e.xml for e in given[:-1]
+    ]
+
+
+async def test_the_portable_form_holds_every_message_as_it_was(
+    storage: SqlStorage, export: Export
+) -> None:
+    texts = [message("&lt;&amp;"), message("Grüße")]
+    await storage.archive.append([entry(n, xml=text) for n, text in enumerate(texts)])
+
+    root = await portable(export)
+
+    results = root.findall(f"{PIE}host/{PIE}user/{{urn:xmpp:pie:0#mam}}archive/{MAM}result")
+    ids = [m.id for m in (await everything(storage.archive)).messages]
+    assert [result.get("id") for result in results] == ids
+    [forwarded] = results[1]
+    assert forwarded.tag == "{urn:xmpp:forward:0}forwarded"
+    delay, stanza = forwarded
+    assert delay.get("stamp") == "2026-01-01T12:00:00.000000Z"
+    assert ElementTree.tostring(stanza) == ElementTree.tostring(read(texts[1]))
+
+
+async def test_the_portable_form_names_host_and_user(export: Export) -> None:
+    root = await portable(export, "o'brien&co@exämple.org")
+
+    assert root.tag == f"{PIE}server-data"
+    [host] = root
+    [user] = host
+    assert (host.get("jid"), user.get("name")) == ("exämple.org", "o'brien&co")
+
+
+async def test_the_portable_form_has_the_preferences(storage: SqlStorage, export: Export) -> None:
+    await storage.records.set_preferences(
+        Preferences(owner=ALICE, default="roster", always=("a&b@x",), never=(BOB, ROOM))
+    )
+    await storage.records.set_preferences(Preferences(owner=BOB, default="never"))
+
+    root = await portable(export)
+
+    [prefs] = root.findall(f"{PIE}host/{PIE}user/{MAM}prefs")
+    assert prefs.get("default") == "roster"
+    assert [jid.text for jid in prefs.findall(f"{MAM}always/{MAM}jid")] == ["a&b@x"]
+    assert [jid.text for jid in prefs.findall(f"{MAM}never/{MAM}jid")] == [BOB, ROOM]
+
+
+async def test_what_is_gone_has_nothing_to_forward(storage: SqlStorage, export: Export) -> None:
+    await storage.archive.append([entry(1, xml=message("one")), entry(2, xml=message("two"))])
+    first = (await everything(storage.archive)).messages[0]
+    await storage.keeping.cut_one(ALICE, first.id)
+
+    assert len((await portable(export)).findall(f".//{MAM}result")) == 1
+    assert [line["kind"] for line in await lines(export)] == ["gone", "message"]
+
+
+async def test_a_store_that_fails_is_said_to_be_overloaded(
+    storage: SqlStorage, export: Export
+) -> None:
+    await storage.close()
+
+    for parts in (export.json_lines(ALICE), export.portable(ALICE)):
+        with pytest.raises(Overloaded):
+            await anext(parts)

@@ -1,0 +1,313 @@
+"""The folded view: messages as people see them, whoever tries to make it otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.archives import (
+    ALICE,
+    NS_SID,
+    ROOM,
+    Talk,
+    correct,
+    displayed,
+    in_room,
+    moderate,
+    react,
+    received,
+    retract,
+    to_alice,
+    to_bob,
+)
+from support.builders import message
+from support.sidecar import HOST, open_services
+
+from component.core.audit import Audit
+from component.core.folding import Folded
+from component.core.reading import SHOWN, Query, Reading
+from component.core.stanza import NS_MUC_USER
+from storage.rows import Filter
+
+OWNER = f"alice@{HOST}"
+BOB = f"bob@{HOST}"
+
+
+class Archive:
+    """The archive of Alice, as it is read."""
+
+    def __init__(self, talk: Talk, reading: Reading) -> None:
+        self.take = talk.take
+        self._reading = reading
+
+    async def folded(self) -> list[Folded]:
+        """Return what its messages have become."""
+        query = Query(wanted=Filter(kinds=SHOWN), folded=True, limit=100)
+        answer = await self._reading.page("tester", OWNER, query)
+        return [item.folded for item in answer.items if item.folded]
+
+    async def only(self) -> Folded:
+        """Return what its one message has become."""
+        [folded] = await self.folded()
+        return folded
+
+    async def texts(self) -> list[str | None]:
+        """Return what its messages say now."""
+        return [folded.body for folded in await self.folded()]
+
+
+@pytest.fixture
+async def archive() -> AsyncIterator[Archive]:
+    async with open_services() as services:
+        storage = services.storage
+        reading = Reading(
+            storage.archive,
+            storage.keeping,
+            services.writer,
+            Audit(storage.records),
+            page_default=50,
+            page_max=100,
+        )
+        yield Archive(Talk(services.writer), reading)
+
+
+async def test_a_correction_takes_the_place_of_what_was_said(archive: Archive) -> None:
+    await archive.take(to_bob("helo", "m1"), to_bob("hello", "m2", correct("m1")))
+
+    folded = await archive.only()
+
+    assert folded.body == "hello"
+    assert folded.edited is not None
+    assert folded.edited.time == "2026-01-01T12:00:01.000000Z"
+
+
+async def test_the_last_correction_counts(archive: Archive) -> None:
+    await archive.take(
+        to_bob("one", "m1"),
+        to_bob("two", "m2", correct("m1")),
+        to_bob("three", "m3", correct("m1")),
+    )
+
+    folded = await archive.only()
+
+    assert folded.body == "three"
+    assert folded.edited is not None
+    assert folded.edited.time.startswith("2026-01-01T12:00:02")
+
+
+async def test_a_correction_of_a_correction_corrects_the_message(archive: Archive) -> None:
+    await archive.take(
+        to_bob("one", "m1"),
+        to_bob("two", "m2", correct("m1")),
+        to_bob("three", "m3", correct("m2")),
+        to_bob("four", "m4", correct("m3")),
+    )
+
+    assert await archive.texts() == ["four"]
+
+
+async def test_nobody_corrects_what_another_said(archive: Archive) -> None:
+    await archive.take(to_bob("mine", "m1"), to_alice("forged", "m2", correct("m1")))
+
+    folded = await archive.only()
+
+    assert (folded.body, folded.edited) == ("mine", None)
+
+
+async def test_nobody_corrects_through_a_message_of_the_same_id(archive: Archive) -> None:
+    await archive.take(
+        to_bob("mine", "same"), to_alice("his", "same"), to_alice("forged", "m2", correct("same"))
+    )
+
+    assert await archive.texts() == ["mine", "forged"]
+
+
+async def test_a_correction_stays_in_its_conversation(archive: Archive) -> None:
+    elsewhere = message("new", sender=ALICE, to=f"carol@{HOST}", id="m2", extra=correct("m1"))
+    await archive.take(to_bob("old", "m1"), elsewhere)
+
+    assert await archive.texts() == ["old"]
+
+
+async def test_an_id_that_is_used_again_is_not_corrected_backwards(archive: Archive) -> None:
+    await archive.take(
+        to_bob("old", "1"), to_bob("old, corrected", "2", correct("1")), to_bob("new", "1")
+    )
+
+    assert await archive.texts() == ["old, corrected", "new"]
+
+
+async def test_other_devices_of_the_author_may_correct(archive: Archive) -> None:
+    laptop = message("new", sender=f"{OWNER}/laptop", to=BOB, id="m2", extra=correct("m1"))
+    await archive.take(to_bob("old", "m1"), laptop)
+
+    assert await archive.texts() == ["new"]
+
+
+async def test_an_occupant_corrects_its_own_messages_only(archive: Archive) -> None:
+    await archive.take(
+        in_room("carol", "mine", "m1", occupant="c"),
+        in_room("mallory", "forged", "m2", correct("m1"), occupant="m"),
+        in_room("carol", "mine, forged", "m3", correct("m1"), occupant="m"),
+        in_room("caroline", "mine, corrected", "m4", correct("m1"), occupant="c"),
+        in_room("carol", "forged again", "m5", correct("m1")),
+    )
+
+    assert await archive.texts() == ["mine, corrected"]
+
+
+async def test_without_occupant_ids_the_nickname_decides(archive: Archive) -> None:
+    await archive.take(
+        in_room("carol", "mine", "m1"),
+        in_room("mallory", "forged", "m2", correct("m1")),
+        in_room("carol", "corrected", "m3", correct("m1")),
+    )
+
+    assert await archive.texts() == ["corrected"]
+
+
+async def test_private_messages_through_a_room_are_of_their_occupant(archive: Archive) -> None:
+    def private(nick: str, body: str, id: str, extra: str = "") -> str:
+        mark = f"<x xmlns='{NS_MUC_USER}'/>"
+        return message(body, sender=f"{ROOM}/{nick}", to=ALICE, id=id, extra=extra + mark)
+
+    await archive.take(
+        private("carol", "mine", "m1"),
+        private("mallory", "forged", "m2", correct("m1")),
+    )
+
+    assert await archive.texts() == ["mine"]
+
+
+async def test_a_retraction_leaves_nothing_but_that(archive: Archive) -> None:
+    await archive.take(
+        to_bob("oops", "m1"),
+        to_alice(None, "m2", react("m1", "👍")),
+        to_bob("This was retracted", "m3", retract("m1")),
+    )
+
+    folded = await archive.only()
+
+    assert folded.retracted is not None
+    assert (folded.retracted.time, folded.retracted.by) == ("2026-01-01T12:00:02.000000Z", None)
+    assert (folded.body, folded.reactions) == (None, {})
+
+
+async def test_nobody_retracts_what_another_said(archive: Archive) -> None:
+    await archive.take(to_bob("mine", "m1"), to_alice(None, "m2", retract("m1")))
+
+    folded = await archive.only()
+
+    assert (folded.body, folded.retracted) == ("mine", None)
+
+
+async def test_the_room_takes_back_what_an_occupant_said(archive: Archive) -> None:
+    await archive.take(
+        in_room("carol", "spam", "m1"),
+        in_room("", None, "m2", moderate("room-m1", f"{ROOM}/owner", "no spam")),
+    )
+
+    folded = await archive.only()
+
+    assert folded.retracted is not None
+    assert (folded.retracted.by, folded.retracted.reason) == (f"{ROOM}/owner", "no spam")
+    assert folded.body is None
+
+
+async def test_an_occupant_is_not_the_room(archive: Archive) -> None:
+    await archive.take(
+        in_room("carol", "mine", "m1"),
+        in_room("mallory", None, "m2", moderate("room-m1", f"{ROOM}/owner", "why not")),
+    )
+
+    assert await archive.texts() == ["mine"]
+
+
+async def test_reactions_are_gathered_by_emoji(archive: Archive) -> None:
+    await archive.take(
+        to_alice("hi", "m1"),
+        to_bob(None, "m2", react("m1", "👍", "🎉", "👍")),
+        to_alice(None, "m3", react("m1", "👍")),
+    )
+
+    folded = await archive.only()
+
+    assert folded.reactions == {"👍": (OWNER, BOB), "🎉": (OWNER,)}
+
+
+async def test_the_last_set_of_reactions_takes_the_place_of_the_one_before(
+    archive: Archive,
+) -> None:
+    await archive.take(
+        to_alice("hi", "m1"),
+        to_bob(None, "m2", react("m1", "👍")),
+        to_bob(None, "m3", react("m1", "🎉")),
+    )
+
+    assert (await archive.only()).reactions == {"🎉": (OWNER,)}
+
+
+async def test_an_empty_set_takes_reactions_away(archive: Archive) -> None:
+    await archive.take(
+        to_alice("hi", "m1"),
+        to_bob(None, "m2", react("m1", "👍")),
+        to_bob(None, "m3", react("m1")),
+    )
+
+    assert (await archive.only()).reactions == {}
+
+
+async def test_reactions_in_a_room_are_of_occupants(archive: Archive) -> None:
+    await archive.take(
+        in_room("carol", "hi", "m1", occupant="c"),
+        in_room("dave", None, "m2", react("room-m1", "👍"), occupant="d"),
+        in_room("davy", None, "m3", react("room-m1", "🎉"), occupant="d"),
+        in_room("eve", None, "m4", react("room-m1", "👍"), occupant="e"),
+    )
+
+    folded = await archive.only()
+
+    assert folded.reactions == {"🎉": (f"{ROOM}/davy",), "👍": (f"{ROOM}/eve",)}
+
+
+async def test_nobody_gives_the_id_that_the_room_gave_to_another_message(archive: Archive) -> None:
+    forged = f"<stanza-id xmlns='{NS_SID}' by='mallory@evil.example' id='room-m1'/>"
+    await archive.take(
+        in_room("carol", "hi", "m1"),
+        in_room("mallory", "by my own id", "room-m1"),
+        in_room("mallory", "by one of a server of mine", "m2", forged),
+        in_room("dave", None, "m3", react("room-m1", "👍")),
+    )
+
+    assert [folded.reactions for folded in await archive.folded()] == [
+        {"👍": (f"{ROOM}/dave",)},
+        {},
+        {},
+    ]
+
+
+async def test_receipts_tell_who_has_seen_a_message(archive: Archive) -> None:
+    await archive.take(
+        to_bob("hi", "m1"),
+        to_alice(None, "m2", received("m1")),
+        to_alice(None, "m3", displayed("m1")),
+        to_alice(None, "m4", received("m1")),
+        to_bob(None, "m5", displayed("m1")),
+    )
+
+    [receipt] = (await archive.only()).receipts
+
+    assert (receipt.by, receipt.state) == (BOB, "displayed")
+    assert receipt.time == "2026-01-01T12:00:02.000000Z"
+
+
+async def test_what_refers_to_nothing_does_nothing(archive: Archive) -> None:
+    await archive.take(
+        to_bob("hi", "m1"),
+        to_bob("new", "m2", correct("")),
+        to_alice(None, "m3", react("nothing", "👍")),
+    )
+
+    folded = await archive.only()
+
+    assert (folded.body, folded.reactions) == ("hi", {})

@@ -1,0 +1,282 @@
+"""Archives are brought within their bounds, whatever the store does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, SECOND, entry, everything
+
+from component.core.errors import Conflict
+from component.core.holds import Holds
+from component.core.janitor import SCHEDULE, Janitor, Timing
+from component.core.purging import Progress, Purge, State
+from component.core.retention import DAY, Bounds, Usual
+from component.core.rules import Rules
+from component.core.times import now
+from storage.open import SqlStorage, open_storage
+from storage.rows import ANY, Hold, Kind, Rule
+
+NEVER = 10_000.0
+
+
+@pytest.fixture
+async def storage() -> AsyncIterator[SqlStorage]:
+    async with open_storage("sqlite::memory:") as opened:
+        yield opened
+
+
+class Town:
+    """What a purge is made of."""
+
+    def __init__(self, storage: SqlStorage, bounds: Bounds) -> None:
+        self.storage = storage
+        self.rules = Rules(storage.records)
+        self.holds = Holds(storage.records)
+        self.usual = Usual(hosts={HOST: bounds})
+
+    async def purge(self, owner: str | None = None, batch: int = 3) -> Progress:
+        purge = Purge(
+            self.storage, self.rules, self.holds, self.usual, batch=batch, by="me", owner=owner
+        )
+        await purge.run()
+        return purge.progress
+
+    def janitor(self, sweep_seconds: float = NEVER) -> Janitor:
+        timing = Timing(sweep_seconds=sweep_seconds, batch=3)
+        return Janitor(self.storage, self.rules, self.holds, self.usual, timing)
+
+    async def count(self, owner: str = ALICE) -> int:
+        return await self.storage.archive.count(owner, ANY)
+
+    async def fill(self, count: int, owner: str = ALICE, peer: str = BOB, days: int = 0) -> None:
+        """Store messages, which came that many days ago."""
+        base = now() - days * DAY
+        await self.storage.archive.append(
+            [
+                entry(f"{peer}{days}{n}", owner=owner, peer=peer, at=base + n * SECOND)
+                for n in range(count)
+            ]
+        )
+
+    async def left(self, owner: str = ALICE) -> dict[str, int]:
+        """Return how many messages still say something, by peer."""
+        found = (await everything(self.storage.archive, owner)).messages
+        peers = [message.peer for message in found if message.kind is not Kind.GONE]
+        return {peer: peers.count(peer) for peer in peers}
+
+
+async def test_every_archive_is_brought_within_its_bounds(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(messages=4))
+    for owner in (ALICE, BOB, ROOM):
+        await town.fill(10, owner)
+
+    progress = await town.purge()
+
+    assert [await town.count(owner) for owner in (ALICE, BOB, ROOM)] == [4, 4, 10]
+    assert (progress.archives, progress.archives_done, progress.messages) == (3, 3, 12)
+    assert progress.bytes > 0
+
+
+async def test_one_archive_can_be_purged_alone(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(messages=4))
+    for owner in (ALICE, BOB):
+        await town.fill(10, owner)
+
+    progress = await town.purge(ALICE)
+
+    assert [await town.count(owner) for owner in (ALICE, BOB)] == [4, 10]
+    assert (progress.archives, progress.owner) == (1, ALICE)
+
+
+async def test_messages_go_when_they_are_too_old(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(days=7))
+    await town.fill(5, days=8)
+    await town.fill(5, days=6)
+
+    await town.purge()
+
+    assert await town.count() == 5
+
+
+async def test_a_peer_with_a_stricter_rule_is_emptied(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(days=30))
+    await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=1))
+    for peer in (BOB, ROMEO):
+        await town.fill(5, peer=peer, days=2)
+
+    await town.purge()
+
+    assert (await town.left(), await town.count()) == ({BOB: 5}, 10)
+
+
+async def test_a_peer_with_a_longer_rule_keeps_what_others_lose(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(days=7))
+    await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
+    for peer in (BOB, ROMEO, ROOM):
+        await town.fill(5, peer=peer, days=8)
+    await town.fill(5, peer=BOB)
+
+    await town.purge()
+
+    assert await town.left() == {ROMEO: 5, BOB: 5}
+
+
+async def test_every_conversation_is_looked_at(
+    storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("component.core.purging.PAGE", 3)
+    town = Town(storage, Bounds(days=7))
+    await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
+    for n in range(8):
+        await town.fill(2, peer=f"peer{n}@{HOST}", days=8)
+
+    await town.purge()
+
+    assert await town.left() == {}
+
+
+async def test_every_archive_is_looked_at(
+    storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("component.core.purging.PAGE", 3)
+    town = Town(storage, Bounds(messages=1))
+    for n in range(8):
+        await town.fill(2, f"user{n}@{HOST}")
+
+    assert (await town.purge()).messages == 8
+
+
+@pytest.mark.parametrize("subject", [ALICE, HOST])
+async def test_what_is_held_stays(storage: SqlStorage, subject: str) -> None:
+    town = Town(storage, Bounds(messages=1))
+    await town.rules.set(Rule(owner=ALICE, peer=BOB, messages=1))
+    await town.fill(10)
+    await town.holds.set(Hold(subject=subject, reason="r", by="me", at=1))
+
+    progress = await town.purge()
+
+    assert (await town.count(), progress.messages) == (10, 0)
+
+
+async def test_a_hold_ends_a_purge_that_is_under_way(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(messages=1))
+    await town.fill(100)
+    purge = asyncio.create_task(town.purge(batch=1))
+    while await town.count() > 95:
+        pass
+    await town.holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
+    left = await town.count()
+
+    await purge
+
+    assert left == await town.count() > 1
+
+
+async def test_a_purge_can_be_broken_off_at_any_batch(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(messages=1))
+    await town.fill(100)
+    purge = asyncio.create_task(town.purge(batch=1))
+    while await town.count() > 95:
+        pass
+    purge.cancel()
+    await asyncio.gather(purge, return_exceptions=True)
+    usage = await storage.keeping.usage_of(ALICE)
+
+    assert usage.messages == len((await everything(storage.archive)).messages) > 1
+    await town.purge()
+    assert await town.count() == 1
+
+
+async def running(janitor: Janitor) -> asyncio.Task[None]:
+    """Start a janitor and return it when its first purge is over."""
+    task = asyncio.create_task(janitor.run())
+    await finished(janitor)
+    return task
+
+
+async def finished(janitor: Janitor) -> Progress:
+    """Return how the purge went that is under way."""
+    while janitor.current is not None or janitor.last is None:
+        await turn()
+    return janitor.last
+
+
+async def turn() -> None:
+    """Let everything go on that can."""
+    await asyncio.sleep(0)
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_janitor_purges_at_its_start_and_again(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(messages=1))
+    await town.fill(5)
+    janitor = town.janitor(sweep_seconds=0.01)
+    task = await running(janitor)
+    assert await town.count() == 1
+
+    await town.fill(5, days=1)
+    while await town.count() > 1:
+        pass
+    last = await finished(janitor)
+
+    assert (last.by, last.state) == (SCHEDULE, State.DONE)
+    await end(task)
+
+
+async def test_a_purge_can_be_ordered(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(messages=1))
+    janitor = town.janitor()
+    task = await running(janitor)
+    await town.fill(5)
+
+    begun = janitor.order("me", ALICE)
+    with pytest.raises(Conflict):
+        janitor.order("me")
+    last = await finished(janitor)
+
+    assert begun.state is State.RUNNING
+    assert (last.by, last.owner, last.state, last.messages) == ("me", ALICE, State.DONE, 4)
+    assert last.finished is not None
+    assert janitor.current is None
+    await end(task)
+
+
+async def test_a_store_that_fails_is_tried_again(
+    storage: SqlStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    town = Town(storage, Bounds(messages=1))
+    await town.fill(5)
+    janitor = town.janitor()
+    await storage._database._writer.execute("ALTER TABLE owners RENAME TO away")
+    task = await running(janitor)
+    assert janitor.last is not None
+    assert janitor.last.state is State.FAILED
+    assert "tries again" in caplog.text
+
+    await storage._database._writer.execute("ALTER TABLE away RENAME TO owners")
+    janitor.order("me")
+    last = await finished(janitor)
+
+    assert (last.state, await town.count()) == (State.DONE, 1)
+    await end(task)
+
+
+async def test_a_janitor_that_is_stopped_says_so(storage: SqlStorage) -> None:
+    town = Town(storage, Bounds(messages=1))
+    await town.fill(200)
+    janitor = town.janitor()
+    task = asyncio.create_task(janitor.run())
+    while janitor.current is None or janitor.current.messages == 0:
+        await turn()
+
+    await end(task)
+
+    assert janitor.last is not None
+    assert janitor.last.state is State.STOPPED
+    assert await town.count() > 1

@@ -1,0 +1,85 @@
+"""Folding: a text and a search for it become the same words."""
+
+from __future__ import annotations
+
+import pytest
+
+from component.core.errors import BadRequest
+from component.core.search import PHRASES_MAX, TEXT_MAX, WORD_MAX, fold, parse
+from storage.rows import Phrase
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello, World!", "hello world"),
+        ("", ""),
+        (" \n\t ", ""),
+        ("foo_bar-baz", "foo bar baz"),
+        ("Ærøskøbing ÉTÉ", "ærøskøbing ete"),
+        ("STRASSE Straße", "strasse strasse"),
+        ("ﬁne \uff11\uff12 \uff21\uff42", "fine 12 ab"),
+        ("Ёлка ёлка", "елка елка"),
+        ("Ἀθῆναι ΑΘΗΝΑΙ", "αθηναι αθηναι"),
+        ("שָׁלוֹם שלום", "שלום שלום"),
+        ("مُحَمَّد محمد", "محمد محمد"),
+        ("İstanbul istanbul", "istanbul istanbul"),
+        ("漢字かな", "漢 字 か な"),
+        ("が か", "が か"),
+        ("abc漢字def", "abc 漢 字 def"),
+        ("한국어 단어", "한국어 단어"),
+        ("สวัสดี", "ส ว ส ด"),
+        ("👋 hi 👩‍👩‍👧", "hi"),
+        ("https://example.org/a?b=1", "https example org a b 1"),
+    ],
+)
+def test_a_text_is_folded_to_its_words(text: str, words: str) -> None:
+    assert fold(text) == words
+
+
+@pytest.mark.parametrize("text", ["Ĥello Ŵorld", "漢字かなカナ", "ΌΣΟΣ", "ǅ ﬀ ﷺ", "①②", "ẞ"])
+def test_folding_what_is_folded_changes_nothing(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+
+
+def test_an_endless_text_is_indexed_as_far_as_is_sensible() -> None:
+    assert len(fold("a " * TEXT_MAX)) <= TEXT_MAX
+    assert fold("x" * (WORD_MAX + 10)) == "x" * WORD_MAX
+
+
+def phrase(*words: str, is_prefix: bool = False) -> Phrase:
+    return Phrase(words=words, is_prefix=is_prefix)
+
+
+@pytest.mark.parametrize(
+    ("query", "phrases"),
+    [
+        ("hello", (phrase("hello"),)),
+        ("Hello WORLD", (phrase("hello"), phrase("world"))),
+        ('"hello world" again', (phrase("hello", "world"), phrase("again"))),
+        ("“hello world”", (phrase("hello", "world"),)),
+        ('"never closed', (phrase("never", "closed"),)),
+        ("wor*", (phrase("wor", is_prefix=True),)),
+        ('"hello wor"*', (phrase("hello", "wor", is_prefix=True),)),
+        ("foo-bar", (phrase("foo", "bar"),)),
+        ("漢字", (phrase("漢", "字"),)),
+        ("hello !!! ...", (phrase("hello"),)),
+        ("a OR b NOT c", tuple(phrase(w) for w in ("a", "or", "b", "not", "c"))),
+        ("text:secret NEAR(a)", (phrase("text", "secret"), phrase("near", "a"))),
+        ('a"b c"d', (phrase("a"), phrase("b", "c"), phrase("d"))),
+    ],
+)
+def test_a_search_is_read_as_phrases(query: str, phrases: tuple[Phrase, ...]) -> None:
+    assert parse(query) == phrases
+
+
+@pytest.mark.parametrize("query", ["", "   ", "*", '""', "!?", '"*"', "👋"])
+def test_a_search_without_a_word_is_refused(query: str) -> None:
+    with pytest.raises(BadRequest, match="no word"):
+        parse(query)
+
+
+def test_a_search_with_too_many_words_is_refused() -> None:
+    assert len(parse("word " * PHRASES_MAX)) == PHRASES_MAX
+    with pytest.raises(BadRequest, match="32 words"):
+        parse("word " * (PHRASES_MAX + 1))

@@ -1,0 +1,191 @@
+"""What admins do with archives over HTTP: list, erase, delete, purge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient
+from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything, texts
+
+from component.web.settings import Services
+from storage.rows import ANY, Hold, Rule
+
+V1 = "/api/v1"
+
+
+async def hold(services: Services, subject: str = ALICE) -> None:
+    await services.administration.holds.set(Hold(subject=subject, reason="r", by="me", at=1))
+
+
+async def audited(services: Services) -> list[tuple[str, str, str]]:
+    """Return what is in the audit log, oldest first."""
+    deeds = await services.storage.records.deeds(limit=100)
+    return [(deed.actor, deed.action, deed.subject) for deed in reversed(deeds)]
+
+
+async def purged(api: TestClient) -> dict[str, Any]:
+    """Return how the purge went that is under way."""
+    while True:
+        found: dict[str, Any] = await (await api.get(f"{V1}/purges")).json()
+        if found["current"] is None and found["last"] is not None:
+            last: dict[str, Any] = found["last"]
+            return last
+
+
+async def test_archives_are_listed_with_what_they_take_up(
+    api: TestClient, services: Services
+) -> None:
+    await services.storage.archive.append([entry(owner=owner) for owner in (BOB, ALICE, ROMEO)])
+
+    answer = await api.get(f"{V1}/archives", params={"domain": HOST, "limit": "1"})
+    found = await answer.json()
+
+    time = "2026-01-01T12:00:00.000000Z"
+    assert found == {
+        "archives": [
+            {
+                "owner": ALICE,
+                "messages": 1,
+                "bytes": len(entry().xml),
+                "oldest": time,
+                "newest": time,
+            }
+        ],
+        "next": ALICE,
+        "complete": False,
+    }
+    rest = await api.get(f"{V1}/archives", params={"domain": HOST, "after": ALICE})
+    assert [each["owner"] for each in (await rest.json())["archives"]] == [BOB]
+    assert await audited(services) == [("server", "list", HOST)] * 2
+
+
+async def test_an_archive_is_erased(api: TestClient, services: Services) -> None:
+    await services.storage.archive.append([*entries(25), entry(owner=BOB)])
+    await services.administration.rules.set(Rule(owner=ALICE, days=1))
+
+    answer = await api.delete(f"{V1}/archives/{ALICE}")
+
+    size = sum(map(len, texts(entries(25))))
+    assert answer.status == 200
+    assert await answer.json() == {"messages": 25, "bytes": size, "done": True}
+    assert [await services.storage.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [0, 1]
+    assert services.administration.rules.of(ALICE) == {}
+    assert await audited(services) == [("server", "erase", ALICE)]
+
+
+async def test_a_message_is_emptied(api: TestClient, services: Services) -> None:
+    await services.storage.archive.append(entries(2))
+    first, second = (await everything(services.storage.archive)).messages
+
+    answer = await api.delete(f"{V1}/archives/{ALICE}/messages/{first.id}")
+
+    fields = {"messages": 1, "bytes": len(first.xml), "done": True}
+    assert (answer.status, await answer.json()) == (200, fields)
+    assert texts(await everything(services.storage.archive)) == ["", second.xml]
+    assert await audited(services) == [("server", "delete", ALICE)]
+
+
+async def test_a_message_that_is_not_there_is_not_found(api: TestClient) -> None:
+    answer = await api.delete(f"{V1}/archives/{ALICE}/messages/unknown")
+
+    assert (answer.status, (await answer.json())["error"]) == (404, "item-not-found")
+
+
+@pytest.mark.parametrize("path", ["", "/messages/unknown"])
+@pytest.mark.parametrize("subject", [ALICE, HOST])
+async def test_nothing_is_removed_under_a_hold(
+    api: TestClient, services: Services, path: str, subject: str
+) -> None:
+    await services.storage.archive.append([entry()])
+    await hold(services, subject)
+
+    answer = await api.delete(f"{V1}/archives/{ALICE}{path}")
+
+    assert (answer.status, (await answer.json())["error"]) == (409, "conflict")
+    assert await services.storage.archive.count(ALICE, ANY) == 1
+
+
+async def test_a_purge_is_ordered_and_watched(api: TestClient, services: Services) -> None:
+    await services.storage.archive.append([*entries(25), *entries(25, owner=BOB)])
+    await purged(api)
+    for owner in (ALICE, BOB):
+        await services.administration.rules.set(Rule(owner=owner, messages=1))
+
+    answer = await api.post(f"{V1}/purges", json={"owner": ALICE})
+    last = await purged(api)
+
+    assert (answer.status, (await answer.json())["state"]) == (202, "running")
+    assert last["finished"] is not None
+    assert {**last, "started": None, "finished": None} == {
+        "by": "server",
+        "owner": ALICE,
+        "state": "done",
+        "started": None,
+        "finished": None,
+        "archives": 1,
+        "archives_done": 1,
+        "messages": 24,
+        "bytes": sum(map(len, texts(entries(24)))),
+        "error": None,
+    }
+    assert await audited(services) == [("server", "purge", ALICE)]
+
+
+async def test_a_purge_of_everything_needs_no_body(api: TestClient, services: Services) -> None:
+    await purged(api)
+
+    answer = await api.post(f"{V1}/purges")
+
+    assert answer.status == 202
+    assert (await purged(api))["by"] == "server"
+    assert await audited(services) == [("server", "purge", "*")]
+
+
+async def test_one_purge_runs_at_a_time(api: TestClient, services: Services) -> None:
+    await purged(api)
+    await services.storage.archive.append(entries(100))
+    await services.administration.rules.set(Rule(owner=ALICE, messages=1))
+
+    statuses = [(await api.post(f"{V1}/purges")).status for _ in range(2)]
+
+    assert statuses == [202, 409]
+    await purged(api)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/archives?limit=0"),
+        ("GET", "/archives?limt=1"),
+        ("GET", "/archives?domain=a%20b"),
+        ("DELETE", f"/archives/{ALICE}?really=yes"),
+        ("GET", "/purges?x=1"),
+        ("POST", "/purges?owner=x"),
+    ],
+)
+async def test_what_is_not_known_is_refused(api: TestClient, method: str, path: str) -> None:
+    assert (await api.request(method, f"{V1}{path}")).status == 400
+
+
+@pytest.mark.parametrize("given", [{"owner": ""}, {"owner": "a@b/c"}, {"user": ALICE}, [], 7])
+async def test_an_order_that_is_not_understood_is_refused(api: TestClient, given: object) -> None:
+    assert (await api.post(f"{V1}/purges", json=given)).status == 400
+
+
+async def test_nothing_is_done_that_cannot_be_audited(api: TestClient, services: Services) -> None:
+    await services.storage.archive.append([entry()])
+    await purged(api)
+    await services.storage.records._database._writer.execute(  # type: ignore[attr-defined]
+        "DROP TABLE deeds"
+    )
+
+    statuses = [
+        (await api.delete(f"{V1}/archives/{ALICE}")).status,
+        (await api.post(f"{V1}/purges")).status,
+        (await api.get(f"{V1}/archives/{ALICE}/export")).status,
+        (await api.put(f"{V1}/holds/{ALICE}", json={"reason": "r"})).status,
+    ]
+
+    assert statuses == [503] * 4
+    assert await services.storage.archive.count(ALICE, ANY) == 1

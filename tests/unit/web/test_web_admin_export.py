@@ -1,0 +1,90 @@
+"""An archive as a file over HTTP."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from aiohttp import ClientPayloadError
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+from support.builders import ALICE, entries, entry, message
+from support.sidecar import SETTINGS
+from support.stanzas import parse
+
+from component.core.operators import Operator, Role
+from component.web.app import make_app
+from component.web.settings import Services
+
+EXPORT = f"/api/v1/archives/{ALICE}/export"
+
+
+async def test_lines_of_json_are_what_is_given(api: TestClient, services: Services) -> None:
+    await services.storage.archive.append(entries(450))
+
+    answer = await api.get(EXPORT)
+    lines = [json.loads(line) for line in (await answer.text()).splitlines()]
+
+    assert answer.content_type == "application/x-ndjson"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert [line["xml"] for line in lines] == [each.xml for each in entries(450)]
+
+
+async def test_xep_0227_is_given_where_it_is_wanted(api: TestClient, services: Services) -> None:
+    await services.storage.archive.append([entry(n, xml=message(f"{n}")) for n in range(450)])
+
+    answer = await api.get(EXPORT, params={"format": "xep0227"})
+    root = parse(await answer.text())
+
+    assert answer.content_type == "application/xml"
+    assert len(root.findall(".//{urn:xmpp:mam:2}result")) == 450
+
+
+async def test_an_empty_archive_is_an_empty_file(api: TestClient) -> None:
+    answer = await api.get(EXPORT)
+
+    assert (answer.status, await answer.read()) == (200, b"")
+
+
+async def test_a_reader_exports_and_is_named_in_the_audit_log(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    reader = Operator(name="rob", role=Role.READER, secret="of rob")
+    client = await aiohttp_client(make_app(replace(SETTINGS, operators=(reader,)), services))
+
+    answer = await client.get(EXPORT, headers={"X-Api-Key": "of rob"})
+
+    assert answer.status == 200
+    [deed] = await services.storage.records.deeds(limit=10)
+    assert (deed.actor, deed.action, deed.subject, deed.detail) == (
+        "rob",
+        "export",
+        ALICE,
+        "jsonl",
+    )
+
+
+@pytest.mark.parametrize("query", ["format=mbox", "since=1", "format=jsonl&format=jsonl"])
+async def test_what_is_not_known_is_refused(api: TestClient, query: str) -> None:
+    assert (await api.get(f"{EXPORT}?{query}")).status == 400
+
+
+async def test_a_store_that_fails_at_the_start_is_said_so(
+    api: TestClient, services: Services
+) -> None:
+    await services.storage.close()
+
+    assert (await api.get(EXPORT)).status == 503
+
+
+async def test_a_file_that_is_cut_off_cannot_be_taken_for_all(
+    api: TestClient, services: Services
+) -> None:
+    """More than the system takes at once, and a store that is closed before it is read."""
+    await services.storage.archive.append([entry(n, xml="x" * 100_000) for n in range(600)])
+    answer = await api.get(EXPORT)
+    await services.storage.close()
+
+    with pytest.raises(ClientPayloadError):
+        await answer.read()

@@ -1,0 +1,147 @@
+"""Retention rules and legal holds over HTTP, and who may set them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+from support.builders import ALICE, BOB, HOST
+from support.sidecar import SETTINGS
+
+from component.core.operators import Operator, Role
+from component.web.app import make_app
+from component.web.settings import Services
+from storage.rows import Rule
+
+V1 = "/api/v1"
+RETENTION = f"{V1}/archives/{ALICE}/retention"
+OPERATORS = (
+    Operator(name="ann", role=Role.ADMIN, secret="of ann"),
+    Operator(name="rob", role=Role.READER, secret="of rob"),
+)
+NOTHING = {"days": 0, "messages": 0, "bytes": 0}
+
+
+async def deeds(services: Services) -> list[tuple[str, str, str, str]]:
+    found = await services.storage.records.deeds(limit=100)
+    return [(deed.actor, deed.action, deed.subject, deed.detail) for deed in reversed(found)]
+
+
+async def test_a_rule_is_set_read_and_dropped(api: TestClient, services: Services) -> None:
+    set_ = await api.put(RETENTION, json={"days": 7})
+    of_bob = await api.put(RETENTION, params={"peer": BOB}, json={"messages": 5, "bytes": 0})
+    read = await api.get(RETENTION)
+
+    own = {"peer": None, "days": 7, "messages": None, "bytes": None}
+    other = {"peer": BOB, "days": None, "messages": 5, "bytes": 0}
+    assert (await set_.json(), await of_bob.json()) == (own, other)
+    assert await read.json() == {"owner": ALICE, "usual": NOTHING, "rules": [own, other]}
+    assert set(await services.storage.records.rules()) == {
+        Rule(owner=ALICE, days=7),
+        Rule(owner=ALICE, peer=BOB, messages=5, bytes=0),
+    }
+
+    assert (await api.delete(RETENTION)).status == 204
+    assert (await (await api.get(RETENTION)).json())["rules"] == [other]
+    found = await api.get(RETENTION, params={"peer": BOB})
+    assert (await found.json())["rules"] == [other]
+    assert (await api.delete(RETENTION, params={"peer": BOB})).status == 204
+    assert await services.storage.records.rules() == ()
+    assert await deeds(services) == [
+        ("server", "set retention", ALICE, "days 7, messages None, bytes None"),
+        ("server", "set retention", ALICE, f"days None, messages 5, bytes 0, with {BOB}"),
+        ("server", "drop retention", ALICE, ""),
+        ("server", "drop retention", ALICE, f"with {BOB}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"days": None},
+        {"days": -1},
+        {"days": "7"},
+        {"days": 1.5},
+        {"days": True},
+        {"days": 10**9},
+        {"bytes": 2**63},
+        {"days": 7, "weeks": 1},
+    ],
+)
+async def test_a_rule_that_is_none_is_refused(api: TestClient, given: dict[str, object]) -> None:
+    assert (await api.put(RETENTION, json=given)).status == 400
+
+
+async def test_a_hold_is_set_listed_and_released(api: TestClient, services: Services) -> None:
+    set_ = await api.put(f"{V1}/holds/{HOST.upper()}", json={"reason": "case 7"})
+    again = await api.put(f"{V1}/holds/{ALICE}", json={"reason": "case 8"})
+    listed = await (await api.get(f"{V1}/holds")).json()
+
+    assert (set_.status, again.status) == (200, 200)
+    assert listed == {"holds": [await again.json(), await set_.json()]}
+    assert [(each["subject"], each["reason"], each["by"]) for each in listed["holds"]] == [
+        (ALICE, "case 8", "server"),
+        (HOST, "case 7", "server"),
+    ]
+
+    assert (await api.delete(f"{V1}/holds/{HOST}")).status == 204
+    assert [each.subject for each in services.administration.holds.all()] == [ALICE]
+    assert await deeds(services) == [
+        ("server", "hold", HOST, "case 7"),
+        ("server", "hold", ALICE, "case 8"),
+        ("server", "release", HOST, ""),
+    ]
+
+
+@pytest.mark.parametrize("given", [{}, {"reason": ""}, {"reason": 7}, {"reason": "r", "by": "x"}])
+async def test_a_hold_needs_a_reason(api: TestClient, given: dict[str, object]) -> None:
+    assert (await api.put(f"{V1}/holds/{ALICE}", json=given)).status == 400
+
+
+async def test_a_hold_on_a_resource_is_on_nobody(api: TestClient) -> None:
+    answer = await api.put(f"{V1}/holds/{ALICE}%2Fphone", json={"reason": "r"})
+
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/archives"),
+        ("DELETE", f"/archives/{ALICE}"),
+        ("DELETE", f"/archives/{ALICE}/messages/x"),
+        ("GET", f"/archives/{ALICE}/retention"),
+        ("PUT", f"/archives/{ALICE}/retention"),
+        ("DELETE", f"/archives/{ALICE}/retention"),
+        ("GET", "/holds"),
+        ("PUT", f"/holds/{ALICE}"),
+        ("DELETE", f"/holds/{ALICE}"),
+        ("GET", "/purges"),
+        ("POST", "/purges"),
+    ],
+)
+async def test_a_reader_administers_nothing(
+    aiohttp_client: AiohttpClient, services: Services, method: str, path: str
+) -> None:
+    client = await aiohttp_client(make_app(replace(SETTINGS, operators=OPERATORS), services))
+
+    answer = await client.request(method, V1 + path, headers={"X-Api-Key": "of rob"})
+
+    assert answer.status == 403
+    assert await deeds(services) == []
+
+
+async def test_an_admin_is_named_in_the_audit_log(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    client = await aiohttp_client(make_app(replace(SETTINGS, operators=OPERATORS), services))
+
+    answer = await client.put(
+        f"{V1}/holds/{ALICE}", json={"reason": "r"}, headers={"X-Api-Key": "of ann"}
+    )
+
+    assert (await answer.json())["by"] == "ann"
+    assert await deeds(services) == [("ann", "hold", ALICE, "r")]

@@ -1,0 +1,258 @@
+"""Reading archives over HTTP: every filter, every refusal, and what one message looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient
+from support.archives import ALICE, BOB, ROOM, Talk, correct, in_room, react, to_alice, to_bob
+from support.builders import entry, message
+from support.sidecar import HOST
+
+from component.web.settings import Services
+
+OWNER = f"alice@{HOST}"
+ARCHIVE = f"/api/v1/archives/{OWNER}"
+MESSAGES = f"{ARCHIVE}/messages"
+
+
+@pytest.fixture
+async def talk(services: Services) -> Talk:
+    return Talk(services.writer)
+
+
+async def get(api: TestClient, path: str, /, status: int = 200, **query: Any) -> Any:
+    async with api.get(path, params=query) as answer:
+        assert answer.status == status, await answer.text()
+        return await answer.json()
+
+
+async def bodies(api: TestClient, **query: Any) -> list[str]:
+    return [one["body"] for one in (await get(api, MESSAGES, **query))["messages"]]
+
+
+async def refusal(api: TestClient, path: str, **query: Any) -> str:
+    """Return the message of a refused request."""
+    error = await get(api, path, 400, **query)
+    assert error["error"] == "bad-request"
+    return str(error["message"])
+
+
+async def test_an_archive_is_told_in_numbers(api: TestClient, talk: Talk) -> None:
+    await talk.take(to_bob("one", "m1"), to_alice("two", "m2"))
+    page = await get(api, MESSAGES)
+    first, last = page["messages"]
+
+    found = await get(api, ARCHIVE)
+
+    assert found == {
+        "owner": OWNER,
+        "count": 2,
+        "bytes": sum(len(one["xml"].encode()) for one in (first, last)),
+        "first": {"id": first["id"], "time": "2026-01-01T12:00:00.000000Z"},
+        "last": {"id": last["id"], "time": "2026-01-01T12:00:01.000000Z"},
+    }
+
+
+async def test_the_archive_of_somebody_unknown_is_empty(api: TestClient) -> None:
+    nobody = "/api/v1/archives/nobody@elsewhere.example"
+
+    assert await get(api, nobody) == {
+        "owner": "nobody@elsewhere.example",
+        "count": 0,
+        "bytes": 0,
+        "first": None,
+        "last": None,
+    }
+    assert await get(api, f"{nobody}/messages", count="true") == {
+        "messages": [],
+        "count": 0,
+        "index": None,
+        "next": None,
+        "complete": True,
+    }
+    found = await get(api, f"{nobody}/conversations")
+    assert found == {"conversations": [], "next": None, "complete": True}
+
+
+@pytest.mark.parametrize("owner", ["@", "example.org", f"alice@{HOST}%2Fphone", "a%20b@c"])
+@pytest.mark.parametrize("path", ["", "/messages", "/messages/x", "/conversations", "/stream"])
+async def test_an_owner_that_is_no_bare_jid_is_not_found(
+    api: TestClient, owner: str, path: str
+) -> None:
+    async with api.get(f"/api/v1/archives/{owner}{path}") as answer:
+        assert answer.status == 404
+        assert (await answer.json())["error"] == "item-not-found"
+
+
+async def test_an_owner_is_prepared(api: TestClient, talk: Talk) -> None:
+    await talk.take(to_bob("one", "m1"))
+
+    assert (await get(api, f"/api/v1/archives/ALICE@{HOST}"))["count"] == 1
+    assert (await get(api, f"/api/v1/archives/alice%40{HOST}/"))["count"] == 1
+
+
+async def test_a_message_has_every_key(api: TestClient, talk: Talk) -> None:
+    text = message(
+        "hi", sender=BOB, to=OWNER, id="m1", type="normal", extra="<subject>news</subject>"
+    )
+    await talk.take(text)
+
+    [found] = (await get(api, MESSAGES))["messages"]
+
+    assert found.pop("id")
+    assert found == {
+        "time": "2026-01-01T12:00:00.000000Z",
+        "from": BOB,
+        "to": OWNER,
+        "peer": f"bob@{HOST}",
+        "resource": "b1",
+        "direction": "recv",
+        "type": "normal",
+        "kind": "message",
+        "message_id": "m1",
+        "subject": "news",
+        "body": "hi",
+        "nick": None,
+        "xml": text,
+    }
+
+
+async def test_one_message_is_found_by_its_id(api: TestClient, talk: Talk) -> None:
+    await talk.take(to_bob("one", "m1"), to_alice("two", "m2"))
+    [_, second] = (await get(api, MESSAGES))["messages"]
+
+    assert await get(api, f"{MESSAGES}/{second['id']}") == second
+    second.pop("xml")
+    assert await get(api, f"{MESSAGES}/{second['id']}", xml="false") == second
+    await get(api, f"{MESSAGES}/nothing", 404)
+
+
+async def test_the_messages_of_another_archive_are_not_found(api: TestClient, talk: Talk) -> None:
+    await talk.take(to_bob("one", "m1"))
+    [mine] = (await get(api, MESSAGES))["messages"]
+
+    await get(api, f"/api/v1/archives/bob@{HOST}/messages/{mine['id']}", 404)
+
+
+async def test_each_filter_leaves_the_rest_out(api: TestClient, talk: Talk) -> None:
+    await talk.take(
+        to_bob("zero", "m0"),
+        to_alice("one", "m1"),
+        in_room("carol", "two", "m2"),
+        in_room("dave", "three", "m3"),
+        to_alice("four", "m4", correct("m1")),
+    )
+    ids = [one["id"] for one in (await get(api, MESSAGES))["messages"]]
+
+    assert await bodies(api, **{"with": f"BOB@{HOST}"}) == ["zero", "one", "four"]
+    assert await bodies(api, **{"with": BOB}) == ["one", "four"]
+    assert await bodies(api, **{"with": f"{ROOM}/carol"}) == ["two"]
+    assert await bodies(api, groupchat="true") == ["two", "three"]
+    assert await bodies(api, groupchat="false") == ["zero", "one", "four"]
+    assert await bodies(api, kind="annotation") == ["four"]
+    assert await bodies(api, kind="annotation,message", limit=2) == ["zero", "one"]
+    assert await bodies(api, start="2026-01-01T12:00:03Z") == ["three", "four"]
+    assert await bodies(api, end="2026-01-01T13:00:01+01:00") == ["zero", "one"]
+    assert await bodies(api, after=ids[1], before=ids[4]) == ["two", "three"]
+    assert await bodies(api, ids=f"{ids[3]},{ids[0]}") == ["zero", "three"]
+    assert await bodies(api, search="thr*") == ["three"]
+    assert await bodies(api, search='"one"', start="2026-01-01T12:00:02Z") == []
+
+
+async def test_lists_may_be_repeated(api: TestClient, talk: Talk) -> None:
+    await talk.take(to_bob("zero", "m0"), to_bob("one", "m1"), to_bob("two", "m2"))
+    ids = [one["id"] for one in (await get(api, MESSAGES))["messages"]]
+
+    async with api.get(f"{MESSAGES}?ids={ids[2]}&ids={ids[1]}") as answer:
+        found = await answer.json()
+
+    assert [one["body"] for one in found["messages"]] == ["one", "two"]
+
+
+async def test_what_was_taken_before_the_request_is_read(
+    api: TestClient, services: Services
+) -> None:
+    for n in range(20):
+        services.writer.put([entry(n)])
+        assert (await bodies(api, order="desc", limit=1)) == [str(n)]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"limit": "0"}, "limit"),
+        ({"limit": "-1"}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"limit": ""}, "limit"),
+        ({"with": "@"}, "with"),
+        ({"start": "yesterday"}, "start"),
+        ({"end": "2026-01-31"}, "end"),
+        ({"groupchat": "1"}, "groupchat"),
+        ({"count": "yes"}, "count"),
+        ({"xml": ""}, "xml"),
+        ({"kind": "message,asdf"}, "kind"),
+        ({"order": "up"}, "order"),
+        ({"view": "pretty"}, "view"),
+        ({"search": "!?"}, "search"),
+        ({"search": ""}, "search"),
+        ({"after": ""}, "after"),
+        ({"ids": ""}, "ids"),
+        ({"view": "folded", "kind": "receipt"}, "kind"),
+        ({"with_": f"bob@{HOST}"}, "with_"),
+        ({"page": "2"}, "page"),
+    ],
+)
+async def test_a_wrong_or_unknown_parameter_is_named(
+    api: TestClient, query: dict[str, str], named: str
+) -> None:
+    assert (await refusal(api, MESSAGES, **query)).startswith(named)
+
+
+@pytest.mark.parametrize("path", ["", "/messages/x", "/conversations", "/stream"])
+async def test_unknown_parameters_are_refused_everywhere(api: TestClient, path: str) -> None:
+    assert (await refusal(api, f"{ARCHIVE}{path}", nonsense="1")).startswith("nonsense")
+
+
+async def test_a_parameter_is_given_once(api: TestClient) -> None:
+    async with api.get(f"{MESSAGES}?limit=1&limit=2") as answer:
+        assert answer.status == 400
+        assert (await answer.json())["message"].startswith("limit")
+
+
+@pytest.mark.parametrize("name", ["after", "before", "ids"])
+async def test_an_unknown_id_is_not_found(api: TestClient, talk: Talk, name: str) -> None:
+    await talk.take(to_bob("one", "m1"))
+
+    error = await get(api, MESSAGES, 404, **{name: "unknown"})
+
+    assert error["error"] == "item-not-found"
+
+
+async def test_the_folded_view_shows_messages_only(api: TestClient, talk: Talk) -> None:
+    await talk.take(
+        to_alice("helo", "m1"),
+        to_alice("hello", "m2", correct("m1")),
+        to_bob(None, "m3", react("m1", "👍")),
+    )
+    _, correction, _ = (await get(api, MESSAGES))["messages"]
+
+    page = await get(api, MESSAGES, view="folded")
+
+    [found] = page["messages"]
+    assert found["body"] == "hello"
+    assert found["edited"] == {"time": correction["time"], "id": correction["id"]}
+    assert found["retracted"] is None
+    assert found["reactions"] == {"👍": [OWNER]}
+    assert found["receipts"] == []
+    assert await get(api, f"{MESSAGES}/{found['id']}", view="folded") == found
+
+
+async def test_addresses_of_a_room_are_told(api: TestClient, talk: Talk) -> None:
+    await talk.take(in_room("carol", "hi", "m1"))
+
+    [found] = (await get(api, MESSAGES))["messages"]
+
+    assert (found["peer"], found["resource"], found["nick"]) == (ROOM, "carol", "carol")
+    assert (found["from"], found["to"], found["type"]) == (f"{ROOM}/carol", ALICE, "groupchat")

@@ -1,0 +1,96 @@
+"""Pages of the archive API: both ways they are the archive, and they count as they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pytest_aiohttp import AiohttpClient
+from support.builders import BOB, NOON, ROMEO, SECOND, entry
+from support.sidecar import HOST, SETTINGS, SHOWN
+
+from component.web.app import make_app
+from component.web.settings import Services
+from storage.rows import Entry
+
+OWNERS = (f"owner{n}@{HOST}" for n in count())
+
+
+def rows(owner: str, peers: list[str]) -> list[Entry]:
+    return [entry(n, owner=owner, peer=peer, at=NOON + n * SECOND) for n, peer in enumerate(peers)]
+
+
+async def everything(api: TestClient, owner: str, **query: Any) -> list[str]:
+    """Follow the links from page to page; return what each message says."""
+    found: list[str] = []
+    url = api.make_url(f"/api/v1/archives/{owner}/messages").with_query(query)
+    while True:
+        async with api.session.get(url) as answer:
+            page = await answer.json()
+            link = answer.links.get("next")
+        found += [one["body"] for one in page["messages"]]
+        assert page["complete"] is (link is None) is (page["next"] is None)
+        if link is None:
+            return found
+        assert page["messages"], "a page that is not the last has something on it"
+        assert page["next"] == page["messages"][-1]["id"]
+        url = link["url"]  # type: ignore[assignment]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_pages_both_ways_are_the_archive(
+    api: TestClient, services: Services, data: st.DataObject
+) -> None:
+    peers = data.draw(st.lists(st.sampled_from([BOB, ROMEO]), max_size=12))
+    limit = data.draw(st.integers(1, 5))
+    wanted = data.draw(st.sampled_from([{}, {"with": BOB}, {"start": "2026-01-01T12:00:03Z"}]))
+    owner = next(OWNERS)
+    if peers:
+        await services.writer.store(rows(owner, peers))
+
+    oldest = await everything(api, owner, limit=limit, order="asc", **wanted)
+    newest = await everything(api, owner, limit=limit, order="desc", **wanted)
+
+    matching = [
+        str(n)
+        for n, peer in enumerate(peers)
+        if wanted.get("with", peer) == peer and ("start" not in wanted or n >= 3)
+    ]
+    assert oldest == matching
+    assert newest == matching[::-1]
+
+
+async def test_a_page_is_counted_on_request(api: TestClient, services: Services) -> None:
+    owner = next(OWNERS)
+    await services.writer.store(rows(owner, [BOB, ROMEO, BOB, BOB]))
+    path = f"/api/v1/archives/{owner}/messages"
+
+    async def places(**query: Any) -> tuple[int | None, int | None]:
+        async with api.get(path, params=query) as answer:
+            page = await answer.json()
+            return page["index"], page["count"]
+
+    assert await places(limit=2) == (None, None)
+    assert await places(limit=2, count="true") == (0, 4)
+    assert await places(limit=1, count="true", order="desc") == (3, 4)
+    assert await places(limit=1, count="true", order="desc", **{"with": BOB}) == (2, 3)
+
+
+@pytest.mark.parametrize(("asked", "given_"), [(None, 2), ("1", 1), ("3", 3), ("100", 3)])
+async def test_a_page_is_as_long_as_the_settings_allow(
+    aiohttp_client: AiohttpClient, services: Services, asked: str | None, given_: int
+) -> None:
+    owner = next(OWNERS)
+    await services.writer.store(rows(owner, [BOB] * 5))
+    few = replace(SETTINGS, page_default=2, page_max=3)
+    client = await aiohttp_client(make_app(few, services), headers=SHOWN)
+
+    query = {} if asked is None else {"limit": asked}
+    async with client.get(f"/api/v1/archives/{owner}/messages", params=query) as answer:
+        assert len((await answer.json())["messages"]) == given_

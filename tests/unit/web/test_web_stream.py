@@ -1,0 +1,280 @@
+"""The live stream: each message once and in order, however often one comes again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import ClientSession
+from support.builders import ALICE, BOB, ROMEO, ROOM, entry, removal
+from support.events import Events, stream
+from support.sidecar import SETTINGS, SHOWN
+from support.wire import until
+
+from component.web.server import serve
+from component.web.settings import Services
+from storage.rows import Kind
+
+PATH = f"/api/v1/archives/{ALICE}/stream"
+SHORT = 0.05
+
+Follow = Callable[..., AbstractAsyncContextManager[Events]]
+
+
+@asynccontextmanager
+async def served(services: Services, **options: Any) -> AsyncIterator[ClientSession]:
+    async with (
+        serve(replace(SETTINGS, **options), services) as url,
+        ClientSession(url, headers=SHOWN) as http,
+    ):
+        yield http
+
+
+@pytest.fixture
+async def http(services: Services) -> AsyncIterator[ClientSession]:
+    async with served(services) as session:
+        yield session
+
+
+async def test_what_comes_is_sent_at_once(http: ClientSession, services: Services) -> None:
+    async with stream(http, PATH) as events:
+        await services.writer.store([entry("hello")])
+        found = await events.next()
+
+    async with http.get(f"/api/v1/archives/{ALICE}/messages") as answer:
+        [stored] = (await answer.json())["messages"]
+    assert found == stored
+    assert events.last_id == stored["id"]
+    assert events.retry is not None
+
+
+async def test_it_begins_with_what_comes_next(http: ClientSession, services: Services) -> None:
+    await services.writer.store([entry(n) for n in range(3)])
+    async with stream(http, PATH) as events:
+        await services.writer.store([entry(3)])
+
+        assert await events.take(1) == ["3"]
+
+
+async def test_the_archives_of_others_are_not_followed(
+    http: ClientSession, services: Services
+) -> None:
+    async with stream(http, PATH) as events:
+        await services.writer.store([entry("his", owner=BOB)])
+        await services.writer.store([entry("mine")])
+
+        assert await events.take(1) == ["mine"]
+
+
+async def test_nothing_is_missed_or_repeated_while_messages_pour_in(
+    http: ClientSession, services: Services
+) -> None:
+    """Followers come and go all the while, each going on where it was cut off."""
+    total = 400
+    bodies = [str(n) for n in range(total)]
+
+    async def pour() -> None:
+        for n in range(total):
+            services.writer.put([entry(n)])
+            if n % 7 == 0:
+                await services.writer.settled()
+
+    async def follow(each: int) -> list[str]:
+        found: list[str] = []
+        last_id = "start"
+        while len(found) < total:
+            async with stream(http, PATH, last_id=last_id) as events:
+                found += await events.take(min(each, total - len(found)))
+                last_id = events.last_id
+        return found
+
+    pouring = asyncio.create_task(pour())
+    followed = await asyncio.gather(follow(total), follow(61), follow(13))
+    await pouring
+
+    assert followed == [bodies, bodies, bodies]
+
+
+async def test_one_comes_again_at_every_point(http: ClientSession, services: Services) -> None:
+    await services.writer.store([entry(n) for n in range(12)])
+    async with stream(http, PATH, query={"after": "start"}) as events:
+        ids = [(await events.next())["id"] for _ in range(12)]
+
+    for place, last_id in enumerate(ids[:-1]):
+        async with stream(http, PATH, last_id=last_id) as events:
+            assert (await events.next())["id"] == ids[place + 1]
+
+
+async def test_the_header_is_newer_than_the_query(http: ClientSession, services: Services) -> None:
+    await services.writer.store([entry(n) for n in range(3)])
+    async with stream(http, PATH, query={"after": "start"}) as events:
+        await events.take(2)
+        last_id = events.last_id
+
+    async with stream(http, PATH, last_id=last_id, query={"after": "start"}) as events:
+        assert await events.take(1) == ["2"]
+
+
+async def test_one_that_was_sent_nothing_comes_again_without_a_gap(
+    http: ClientSession, services: Services
+) -> None:
+    for first in ("0", "1"):
+        async with stream(http, PATH) as events:
+            last_id = events.last_id
+        await services.writer.store([entry(first)])
+
+        async with stream(http, PATH, last_id=last_id) as events:
+            assert await events.take(1) == [first]
+
+
+async def test_a_message_that_was_taken_out_again_does_not_end_the_stream(
+    http: ClientSession, services: Services
+) -> None:
+    await services.writer.store([entry(0)])
+    async with stream(http, PATH) as events:
+        for n in (1, 2):
+            await services.writer.store([entry(n)])
+            assert await events.take(1) == [str(n)]
+        await services.writer.store([removal(entry(n)) for n in (0, 1, 2)])
+        await services.writer.store([entry(3)])
+
+        assert await events.take(1) == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("query", "bodies"),
+    [
+        ({"with": BOB}, ["1", "4"]),
+        ({"with": f"{ROMEO}/phone"}, ["0"]),
+        ({"groupchat": "true"}, ["2"]),
+        ({"groupchat": "false"}, ["0", "1", "3", "4"]),
+        ({"kind": "receipt,annotation"}, ["3"]),
+    ],
+)
+async def test_what_is_not_wanted_is_left_out(
+    http: ClientSession, services: Services, query: dict[str, str], bodies: list[str]
+) -> None:
+    async with stream(http, PATH, query=query) as events:
+        await services.writer.store(
+            [
+                entry(0, peer=ROMEO),
+                entry(1),
+                entry(2, peer=ROOM, type="groupchat"),
+                entry(3, peer=ROMEO, kind=Kind.RECEIPT, resource="pda"),
+                entry(4),
+            ]
+        )
+
+        assert await events.take(len(bodies)) == bodies
+
+
+async def test_the_xml_is_left_out_on_request(http: ClientSession, services: Services) -> None:
+    async with stream(http, PATH, query={"xml": "false"}) as events:
+        await services.writer.store([entry("hi")])
+
+        assert "xml" not in await events.next()
+
+
+async def test_silence_is_filled_and_says_how_far_the_stream_is(services: Services) -> None:
+    async with served(services, stream_heartbeat_seconds=SHORT) as http:
+        async with stream(http, PATH, query={"with": BOB}) as events:
+            await services.writer.store([entry("unwanted", peer=ROMEO)])
+            while events.last_id == "start":
+                assert await events.block() == ""
+            assert events.comments
+            last_id = events.last_id
+
+        async with stream(http, PATH, last_id=last_id) as events:
+            await services.writer.store([entry("next")])
+            assert await events.take(1) == ["next"]
+
+
+async def test_a_stream_outlives_the_time_of_a_request(services: Services) -> None:
+    async with (
+        served(services, request_timeout_seconds=SHORT, stream_heartbeat_seconds=SHORT) as http,
+        stream(http, PATH) as events,
+    ):
+        while events.comments < 5:
+            await events.block()
+        await services.writer.store([entry("late")])
+
+        assert await events.take(1) == ["late"]
+
+
+@pytest.mark.parametrize("place", [{"after": "unknown"}, {"after": ""}, {"view": "folded"}])
+async def test_a_wrong_place_or_parameter_is_refused_before_the_stream(
+    http: ClientSession, place: dict[str, str]
+) -> None:
+    async with http.get(PATH, params=place) as answer:
+        assert answer.status == (404 if "unknown" in place.values() else 400)
+        assert (await answer.json())["status"] == answer.status
+
+
+async def test_an_unknown_last_event_is_not_found(http: ClientSession) -> None:
+    async with http.get(PATH, headers={"Last-Event-ID": "unknown"}) as answer:
+        assert answer.status == 404
+
+
+async def test_there_is_no_head_of_a_stream(http: ClientSession) -> None:
+    async with http.head(PATH) as answer:
+        assert answer.status == 405
+
+
+async def test_streams_are_bounded_and_their_places_come_free(services: Services) -> None:
+    async with served(services, max_streams=2) as http:
+        async with stream(http, PATH), stream(http, PATH), http.get(PATH) as answer:
+            assert answer.status == 503
+            assert (await answer.json())["error"] == "resource-constraint"
+        await until(lambda: not services.live._followers)
+        async with stream(http, PATH) as events:
+            await services.writer.store([entry("hi")])
+            assert await events.take(1) == ["hi"]
+
+
+async def test_a_stream_is_in_the_audit_log(http: ClientSession, services: Services) -> None:
+    async with stream(http, PATH, query={"with": BOB}):
+        [deed] = await services.storage.records.deeds(limit=10)
+
+    assert (deed.actor, deed.action, deed.subject) == ("server", "stream", ALICE)
+    assert deed.detail == f"with {BOB}"
+
+
+async def test_the_end_of_the_program_ends_all_streams(services: Services) -> None:
+    """Cleanly: the last chunk is sent, and nobody waits for the time that requests get."""
+    async with AsyncExitStack() as followers:
+        async with serve(replace(SETTINGS, stop_timeout_seconds=3600.0), services) as url:
+            http = await followers.enter_async_context(ClientSession(url, headers=SHOWN))
+            following = [await followers.enter_async_context(stream(http, PATH)) for _ in range(3)]
+        for events in following:
+            with pytest.raises(EOFError):
+                await events.next()
+
+
+async def test_a_follower_that_takes_nothing_is_cut_off(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    settings = replace(SETTINGS, request_timeout_seconds=1.0)
+    async with serve(settings, services) as url:
+        place = urlsplit(url)
+        with socket.socket() as follower:
+            follower.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            follower.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(follower, (place.hostname, place.port))
+            head = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n\r\n"
+            await loop.sock_sendall(follower, head.encode())
+            assert b"200 OK" in await loop.sock_recv(follower, 100)
+
+            much = f"<message xmlns='jabber:client'><body>{'x' * 200_000}</body></message>"
+            await services.writer.store([entry(n, xml=much) for n in range(40)])
+            await until(lambda: not services.live._followers)
+
+    assert "did not take what it was sent" in caplog.text

@@ -1,0 +1,180 @@
+"""Sessions of ad-hoc commands, and the form for archiving preferences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import pytest
+from support.commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
+from support.wire import (
+    ALICE,
+    ALICE_PHONE,
+    BOB,
+    COMPONENT,
+    NS_FORM,
+    NS_MAM,
+    Wire,
+    found,
+    open_wire,
+    parsed,
+)
+
+from component.core.errors import BadRequest
+from component.xmpp import commands
+from component.xmpp.commands import Command, Commands
+from component.xmpp.configure import NODE
+from component.xmpp.exchange import Direct, Exchange
+from component.xmpp.forms import Field, Form, Values, form_xml, submitted
+
+HOSTILE = ["'", '"', "<&>", "]]>", "' var='x", "\u00e9\U0001f600"]
+
+
+def fields(form: Element) -> dict[str | None, list[str | None]]:
+    """Return the values of a form, by field."""
+    return {
+        field.get("var"): [value.text for value in field.findall(f"{{{NS_FORM}}}value")]
+        for field in form.findall(f"{{{NS_FORM}}}field")
+    }
+
+
+def options(form: Element) -> list[str | None]:
+    path = f"{{{NS_FORM}}}field[@var='default']/{{{NS_FORM}}}option/{{{NS_FORM}}}value"
+    return [value.text for value in form.findall(path)]
+
+
+async def preferred(wire: Wire) -> tuple[str | None, list[str | None]]:
+    """Return the default of alice, and all that she has listed."""
+    reply = await wire.delegated(f"<prefs xmlns='{NS_MAM}'/>", type="get")
+    prefs = found(reply.iq, f"{{{NS_MAM}}}prefs")
+    return prefs.get("default"), [jid.text for jid in prefs.iter(f"{{{NS_MAM}}}jid")]
+
+
+# Sessions
+
+
+async def test_sessions_that_were_never_ended_are_forgotten(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "SESSIONS_MAX", 2)
+    first, second, third = [await begin(wire, NODE) for _ in range(3)]
+    gone = await submit(wire, first, default=["never"])
+    kept = [await submit(wire, begun, default=["never"]) for begun in (second, third)]
+
+    assert specific(gone) == ("bad-request", "bad-sessionid")
+    assert [command(reply).get("status") for reply in kept] == ["completed", "completed"]
+
+
+async def test_a_session_is_of_one_command() -> None:
+    async def run(_: Exchange, __: Values) -> str:
+        return "done"
+
+    def form(_: Exchange) -> Form:
+        return Form(title="", instructions="", fields=())
+
+    both = Commands(
+        Command(node=node, name=node, form=form, run=run) for node in ("first", "second")
+    )
+    asked = Direct(addressee=COMPONENT, asker=ALICE_PHONE, id="1")
+    begun = parsed(await both.answer("set", parsed(request("first")), asked))
+    session = found(begun, f"{{{NS_COMMANDS}}}command").get("sessionid")
+    with pytest.raises(BadRequest) as refused:
+        await both.answer("set", parsed(request("second", session=session)), asked)
+
+    assert refused.value.specific == (NS_COMMANDS, "bad-sessionid")
+
+
+async def test_cancelling_changes_nothing(wire: Wire) -> None:
+    await submit(wire, await begin(wire, NODE), action="cancel", default=["never"])
+
+    assert await preferred(wire) == ("always", [])
+
+
+async def test_a_session_ends_with_the_program(tmp_path: Path) -> None:
+    async with open_wire(tmp_path) as wire:
+        begun = await begin(wire, NODE)
+    async with open_wire(tmp_path) as wire:
+        reply = await submit(wire, begun, default=["never"])
+
+    assert specific(reply) == ("bad-request", "bad-sessionid")
+
+
+# The form of preferences
+
+
+async def test_the_form_shows_what_is_applied(wire: Wire) -> None:
+    await wire.delegated(
+        f"<prefs xmlns='{NS_MAM}' default='never'><always><jid>{BOB}</jid><jid>a@b.example/x</jid>"
+        "</always><never><jid>c@d.example</jid></never></prefs>"
+    )
+
+    assert fields(form_in(await begin(wire, NODE))) == {
+        "default": ["never"],
+        "always": [BOB, "a@b.example/x"],
+        "never": ["c@d.example"],
+    }
+
+
+async def test_the_form_sets_what_is_applied(wire: Wire) -> None:
+    begun = await begin(wire, NODE)
+    await submit(wire, begun, default=["never"], always=[BOB, "A@b.example/X"], never=[ALICE])
+
+    assert await preferred(wire) == ("never", [BOB, "a@b.example/X", ALICE])
+
+
+async def test_fields_that_are_left_out_are_empty_lists(wire: Wire) -> None:
+    await submit(wire, await begin(wire, NODE), default=["never"], always=[BOB])
+    await submit(wire, await begin(wire, NODE), default=["always"])
+
+    assert await preferred(wire) == ("always", [])
+
+
+@pytest.mark.parametrize(
+    ("roster", "offered"),
+    [("get", ["always", "never", "roster"]), ("none", ["always", "never"])],
+)
+async def test_the_form_offers_what_can_be_chosen(
+    wire: Wire, roster: str, offered: list[str]
+) -> None:
+    wire.grant(roster=roster)
+
+    assert options(form_in(await begin(wire, NODE))) == offered
+
+
+async def test_the_form_offers_what_is_chosen_already(wire: Wire) -> None:
+    await submit(wire, await begin(wire, NODE), default=["roster"])
+    wire.grant(roster="none")
+
+    assert "roster" in options(form_in(await begin(wire, NODE)))
+
+
+async def test_the_form_of_somebody_else_is_forbidden(wire: Wire) -> None:
+    reply = await wire.direct(request(NODE), to=rf"bob\40example.org@{COMPONENT}")
+
+    assert reply.refusal == "forbidden"
+
+
+# Forms
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_form_says_what_it_is_given(text: str) -> None:
+    field = Field(
+        name=text, type="text-single", label=text, values=(text,), options=((text, text),)
+    )
+    form = parsed(form_xml(Form(title=text, instructions=text, fields=[field])))
+
+    one = found(form, f"{{{NS_FORM}}}field")
+    assert {form.findtext(f"{{{NS_FORM}}}{name}") for name in ("title", "instructions")} == {text}
+    assert (one.get("var"), one.get("label"), list(one.itertext())) == (text, text, [text, text])
+
+
+def test_a_field_that_is_there_twice_is_refused() -> None:
+    twice = "<field var='a'><value>1</value></field>" * 2
+    with pytest.raises(BadRequest, match="'a' is there twice"):
+        submitted(parsed(f"<command><x xmlns='{NS_FORM}' type='submit'>{twice}</x></command>"))
+
+
+def test_a_form_that_is_missing_is_refused() -> None:
+    with pytest.raises(BadRequest, match="missing"):
+        submitted(parsed("<command/>"))

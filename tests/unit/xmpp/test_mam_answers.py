@@ -1,0 +1,139 @@
+"""Answers to archive queries, whoever may ask for which archive."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support.builders import ALICE, BOB, HOST, entries
+from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
+
+from component.core.access import Access
+from component.core.audit import Audit
+from component.core.errors import Forbidden, Overloaded, Refused
+from component.core.history import History
+from component.core.operators import Operator, Role
+from component.core.writer import Writer
+from component.xmpp.addresses import Addresses
+from component.xmpp.exchange import Delegated, Direct
+from component.xmpp.mam import Mam
+from storage.open import SqlStorage, open_storage
+
+OPS = f"ops@{HOST}"
+OPERATOR = Operator(name="ops", role=Role.READER, jid=OPS)
+METADATA = f"<metadata xmlns='{NS_MAM}'/>"
+OF_ALICE = rf"alice\40{HOST}@{COMPONENT}"
+
+
+@pytest.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[SqlStorage]:
+    """A store with three messages of alice and four of bob."""
+    async with open_storage(f"sqlite:{tmp_path}/archive.db") as opened:
+        await opened.archive.append([*entries(3), *entries(4, owner=BOB)])
+        yield opened
+
+
+@pytest.fixture
+def mam(storage: SqlStorage) -> Mam:
+    access = Access([HOST], [OPERATOR], Audit(storage.records), None)
+    writer = Writer(storage.archive, capacity=100, on_pressure=lambda _: None)
+    history = History(storage.archive, writer, access, page_default=50, page_max=250)
+    return Mam(history, Addresses())
+
+
+def direct(asker: str, archive: str | None = None) -> Direct:
+    addressee = COMPONENT if archive is None else OF_ALICE
+    return Direct(addressee=addressee, asker=f"{asker}/x", id="q", archive=archive)
+
+
+def delegated(asker: str, privilege: str | None = "urn:xmpp:privilege:1") -> Delegated:
+    return Delegated(
+        component=COMPONENT,
+        host=HOST,
+        outer_id="o",
+        delegation="urn:xmpp:delegation:1",
+        privilege=privilege,
+        asker=f"{asker}/x",
+        addressee=ALICE,
+        requester=asker,
+        owner=ALICE,
+        id="q",
+    )
+
+
+def stanzas(text: str) -> list[ET.Element]:
+    return list(parsed(f"<stream xmlns='{NS_COMPONENT}'>{text}</stream>"))
+
+
+def results(text: str) -> int:
+    return text.count("<result ")
+
+
+@pytest.mark.parametrize("exchange", [direct(OPS, ALICE), delegated(OPS)], ids=type)
+async def test_an_operator_reads_the_archive_that_was_asked(
+    mam: Mam, exchange: Direct | Delegated
+) -> None:
+    assert results(await mam.answer("set", parsed(query()), exchange)) == 3
+
+
+async def test_an_operator_has_an_archive_of_its_own_too(mam: Mam) -> None:
+    assert results(await mam.answer("set", parsed(query()), direct(OPS))) == 0
+
+
+async def test_an_archive_at_the_component_answers_by_its_address(mam: Mam) -> None:
+    sent = stanzas(await mam.answer("set", parsed(query()), direct(OPS, ALICE)))
+
+    assert [stanza.get("from") for stanza in sent] == [OF_ALICE] * 4
+
+
+async def test_what_an_operator_reads_is_written_down(mam: Mam, storage: SqlStorage) -> None:
+    await mam.answer("set", parsed(query(with_=BOB)), direct(OPS, ALICE))
+    await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
+
+    deeds = await storage.records.deeds(limit=10)
+    assert [(deed.actor, deed.subject, deed.detail) for deed in deeds] == [
+        ("ops", ALICE, "first and last message"),
+        ("ops", ALICE, f"with {BOB}"),
+    ]
+
+
+async def test_what_cannot_be_written_down_is_not_read(mam: Mam, storage: SqlStorage) -> None:
+    await storage.close()
+
+    with pytest.raises(Overloaded):
+        await mam.answer("set", parsed(query()), direct(OPS, ALICE))
+
+
+@pytest.mark.parametrize("exchange", [direct(BOB, ALICE), delegated(BOB)], ids=type)
+async def test_nobody_else_reads_it(mam: Mam, exchange: Direct | Delegated) -> None:
+    with pytest.raises(Forbidden):
+        await mam.answer("set", parsed(query()), exchange)
+    with pytest.raises(Forbidden):
+        await mam.metadata("get", parsed(METADATA), exchange)
+
+
+async def test_the_form_is_the_same_for_everybody(mam: Mam) -> None:
+    """Which fields there are tells nothing of which archives there are."""
+    forms = [
+        await mam.answer("get", parsed(query()), exchange)
+        for exchange in (direct(BOB, ALICE), direct(BOB, f"nobody@{HOST}"))
+    ]
+
+    assert forms[0] == forms[1]
+
+
+async def test_metadata_needs_no_privilege(mam: Mam) -> None:
+    """Only messages do."""
+    text = await mam.metadata("get", parsed(METADATA), delegated(ALICE, privilege=None))
+
+    assert "<start " in text
+
+
+async def test_without_privilege_only_empty_pages_are_answered(mam: Mam) -> None:
+    unheard = delegated(ALICE, privilege=None)
+
+    assert "<count>3</count>" in await mam.answer("set", parsed(query(max="0")), unheard)
+    with pytest.raises(Refused):
+        await mam.answer("set", parsed(query()), unheard)

@@ -1,0 +1,194 @@
+"""Rosters read from the server, and what tells that they have changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.roster_queries import NS_ROSTER, asked_roster, give_roster, push
+from support.wire import (
+    ALICE,
+    ALICE_PHONE,
+    BOB,
+    BOB_PHONE,
+    COMPONENT,
+    FOOTER,
+    HOST,
+    NS_MAM,
+    NS_STANZAS,
+    OTHER_HOST,
+    PRIVILEGE_1,
+    PRIVILEGE_2,
+    Wire,
+    open_wire,
+)
+
+from component.xmpp import rosters
+
+ROMEO = "romeo@remote.example"
+
+
+async def prefer_roster(wire: Wire, asker: str = ALICE_PHONE) -> str | None:
+    """Have archived what is said with contacts only; return the refusal."""
+    prefs = f"<prefs xmlns='{NS_MAM}' default='roster'/>"
+    return (await wire.direct(prefs, asker=asker)).refusal
+
+
+async def read_once(wire: Wire, *contacts: str) -> None:
+    """Let the component remember the roster of alice, whose archive stays empty."""
+    await prefer_roster(wire)
+    wire.say("first", to="nobody@remote.example")
+    give_roster(wire, await asked_roster(wire), *contacts)
+    assert (await wire.history()).bodies == []
+
+
+async def test_a_roster_is_asked_of_the_user_itself(wire: Wire) -> None:
+    await prefer_roster(wire)
+    wire.say("hello")
+    asked = await asked_roster(wire)
+
+    assert (asked.get("from"), asked.get("to")) == (COMPONENT, ALICE)
+    give_roster(wire, asked)
+
+
+async def test_contacts_are_prepared(wire: Wire) -> None:
+    await prefer_roster(wire)
+    wire.say("hello")
+    give_roster(wire, await asked_roster(wire), "BOB@Example.ORG")
+
+    assert (await wire.history()).bodies == ["hello"]
+
+
+async def test_an_empty_roster_has_no_contacts(wire: Wire) -> None:
+    await prefer_roster(wire)
+    wire.say("hello")
+    give_roster(wire, await asked_roster(wire))
+
+    assert (await wire.history()).bodies == []
+
+
+async def test_a_roster_that_is_refused_loses_nothing(wire: Wire) -> None:
+    await prefer_roster(wire)
+    wire.say("hello")
+    asked = await asked_roster(wire)
+    wire.peer.send(
+        f"<iq type='error' from='{ALICE}' to='{COMPONENT}' id='{asked.get('id')}'>"
+        f"<error type='auth'><forbidden xmlns='{NS_STANZAS}'/></error></iq>"
+    )
+
+    assert (await wire.history()).bodies == ["hello"]
+
+
+async def test_a_roster_that_does_not_come_loses_nothing(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rosters, "ANSWER_SECONDS", 0.01)
+    await prefer_roster(wire)
+    wire.say("hello")
+    await asked_roster(wire)
+
+    assert (await wire.history()).bodies == ["hello"]
+
+
+async def test_a_roster_asked_for_on_a_lost_connection_loses_nothing(wire: Wire) -> None:
+    await prefer_roster(wire)
+    wire.say("hello")
+    await asked_roster(wire)
+    wire.peer.send(FOOTER)
+    await wire.peer.gone()
+    await wire.welcome()
+    wire.grant()
+
+    assert (await wire.history()).bodies == ["hello"]
+
+
+async def test_somebody_elses_answer_is_none(wire: Wire) -> None:
+    await prefer_roster(wire)
+    wire.say("hello", to=ROMEO)
+    asked = await asked_roster(wire)
+    wire.peer.send(
+        f"<iq type='result' from='{BOB_PHONE}' to='{COMPONENT}' id='{asked.get('id')}'>"
+        f"<query xmlns='{NS_ROSTER}'><item jid='{ROMEO}'/></query></iq>"
+    )
+    give_roster(wire, asked, BOB)
+
+    assert (await wire.history()).bodies == []
+
+
+# Permission
+
+
+@pytest.mark.parametrize("roster", ["get", "both"])
+@pytest.mark.parametrize("namespace", [PRIVILEGE_1, PRIVILEGE_2])
+async def test_with_permission_a_roster_can_be_a_default(
+    tmp_path: Path, roster: str, namespace: str
+) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.grant(namespace, roster=roster)
+
+        assert await prefer_roster(wire) is None
+
+
+@pytest.mark.parametrize("roster", ["none", "set", "", "outgoing"])
+async def test_without_permission_it_can_not(tmp_path: Path, roster: str) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.grant(roster=roster)
+
+        assert await prefer_roster(wire) == "feature-not-implemented"
+
+
+async def test_permission_is_of_one_host(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        wire.grant(host=OTHER_HOST)
+
+        assert await prefer_roster(wire) == "feature-not-implemented"
+        assert await prefer_roster(wire, f"carol@{OTHER_HOST}/x") is None
+
+
+async def test_when_permission_is_taken_back_nothing_is_lost(wire: Wire) -> None:
+    await prefer_roster(wire)
+    wire.grant(roster="none")
+    wire.say("hello")
+
+    assert (await wire.history()).bodies == ["hello"]
+
+
+# Pushes
+
+
+@pytest.mark.parametrize("sender", [ALICE, ALICE.upper(), None])
+async def test_a_push_has_the_roster_read_again(wire: Wire, sender: str | None) -> None:
+    await read_once(wire, BOB)
+    wire.peer.send(push(sender=sender, to=ALICE_PHONE))
+    wire.say("hello", to=ROMEO)
+    give_roster(wire, await asked_roster(wire), ROMEO)
+
+    assert (await wire.history()).bodies == ["hello"]
+
+
+NO_PUSHES = {
+    "of another user": push(sender=BOB, to=BOB_PHONE),
+    "by another user": push(sender=BOB, to=ALICE_PHONE),
+    "by one of her clients": push(sender=f"{ALICE}/laptop", to=ALICE_PHONE),
+    "by a stranger": push(sender="eve@evil.example", to=ALICE_PHONE),
+    "by the server": push(sender=HOST, to=ALICE_PHONE),
+    "to no client of hers": push(sender=ALICE, to=ALICE),
+    "an answer": push(sender=ALICE, to=ALICE_PHONE, type="result"),
+    "a question": push(sender=ALICE, to=ALICE_PHONE, type="get"),
+    "copied by another host": push(sender=ALICE, to=ALICE_PHONE, host=OTHER_HOST),
+    "copied by nobody": push(sender=ALICE, to=ALICE_PHONE, host="evil.example"),
+    "of something else": push(sender=ALICE, to=ALICE_PHONE).replace(NS_ROSTER, "urn:x"),
+    "not a query": push(sender=ALICE, to=ALICE_PHONE)
+    .replace("iq ", "presence ")
+    .replace("/iq", "/presence"),
+}
+
+
+@pytest.mark.parametrize("copy", NO_PUSHES.values(), ids=NO_PUSHES.keys())
+async def test_nothing_else_does(wire: Wire, copy: str) -> None:
+    await read_once(wire, BOB)
+    wire.peer.send(copy)
+    wire.say("hello", to=BOB)
+    wire.say("nor this", to=ROMEO)
+
+    assert (await wire.history()).bodies == ["hello"]
