@@ -88,7 +88,11 @@ def _bounds(retention: Retention) -> Bounds:
 
 def timing(config: Config) -> Timing:
     """Return when archives are purged."""
-    return Timing(sweep_seconds=config.retention.sweep_seconds, batch=config.retention.batch)
+    return Timing(
+        sweep_seconds=config.retention.sweep_seconds,
+        scrub_seconds=config.retention.scrub_seconds,
+        batch=config.retention.batch,
+    )
 
 
 def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:

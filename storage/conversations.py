@@ -22,28 +22,28 @@ WHERE owner = $1 AND peer = $2
 
 _CLOSE = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND last = 0"
 
+# What costs something is found out of those only that are listed.
 _LIST = f"""
-WITH listed AS (
-    SELECT
-        peer AS other,
-        last AS newest,
-        (SELECT sum(kept) FROM tallies WHERE owner = $1 AND scope = peer) AS kept,
-        (SELECT count(*) FROM (
-            SELECT 1 FROM archive
-            WHERE owner = $1 AND archive.peer = conversations.peer
-                AND sequence > coalesce($3, seen) AND direction = 'recv' AND kind = 'message'
-            LIMIT {UNREAD_MAX}
-        )) AS unread,
-        coalesce((
-            SELECT sequence FROM archive
-            WHERE owner = $1 AND archive.peer = conversations.peer
-                AND kind IN ('message', 'tombstone')
-            ORDER BY sequence DESC LIMIT 1
-        ), last) AS said
+WITH listed AS MATERIALIZED (
+    SELECT peer AS other, last AS newest, coalesce($3, seen) AS seen
     FROM conversations WHERE owner = $1 AND last < $2 ORDER BY last DESC LIMIT $4
 )
-SELECT other, newest, kept, unread, {COLUMNS}
-FROM listed CROSS JOIN archive ON owner = $1 AND sequence = said
+SELECT
+    other,
+    newest,
+    (SELECT sum(kept) FROM tallies WHERE owner = $1 AND scope = other),
+    (SELECT count(*) FROM (
+        SELECT 1 FROM archive AS behind
+        WHERE owner = $1 AND peer = other AND sequence > seen
+            AND direction = 'recv' AND kind = 'message'
+        LIMIT {UNREAD_MAX}
+    )),
+    {COLUMNS}
+FROM listed CROSS JOIN archive ON owner = $1 AND sequence = coalesce((
+    SELECT sequence FROM archive AS spoken
+    WHERE owner = $1 AND peer = other AND kind IN ('message', 'tombstone')
+    ORDER BY sequence DESC LIMIT 1
+), newest)
 ORDER BY newest DESC
 """  # noqa: S608 - constant words
 

@@ -54,6 +54,7 @@ class Ingest:
         self._is_held = is_held
         self._recent = Recent()
         self._recent_bytes = Recent()
+        self._said_in_rooms = Recent()  # by our users; rooms send it back to them as to all others
 
     def is_repeat(self, raw: bytes, at: int) -> bool:
         """Whether this stanza was here before to the byte: nothing else need be known of it then.
@@ -71,6 +72,8 @@ class Ingest:
         if not stanza.recipient:
             # Then it is for oneself, RFC 6120 section 10.3.1.
             stanza = replace(stanza, recipient=jids.bare(stanza.sender))
+        if stanza.type == GROUPCHAT and stanza.id and self._is_user(stanza.sender):
+            self._said_in_rooms.put(_said(stanza.sender, stanza.recipient, stanza.id), at)
         self._into_users(stanza, at)
         if self._room_services and stanza.type == GROUPCHAT:
             self._into_room(stanza, at)
@@ -133,7 +136,7 @@ class Ingest:
                 text=meaning.text,
                 names=meaning.marks(peer),
                 about=meaning.mark_about(peer),
-                is_seen=meaning.is_seeing and direction is Direction.SENT,
+                is_seen=meaning.is_seeing and self._is_own(stanza, owner, direction),
             )
             work.append(entry)
             # In the same batch, so that nobody reads what was taken back beside its retraction.
@@ -141,6 +144,12 @@ class Ingest:
             if taken_back and not self._is_held(owner):
                 work.append(taken_back)
         self._writer.put(work)
+
+    def _is_own(self, stanza: Stanza, owner: str, direction: Direction) -> bool:
+        """Whether the owner of an archive wrote a message, to a room too."""
+        if direction is Direction.SENT or stanza.type != GROUPCHAT:
+            return direction is Direction.SENT
+        return _said(owner, stanza.sender, stanza.id) in self._said_in_rooms
 
     def _sides(self, stanza: Stanza) -> list[_Side]:
         """Return whose archives a stanza belongs to."""
@@ -202,6 +211,11 @@ class Ingest:
         self._writer.put(
             [Removal(owner=owner, origin=lost.origin(addressee, slot)) for slot in slots]
         )
+
+
+def _said(author: str, room: str, id: str) -> bytes:
+    """Return what stands for a message of a user in a room."""
+    return digest_of([jids.bare(author).encode(), jids.bare(room).encode(), id.encode()])
 
 
 def _kept_since(stanza: Stanza, at: int) -> int:

@@ -28,6 +28,7 @@ class Timing:
     sweep_seconds: float = 3600.0  #: between two purges
     #: The store is written anew, so that no trace is left in it, behind each purge that was
     #: ordered, and behind others at most this often: writing messages has to wait for it.
+    #: 0: not behind others.
     scrub_seconds: float = 86400.0
     batch: int = 1000  #: messages
 
@@ -43,7 +44,8 @@ class Janitor:
         self._holds = holds
         self._usual = usual
         self._timing = timing
-        self._scrubbed = time.monotonic()
+        # A program that is started each day has to get to it too, though not at once.
+        self._scrubbed = time.monotonic() - timing.scrub_seconds + timing.sweep_seconds
         self._ordered = asyncio.Event()
         self._purge: Purge | None = None
         self.last: Progress | None = None  #: of the purge that was finished last
@@ -106,6 +108,8 @@ class Janitor:
             log.info("a purge has taken away %d messages", purge.progress.messages)
 
     async def _scrub(self, *, is_ordered: bool) -> None:
-        if is_ordered or time.monotonic() - self._scrubbed >= self._timing.scrub_seconds:
+        pause = self._timing.scrub_seconds
+        is_due = 0 < pause <= time.monotonic() - self._scrubbed
+        if is_ordered or is_due:
             await self._storage.keeping.scrub()
             self._scrubbed = time.monotonic()

@@ -1,4 +1,4 @@
-"""What one edge needs of the other, as Protocols; `component.app` joins them."""
+"""What one edge needs of the other, as Protocols; `component.parts` joins them."""
 
 from __future__ import annotations
 

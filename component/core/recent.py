@@ -14,6 +14,10 @@ class Recent:
     def __init__(self) -> None:
         self._first: OrderedDict[bytes, int] = OrderedDict()
 
+    def __contains__(self, key: bytes) -> bool:
+        """Whether a key is remembered."""
+        return key in self._first
+
     def first(self, key: bytes, at: int) -> int | None:
         """Return when a key was met first, None when that is now."""
         first = self._first.get(key)

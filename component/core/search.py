@@ -16,6 +16,9 @@ from storage.rows import Phrase
 TEXT_MAX = 65_536
 WORD_MAX = 64
 
+#: A shorter beginning of a word stands for too many of them.
+BEGINNING_MIN = 3
+
 #: More phrases than these are no search for something.
 PHRASES_MAX = 32
 
@@ -27,6 +30,7 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
+_ALONE = re.compile(f"[{_UNSPACED}]")
 _WORD = re.compile(f"(?=[^\\W_])[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
 _ASCII_WORD = re.compile("[a-z0-9]+")
 
@@ -45,19 +49,29 @@ def parse(query: str) -> tuple[Phrase, ...]:
     """Return what a search asks for: all of these phrases. Raises BadRequest.
 
     Words stand alone or, between quotation marks, in a row; a star behind one stands for any end
-    of it. What is written together without blanks is a row too. Nothing else has a meaning.
+    of it, which takes three characters. What is written together without blanks is a row too.
+    Nothing else has a meaning.
     """
     phrases = []
     for quoted, star, plain in _QUOTED.findall(query.translate(_QUOTES)):
         words = _words(quoted or plain)
         if words:
-            is_prefix = bool(star) or plain.endswith("*")
+            is_prefix = _is_beginning(words[-1], bool(star) or plain.endswith("*"))
             phrases.append(Phrase(words=tuple(words), is_prefix=is_prefix))
     if not phrases:
         raise BadRequest("the search has no word in it")
     if len(phrases) > PHRASES_MAX:
         raise BadRequest(f"a search has {PHRASES_MAX} words at most")
     return tuple(phrases)
+
+
+def _is_beginning(word: str, has_star: bool) -> bool:
+    """Whether a word may go on; one that is a character of its own cannot."""
+    if not has_star or _ALONE.fullmatch(word):
+        return False
+    if len(word) < BEGINNING_MIN:
+        raise BadRequest(f"a star has to stand behind {BEGINNING_MIN} characters or more")
+    return True
 
 
 def _words(text: str) -> list[str]:

@@ -41,6 +41,12 @@ class Intake:
         await self._writer.settled()
         return (await everything(self._archive, owner)).messages
 
+    async def unread(self, owner: str) -> dict[str, int]:
+        """Return how many messages of each peer an owner has not seen."""
+        await self._writer.settled()
+        found = await self._archive.conversations(owner, limit=100)
+        return {conversation.peer: conversation.unread for conversation in found}
+
     async def xml(self, owner: str) -> list[str]:
         """Return the stanzas of an archive."""
         return [row.xml for row in await self.rows(owner)]

@@ -60,8 +60,6 @@ CREATE TABLE conversations (
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
-CREATE INDEX conversations_last ON conversations (owner, last);
-
 -- Full text. rowid = owner << 40 | sequence, so one owner's are one stretch. Texts come folded, so
 -- words end at blanks only. The peer is one word; so is each name by which a message is referred
 -- to, and the one that it refers to itself.

@@ -156,3 +156,15 @@ async def test_a_retraction_leaves_a_tombstone_with_the_room_and_each_member(
 
     for owner in (ALICE, BOB, ROOM):
         assert [row.kind for row in await intake.rows(owner)] == [Kind.TOMBSTONE, Kind.ANNOTATION]
+
+
+async def test_what_users_say_in_a_room_themselves_shows_that_they_have_read_it(
+    intake: Intake,
+) -> None:
+    intake.take(said(A1, id="other"), said(B1, id="other"))
+    intake.take(message(sender=A1, to=ROOM, type="groupchat", id="own"))
+    intake.take(said(A1, id="own", nick="al"), said(B1, id="own", nick="al"))
+    intake.take(said(A1, id="later"), said(B1, id="later"))
+
+    assert await intake.unread(ALICE) == {ROOM: 1}
+    assert await intake.unread(BOB) == {ROOM: 3}

@@ -15,6 +15,7 @@ from component.core.purging import Progress, Purge, State
 from component.core.retention import DAY, Bounds, Usual
 from component.core.rules import Rules
 from component.core.times import now
+from storage import trash
 from storage.open import SqlStorage, open_storage
 from storage.rows import ANY, Hold, Kind, Rule
 
@@ -43,8 +44,8 @@ class Town:
         await purge.run()
         return purge.progress
 
-    def janitor(self, sweep_seconds: float = NEVER) -> Janitor:
-        timing = Timing(sweep_seconds=sweep_seconds, batch=3)
+    def janitor(self, sweep_seconds: float = NEVER, scrub_seconds: float = NEVER) -> Janitor:
+        timing = Timing(sweep_seconds=sweep_seconds, scrub_seconds=scrub_seconds, batch=3)
         return Janitor(self.storage, self.rules, self.holds, self.usual, timing)
 
     async def count(self, owner: str = ALICE) -> int:
@@ -245,6 +246,35 @@ async def test_a_purge_can_be_ordered(storage: SqlStorage) -> None:
     assert last.finished is not None
     assert janitor.current is None
     await end(task)
+
+
+@pytest.mark.parametrize(
+    ("sweep_seconds", "scrub_seconds", "is_scrubbed"),
+    [
+        (3600.0, 3601.0, False),  # not at once
+        (3600.0, 3600.0, False),
+        (1.0, NEVER, False),
+        (1.0, 0.0, False),  # never by itself
+    ],
+)
+async def test_traces_are_removed_when_it_is_ordered(
+    storage: SqlStorage, sweep_seconds: float, scrub_seconds: float, is_scrubbed: bool
+) -> None:
+    town = Town(storage, Bounds(messages=1))
+    await town.fill(5)
+    janitor = town.janitor(sweep_seconds=sweep_seconds, scrub_seconds=scrub_seconds)
+    task = await running(janitor)
+    assert await has_traces(storage) is not is_scrubbed
+
+    janitor.order("me")
+    await finished(janitor)
+    assert not await has_traces(storage)
+    await end(task)
+
+
+async def has_traces(storage: SqlStorage) -> bool:
+    async with storage._database.read() as connection:
+        return await trash.seen(connection) is not None
 
 
 async def test_a_store_that_fails_is_tried_again(

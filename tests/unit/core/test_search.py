@@ -63,6 +63,7 @@ def phrase(*words: str, is_prefix: bool = False) -> Phrase:
         ('"hello wor"*', (phrase("hello", "wor", is_prefix=True),)),
         ("foo-bar", (phrase("foo", "bar"),)),
         ("漢字", (phrase("漢", "字"),)),
+        ("漢字*", (phrase("漢", "字"),)),
         ("hello !!! ...", (phrase("hello"),)),
         ("a OR b NOT c", tuple(phrase(w) for w in ("a", "or", "b", "not", "c"))),
         ("text:secret NEAR(a)", (phrase("text", "secret"), phrase("near", "a"))),
@@ -76,6 +77,12 @@ def test_a_search_is_read_as_phrases(query: str, phrases: tuple[Phrase, ...]) ->
 @pytest.mark.parametrize("query", ["", "   ", "*", '""', "!?", '"*"', "👋"])
 def test_a_search_without_a_word_is_refused(query: str) -> None:
     with pytest.raises(BadRequest, match="no word"):
+        parse(query)
+
+
+@pytest.mark.parametrize("query", ["w*", "wo*", '"hello wo"*', "ÄÖ*"])
+def test_a_star_behind_too_little_is_refused(query: str) -> None:
+    with pytest.raises(BadRequest, match="3 characters"):
         parse(query)
 
 

@@ -1,0 +1,113 @@
+"""XEP-0424: Message Retraction, version 0.4.2, as an archive has to heed it."""
+
+from __future__ import annotations
+
+import pytest
+from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, Wire, chat, found, parsed
+
+from component.core.times import parse_time
+
+NS = "urn:xmpp:message-retract:1"
+RETRACTED = f"{{{NS}}}retracted"
+
+
+def retract(
+    id: str = "m1", *, own_id: str = "r1", sender: str = ALICE_PHONE, to: str = BOB
+) -> str:
+    """Return a retraction as example 4 has it."""
+    return chat(
+        "/me retracted a previous message",
+        sender=sender,
+        to=to,
+        id=own_id,
+        extra=f"<retract id='{id}' xmlns='{NS}'/>"
+        f"<fallback xmlns='urn:xmpp:fallback:0' for='{NS}'/><store xmlns='urn:xmpp:hints'/>",
+    )
+
+
+@pytest.mark.parametrize("owner", [ALICE, BOB])
+async def test_a_tombstone_takes_the_place_of_the_contents(wire: Wire, owner: str) -> None:
+    """4: "the original contents (i.e. the <body/> and any related elements which might leak
+    information about the original message) get replaced with a <retracted/> element"."""
+    wire.log_copy(chat("secret", id="m1", extra="<subject>secret</subject><x xmlns='urn:x'/>"))
+    wire.log_copy(retract())
+
+    original, _ = [row.xml for row in await wire.archived(owner)]
+    assert [child.tag for child in parsed(original)] == [RETRACTED]
+    assert "secret" not in original
+
+
+async def test_a_tombstone_names_the_retraction(wire: Wire) -> None:
+    """4: "which MUST include an 'id' attribute that's set to the value of the retraction's
+    <message/> element's 'id' attribute"."""
+    wire.log_copy(chat("secret", id="m1"))
+    wire.log_copy(retract(own_id="r7"))
+
+    original, retraction = [parsed(row.xml) for row in await wire.archived(BOB)]
+    assert found(original, RETRACTED).get("id") == retraction.get("id") == "r7"
+
+
+async def test_a_tombstone_says_when_the_message_was_retracted(wire: Wire) -> None:
+    """4: "SHOULD also include a 'stamp' attribute indicating the time at which the retraction took
+    place"."""
+    wire.log_copy(chat("secret", id="m1"))
+    wire.log_copy(retract())
+
+    original, retraction = await wire.archived(BOB)
+    stamp = found(parsed(original.xml), RETRACTED).get("stamp") or ""
+    assert parse_time(stamp) == retraction.at
+
+
+async def test_the_time_of_the_message_stays(wire: Wire) -> None:
+    """4 (paraphrase): the delay tells when the original message was received."""
+    wire.log_copy(chat("secret", id="m1"))
+    [before] = await wire.archived(BOB)
+    wire.log_copy(retract())
+
+    after, _ = await wire.archived(BOB)
+    assert (after.id, after.at) == (before.id, before.at)
+
+
+async def test_the_retraction_is_archived(wire: Wire) -> None:
+    """5: "The archiving service therefore MUST store the retraction message, regardless of whether
+    the original message is deleted or replaced with a tombstone"."""
+    wire.log_copy(chat("secret", id="m1"))
+    wire.log_copy(retract())
+
+    assert (await wire.history(BOB_PHONE)).bodies[-1] == "/me retracted a previous message"
+
+
+async def test_a_retraction_of_what_is_not_there_is_archived(wire: Wire) -> None:
+    """5: the same."""
+    wire.log_copy(retract("unknown"))
+
+    assert len(await wire.archived(BOB)) == 1
+
+
+@pytest.mark.parametrize("owner", [ALICE, BOB])
+async def test_only_the_same_bare_address_takes_a_message_back(wire: Wire, owner: str) -> None:
+    """5: "MUST only be processed when both the original message and the retraction request are
+    received from the same bare-JID (in a one-on-one conversation)"."""
+    wire.log_copy(chat("mine", id="m1"))
+    wire.log_copy(retract(sender=BOB_PHONE, to=ALICE))
+    wire.log_copy(retract(sender=f"{BOB_PHONE}", to=ALICE_PHONE, own_id="r2"))
+
+    assert "mine" in (await wire.archived(owner))[0].xml
+
+
+async def test_another_client_of_the_same_user_takes_it_back(wire: Wire) -> None:
+    """5: the same; a bare JID is what its clients share."""
+    wire.log_copy(chat("secret", id="m1"))
+    wire.log_copy(retract(sender=f"{ALICE}/laptop"))
+
+    assert "secret" not in (await wire.archived(BOB))[0].xml
+
+
+async def test_what_was_retracted_is_found_by_no_search(wire: Wire) -> None:
+    """5: "SHOULD prevent further distribution of the message by the service"."""
+    search = {"{urn:xmpp:fulltext:0}fulltext": "secret"}
+    wire.log_copy(chat("secret", id="m1"))
+    before = await wire.history(BOB_PHONE, **search)
+    wire.log_copy(retract())
+
+    assert (before.bodies, (await wire.history(BOB_PHONE, **search)).bodies) == (["secret"], [])

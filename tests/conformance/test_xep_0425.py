@@ -1,0 +1,91 @@
+"""XEP-0425: Moderated Message Retraction, version 0.3.0, as an archive has to heed it."""
+
+from __future__ import annotations
+
+import pytest
+from support.wire import ALICE, ALICE_PHONE, HOST, Wire, chat, found, parsed
+
+ROOM = f"room@conference.{HOST}"
+NS_RETRACT, NS = "urn:xmpp:message-retract:1", "urn:xmpp:message-moderate:1"
+NS_OCCUPANT = "urn:xmpp:occupant-id:0"
+RETRACTED = f"{{{NS_RETRACT}}}retracted"
+MODERATED = f"{RETRACTED}/{{{NS}}}moderated"
+
+
+def said(extra: str = "", by: str = ROOM) -> str:
+    ids = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{by}' id='s1'/>"
+    ids += f"<occupant-id xmlns='{NS_OCCUPANT}' id='author'/>"
+    return chat(
+        "magic potions!",
+        sender=f"{ROOM}/oldhag",
+        to=ALICE_PHONE,
+        type="groupchat",
+        id="m1",
+        extra=ids + extra,
+    )
+
+
+def moderated(sender: str = ROOM, *, type: str = "groupchat") -> str:
+    """Return a moderation as example 5 has it."""
+    return (
+        f"<message xmlns='jabber:client' type='{type}' id='r1' from='{sender}' to='{ALICE_PHONE}'>"
+        f"<retract id='s1' xmlns='{NS_RETRACT}'><moderated by='{ROOM}/macbeth' xmlns='{NS}'>"
+        f"<occupant-id xmlns='{NS_OCCUPANT}' id='moderator'/></moderated>"
+        "<reason>inappropriate</reason></retract></message>"
+    )
+
+
+async def test_a_tombstone_takes_the_place_of_the_contents(wire: Wire) -> None:
+    """4: "replaces the message contents (i.e. the <body/> and any related elements which might
+    leak information about the original message) with a <retracted/> element which in turn contains
+    a <moderated/> element"."""
+    wire.log_copy(said("<x xmlns='urn:x'>potions</x>"))
+    wire.log_copy(moderated())
+
+    original = (await wire.archived(ALICE))[0].xml
+    assert "potions" not in original
+    assert found(parsed(original), MODERATED) is not None
+
+
+async def test_a_tombstone_names_the_moderator(wire: Wire) -> None:
+    """4: "The <moderated/> element SHOULD have a 'by' attribute specifying the JID of the
+    moderating entity"."""
+    wire.log_copy(said())
+    wire.log_copy(moderated())
+
+    original = parsed((await wire.archived(ALICE))[0].xml)
+    assert found(original, MODERATED).get("by") == f"{ROOM}/macbeth"
+
+
+async def test_a_tombstone_tells_both_occupants_apart(wire: Wire) -> None:
+    """4: "the occupant id from XEP-0421 SHOULD be included for the moderator in the <moderated/>
+    element and for the original (retracted) message author in the <message/> element"."""
+    wire.log_copy(said())
+    wire.log_copy(moderated())
+
+    original = parsed((await wire.archived(ALICE))[0].xml)
+    occupant = f"{{{NS_OCCUPANT}}}occupant-id"
+    assert found(original, occupant).get("id") == "author"
+    assert found(original, f"{MODERATED}/{occupant}").get("id") == "moderator"
+
+
+@pytest.mark.parametrize(
+    ("sender", "type"),
+    [(f"{ROOM}/mallory", "groupchat"), (ROOM, "chat"), ("mallory@remote.example/m", "chat")],
+)
+async def test_only_the_room_itself_moderates(wire: Wire, sender: str, type: str) -> None:
+    """5: "only moderation messages [...] received from the MUC service itself are legitimate, all
+    other such messages MUST be discarded"."""
+    wire.log_copy(said())
+    wire.log_copy(moderated(sender, type=type))
+
+    assert "potions" in (await wire.archived(ALICE))[0].xml
+
+
+async def test_a_message_is_known_by_the_name_that_its_room_gave(wire: Wire) -> None:
+    """3.1: "Care must be taken to use the stanza ID that was added by the MUC, i.e. which has a
+    "by" attribute set to the MUC JID, and not some other stanza ID"."""
+    wire.log_copy(said(by="mallory@remote.example"))
+    wire.log_copy(moderated())
+
+    assert "potions" in (await wire.archived(ALICE))[0].xml

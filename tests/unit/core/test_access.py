@@ -1,0 +1,107 @@
+"""Who may read which archive, and what is written down of it before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM
+
+from component.core.access import Access
+from component.core.audit import Audit
+from component.core.errors import Forbidden
+from component.core.operators import Operator, Role
+from component.core.rooms import Rooms
+from storage.interface import Storage
+from storage.open import open_storage
+
+EVE = Operator(name="eve", role=Role.READER, jid=f"eve@{HOST}")
+OVER_HTTP = Operator(name="http", role=Role.ADMIN, secret="s3cret")
+
+
+class OpenRooms:
+    """Rooms that anybody may enter."""
+
+    async def features(self, room: str) -> frozenset[str] | None:
+        return frozenset({"muc_open"})
+
+
+@pytest.fixture
+async def storage() -> AsyncIterator[Storage]:
+    async with open_storage("sqlite::memory:") as opened:
+        yield opened
+
+
+@pytest.fixture
+def access(storage: Storage) -> Access:
+    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
+    return Access([HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.records), rooms)
+
+
+@pytest.mark.parametrize("owner", [ALICE, f"carol@{OTHER_HOST}"])
+async def test_users_read_their_own_archives(access: Access, storage: Storage, owner: str) -> None:
+    await access.authorize(owner, owner, "read")
+
+    assert await storage.records.deeds(limit=10) == ()
+
+
+@pytest.mark.parametrize(
+    ("requester", "owner"),
+    [
+        (ALICE, BOB),
+        (ALICE, HOST),
+        (HOST, HOST),
+        (HOST, ALICE),
+        ("", ""),
+        (ROMEO, ROMEO),
+        (ROMEO, ROOM),
+        (ALICE, f"room@rooms.{HOST}"),
+        (ROOM, f"room@rooms.{HOST}"),
+    ],
+)
+async def test_nobody_else_does(access: Access, requester: str, owner: str) -> None:
+    with pytest.raises(Forbidden):
+        await access.authorize(requester, owner, "read")
+
+
+async def test_a_room_is_read_by_those_whom_it_admits(access: Access, storage: Storage) -> None:
+    await access.authorize(ALICE, ROOM, "read")
+
+    assert await storage.records.deeds(limit=10) == ()
+
+
+async def test_without_archives_of_rooms_nobody_reads_any(storage: Storage) -> None:
+    access = Access([HOST], [], Audit(storage.records), None)
+
+    with pytest.raises(Forbidden):
+        await access.authorize(ALICE, ROOM, "read")
+
+
+@pytest.mark.parametrize("owner", [ALICE, ROMEO, f"room@rooms.{HOST}"])
+async def test_an_operator_reads_every_archive_on_record(
+    access: Access, storage: Storage, owner: str
+) -> None:
+    await access.authorize(f"eve@{HOST}", owner, "search", "words")
+
+    [deed] = await storage.records.deeds(limit=10)
+    assert (deed.actor, deed.action, deed.subject, deed.detail) == (
+        "eve",
+        "search",
+        owner,
+        "words",
+    )
+
+
+async def test_an_operator_reads_the_own_archive_like_everybody(
+    access: Access, storage: Storage
+) -> None:
+    await access.authorize(f"eve@{HOST}", f"eve@{HOST}", "read")
+
+    assert await storage.records.deeds(limit=10) == ()
+
+
+async def test_what_was_refused_is_not_on_record(access: Access, storage: Storage) -> None:
+    with pytest.raises(Forbidden):
+        await access.authorize(ALICE, BOB, "read")
+
+    assert await storage.records.deeds(limit=10) == ()

@@ -1,0 +1,85 @@
+"""Who follows an archive is woken by what comes into it, once that can be read."""
+
+from __future__ import annotations
+
+import asyncio
+
+from support.builders import ALICE, BOB, entry, removal
+from support.sidecar import open_services
+
+from component.core.following import START, Following
+from component.core.live import Live
+from component.core.writer import Writer
+from storage.open import open_storage
+from storage.rows import ANY
+
+PAUSE = 60.0
+
+
+async def test_followers_are_told_when_it_can_be_read() -> None:
+    async with open_storage("sqlite::memory:") as storage:
+        live = Live()
+        writer = Writer(
+            storage.archive, capacity=10, on_pressure=lambda _: None, on_written=live.changed
+        )
+        with live.follow(ALICE) as hers, live.follow(BOB) as his:
+            writer.put([entry(1)])
+            assert not hers.is_set()
+            running = asyncio.create_task(writer.run())
+            await hers.wait()
+
+            assert await storage.archive.count(ALICE, ANY) == 1
+            assert not his.is_set()
+        writer.stop()
+        await running
+
+
+async def test_a_removal_wakes_too() -> None:
+    async with open_services() as services:
+        await services.writer.store([entry(1)])
+        with services.live.follow(ALICE) as changed:
+            changed.clear()
+            await services.writer.store([removal(entry(1))])
+            await changed.wait()
+
+            assert await services.storage.archive.count(ALICE, ANY) == 0
+
+
+async def test_a_batch_wakes_the_followers_of_all_its_archives() -> None:
+    async with open_services() as services:
+        with services.live.follow(ALICE) as hers, services.live.follow(BOB) as his:
+            await services.writer.store([entry(1, owner=ALICE), entry(1, owner=BOB)])
+            await asyncio.gather(hers.wait(), his.wait())
+
+
+async def test_a_follower_reads_on_when_all_that_it_knew_was_erased() -> None:
+    async with open_services() as services:
+        following = Following(services.storage.archive, services.queue, services.live)
+        await services.writer.store([entry(n) for n in range(3)])
+        place = await following.place(ALICE, START)
+        news = following.news(ALICE, place, ANY, pause=PAUSE)
+        assert len(await anext(news)) == 3
+
+        await services.storage.keeping.erase(ALICE, limit=100)
+        await services.writer.store([entry("new")])
+
+        [message] = await anext(news)
+        assert "new" in message.xml
+        await news.aclose()
+
+
+async def test_a_long_way_is_read_in_order() -> None:
+    async with open_services() as services:
+        following = Following(services.storage.archive, services.queue, services.live)
+        await services.writer.store([entry(n) for n in range(250)])
+        place = await following.place(ALICE, START)
+
+        read: list[str] = []
+        news = following.news(ALICE, place, ANY, pause=PAUSE)
+        while len(read) < 250:
+            read += [message.xml for message in await anext(news)]
+        await news.aclose()
+
+        page = await services.storage.archive.page(ALICE, ANY, limit=300)
+        assert read == [message.xml for message in page.messages]
+        assert place.last == page.messages[-1].id

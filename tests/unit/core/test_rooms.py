@@ -1,0 +1,129 @@
+"""Whom a room admits to its archive, by what is known of him and by what the room is like."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support.builders import ALICE, BOB, HOST, ROMEO, ROOM
+
+from component.core.rooms import Rooms
+from storage.interface import Storage
+from storage.open import open_storage
+from storage.rows import Occupant
+
+SERVICE = f"conference.{HOST}"
+OPEN = frozenset({"muc_open", "muc_unsecured"})
+MEMBERS = frozenset({"muc_membersonly"})
+PASSWORD = frozenset({"muc_passwordprotected", "muc_open"})
+
+
+class Answers:
+    """Rooms that answer alike."""
+
+    def __init__(self, features: frozenset[str] | None) -> None:
+        self._features = features
+
+    async def features(self, room: str) -> frozenset[str] | None:
+        return self._features
+
+
+@pytest.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
+    async with open_storage(f"sqlite:{tmp_path}/archive.db") as opened:
+        yield opened
+
+
+def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
+    return Rooms([SERVICE], [HOST], storage.records, Answers(features))
+
+
+def occupant(affiliation: str, jid: str = ALICE) -> Occupant:
+    return Occupant(room=ROOM, jid=jid, affiliation=affiliation)
+
+
+@pytest.mark.parametrize(
+    ("features", "admitted"),
+    [
+        (OPEN, {None, "none", "member", "admin", "owner"}),
+        (MEMBERS, {"member", "admin", "owner"}),
+        (MEMBERS | PASSWORD, {"member", "admin", "owner"}),
+        (PASSWORD, {"none", "member", "admin", "owner"}),
+        (None, set()),
+    ],
+    ids=["open", "members only", "members and password", "password", "no answer"],
+)
+@pytest.mark.parametrize("affiliation", [None, "outcast", "none", "member", "admin", "owner"])
+async def test_a_room_admits_whom_it_lets_in(
+    storage: Storage,
+    features: frozenset[str] | None,
+    admitted: set[str | None],
+    affiliation: str | None,
+) -> None:
+    known = rooms(storage, features)
+    if affiliation:
+        known.note(occupant(affiliation))
+
+    assert await known.admits(ALICE, ROOM) is (affiliation in admitted)
+
+
+async def test_who_is_of_no_host_of_ours_is_not_admitted(storage: Storage) -> None:
+    known = rooms(storage)
+    known.note(occupant("owner", ROMEO))
+
+    assert await known.admits(ROMEO, ROOM) is False
+
+
+async def test_what_is_known_of_one_is_not_known_of_another(storage: Storage) -> None:
+    known = rooms(storage, MEMBERS)
+    known.note(occupant("member", BOB))
+    known.note(Occupant(room=f"other@{SERVICE}", jid=ALICE, affiliation="member"))
+
+    assert await known.admits(ALICE, ROOM) is False
+
+
+async def test_only_rooms_of_the_services_are_kept(storage: Storage) -> None:
+    known = rooms(storage)
+
+    kept = [ROOM, f"{ROOM}/nick"]
+    others = [SERVICE, ALICE, f"room@{HOST}", f"room@x.{SERVICE}", "", f"{HOST}/{ROOM}"]
+    assert [known.keeps(address) for address in kept] == [True, True]
+    assert [known.keeps(address) for address in others] == [False] * len(others)
+
+
+async def test_the_last_word_of_a_room_is_known_after_a_restart(storage: Storage) -> None:
+    before = rooms(storage, MEMBERS)
+    running = asyncio.create_task(before.run())
+    for affiliation in ("none", "member", "owner", "member"):
+        before.note(occupant(affiliation))
+    before.note(occupant("outcast", BOB))
+    before.stop()
+    await running
+
+    after = rooms(storage, MEMBERS)
+    await after.load()
+    assert (await after.admits(ALICE, ROOM), await after.admits(BOB, ROOM)) == (True, False)
+    assert set(await storage.records.occupants()) == {occupant("member"), occupant("outcast", BOB)}
+
+
+async def test_what_is_no_news_is_not_written(storage: Storage) -> None:
+    await storage.records.set_occupant(occupant("member"))
+    known = rooms(storage)
+    await known.load()
+    await storage.records.set_occupant(occupant("owner"))
+    known.note(occupant("member"))
+    known.stop()
+    await known.run()
+
+    assert await storage.records.occupants() == (occupant("owner"),)
+
+
+async def test_who_was_erased_is_forgotten(storage: Storage) -> None:
+    known = rooms(storage, MEMBERS)
+    known.note(occupant("member"))
+    known.note(occupant("member", BOB))
+    known.forget(ALICE)
+
+    assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
