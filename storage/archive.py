@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from storage.appending import Appending
 from storage.conversations import listed
-from storage.counts import behind, cheaply, exactly
+from storage.counts import behind, cheaply, counted_rows, exactly, whole
 from storage.database import Connection, Database, Row
 from storage.ids import Ids
 from storage.marks import referring
@@ -15,6 +15,7 @@ from storage.owners import Owners
 from storage.queries import by_arrival, by_time, stored
 from storage.rows import ANY, Conversation, Filter, Page, Stored, Work
 from storage.selection import BEYOND, Selection, select, sequences
+from storage.tallies import Scopes
 
 
 class SqlArchive:
@@ -52,6 +53,8 @@ class SqlArchive:
         counted: bool = False,
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive."""
+        if counted and index is None and (of := whole(wanted)):
+            return await self._page_of(of, owner, wanted, limit, after, before, backwards)
         async with self._reading(is_steady=counted or index is not None) as connection:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
@@ -61,10 +64,7 @@ class SqlArchive:
             rows = await by_arrival(
                 connection, part, limit=limit + 1, backwards=backwards, skip=skip
             )
-            complete = len(rows) <= limit
-            del rows[limit:]
-            if backwards:
-                rows.reverse()
+            complete = _cut(rows, limit, backwards)
             place = count = None
             if counted:
                 place, count = await cheaply(connection, selection, rows[0][0] if rows else 0)
@@ -72,6 +72,35 @@ class SqlArchive:
             messages=stored(self._ids, number, rows),
             complete=complete,
             index=index if index is not None or not rows else place,
+            count=count,
+        )
+
+    async def _page_of(
+        self,
+        of: Scopes,
+        owner: str,
+        wanted: Filter,
+        limit: int,
+        after: str | None,
+        before: str | None,
+        backwards: bool,
+    ) -> Page:
+        """Return a counted page of all that some scopes hold, as most pages are."""
+        async with self._database.read() as connection:
+            number = await self._owners.look_up(connection, owner)
+            selection = Selection(number=number, wanted=wanted)
+            part = await self._between(connection, selection, after, before)
+            rows, place, count = await counted_rows(
+                connection, part, of, limit=limit + 1, backwards=backwards
+            )
+        complete = _cut(rows, limit, backwards)
+        if backwards and not complete:
+            # The oldest row that was found has no place on the page.
+            place += 1
+        return Page(
+            messages=stored(self._ids, number, rows),
+            complete=complete,
+            index=place if rows else None,
             count=count,
         )
 
@@ -151,6 +180,15 @@ class SqlArchive:
             1 if after is None else places[after] + 1,
             BEYOND if before is None else places[before] - 1,
         )
+
+
+def _cut(rows: list[Row], limit: int, backwards: bool) -> bool:
+    """Leave no more rows than fit, the oldest first; return whether those are all."""
+    complete = len(rows) <= limit
+    del rows[limit:]
+    if backwards:
+        rows.reverse()
+    return complete
 
 
 async def _in_time(

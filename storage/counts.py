@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from storage.database import Connection
+from storage.database import Connection, Row
 from storage.errors import TooCostly
 from storage.queries import Query
+from storage.rows import Filter
 from storage.selection import BEYOND, Selection
-from storage.tallies import Scopes, place_of, scopes, through
+from storage.tallies import Scopes, all_sql, before_sql, place_of, scopes, through
 
 #: No more rows are looked at to count what is not tallied.
 LOOKED_AT_MAX = 10_000
+
+# One statement: what it counts is of the moment of the page, and comes with it.
+_PAGE = """
+WITH page AS MATERIALIZED ({page}),
+edge AS MATERIALIZED (SELECT min(sequence) AS first FROM page),
+place AS MATERIALIZED (SELECT {before}, {all} FROM edge)
+SELECT * FROM page, place ORDER BY sequence {way}
+"""
 
 _SKEW = "SELECT skew FROM owners WHERE number = $1"
 
 
 async def exactly(connection: Connection, selection: Selection) -> int:
     """Return how many rows there are, whatever it costs."""
-    if of := await _tallied(connection, selection):
+    if of := await tallied(connection, selection):
         [count] = await _ranks(connection, selection, of, [selection.last])
         return count
     query = Query(selection)
@@ -31,7 +40,7 @@ async def cheaply(
     connection: Connection, selection: Selection, place: int
 ) -> tuple[int | None, int | None]:
     """Return how many rows there are before a sequence and in all, None where that is costly."""
-    if of := await _tallied(connection, selection):
+    if of := await tallied(connection, selection):
         before, count = await _ranks(connection, selection, of, [place - 1, selection.last])
         return before, count
     query = Query(selection)
@@ -45,6 +54,35 @@ async def cheaply(
     return (None, None) if looked_at > LOOKED_AT_MAX else (before, count)
 
 
+def whole(wanted: Filter) -> Scopes | None:
+    """Return the scopes that hold just what a filter means, from the first row to the last."""
+    edges = (wanted.since, wanted.until, wanted.after, wanted.before)
+    return scopes(wanted) if edges == (None, None, None, None) else None
+
+
+async def counted_rows(
+    connection: Connection, part: Selection, of: Scopes, *, limit: int, backwards: bool
+) -> tuple[list[Row], int, int]:
+    """Return rows as `by_arrival`, how many of all there are before them, and how many in all.
+
+    `of` are the scopes that hold all of which `part` is a part.
+    """
+    query = Query(part)
+    named = [query.value(scope) for scope in of]
+    sql = _PAGE.format(
+        page=query.by_arrival(limit=limit, backwards=backwards),
+        before=before_sql("first", of, *named),
+        all=all_sql(*named),
+        way="DESC" if backwards else "ASC",
+    )
+    rows = await connection.fetch(sql, *query.values)
+    if rows:
+        before, count = rows[0][-2:]
+        return rows, before, count
+    [count] = await through(connection, part.number, of, [BEYOND])
+    return [], count, count
+
+
 async def behind(
     connection: Connection, selection: Selection, index: int
 ) -> tuple[Selection, int]:
@@ -52,7 +90,7 @@ async def behind(
 
     Raises TooCostly.
     """
-    of = await _tallied(connection, selection)
+    of = await tallied(connection, selection)
     if of is None:
         if index > LOOKED_AT_MAX:
             raise TooCostly(f"more than {LOOKED_AT_MAX} messages to skip")
@@ -67,7 +105,7 @@ async def behind(
     return selection.within(sequence, BEYOND), skip
 
 
-async def _tallied(connection: Connection, selection: Selection) -> Scopes | None:
+async def tallied(connection: Connection, selection: Selection) -> Scopes | None:
     """Return the scopes that count this selection, None where its rows have to be looked at."""
     wanted = selection.wanted
     of = scopes(wanted)

@@ -38,6 +38,14 @@ class Query:
     def where(self) -> str:
         return " AND ".join(self._found + self._checked)
 
+    def by_arrival(self, *, limit: int, backwards: bool = False, skip: int = 0) -> str:
+        """Return a query for the oldest (or newest) rows in the order of their arrival."""
+        return (
+            f"SELECT {COLUMNS} FROM {self.source} WHERE {self.where}"  # noqa: S608
+            f" ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
+            f" LIMIT {limit:d}{f' OFFSET {self.value(skip)}' if skip else ''}"
+        )
+
     def looking(self, most: int) -> str:
         """Return a query for sequences found by an index, and which of them fit (`fits`)."""
         source, place = self.source, "sequence"
@@ -113,12 +121,8 @@ async def by_arrival(
 ) -> list[Row]:
     """Return the oldest (or newest) rows in the order of their arrival."""
     query = Query(selection)
-    return await connection.fetch(
-        f"SELECT {COLUMNS} FROM {query.source} WHERE {query.where}"  # noqa: S608 - constant words
-        f" ORDER BY {query.order} {'DESC' if backwards else 'ASC'}"
-        f" LIMIT {limit:d}{f' OFFSET {query.value(skip)}' if skip else ''}",
-        *query.values,
-    )
+    sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
+    return await connection.fetch(sql, *query.values)
 
 
 async def by_time(

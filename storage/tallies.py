@@ -29,14 +29,18 @@ ON CONFLICT (owner, scope, block) DO UPDATE SET kept = kept + excluded.kept
 
 _NO_TALLY = "DELETE FROM tallies WHERE owner = $1 AND scope = $2 AND block = $3 AND kept = 0"
 
-_THROUGH = """
-SELECT
-    (SELECT coalesce(sum(kept), 0) FROM tallies
-     WHERE owner = $1 AND scope IN ($2, $3) AND block < place.value / 512)
-    + (SELECT count(*) FROM archive
-       WHERE owner = $1 AND sequence BETWEEN place.value / 512 * 512 AND place.value AND {is_in})
-FROM json_each($4) AS place ORDER BY place.key
+_ALL = """
+(SELECT coalesce(sum(kept), 0) FROM tallies WHERE owner = $1 AND scope IN ({one}, {other}))
 """
+
+_BEFORE = """
+(SELECT coalesce(sum(kept), 0) FROM tallies
+ WHERE owner = $1 AND scope IN ({one}, {other}) AND block < {place} / 512)
++ (SELECT count(*) FROM archive
+   WHERE owner = $1 AND sequence >= {place} / 512 * 512 AND sequence < {place} AND {is_in})
+"""
+
+_THROUGH = "SELECT {before} FROM json_each($4) AS place ORDER BY place.key"
 
 _BLOCK_OF = """
 WITH blocks AS (
@@ -111,11 +115,22 @@ async def _count(
     return list(tallies)
 
 
+def all_sql(one: str, other: str) -> str:
+    """Write how many rows of two scopes there are; $1 is the number of the owner."""
+    return _ALL.format(one=one, other=other)
+
+
+def before_sql(place: str, of: Scopes, one: str, other: str) -> str:
+    """Write how many of them there are before a place. `one` and `other` stand for the scopes."""
+    is_in = _IS_IN.get(of, f"peer = {one}")
+    return _BEFORE.format(place=place, one=one, other=other, is_in=is_in)
+
+
 async def through(
     connection: Connection, number: int, of: Scopes, places: Sequence[int]
 ) -> list[int]:
     """Return for each sequence how many rows there are up to it, itself included."""
-    sql = _THROUGH.format(is_in=_IS_IN.get(of, "peer = $2"))
+    sql = _THROUGH.format(before=before_sql("(place.value + 1)", of, "$2", "$3"))
     rows = await connection.fetch(sql, number, *of, json.dumps(places))
     return [int(row[0]) for row in rows]
 

@@ -48,24 +48,32 @@ class RosterMemory:
         self._asked.discard(owner)
 
     async def read(self, owner: str) -> Contacts:
-        """Ask for a roster, and remember it."""
-        contacts = await self._newest(owner)
+        """Ask for a roster, and remember it.
+
+        Returns who was on it at any moment meanwhile, None where it cannot be read.
+        """
+        contacts, ever = await self._newest(owner)
         self._tell(jids.domain(owner), is_readable=contacts is not None)
         fresh = UNREADABLE_SECONDS if contacts is None else FRESH_SECONDS
         self._known[owner] = self._clock() + fresh, contacts
         self._known.move_to_end(owner)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-        return contacts
+        return None if contacts is None else ever
 
-    async def _newest(self, owner: str) -> Contacts:
-        """Ask until no change comes between the question and its answer."""
+    async def _newest(self, owner: str) -> tuple[Contacts, frozenset[str]]:
+        """Ask until no change comes between the question and its answer.
+
+        Returns that answer, and who was in any of them.
+        """
+        ever: frozenset[str] = frozenset()
         while True:
             self._asked.add(owner)
             contacts = await self._rosters.contacts(owner)
+            ever |= contacts or frozenset()
             if owner in self._asked:
                 self._asked.discard(owner)
-                return contacts
+                return contacts, ever
 
     def _tell(self, host: str, *, is_readable: bool) -> None:
         """Say once that rosters of a host cannot be read, until they can."""

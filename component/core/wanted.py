@@ -31,7 +31,8 @@ class Wanted:
         self._wishes = wishes
         self._rosters = rosters
         self._held_max = held_max
-        self._held: dict[str, list[Work]] = {}  # by owner
+        #: by owner, with whether the roster decides
+        self._held: dict[str, list[tuple[Work, bool]]] = {}
         self._count = 0
         self._reading: set[asyncio.Task[None]] = set()
 
@@ -49,17 +50,19 @@ class Wanted:
         await self._writer.settled()
 
     def _passes(self, one: Work) -> bool:
-        """Whether work goes on now; it is held where that cannot be said yet."""
-        owner = one.owner
+        """Whether work goes on now; it is held where that cannot be said yet.
+
+        What is wanted is decided here, by what holds when a message comes.
+        """
+        owner, verdict = one.owner, self._verdict(one)
+        if verdict is False or (verdict and owner not in self._held):
+            return verdict
         if owner not in self._held:
-            verdict = self._verdict(one)
-            if verdict is not None:
-                return verdict
             self._held[owner] = []
             task = asyncio.create_task(self._ask(owner))
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)
-        self._held[owner].append(one)
+        self._held[owner].append((one, verdict is None))
         self._count += 1
         return False
 
@@ -82,17 +85,13 @@ class Wanted:
             contacts = None
         held = self._held.pop(owner, [])
         self._count -= len(held)
-        self._writer.put([one for one in held if self._is_wanted(one, contacts)])
-
-    def _is_wanted(self, one: Work, contacts: Contacts) -> bool:
-        verdict = self._verdict(one)
-        return _is_kept(one, contacts) if verdict is None else verdict
+        self._writer.put([one for one, is_open in held if not is_open or _is_kept(one, contacts)])
 
     def _release(self) -> None:
         """Archive all that waits: nothing is lost for want of a roster."""
         held, self._held, self._count = self._held, {}, 0
         for work in held.values():
-            self._writer.put(work)
+            self._writer.put([one for one, _ in work])
 
 
 def _is_kept(one: Work, contacts: Contacts) -> bool:

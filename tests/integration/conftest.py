@@ -45,7 +45,7 @@ def pytest_runtest_makereport(
     """Show the logs of the programs below a test that failed."""
     report = yield
     if report.failed and call.when == "call":
-        for name in ("server", "own_server"):
+        for name in ("server", "own_server", "room_server"):
             server = getattr(item, "funcargs", {}).get(name)
             if isinstance(server, Server):
                 report.sections.append(("muniment", server.muniment.tail))

@@ -151,8 +151,8 @@ async def test_muc_show_x_user_for_your_own_messages_in_anon_rooms(room: Room) -
 @pytest.mark.parametrize("reader", ["alice", "bob"])
 @pytest.mark.parametrize("room", [OPEN, HIDDEN], indirect=True, ids=["open", "hidden"])
 async def test_real_addresses_find_nothing_in_a_room(room: Room, reader: str) -> None:
-    """Openfire monitoring plugin, AbstractMamTest: asking by a real JID, bare or full, tells who is
-    who. Theirs answers where the room does; ours knows occupants only."""
+    """Openfire monitoring plugin, AbstractMamTest: asking by a real JID, bare or full, would tell
+    who is who. Theirs answers where the room does; ours knows occupants only."""
     await room.say(room.bob, "hi, all!")
     client: Client = getattr(room, reader)
     for real in (room.bob.account.jid, room.bob.jid, room.alice.account.jid, room.alice.jid):
