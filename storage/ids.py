@@ -20,9 +20,11 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 KEY_BYTES = 32
 BLOCK_BYTES = 16
 ID_CHARACTERS = 22
+FILLED_CHARACTERS = 24
 
 _BLOCK = struct.Struct(">QQ")
 _PADDING = "=="
+_FILLING = b"\0\0"
 
 
 class Ids:
@@ -34,11 +36,16 @@ class Ids:
 
     def encode(self, owner: int, sequences: Sequence[int]) -> list[str]:
         """Return the ids of messages of one owner, in the same order."""
-        plain = b"".join(_BLOCK.pack(owner, sequence) for sequence in sequences)
+        plain = b"".join([_BLOCK.pack(owner, sequence) for sequence in sequences])
         blocks = self._cipher.encryptor().update(plain)
-        return [
-            urlsafe_b64encode(blocks[start : start + BLOCK_BYTES])[:ID_CHARACTERS].decode()
+        # Filled up to whole groups of three bytes, all of them are written in one go.
+        filled = [
+            blocks[start : start + BLOCK_BYTES] + _FILLING
             for start in range(0, len(blocks), BLOCK_BYTES)
+        ]
+        text = urlsafe_b64encode(b"".join(filled)).decode()
+        return [
+            text[start : start + ID_CHARACTERS] for start in range(0, len(text), FILLED_CHARACTERS)
         ]
 
     def decode(self, owner: int, id: str) -> int | None:

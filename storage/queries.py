@@ -15,12 +15,21 @@ from storage.selection import BEYOND, Selection
 COLUMNS = "sequence, at, archive.peer, resource, type, direction, nick, xml, kind"
 
 
+# SQLite has no statistics, and would rather read all of the archive for one peer.
+_OF_PEER = "archive INDEXED BY archive_peer"
+
+# A page has fifty of each, and an enum takes its time.
+_DIRECTIONS = {direction.value: direction for direction in Direction}
+_KINDS = {kind.value: kind for kind in Kind}
+
+
 class Query:
     """A selection in SQL: constant words and numbered values."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, *, is_by_time: bool = False) -> None:
         self.values: list[object] = [selection.number]
         self._is_search = bool(selection.wanted.phrases)
+        self._is_of_peer = selection.wanted.peer is not None and not is_by_time
         self._found: list[str] = []
         self._checked: list[str] = []
         self._find(selection)
@@ -28,7 +37,9 @@ class Query:
 
     @property
     def source(self) -> str:
-        return words.FOUND if self._is_search else "archive"
+        if self._is_search:
+            return words.FOUND
+        return _OF_PEER if self._is_of_peer else "archive"
 
     @property
     def order(self) -> str:
@@ -137,7 +148,7 @@ async def by_time(
 
     `edge`: only those whose time compares so (=, < or >) with this one.
     """
-    query = Query(selection)
+    query = Query(selection, is_by_time=True)
     way = "DESC" if newest else "ASC"
     bound = "" if limit is None else f" LIMIT {limit:d}"
     only = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
@@ -157,10 +168,10 @@ def stored(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Stored, ...]:
             peer=row[2],
             resource=row[3],
             type=row[4],
-            direction=Direction(row[5]),
+            direction=_DIRECTIONS[row[5]],
             nick=row[6],
             xml=row[7],
-            kind=Kind(row[8]),
+            kind=_KINDS[row[8]],
         )
         for id, row in zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
     )

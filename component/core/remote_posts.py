@@ -124,7 +124,8 @@ def body_of(xml: str) -> str | None:
     # First or last, as clients and servers put it, it can be cut out: a page has fifty of them.
     match = _FIRST.match(xml) or _LAST.match(xml, max(xml.find("<body"), 0))
     if match:
-        return unescape(match["text"], _QUOTES)
+        text = match["text"]
+        return unescape(text, _QUOTES) if "&" in text else text
     message = parse_xml(xml.encode(), keep_depth=1)
     # COMPAT: ejabberd before 17 takes the namespace out of the stanzas it passes on.
     body = message.child(message.ns, "body")
