@@ -17,7 +17,7 @@ from component.web.server import serve as serve_http
 from component.web.settings import UNIX, Services
 from component.xmpp.addresses import Addresses
 from component.xmpp.connection import Connection, ServerRefused
-from storage.errors import StorageError
+from storage.errors import Locked, StorageError
 from storage.open import examine, open_storage
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,11 @@ async def checks(config: Config) -> AsyncIterator[tuple[bool, str]]:
     """Try what the configuration names: whether each part answers, and what it says."""
     try:
         yield True, f"storage: {await examine(config.storage.url)}"
+    except Locked as error:
+        # It is serving. ejabberd would give some of its messages to us, and forget at our leaving
+        # what it had delegated to that name.
+        yield False, f"storage: {error}: stop it to have ejabberd and the HTTP port checked"
+        return
     except StorageError as error:
         yield False, f"storage: {error}"
     server = f"ejabberd at {config.xmpp.address}:{config.xmpp.port}"

@@ -98,11 +98,11 @@ def timing(config: Config) -> Timing:
 def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
     """Return where to listen, whom to answer, and how long to wait for whom."""
     http = config.http
-    trusted = http.authentication == "network" or http.secret is None
     return WebSettings(
         address=http.address,
         port=http.port,
-        secret=None if trusted or http.secret is None else http.secret.get_secret_value(),
+        secret=http.secret.get_secret_value() if http.secret else None,
+        trusts_network=http.authentication == "network",
         operators=operators,
         allow_from=http.allow_from,
         prefix=http.prefix,

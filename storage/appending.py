@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
 from storage import conversations, marks, trash, words
-from storage.database import Connection
+from storage.database import Connection, Row
 from storage.ids import Ids
 from storage.owners import Owners
 from storage.queries import stored
-from storage.rows import Entry, Removal, Retraction, Work
+from storage.rows import Entry, Kind, Removal, Retraction, Stored, Work
 from storage.taking import LINE, take_away
 from storage.tallies import Line, count_up
 
@@ -49,8 +50,8 @@ UPDATE owners SET bytes = bytes + $3 - (
 WHERE number = $1
 """
 
-_TOMBSTONE = """
-UPDATE archive SET kind = 'tombstone', xml = $3 WHERE owner = $1 AND sequence = $2
+_BURY = """
+UPDATE archive SET kind = $4, xml = $3 WHERE owner = $1 AND sequence = $2
 """
 
 
@@ -139,18 +140,38 @@ class Appending:
     async def _retract(self, connection: Connection, retraction: Retraction) -> None:
         number = await self._owners.find(connection, retraction.owner)
         rows = await marks.called(connection, number, retraction.mark)
-        left = []
-        for row, message in zip(rows, stored(self._ids, number, rows), strict=True):
-            xml = retraction.tombstone(message)
-            if xml is not None:
-                left.append((number, int(row[0]), xml))
-        await connection.executemany(
-            _BYTES, [(number, sequence, len(xml.encode())) for number, sequence, xml in left]
-        )
-        await connection.executemany(_TOMBSTONE, left)
-        await words.drop(connection, [(number, sequence) for number, sequence, _ in left])
-        if left:
+        buried = await self._bury(connection, number, rows, retraction.tombstone, Kind.TOMBSTONE)
+        if buried:
             await trash.note(connection)
+        looked_up: set[int] = set()
+        while buried:
+            message = buried.pop()
+            names = set(retraction.names(message)) - looked_up
+            looked_up |= names
+            rows = await marks.annotating(connection, number, list(names))
+            judge = partial(retraction.correction, message)
+            buried += await self._bury(connection, number, rows, judge, Kind.ANNOTATION)
+
+    async def _bury(
+        self,
+        connection: Connection,
+        number: int,
+        rows: Sequence[Row],
+        judge: Callable[[Stored], str | None],
+        kind: Kind,
+    ) -> list[Stored]:
+        """Leave of each message what the judge says; return what it changes, as it was."""
+        messages = zip(rows, stored(self._ids, number, rows), strict=True)
+        judged = [(int(row[0]), message, judge(message)) for row, message in messages]
+        left = [(sequence, message, xml) for sequence, message, xml in judged if xml is not None]
+        await connection.executemany(
+            _BYTES, [(number, sequence, len(xml.encode())) for sequence, _, xml in left]
+        )
+        await connection.executemany(
+            _BURY, [(number, sequence, xml, kind) for sequence, _, xml in left]
+        )
+        await words.drop(connection, [(number, sequence) for sequence, _, _ in left])
+        return [message for _, message, _ in left]
 
     def _row(self, entry: Entry) -> _Row:
         known = self._owners[entry.owner]

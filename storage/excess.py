@@ -13,19 +13,21 @@ STRETCH = 1000
 #: Before any time, and behind any sequence.
 _NEVER, _BEYOND = -(2**63), 2**63 - 1
 
+# Without statistics SQLite would rather read all of the archive than use the index.
 _AT_RANK = """
-SELECT sequence FROM archive WHERE owner = $1 AND peer = $2 AND kind <> 'gone'
+SELECT sequence FROM archive INDEXED BY archive_peer
+WHERE owner = $1 AND peer = $2 AND kind <> 'gone'
 ORDER BY sequence DESC LIMIT 1 OFFSET $3
 """
 
 _NEWEST = """
-SELECT sequence, length(CAST(xml AS BLOB)) FROM archive
+SELECT sequence, length(CAST(xml AS BLOB)) FROM archive INDEXED BY archive_peer
 WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND sequence < $3
 ORDER BY sequence DESC LIMIT $4
 """
 
 _BEHIND = f"""
-SELECT {LINE} FROM archive
+SELECT {LINE} FROM archive INDEXED BY archive_peer
 WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND (sequence <= $3 OR at < $4)
 ORDER BY sequence LIMIT $5
 """  # noqa: S608 - constant words

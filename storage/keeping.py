@@ -125,6 +125,8 @@ class SqlKeeping:
             for sql in _NAMED:
                 await connection.execute(sql, owner)
             await trash.note(connection)
+            # Now too: whoever breaks this off does not know whether it was committed.
+            self._forget(owner)
         self._forget(owner)
         return taken
 

@@ -55,15 +55,36 @@ class Removal:
     origin: bytes
 
 
+def _unnamed(_: Stored) -> tuple[int, ...]:
+    return ()
+
+
+def _uncorrected(_: Stored, __: Stored) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retraction:
-    """Leave no more than a tombstone of each message of a name."""
+    """Leave no more than a tombstone of each message of a name, the newest RETRACTED_MAX.
+
+    Of what corrected such a message nothing more is left either.
+    """
 
     owner: str
     mark: int  #: one of the `names` of those messages
     #: returns the XML that takes the place of a message, None where it has to stay as it is
     tombstone: Callable[[Stored], str | None]
+    #: returns the marks of a message that is replaced; what refers to them may correct it
+    names: Callable[[Stored], tuple[int, ...]] = _unnamed
+    #: returns what takes the place of a correction (of the one message, the other), or None
+    correction: Callable[[Stored, Stored], str | None] = _uncorrected
 
+
+#: Messages looked at for one retraction: names are made up by senders, who may use one for all.
+RETRACTED_MAX = 100
+
+#: Annotations looked at for one message that is taken back: the corrections are among them.
+ANNOTATING_MAX = 1000
 
 #: What a store writes, in one queue.
 Work = Entry | Removal | Retraction

@@ -10,9 +10,10 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
+from typing import TypeVar
 
 import aiosqlite
 
@@ -38,6 +39,8 @@ SELECT 1 WHERE $1 = 0 AND (
 )
 """
 _PARAMETER = re.compile(r"\$(\d+)")
+
+_Result = TypeVar("_Result")
 
 
 class SqliteDatabase:
@@ -166,7 +169,7 @@ class SqliteConnection:
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
         with _translated():
-            cursor = await self._driver.execute(_numbered(sql), values)
+            cursor = await self._finished(self._driver.execute(_numbered(sql), values))
             await cursor.close()
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
@@ -178,7 +181,8 @@ class SqliteConnection:
     async def fetch(self, sql: str, *values: object) -> list[Row]:
         """Run a query and return all its rows."""
         with _translated():
-            return list(await self._driver.execute_fetchall(_numbered(sql), values))
+            reading = self._driver.execute_fetchall(_numbered(sql), values)
+            return list(await self._finished(reading))
 
     async def rollback(self) -> None:
         """Undo the open transaction, if there is one."""
@@ -186,6 +190,16 @@ class SqliteConnection:
         # after some errors, and a step that was cancelled may still be under way there.
         with _translated():
             await self._driver.rollback()
+
+    async def _finished(self, step: Awaitable[_Result]) -> _Result:
+        """Wait for a step; break it off where nobody waits for it any more."""
+        try:
+            return await step
+        except asyncio.CancelledError:
+            # Others may want the connection, and the thread of the driver goes on by itself.
+            with suppress(ValueError, sqlite3.Error):
+                await self._driver.interrupt()
+            raise
 
 
 @cache

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from component.core.errors import Overloaded
-from component.core.times import now
+from component.core.times import format_time, now
 from storage.errors import StorageError
 from storage.interface import Records
-from storage.rows import Deed
+from storage.rows import Deed, Filter
 
 
 class Audit:
@@ -31,3 +33,32 @@ class Audit:
             return await self._records.deeds(limit=limit, before=before, subject=subject)
         except StorageError as error:
             raise Overloaded from error
+
+
+def reading(wanted: Filter) -> str:
+    """Return what reading these messages is called."""
+    return "read" if wanted.phrases is None else "search"
+
+
+def described(wanted: Filter, *, after: str | None = None, before: str | None = None) -> str:
+    """Return which messages are read, without what was searched for.
+
+    `after` and `before` are places in the archive that a page is bounded by, beside the filter.
+    """
+    return in_words(
+        {
+            "with": "/".join(part for part in (wanted.peer, wanted.resource) if part is not None),
+            "from": "" if wanted.since is None else format_time(wanted.since),
+            "until": "" if wanted.until is None else format_time(wanted.until),
+            "groupchat": "" if wanted.groupchat is None else str(wanted.groupchat).lower(),
+            "kinds": " ".join(sorted(wanted.kinds or ())),
+            "ids": " ".join(wanted.ids or ()),
+            "after": " ".join(id for id in (wanted.after, after) if id),
+            "before": " ".join(id for id in (wanted.before, before) if id),
+        }
+    )
+
+
+def in_words(said: Mapping[str, str | None]) -> str:
+    """Return what was asked for, by name, as one line of the audit log has it."""
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value) or "all"

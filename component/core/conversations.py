@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from component.core.audit import Audit
-from component.core.reading import Item, Reading, refusals
+from component.core.audit import Audit, in_words
+from component.core.reading import Item, Reading
+from component.core.refusals import refusals
 from component.core.times import format_time
 from component.core.writer import Queue
 from storage.interface import Archive
@@ -46,7 +47,7 @@ class Conversations:
 
         Raises ItemNotFound when an id is not in this archive.
         """
-        await self._audit.note(actor, "conversations", owner, _in_words(query))
+        await self._audit.note(actor, "conversations", owner, _described(query))
         limit = self._reading.page_size(query.limit)
         with refusals():
             await self._queue.settled()
@@ -81,7 +82,6 @@ def _is_readable(row: Stored) -> bool:
     return row.direction is Direction.RECEIVED and row.kind is Kind.MESSAGE
 
 
-def _in_words(query: Query) -> str:
+def _described(query: Query) -> str:
     since = format_time(query.since) if isinstance(query.since, int) else query.since
-    said = {"before": query.before, "unread since": since}
-    return ", ".join(f"{name} {value}" for name, value in said.items() if value) or "all"
+    return in_words({"before": query.before, "unread since": since})

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from component.core.errors import ItemNotFound, Overloaded, Refused
+from component.core.errors import Overloaded, Refused
 from component.core.holds import Holds
+from component.core.refusals import refusals
 from component.core.writer import Queue
-from storage.errors import NotFound, StorageError
+from storage.errors import StorageError
 from storage.interface import Keeping
 from storage.rows import Shed
 
@@ -52,14 +53,10 @@ class Erasure:
 
     async def delete(self, owner: str, id: str) -> Shed:
         """Empty one message. Raises Conflict, ItemNotFound, Overloaded."""
-        self._holds.refuse_if_held(owner)
         await self._writer.settled()
-        try:
+        self._holds.refuse_if_held(owner)
+        with refusals():
             return await self._keeping.cut_one(owner, id)
-        except NotFound as error:
-            raise ItemNotFound("There is no message of this id in this archive.") from error
-        except StorageError as error:
-            raise Overloaded from error
 
     async def close(self) -> None:
         """Stop what is under way; an archive that is half erased can be erased again."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 
 from component.core.live import Live
-from component.core.reading import refusals
+from component.core.refusals import refusals
 from component.core.stanza import GROUPCHAT
 from component.core.writer import Queue
 from storage.errors import NotFound

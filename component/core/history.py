@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from component.core import audit
 from component.core.access import Access
-from component.core.errors import BadRequest, ItemNotFound, NotImplementedHere, Overloaded
-from component.core.times import format_time
-from storage.errors import NotFound, Rejected, StorageError, TooCostly
+from component.core.errors import BadRequest
+from component.core.refusals import refusals
 from storage.interface import Archive
 from storage.rows import ANY, Filter, Page, Stored
 
@@ -59,13 +57,12 @@ class History:
         It holds all that was taken before the call. Raises Forbidden, ItemNotFound, BadRequest,
         NotImplementedHere, Overloaded.
         """
-        action = "read" if query.wanted.phrases is None else "search"
-        with _translated():
-            detail = _described(query.wanted)
-        await self._access.authorize(requester, owner, action, detail)
+        with refusals():
+            asked = audit.described(query.wanted, after=query.after, before=query.before)
+        await self._access.authorize(requester, owner, audit.reading(query.wanted), asked)
         limit = self._limit(query)
         await self._writer.settled()
-        with _translated():
+        with refusals():
             return await self._archive.page(
                 owner,
                 query.wanted,
@@ -84,7 +81,7 @@ class History:
         """
         await self._access.authorize(requester, owner, "read", "first and last message")
         await self._writer.settled()
-        with _translated():
+        with refusals():
             return await self._archive.bounds(owner)
 
     def _limit(self, query: Query) -> int:
@@ -97,33 +94,3 @@ class History:
             if query.after is not None or query.before is not None or query.backwards:
                 raise BadRequest("a page is found by index, or by before and after")
         return limit
-
-
-def _described(wanted: Filter) -> str:
-    """Return what of an archive is looked at, in words for the audit log."""
-    said = {
-        "with": "/".join(part for part in (wanted.peer, wanted.resource) if part is not None),
-        "from": "" if wanted.since is None else format_time(wanted.since),
-        "until": "" if wanted.until is None else format_time(wanted.until),
-        "after": wanted.after,
-        "before": wanted.before,
-        "ids": " ".join(wanted.ids or ()),
-    }
-    return ", ".join(f"{name} {value}" for name, value in said.items() if value) or "all"
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Tell whoever asks what went wrong in the store."""
-    try:
-        yield
-    except NotFound as error:
-        raise ItemNotFound(f"no message of this archive has the id {error}") from error
-    except TooCostly as error:
-        raise NotImplementedHere(
-            "this archive does not find so high an index under such a filter: page by id"
-        ) from error
-    except (Rejected, OverflowError) as error:
-        raise BadRequest("the query has a value that no archive can hold") from error
-    except StorageError as error:
-        raise Overloaded from error

@@ -197,10 +197,13 @@ class Ingest:
         """Take a message that came back out of the archive of whom it never reached.
 
         An error says what it answers: the same id and children, the addresses exchanged
-        (RFC 6120 section 8.3.1). The sender keeps the message: it was sent.
+        (RFC 6120 section 8.3.1). The sender keeps the message: it was sent. Under a legal hold
+        both keep it, since any client can send such an error.
         """
         owner = jids.bare(bounce.sender)
         if not self._is_user(bounce.sender) or owner == jids.bare(bounce.recipient):
+            return
+        if self._is_held(owner):
             return
         lost = replace(bounce, sender=bounce.recipient, recipient=bounce.sender)
         addressee = self._addressee(lost)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from component.core.audit import Audit
+from component.core.audit import Audit, described, reading
 from component.core.authorship import marks
 from component.core.contents import Message
-from component.core.errors import BadRequest, ItemNotFound, Overloaded
 from component.core.folding import Folded, fold, is_correction
-from component.core.times import format_time
+from component.core.refusals import refusals
 from component.core.writer import Queue
-from storage.errors import NotFound, Rejected, StorageError, TooCostly
 from storage.interface import Archive, Keeping
 from storage.rows import ANY, Filter, Kind, Stored
 
@@ -101,8 +98,9 @@ class Reading:
 
     async def page(self, actor: str, owner: str, query: Query) -> Answer:
         """Return one page. Raises ItemNotFound when an id is not in this archive."""
-        action = "read" if query.wanted.phrases is None else "search"
-        await self._audit.note(actor, action, owner, in_words(query))
+        with refusals():
+            asked = described(query.wanted, after=query.after, before=query.before)
+        await self._audit.note(actor, reading(query.wanted), owner, asked)
         with refusals():
             await self._queue.settled()
             page = await self._archive.page(
@@ -148,35 +146,3 @@ class Reading:
             found |= {message.stored.id: message for message in read}
             fresh = [message for message in read if is_correction(message)]
         return list(found.values())
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what a store says into what a caller is told."""
-    try:
-        yield
-    except NotFound as error:
-        raise ItemNotFound(f"no message of this archive has the id {error}") from error
-    except Rejected as error:
-        raise BadRequest("the query has a value that no archive can hold") from error
-    except TooCostly as error:
-        raise BadRequest("this query would take reading most of the archive") from error
-    except StorageError as error:
-        raise Overloaded from error
-
-
-def in_words(query: Query) -> str:
-    """Return a query for the audit log, without what was searched for."""
-    wanted = query.wanted
-    address = "/".join(part for part in (wanted.peer, wanted.resource) if part is not None)
-    said = {
-        "with": address,
-        "from": "" if wanted.since is None else format_time(wanted.since),
-        "until": "" if wanted.until is None else format_time(wanted.until),
-        "groupchat": "" if wanted.groupchat is None else str(wanted.groupchat).lower(),
-        "kinds": " ".join(sorted(wanted.kinds or ())),
-        "ids": " ".join(wanted.ids or ()),
-        "after": query.after or "",
-        "before": query.before or "",
-    }
-    return ", ".join(f"{name} {value}" for name, value in said.items() if value) or "all"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from component.core.errors import Overloaded
 from component.core.jids import bare, domain, local, resource
 from component.core.ports import Jids
+from component.core.refusals import refusals
 from component.core.remote_posts import (
     CHAT,
     GROUPCHAT,
@@ -22,7 +20,6 @@ from component.core.remote_posts import (
 from component.core.times import format_time, parse_time
 from component.core.tombstones import retraction
 from component.core.writer import Writer
-from storage.errors import StorageError
 from storage.interface import Archive
 from storage.rows import Direction, Filter, Kind, Page, Stored
 
@@ -87,7 +84,7 @@ class RemoteArchive:
     async def read(self, host: str, query: Query) -> Answer:
         """Return one page, and how many messages match in all."""
         owner, wanted = self._filter(host, query)
-        with _refusals():
+        with refusals():
             await self._writer.settled()
             count = await self._archive.count(owner, wanted)
             page = await self._page(owner, wanted, query, count)
@@ -98,7 +95,7 @@ class RemoteArchive:
     async def count(self, host: str, query: Query) -> int:
         """Return how many messages match."""
         owner, wanted = self._filter(host, query)
-        with _refusals():
+        with refusals():
             await self._writer.settled()
             return await self._archive.count(owner, wanted)
 
@@ -159,15 +156,6 @@ class RemoteArchive:
             return Page()
         page = await self._archive.page_by_time(owner, wanted, limit=index + limit)
         return replace(page, messages=page.messages[index:])
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn what a store says into what a caller is told."""
-    try:
-        yield
-    except StorageError as error:
-        raise Overloaded from error
 
 
 def _item(username: str, stored: Stored) -> Item:

@@ -19,6 +19,10 @@ FRESH_SECONDS = 600.0
 #: How long a roster that could not be read is not asked for again.
 UNREADABLE_SECONDS = 60.0
 
+#: How often one is asked for that changes between the question and its answer. Whoever changes it
+#: without end keeps nobody waiting.
+ASKED_MAX = 3
+
 Contacts = frozenset[str] | None
 
 
@@ -48,32 +52,28 @@ class RosterMemory:
         self._asked.discard(owner)
 
     async def read(self, owner: str) -> Contacts:
-        """Ask for a roster, and remember it.
+        """Ask for a roster, and remember it where no change comes meanwhile.
 
         Returns who was on it at any moment meanwhile, None where it cannot be read.
         """
-        contacts, ever = await self._newest(owner)
-        self._tell(jids.domain(owner), is_readable=contacts is not None)
-        fresh = UNREADABLE_SECONDS if contacts is None else FRESH_SECONDS
-        self._known[owner] = self._clock() + fresh, contacts
-        self._known.move_to_end(owner)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return None if contacts is None else ever
-
-    async def _newest(self, owner: str) -> tuple[Contacts, frozenset[str]]:
-        """Ask until no change comes between the question and its answer.
-
-        Returns that answer, and who was in any of them.
-        """
         ever: frozenset[str] = frozenset()
-        while True:
+        for _ in range(ASKED_MAX):
             self._asked.add(owner)
             contacts = await self._rosters.contacts(owner)
             ever |= contacts or frozenset()
             if owner in self._asked:
                 self._asked.discard(owner)
-                return contacts, ever
+                self._remember(owner, contacts)
+                break
+        self._tell(jids.domain(owner), is_readable=contacts is not None)
+        return None if contacts is None else ever
+
+    def _remember(self, owner: str, contacts: Contacts) -> None:
+        fresh = UNREADABLE_SECONDS if contacts is None else FRESH_SECONDS
+        self._known[owner] = self._clock() + fresh, contacts
+        self._known.move_to_end(owner)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
     def _tell(self, host: str, *, is_readable: bool) -> None:
         """Say once that rosters of a host cannot be read, until they can."""

@@ -19,8 +19,12 @@ WORD_MAX = 64
 #: A shorter beginning of a word stands for too many of them.
 BEGINNING_MIN = 3
 
-#: More phrases than these are no search for something.
-PHRASES_MAX = 32
+#: More words than these are no search for something: each takes its time, in a phrase too.
+WORDS_MAX = 64
+
+#: Accents in a row are put in order in the square of their number, so a text is folded in pieces
+#: of at most so many characters, which end at a blank where there is one.
+PIECE_MAX = 256
 
 #: Accents of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic ones.
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670]")
@@ -33,6 +37,7 @@ _UNSPACED = (
 _ALONE = re.compile(f"[{_UNSPACED}]")
 _WORD = re.compile(f"(?=[^\\W_])[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
 _ASCII_WORD = re.compile("[a-z0-9]+")
+_PIECE = re.compile(f"(?s:.{{1,{PIECE_MAX}}}(?!\\S)|.{{1,{PIECE_MAX}}})")
 
 _QUOTED = re.compile(r'"([^"]*)(?:"|\Z)(\*?)|([^\s"]+)')
 
@@ -52,16 +57,17 @@ def parse(query: str) -> tuple[Phrase, ...]:
     of it, which takes three characters. What is written together without blanks is a row too.
     Nothing else has a meaning.
     """
-    phrases = []
+    phrases, count = [], 0
     for quoted, star, plain in _QUOTED.findall(query.translate(_QUOTES)):
         words = _words(quoted or plain)
+        count += len(words)
+        if count > WORDS_MAX:
+            raise BadRequest(f"a search has {WORDS_MAX} words at most")
         if words:
             is_prefix = _is_beginning(words[-1], bool(star) or plain.endswith("*"))
             phrases.append(Phrase(words=tuple(words), is_prefix=is_prefix))
     if not phrases:
         raise BadRequest("the search has no word in it")
-    if len(phrases) > PHRASES_MAX:
-        raise BadRequest(f"a search has {PHRASES_MAX} words at most")
     return tuple(phrases)
 
 
@@ -78,5 +84,10 @@ def _words(text: str) -> list[str]:
     if text.isascii():
         # Most are, and each message is folded.
         return [word[:WORD_MAX] for word in _ASCII_WORD.findall(text.lower())]
-    text = normalize("NFKC", _ACCENTS.sub("", normalize("NFKD", text).casefold()))
-    return [word[:WORD_MAX] for word in _WORD.findall(text)]
+    plain = "".join(map(_plain, _PIECE.findall(text)))
+    return [word[:WORD_MAX] for word in _WORD.findall(plain)]
+
+
+def _plain(piece: str) -> str:
+    """Return a text without case, accents and width."""
+    return normalize("NFKC", _ACCENTS.sub("", normalize("NFKD", piece).casefold()))

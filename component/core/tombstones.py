@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from component.core import authorship
 from component.core.contents import (
+    NS_CORRECT,
     NS_FASTEN,
     NS_MODERATE,
     NS_OCCUPANT,
@@ -48,6 +49,8 @@ def retraction(entry: Entry) -> Retraction | None:
         owner=entry.owner,
         mark=mark(entry.peer, reference.id),
         tombstone=partial(tombstone, annotation, reference),
+        names=_marks,
+        correction=partial(correction, annotation, reference),
     )
 
 
@@ -68,6 +71,28 @@ def tombstone(annotation: Message, reference: Reference, stored: Stored) -> str 
     if not authorship.may(annotation, reference, message):
         return None
     return _left(message, annotation, reference)
+
+
+def correction(
+    annotation: Message, reference: Reference, corrected: Stored, stored: Stored
+) -> str | None:
+    """Return what is left of a correction (XEP-0308) of a message that is taken back, else None.
+
+    It goes on naming what it corrected, so that nobody takes it for a message of its own.
+    """
+    message, before = Message.of(stored), Message.of(corrected)
+    about = message.contents.reference
+    if about is None or about.does is not Does.CORRECT:
+        return None
+    if authorship.called(message, about) not in authorship.names(before):
+        return None
+    if not authorship.may(message, about, before):
+        return None
+    return _left(message, annotation, reference)
+
+
+def _marks(stored: Stored) -> tuple[int, ...]:
+    return authorship.marks(Message.of(stored))
 
 
 def _as_stored(entry: Entry) -> Stored:
@@ -93,6 +118,8 @@ def _left(message: Message, annotation: Message, reference: Reference) -> str:
         names.append(("origin-id", NS_STANZA_ID, {"id": found.origin_id}))
     if found.occupant_id:
         names.append(("occupant-id", NS_OCCUPANT, {"id": found.occupant_id}))
+    if found.reference and found.reference.does is Does.CORRECT:
+        names.append(("replace", NS_CORRECT, {"id": found.reference.id}))
     kept = "".join(_element(name, ns, attributes) for name, ns, attributes in names)
     when = {"id": annotation.contents.id or "", "stamp": format_time(annotation.stored.at)}
     why = _moderated(annotation, reference) if reference.does is Does.MODERATE else ""

@@ -10,11 +10,9 @@ from aiohttp.typedefs import Handler
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.jids import resource
 from component.web import keys
-from component.web.archives import owner_of
+from component.web.archives import ARCHIVE, owner_of
 
 __all__ = ["ARCHIVE", "at", "bare_jid", "owner_of", "subject_of"]
-
-ARCHIVE = "/v1/archives/{owner}"
 
 
 def at(make: Callable[..., web.RouteDef], path: str, handler: Handler) -> list[web.RouteDef]:

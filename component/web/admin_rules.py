@@ -13,7 +13,7 @@ from component.web.admin_paths import ARCHIVE, at, bare_jid, owner_of, subject_o
 from component.web.archive_models import NoParameters
 from storage.rows import Hold, Rule
 
-HOLD = "/v1/holds/{subject}"
+HOLD = "/v1/holds/{subject:[^/]+}"
 
 
 def routes(prefix: str) -> list[web.RouteDef]:

@@ -12,10 +12,13 @@ from component.web import auth, body, keys
 from component.web.archive_models import MessageParameters, MessagesParameters, NoParameters
 from component.web.messages_json import message, place
 
+#: One archive. The JID of its owner may have braces, which aiohttp takes for none of a name.
+ARCHIVE = "/v1/archives/{owner:[^/]+}"
+
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    archive = f"{prefix}/v1/archives/{{owner}}"
+    archive = f"{prefix}{ARCHIVE}"
     return [
         *get(archive, summary),
         *get(f"{archive}/messages", messages),

@@ -40,7 +40,9 @@ INTERNAL = "internal-server-error"
 
 def body(condition: str, message: str, status: int) -> bytes:
     """Return the JSON of an error."""
-    return orjson.dumps({"error": condition, "message": message, "status": status})
+    # It may quote what was sent in a header, in whatever encoding.
+    text = message.encode(errors="replace").decode()
+    return orjson.dumps({"error": condition, "message": text, "status": status})
 
 
 def response(

@@ -26,8 +26,8 @@ class WebSettings:
 
     address: str = "127.0.0.1"  #: host name or IP address, or unix:PATH
     port: int = 5281  #: 0 takes a free one
-    #: what the server shows; None: being in `allow_from` is enough
-    secret: str | None = field(repr=False)
+    secret: str | None = field(repr=False)  #: what the server shows
+    trusts_network: bool = False  #: who shows nothing is taken for the server
     operators: tuple[Operator, ...] = ()  #: who else may call, each with a secret of its own
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket are always let in
     prefix: str = "/api"

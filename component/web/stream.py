@@ -9,14 +9,15 @@ from contextlib import aclosing
 import orjson
 from aiohttp import web
 
+from component.core.audit import described
 from component.core.contents import Message
 from component.core.errors import Refused
 from component.core.following import Place
 from component.core.operators import Role
-from component.core.reading import Item, Query, in_words
+from component.core.reading import Item
 from component.web import auth, body, keys
 from component.web.archive_models import StreamParameters
-from component.web.archives import owner_of
+from component.web.archives import ARCHIVE, owner_of
 from component.web.limits import in_time, when_lost
 from component.web.messages_json import message
 from storage.rows import Filter, Stored
@@ -36,7 +37,7 @@ HEADERS = {
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    path = f"{prefix}/v1/archives/{{owner}}/stream"
+    path = f"{prefix}{ARCHIVE}/stream"
     return [web.get(each, follow, allow_head=False) for each in (path, f"{path}/")]
 
 
@@ -51,8 +52,8 @@ async def follow(request: web.Request) -> web.StreamResponse:
     streams.check()
     async with in_time(request):
         place = await request.app[keys.following].place(owner, after)
-        words = in_words(Query(wanted=wanted, after=after))
-        await request.app[keys.audit].note(caller.name, "stream", owner, words)
+        asked_for = described(wanted, after=after)
+        await request.app[keys.audit].note(caller.name, "stream", owner, asked_for)
     events = _Events(request, xml=asked.xml)
     sending = streams.take(events.send(owner, place, wanted))
     when_lost(request, sending.cancel)

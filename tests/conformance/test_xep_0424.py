@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from support.archives import correct
 from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, Wire, chat, found, parsed
 
 from component.core.times import parse_time
+from storage.rows import Kind
 
 NS = "urn:xmpp:message-retract:1"
 RETRACTED = f"{{{NS}}}retracted"
@@ -111,3 +113,28 @@ async def test_what_was_retracted_is_found_by_no_search(wire: Wire) -> None:
     wire.log_copy(retract())
 
     assert (before.bodies, (await wire.history(BOB_PHONE, **search)).bodies) == (["secret"], [])
+
+
+@pytest.mark.parametrize("owner", [ALICE, BOB])
+async def test_of_the_corrections_of_a_message_nothing_is_left_either(
+    wire: Wire, owner: str
+) -> None:
+    """4: "the original contents (i.e. the <body/> and any related elements which might leak
+    information about the original message) get replaced". What it was corrected to says the
+    same."""
+    wire.log_copy(chat("secret", id="m1"))
+    wire.log_copy(chat("secret too", id="m2", extra=correct("m1")))
+    # COMPAT: some clients correct their last correction.
+    wire.log_copy(chat("secret as well", id="m3", extra=correct("m2")))
+    wire.log_copy(chat("other", id="m4", extra=correct("m0")))
+    wire.log_copy(chat("not mine", sender=BOB_PHONE, to=ALICE, id="m5", extra=correct("m1")))
+    wire.log_copy(retract())
+
+    rows = await wire.archived(owner)
+    assert [row.kind for row in rows] == [Kind.TOMBSTONE] + 5 * [Kind.ANNOTATION]
+    assert not any("secret" in row.xml for row in rows)
+    assert ["other" in rows[3].xml, "not mine" in rows[4].xml] == [True, True]
+    for row, id in zip(rows[1:3], ("m1", "m2"), strict=True):
+        left = parsed(row.xml)
+        assert found(left, "{urn:xmpp:message-correct:0}replace").get("id") == id
+        assert found(left, RETRACTED).get("id") == "r1"

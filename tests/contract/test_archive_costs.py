@@ -13,8 +13,9 @@ from support.builders import ALICE, BOB, NOON, ROMEO, entry, texts
 from storage.archive import SqlArchive
 from storage.counts import LOOKED_AT_MAX
 from storage.ids import KEY_BYTES, Ids
+from storage.keeping import SqlKeeping
 from storage.migrate import migrate
-from storage.rows import ANY, Filter, Phrase
+from storage.rows import ANY, Filter, Limits, Phrase
 from storage.sqlite import SqliteDatabase
 
 MESSAGES = 50_000
@@ -34,6 +35,7 @@ class Counted:
     """An archive, and the steps of its database since they were asked for last."""
 
     archive: SqlArchive
+    keeping: SqlKeeping
     _steps: int = 0
 
     def step(self) -> int:
@@ -76,7 +78,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def counted(path: Path) -> AsyncIterator[Counted]:
     database = await SqliteDatabase.open(str(path), synchronous="normal")
-    counted = Counted(SqlArchive(database, Ids(bytes(KEY_BYTES))))
+    ids = Ids(bytes(KEY_BYTES))
+    archive = SqlArchive(database, ids)
+    counted = Counted(archive, SqlKeeping(database, ids, archive.forget))
     for connection in database._connections:
         await connection.set_progress_handler(counted.step, 1)
     yield counted
@@ -121,6 +125,32 @@ async def test_the_place_of_a_page_takes_few_steps(counted: Counted, wanted: Fil
     assert counted.steps() < FEW
     assert page.index is not None
     assert page.index > 2000
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("resource", [None, "phone"])
+async def test_a_page_with_a_peer_reads_nothing_of_others(
+    counted: Counted, resource: str | None, backwards: bool
+) -> None:
+    wanted = Filter(peer="stranger@example.org", resource=resource)
+    counted.steps()
+    page = await counted.archive.page(ALICE, wanted, limit=10, backwards=backwards, counted=True)
+
+    assert counted.steps() < FEW // 10
+    assert page.count == 0
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(since=NOON + MESSAGES), Limits(messages=1), Limits(bytes=1)]
+)
+async def test_to_cut_what_there_is_with_a_peer_reads_nothing_of_others(
+    counted: Counted, limits: Limits
+) -> None:
+    counted.steps()
+    shed = await counted.keeping.cut(ALICE, "stranger@example.org", limits, limit=10)
+
+    assert counted.steps() < FEW // 10
+    assert shed.messages == 0
 
 
 @pytest.mark.parametrize("wanted", CHEAP.values(), ids=CHEAP)

@@ -8,7 +8,7 @@ from support.builders import ALICE, BOB, entry, everything, removal, texts
 
 from storage.errors import Rejected
 from storage.interface import Archive
-from storage.rows import ANY, Filter, Kind, Page, Phrase, Retraction, Stored
+from storage.rows import ANY, RETRACTED_MAX, Filter, Kind, Page, Phrase, Retraction, Stored
 
 NOBODY = "nobody@example.org"
 LEFT = "<message><retracted/></message>"
@@ -102,6 +102,19 @@ async def test_all_messages_of_a_name_are_retracted(archive: Archive) -> None:
     await archive.append([retraction(7)])
 
     assert await kinds(archive) == [Kind.TOMBSTONE] * 3
+
+
+async def test_a_retraction_looks_at_the_newest_of_a_name_only(archive: Archive) -> None:
+    await archive.append([entry(n, names=(7,)) for n in range(RETRACTED_MAX + 2)])
+    looked_at: list[Stored] = []
+
+    def looking(message: Stored) -> None:
+        looked_at.append(message)
+
+    await archive.append([Retraction(owner=ALICE, mark=7, tombstone=looking)])
+
+    newest = (await archive.page(ALICE, ANY, limit=RETRACTED_MAX, backwards=True)).messages
+    assert {message.id for message in looked_at} == {message.id for message in newest}
 
 
 async def test_what_tells_of_a_tombstone_sees_the_message(archive: Archive) -> None:

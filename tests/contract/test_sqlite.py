@@ -32,7 +32,7 @@ from storage.ids import KEY_BYTES, Ids
 from storage.migrate import migrate
 from storage.open import open_storage
 from storage.rows import ANY, Filter
-from storage.sqlite import SqliteDatabase
+from storage.sqlite import READERS, SqliteDatabase
 
 ROOT = Path(__file__).parents[2]
 
@@ -448,6 +448,31 @@ async def test_cancelled_readers_leave_their_connections(url: str, turns: int) -
             await cancel_after(turns, asyncio.create_task(everything(storage.archive)))
 
         assert texts(await everything(storage.archive)) == texts(entries(3))
+
+
+ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+
+
+async def test_what_nobody_waits_for_any_more_keeps_no_connection(path: Path) -> None:
+    database = await SqliteDatabase.open(str(path), synchronous="normal")
+    loop, is_running = asyncio.get_running_loop(), asyncio.Event()
+
+    async def read() -> None:
+        async with database.snapshot() as connection:
+            await connection.fetch(ENDLESS)
+
+    for _ in range(READERS):
+        for driver in database._connections:
+            await driver.set_progress_handler(
+                lambda: loop.call_soon_threadsafe(is_running.set) and None, 1000
+            )
+        reading = asyncio.create_task(read())
+        await is_running.wait()
+        is_running.clear()
+        await cancel_after(0, reading)
+    async with asyncio.timeout(30), database.snapshot() as connection:
+        assert await connection.fetch("SELECT 1") == [(1,)]
+    await database.close()
 
 
 # A write between two steps of a reader

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
+from component.core import search
 from component.core.errors import BadRequest
-from component.core.search import PHRASES_MAX, TEXT_MAX, WORD_MAX, fold, parse
+from component.core.search import PIECE_MAX, TEXT_MAX, WORD_MAX, WORDS_MAX, fold, parse
 from storage.rows import Phrase
 
 
@@ -47,6 +50,27 @@ def test_an_endless_text_is_indexed_as_far_as_is_sensible() -> None:
     assert fold("x" * (WORD_MAX + 10)) == "x" * WORD_MAX
 
 
+def test_a_long_text_is_folded_like_a_short_one() -> None:
+    words = ["É" * 40, "漢字", "ΌΣΟΣ", "straße", "한국어"] * PIECE_MAX
+
+    assert fold(" ".join(words)) == " ".join(fold(word) for word in words)
+
+
+def test_accents_without_end_are_put_in_order_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lengths: list[int] = []
+
+    def normalize(form: str, text: str) -> str:
+        lengths.append(len(text))
+        return unicodedata.normalize(form, text)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(search, "normalize", normalize)
+    fold("\u1dce\u1dc2" * PIECE_MAX)
+
+    assert max(lengths) <= PIECE_MAX
+
+
 def phrase(*words: str, is_prefix: bool = False) -> Phrase:
     return Phrase(words=words, is_prefix=is_prefix)
 
@@ -86,7 +110,14 @@ def test_a_star_behind_too_little_is_refused(query: str) -> None:
         parse(query)
 
 
-def test_a_search_with_too_many_words_is_refused() -> None:
-    assert len(parse("word " * PHRASES_MAX)) == PHRASES_MAX
-    with pytest.raises(BadRequest, match="32 words"):
-        parse("word " * (PHRASES_MAX + 1))
+@pytest.mark.parametrize(
+    ("word", "query"),
+    [("word ", "{}"), ("word ", '"{}"'), ("word-", "{}"), ("字", "{}")],
+    ids=["apart", "quoted", "joined", "characters"],
+)
+def test_a_search_with_too_many_words_is_refused(word: str, query: str) -> None:
+    most = parse(query.format(word * WORDS_MAX))
+
+    assert sum(len(phrase.words) for phrase in most) == WORDS_MAX
+    with pytest.raises(BadRequest, match="64 words"):
+        parse(query.format(word * (WORDS_MAX + 1)))

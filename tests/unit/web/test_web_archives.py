@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp.test_utils import TestClient
 from support.archives import ALICE, BOB, ROOM, Talk, correct, in_room, react, to_alice, to_bob
 from support.builders import entry, message
 from support.sidecar import HOST
+from yarl import URL
 
 from component.web.settings import Services
 
@@ -53,6 +55,22 @@ async def test_an_archive_is_told_in_numbers(api: TestClient, talk: Talk) -> Non
         "first": {"id": first["id"], "time": "2026-01-01T12:00:00.000000Z"},
         "last": {"id": last["id"], "time": "2026-01-01T12:00:01.000000Z"},
     }
+
+
+@pytest.mark.parametrize("local", ["a{b}", "{a}", "a%2fb", "50%", "a+b", "a?b#c", "..", "ü"])
+async def test_every_local_part_can_stand_in_a_path(
+    api: TestClient, services: Services, local: str
+) -> None:
+    owner = f"{local}@{HOST}"
+    await services.writer.store([entry(owner=owner)])
+
+    for end in ("", "/messages", "/conversations", "/retention"):
+        path = f"/api/v1/archives/{quote(owner, safe='')}{end}"
+        async with api.get(URL(path, encoded=True)) as answer:
+            assert answer.status == 200, path
+            found = await answer.json()
+        if not end:
+            assert (found["owner"], found["count"]) == (owner, 1)
 
 
 async def test_the_archive_of_somebody_unknown_is_empty(api: TestClient) -> None:

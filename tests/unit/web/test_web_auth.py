@@ -73,17 +73,31 @@ async def test_a_caller_from_elsewhere_is_refused_even_with_the_secret(
 async def test_the_network_is_enough_where_there_is_no_secret(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    near = replace(SETTINGS, secret=None)
+    near = replace(SETTINGS, secret=None, trusts_network=True)
 
     assert await status_of(aiohttp_client, near, services) == 200
     far = replace(near, allow_from=ELSEWHERE)
     assert await status_of(aiohttp_client, far, services) == 403
 
 
+@pytest.mark.parametrize(
+    "headers", [{"X-Api-Key": "wrong"}, {"X-Api-Key": ""}, {"Authorization": "Bearer wrong"}]
+)
+async def test_a_wrong_secret_is_refused_where_none_is_needed(
+    aiohttp_client: AiohttpClient, services: Services, headers: dict[str, str]
+) -> None:
+    """Whoever means to be an operator must not be taken for the server."""
+    near = replace(SETTINGS, trusts_network=True)
+
+    assert await status_of(aiohttp_client, near, services, headers) == 401
+    assert await status_of(aiohttp_client, near, services, SHOWN) == 200
+    assert await status_of(aiohttp_client, replace(near, secret=None), services, headers) == 401
+
+
 async def test_nobody_is_near_an_empty_list_of_networks(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    settings = replace(SETTINGS, secret=None, allow_from=())
+    settings = replace(SETTINGS, secret=None, trusts_network=True, allow_from=())
 
     assert await status_of(aiohttp_client, settings, services) == 403
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from support.sidecar import SETTINGS, SHOWN, post
 from component.core.errors import ItemNotFound
 from component.web import health
 from component.web.app import make_app
-from component.web.errors import CONDITIONS, INTERNAL, errors
+from component.web.errors import CONDITIONS, INTERNAL, body, errors
 from component.web.settings import Services
 
 
@@ -42,6 +43,13 @@ async def has_the_shape(client: TestClient, method: str, path: str, *statuses: i
         assert error.keys() == {"error", "message", "status"}
         assert error["status"] == answer.status
         assert error["message"]
+
+
+def test_a_refusal_may_quote_what_is_no_unicode() -> None:
+    """Bytes of a header that are not UTF-8 are lone surrogates here."""
+    error = json.loads(body("item-not-found", "no message has the id \udcff", 404))
+
+    assert error["message"] == "no message has the id ?"
 
 
 async def test_every_route_refuses_strangers_in_the_same_shape(stranger: TestClient) -> None:
