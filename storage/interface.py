@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from storage.people import Accounts, Contacts, Offline
 from storage.rows import (
     Conversation,
     Deed,
@@ -182,6 +183,15 @@ class Storage(Protocol):
 
     @property
     def records(self) -> Records: ...
+
+    @property
+    def accounts(self) -> Accounts: ...
+
+    @property
+    def contacts(self) -> Contacts: ...
+
+    @property
+    def offline(self) -> Offline: ...
 
     async def check(self) -> None:
         """Raise Unavailable unless the store can be written."""
