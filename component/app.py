@@ -9,9 +9,10 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-from component import settings
+from component import settings, sources
 from component.config import Config
 from component.core.administration import administering
+from component.handlers.loading import HandlersError
 from component.parts import join
 from component.web.server import serve as serve_http
 from component.web.settings import UNIX, Services
@@ -34,20 +35,25 @@ async def serve(config: Config) -> int:
     try:
         async with AsyncExitStack() as stack:
             return await _run(config, stack, stopped)
+    except HandlersError as error:
+        for problem in error.problems:
+            log.error("handlers.module: %s", problem)
+        return REFUSED
     except (StorageError, OSError) as error:
         log.error("cannot start: %s", error)
         return FAILED
 
 
 async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) -> int:
+    # Out of the loop, in which some libraries refuse to be imported or to ask their database.
+    handlers = await asyncio.to_thread(settings.handlers, config)
+    stack.callback(handlers.close)
     storage = await stack.enter_async_context(
         open_storage(config.storage.url, synchronous=config.storage.synchronous)
     )
-    parts = join(config, storage)
+    accounts = await stack.enter_async_context(sources.accounts(config, storage, handlers))
+    parts = join(config, storage, handlers, accounts)
     await stack.enter_async_context(parts.running())
-    connection = settings.connection(config, parts.stream)
-    link = asyncio.create_task(connection.run())
-    stack.push_async_callback(end, link, connection)
     administration = await stack.enter_async_context(
         administering(
             storage,
@@ -58,6 +64,15 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
             on_erased=[parts.wishes.forget, parts.rooms.forget],
         )
     )
+    connection = settings.connection(config, parts.stream)
+    desk = parts.open_desk(
+        administration,
+        accounts,
+        connection.restart,
+        patience=config.http.request_timeout_seconds,
+    )
+    link = asyncio.create_task(connection.run())
+    stack.push_async_callback(end, link, connection)
     if config.http.enabled:
         services = Services(
             storage=storage,
@@ -66,8 +81,12 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
             link=parts.stream,
             jids=Addresses(),
             administration=administration,
+            desk=desk,
+            accounts=accounts,
+            contact_lists=parts.contact_lists,
             hosts=config.xmpp.hosts,
             live=parts.live,
+            handlers=handlers,
         )
         serving = serve_http(settings.web(config, parts.operators), services)
         await stack.enter_async_context(serving)
@@ -108,6 +127,8 @@ async def checks(config: Config) -> AsyncIterator[tuple[bool, str]]:
         yield True, f"{server} takes {config.xmpp.jid}"
     except ServerRefused as error:
         yield False, f"ejabberd: {error}"
+    if asked := await sources.check(config):
+        yield asked
     if config.http.enabled:
         yield _check_port(config.http.address, config.http.port)
 

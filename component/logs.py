@@ -14,9 +14,10 @@ from typing import Literal, TextIO
 
 import orjson
 
-#: Their debug lines hold whole stanzas and whole rows, that is people's messages: they are never
-#: logged, not even at level debug, which an administrator turns on to look at something else.
-KEEPS_MESSAGES_OUT = ("slixmpp", "aiosqlite")
+#: The least that is logged of libraries. Their debug lines hold whole stanzas and whole rows, that
+#: is people's messages: not even level debug shows them, which is turned on for something else.
+#: What slixmpp informs of are ends of connections, and each login is one; ours are told by us.
+LEAST = {"slixmpp": logging.WARNING, "aiosqlite": logging.INFO}
 
 #: Control characters, line separators, and the marks that turn text round on a screen.
 _UNSAFE = re.compile(
@@ -38,8 +39,8 @@ def setup(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in KEEPS_MESSAGES_OUT:
-        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
+    for name, least in LEAST.items():
+        logging.getLogger(name).setLevel(max(root.level, least))
 
 
 class Lines(logging.Formatter):

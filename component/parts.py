@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from component import settings
 from component.config import Config
+from component.core import roster_xml
 from component.core.access import Access
+from component.core.accounts import Accounts
+from component.core.administration import Administration
 from component.core.audit import Audit
+from component.core.commands.catalogue import COMMANDS
+from component.core.commands.desk import Desk
+from component.core.contact_lists import ContactLists, anybody
 from component.core.history import History
 from component.core.holds import Holds
 from component.core.ingest import Ingest
 from component.core.live import Live
 from component.core.operators import Operator
+from component.core.own_rosters import OwnRosters
+from component.core.pages import Pages
+from component.core.ports import EditableRosters
 from component.core.preferences import Wishes
 from component.core.rooms import Rooms
 from component.core.rosters import RosterMemory
 from component.core.wanted import Wanted
 from component.core.writer import Writer
-from component.xmpp import commands, disco, mam, preferences
+from component.handlers.functions import Handlers
+from component.handlers.rosters import HandlerRosters
+from component.xmpp import commands, disco, mam, preferences, roster_queries
 from component.xmpp.addresses import Addresses
+from component.xmpp.administration import administration
 from component.xmpp.commands import Commands
 from component.xmpp.configure import configure
 from component.xmpp.delegation import Delegation
@@ -30,7 +42,8 @@ from component.xmpp.mam import Mam
 from component.xmpp.preferences import Prefs
 from component.xmpp.privilege import Privileges
 from component.xmpp.queries import Queries
-from component.xmpp.rooms import RoomPresences, RoomQueries
+from component.xmpp.rooms import RoomNews, RoomQueries
+from component.xmpp.roster_queries import RosterQueries
 from component.xmpp.rosters import PrivilegedRosters, RosterPushes
 from component.xmpp.service_log import ServiceLog
 from component.xmpp.stream import Stream
@@ -48,6 +61,10 @@ class Parts:
     rooms: Rooms
     holds: Holds
     operators: tuple[Operator, ...]
+    hosts: tuple[str, ...]
+    audit: Audit
+    adhoc: Commands
+    contact_lists: ContactLists
     live: Live = field(default_factory=Live)
 
     @asynccontextmanager
@@ -73,6 +90,35 @@ class Parts:
         """Write until `stop` is called and nothing waits any more."""
         await asyncio.gather(self.writer.run(), self.rooms.run())
 
+    def open_desk(
+        self,
+        parts: Administration,
+        accounts: Accounts,
+        reconnect: Callable[[], None],
+        *,
+        patience: float,
+    ) -> Desk:
+        """Return where operators give commands, having those answered that come over XMPP.
+
+        `patience` is in seconds: how long they wait for an answer.
+        """
+        desk = Desk(
+            commands=COMMANDS,
+            hosts=self.hosts,
+            jids=Addresses(),
+            audit=self.audit,
+            administration=parts,
+            accounts=accounts,
+            contact_lists=self.contact_lists,
+            queue=self.wanted,
+            writer=self.writer,
+            link=self.stream,
+            reconnect=reconnect,
+            patience=patience,
+        )
+        self.adhoc.offer(administration(desk, self.operators))
+        return desk
+
     async def stop(self) -> None:
         """Have all written that is left."""
         await self.wanted.settled()
@@ -80,46 +126,51 @@ class Parts:
         self.rooms.stop()
 
 
-def join(config: Config, storage: Storage) -> Parts:
+def join(config: Config, storage: Storage, handlers: Handlers, accounts: Accounts) -> Parts:
     """Make the parts between the stream and the store."""
     hosts, addresses, live = config.xmpp.hosts, Addresses(), Live()
     stream = settings.stream(config, on_copy=lambda *copy: service_log.take(*copy))
     privileges = Privileges(stream, hosts)
+    holds = Holds(storage.records)
     writer = Writer(
         storage.archive,
         capacity=config.archive.queue_max,
         on_pressure=stream.hold,
         on_written=live.changed,
+        is_held=holds.is_held,
     )
     services = config.archive.room_services
     rooms = Rooms(services, hosts, storage.records, RoomQueries(stream))
-    holds = Holds(storage.records)
-    asking = PrivilegedRosters(stream, privileges, addresses)
-    rosters = RosterMemory(asking)
-    wishes = Wishes(storage.records, addresses, asking, settings.rules(config, addresses))
+    room_news = RoomNews(rooms, addresses)
+    known: EditableRosters = OwnRosters(storage.contacts)
+    if handlers.retrieve_user_roster:
+        known = HandlerRosters(handlers.module, handlers.retrieve_user_roster, addresses)
+    elif config.rosters.source == "ejabberd":
+        known = PrivilegedRosters(stream, privileges, addresses)
+    rosters = RosterMemory(known)
+    is_user = accounts.exists if _knows_users(config, handlers) else anybody
+    contact_lists = ContactLists(known, hosts, rosters.changed, is_user)
+    wishes = Wishes(storage.records, addresses, known, settings.rules(config, addresses))
     wanted = Wanted(writer, wishes, rosters)
     service_log = ServiceLog(
-        Ingest(wanted, settings.policy(config), hosts, services, is_held=holds.is_held),
+        Ingest(wanted, settings.policy(config), hosts, services),
         addresses,
         hosts,
         on_iq=RosterPushes(rosters.changed, addresses).take,
-        on_presence=RoomPresences(rooms, addresses).take,
+        on_presence=room_news.take_presence,
+        on_message=room_news.take_message,
     )
-    operators = settings.operators(config, addresses)
-    access = Access(hosts, operators, Audit(storage.records), rooms)
-    history = History(
-        storage.archive,
-        wanted,
-        access,
-        page_default=config.archive.page_default,
-        page_max=config.archive.page_max,
-    )
-    archives, adhoc = Mam(history, addresses), Commands([configure(wishes)])
+    operators, audit = settings.operators(config, addresses), Audit(storage.records)
+    access = Access(hosts, operators, audit, rooms)
+    most = config.archive.page_max
+    pages = Pages(storage.archive, wanted, usual=config.archive.page_default, most=most)
+    archives, adhoc = Mam(History(pages, access), addresses), Commands([configure(wishes)])
     answerers = {
         mam.QUERY: archives.answer,
         mam.METADATA: archives.metadata,
         preferences.PREFS: Prefs(wishes).answer,
         commands.COMMAND: adhoc.answer,
+        roster_queries.QUERY: RosterQueries(contact_lists).answer,
     }
     Queries(stream, Delegation(privileges, addresses, hosts), addresses, answerers)
     disco.announce(
@@ -127,8 +178,8 @@ def join(config: Config, storage: Storage) -> Parts:
         hosts,
         addresses,
         groupchat=config.archive.groupchat,
-        features=(commands.NS,),
-        items=adhoc.items(),
+        features=(commands.NS, roster_xml.NS),
+        items=adhoc.items,
     )
     return Parts(
         stream=stream,
@@ -138,5 +189,17 @@ def join(config: Config, storage: Storage) -> Parts:
         rooms=rooms,
         holds=holds,
         operators=operators,
+        hosts=hosts,
+        audit=audit,
+        adhoc=adhoc,
+        contact_lists=contact_lists,
         live=live,
     )
+
+
+def _knows_users(config: Config, handlers: Handlers) -> bool:
+    """Whether who has no account there is no user: ejabberd has users of its own."""
+    if handlers.retrieve_user_roster:
+        return False
+    is_told = handlers.user_exists is not None or config.accounts.source == "ejabberd"
+    return is_told or config.rosters.source == "store"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from component.config import Config, Retention
+from component.config import Config, Http, Retention
 from component.core.janitor import Timing
 from component.core.operators import Operator, Role
 from component.core.policy import Policy
@@ -12,9 +13,14 @@ from component.core.ports import Jids
 from component.core.preferences import HostRules
 from component.core.retention import Bounds, Usual
 from component.core.xml import Element
+from component.handlers.functions import Handlers
+from component.handlers.loading import load
+from component.web.client import ClientSettings
 from component.web.settings import WebSettings
 from component.xmpp.connection import Connection, Patience
 from component.xmpp.stream import Stream
+
+SPARE_SECONDS = 2.0
 
 
 def stream(config: Config, on_copy: Callable[[Element, bytes], None] = lambda *_: None) -> Stream:
@@ -38,6 +44,19 @@ def connection(config: Config, stream: Stream) -> Connection:
     )
     return Connection(
         stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], patience
+    )
+
+
+def handlers(config: Config) -> Handlers:
+    """Return what the operator's module does in our place. Raises HandlersError."""
+    module = config.handlers.module
+    if not module:
+        return Handlers()
+    return load(
+        module,
+        folder=Path(config.handlers.path),
+        threads=config.handlers.threads,
+        several_hosts=len(config.xmpp.hosts) > 1,
     )
 
 
@@ -117,4 +136,18 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         page_max=config.archive.page_max,
         max_streams=http.max_streams,
         stream_heartbeat_seconds=http.stream_heartbeat_seconds,
+        count_as_string=config.remote_data.count_as_string,
+        roster_details=config.rosters.details,
+    )
+
+
+def client(http: Http) -> ClientSettings:
+    """Return where the running program is asked, and what is shown to it."""
+    return ClientSettings(
+        address=http.address,
+        port=http.port,
+        secret=http.secret.get_secret_value() if http.secret else None,
+        prefix=http.prefix,
+        # Until then it has answered, if only that this took too long.
+        timeout_seconds=http.request_timeout_seconds + SPARE_SECONDS,
     )

@@ -129,8 +129,9 @@ class Appending:
             for number, sequence, e in rows
         ]
         await count_up(connection, lines)
-        await conversations.came(connection, [(n, s, e.peer, e.is_seen) for n, s, e in rows])
         await words.add(connection, rows)
+        came = [(n, s, e.peer, await _seen(connection, n, s, e)) for n, s, e in rows]
+        await conversations.came(connection, came)
 
     async def _remove(self, connection: Connection, removal: Removal) -> None:
         number = await self._owners.find(connection, removal.owner)
@@ -176,3 +177,13 @@ class Appending:
     def _row(self, entry: Entry) -> _Row:
         known = self._owners[entry.owner]
         return _Row(known.number, known.give(entry.at), entry)
+
+
+async def _seen(connection: Connection, number: int, sequence: int, entry: Entry) -> int:
+    """Return up to which sequence an entry shows that its owner has read, 0 where it does not."""
+    if not entry.is_seen or entry.kind is not Kind.RECEIPT or entry.about is None:
+        return sequence if entry.is_seen else 0
+    # A marker stands for the message that it names and all before (XEP-0333), not for those that
+    # came while it was under way.
+    named = [int(row[0]) for row in await marks.called(connection, number, entry.about)]
+    return max([known for known in named if known < sequence], default=sequence)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from storage.appending import Appending
 from storage.conversations import listed
-from storage.counts import behind, cheaply, counted_rows, exactly, whole
+from storage.counts import behind, cheaply, counted_rows, exactly, tallied
 from storage.database import Connection, Database, Row
+from storage.errors import NotFound
 from storage.ids import Ids
 from storage.marks import referring
 from storage.owners import Owners
 from storage.queries import by_arrival, by_time, stored
-from storage.rows import ANY, Conversation, Filter, Page, Stored, Work
-from storage.selection import BEYOND, Selection, select, sequences
-from storage.tallies import Scopes
+from storage.rows import ANY, READABLE, Conversation, Filter, Page, Stored, Work
+from storage.selection import BEYOND, Selection, decoded, select, sequences
+from storage.tallies import Scopes, scopes
+
+# Not so where an older copy of the database was put in the place of the one that gave an id.
+_GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"
+
+_AT_ONCE = {
+    ANY: "SELECT kept FROM owners WHERE jid = $1",
+    Filter(kinds=READABLE): """
+        SELECT kept - (
+            SELECT count(*) FROM archive INDEXED BY archive_gone
+            WHERE owner = owners.number AND kind = 'gone'
+        ) FROM owners WHERE jid = $1
+    """,
+}
 
 
 class SqlArchive:
@@ -53,12 +67,16 @@ class SqlArchive:
         counted: bool = False,
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive."""
-        if counted and index is None and (of := whole(wanted)):
-            return await self._page_of(of, owner, wanted, limit, after, before, backwards)
-        async with self._reading(is_steady=counted or index is not None) as connection:
+        is_one_step = index is None and (not counted or _is_whole(wanted))
+        async with self._reading(is_steady=not is_one_step) as connection:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
-            part, skip = await self._between(connection, selection, after, before), 0
+            if counted and index is None and (of := tallied(selection)):
+                return await self._counted_page(
+                    connection, selection, of, limit, after, before, backwards
+                )
+            places = await sequences(connection, self._ids, number, _named(after, before))
+            part, skip = _between(selection, places, after, before), 0
             if index is not None:
                 part, skip = await behind(connection, part, index)
             rows = await by_arrival(
@@ -75,34 +93,44 @@ class SqlArchive:
             count=count,
         )
 
-    async def _page_of(
+    async def _counted_page(
         self,
+        connection: Connection,
+        selection: Selection,
         of: Scopes,
-        owner: str,
-        wanted: Filter,
         limit: int,
         after: str | None,
         before: str | None,
         backwards: bool,
     ) -> Page:
-        """Return a counted page of all that some scopes hold, as most pages are."""
-        async with self._database.read() as connection:
-            number = await self._owners.look_up(connection, owner)
-            selection = Selection(number=number, wanted=wanted)
-            part = await self._between(connection, selection, after, before)
-            rows, place, count = await counted_rows(
-                connection, part, of, limit=limit + 1, backwards=backwards
-            )
+        """Return a counted page of what is tallied, as most pages are."""
+        places = decoded(self._ids, selection.number, _named(after, before))
+        part = _between(selection, places, after, before)
+        rows, place, count = await counted_rows(
+            connection, selection, of, part, places, limit=limit + 1, backwards=backwards
+        )
         complete = _cut(rows, limit, backwards)
         if backwards and not complete:
             # The oldest row that was found has no place on the page.
             place += 1
         return Page(
-            messages=stored(self._ids, number, rows),
+            messages=stored(self._ids, selection.number, rows),
             complete=complete,
             index=place if rows else None,
             count=count,
         )
+
+    async def behind(self, owner: str, id: str, *, limit: int) -> Page:
+        """Return the oldest `limit` messages behind the place of an id."""
+        async with self._database.read() as connection:
+            number = await self._owners.look_up(connection, owner)
+            sequence = self._ids.decode(number, id)
+            if sequence is None or not await connection.fetch(_GAVE, number, sequence):
+                raise NotFound(id)
+            part = Selection(number=number, wanted=ANY, first=sequence + 1)
+            rows = await by_arrival(connection, part, limit=limit + 1)
+        complete = _cut(rows, limit, False)
+        return Page(messages=stored(self._ids, number, rows), complete=complete)
 
     async def page_by_time(
         self, owner: str, wanted: Filter, *, limit: int | None, newest: bool = False
@@ -118,9 +146,9 @@ class SqlArchive:
 
     async def count(self, owner: str, wanted: Filter) -> int:
         """Return exactly how many messages match; free of cost when the filter is empty."""
-        if wanted == ANY:
+        if sql := _AT_ONCE.get(wanted):
             async with self._database.read() as connection:
-                rows = await connection.fetch("SELECT kept FROM owners WHERE jid = $1", owner)
+                rows = await connection.fetch(sql, owner)
                 return int(rows[0][0]) if rows else 0
         async with self._database.snapshot() as connection:
             number = await self._owners.look_up(connection, owner)
@@ -152,8 +180,7 @@ class SqlArchive:
         """Return the conversations of an archive, the one with the newest message first."""
         async with self._database.snapshot() as connection:
             number = await self._owners.look_up(connection, owner)
-            named = [id for id in (before, since) if id is not None]
-            places = await sequences(connection, self._ids, number, named)
+            places = await sequences(connection, self._ids, number, _named(before, since))
             found = await listed(
                 connection,
                 number,
@@ -171,15 +198,24 @@ class SqlArchive:
     def _reading(self, *, is_steady: bool) -> AbstractAsyncContextManager[Connection]:
         return self._database.snapshot() if is_steady else self._database.read()
 
-    async def _between(
-        self, connection: Connection, selection: Selection, after: str | None, before: str | None
-    ) -> Selection:
-        named = [id for id in (after, before) if id is not None]
-        places = await sequences(connection, self._ids, selection.number, named)
-        return selection.within(
-            1 if after is None else places[after] + 1,
-            BEYOND if before is None else places[before] - 1,
-        )
+
+def _is_whole(wanted: Filter) -> bool:
+    """Whether the rows of a filter are counted in the statement that reads them."""
+    edges = (wanted.since, wanted.until, wanted.after, wanted.before)
+    return edges == (None, None, None, None) and scopes(wanted) is not None
+
+
+def _named(*ids: str | None) -> list[str]:
+    return [id for id in ids if id is not None]
+
+
+def _between(
+    selection: Selection, places: Mapping[str, int], after: str | None, before: str | None
+) -> Selection:
+    return selection.within(
+        1 if after is None else places[after] + 1,
+        BEYOND if before is None else places[before] - 1,
+    )
 
 
 def _cut(rows: list[Row], limit: int, backwards: bool) -> bool:

@@ -48,16 +48,18 @@ ORDER BY newest DESC
 """  # noqa: S608 - constant words
 
 
-async def came(connection: Connection, rows: Iterable[tuple[int, int, str, bool]]) -> None:
-    """Note messages in their order: number of the owner, sequence, peer, and what was seen."""
+async def came(connection: Connection, rows: Iterable[tuple[int, int, str, int]]) -> None:
+    """Note messages in their order: number of the owner, sequence, peer.
+
+    The last is up to which sequence each shows that the owner has read, 0 where it shows nothing.
+    """
     last: dict[tuple[int, str], int] = {}
     seen: dict[tuple[int, str], int] = {}
-    for number, sequence, peer, is_seen in rows:
+    for number, sequence, peer, shown in rows:
         last[number, peer] = sequence
-        if is_seen:
-            seen[number, peer] = sequence
+        seen[number, peer] = max(shown, seen.get((number, peer), 0))
     await connection.executemany(
-        _NOTE, [(*key, sequence, seen.get(key, 0)) for key, sequence in last.items()]
+        _NOTE, [(*key, sequence, seen[key]) for key, sequence in last.items()]
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from storage.database import Connection, Row
 from storage.errors import TooCostly
 from storage.queries import Query
-from storage.rows import Filter
-from storage.selection import BEYOND, Selection
+from storage.rows import READABLE, Kind
+from storage.selection import BEYOND, Selection, check, there_sql
 from storage.tallies import Scopes, all_sql, before_sql, place_of, scopes, through
 
 #: No more rows are looked at to count what is not tallied.
@@ -16,16 +19,19 @@ LOOKED_AT_MAX = 10_000
 _PAGE = """
 WITH page AS MATERIALIZED ({page}),
 edge AS MATERIALIZED (SELECT min(sequence) AS first FROM page),
-place AS MATERIALIZED (SELECT {before}, {all} FROM edge)
+base AS MATERIALIZED (SELECT {base} AS kept),
+place AS MATERIALIZED (SELECT ({there}), {before} - kept, {all} - kept FROM edge, base)
 SELECT * FROM page, place ORDER BY sequence {way}
 """
-
-_SKEW = "SELECT skew FROM owners WHERE number = $1"
 
 
 async def exactly(connection: Connection, selection: Selection) -> int:
     """Return how many rows there are, whatever it costs."""
-    if of := await tallied(connection, selection):
+    if selection.wanted.kinds == READABLE:
+        # Tallies have what is gone too, and that has an index of its own.
+        gone = await exactly(connection, selection.of_kinds(frozenset({Kind.GONE})))
+        return await exactly(connection, selection.of_kinds(None)) - gone
+    if of := tallied(selection):
         [count] = await _ranks(connection, selection, of, [selection.last])
         return count
     query = Query(selection)
@@ -40,7 +46,7 @@ async def cheaply(
     connection: Connection, selection: Selection, place: int
 ) -> tuple[int | None, int | None]:
     """Return how many rows there are before a sequence and in all, None where that is costly."""
-    if of := await tallied(connection, selection):
+    if of := tallied(selection):
         before, count = await _ranks(connection, selection, of, [place - 1, selection.last])
         return before, count
     query = Query(selection)
@@ -54,32 +60,43 @@ async def cheaply(
     return (None, None) if looked_at > LOOKED_AT_MAX else (before, count)
 
 
-def whole(wanted: Filter) -> Scopes | None:
-    """Return the scopes that hold just what a filter means, from the first row to the last."""
-    edges = (wanted.since, wanted.until, wanted.after, wanted.before)
-    return scopes(wanted) if edges == (None, None, None, None) else None
-
-
 async def counted_rows(
-    connection: Connection, part: Selection, of: Scopes, *, limit: int, backwards: bool
+    connection: Connection,
+    selection: Selection,
+    of: Scopes,
+    part: Selection,
+    ids: Mapping[str, int],
+    *,
+    limit: int,
+    backwards: bool,
 ) -> tuple[list[Row], int, int]:
-    """Return rows as `by_arrival`, how many of all there are before them, and how many in all.
+    """Return rows of a part as `by_arrival`, how many of all there are before them, and how many.
 
-    `of` are the scopes that hold all of which `part` is a part.
+    All are those of a selection that scopes count (`tallied`). `ids` are the sequences of ids
+    that have to be in the archive. Raises NotFound.
     """
     query = Query(part)
     named = [query.value(scope) for scope in of]
+    base, total = "0", all_sql(*named)
+    if selection.first > 1:
+        base = before_sql(query.value(selection.first), of, *named)
+    if selection.last < BEYOND:
+        total = before_sql(query.value(selection.last + 1), of, *named)
     sql = _PAGE.format(
         page=query.by_arrival(limit=limit, backwards=backwards),
+        there=there_sql(query.value(json.dumps(list(ids.values())))) if ids else "0",
+        base=base,
         before=before_sql("first", of, *named),
-        all=all_sql(*named),
+        all=total,
         way="DESC" if backwards else "ASC",
     )
     rows = await connection.fetch(sql, *query.values)
+    if not rows or rows[0][-3] < len(ids):
+        await check(connection, part.number, ids)
     if rows:
         before, count = rows[0][-2:]
         return rows, before, count
-    [count] = await through(connection, part.number, of, [BEYOND])
+    [count] = await _ranks(connection, selection, of, [selection.last])
     return [], count, count
 
 
@@ -90,7 +107,7 @@ async def behind(
 
     Raises TooCostly.
     """
-    of = await tallied(connection, selection)
+    of = tallied(selection)
     if of is None:
         if index > LOOKED_AT_MAX:
             raise TooCostly(f"more than {LOOKED_AT_MAX} messages to skip")
@@ -105,15 +122,9 @@ async def behind(
     return selection.within(sequence, BEYOND), skip
 
 
-async def tallied(connection: Connection, selection: Selection) -> Scopes | None:
+def tallied(selection: Selection) -> Scopes | None:
     """Return the scopes that count this selection, None where its rows have to be looked at."""
-    wanted = selection.wanted
-    of = scopes(wanted)
-    if of and (wanted.since is not None or wanted.until is not None):
-        # With times in the order of arrival the edges are exact.
-        rows = await connection.fetch(_SKEW, selection.number)
-        return None if rows and rows[0][0] else of
-    return of
+    return scopes(selection.wanted) if selection.is_exact else None
 
 
 async def _ranks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from storage.people import Accounts, Contacts, Offline
@@ -57,6 +58,14 @@ class Archive(Protocol):
         """
         ...
 
+    async def behind(self, owner: str, id: str, *, limit: int) -> Page:
+        """Return the oldest `limit` messages behind the place of an id.
+
+        The message itself may have been taken away since. Raises NotFound for an id that this
+        archive never gave.
+        """
+        ...
+
     async def page_by_time(
         self, owner: str, wanted: Filter, *, limit: int | None, newest: bool = False
     ) -> Page:
@@ -90,6 +99,15 @@ class Archive(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What all archives take up together."""
+
+    archives: int
+    messages: int
+    bytes: int  #: of XML
+
+
 class Keeping(Protocol):
     """What takes messages away again. Each call is one short transaction."""
 
@@ -101,6 +119,10 @@ class Keeping(Protocol):
 
     async def usage_of(self, owner: str) -> Usage:
         """Return what one archive takes up; nothing where there is none."""
+        ...
+
+    async def totals(self) -> Totals:
+        """Return what all archives take up together."""
         ...
 
     async def shed(self, owner: str, limits: Limits, *, limit: int) -> Shed:
@@ -124,7 +146,8 @@ class Keeping(Protocol):
     async def erase(self, owner: str, *, limit: int) -> Shed:
         """Take away up to `limit` messages; with the last of them all else that names the owner.
 
-        That is preferences, rules, and what is known of it as an occupant, not holds and deeds.
+        That is preferences, rules, stanzas that wait for it, and what is known of it as an
+        occupant; not holds and deeds.
         Ids of the erased archive are never given again.
         """
         ...
@@ -170,6 +193,14 @@ class Records(Protocol):
     async def occupants(self) -> tuple[Occupant, ...]: ...
 
     async def set_occupant(self, occupant: Occupant) -> None: ...
+
+    async def rooms(self) -> dict[str, int]:
+        """Return when each room was made, in microseconds, as far as that is known."""
+        ...
+
+    async def set_room(self, room: str, made: int) -> None:
+        """Keep when a room was made; what users were in one of that name before is forgotten."""
+        ...
 
 
 class Storage(Protocol):

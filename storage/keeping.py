@@ -9,6 +9,7 @@ from storage import excess, trash
 from storage.database import Connection, Database, Row
 from storage.errors import NotFound
 from storage.ids import Ids
+from storage.interface import Totals
 from storage.rows import Limits, Shed, Usage
 from storage.taking import LINE, empty, take_away
 from storage.tallies import Line
@@ -29,6 +30,8 @@ _USAGE_OF_DOMAIN = rf"""
 
 _USAGE_OF = f"{_USAGE} WHERE jid = $1"
 
+_TOTALS = "SELECT count(*), coalesce(sum(kept), 0), coalesce(sum(bytes), 0) FROM owners"
+
 _OWNER = "SELECT number, kept, bytes FROM owners WHERE jid = $1"
 
 _OLDEST = f"""
@@ -46,10 +49,12 @@ _NUMBERED = (
 )
 
 _NAMED = (
+    "DELETE FROM offline WHERE owner = $1",
     "DELETE FROM preferences WHERE owner = $1",
     "DELETE FROM rules WHERE owner = $1",
     "DELETE FROM occupants WHERE room = $1",
     "DELETE FROM occupants WHERE jid = $1",
+    "DELETE FROM rooms WHERE jid = $1",
 )
 
 
@@ -80,6 +85,12 @@ class SqlKeeping:
         async with self._database.read() as connection:
             rows = await connection.fetch(_USAGE_OF, owner)
         return _usage(rows[0]) if rows else _usage((owner, 0, 0, None, None))
+
+    async def totals(self) -> Totals:
+        """Return what all archives take up together."""
+        async with self._database.read() as connection:
+            [[archives, messages, octets]] = await connection.fetch(_TOTALS)
+        return Totals(archives=archives, messages=messages, bytes=octets)
 
     async def shed(self, owner: str, limits: Limits, *, limit: int) -> Shed:
         """Take away up to `limit` of the oldest messages, until the archive is within limits."""
@@ -114,21 +125,15 @@ class SqlKeeping:
 
     async def erase(self, owner: str, *, limit: int) -> Shed:
         """Take away up to `limit` messages; with the last all else that names the owner."""
-        async with self._database.write() as connection:
-            number = await _number(connection, owner)
-            oldest = await connection.fetch(_OLDEST, number, limit)
-            taken = await take_away(connection, number, [Line(*row[:5]) for row in oldest])
-            if len(oldest) == limit:
-                return replace(taken, done=False)
-            for sql in _NUMBERED:
-                await connection.execute(sql, number)
-            for sql in _NAMED:
-                await connection.execute(sql, owner)
-            await trash.note(connection)
-            # Now too: whoever breaks this off does not know whether it was committed.
-            self._forget(owner)
-        self._forget(owner)
-        return taken
+        taken = Shed(done=False)
+        try:
+            async with self._database.write() as connection:
+                taken = await self._erase(connection, owner, limit)
+            return taken
+        finally:
+            # Also where the commit was broken off: nobody knows whether it was made.
+            if taken.done:
+                self._forget(owner)
 
     async def scrub(self) -> None:
         """Leave no trace of what was taken away in index, journal or free pages.
@@ -144,6 +149,22 @@ class SqlKeeping:
         await self._database.rewrite()
         async with self._database.write() as connection:
             await trash.emptied(connection, latest)
+
+    async def _erase(self, connection: Connection, owner: str, limit: int) -> Shed:
+        number = await _number(connection, owner)
+        oldest = await connection.fetch(_OLDEST, number, limit)
+        taken = await take_away(connection, number, [Line(*row[:5]) for row in oldest])
+        if len(oldest) == limit:
+            return replace(taken, done=False)
+        before = await trash.changes(connection)
+        for sql in _NUMBERED:
+            await connection.execute(sql, number)
+        for sql in _NAMED:
+            await connection.execute(sql, owner)
+        # Where nobody was known there is nothing to write all anew for.
+        if await trash.changes(connection) > before:
+            await trash.note(connection)
+        return taken
 
 
 async def _number(connection: Connection, owner: str) -> int:

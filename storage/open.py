@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from storage.accounts import SqlAccounts
 from storage.archive import SqlArchive
+from storage.contacts import SqlContacts
 from storage.database import Database
 from storage.errors import StorageError, Unavailable
 from storage.ids import KEY_BYTES, Ids
 from storage.keeping import SqlKeeping
 from storage.migrate import migrate, migrations, pending
+from storage.offline import SqlOffline
 from storage.records import SqlRecords
 from storage.sqlite import MEMORY, SqliteDatabase
 
@@ -30,6 +33,9 @@ class SqlStorage:
         self.archive = SqlArchive(database, ids)
         self.keeping = SqlKeeping(database, ids, self.archive.forget)
         self.records = SqlRecords(database)
+        self.accounts = SqlAccounts(database)
+        self.contacts = SqlContacts(database)
+        self.offline = SqlOffline(database)
 
     async def check(self) -> None:
         """Raise Unavailable unless the store can be written."""

@@ -23,7 +23,8 @@ class Contact:
     jid: str  #: bare JID
     name: str = ""
     subscription: str = "none"  #: none, to, from or both
-    ask: str = ""  #: "subscribe" while the contact was asked and has not answered
+    #: open requests: "subscribe" (the contact was asked), "in" (the contact has asked), or "both"
+    ask: str = ""
     ask_message: str = ""  #: what came with a request of the contact (Remote Data)
     is_approved: bool = False  #: approved beforehand
     groups: tuple[str, ...] = ()
@@ -51,7 +52,9 @@ class Accounts(Protocol):
         """Return whether there was one to be replaced."""
         ...
 
-    async def remove(self, jid: str) -> bool: ...
+    async def remove(self, jid: str) -> bool:
+        """Remove an account, its roster and what waits for it; return whether there was one."""
+        ...
 
     async def listed(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
         """Return those of a domain in the order of their JIDs, behind `after`."""

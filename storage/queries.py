@@ -17,6 +17,8 @@ COLUMNS = "sequence, at, archive.peer, resource, type, direction, nick, xml, kin
 
 # SQLite has no statistics, and would rather read all of the archive for one peer.
 _OF_PEER = "archive INDEXED BY archive_peer"
+_GONE = "archive INDEXED BY archive_gone"
+_ONLY_GONE = frozenset({Kind.GONE})
 
 # A page has fifty of each, and an enum takes its time.
 _DIRECTIONS = {direction.value: direction for direction in Direction}
@@ -30,6 +32,7 @@ class Query:
         self.values: list[object] = [selection.number]
         self._is_search = bool(selection.wanted.phrases)
         self._is_of_peer = selection.wanted.peer is not None and not is_by_time
+        self._is_gone = selection.wanted.kinds == _ONLY_GONE and not is_by_time
         self._found: list[str] = []
         self._checked: list[str] = []
         self._find(selection)
@@ -39,6 +42,8 @@ class Query:
     def source(self) -> str:
         if self._is_search:
             return words.FOUND
+        if self._is_gone:
+            return _GONE
         return _OF_PEER if self._is_of_peer else "archive"
 
     @property
@@ -91,6 +96,8 @@ class Query:
             if selection.last < BEYOND:
                 self._found.append(f"sequence <= {self.value(selection.last)}")
             self._found += self._peers(wanted)
+            if self._is_gone:
+                self._found.append("kind = 'gone'")
         if selection.sequences is not None:
             chosen = self.value(json.dumps(selection.sequences))
             among = f"(SELECT value FROM json_each({chosen}))"  # noqa: S608 - constant words

@@ -55,6 +55,14 @@ INSERT INTO occupants (room, jid, affiliation) VALUES ($1, $2, $3)
 ON CONFLICT (room, jid) DO UPDATE SET affiliation = excluded.affiliation
 """
 
+_ROOMS = "SELECT jid, made FROM rooms ORDER BY jid"
+
+_LEAVE = "DELETE FROM occupants WHERE room = $1"
+
+_SET_ROOM = """
+INSERT INTO rooms (jid, made) VALUES ($1, $2) ON CONFLICT (jid) DO UPDATE SET made = excluded.made
+"""
+
 #: Behind every line of the audit log.
 _END = 2**63 - 1
 
@@ -145,6 +153,17 @@ class SqlRecords:
     async def set_occupant(self, occupant: Occupant) -> None:
         """Keep what is known of a user in a room in the place of what was."""
         await self._write(_SET_OCCUPANT, occupant.room, occupant.jid, occupant.affiliation)
+
+    async def rooms(self) -> dict[str, int]:
+        """Return when each room was made, as far as that is known."""
+        async with self._database.read() as connection:
+            return {row[0]: row[1] for row in await connection.fetch(_ROOMS)}
+
+    async def set_room(self, room: str, made: int) -> None:
+        """Keep when a room was made; what users were in one of that name before is forgotten."""
+        async with self._database.write() as connection:
+            await connection.execute(_LEAVE, room)
+            await connection.execute(_SET_ROOM, room, made)
 
     async def _write(self, sql: str, *values: object) -> None:
         async with self._database.write() as connection:

@@ -24,6 +24,10 @@ class Kind(StrEnum):
     GONE = "gone"  #: was taken out of the middle of the archive; `xml` is empty
 
 
+#: Of which there is something to be read.
+READABLE = frozenset(Kind) - {Kind.GONE}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One stanza on its way into one owner's archive."""
@@ -44,7 +48,8 @@ class Entry:
     #: marks (64 bits, signed) that stand for the names by which other messages refer to this one
     names: tuple[int, ...] = ()
     about: int | None = None  #: the mark of the message that this one refers to
-    is_seen: bool = False  #: it shows that the owner had read the conversation when it was sent
+    #: it shows that the owner had read the conversation when it was sent, a receipt up to `about`
+    is_seen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

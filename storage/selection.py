@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from storage.database import Connection
 from storage.errors import NotFound
 from storage.ids import Ids
-from storage.rows import Filter
+from storage.rows import Filter, Kind
 
 #: More than any sequence: nothing is as late as was asked for.
 BEYOND = 2**40 - 1
@@ -19,7 +19,7 @@ WITH edge AS (
     SELECT min(at) AS at, (SELECT skew FROM owners WHERE number = $1) AS skew
     FROM archive WHERE owner = $1 AND at >= $2
 )
-SELECT min(sequence) FROM archive
+SELECT min(sequence), (SELECT skew FROM edge) FROM archive
 WHERE owner = $1 AND at BETWEEN (SELECT at FROM edge) AND (SELECT at + skew FROM edge)
 """
 
@@ -28,7 +28,7 @@ WITH edge AS (
     SELECT max(at) AS at, (SELECT skew FROM owners WHERE number = $1) AS skew
     FROM archive WHERE owner = $1 AND at <= $2
 )
-SELECT max(sequence) FROM archive
+SELECT max(sequence), (SELECT skew FROM edge) FROM archive
 WHERE owner = $1 AND at BETWEEN (SELECT at - skew FROM edge) AND (SELECT at FROM edge)
 """
 
@@ -47,16 +47,15 @@ class Selection:
     first: int = 1
     last: int = BEYOND
     sequences: tuple[int, ...] | None = None  #: of the ids that are wanted
+    is_exact: bool = True  #: whether no row between them has a time that is not wanted
 
     def within(self, first: int, last: int) -> Selection:
         """Return the same without what lies outside of two sequences, both inclusive."""
-        return Selection(
-            number=self.number,
-            wanted=self.wanted,
-            first=max(self.first, first),
-            last=min(self.last, last),
-            sequences=self.sequences,
-        )
+        return replace(self, first=max(self.first, first), last=min(self.last, last))
+
+    def of_kinds(self, kinds: frozenset[Kind] | None) -> Selection:
+        """Return the same of other kinds."""
+        return replace(self, wanted=replace(self.wanted, kinds=kinds))
 
 
 async def select(
@@ -72,7 +71,9 @@ async def select(
         last=BEYOND if wanted.before is None else places[wanted.before] - 1,
         sequences=None if wanted.ids is None else tuple(places[id] for id in wanted.ids),
     )
-    return selection if is_by_time else await _narrow(connection, selection)
+    if is_by_time or (wanted.since is None and wanted.until is None):
+        return selection
+    return await _narrow(connection, selection)
 
 
 async def _narrow(connection: Connection, selection: Selection) -> Selection:
@@ -83,30 +84,50 @@ async def _narrow(connection: Connection, selection: Selection) -> Selection:
     from the other end; both are found in the index of times. Skew and times are of one moment,
     for a message that comes in between may be later than any before it.
     """
-    first, last = 1, BEYOND
+    first, last, skew = 1, BEYOND, 0
     if selection.wanted.since is not None:
         rows = await connection.fetch(_FIRST, selection.number, selection.wanted.since)
-        first = BEYOND if rows[0][0] is None else rows[0][0]
+        first, skew = BEYOND if rows[0][0] is None else rows[0][0], rows[0][1]
     if selection.wanted.until is not None:
         rows = await connection.fetch(_LAST, selection.number, selection.wanted.until)
-        last = rows[0][0] or 0
-    return selection.within(first, last)
+        last, skew = rows[0][0] or 0, rows[0][1]
+    return replace(selection, is_exact=not skew).within(first, last)
 
 
 async def sequences(
     connection: Connection, ids: Ids, number: int, named: Iterable[str]
 ) -> dict[str, int]:
     """Return the sequences of messages by their ids. Raises NotFound."""
+    found = decoded(ids, number, named)
+    await check(connection, number, found)
+    return found
+
+
+def decoded(ids: Ids, number: int, named: Iterable[str]) -> dict[str, int]:
+    """Return the sequences that ids stand for, in the archive or not any more. Raises NotFound."""
     found: dict[str, int] = {}
     for id in named:
         sequence = ids.decode(number, id)
         if sequence is None:
             raise NotFound(id)
         found[id] = sequence
-    if found:
-        rows = await connection.fetch(_THERE, number, json.dumps(list(found.values())))
-        there = {row[0] for row in rows}
-        for id, sequence in found.items():
-            if sequence not in there:
-                raise NotFound(id)
     return found
+
+
+async def check(connection: Connection, number: int, named: Mapping[str, int]) -> None:
+    """Raise NotFound unless all of these sequences are in an archive."""
+    if not named:
+        return
+    rows = await connection.fetch(_THERE, number, json.dumps(list(named.values())))
+    there = {row[0] for row in rows}
+    for id, sequence in named.items():
+        if sequence not in there:
+            raise NotFound(id)
+
+
+def there_sql(sequences: str) -> str:
+    """Return a query for how many of some sequences (a JSON list) are in the archive $1."""
+    return (
+        "SELECT count(*) FROM archive WHERE owner = $1"  # noqa: S608 - constant words
+        f" AND sequence IN (SELECT value FROM json_each({sequences}))"
+    )

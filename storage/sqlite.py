@@ -169,8 +169,7 @@ class SqliteConnection:
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
         with _translated():
-            cursor = await self._finished(self._driver.execute(_numbered(sql), values))
-            await cursor.close()
+            await self._finished(self._driver.execute_fetchall(_numbered(sql), values))
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of values."""

@@ -31,6 +31,11 @@ async def note(connection: Connection) -> None:
     await connection.execute(_NOTE, _NAME, token_bytes(8))
 
 
+async def changes(connection: Connection) -> int:
+    """Return how many rows a connection has changed since it was opened."""
+    return int((await connection.fetch(_CHANGES))[0][0])
+
+
 async def seen(connection: Connection) -> bytes | None:
     """Return what stands for the latest thing that was taken away, None when there is none."""
     rows = await connection.fetch(_SEEN, _NAME)
@@ -51,10 +56,10 @@ async def merge_words(database: Database) -> None:
     pages = -MERGED_PAGES
     while True:
         async with database.write() as connection:
-            before = await connection.fetch(_CHANGES)
+            before = await changes(connection)
             await connection.execute(_MERGE, pages)
-            after = await connection.fetch(_CHANGES)
+            after = await changes(connection)
         # Less than two changes: there is nothing left to merge.
-        if after[0][0] - before[0][0] < 2:
+        if after - before < 2:
             return
         pages = MERGED_PAGES

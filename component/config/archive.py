@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -11,9 +11,9 @@ from component.config.values import Count, Domain, JidOrDomain, StorageUrl
 
 Default = Literal["always", "never", "roster"]
 
-MAX_DAYS = 36500
-MAX_MESSAGES = 1_000_000_000
-MAX_BYTES = 1_000_000_000_000_000
+_DAYS = Field(ge=0, le=36500)
+_MESSAGES = Field(ge=0, le=1_000_000_000)
+_BYTES = Field(ge=0, le=1_000_000_000_000_000)
 
 
 class Storage(Section):
@@ -85,23 +85,14 @@ class Archive(Section):
 class Retention(Section):
     """How long messages are kept: the oldest of an archive go when it is beyond any bound."""
 
-    days: int = Field(
-        default=0,
-        ge=0,
-        le=MAX_DAYS,
-        description="Age, in days, at which a message is taken away. 0: never.",
+    days: Annotated[int, _DAYS] = Field(
+        default=0, description="Age, in days, at which a message is taken away. 0: never."
     )
-    messages: int = Field(
-        default=0,
-        ge=0,
-        le=MAX_MESSAGES,
-        description="Most messages in one archive. 0: no bound.",
+    messages: Annotated[int, _MESSAGES] = Field(
+        default=0, description="Most messages in one archive. 0: no bound."
     )
-    bytes: int = Field(
-        default=0,
-        ge=0,
-        le=MAX_BYTES,
-        description="Most bytes of stanzas in one archive. 0: no bound.",
+    bytes: Annotated[int, _BYTES] = Field(
+        default=0, description="Most bytes of stanzas in one archive. 0: no bound."
     )
     sweep_seconds: float = Field(
         default=3600.0,
@@ -130,12 +121,12 @@ class Host(Section):
     never: tuple[JidOrDomain, ...] = Field(
         default=(), strict=False, description="Added to archive.never."
     )
-    days: int | None = Field(
-        default=None, ge=0, le=MAX_DAYS, description="In the place of retention.days."
+    days: Annotated[int | None, _DAYS] = Field(
+        default=None, description="In the place of retention.days."
     )
-    messages: int | None = Field(
-        default=None, ge=0, le=MAX_MESSAGES, description="In the place of retention.messages."
+    messages: Annotated[int | None, _MESSAGES] = Field(
+        default=None, description="In the place of retention.messages."
     )
-    bytes: int | None = Field(
-        default=None, ge=0, le=MAX_BYTES, description="In the place of retention.bytes."
+    bytes: Annotated[int | None, _BYTES] = Field(
+        default=None, description="In the place of retention.bytes."
     )

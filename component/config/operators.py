@@ -15,7 +15,7 @@ class Operator(Section):
 
     role: Literal["reader", "admin"] = Field(
         description="reader: reads, searches, follows and exports archives. admin: also erases, "
-        "holds and purges them, and reads the audit log."
+        "holds and purges them, looks after accounts, and reads the audit log."
     )
     jid: BareJid | None = Field(default=None, description="Bare JID that it asks under over XMPP.")
     secret: Secret | None = Field(

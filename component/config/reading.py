@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from component.config.agreement import disagreements, doubts
 from component.config.environment import overrides, variable
+from component.config.network import Http
 from component.config.problems import ConfigError, Mistake
 from component.config.section import Section
 from component.config.sections import NAMED_SECTIONS, Config
@@ -28,13 +29,29 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     given = list(tables(content, overridden))
     warnings = _literal_secrets(path, given)
     right, mistakes = _check(given, path.parent if path else Path(), warnings)
-    for mistake in [*mistakes, *disagreements(given, right)]:
-        is_overridden = mistake.option in overridden
-        name = variable(mistake.option) if is_overridden else f"{where}{mistake.option}"
-        problems.append(f"{name}{mistake.item}: {mistake.problem}")
+    mistakes += disagreements(given, right)
+    problems += _told(mistakes, where, overridden)
     if problems:
         raise ConfigError(problems)
     return _config(given, right, [*warnings, *doubts(right)])
+
+
+def load_http(path: Path | None, environ: Mapping[str, str]) -> Http:
+    """Return where the running program is asked; raises ConfigError.
+
+    All else may be wrong, missing or unreadable: whoever asks need not know the other secrets.
+    """
+    content = _parse(path) if path else {}
+    overridden, _ = overrides(environ)
+    where = f"{path}: " if path else ""
+    given = [table for table in tables(content, overridden) if table.title == "http"]
+    right, mistakes = _check(given, path.parent if path else Path(), [])
+    if mistakes:
+        raise ConfigError(_told(mistakes, where, overridden))
+    http = right["http"]
+    if not isinstance(http, Http) or not http.enabled:
+        raise ConfigError([f"{where}http.enabled is false: the running program cannot be asked"])
+    return http
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -48,6 +65,16 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: not a TOML file: not in UTF-8"]) from None
     except ValueError as error:
         raise ConfigError([f"{path}: not a TOML file: {error}"]) from None
+
+
+def _told(mistakes: Iterable[Mistake], where: str, overridden: Collection[str]) -> list[str]:
+    """Put mistakes into lines that name the option, or the variable in its place."""
+    lines = []
+    for mistake in mistakes:
+        is_overridden = mistake.option in overridden
+        name = variable(mistake.option) if is_overridden else f"{where}{mistake.option}"
+        lines.append(f"{name}{mistake.item}: {mistake.problem}")
+    return lines
 
 
 def _check(
@@ -70,9 +97,10 @@ def _literal_secrets(path: Path | None, given: Sequence[Table]) -> list[str]:
     if path is None or not readable_by_all(path):
         return []
     return [
-        f"{path} holds {table.title}.secret and everybody can read it: chmod o= {path}"
+        f"{path} holds {table.title}.{key} and everybody can read it: chmod o= {path}"
         for table in given
-        if "secret" in table.model.model_fields and _is_literal(table.file.get("secret"))
+        for key in ("secret", "api_password")
+        if key in table.model.model_fields and _is_literal(table.file.get(key))
     ]
 
 

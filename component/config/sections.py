@@ -14,9 +14,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from component.config.accounts import Accounts
 from component.config.archive import Archive, Host, Retention, Storage
 from component.config.network import Http, Xmpp
 from component.config.operators import Operator
+from component.config.remote_data import Handlers, RemoteData
+from component.config.rosters import Rosters
 from component.config.section import Section
 
 
@@ -41,6 +44,10 @@ class Config:
     storage: Storage = field(default_factory=Storage)
     archive: Archive = field(default_factory=Archive)
     retention: Retention = field(default_factory=Retention)
+    accounts: Accounts = field(default_factory=Accounts)
+    rosters: Rosters = field(default_factory=Rosters)
+    remote_data: RemoteData = field(default_factory=RemoteData)
+    handlers: Handlers = field(default_factory=Handlers)
     log: Log = field(default_factory=Log)
     hosts: Mapping[str, Host] = field(default_factory=dict)  #: of those that have one
     operators: Mapping[str, Operator] = field(default_factory=dict)  #: by name
@@ -79,7 +86,11 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "storage": Storage,
         "archive": Archive,
         "retention": Retention,
+        "accounts": Accounts,
+        "rosters": Rosters,
         "http": Http,
+        "remote_data": RemoteData,
+        "handlers": Handlers,
         "log": Log,
     }
 )

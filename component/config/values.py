@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
@@ -114,6 +115,32 @@ def _prefix(value: object) -> str:
     return value
 
 
+def _http_url(value: object) -> str:
+    """Check a URL; one with a user in it may hold a password, so it is never shown."""
+    try:
+        url = urlsplit(value) if isinstance(value, str) else None
+        is_right = url is not None and url.scheme in ("http", "https") and url.port != 0
+    except ValueError:
+        url, is_right = None, False
+    if url is None or not is_right or not url.hostname:
+        raise ValueError("expected a URL, such as http://127.0.0.1:5280/api")
+    if "@" in url.netloc or url.query or url.fragment:
+        raise ValueError("expected a URL of host, port and path only")
+    return url.geturl().rstrip("/")
+
+
+def _module_name(value: object) -> str:
+    if isinstance(value, str) and (not value or all(map(str.isidentifier, value.split(".")))):
+        return value
+    raise ValueError(f"expected the name of a Python module, given {given(value)}")
+
+
+def _folder(value: object, info: ValidationInfo) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected a folder, given {given(value)}")
+    return str((_reading(info).start(info.field_name) / value).absolute())
+
+
 def _storage_url(value: object, info: ValidationInfo) -> str:
     """Check the scheme and make the path absolute; the value may hold a password: never shown."""
     if not isinstance(value, str) or not value.startswith(SQLITE) or value == SQLITE:
@@ -186,6 +213,9 @@ Address = Annotated[str, BeforeValidator(_address)]
 ListeningAddress = Annotated[str, BeforeValidator(_listening_address)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Prefix = Annotated[str, BeforeValidator(_prefix)]
+HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+ModuleName = Annotated[str, BeforeValidator(_module_name)]
+Folder = Annotated[str, BeforeValidator(_folder)]
 StorageUrl = Annotated[str, BeforeValidator(_storage_url)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 

@@ -27,16 +27,21 @@ class Access:
         self._audit = audit
         self._rooms = rooms
 
-    async def authorize(self, requester: str, owner: str, action: str, detail: str = "") -> None:
-        """Return if one bare JID may do this with the archive of the other.
+    async def authorize(self, requester: str, owner: str, action: str, detail: str = "") -> int:
+        """Return since when one bare JID may do this with the archive of the other.
 
-        What an operator does is in the audit log before. Raises Forbidden, Overloaded.
+        That is in microseconds, 0 for all of it: who is in a room may not read what was said in
+        another one that had its name. What an operator does is in the audit log before. Raises
+        Forbidden, Overloaded.
         """
         if requester == owner and jids.local(owner) and jids.domain(owner) in self._hosts:
-            return
-        if self._rooms and self._rooms.keeps(owner) and await self._rooms.admits(requester, owner):
-            return
+            return 0
         operator = self._operators.get(requester)
+        if self._rooms and self._rooms.keeps(owner) and await self._rooms.admits(requester, owner):
+            since = self._rooms.since(owner)
+            if operator is None or not since:
+                return since
         if operator is None:
             raise Forbidden
         await self._audit.note(operator.name, action, owner, detail)
+        return 0

@@ -12,11 +12,12 @@ from component.core.errors import Overloaded
 from component.core.export import Export
 from component.core.holds import Holds
 from component.core.janitor import Janitor, Timing
+from component.core.refusals import refusals
 from component.core.retention import Usual
 from component.core.rules import Rules
 from component.core.writer import Queue
 from storage.errors import StorageError
-from storage.interface import Keeping, Storage
+from storage.interface import Keeping, Storage, Totals
 from storage.rows import Usage
 
 
@@ -38,6 +39,16 @@ class Administration:
             return await self.keeping.usage(domain=domain, after=after, limit=limit)
         except StorageError as error:
             raise Overloaded from error
+
+    async def usage_of(self, owner: str) -> Usage:
+        """Return what one archive takes up; nothing where there is none. Raises Overloaded."""
+        with refusals():
+            return await self.keeping.usage_of(owner)
+
+    async def totals(self) -> Totals:
+        """Return what all archives take up together. Raises Overloaded."""
+        with refusals():
+            return await self.keeping.totals()
 
 
 @asynccontextmanager

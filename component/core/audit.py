@@ -35,11 +35,6 @@ class Audit:
             raise Overloaded from error
 
 
-def reading(wanted: Filter) -> str:
-    """Return what reading these messages is called."""
-    return "read" if wanted.phrases is None else "search"
-
-
 def described(wanted: Filter, *, after: str | None = None, before: str | None = None) -> str:
     """Return which messages are read, without what was searched for.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from component.core.audit import Audit, in_words
+from component.core.pages import Pages
 from component.core.reading import Item, Reading
 from component.core.refusals import refusals
 from component.core.times import format_time
@@ -36,10 +37,13 @@ class Listed:
 class Conversations:
     """The conversations of all archives, for whoever was let in."""
 
-    def __init__(self, archive: Archive, queue: Queue, audit: Audit, reading: Reading) -> None:
+    def __init__(
+        self, archive: Archive, queue: Queue, audit: Audit, pages: Pages, reading: Reading
+    ) -> None:
         self._archive = archive
         self._queue = queue
         self._audit = audit
+        self._pages = pages
         self._reading = reading
 
     async def page(self, actor: str, owner: str, query: Query) -> tuple[tuple[Listed, ...], bool]:
@@ -48,15 +52,15 @@ class Conversations:
         Raises ItemNotFound when an id is not in this archive.
         """
         await self._audit.note(actor, "conversations", owner, _described(query))
-        limit = self._reading.page_size(query.limit)
+        limit = self._pages.size(query.limit)
         with refusals():
-            await self._queue.settled()
+            await self._queue.settled(owner)
             since, surplus = await self._since(owner, query.since)
             found = await self._archive.conversations(
                 owner, limit=limit + 1, before=query.before, since=since
             )
-            rows = [conversation.last for conversation in found[:limit]]
-            items = await self._reading.items(owner, rows, folded=query.folded)
+        rows = [conversation.last for conversation in found[:limit]]
+        items = await self._reading.items(owner, rows, folded=query.folded)
         listed = tuple(
             Listed(conversation=c, last=item, unread=c.unread + (c.peer == surplus))
             for c, item in zip(found, items, strict=False)

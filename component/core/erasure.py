@@ -16,6 +16,9 @@ from storage.rows import Shed
 
 log = logging.getLogger(__name__)
 
+#: What of the time that somebody waits an erasure has to be finished in, to be answered so.
+PATIENCE = 0.8
+
 
 class Erasure:
     """Erases archives, each in the background of whoever asked for it."""
@@ -37,23 +40,24 @@ class Erasure:
         self._on_erased = on_erased
         self._running: dict[str, asyncio.Task[Shed]] = {}
 
-    async def erase(self, owner: str, *, patience: float) -> Shed:
+    async def erase(self, owner: str, *, patience: float, scrub: bool = True) -> Shed:
         """Remove an archive and what else names its owner, with all that was taken before.
 
         Returns what went, or that it is not done after `patience` seconds: then it goes on, and a
-        second call waits for its end. Raises Conflict, Overloaded.
+        second call waits for its end. Without `scrub` traces are left until the store is written
+        anew the next time. Raises Conflict, Overloaded.
         """
         self._holds.refuse_if_held(owner)
         task = self._running.get(owner)
         if task is None:
-            task = self._running[owner] = asyncio.create_task(self._erase(owner))
+            task = self._running[owner] = asyncio.create_task(self._erase(owner, scrub))
             task.add_done_callback(lambda done: self._end(owner, done))
         finished, _ = await asyncio.wait([task], timeout=patience)
         return task.result() if finished else Shed(done=False)
 
     async def delete(self, owner: str, id: str) -> Shed:
         """Empty one message. Raises Conflict, ItemNotFound, Overloaded."""
-        await self._writer.settled()
+        await self._writer.settled(owner)
         self._holds.refuse_if_held(owner)
         with refusals():
             return await self._keeping.cut_one(owner, id)
@@ -65,8 +69,8 @@ class Erasure:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _erase(self, owner: str) -> Shed:
-        await self._writer.settled()
+    async def _erase(self, owner: str, scrub: bool) -> Shed:
+        await self._writer.settled(owner)
         total = Shed(done=False)
         try:
             while not total.done:
@@ -80,7 +84,8 @@ class Erasure:
                 )
             for forget in self._on_erased:
                 forget(owner)
-            await self._keeping.scrub()
+            if scrub:
+                await self._keeping.scrub()
         except StorageError as error:
             log.error("the archive of %s cannot be erased: %s", owner, error)
             raise Overloaded from error

@@ -98,3 +98,7 @@ class Overloaded(Refused):
     condition = "resource-constraint"
     kind = "wait"
     status = 503
+
+
+class Failed(Refused):
+    """Something went wrong in the server; its log says what."""

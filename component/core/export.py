@@ -11,12 +11,14 @@ from collections.abc import AsyncGenerator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core import jids
+from component.core.contacts import is_shown
 from component.core.errors import Overloaded
+from component.core.roster_xml import roster_xml
 from component.core.times import format_time
 from component.core.writer import Queue
 from storage.errors import NotFound, StorageError
 from storage.interface import Storage
-from storage.rows import ANY, Direction, Page, Preferences, Stored
+from storage.rows import ANY, Direction, Preferences, Stored
 
 #: Messages that are held in memory at once.
 PAGE = 200
@@ -41,51 +43,49 @@ class Export:
     async def portable(self, owner: str) -> AsyncGenerator[bytes]:
         """Yield an archive as XEP-0227 has it, with the preferences of its owner.
 
-        Those are no part of XEP-0227, which lets anything of another namespace stand anywhere.
+        Those are no part of XEP-0227, which lets anything of another namespace stand anywhere. A
+        roster that is in our own store goes with it; the server exports those that it has.
         What was taken out of an archive has nothing to be forwarded and is left out. Raises
         Overloaded.
         """
-        preferences = await self._preferences(owner)
+        roster, preferences = await self._roster(owner), await self._preferences(owner)
         yield (
             f"<?xml version='1.0' encoding='UTF-8'?>\n<server-data xmlns='{_PIE}'>\n"
             f"<host jid={quoteattr(jids.domain(owner))}>\n"
             f"<user name={quoteattr(jids.local(owner))}>\n"
-            f"{preferences}<archive xmlns='{_ARCHIVE}'>\n"
+            f"{roster}{preferences}<archive xmlns='{_ARCHIVE}'>\n"
         ).encode()
         async for messages in self._pages(owner):
             yield "".join(_result(message) for message in messages if message.xml).encode()
         yield b"</archive>\n</user>\n</host>\n</server-data>\n"
 
     async def _pages(self, owner: str) -> AsyncGenerator[Sequence[Stored]]:
-        await self._writer.settled()
+        await self._writer.settled(owner)
         try:
             ends = await self._storage.archive.bounds(owner)
             if ends is None:
                 return
-            behind: list[str] = []
+            page = await self._storage.archive.page(owner, ANY, limit=PAGE)
             while True:
-                page = await self._behind(owner, behind)
                 ids = [message.id for message in page.messages]
                 is_last = page.complete or ends[1].id in ids
                 yield page.messages[: ids.index(ends[1].id) + 1 if ends[1].id in ids else None]
                 if is_last:
                     return
-                behind = ids
+                page = await self._storage.archive.behind(owner, ids[-1], limit=PAGE)
+        except NotFound:
+            # It was erased meanwhile: what it has now is not what was asked for.
+            return
         except StorageError as error:
             raise Overloaded from error
 
-    async def _behind(self, owner: str, ids: list[str]) -> Page:
-        """Return the page behind the last of these that is still there.
-
-        Where none is, the oldest of the archive have been taken away, and all that is left of it
-        is behind them.
-        """
-        while ids:
-            try:
-                return await self._storage.archive.page(owner, ANY, limit=PAGE, after=ids[-1])
-            except NotFound:
-                ids.pop()
-        return await self._storage.archive.page(owner, ANY, limit=PAGE)
+    async def _roster(self, owner: str) -> str:
+        try:
+            found = await self._storage.contacts.roster(owner)
+        except StorageError as error:
+            raise Overloaded from error
+        shown = tuple(filter(is_shown, found))
+        return f"{roster_xml(shown)}\n" if shown else ""
 
     async def _preferences(self, owner: str) -> str:
         try:

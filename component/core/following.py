@@ -7,7 +7,6 @@ missed or comes twice, however slow it is, and after a restart it goes on by the
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 
 from component.core.live import Live
@@ -24,21 +23,12 @@ START = "start"
 #: How many messages are read at once.
 _PAGE = 100
 
-#: A message may be taken out again (it bounced) after it was followed. Then the one before it
-#: says where to read on, and as many as these are known.
-_TRAIL = 100
-
 
 class Place:
     """How far an archive has been followed."""
 
-    def __init__(self, ids: list[str]) -> None:
-        self.trail = deque(ids, maxlen=_TRAIL)
-
-    @property
-    def last(self) -> str:
-        """The id of the last message that was followed, or START."""
-        return self.trail[-1] if self.trail else START
+    def __init__(self, last: str) -> None:
+        self.last = last  #: the id of the last message that was followed, or START
 
 
 class Following:
@@ -52,14 +42,14 @@ class Following:
     async def place(self, owner: str, after: str | None) -> Place:
         """Return the place behind an id, or START; None is the end. Raises ItemNotFound."""
         if after == START:
-            return Place([])
+            return Place(START)
         with refusals():
-            await self._queue.settled()
-            page = await self._archive.page(
-                owner, ANY, limit=_TRAIL - 1, before=after, backwards=True
-            )
-        ids = [message.id for message in page.messages]
-        return Place(ids if after is None else [*ids, after])
+            await self._queue.settled(owner)
+            if after is not None:
+                await self._archive.behind(owner, after, limit=0)
+                return Place(after)
+            page = await self._archive.page(owner, ANY, limit=1, backwards=True)
+        return Place(page.messages[0].id if page.messages else START)
 
     async def news(
         self, owner: str, place: Place, wanted: Filter, *, pause: float
@@ -75,18 +65,19 @@ class Following:
                 with refusals():
                     page = await self._next(owner, place)
                 if page.messages:
-                    place.trail.extend(message.id for message in page.messages)
+                    place.last = page.messages[-1].id
                     yield [message for message in page.messages if _is_wanted(message, wanted)]
                 if page.complete and not await _within(pause, changed):
                     yield []
 
     async def _next(self, owner: str, place: Place) -> Page:
-        while place.trail:
+        if place.last != START:
             try:
-                return await self._archive.page(owner, ANY, limit=_PAGE, after=place.last)
+                # Whether that message is still there or not: it may have bounced.
+                return await self._archive.behind(owner, place.last, limit=_PAGE)
             except NotFound:
-                place.trail.pop()
-        # Nothing is left of what there was: all there is now is new.
+                # The archive was erased: all there is now is new.
+                place.last = START
         return await self._archive.page(owner, ANY, limit=_PAGE)
 
 

@@ -7,7 +7,7 @@ the last ones here, and for ever by a unique key in the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -41,17 +41,12 @@ class Ingest:
         policy: Policy,
         hosts: Collection[str],
         room_services: Collection[str] = (),
-        is_held: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`room_services` are the domains of the rooms that have an archive of their own here.
-
-        `is_held` tells of whose archive nothing may be taken back: there is a legal hold on it.
-        """
+        """`room_services` are the domains of the rooms that have an archive of their own here."""
         self._writer = writer
         self._policy = policy
         self._hosts = frozenset(hosts)
         self._room_services = frozenset(room_services)
-        self._is_held = is_held
         self._recent = Recent()
         self._recent_bytes = Recent()
         self._said_in_rooms = Recent()  # by our users; rooms send it back to them as to all others
@@ -141,7 +136,7 @@ class Ingest:
             work.append(entry)
             # In the same batch, so that nobody reads what was taken back beside its retraction.
             taken_back = retraction(entry)
-            if taken_back and not self._is_held(owner):
+            if taken_back:
                 work.append(taken_back)
         self._writer.put(work)
 
@@ -197,13 +192,10 @@ class Ingest:
         """Take a message that came back out of the archive of whom it never reached.
 
         An error says what it answers: the same id and children, the addresses exchanged
-        (RFC 6120 section 8.3.1). The sender keeps the message: it was sent. Under a legal hold
-        both keep it, since any client can send such an error.
+        (RFC 6120 section 8.3.1). The sender keeps the message: it was sent.
         """
         owner = jids.bare(bounce.sender)
         if not self._is_user(bounce.sender) or owner == jids.bare(bounce.recipient):
-            return
-        if self._is_held(owner):
             return
         lost = replace(bounce, sender=bounce.recipient, recipient=bounce.sender)
         addressee = self._addressee(lost)

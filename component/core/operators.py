@@ -10,7 +10,7 @@ class Role(StrEnum):
     """What an operator may do. Every read of another's archive is written into the audit log."""
 
     READER = "reader"  #: read, search, follow and export the archives of others
-    ADMIN = "admin"  #: all that, and erase, hold and purge, and read the audit log
+    ADMIN = "admin"  #: all that, erase, hold, purge, change accounts, read the audit log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +25,8 @@ class Operator:
 
 #: Whoever shows `http.secret`: the XMPP server itself, or a program trusted like it.
 SERVER = Operator(name="server", role=Role.ADMIN)
+
+
+def may(operator: Operator, role: Role) -> bool:
+    """Whether an operator may do what is for those of a role."""
+    return operator.role in (role, Role.ADMIN)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from component.core.contacts import Change
+from storage.people import Contact
 
 
 class Jids(Protocol):
@@ -23,14 +27,56 @@ class Link(Protocol):
 
 
 class Rosters(Protocol):
-    """Rosters of the users of our virtual hosts, as their server has them."""
+    """Rosters of the users of our virtual hosts, as they are now, wherever they live."""
 
-    async def contacts(self, owner: str) -> frozenset[str] | None:
-        """Return the bare JIDs on a user's roster, None where it cannot be read."""
+    async def roster(self, owner: str) -> tuple[Contact, ...] | None:
+        """Return what is on a user's roster, None where it cannot be read.
+
+        Raises ItemNotFound where there is known to be no such user, and Failed.
+        """
         ...
 
     def are_readable(self, host: str) -> bool:
-        """Whether a virtual host lets the archive read the rosters of its users."""
+        """Whether the rosters of the users of a virtual host can be read."""
+        ...
+
+
+class EditableRosters(Rosters, Protocol):
+    """Rosters that can be changed as well.
+
+    Where a source cannot do that it raises NotAllowed, which says where rosters live. Each raises
+    Overloaded where the source does not answer.
+    """
+
+    async def change(self, owner: str, change: Change) -> None:
+        """Add a contact, change it or take it off. Raises BadRequest, NotAllowed, Overloaded."""
+        ...
+
+    async def remove(self, owner: str, jid: str) -> None:
+        """Take a contact off, if it is there. Raises NotAllowed, Overloaded."""
+        ...
+
+    async def clear(self, owner: str) -> None:
+        """Take off all contacts. Raises NotAllowed, Overloaded."""
+        ...
+
+
+class ArchiveCalls(Protocol):
+    """The archive calls of Remote Data; what is sent and answered is in its words.
+
+    Each raises NotAuthorized where nobody's archive is named, BadRequest, Overloaded.
+    """
+
+    async def store(self, host: str, fields: Mapping[str, object]) -> None:
+        """Store one message for one side durably; the same one again changes nothing."""
+        ...
+
+    async def read(self, host: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return one page, with `archive`, `count` and `complete`."""
+        ...
+
+    async def count(self, host: str, parameters: Mapping[str, str]) -> int:
+        """Return how many messages match."""
         ...
 
 

@@ -19,11 +19,9 @@ from component.core.remote_posts import (
 )
 from component.core.times import format_time, parse_time
 from component.core.tombstones import retraction
-from component.core.writer import Writer
+from component.core.writer import Queue, Writer
 from storage.interface import Archive
-from storage.rows import Direction, Filter, Kind, Page, Stored
-
-_READABLE = frozenset(Kind) - {Kind.GONE}
+from storage.rows import READABLE, Direction, Filter, Page, Stored
 
 #: As a `before`, it asks for the newest messages.
 LAST = "last"
@@ -68,15 +66,30 @@ class Answer:
 class RemoteArchive:
     """Stores and reads messages for callers which speak for a whole virtual host."""
 
-    def __init__(self, archive: Archive, writer: Writer, jids: Jids, *, max_items: int) -> None:
-        """`max_items` bounds a page, whatever the caller asks for."""
+    def __init__(
+        self,
+        archive: Archive,
+        writer: Writer,
+        jids: Jids,
+        *,
+        queue: Queue,
+        max_items: int,
+    ) -> None:
+        """`max_items` bounds a page, whatever the caller asks for.
+
+        `queue` has what comes from users on its way to the writer: whoever reads waits for it.
+        """
         self._archive = archive
         self._writer = writer
         self._jids = jids
+        self._queue = queue
         self._max_items = max_items
 
     async def store(self, host: str, post: Post) -> None:
-        """Store one message durably; the same one again changes nothing."""
+        """Store one message durably; the same one again changes nothing.
+
+        Preferences are not asked: the server has judged by its own, and reads back what it posted.
+        """
         entry = entry_of(post, host, self._jids)
         taken_back = retraction(entry)
         await self._writer.store([entry, taken_back] if taken_back else [entry])
@@ -85,7 +98,7 @@ class RemoteArchive:
         """Return one page, and how many messages match in all."""
         owner, wanted = self._filter(host, query)
         with refusals():
-            await self._writer.settled()
+            await self._queue.settled(owner)
             count = await self._archive.count(owner, wanted)
             page = await self._page(owner, wanted, query, count)
         username = owner if domain(owner) != host else local(owner)
@@ -96,7 +109,7 @@ class RemoteArchive:
         """Return how many messages match."""
         owner, wanted = self._filter(host, query)
         with refusals():
-            await self._writer.settled()
+            await self._queue.settled(owner)
             return await self._archive.count(owner, wanted)
 
     def _filter(self, host: str, query: Query) -> tuple[str, Filter]:
@@ -110,6 +123,7 @@ class RemoteArchive:
             since=since,
             until=until,
             groupchat=None if query.type is None else query.type == GROUPCHAT,
+            kinds=READABLE,
         )
         owner = owner_of(query.username, query.type, host, self._jids)
         if query.peer is None:
@@ -120,8 +134,6 @@ class RemoteArchive:
         return owner, replace(wanted, peer=bare(peer), resource=resource(peer) or None)
 
     async def _page(self, owner: str, wanted: Filter, query: Query, count: int) -> Page:
-        # What was emptied has nothing to be read, but is counted: anything else would cost a scan.
-        wanted = replace(wanted, kinds=_READABLE)
         limit = self._max_items if query.limit is None else min(query.limit, self._max_items)
         if count == 0 or limit == 0:
             return Page(complete=count == 0)

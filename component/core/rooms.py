@@ -1,14 +1,17 @@
 """XEP-0045: Multi-User Chat, version 1.35.5. Rooms with an archive of their own: who may read it.
 
-Rooms tell us nothing, but what they tell our users passes by: each user's own affiliation. That is
-kept, and at a query the room is asked whom it lets in these days (XEP-0313 section 5.1.2).
+Rooms tell us nothing, but what they tell our users passes by: each user's own affiliation, and to
+moderators that others were removed. That is kept, and at a query the room is asked whom it lets in
+these days (XEP-0313 section 5.1.2). Whoever makes a room anew gets to know nothing of the one that
+had its name before.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 from component.core import jids
 from component.core.ports import RoomInfo
@@ -40,8 +43,10 @@ class Rooms:
         self._hosts = frozenset(hosts)
         self._records = records
         self._info = info
-        self._affiliations: dict[tuple[str, str], str] = {}
-        self._unwritten: dict[tuple[str, str], str] = {}
+        self._made: dict[str, int] = {}
+        self._affiliations: dict[str, dict[str, str]] = {}  # by room and user
+        #: in the order in which it came, by room and user, of the room itself by ""
+        self._unwritten: dict[tuple[str, str], Callable[[], Awaitable[None]]] = {}
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -51,7 +56,7 @@ class Rooms:
 
     async def admits(self, requester: str, room: str) -> bool:
         """Whether a room would let a bare JID in, so that it may read what was said there."""
-        affiliation = self._affiliations.get((room, requester))
+        affiliation = self._known(room, requester)
         if affiliation == OUTCAST or jids.domain(requester) not in self._hosts:
             return False
         features = await self._info.features(room)
@@ -63,24 +68,52 @@ class Rooms:
             return affiliation is not None
         return True
 
+    def since(self, room: str) -> int:
+        """Return when a room was made, microseconds; 0 where that is not known."""
+        return self._made.get(room, 0)
+
     def note(self, occupant: Occupant) -> None:
         """Take what a room said about a user of ours; it will be written."""
-        key = (occupant.room, occupant.jid)
-        if self._affiliations.get(key) == occupant.affiliation:
+        room, jid = occupant.room, occupant.jid
+        if self._known(room, jid) == occupant.affiliation:
             return
-        self._affiliations[key] = self._unwritten[key] = occupant.affiliation
-        self._wake.set()
+        self._affiliations.setdefault(room, {})[jid] = occupant.affiliation
+        self._write(room, jid, partial(self._records.set_occupant, occupant))
+
+    def note_of_others(self, occupant: Occupant) -> None:
+        """Take what a room said about a user who is not in it: what he may not do any more.
+
+        Nothing else counts: whoever is made a member need not know the password of the room, nor
+        need whoever was refused.
+        """
+        was = self._known(occupant.room, occupant.jid)
+        is_removed = occupant.affiliation == NONE and was in _MEMBERS
+        is_banned = occupant.affiliation == OUTCAST and jids.domain(occupant.jid) in self._hosts
+        if is_removed or is_banned:
+            self.note(occupant)
+
+    def note_new(self, room: str, at: int) -> None:
+        """Take that a room was made at that time, in microseconds; it will be written."""
+        self._made[room] = at
+        self._affiliations.pop(room, None)
+        for key in [key for key in self._unwritten if key[0] == room]:
+            del self._unwritten[key]
+        self._write(room, "", partial(self._records.set_room, room, at))
 
     def forget(self, owner: str) -> None:
         """Forget a user, or a room, that was erased."""
-        for known in (self._affiliations, self._unwritten):
-            for key in [key for key in known if owner in key]:
-                del known[key]
+        self._made.pop(owner, None)
+        self._affiliations.pop(owner, None)
+        for known in self._affiliations.values():
+            known.pop(owner, None)
+        for key in [key for key in self._unwritten if owner in key]:
+            del self._unwritten[key]
 
     async def load(self) -> None:
         """Read what was known when the program ended. Raises StorageError."""
+        self._made |= await self._records.rooms()
         for known in await self._records.occupants():
-            self._affiliations[known.room, known.jid] = known.affiliation
+            self._affiliations.setdefault(known.room, {})[known.jid] = known.affiliation
 
     async def run(self) -> None:
         """Write until `stop` is called and nothing waits any more."""
@@ -97,17 +130,25 @@ class Rooms:
         self._stopping = True
         self._wake.set()
 
+    def _known(self, room: str, jid: str) -> str | None:
+        return self._affiliations.get(room, {}).get(jid)
+
+    def _write(self, room: str, jid: str, write: Callable[[], Awaitable[None]]) -> None:
+        # Behind all that came before: what was written of a room goes when it is made anew.
+        self._unwritten.pop((room, jid), None)
+        self._unwritten[room, jid] = write
+        self._wake.set()
+
     async def _write_one(self) -> None:
-        key, affiliation = next(iter(self._unwritten.items()))
-        occupant = Occupant(room=key[0], jid=key[1], affiliation=affiliation)
+        key, write = next(iter(self._unwritten.items()))
         try:
-            await self._records.set_occupant(occupant)
+            await write()
         except Rejected:
-            log.error("the store refuses what %s is in %s", occupant.jid, occupant.room)
+            log.error("the store refuses what is known of %s in %s", key[1], key[0])
         except StorageError as error:
             log.error("what users are in rooms cannot be written: %s", error)
             await asyncio.sleep(RETRY_SECONDS)
             return
         # It may have changed again while it was written.
-        if self._unwritten.get(key) == affiliation:
+        if self._unwritten.get(key) is write:
             del self._unwritten[key]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from component.core import jids
+from component.core.errors import ItemNotFound, Refused
 from component.core.ports import Rosters
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class RosterMemory:
         ever: frozenset[str] = frozenset()
         for _ in range(ASKED_MAX):
             self._asked.add(owner)
-            contacts = await self._rosters.contacts(owner)
+            contacts = await self._contacts(owner)
             ever |= contacts or frozenset()
             if owner in self._asked:
                 self._asked.discard(owner)
@@ -67,6 +68,15 @@ class RosterMemory:
                 break
         self._tell(jids.domain(owner), is_readable=contacts is not None)
         return None if contacts is None else ever
+
+    async def _contacts(self, owner: str) -> Contacts:
+        try:
+            roster = await self._rosters.roster(owner)
+        except ItemNotFound:
+            return frozenset()
+        except Refused:
+            return None
+        return None if roster is None else frozenset(jids.bare(each.jid) for each in roster)
 
     def _remember(self, owner: str, contacts: Contacts) -> None:
         fresh = UNREADABLE_SECONDS if contacts is None else FRESH_SECONDS

@@ -46,6 +46,11 @@ def format_time(at: int) -> str:
     return f"{_second(seconds)}.{fraction:06d}Z"
 
 
+def format_if_known(at: int | None) -> str | None:
+    """Return a time as a DateTime, None for one that is not known."""
+    return None if at is None else format_time(at)
+
+
 @lru_cache(maxsize=4096)
 def _second(seconds: int) -> str:
     """Return a time without its fraction; those on a page are often of few seconds."""

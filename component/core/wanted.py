@@ -34,7 +34,7 @@ class Wanted:
         #: by owner, with whether the roster decides
         self._held: dict[str, list[tuple[Work, bool]]] = {}
         self._count = 0
-        self._reading: set[asyncio.Task[None]] = set()
+        self._reading: dict[asyncio.Task[None], str] = {}  # whose roster
 
     def put(self, work: Sequence[Work]) -> None:
         """Queue what is wanted of this work; it is durable once `settled` returns."""
@@ -43,11 +43,15 @@ class Wanted:
             log.warning("too much waits for rosters: all of it is archived")
             self._release()
 
-    async def settled(self) -> None:
-        """Wait until everything wanted that was put before this call is durable."""
-        if self._reading:
-            await asyncio.wait(self._reading)
-        await self._writer.settled()
+    async def settled(self, owner: str | None = None) -> None:
+        """Wait until what was put before this call and is wanted is durable.
+
+        For one owner that waits for no roster of another.
+        """
+        reading = [task for task, whose in self._reading.items() if owner in (None, whose)]
+        if reading:
+            await asyncio.wait(reading)
+        await self._writer.settled(owner)
 
     def _passes(self, one: Work) -> bool:
         """Whether work goes on now; it is held where that cannot be said yet.
@@ -60,8 +64,8 @@ class Wanted:
         if owner not in self._held:
             self._held[owner] = []
             task = asyncio.create_task(self._ask(owner))
-            self._reading.add(task)
-            task.add_done_callback(self._reading.discard)
+            self._reading[task] = owner
+            task.add_done_callback(self._reading.pop)
         self._held[owner].append((one, verdict is None))
         self._count += 1
         return False

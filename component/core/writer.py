@@ -15,7 +15,7 @@ from typing import Protocol
 from component.core.errors import BadRequest, Overloaded
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
-from storage.rows import Work
+from storage.rows import Entry, Work
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ class Queue(Protocol):
         """Queue work; it is durable once `settled` returns."""
         ...
 
-    async def settled(self) -> None:
-        """Wait until everything that was put before this call is durable."""
+    async def settled(self, owner: str | None = None) -> None:
+        """Wait until what was put before this call is durable: that of an owner, or of all."""
         ...
 
 
@@ -45,15 +45,18 @@ class Writer:
         capacity: int,
         on_pressure: Callable[[bool], None],
         on_written: Callable[[Collection[str]], None] = lambda _: None,
+        is_held: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """`on_pressure` hears True when `capacity` entries wait, False when half of it is free.
 
-        `on_written` hears whose archives have changed, once that is durable.
+        `on_written` hears whose archives have changed, once that is durable. `is_held` tells of
+        whose archive nothing may be taken back: there is a legal hold on it.
         """
         self._archive = archive
         self._capacity = capacity
         self._on_pressure = on_pressure
         self._on_written = on_written
+        self._is_held = is_held
         self._queue: list[Work] = []
         self._put = 0
         self._done = 0
@@ -80,8 +83,11 @@ class Writer:
             self._pressed = True
             self._on_pressure(True)
 
-    async def settled(self) -> None:
-        """Wait until everything that was put before this call is durable."""
+    async def settled(self, owner: str | None = None) -> None:
+        """Wait until what was put before this call is durable.
+
+        That is in one order for all owners, so it is the same to wait for one of them.
+        """
         target = self._put
         if self._done >= target:
             return
@@ -123,7 +129,7 @@ class Writer:
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
-                await self._archive.append(batch)
+                await self._archive.append([work for work in batch if self._may(work)])
             except Rejected:
                 await self._write_apart(batch, place)
             except Exception as error:
@@ -143,6 +149,10 @@ class Writer:
                 log.warning("archive can be written again")
             self.is_healthy = True
             return
+
+    def _may(self, work: Work) -> bool:
+        """Whether work may be done now: a hold counts also where it came after the work."""
+        return isinstance(work, Entry) or not self._is_held(work.owner)
 
     async def _write_apart(self, batch: list[Work], place: int) -> None:
         """Halve a batch until the entry that the store will never take stands alone."""

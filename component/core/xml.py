@@ -49,13 +49,10 @@ class Element:
                 self.scopes = (declared(attributes), *self.scopes)
                 break
         prefix, colon, local = name.partition(":")
+        self.ns, self.name = self.default, name
         if colon:
             known = (scope[prefix] for scope in self.scopes if prefix in scope)
-            self.ns = next(known, f"undeclared:{prefix}")
-            self.name = local
-        else:
-            self.ns = self.default
-            self.name = name
+            self.ns, self.name = next(known, f"undeclared:{prefix}"), local
 
     def get(self, attribute: str) -> str:
         """Return an attribute, "" when it is absent."""
@@ -121,6 +118,12 @@ class Parser:
         self.is_closed = False  #: whether the root of `level` 1 has ended
         self.skipped = 0
         self._expat = self._make_expat()
+
+    @property
+    def is_between(self) -> bool:
+        """Whether all was read of what was begun, and the next byte is one below the root."""
+        is_below = self.root is not None and self._depth == self._level
+        return is_below and not self._open and not self._buffer
 
     def _make_expat(self) -> expat.XMLParserType:
         parser = expat.ParserCreate("utf-8")
@@ -192,6 +195,8 @@ class Parser:
                 self.skipped += self._is_too_much
                 self._open.clear()
                 self._skipping = self._is_too_much = False
+                here = max(self._expat.CurrentByteIndex, self._base)
+                self._forget(self._buffer.index(b">", here - self._base) + 1 + self._base)
         elif depth <= self._keep_depth:
             element = self._open.pop()
             element.end = self._place_behind(element)

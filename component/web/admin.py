@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from component.core.erasure import PATIENCE
 from component.core.operators import Role
 from component.core.purging import Progress
-from component.core.times import format_time
+from component.core.times import format_if_known
 from component.web import admin_export, admin_rules, auth, body, keys
 from component.web.admin_models import PurgeFields, UsageParameters
-from component.web.admin_paths import ARCHIVE, at, bare_jid, owner_of
 from component.web.archive_models import NoParameters
+from component.web.paths import ARCHIVE, at, bare_jid, owner_of
 from storage.rows import Shed, Usage
-
-#: Which part of the time of a request an erasure has to be finished in, to be answered so.
-PATIENCE = 0.8
 
 PURGES = "/v1/purges"
 
@@ -36,7 +34,7 @@ async def usage(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives: what archives take up, by owner."""
     caller = auth.require(request, Role.ADMIN)
     asked = UsageParameters.model_validate(body.parameters(request))
-    limit = request.app[keys.reading].page_size(asked.limit)
+    limit = request.app[keys.pages].size(asked.limit)
     domain = None if asked.domain is None else request.app[keys.jids].prepare(asked.domain)
     await request.app[keys.audit].note(caller.name, "list", domain or "*", "archives")
     found = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
@@ -99,8 +97,8 @@ def _usage(usage: Usage) -> dict[str, object]:
         "owner": usage.owner,
         "messages": usage.messages,
         "bytes": usage.bytes,
-        "oldest": _time(usage.oldest),
-        "newest": _time(usage.newest),
+        "oldest": format_if_known(usage.oldest),
+        "newest": format_if_known(usage.newest),
     }
 
 
@@ -114,15 +112,11 @@ def _progress(purge: Progress) -> dict[str, object]:
         "by": purge.by,
         "owner": purge.owner,
         "state": purge.state.value,
-        "started": _time(purge.started),
-        "finished": _time(purge.finished),
+        "started": format_if_known(purge.started),
+        "finished": format_if_known(purge.finished),
         "archives": purge.archives,
         "archives_done": purge.archives_done,
         "messages": purge.messages,
         "bytes": purge.bytes,
         "error": purge.error or None,
     }
-
-
-def _time(at: int | None) -> str | None:
-    return None if at is None else format_time(at)

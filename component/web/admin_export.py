@@ -13,8 +13,8 @@ from component.core.errors import Refused
 from component.core.operators import Role
 from component.web import auth, body, keys
 from component.web.admin_models import ExportParameters
-from component.web.admin_paths import ARCHIVE, owner_of
 from component.web.limits import in_time
+from component.web.paths import ARCHIVE, at, owner_of
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,7 @@ NAMES = {"jsonl": "archive.jsonl", "xep0227": "archive.xml"}
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    path = f"{prefix}{ARCHIVE}/export"
-    return [web.get(each, export, allow_head=False) for each in (path, f"{path}/")]
+    return at(web.get, f"{prefix}{ARCHIVE}/export", export, allow_head=False)
 
 
 async def export(request: web.Request) -> web.StreamResponse:

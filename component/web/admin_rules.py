@@ -9,8 +9,8 @@ from component.core.retention import Bounds
 from component.core.times import format_time, now
 from component.web import auth, body, keys
 from component.web.admin_models import HoldFields, RetentionFields, RetentionParameters
-from component.web.admin_paths import ARCHIVE, at, bare_jid, owner_of, subject_of
 from component.web.archive_models import NoParameters
+from component.web.paths import ARCHIVE, at, bare_jid, owner_of, subject_of
 from storage.rows import Hold, Rule
 
 HOLD = "/v1/holds/{subject:[^/]+}"

@@ -7,17 +7,25 @@ from aiohttp import web
 from component.core.audit import Audit
 from component.core.conversations import Conversations
 from component.core.following import Following
+from component.core.pages import Pages
 from component.core.reading import Reading
 from component.core.remote_data import RemoteArchive
+from component.core.waiting import WaitingStanzas
+from component.handlers.archive import HandlerArchive
 from component.web import (
+    accounts,
     admin,
+    admin_commands,
     admin_export,
     archives,
     audit,
     conversations,
     health,
     keys,
+    remote_auth,
     remote_data,
+    remote_offline,
+    remote_rosters,
     stream,
 )
 from component.web.auth import authenticate
@@ -27,6 +35,21 @@ from component.web.readiness import Readiness
 from component.web.seats import Seats
 from component.web.settings import Services, WebSettings
 
+#: Modules whose routes stand below the prefix.
+FAMILIES = (
+    remote_auth,
+    remote_data,
+    remote_offline,
+    remote_rosters,
+    archives,
+    conversations,
+    stream,
+    audit,
+    admin,
+    accounts,
+    admin_commands,
+)
+
 
 def make_app(settings: WebSettings, services: Services) -> web.Application:
     """Return the application over the parts of the program."""
@@ -35,37 +58,45 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
     )
     app[keys.settings] = settings
     app[keys.hosts] = services.hosts
-    app[keys.remote_archive] = RemoteArchive(
-        services.storage.archive,
-        services.writer,
-        services.jids,
-        max_items=settings.max_items,
-    )
     app[keys.readiness] = Readiness(services.storage, services.writer, services.link)
     app[keys.jids] = services.jids
     app[keys.administration] = services.administration
+    app[keys.desk] = services.desk
+    app[keys.accounts] = services.accounts
+    app[keys.contact_lists] = services.contact_lists
     app[keys.unhurried] = frozenset({stream.follow, admin_export.export})
+    _provide_remote_data(app, settings, services)
     _provide_reading(app, settings, services)
     app.add_routes(health.routes)
     prefix = settings.prefix.rstrip("/")
-    for family in (remote_data, archives, conversations, stream, audit, admin):
+    for family in FAMILIES:
         app.add_routes(family.routes(prefix))
     return app
+
+
+def _provide_remote_data(app: web.Application, settings: WebSettings, services: Services) -> None:
+    """Give requests what answers ejabberd, or the operator's module in its place."""
+    own = RemoteArchive(
+        services.storage.archive,
+        services.writer,
+        services.jids,
+        queue=services.queue,
+        max_items=settings.max_items,
+    )
+    app[keys.archive_calls] = HandlerArchive(services.handlers, remote_data.OwnArchive(own))
+    waiting = app[keys.waiting] = WaitingStanzas(services.storage.offline, services.jids)
+    # Whoever was taking some when the server stopped has not got them.
+    app.on_cleanup.append(lambda _: waiting.settled())
 
 
 def _provide_reading(app: web.Application, settings: WebSettings, services: Services) -> None:
     """Give requests what reads archives of others."""
     archive, queue = services.storage.archive, services.queue
     log = app[keys.audit] = Audit(services.storage.records)
-    reading = app[keys.reading] = Reading(
-        archive,
-        services.storage.keeping,
-        queue,
-        log,
-        page_default=settings.page_default,
-        page_max=settings.page_max,
-    )
-    app[keys.conversations] = Conversations(archive, queue, log, reading)
+    pages = Pages(archive, queue, usual=settings.page_default, most=settings.page_max)
+    reading = Reading(pages, archive, services.storage.keeping, log)
+    app[keys.pages], app[keys.reading] = pages, reading
+    app[keys.conversations] = Conversations(archive, queue, log, pages, reading)
     app[keys.following] = Following(archive, queue, services.live)
     streams = app[keys.streams] = Seats(settings.max_streams)
     app.on_shutdown.append(streams.close)

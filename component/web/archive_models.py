@@ -8,10 +8,12 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from component.core import conversations, reading, search
+from component.core import conversations, search
 from component.core.errors import BadRequest
 from component.core.jids import bare, resource
+from component.core.pages import Query
 from component.core.ports import Jids
+from component.core.reading import SHOWN
 from component.core.remote_posts import naming
 from component.core.times import parse_time
 from storage.rows import Filter, Kind
@@ -69,11 +71,20 @@ class NoParameters(Parameters):
     """None at all."""
 
 
-class MessageParameters(Parameters):
-    """GET {prefix}/v1/archives/{owner}/messages/{id}."""
+class Viewed(Parameters):
+    """How messages are shown."""
 
     view: View = "raw"
     xml: Flag = True
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether messages are shown as people see them."""
+        return self.view == "folded"
+
+
+class MessageParameters(Viewed):
+    """GET {prefix}/v1/archives/{owner}/messages/{id}."""
 
 
 class Selection(Parameters):
@@ -96,7 +107,7 @@ class Selection(Parameters):
         )
 
 
-class MessagesParameters(Selection):
+class MessagesParameters(Selection, Viewed):
     """GET {prefix}/v1/archives/{owner}/messages."""
 
     start: Time | None = None
@@ -107,7 +118,6 @@ class MessagesParameters(Selection):
     search: str | None = None
     limit: Limit | None = None
     order: Literal["asc", "desc"] = "asc"
-    view: View = "raw"
     count: Flag = False
 
     def filter(self, jids: Jids) -> Filter:
@@ -117,19 +127,18 @@ class MessagesParameters(Selection):
         found = replace(
             super().filter(jids), since=self.start, until=self.end, ids=self.ids, phrases=phrases
         )
-        return replace(found, kinds=reading.SHOWN) if self.view == "folded" else found
+        return replace(found, kinds=SHOWN) if self.is_folded else found
 
-    def query(self, jids: Jids) -> reading.Query:
+    def query(self, jids: Jids) -> Query:
         """Return what is wanted. Raises BadRequest."""
-        if self.view == "folded" and self.kind is not None:
+        if self.is_folded and self.kind is not None:
             raise BadRequest("kind: only with view=raw: the folded view shows messages")
-        return reading.Query(
+        return Query(
             wanted=self.filter(jids),
             limit=self.limit,
             after=self.after,
             before=self.before,
-            newest_first=self.order == "desc",
-            folded=self.view == "folded",
+            backwards=self.order == "desc",
             counted=self.count,
         )
 
@@ -140,14 +149,12 @@ class StreamParameters(Selection):
     after: Id | None = None
 
 
-class ConversationsParameters(Parameters):
+class ConversationsParameters(Viewed):
     """GET {prefix}/v1/archives/{owner}/conversations."""
 
     limit: Limit | None = None
     before: Id | None = None
     since: Annotated[str | int, BeforeValidator(_told(_time_or_id))] | None = None
-    view: View = "raw"
-    xml: Flag = True
 
     def query(self) -> conversations.Query:
         """Return what is wanted."""
@@ -155,7 +162,7 @@ class ConversationsParameters(Parameters):
             limit=self.limit,
             before=self.before,
             since=self.since,
-            folded=self.view == "folded",
+            folded=self.is_folded,
         )
 
 

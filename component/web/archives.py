@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
-from component.core.errors import BadRequest, ItemNotFound
-from component.core.jids import local, resource
 from component.core.operators import Role
 from component.web import auth, body, keys
 from component.web.archive_models import MessageParameters, MessagesParameters, NoParameters
 from component.web.messages_json import message, place
-
-#: One archive. The JID of its owner may have braces, which aiohttp takes for none of a name.
-ARCHIVE = "/v1/archives/{owner:[^/]+}"
+from component.web.paths import ARCHIVE, at, owner_of
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     archive = f"{prefix}{ARCHIVE}"
     return [
-        *get(archive, summary),
-        *get(f"{archive}/messages", messages),
-        *get(f"{archive}/messages/{{id}}", one),
+        *at(web.get, archive, summary),
+        *at(web.get, f"{archive}/messages", messages),
+        *at(web.get, f"{archive}/messages/{{id}}", one),
     ]
-
-
-def get(path: str, handler: Handler) -> list[web.RouteDef]:
-    """Return the routes of what is read at a path, with a slash behind it or without."""
-    return [web.get(path, handler), web.get(f"{path}/", handler)]
-
-
-def owner_of(request: web.Request) -> str:
-    """Return whose archive a path names. Raises ItemNotFound when it names nobody's."""
-    try:
-        owner = request.app[keys.jids].prepare(request.match_info["owner"])
-    except BadRequest as error:
-        raise ItemNotFound(f"This is no JID: {error.message}") from error
-    if not local(owner) or resource(owner):
-        raise ItemNotFound("An archive belongs to a bare JID like user@domain.")
-    return owner
 
 
 async def summary(request: web.Request) -> web.Response:
@@ -63,7 +42,7 @@ async def messages(request: web.Request) -> web.Response:
     caller, owner = auth.require(request, Role.READER), owner_of(request)
     asked = MessagesParameters.model_validate(body.parameters(request, "ids", "kind"))
     query = asked.query(request.app[keys.jids])
-    found = await request.app[keys.reading].page(caller.name, owner, query)
+    found = await request.app[keys.reading].page(caller.name, owner, query, folded=asked.is_folded)
     ids = [item.message.stored.id for item in found.items]
     return body.page(
         request,
@@ -72,7 +51,7 @@ async def messages(request: web.Request) -> web.Response:
             "count": found.count,
             "index": found.index,
         },
-        place="before" if query.newest_first else "after",
+        place="before" if query.backwards else "after",
         next=None if found.complete else ids[-1],
     )
 
@@ -82,6 +61,6 @@ async def one(request: web.Request) -> web.Response:
     caller, owner = auth.require(request, Role.READER), owner_of(request)
     asked = MessageParameters.model_validate(body.parameters(request))
     item = await request.app[keys.reading].message(
-        caller.name, owner, request.match_info["id"], folded=asked.view == "folded"
+        caller.name, owner, request.match_info["id"], folded=asked.is_folded
     )
     return body.answer(message(item, xml=asked.xml))

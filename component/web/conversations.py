@@ -7,13 +7,13 @@ from aiohttp import web
 from component.core.operators import Role
 from component.web import auth, body, keys
 from component.web.archive_models import ConversationsParameters
-from component.web.archives import ARCHIVE, get, owner_of
 from component.web.messages_json import message
+from component.web.paths import ARCHIVE, at, owner_of
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    return get(f"{prefix}{ARCHIVE}/conversations", conversations)
+    return at(web.get, f"{prefix}{ARCHIVE}/conversations", conversations)
 
 
 async def conversations(request: web.Request) -> web.Response:

@@ -5,29 +5,38 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from component.core.accounts import Accounts
 from component.core.administration import Administration
 from component.core.audit import Audit
+from component.core.commands.desk import Desk
+from component.core.contact_lists import ContactLists
 from component.core.conversations import Conversations
 from component.core.following import Following
 from component.core.operators import Operator
-from component.core.ports import Jids
+from component.core.pages import Pages
+from component.core.ports import ArchiveCalls, Jids
 from component.core.reading import Reading
-from component.core.remote_data import RemoteArchive
+from component.core.waiting import WaitingStanzas
 from component.web.readiness import Readiness
 from component.web.seats import Seats
 from component.web.settings import WebSettings
 
 settings = web.AppKey("settings", WebSettings)
 hosts = web.AppKey("hosts", tuple[str, ...])
-remote_archive = web.AppKey("remote_archive", RemoteArchive)
+archive_calls = web.AppKey("archive_calls", ArchiveCalls)
+accounts = web.AppKey("accounts", Accounts)
+waiting = web.AppKey("waiting", WaitingStanzas)
 readiness = web.AppKey("readiness", Readiness)
 jids = web.AppKey("jids", Jids)
 audit = web.AppKey("audit", Audit)
+pages = web.AppKey("pages", Pages)
 reading = web.AppKey("reading", Reading)
 conversations = web.AppKey("conversations", Conversations)
 following = web.AppKey("following", Following)
 streams = web.AppKey("streams", Seats)
 administration = web.AppKey("administration", Administration)
+desk = web.AppKey("desk", Desk)
+contact_lists = web.AppKey("contact_lists", ContactLists)
 
 #: Handlers whose answers go on for as long as their callers take them.
 unhurried = web.AppKey("unhurried", frozenset[Handler])

@@ -49,7 +49,37 @@ class Fields(BaseModel):
         return self.username
 
 
-class ArchiveQuery(Fields):
+class UserQuery(Fields):
+    """GET {prefix}/user; callers of before 2016 write `jid` for `username`."""
+
+    jid: Text = None
+
+    @property
+    def owner(self) -> str:
+        """Who is meant. Raises NotAuthorized where nobody is, as the contract has it."""
+        named = self.username or self.jid
+        if named is None:
+            raise NotAuthorized("username: missing: say who is meant")
+        return named
+
+
+class AuthQuery(UserQuery):
+    """GET {prefix}/auth."""
+
+    password: Annotated[str | None, BeforeValidator(_absent_if_empty), Field(repr=False)] = None
+
+
+class OfflinePost(BaseModel):
+    """POST {prefix}/offline/{user}."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    peer: str
+    packet: str
+    timestamp: str
+
+
+class ArchiveQuery(UserQuery):
     """GET {prefix}/archive and {prefix}/archive/items."""
 
     type: Type = None

@@ -1,69 +1,76 @@
-"""The Remote Data contract of ejabberd: {prefix}/archive and {prefix}/archive/items."""
+"""The Remote Data contract of archives: {prefix}/archive and {prefix}/archive/items."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
-from component.core.errors import ItemNotFound
-from component.core.remote_data import Item
-from component.web import auth, body, keys
+from component.core.remote_data import Item, RemoteArchive
+from component.web import body, keys
 from component.web.models import ArchivePost, ArchiveQuery
+from component.web.paths import at
+from component.web.remote_hosts import host_of, places
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix, each for the first virtual host and for a named one."""
     found = []
-    for place in (prefix, f"{prefix}/{{host}}"):
-        # ejabberd cuts slashes off the end of a path, and the first server wanted them there.
-        for end in ("", "/"):
-            found += [
-                web.get(f"{place}/archive{end}", read),
-                web.post(f"{place}/archive{end}", store),
-                web.get(f"{place}/archive/items{end}", count),
-            ]
+    for place in places(prefix):
+        found += at(web.get, f"{place}/archive", read)
+        found += at(web.post, f"{place}/archive", store)
+        found += at(web.get, f"{place}/archive/items", count)
     return found
 
 
 async def read(request: web.Request) -> web.Response:
     """GET {prefix}/archive?username&type&peer&after&before&page&limit: one page of an archive."""
-    host = _host(request)
-    query = ArchiveQuery.model_validate(body.query(request)).query()
-    answer = await request.app[keys.remote_archive].read(host, query)
-    return body.answer(
-        {
-            "archive": [_fields(item) for item in answer.items],
-            "count": answer.count,
-            "complete": answer.complete,
-        }
-    )
+    host = host_of(request)
+    answer = await request.app[keys.archive_calls].read(host, body.query(request))
+    if request.app[keys.settings].count_as_string:
+        answer = {**answer, "count": str(answer["count"])}
+    return body.answer(answer)
 
 
 async def store(request: web.Request) -> web.Response:
     """POST {prefix}/archive: store one message for one side; 200 when it is durable."""
-    host = _host(request)
-    post = ArchivePost.model_validate(await body.fields(request)).post()
-    await request.app[keys.remote_archive].store(host, post)
+    host = host_of(request)
+    await request.app[keys.archive_calls].store(host, await body.fields(request))
     # ejabberd reads every body as JSON, and takes an empty one.
     return web.Response()
 
 
 async def count(request: web.Request) -> web.Response:
     """GET {prefix}/archive/items?username&peer&after: how many messages there are."""
-    host = _host(request)
-    query = ArchiveQuery.model_validate(body.query(request)).query()
-    return body.answer(await request.app[keys.remote_archive].count(host, query))
+    host = host_of(request)
+    return body.answer(await request.app[keys.archive_calls].count(host, body.query(request)))
 
 
-def _host(request: web.Request) -> str:
-    """Return the virtual host that is meant, to the server itself and nobody else."""
-    auth.require_server(request)
-    hosts = request.app[keys.hosts]
-    host = request.match_info.get("host", hosts[0])
-    if host not in hosts:
-        raise ItemNotFound("There is no such virtual host here.")
-    return host
+class OwnArchive:
+    """The archive of this program; implements `core.ports.ArchiveCalls`."""
+
+    def __init__(self, archive: RemoteArchive) -> None:
+        self._archive = archive
+
+    async def store(self, host: str, fields: Mapping[str, object]) -> None:
+        """Store one message for one side durably."""
+        await self._archive.store(host, ArchivePost.model_validate(fields).post())
+
+    async def read(self, host: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return one page."""
+        query = ArchiveQuery.model_validate(parameters).query()
+        answer = await self._archive.read(host, query)
+        return {
+            "archive": [_fields(item) for item in answer.items],
+            "count": answer.count,
+            "complete": answer.complete,
+        }
+
+    async def count(self, host: str, parameters: Mapping[str, str]) -> int:
+        """Return how many messages match."""
+        query = ArchiveQuery.model_validate(parameters).query()
+        return await self._archive.count(host, query)
 
 
 def _fields(item: Item) -> dict[str, Any]:

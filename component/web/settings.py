@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from component.core.accounts import Accounts
 from component.core.administration import Administration
+from component.core.commands.desk import Desk
+from component.core.contact_lists import ContactLists
 from component.core.live import Live
 from component.core.operators import Operator
 from component.core.ports import Jids, Link
 from component.core.writer import Queue, Writer
+from component.handlers.functions import Handlers
 from storage.interface import Storage
 
 Network = IPv4Network | IPv6Network
@@ -43,6 +47,8 @@ class WebSettings:
     page_max: int = 250
     max_streams: int = 200  #: open at once
     stream_heartbeat_seconds: float = 15.0
+    count_as_string: bool = False  #: for an old caller of Remote Data that takes no number
+    roster_details: bool = False  #: Remote Data shows groups and open requests as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,5 +61,9 @@ class Services:
     link: Link
     jids: Jids
     administration: Administration
+    desk: Desk  #: where operators give commands
+    accounts: Accounts
+    contact_lists: ContactLists
     hosts: tuple[str, ...]  #: virtual hosts, prepared; the first one is meant where none is named
     live: Live  #: told by the writer of what is new
+    handlers: Handlers = field(default_factory=Handlers)  #: what the operator does in our place

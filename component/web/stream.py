@@ -17,9 +17,9 @@ from component.core.operators import Role
 from component.core.reading import Item
 from component.web import auth, body, keys
 from component.web.archive_models import StreamParameters
-from component.web.archives import ARCHIVE, owner_of
 from component.web.limits import in_time, when_lost
 from component.web.messages_json import message
+from component.web.paths import ARCHIVE, at, owner_of
 from storage.rows import Filter, Stored
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,7 @@ HEADERS = {
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    path = f"{prefix}{ARCHIVE}/stream"
-    return [web.get(each, follow, allow_head=False) for each in (path, f"{path}/")]
+    return at(web.get, f"{prefix}{ARCHIVE}/stream", follow, allow_head=False)
 
 
 async def follow(request: web.Request) -> web.StreamResponse:

@@ -26,14 +26,28 @@ SESSIONS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What is told of a command that is done."""
+
+    note: str
+    payload: str = ""  #: XML beside it
+
+
+def _anybody(_: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """What somebody can have done by filling in a form."""
 
     node: str
     name: str
-    form: Callable[[Exchange], Form]  #: raises Refused
-    #: does what the form says and returns what to tell of it; raises Refused
-    run: Callable[[Exchange, Values], Awaitable[str]]
+    form: Callable[[Exchange], Form | None]  #: None: nothing is asked for; raises Refused
+    run: Callable[[Exchange, Values], Awaitable[Done]]  #: does what the form says; raises Refused
+    is_open_to: Callable[[str], bool] = _anybody  #: who is told that it is there, by bare JID
+    #: Whether a refusal is an error (XEP-0133 section 5), and not a note of a completed command.
+    has_errors: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +67,10 @@ class Commands:
         self._commands = {command.node: command for command in commands}
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
+    def offer(self, commands: Iterable[Command]) -> None:
+        """Have further commands, from now on."""
+        self._commands |= {command.node: command for command in commands}
+
     def items(self) -> tuple[Item, ...]:
         """Return what service discovery tells of the commands (section 2.2)."""
         listed = Item(
@@ -66,6 +84,7 @@ class Commands:
                 category="automation",
                 kind="command-node",
                 features=(NS, NS_FORM),
+                is_open_to=command.is_open_to,
             )
             for command in self._commands.values()
         )
@@ -84,25 +103,27 @@ class Commands:
             raise _bad("this command has one stage only", "bad-action")
         id = request.get("sessionid")
         if id is None:
-            return self._begin(command, action, exchange)
+            return await self._begin(command, action, exchange)
         session = self._session(id, command, exchange)
         if action == "cancel":
             session.has_ended = True
             return exchange.result(_command_xml(command, id, "canceled"))
-        return await self._complete(command, id, session, request, exchange)
+        return await self._complete(command, id, session, _values(request), exchange)
 
-    def _begin(self, command: Command, action: str, exchange: Exchange) -> str:
+    async def _begin(self, command: Command, action: str, exchange: Exchange) -> str:
         if action != "execute":
             raise _bad("a command begins by executing it", "bad-action")
-        form = form_xml(command.form(exchange))
+        form = command.form(exchange)
         id = secrets.token_urlsafe()
-        self._sessions[id] = _Session(
+        session = self._sessions[id] = _Session(
             asker=exchange.asker, owner=exchange.owner, node=command.node
         )
         if len(self._sessions) > SESSIONS_MAX:
             self._sessions.popitem(last=False)
+        if form is None:
+            return await self._complete(command, id, session, {}, exchange)
         actions = "<actions execute='complete'><complete/></actions>"
-        return exchange.result(_command_xml(command, id, "executing", actions + form))
+        return exchange.result(_command_xml(command, id, "executing", actions + form_xml(form)))
 
     def _session(self, id: str, command: Command, exchange: Exchange) -> _Session:
         session = self._sessions.get(id)
@@ -118,18 +139,30 @@ class Commands:
         return session
 
     async def _complete(
-        self, command: Command, id: str, session: _Session, request: Element, exchange: Exchange
+        self, command: Command, id: str, session: _Session, values: Values, exchange: Exchange
     ) -> str:
         # One that comes twice at the same time is done once.
         session.has_ended = True
         try:
-            note = _note_xml("info", await command.run(exchange, submitted(request)))
+            done = await command.run(exchange, values)
+            told = done.payload + _note_xml("info", done.note)
         except BadRequest as refused:
             session.has_ended = False
             raise _bad(refused.message, "bad-payload") from refused
         except Refused as refused:
-            note = _note_xml("error", refused.message)
-        return exchange.result(_command_xml(command, id, "completed", note))
+            if command.has_errors:
+                session.has_ended = False
+                raise
+            told = _note_xml("error", refused.message)
+        return exchange.result(_command_xml(command, id, "completed", told))
+
+
+def _values(request: Element) -> Values:
+    """Return what was filled in. Raises BadRequest."""
+    try:
+        return submitted(request)
+    except BadRequest as refused:
+        raise _bad(refused.message, "bad-payload") from refused
 
 
 def _bad(message: str, condition: str) -> BadRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from component.core.errors import BadRequest
 from component.core.preferences import ALWAYS, NEVER, ROSTER, Wishes
-from component.xmpp.commands import Command
+from component.xmpp.commands import Command, Done
 from component.xmpp.exchange import Exchange
 from component.xmpp.forms import Field, Form, Values
 from storage.rows import Preferences
@@ -25,10 +25,10 @@ def configure(wishes: Wishes) -> Command:
         wishes.authorize(exchange.requester, exchange.owner)
         return _form(wishes, wishes.of(exchange.owner))
 
-    async def run(exchange: Exchange, values: Values) -> str:
+    async def run(exchange: Exchange, values: Values) -> Done:
         wishes.authorize(exchange.requester, exchange.owner)
         await wishes.set(exchange.owner, _preferences(exchange.owner, values))
-        return "Your archiving preferences are set."
+        return Done(note="Your archiving preferences are set.")
 
     return Command(node=NODE, name="Archiving preferences", form=form, run=run)
 

@@ -53,6 +53,7 @@ class Connection:
         self._ping_to = ping_to
         self._patience = patience
         self._was_up = False
+        self._restarting: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Stay connected for ever. Raises ServerRefused when it never was, and never will be."""
@@ -81,6 +82,12 @@ class Connection:
         if not await self._connect():
             raise ServerRefused(self._explanation())
         await self.close()
+
+    def restart(self) -> None:
+        """Have the stream closed, behind what is answered now, so that `run` opens it anew."""
+        if self._restarting is None or self._restarting.done():
+            log.info("an operator has the connection closed and opened again")
+            self._restarting = asyncio.get_running_loop().create_task(self.close())
 
     async def close(self) -> None:
         """End the stream, having read all that the server had sent before it heard of it."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from slixmpp import JID
 from slixmpp.exceptions import XMPPError
-from slixmpp.plugins.xep_0030 import DiscoInfo
+from slixmpp.plugins.xep_0030 import DiscoInfo, DiscoItems
 
 from component.core.errors import ItemNotFound
 from component.core.ports import Jids
@@ -29,6 +29,12 @@ BARE = frozenset(f"{namespace}:bare:{mam.NS}" for namespace in delegation.NAMESP
 
 Handler = Callable[[JID, str, JID, object], DiscoInfo | None]
 
+Lister = Callable[[JID, str, JID, object], DiscoItems | None]
+
+
+def _anybody(_: str) -> bool:
+    return True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
@@ -40,6 +46,7 @@ class Item:
     category: str  #: of its identity, like the kind
     kind: str
     features: tuple[str, ...] = ()
+    is_open_to: Callable[[str], bool] = _anybody  #: who is told of it, by bare JID
 
 
 def announce(
@@ -49,12 +56,12 @@ def announce(
     *,
     groupchat: bool,
     features: Sequence[str] = (),
-    items: Sequence[Item] = (),
+    items: Callable[[], Sequence[Item]] = tuple,
 ) -> None:
     """Answer service discovery; of users' addresses to the virtual hosts that they are on.
 
-    `groupchat` says whether messages of rooms are archived, `features` and `items` what the
-    component can do besides.
+    `groupchat` says whether messages of rooms are archived, `features` what the component can do
+    besides; `items` returns what it has at the moment.
     """
     for plugin in PLUGINS:
         stream.register_plugin(plugin)
@@ -64,15 +71,13 @@ def announce(
     disco.add_identity(category=CATEGORY, itype=KIND, name=NAME, jid=jid)
     for feature in (*of_archives, *features):
         disco.add_feature(feature, jid=jid)
-    for item in items:
-        disco.add_item(jid=jid.full, name=item.name, node=item.under, subnode=item.node, ijid=jid)
-        disco.add_identity(item.category, item.kind, item.name, item.node, jid)
-        for feature in item.features:
-            disco.add_feature(feature, item.node, jid)
+    listed = _items(disco.static.get_items, items, jid)
+    disco.set_node_handler("get_items", jid=jid, handler=listed)
     bare = _bare(frozenset(hosts), of_archives)
     for node in BARE:
         disco.set_node_handler("get_info", jid=jid, node=node, handler=bare)
-    elsewhere = _elsewhere(disco.static.get_info, addresses, of_archives)
+    of_items = _of_items(disco.static.get_info, items)
+    elsewhere = _elsewhere(of_items, addresses, of_archives)
     disco.set_node_handler("get_info", handler=elsewhere)
 
 
@@ -103,6 +108,39 @@ def _elsewhere(otherwise: Handler, addresses: Jids, features: Sequence[str]) -> 
             raise XMPPError("item-not-found")
         found = _info((DiscoInfo.namespace, *features))
         found.add_identity(CATEGORY, KIND, NAME)
+        return found
+
+    return info
+
+
+def _items(otherwise: Lister, items: Callable[[], Sequence[Item]], jid: JID) -> Lister:
+    """Return what lists the items of a node to those who are told of them."""
+
+    def listed(address: JID, node: str, asker: JID, query: object) -> DiscoItems | None:
+        known = items()
+        if node and node not in {item.under for item in known} | {item.node for item in known}:
+            return otherwise(address, node, asker, query)
+        found = DiscoItems()
+        found["node"] = node
+        for item in known:
+            if item.under == node and item.is_open_to(asker.bare):
+                found.add_item(jid, item.node, item.name)
+        return found
+
+    return listed
+
+
+def _of_items(otherwise: Handler, items: Callable[[], Sequence[Item]]) -> Handler:
+    """Return what answers for items, and lets another answer for all else."""
+
+    def info(address: JID, node: str, asker: JID, query: object) -> DiscoInfo | None:
+        item = next((item for item in items() if item.node == node), None)
+        if item is None:
+            return otherwise(address, node, asker, query)
+        if not item.is_open_to(asker.bare):
+            raise XMPPError("forbidden", etype="auth")
+        found = _info(item.features, node)
+        found.add_identity(item.category, item.kind, item.name)
         return found
 
     return info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 from component.core.errors import Refused
@@ -18,6 +19,18 @@ def refusal(error: Exception) -> Refused:
         return error
     log.error("query failed", exc_info=error)
     return Refused("something went wrong here, and its log says what")
+
+
+def condition_in(stanza: Element) -> str:
+    """Return the condition of an error that was received, "" where it has none.
+
+    slixmpp finds it on the streams of clients only.
+    """
+    for element in stanza.iterfind("{*}error/*"):
+        namespace, _, name = element.tag[1:].partition("}")
+        if namespace == NS_STANZAS and name != "text":
+            return name
+    return ""
 
 
 def error_xml(refused: Refused) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape, quoteattr
@@ -11,7 +11,13 @@ from component.core.errors import BadRequest
 
 NS = "jabber:x:data"
 
+#: Of each form that has a namespace for its fields.
+FORM_TYPE = "FORM_TYPE"
+
 Values = Mapping[str, tuple[str, ...]]
+
+#: What stands in a place of a table: any number of values.
+Cell = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +29,7 @@ class Field:
     label: str
     values: tuple[str, ...] = ()  #: what it says before anybody fills it in
     options: tuple[tuple[str, str], ...] = ()  #: values to choose from, each with its label
+    is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,7 @@ class Form:
     title: str
     instructions: str
     fields: Sequence[Field]
+    form_type: str = ""  #: the namespace of its fields, if they have one
 
 
 def form_xml(form: Form) -> str:
@@ -39,8 +47,33 @@ def form_xml(form: Form) -> str:
     fields = "".join(_field_xml(field) for field in form.fields)
     return (
         f"<x xmlns='{NS}' type='form'><title>{escape(form.title)}</title>"
-        f"<instructions>{escape(form.instructions)}</instructions>{fields}</x>"
+        f"<instructions>{escape(form.instructions)}</instructions>"
+        f"{_form_type_xml(form.form_type)}{fields}</x>"
     )
+
+
+def result_xml(
+    fields: Sequence[Field],
+    columns: Sequence[tuple[str, str]],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    form_type: str = "",
+    inside: str = "",
+) -> str:
+    """Return data that nobody fills in: fields, and a table below them (section 3.4).
+
+    `columns` are names with their labels; there is no table without any. `inside` is of another
+    namespace.
+    """
+    told = _form_type_xml(form_type) + "".join(_field_xml(field) for field in fields) + inside
+    names = [name for name, _ in columns]
+    reported = "".join(
+        f"<field var={quoteattr(name)} type='text-single' label={quoteattr(label)}/>"
+        for name, label in columns
+    )
+    table = f"<reported>{reported}</reported>" if columns else ""
+    items = "".join(f"<item>{_item_xml(names, row)}</item>" for row in rows)
+    return f"<x xmlns='{NS}' type='result'>{told}{table}{items}</x>"
 
 
 def submitted(around: Element) -> Values:
@@ -63,10 +96,23 @@ def _field_xml(field: Field) -> str:
         f"<option label={quoteattr(label)}>{_value_xml(value)}</option>"
         for value, label in field.options
     )
+    required = "<required/>" if field.is_required else ""
     return (
         f"<field var={quoteattr(field.name)} type='{field.type}'"
-        f" label={quoteattr(field.label)}>{values}{options}</field>"
+        f" label={quoteattr(field.label)}>{required}{values}{options}</field>"
     )
+
+
+def _item_xml(names: Sequence[str], row: Sequence[Cell]) -> str:
+    return "".join(
+        f"<field var={quoteattr(name)}>{''.join(map(_value_xml, cell))}</field>"
+        for name, cell in zip(names, row, strict=True)
+    )
+
+
+def _form_type_xml(form_type: str) -> str:
+    value = f"<field var='{FORM_TYPE}' type='hidden'>{_value_xml(form_type)}</field>"
+    return value if form_type else ""
 
 
 def _value_xml(value: str) -> str:

@@ -15,6 +15,7 @@ from xml.sax.saxutils import quoteattr
 from component.core.errors import BadRequest
 from component.core.wellformed import standalone
 from component.core.xml import Element, Malformed, Parser
+from component.xmpp import returns
 from component.xmpp.addresses import Addresses
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,15 @@ class Gate:
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises Malformed when the stream cannot be trusted any longer."""
+        place = 0
+        while place < len(data):
+            if self._is_open and self._parser.is_between:
+                place = returns.behind(data, place)
+            end = returns.next_place(data, place)
+            self._read(data[place:end])
+            place = end
+
+    def _read(self, data: bytes) -> None:
         self._parser.feed(data)
         self._header()
         if self._parser.skipped > self._skipped:

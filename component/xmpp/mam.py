@@ -5,11 +5,15 @@ Reads queries and writes results; `component.core.history` decides.
 
 from __future__ import annotations
 
-from asyncio import Semaphore
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 from xml.etree.ElementTree import Element
 
-from component.core.errors import BadRequest, NotImplementedHere
-from component.core.history import History, Query
+from component.core.errors import BadRequest, NotImplementedHere, Overloaded
+from component.core.history import History
+from component.core.pages import Query
 from component.core.ports import Jids
 from component.xmpp import mam_form, rsm
 from component.xmpp.exchange import Exchange
@@ -36,8 +40,12 @@ FEATURES = (
 #: Where messages of rooms are archived, too (section 7).
 GROUPCHAT = f"{NS}#groupchat-available"
 
-#: Queries under way at once; more of them wait for their turn.
+#: Queries under way at once, of all and of one asker; more of them wait for their turn.
 AT_ONCE = 32
+AT_ONCE_EACH = 4
+
+#: ejabberd gives a query up after 32 seconds: what is sent later is an answer to nothing.
+PATIENCE_SECONDS = 30.0
 
 
 class Mam:
@@ -46,14 +54,16 @@ class Mam:
     def __init__(self, history: History, addresses: Jids) -> None:
         self._history = history
         self._addresses = addresses
-        self._turn = Semaphore(AT_ONCE)
+        self._turn = asyncio.Semaphore(AT_ONCE)
+        #: by requester, as long as it has a query under way
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def answer(self, type: str, query: Element, exchange: Exchange) -> str:
         """Return the text that answers a query: its results, then its end. Raises Refused."""
         if type == "get":
             return exchange.result(mam_form.form_xml())
         wanted = parse(query, self._addresses)
-        async with self._turn:
+        async with self._in_turn(exchange.requester):
             page = await self._history.read(exchange.requester, exchange.owner, wanted)
         flipped = query.find(f"{{{NS}}}flip-page") is not None
         messages = reversed(page.messages) if flipped else page.messages
@@ -64,9 +74,19 @@ class Mam:
         """Return the text that tells where an archive begins and ends. Raises Refused."""
         if type != "get":
             raise BadRequest("metadata can be read only: ask with get")
-        async with self._turn:
+        async with self._in_turn(exchange.requester):
             bounds = await self._history.metadata(exchange.requester, exchange.owner)
         return exchange.result(metadata_xml(bounds))
+
+    @asynccontextmanager
+    async def _in_turn(self, requester: str) -> AsyncIterator[None]:
+        """Read when it is one's turn. Raises Overloaded where the answer would come too late."""
+        own = self._turns.setdefault(requester, asyncio.Semaphore(AT_ONCE_EACH))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS), own, self._turn:
+                yield
+        except TimeoutError as error:
+            raise Overloaded from error
 
 
 def parse(query: Element, addresses: Jids) -> Query:

@@ -20,8 +20,11 @@ log = logging.getLogger(__name__)
 
 NAMESPACES = ("urn:xmpp:privilege:2", "urn:xmpp:privilege:1")
 
-#: What lets us do what we do, by what it is for (sections 4.1 and 5.1).
-_ENOUGH = {"message": ("outgoing",), "roster": ("get", "both")}
+#: What lets us do what we do: what it is for, and which of it (sections 4.1 and 5.1).
+_SENDING, _READING, _WRITING = ("message", "outgoing"), ("roster", "get"), ("roster", "set")
+
+#: What is granted in one word.
+_BOTH = {("roster", "both"): (_READING, _WRITING)}
 
 
 class Privileges:
@@ -29,8 +32,8 @@ class Privileges:
 
     def __init__(self, stream: Stream, hosts: Collection[str]) -> None:
         self._hosts = frozenset(hosts)
-        #: the namespace of each grant, by host and what it is for
-        self._granted: dict[tuple[str, str], str] = {}
+        #: the namespace of each grant, by host and what is granted
+        self._granted: dict[tuple[str, tuple[str, str]], str] = {}
         for namespace in NAMESPACES:
             path = f"{{{NS_COMPONENT}}}message/{{{namespace}}}privilege"
             stream.register_handler(Callback(namespace, MatchXPath(path), self._heard))
@@ -38,14 +41,18 @@ class Privileges:
 
     def sending(self, host: str) -> str | None:
         """Return the namespace in which we may send messages as users of a host, if we may."""
-        namespace = self._granted.get((host, "message"))
+        namespace = self._granted.get((host, _SENDING))
         if namespace is None:
             log.error("%s does not let us send messages: mod_privilege must grant it", host)
         return namespace
 
     def reads_rosters(self, host: str) -> bool:
         """Whether we may read the rosters of the users of a host."""
-        return (host, "roster") in self._granted
+        return (host, _READING) in self._granted
+
+    def writes_rosters(self, host: str) -> bool:
+        """Whether we may change the rosters of the users of a host."""
+        return (host, _WRITING) in self._granted
 
     def _heard(self, message: StanzaBase) -> None:
         host = str(message["from"])
@@ -57,9 +64,11 @@ class Privileges:
                 self._take(host, namespace, perm)
 
     def _take(self, host: str, namespace: str, perm: Element) -> None:
-        access = perm.get("access", "")
-        key = host, access
-        if perm.get("type") in _ENOUGH.get(access, ()):
-            self._granted[key] = namespace
-        elif self._granted.get(key) == namespace:
-            del self._granted[key]
+        given = perm.get("access", ""), perm.get("type", "")
+        allowed = _BOTH.get(given, (given,))
+        for one in (_SENDING, _READING, _WRITING):
+            key = host, one
+            if one in allowed:
+                self._granted[key] = namespace
+            elif one[0] == given[0] and self._granted.get(key) == namespace:
+                del self._granted[key]

@@ -11,7 +11,8 @@ from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core import jids
 from component.core.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
-from component.core.stanza import NS_CLIENT, NS_MUC_USER
+from component.core.stanza import NS_CLIENT, NS_MUC_USER, Stanza
+from component.core.times import now
 from component.core.xml import Element, parse
 from component.xmpp.addresses import Addresses
 from component.xmpp.stream import Stream
@@ -32,27 +33,48 @@ REMEMBERED_MAX = 1000
 #: XEP-0045 section 15.6.2: this is about the one who gets it.
 _SELF = "110"
 
+#: XEP-0045 section 15.6.2: the one who gets it has made the room.
+_MADE = "201"
+
 #: Refusals to let somebody in, and what they tell of him (XEP-0045 section 7.2).
 _REFUSALS = {"forbidden": OUTCAST, "registration-required": NONE}
 
 
-class RoomPresences:
-    """Hears from the presences of rooms what our users are in them."""
+class RoomNews:
+    """Hears from rooms what our users are in them."""
 
     def __init__(self, rooms: Rooms, addresses: Addresses) -> None:
         self._rooms = rooms
         self._addresses = addresses
 
-    def take(self, presence: Element, raw: bytes) -> None:
+    def take_presence(self, presence: Element, raw: bytes) -> None:
         """Note what a room says to its recipient about himself, if it does."""
         # Nearly all presences are those of users to each other.
         if not self._rooms.keeps(presence.get("from")):
             return
         affiliation = _affiliation(presence, raw)
-        if affiliation is not None:
-            room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
-            occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
-            self._rooms.note(occupant)
+        if affiliation is None:
+            return
+        room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
+        occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
+        if presence.get("type") == "error":
+            # Whoever is refused need not have been in the room ever: he only loses by it.
+            self._rooms.note_of_others(occupant)
+            return
+        if _MADE in _codes(_reread(raw)):
+            self._rooms.note_new(occupant.room, now())
+        self._rooms.note(occupant)
+
+    def take_message(self, stanza: Stanza) -> None:
+        """Note what a room says about a user who is not in it (XEP-0045 section 9), if it does."""
+        if not self._rooms.keeps(stanza.sender) or jids.resource(stanza.sender):
+            return
+        item = _lone_item(stanza)
+        if item is not None and item.get("affiliation") in AFFILIATIONS:
+            jid = jids.bare(self._addresses.accept(item.get("jid")))
+            affiliation = item.get("affiliation")
+            occupant = Occupant(room=stanza.sender, jid=jid, affiliation=affiliation)
+            self._rooms.note_of_others(occupant)
 
 
 class RoomQueries:
@@ -97,17 +119,35 @@ def _affiliation(presence: Element, raw: bytes) -> str | None:
         return _refused(raw)
     if presence.child(NS_MUC_USER, "x") is None or _SELF.encode() not in raw:
         return None
-    x = _reread(raw).child(NS_MUC_USER, "x")
-    codes = [child.get("code") for child in x.elements if child.name == "status"] if x else []
+    stanza = _reread(raw)
+    x = stanza.child(NS_MUC_USER, "x")
     item = x.child(NS_MUC_USER, "item") if x else None
     affiliation = item.get("affiliation") if item else ""
-    return affiliation if _SELF in codes and affiliation in AFFILIATIONS else None
+    return affiliation if _SELF in _codes(stanza) and affiliation in AFFILIATIONS else None
+
+
+def _codes(presence: Element) -> list[str]:
+    """Return the status codes of a presence that was read more deeply than the stream does."""
+    x = presence.child(NS_MUC_USER, "x")
+    return [child.get("code") for child in x.elements if child.name == "status"] if x else []
 
 
 def _refused(raw: bytes) -> str | None:
     error = _reread(raw).child(NS_CLIENT, "error")
     names = [child.name for child in error.elements if child.ns == NS_STANZAS] if error else []
     return next((_REFUSALS[name] for name in names if name in _REFUSALS), None)
+
+
+def _lone_item(stanza: Stanza) -> Element | None:
+    """Return what a message says of somebody, None where it says anything else too.
+
+    Rooms pass on what users put beside an invitation that they decline: that tells nothing.
+    """
+    if [(child.ns, child.name) for child in stanza.element.elements] != [(NS_MUC_USER, "x")]:
+        return None
+    x = _reread(stanza.raw).child(NS_MUC_USER, "x")
+    items = x.elements if x else []
+    return items[0] if [item.name for item in items] == ["item"] else None
 
 
 def _reread(raw: bytes) -> Element:

@@ -1,7 +1,7 @@
-"""Rosters of users, read by privilege (XEP-0356 section 4); implements `core.ports.Rosters`.
+"""Rosters of users, read and set by privilege (XEP-0356 section 4).
 
-A server tells the archive nothing when one changes, but mod_service_log copies the pushes that
-the user's own clients get (RFC 6121 section 2.1.6).
+Implements `core.ports.EditableRosters`. A server tells a component nothing when one changes, but
+mod_service_log copies the pushes that the user's own clients get (RFC 6121 section 2.1.6).
 """
 
 from __future__ import annotations
@@ -9,23 +9,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Literal
+from xml.etree.ElementTree import Element
 
 from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core import jids, xml
+from component.core.contacts import REMOVE, Change, is_asked
+from component.core.errors import BadRequest, NotAllowed, Overloaded, Refused
+from component.core.roster_xml import NS
+from component.xmpp import roster_stanzas
 from component.xmpp.addresses import Addresses
+from component.xmpp.errors import condition_in
 from component.xmpp.privilege import Privileges
 from component.xmpp.stream import Stream
+from storage.people import Contact
 
 log = logging.getLogger(__name__)
-
-NS = "jabber:iq:roster"
 
 ANSWER_SECONDS = 10.0
 
 
 class PrivilegedRosters:
-    """Asks the virtual hosts for the rosters of their users."""
+    """Asks the virtual hosts for the rosters of their users, and to change them."""
 
     def __init__(self, stream: Stream, privileges: Privileges, addresses: Addresses) -> None:
         self._stream = stream
@@ -39,25 +45,108 @@ class PrivilegedRosters:
         """Whether a virtual host lets the archive read the rosters of its users."""
         return self._privileges.reads_rosters(host)
 
-    async def contacts(self, owner: str) -> frozenset[str] | None:
-        """Return the bare JIDs on a user's roster, None where it cannot be read."""
+    async def roster(self, owner: str) -> tuple[Contact, ...] | None:
+        """Return what is on a user's roster, None where it cannot be read."""
         if not self.are_readable(jids.domain(owner)):
             return None
-        iq = self._stream.make_iq_get(queryxmlns=NS, ito=owner, ifrom=self._stream.boundjid)
+        try:
+            answer = await self._ask("get", owner, Element(roster_stanzas.QUERY))
+        except IqError as error:
+            condition = condition_in(error.iq.xml)
+            log.warning("the roster of %s was not given: %s", owner, condition)
+            return None
+        except IqTimeout:
+            log.warning("the roster of %s was not given in time", owner)
+            return None
+        return (
+            None if answer is None else tuple(roster_stanzas.contacts_in(answer, self._addresses))
+        )
+
+    async def change(self, owner: str, change: Change) -> None:
+        """Have the server add a contact, change it or take it off.
+
+        Raises BadRequest, NotAllowed, Overloaded.
+        """
+        if change.subscription == REMOVE:
+            await self.remove(owner, change.jid)
+            return
+        roster = await self._known(owner)
+        before = next((one for one in roster if one.jid == change.jid), Contact(jid=change.jid))
+        after = change.applied(before)
+        # Both sides have to agree to those, which they do by presence (RFC 6121 section 3).
+        if after.subscription != before.subscription or is_asked(after) != is_asked(before):
+            raise NotAllowed("subscriptions are changed by the users, not on their rosters")
+        await self._set(owner, roster_stanzas.setting(after))
+
+    async def remove(self, owner: str, jid: str) -> None:
+        """Have the server take a contact off, if it is there. Raises NotAllowed, Overloaded."""
+        await self._set(owner, roster_stanzas.removing(jid))
+
+    async def clear(self, owner: str) -> None:
+        """Have the server take off all contacts. Raises NotAllowed, Overloaded."""
+        for contact in await self._known(owner):
+            await self.remove(owner, contact.jid)
+
+    async def _known(self, owner: str) -> tuple[Contact, ...]:
+        """Return a roster that is to be changed. Raises NotAllowed, Overloaded."""
+        self._require_writing(owner)
+        roster = await self.roster(owner)
+        if roster is None:
+            raise Overloaded(f"the roster of {owner} cannot be read at the moment")
+        return roster
+
+    async def _set(self, owner: str, query: Element) -> None:
+        self._require_writing(owner)
+        try:
+            answer = await self._ask("set", owner, query)
+        except IqError as error:
+            condition = condition_in(error.iq.xml)
+            if condition != "item-not-found":
+                log.warning("the roster of %s was not changed: %s", owner, condition)
+                raise _refused(condition) from error
+        except IqTimeout as error:
+            raise Overloaded from error
+        else:
+            if answer is None:
+                raise Overloaded
+
+    def _require_writing(self, owner: str) -> None:
+        host = jids.domain(owner)
+        if not self._stream.is_up:
+            raise Overloaded
+        if not self._privileges.writes_rosters(host):
+            raise NotAllowed(f"{host} does not let rosters be changed: mod_privilege can grant it")
+
+    async def _ask(
+        self, type: Literal["get", "set"], owner: str, query: Element
+    ) -> Element | None:
+        """Return the answer, None where the connection was lost. Raises IqError, IqTimeout."""
+        iq = self._stream.make_iq(itype=type, ito=owner, ifrom=self._stream.boundjid)
+        iq.append(query)
         answer = asyncio.ensure_future(iq.send(timeout=ANSWER_SECONDS))
         # Nothing is answered on a new connection that was asked on the last one.
         lost = asyncio.create_task(self._lost.wait())
-        await asyncio.wait([answer, lost], return_when=asyncio.FIRST_COMPLETED)
-        lost.cancel()
-        if not answer.done():
-            answer.cancel()
-            return None
         try:
-            found = answer.result().xml.iterfind(f"{{{NS}}}query/{{{NS}}}item")
-        except (IqError, IqTimeout) as error:
-            log.warning("the roster of %s was not given: %s", owner, error.condition)
+            await asyncio.wait([answer, lost], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost.cancel()
+            if not answer.done():
+                answer.cancel()
+        if answer.cancelled() or not answer.done():
             return None
-        return frozenset(self._addresses.accept(item.get("jid", "")) for item in found)
+        found: Element = answer.result().xml
+        return found
+
+
+def _refused(condition: str) -> Refused:
+    """Return what a server has against a change."""
+    if condition == "internal-server-error":
+        return NotAllowed(
+            "the server cannot let others change rosters: ejabberd can from 23.10 on"
+        )
+    if condition in ("bad-request", "not-acceptable", "jid-malformed"):
+        return BadRequest(f"the server refuses this contact: {condition}")
+    return NotAllowed(f"the server refuses this change: {condition}")
 
 
 class RosterPushes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 from component.core.errors import BadRequest
-from component.core.history import Query
+from component.core.pages import Query
 from storage.rows import Filter, Page
 
 NS = "http://jabber.org/protocol/rsm"
@@ -23,7 +23,7 @@ def read(page: Element | None, wanted: Filter) -> Query:
     before = page.findtext(f"{{{NS}}}before")
     return Query(
         wanted=wanted,
-        max=_number(page, "max"),
+        limit=_number(page, "max"),
         after=page.findtext(f"{{{NS}}}after") or None,
         before=before or None,
         # An empty <before/> asks for the last page (section 2.5).

@@ -32,14 +32,16 @@ class ServiceLog:
         *,
         on_iq: Callable[[str, Element], None] = lambda *_: None,
         on_presence: Callable[[Element, bytes], None] = lambda *_: None,
+        on_message: Callable[[Stanza], None] = lambda _: None,
     ) -> None:
         """`on_iq` hears each copied IQ, with the virtual host that sent the copy.
 
-        `on_presence` hears each copied presence, with its bytes.
+        `on_presence` hears each copied presence, with its bytes, `on_message` each message.
         """
         self._ingest = ingest
         self._on_iq = on_iq
         self._on_presence = on_presence
+        self._on_message = on_message
         self._addresses = addresses
         self._hosts = frozenset(hosts)
 
@@ -62,6 +64,7 @@ class ServiceLog:
         if host not in (jids.domain(stanza.sender), jids.domain(stanza.recipient)):
             log.debug("dropped a copy from %s: none of its users is in it", host)
             return
+        self._on_message(stanza)
         try:
             self._ingest.take(stanza, at)
         except Malformed as error:

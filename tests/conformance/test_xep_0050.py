@@ -1,11 +1,14 @@
-"""XEP-0050: Ad-Hoc Commands, version 1.3.0, with the command that the component has."""
+"""XEP-0050: Ad-Hoc Commands, version 1.3.0, with the commands that the component has."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from support.commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
+from support.operated import BOSS_PHONE, Operated, open_operated
 from support.wire import (
     ALICE_PHONE,
     BOB_PHONE,
@@ -20,6 +23,12 @@ from support.wire import (
 
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
 NODE = "urn:xmpp:mam#configure"
+
+
+@pytest.fixture
+async def operated(tmp_path: Path) -> AsyncIterator[Operated]:
+    async with open_operated(tmp_path) as opened:
+        yield opened
 
 
 async def info(wire: Wire, node: str | None = None) -> Reply:
@@ -286,6 +295,31 @@ async def test_a_form_that_makes_no_sense_is_refused(
 
     assert specific(reply) == ("bad-request", "bad-payload")
     assert command(await submit(wire, begun, default=["never"])).get("status") == "completed"
+
+
+async def test_a_command_that_needs_nothing_is_done_at_once(operated: Operated) -> None:
+    """2.4.1: "If the command does not require any user interaction (returns results only)" it is
+    completed with a form of type result."""
+    reply = await operated.wire.direct(request("muniment#statistics"), asker=BOSS_PHONE)
+
+    form = found(command(reply), f"{{{NS_FORM}}}x")
+    assert (command(reply).get("status"), form.get("type")) == ("completed", "result")
+    assert command(reply).get("sessionid")
+
+
+async def test_a_command_that_was_done_at_once_has_ended(operated: Operated) -> None:
+    """3.3: "A session ends when the responder sends a <command status='completed'/>"."""
+    done = await operated.wire.direct(request("muniment#statistics"), asker=BOSS_PHONE)
+    again = request("muniment#statistics", session=command(done).get("sessionid"))
+    reply = await operated.wire.direct(again, asker=BOSS_PHONE)
+
+    assert specific(reply) == ("not-allowed", "session-expired")
+
+
+async def test_what_is_not_available_is_forbidden(operated: Operated) -> None:
+    """2.2: "If the command is not available to the requester, the responder SHOULD respond with a
+    403 "Forbidden" error"."""
+    assert (await info(operated.wire, "muniment#statistics")).refusal == "forbidden"
 
 
 async def test_who_may_not_execute_is_refused(wire: Wire) -> None:

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from support.builders import ALICE, entry, everything, message
+from support.builders import ALICE, BOB, ROMEO, entry, everything, message
 from support.stanzas import CLIENT, Element, parse
+from support.writing import open_writer
 
 from component.core.export import Export
 from component.core.writer import Writer
 from storage.open import open_storage
+from storage.people import Contact
 from storage.rows import Preferences
 
 PIE = "{urn:xmpp:pie:0}"
 MAM = "{urn:xmpp:mam:2}"
+ROSTER = "{jabber:iq:roster}"
 ARCHIVE = "{urn:xmpp:pie:0#mam}archive"
 
 
 @pytest.fixture
 async def exported() -> AsyncIterator[tuple[Element, list[str]]]:
     """The file of an archive of two messages with preferences, and the ids of the messages."""
-    async with open_storage("sqlite::memory:") as storage:
-        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
-        running = asyncio.create_task(writer.run())
+    async with (
+        open_storage("sqlite::memory:") as storage,
+        open_writer(storage.archive) as writer,
+    ):
         await storage.records.set_preferences(Preferences(owner=ALICE, default="always"))
         writer.put([entry(n, xml=message(f"text {n}")) for n in range(2)])
         parts = [part async for part in Export(storage, writer).portable(ALICE)]
         ids = [stored.id for stored in (await everything(storage.archive)).messages]
         yield parse(b"".join(parts).decode()), ids
-        writer.stop()
-        await running
 
 
 def test_the_root_is_server_data(exported: tuple[Element, list[str]]) -> None:
@@ -78,6 +79,23 @@ def test_the_archive_is_one_of_results(exported: tuple[Element, list[str]]) -> N
         result.find("{urn:xmpp:forward:0}forwarded/{urn:xmpp:delay}delay") is not None
         for result in results
     )
+
+
+async def test_a_roster_that_is_here_goes_with_it() -> None:
+    """Section 4.3: "Each <user/> element SHOULD contain the user's roster in the form of a
+    <query/> element qualified by the 'jabber:iq:roster' namespace."
+    """
+    contact = Contact(jid=BOB, name="Bo & Co", subscription="both", groups=("a<b",))
+    async with open_storage("sqlite::memory:") as storage:
+        await storage.contacts.put(ALICE, contact)
+        await storage.contacts.put(ALICE, Contact(jid=ROMEO, ask="in"))
+        writer = Writer(storage.archive, capacity=10, on_pressure=lambda _: None)
+        parts = [part async for part in Export(storage, writer).portable(ALICE)]
+    items = parse(b"".join(parts).decode()).findall(f"{PIE}host/{PIE}user/{ROSTER}query/*")
+
+    assert [(dict(item.attrib), [group.text for group in item]) for item in items] == [
+        ({"jid": BOB, "name": "Bo & Co", "subscription": "both"}, ["a<b"])
+    ]
 
 
 def test_it_is_meaningful_without_the_preferences(exported: tuple[Element, list[str]]) -> None:

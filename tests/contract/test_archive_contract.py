@@ -375,6 +375,26 @@ async def test_no_id_is_found_in_an_archive_that_never_was(archive: Archive, bou
         await archive.page(NOBODY, ANY, limit=10, **{bound: id})
 
 
+async def test_what_is_behind_a_removed_message_is_found_by_its_id(archive: Archive) -> None:
+    await archive.append([entry(n) for n in range(4)])
+    ids = [stored.id for stored in (await everything(archive)).messages]
+    await archive.append([removal(entry(n)) for n in (1, 2)])
+
+    page = await archive.behind(ALICE, ids[1], limit=1)
+    last = await archive.behind(ALICE, ids[3], limit=1)
+
+    assert (texts(page), page.complete) == ([entry(3).xml], True)
+    assert (texts(last), last.complete) == ([], True)
+
+
+async def test_nothing_is_behind_an_id_that_an_archive_never_gave(archive: Archive) -> None:
+    await archive.append([entry(1), entry(1, owner=BOB)])
+    theirs = (await everything(archive, BOB)).messages[0].id
+    for id in ("", "unknown", theirs):
+        with pytest.raises(NotFound):
+            await archive.behind(ALICE, id, limit=1)
+
+
 async def test_an_id_counts_although_the_filter_leaves_its_message_out(archive: Archive) -> None:
     rows = [entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(6)]
     await archive.append(rows)

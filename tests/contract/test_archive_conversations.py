@@ -176,6 +176,23 @@ async def test_received_texts_behind_what_was_seen_are_unread(archive: Archive) 
     assert (await only(archive)).unread == 2
 
 
+async def test_a_marker_shows_that_what_came_before_the_message_it_names_was_seen(
+    archive: Archive,
+) -> None:
+    def marker(name: str, about: int) -> Entry:
+        return entry(name, direction=SENT, kind=Kind.RECEIPT, about=about, is_seen=True)
+
+    said = [entry(n, names=(n,)) for n in range(1, 6)]
+    await archive.append([*said[:3], marker("of the second", 2), *said[3:]])
+    assert (await only(archive)).unread == 3
+
+    await archive.append([marker("late, of the first", 1), marker("of the fourth", 4)])
+    assert (await only(archive)).unread == 1
+
+    await archive.append([marker("of one that is not here", 9)])
+    assert (await only(archive)).unread == 0
+
+
 async def test_what_was_seen_stays_seen(archive: Archive) -> None:
     await archive.append([entry(1), entry(2, direction=SENT, is_seen=True), entry(3)])
     await archive.append([entry(4), removal(entry(2))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from storage.counts import LOOKED_AT_MAX
 from storage.ids import KEY_BYTES, Ids
 from storage.keeping import SqlKeeping
 from storage.migrate import migrate
-from storage.rows import ANY, Filter, Limits, Phrase
+from storage.rows import ANY, READABLE, Filter, Limits, Phrase
 from storage.sqlite import SqliteDatabase
 
 MESSAGES = 50_000
@@ -96,6 +96,8 @@ CHEAP = {
     "peer between": Filter(peer=ROMEO, since=NOON + 700, until=NOON + 45_000),
 }
 
+READ = {name: replace(wanted, kinds=READABLE) for name, wanted in CHEAP.items()}
+
 
 async def test_to_count_what_is_not_tallied_takes_many_steps(counted: Counted) -> None:
     counted.steps()
@@ -153,7 +155,9 @@ async def test_to_cut_what_there_is_with_a_peer_reads_nothing_of_others(
     assert shed.messages == 0
 
 
-@pytest.mark.parametrize("wanted", CHEAP.values(), ids=CHEAP)
+@pytest.mark.parametrize(
+    "wanted", [*CHEAP.values(), *READ.values()], ids=[*CHEAP, *(f"{name} read" for name in READ)]
+)
 async def test_an_exact_count_takes_few_steps(counted: Counted, wanted: Filter) -> None:
     counted.steps()
     count = await counted.archive.count(ALICE, wanted)

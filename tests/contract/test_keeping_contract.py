@@ -26,7 +26,9 @@ from support.builders import (
 from support.recount import dangling_marks, kept_books, recounted_books
 
 from storage.errors import NotFound
+from storage.interface import Totals
 from storage.open import SqlStorage, open_storage
+from storage.people import Waiting
 from storage.rows import (
     ANY,
     Entry,
@@ -86,6 +88,17 @@ async def test_usage_tells_messages_bytes_and_times(storage: SqlStorage) -> None
 
     assert found == Usage(owner=ALICE, messages=2, bytes=9, oldest=NOON - SECOND, newest=NOON)
     assert await storage.keeping.usage_of(ALICE) == found
+
+
+async def test_totals_are_those_of_all_archives(storage: SqlStorage) -> None:
+    nothing = await storage.keeping.totals()
+    await storage.archive.append([*said(3), *said(1, owner=BOB)])
+    every = await storage.keeping.usage()
+    totals = await storage.keeping.totals()
+
+    assert (nothing.archives, nothing.messages, nothing.bytes) == (0, 0, 0)
+    assert (totals.archives, totals.messages) == (2, 4)
+    assert totals.bytes == sum(usage.bytes for usage in every)
 
 
 async def test_usage_goes_on_behind_an_owner(storage: SqlStorage) -> None:
@@ -315,6 +328,8 @@ async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
     await records.set_rule(Rule(owner=ALICE, peer=BOB, days=1))
     for room, jid in ((ROOM, ALICE), (ROOM, BOB)):
         await records.set_occupant(Occupant(room=room, jid=jid, affiliation="member"))
+    for owner in (ALICE, BOB):
+        await storage.offline.add(owner, Waiting(peer=ROMEO, packet="<message/>", at=NOON))
     hold = Hold(subject=ALICE, reason="r", by="me", at=1)
     await records.set_hold(hold)
 
@@ -324,15 +339,18 @@ async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
     assert await storage.keeping.usage() == ()
     assert (await records.preferences(), await records.rules()) == ((), ())
     assert [occupant.jid for occupant in await records.occupants()] == [BOB]
+    assert [await storage.offline.count(owner) for owner in (ALICE, BOB)] == [0, 1]
     assert await records.holds() == (hold,)
 
 
 async def test_a_room_is_erased_with_its_occupants(storage: SqlStorage) -> None:
+    await storage.records.set_room(ROOM, 7)
     await storage.records.set_occupant(Occupant(room=ROOM, jid=BOB, affiliation="owner"))
 
     await storage.keeping.erase(ROOM, limit=100)
 
     assert await storage.records.occupants() == ()
+    assert await storage.records.rooms() == {}
 
 
 async def test_erasing_goes_in_steps(storage: SqlStorage) -> None:
@@ -379,3 +397,12 @@ async def test_a_removal_out_of_the_middle_keeps_the_books(storage: SqlStorage) 
     await storage.archive.append([removal(given[1])])
 
     assert (await storage.keeping.usage_of(ALICE)).messages == 2
+
+
+async def test_all_archives_together_are_their_sum(storage: SqlStorage) -> None:
+    assert await storage.keeping.totals() == Totals(archives=0, messages=0, bytes=0)
+    await storage.archive.append(
+        [entry(1, xml="12", text="said"), entry(2, owner=BOB, xml="345", text="said")]
+    )
+
+    assert await storage.keeping.totals() == Totals(archives=2, messages=2, bytes=5)

@@ -193,7 +193,7 @@ async def test_a_line_that_no_store_can_keep_is_rejected(records: Records) -> No
     assert await records.deeds(limit=10) == ()
 
 
-# Occupants
+# Rooms and occupants
 
 
 async def test_an_occupant_is_known_by_the_last_affiliation_in_each_room(
@@ -214,6 +214,17 @@ async def test_an_occupant_is_known_by_the_last_affiliation_in_each_room(
     }
 
 
+async def test_a_room_made_anew_has_no_occupants(records: Records) -> None:
+    other = Occupant(room=f"other@conference.{HOST}", jid=ALICE, affiliation="admin")
+    for occupant in (Occupant(room=ROOM, jid=ALICE, affiliation="owner"), other):
+        await records.set_occupant(occupant)
+    for made in (7, 9):
+        await records.set_room(ROOM, made)
+
+    assert await records.occupants() == (other,)
+    assert await records.rooms() == {ROOM: 9}
+
+
 # Lasting
 
 
@@ -225,12 +236,14 @@ async def test_records_last_over_a_reopening(reopen: Open) -> None:
         await storage.records.set_preferences(preferences)
         await storage.records.set_rule(rule)
         await storage.records.set_hold(HOLD)
+        await storage.records.set_room(ROOM, 7)
         await storage.records.set_occupant(occupant)
 
     async with reopen() as storage:
         assert await storage.records.preferences() == (preferences,)
         assert await storage.records.rules() == (rule,)
         assert await storage.records.holds() == (HOLD,)
+        assert await storage.records.rooms() == {ROOM: 7}
         assert await storage.records.occupants() == (occupant,)
 
 

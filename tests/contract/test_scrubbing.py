@@ -12,6 +12,7 @@ from support.builders import ALICE, BOB, NOON, SECOND, entry, everything
 
 from storage import trash
 from storage.open import SqlStorage, open_storage
+from storage.people import Waiting
 from storage.rows import Entry, Limits, Phrase, Retraction
 from storage.rows import Filter as Wanted
 
@@ -134,6 +135,31 @@ async def test_no_file_changes_where_nothing_was_taken_away(tmp_path: Path, url:
         await storage.keeping.scrub()
 
         assert [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")] == before
+
+
+async def test_no_file_changes_where_what_is_erased_is_known_to_nobody(
+    tmp_path: Path, url: str
+) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(text="a")])
+        before = [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")]
+        assert (await storage.keeping.erase(BOB, limit=10)).done
+        await storage.keeping.scrub()
+
+        assert [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")] == before
+
+
+async def test_stanzas_that_waited_for_an_erased_user_are_in_no_byte(
+    tmp_path: Path, url: str
+) -> None:
+    waiting = Waiting(peer=BOB, packet=f"<m>{secret(ALICE, 1)}</m>", at=NOON)
+    async with open_storage(url) as storage:
+        await storage.offline.add(ALICE, waiting)
+        assert readable(tmp_path) == secrets(ALICE, [1])
+        await storage.keeping.erase(ALICE, limit=10)
+        await storage.keeping.scrub()
+
+        assert readable(tmp_path) == set()
 
 
 async def test_what_was_taken_away_before_a_crash_is_scrubbed_behind_it(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientConnectionError, ClientPayloadError, ClientSession
 from support import mam
-from support.archives import correct, react
+from support.archives import correct, displayed, react
 from support.events import stream
 from support.ports import LOOPBACK
 from support.remote_data import session
@@ -54,6 +54,23 @@ async def test_the_api_and_mam_show_the_same_archive(server: Server) -> None:
     assert [one["body"] for one in pongs["messages"]] == ["pong 4", "pong 3"]
     assert (conversation["peer"], conversation["count"]) == (bob.jid, 10)
     assert conversation["unread"] == 1
+
+
+async def test_what_is_unread_is_what_came_behind_the_last_message_displayed(
+    server: Server,
+) -> None:
+    alice, bob = server.accounts("alice", "bob")
+    async with server.client(alice) as hers, server.client(bob) as his:
+        await his.be_available()
+        ids = [hers.say(bob.jid, f"message {n}") for n in range(5)]
+        await his.wait_for_body("message 4")
+        async with session(server.muniment) as http:
+            for count, id in ((3, ids[1]), (1, ids[3])):
+                his.send(f"<message to='{alice.jid}' type='chat'>{displayed(id)}</message>")
+                await mam.query(his, max=0)  # behind it on its way to us
+                path = f"/api/v1/archives/{bob.jid}/conversations"
+                [conversation] = (await get(http, path))["conversations"]
+                assert (conversation["unread"], conversation["peer"]) == (count, alice.jid)
 
 
 async def test_what_was_said_is_folded(server: Server) -> None:

@@ -17,6 +17,7 @@ from support.clients import slixmpp_client
 from support.ejabberd import Account
 from support.server import Server
 from support.stanzas import Refused
+from support.traffic import say_in_turn
 
 from component.xmpp.mam_form import FIELDS
 
@@ -31,12 +32,7 @@ async def alice(server: Server) -> Account:
     """A user with messages 0 to 24 in her archive, in both directions."""
     alice, bob = server.accounts("alice", "bob")
     async with server.client(alice) as hers, server.client(bob) as his:
-        await hers.be_available()
-        await his.be_available()
-        for n in range(COUNT):
-            sender, recipient = (hers, his) if n % 2 else (his, hers)
-            sender.say(recipient.account.jid, f"message {n}")
-            await recipient.wait_for_body(f"message {n}")
+        await say_in_turn(hers, his, COUNT)
     return alice
 
 

@@ -127,18 +127,52 @@ async def said_to_members(people: People) -> None:
 
 async def test_who_was_banned_is_refused(people: People) -> None:
     await said(people, people.alice, "welcome")
-    bob = people.bob.account.jid
-    await people.alice.ask(
-        "set",
-        "<query xmlns='http://jabber.org/protocol/muc#admin'>"
-        f"<item affiliation='outcast' jid='{bob}'/></query>",
-        to=people.room,
-    )
+    await make_bob(people, "outcast")
     await people.bob.wait_for(lambda stanza: stanza.get("type") == "unavailable")
 
     with pytest.raises(Refused, match="forbidden"):
         await mam.query(people.bob, to=people.archive)
     assert await mam.bodies(people.bob) == ["welcome"]
+
+
+async def make_bob(people: People, affiliation: str) -> None:
+    """Have the owner say what Bob is in the room."""
+    item = f"<item affiliation='{affiliation}' jid='{people.bob.account.jid}'/>"
+    query = f"<query xmlns='http://jabber.org/protocol/muc#admin'>{item}</query>"
+    await people.alice.ask("set", query, to=people.room)
+
+
+async def test_a_member_who_was_removed_while_out_is_refused(people: People) -> None:
+    await make_bob(people, "member")
+    await people.alice.ask("set", MEMBERS_ONLY, to=people.room)
+    await said(people, people.alice, "welcome")
+    people.bob.send(f"<presence to='{people.room}/bobby' type='unavailable'/>")
+    await people.bob.wait_for(lambda stanza: stanza.get("type") == "unavailable")
+
+    assert await mam.bodies(people.bob, to=people.archive) == ["welcome"]
+    await make_bob(people, "none")
+    with pytest.raises(Refused, match="forbidden"):
+        await mam.query(people.bob, to=people.archive)
+
+
+async def test_who_makes_a_room_anew_reads_nothing_of_the_one_before(people: People) -> None:
+    await said(people, people.alice, "welcome")
+    await people.alice.ask(
+        "set",
+        "<query xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query>",
+        to=people.room,
+    )
+    await people.carol.join(people.room, "carol")
+    await people.carol.ask("set", MEMBERS_ONLY, to=people.room)
+
+    assert await mam.bodies(people.carol, to=people.archive) == []
+    people.carol.say(people.room, "new here", type="groupchat")
+    await people.carol.wait_for_body("new here")
+    assert await mam.bodies(people.carol, to=people.archive) == ["new here"]
+    for client in (people.alice, people.bob):
+        with pytest.raises(Refused, match="forbidden"):
+            await mam.query(client, to=people.archive)
+        assert await mam.bodies(client) == ["welcome"]
 
 
 async def test_a_room_that_is_not_there_is_read_by_nobody(people: People) -> None:

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from support.builders import entry, everything, origin
 from support.recount import kept_books, recounted_books
 
+from storage.errors import Rejected
 from storage.open import SqlStorage, open_storage
-from storage.rows import Entry, Limits, Removal, Retraction
+from storage.rows import Entry, Kind, Limits, Removal, Retraction
 
 NAMES = st.integers(0, 15)
 PEERS = st.sampled_from(["a@x", "b@x", "room@c"])
+LEFT = "<retracted xmlns='urn:xmpp:message-retract:1'/>"
 OWNERS = (f"owner{n}@example.org" for n in count())
 
 Step = Callable[[SqlStorage, str], Awaitable[object]]
@@ -38,6 +40,8 @@ def arrivals(draw: st.DrawFn) -> Step:
                 xml=xml,
                 text="said",
                 names=(name % 5,),
+                kind=Kind.ANNOTATION if name % 2 else Kind.MESSAGE,
+                about=name * 3 % 5 if name % 2 else None,
             )
             for name, peer, is_groupchat, xml in rows
         ]
@@ -58,11 +62,38 @@ def departures(draw: st.DrawFn) -> Step:
         lambda s, o: s.archive.append(
             [Retraction(owner=o, mark=name % 5, tombstone=lambda _: "é" if name % 2 else None)]
         ),
+        lambda s, o: s.archive.append([correcting(o, name)]),
+        lambda s, o: break_off(s, o, name),
         lambda s, o: s.keeping.shed(o, limits, limit=limit),
         lambda s, o: s.keeping.cut(o, peer, limits, limit=limit),
         lambda s, o: cut_some(s, o, name),
     ]
     return draw(st.sampled_from(ways))
+
+
+def correcting(owner: str, name: int) -> Retraction:
+    """Take back a message, and what corrects it, and what corrects that."""
+    return Retraction(
+        owner=owner,
+        mark=name % 5,
+        tombstone=lambda _: "é",
+        names=lambda message: (message.at % 5,),
+        correction=lambda _, message: LEFT if message.at % 3 and message.xml != LEFT else None,
+    )
+
+
+async def break_off(storage: SqlStorage, owner: str, name: int) -> None:
+    """Have all of a batch undone, because the store will never take the last of it."""
+    batch = [
+        entry(owner=owner, peer="c@x", text="said"),
+        Removal(owner=owner, origin=origin(name)),
+        correcting(owner, name),
+        entry(owner=owner, at=2**63),
+    ]
+    before = await kept_books(storage._database)
+    with pytest.raises(Rejected):
+        await storage.archive.append(batch)
+    assert await kept_books(storage._database) == before
 
 
 async def cut_some(storage: SqlStorage, owner: str, place: int) -> None:

@@ -68,7 +68,11 @@ async def paged(archive: RemoteArchive, limit: int, *, backwards: bool) -> list[
 async def archive_holds(messages: Sequence[Message], limit: int) -> None:
     async with open_services() as services:
         archive = RemoteArchive(
-            services.storage.archive, services.writer, services.jids, max_items=100
+            services.storage.archive,
+            services.writer,
+            services.jids,
+            queue=services.queue,
+            max_items=100,
         )
         for message in messages:
             await archive.store(HOST, posted(message))
@@ -89,7 +93,11 @@ def test_paging_gives_every_message_exactly_once(messages: list[Message], limit:
 async def indexed(messages: Sequence[Message], max_items: int, limit: int) -> list[str]:
     async with open_services() as services:
         archive = RemoteArchive(
-            services.storage.archive, services.writer, services.jids, max_items=max_items
+            services.storage.archive,
+            services.writer,
+            services.jids,
+            queue=services.queue,
+            max_items=max_items,
         )
         for message in messages:
             await archive.store(HOST, posted(message))

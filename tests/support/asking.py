@@ -46,13 +46,17 @@ def archive_query(
     fields: Mapping[str, Value] | None = None,
     *,
     queryid: str | None = None,
-    max: int | None = None,
+    max: int | str | None = None,
     after: str | None = None,
     before: str | None = None,
-    index: int | None = None,
+    index: int | str | None = None,
     is_flipped: bool = False,
+    extra: str = "",
 ) -> str:
-    """Return a query with these fields of the form, and this page of what they match."""
+    """Return a query with these fields of the form, and this page of what they match.
+
+    `extra` is put in at the end as it is.
+    """
     limits = {"max": max, "after": after, "before": before, "index": index}
     page = "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in limits.items() if v is not None)
     named = "" if queryid is None else f" queryid={quoteattr(queryid)}"
@@ -60,7 +64,7 @@ def archive_query(
         f"<query xmlns='{NS_MAM}'{named}>{_form(fields) if fields else ''}"
         + (f"<set xmlns='{NS_RSM}'>{page}</set>" if page else "")
         + ("<flip-page/>" if is_flipped else "")
-        + "</query>"
+        + f"{extra}</query>"
     )
 
 

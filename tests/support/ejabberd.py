@@ -70,7 +70,9 @@ class Ejabberd(Program):
         component: str = "archive.test",
         ports: Ports | None = None,
         secret: str | None = None,
+        changes: Mapping[str, str] | None = None,
     ) -> None:
+        """`changes` are made in the example, beside those that every test needs."""
         super().__init__("ejabberd", folder / "ejabberd.out")
         self.folder = folder
         self.config_path = folder / "ejabberd.yml"
@@ -78,6 +80,7 @@ class Ejabberd(Program):
         self.component = component
         self.ports = ports or Ports.free()
         self.secret = secret or secrets.token_hex(16)
+        self._changes = changes or {}
         self._marks = count(1)
 
     def start(self) -> None:
@@ -144,6 +147,7 @@ class Ejabberd(Program):
             "muniment.example": self.component,
             'password: "change-me"': f'password: "{self.secret}"',
             **dict(zip(example_hosts, self.hosts, strict=True)),
+            **self._changes,
         }
         return replaced(EXAMPLE.read_text(), changes)
 

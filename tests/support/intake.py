@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from component.core.ingest import Ingest
 from component.core.policy import Policy
+from component.core.search import parse as parse_search
 from component.core.writer import Writer
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import Stored
+from storage.rows import Filter, Stored
 from support.builders import HOST, NOON, OTHER_HOST, everything, stanza
+from support.writing import open_writer
 
 
 class Intake:
@@ -47,6 +48,12 @@ class Intake:
         found = await self._archive.conversations(owner, limit=100)
         return {conversation.peer: conversation.unread for conversation in found}
 
+    async def search(self, owner: str, words: str) -> tuple[Stored, ...]:
+        """Return what of an archive has these words."""
+        await self._writer.settled()
+        wanted = Filter(phrases=parse_search(words))
+        return (await everything(self._archive, owner, wanted)).messages
+
     async def xml(self, owner: str) -> list[str]:
         """Return the stanzas of an archive."""
         return [row.xml for row in await self.rows(owner)]
@@ -55,9 +62,8 @@ class Intake:
 @asynccontextmanager
 async def open_intake(room_services: Collection[str] = ()) -> AsyncIterator[Intake]:
     """Open one over a store in memory."""
-    async with open_storage("sqlite::memory:") as storage:
-        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
-        task = asyncio.create_task(writer.run())
+    async with (
+        open_storage("sqlite::memory:") as storage,
+        open_writer(storage.archive) as writer,
+    ):
         yield Intake(storage.archive, writer, room_services)
-        writer.stop()
-        await task

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import uuid4
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import escape
 
+from support.asking import archive_query
 from support.raw import Client
 from support.stanzas import CLIENT, body_of
 
@@ -68,15 +68,11 @@ async def query(
         if result is not None:
             results.append(_found(result))
 
-    limits = {"max": max, "after": after, "before": before}
-    page = "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in limits.items() if v is not None)
+    asked = archive_query(
+        fields, queryid=queryid, max=max, after=after, before=before, extra=extra
+    )
     with client.listening(collect):
-        answer = await client.ask(
-            "set",
-            f"<query xmlns='urn:xmpp:mam:2' queryid='{queryid}'>{_form(fields or {})}"
-            f"<set xmlns='http://jabber.org/protocol/rsm'>{page}</set>{extra}</query>",
-            to=to,
-        )
+        answer = await client.ask("set", asked, to=to)
     return _page(answer, results)
 
 
@@ -110,15 +106,6 @@ async def everything(
 async def bodies(client: Client, *, to: str | None = None) -> list[str | None]:
     """Return the texts of a whole archive, oldest first."""
     return [found.body for found in await everything(client, to=to, max=250)]
-
-
-def _form(fields: dict[str, str]) -> str:
-    values = {"FORM_TYPE": "urn:xmpp:mam:2", **fields}
-    written = "".join(
-        f"<field var='{escape(name)}'><value>{escape(value)}</value></field>"
-        for name, value in values.items()
-    )
-    return f"<x xmlns='{FORM}' type='submit'>{written}</x>" if fields else ""
 
 
 def _found(result: Element) -> Found:

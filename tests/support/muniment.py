@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import sys
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
@@ -75,6 +76,7 @@ class Muniment(Program):
         """Whether it says of itself that every part can do its work."""
         connection = HTTPConnection(LOOPBACK, self.http_port, timeout=5)
         try:
+            self._connect(connection)
             connection.request("GET", "/health/ready")
             answer = connection.getresponse()
             body = json.loads(answer.read())
@@ -83,6 +85,13 @@ class Muniment(Program):
         finally:
             connection.close()
         return answer.status == 200 and isinstance(body, dict)
+
+    def _connect(self, connection: HTTPConnection) -> None:
+        path = str(self._options["http"].get("address", "")).partition("unix:")[2]
+        if path:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(5)
+            connection.sock.connect(path)
 
     def restart(self) -> None:
         """Stop it as an administrator would, and start it again on the same store."""

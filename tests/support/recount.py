@@ -11,7 +11,10 @@ from storage.database import Database
 Book = dict[tuple[Any, ...], int]
 
 _ROWS = """
-SELECT owner, sequence, peer, type, kind, length(CAST(xml AS BLOB)) FROM archive
+SELECT
+    owner, sequence, peer, type, length(CAST(xml AS BLOB)),
+    kind NOT IN ('gone', 'tombstone') AND xml NOT LIKE '%<retracted %'
+FROM archive
 """
 
 
@@ -47,7 +50,7 @@ async def recounted_books(database: Database) -> Books:
         owners = {row[0]: (0, 0) for row in await connection.fetch("SELECT number FROM owners")}
     tallies: Counter[tuple[Any, ...]] = Counter()
     last: Book = {}
-    for owner, sequence, peer, type, _, octets in rows:
+    for owner, sequence, peer, type, octets, _ in rows:
         owners[owner] = (owners[owner][0] + 1, owners[owner][1] + octets)
         tallies.update({(owner, "/" if type == "groupchat" else "", sequence // 512): 1})
         tallies.update({(owner, peer, sequence // 512): 1})
@@ -56,7 +59,7 @@ async def recounted_books(database: Database) -> Books:
         owners=owners,
         tallies=dict(tallies),
         last=last,
-        searchable={(row[0], row[1]) for row in rows if row[4] not in ("gone", "tombstone")},
+        searchable={(row[0], row[1]) for row in rows if row[5]},
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from storage.people import Contact
+
 Contacts = frozenset[str] | None
 
 
@@ -18,14 +20,14 @@ class FixedRosters:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
-    async def contacts(self, owner: str) -> Contacts:
+    async def roster(self, owner: str) -> tuple[Contact, ...] | None:
         """Return the roster as it was when it was asked for; there is none for strangers."""
         self.asked.append(owner)
         contacts = self.contacts_of.get(owner)
         await self.may_answer.wait()
         if self.fault is not None:
             raise self.fault
-        return contacts
+        return None if contacts is None else tuple(Contact(jid=jid) for jid in sorted(contacts))
 
     def are_readable(self, host: str) -> bool:
         """Whether rosters can be read at all."""

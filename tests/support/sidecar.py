@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from component.core.accounts import Accounts
 from component.core.administration import administering
+from component.core.audit import Audit
+from component.core.commands.catalogue import COMMANDS
+from component.core.commands.desk import Desk
+from component.core.contact_lists import ContactLists
 from component.core.holds import Holds
 from component.core.janitor import Timing
 from component.core.live import Live
+from component.core.own_accounts import OwnAccounts
+from component.core.own_rosters import OwnRosters
+from component.core.passwords import Passwords
+from component.core.ports import EditableRosters
 from component.core.retention import Usual
-from component.core.writer import Writer
+from component.handlers.accounts import HandlerAccounts
+from component.handlers.functions import Handlers
+from component.handlers.rosters import HandlerRosters
 from component.web.settings import Services, WebSettings
 from component.xmpp.addresses import Addresses
+from storage.interface import Storage
 from storage.open import open_storage
+from support.writing import open_writer
 
 HOST = "example.org"
 OTHER_HOST = "example.net"
+HOSTS = (HOST, OTHER_HOST)
 SECRET = "s3cret"
 
 SETTINGS = WebSettings(address="127.0.0.1", port=0, secret=SECRET)
 SHOWN = {"X-Api-Key": SECRET}
+
+#: Making one takes a moment.
+PASSWORDS = Passwords()
 
 
 @dataclass
@@ -31,34 +47,68 @@ class FixedLink:
     """A stream to an XMPP server that is up or not."""
 
     is_up: bool = True
+    restarts: int = 0
+
+    def restart(self) -> None:
+        """Count how often it was closed and opened again."""
+        self.restarts += 1
 
 
 @asynccontextmanager
 async def open_services(
-    url: str = "sqlite::memory:", usual: Usual | None = None
+    url: str = "sqlite::memory:",
+    usual: Usual | None = None,
+    accounts: Accounts | None = None,
+    handlers: Handlers | None = None,
 ) -> AsyncIterator[Services]:
     """Open a store with its writer running; `usual` is how long messages are kept."""
+    own = handlers or Handlers()
     async with open_storage(url) as storage:
-        live = Live()
-        writer = Writer(
-            storage.archive, capacity=1000, on_pressure=lambda _: None, on_written=live.changed
-        )
-        running = asyncio.create_task(writer.run())
-        async with administering(
-            storage, writer, Holds(storage.records), usual or Usual(), Timing(batch=10)
-        ) as administration:
+        live, holds = Live(), Holds(storage.records)
+        async with (
+            open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
+            administering(
+                storage, writer, holds, usual or Usual(), Timing(batch=10)
+            ) as administration,
+        ):
+            kept = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
+            accounts = accounts or HandlerAccounts(own, kept)
+            lists = ContactLists(_rosters(storage, own), HOSTS, lambda _: None)
+            link = FixedLink()
+            desk = Desk(
+                commands=COMMANDS,
+                hosts=HOSTS,
+                jids=Addresses(),
+                audit=Audit(storage.records),
+                administration=administration,
+                accounts=accounts,
+                contact_lists=lists,
+                queue=writer,
+                writer=writer,
+                link=link,
+                reconnect=link.restart,
+                patience=9.0,
+            )
             yield Services(
                 storage=storage,
                 writer=writer,
                 queue=writer,
-                link=FixedLink(),
+                link=link,
                 jids=Addresses(),
                 administration=administration,
-                hosts=(HOST, OTHER_HOST),
+                desk=desk,
+                accounts=accounts,
+                contact_lists=lists,
+                hosts=HOSTS,
                 live=live,
+                handlers=own,
             )
-        writer.stop()
-        await running
+
+
+def _rosters(storage: Storage, handlers: Handlers) -> EditableRosters:
+    if handlers.retrieve_user_roster:
+        return HandlerRosters(handlers.module, handlers.retrieve_user_roster, Addresses())
+    return OwnRosters(storage.contacts)
 
 
 def stamp(second: int, micros: int = 0) -> str:

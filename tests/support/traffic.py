@@ -84,3 +84,13 @@ def _difference(bodies: list[str], expected: list[str]) -> str:
     surplus = [body for body in bodies if body not in expected]
     twice = {body for body in bodies if bodies.count(body) > 1}
     return f"missing {missing}, surplus {surplus}, more than once {twice}"
+
+
+async def say_in_turn(hers: Client, his: Client, count: int) -> None:
+    """Have two come online and say "message 0" and so on to each other, he first."""
+    await hers.be_available()
+    await his.be_available()
+    for n in range(count):
+        sender, recipient = (hers, his) if n % 2 else (his, hers)
+        sender.say(recipient.account.jid, f"message {n}")
+        await recipient.wait_for_body(f"message {n}")

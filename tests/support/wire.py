@@ -16,12 +16,16 @@ from xml.sax.saxutils import quoteattr
 
 from component.app import end
 from component.config import Archive, Config, Http, Xmpp
+from component.core.own_accounts import OwnAccounts
+from component.core.passwords import Passwords
+from component.handlers.functions import Handlers
 from component.parts import Parts, join
 from component.xmpp.connection import Connection, Patience
 from component.xmpp.stream import Stream
 from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import ANY, Stored
+from support.asking import archive_query
 
 HOST, OTHER_HOST = "example.org", "example.net"
 COMPONENT = "archive.example.org"
@@ -45,6 +49,9 @@ NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 NS_STREAMS = "urn:ietf:params:xml:ns:xmpp-streams"
 PRIVILEGE_1, PRIVILEGE_2 = "urn:xmpp:privilege:1", "urn:xmpp:privilege:2"
 DELEGATION_1, DELEGATION_2 = "urn:xmpp:delegation:1", "urn:xmpp:delegation:2"
+
+#: Making one takes a moment.
+PASSWORDS = Passwords()
 
 #: However long a loaded machine may take; nothing waits for it that goes right.
 DEADLINE_SECONDS = 10.0
@@ -446,7 +453,8 @@ async def open_wire(
         storage = await stack.enter_async_context(
             open_storage(f"sqlite:{folder / 'archive.db'}", synchronous="normal")
         )
-        parts = join(config, storage)
+        accounts = OwnAccounts(storage.accounts, PASSWORDS, hosts)
+        parts = join(config, storage, Handlers(), accounts)
         await parts.load()
         stack.callback(_end_sending, parts.stream)
         connection = Connection(parts.stream, "127.0.0.1", server.port, HOST, patience)
@@ -511,21 +519,15 @@ def query(
     **fields: str | list[str],
 ) -> str:
     """Return an archive query; `with_` is the field `with`, `before_id` is `before-id`."""
-    page = "".join(
-        f"<{name}>{value}</{name}>"
-        for name, value in (("max", max), ("after", after), ("before", before), ("index", index))
-        if value is not None
+    return archive_query(
+        {name.rstrip("_").replace("_", "-"): value for name, value in fields.items()},
+        queryid=queryid,
+        max=max,
+        after=after,
+        before=before,
+        index=index,
+        is_flipped=flip,
     )
-    rsm = f"<set xmlns='{NS_RSM}'>{page}</set>" if page else ""
-    form = form_of(
-        **{
-            name.rstrip("_").replace("_", "-"): [value] if isinstance(value, str) else value
-            for name, value in fields.items()
-        }
-    )
-    name = "" if queryid is None else f" queryid={quoteattr(queryid)}"
-    rest = f"{rsm}{'<flip-page/>' if flip else ''}"
-    return f"<query xmlns='{NS_MAM}'{name}>{form if fields else ''}{rest}</query>"
 
 
 def form_of(form_type: str = NS_MAM, **fields: list[str]) -> str:

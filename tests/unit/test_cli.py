@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from component import __version__, cli
+from component.cli import checking, exits
 
 RIGHT = """
 [xmpp]
@@ -45,7 +46,7 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the real command."""
     return subprocess.run(
         [sys.executable, "-m", "component", *arguments],
-        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), **environ},
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2]), **environ},
         capture_output=True,
         text=True,
         timeout=60,
@@ -56,21 +57,28 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_the_version_is_told() -> None:
     done = run("--version")
 
-    assert (done.returncode, done.stdout) == (cli.OK, f"muniment {__version__}\n")
+    assert (done.returncode, done.stdout) == (exits.OK, f"muniment {__version__}\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("srve",), ("serve", "--offline")])
 def test_a_wrong_command_line_is_refused(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
 
-    assert done.returncode == cli.USAGE
+    assert done.returncode == exits.USAGE
     assert done.stderr.startswith("usage: muniment")
 
 
 def test_the_help_tells_every_exit_code() -> None:
     text = run("--help").stdout
 
-    codes = (cli.OK, cli.FAILED, cli.USAGE, cli.UNREACHABLE, cli.CONFIG_WRONG, cli.INTERRUPTED)
+    codes = (
+        exits.OK,
+        exits.FAILED,
+        exits.USAGE,
+        exits.UNREACHABLE,
+        exits.CONFIG_WRONG,
+        exits.INTERRUPTED,
+    )
     assert all(f"\n  {code} " in text for code in codes)
 
 
@@ -79,7 +87,7 @@ def test_a_right_configuration_is_ok(folder: Path) -> None:
 
     done = run("check-config", "--offline", "--config", str(path))
 
-    assert done.returncode == cli.OK
+    assert done.returncode == exits.OK
     assert done.stdout.splitlines() == [
         f"ok  configuration: {path}",
         "ok  packages: component and storage are Muniment's own",
@@ -118,7 +126,7 @@ def test_a_wrong_configuration_is_told_line_by_line(folder: Path) -> None:
 
     done = run("check-config", "--config", str(path))
 
-    assert done.returncode == cli.CONFIG_WRONG
+    assert done.returncode == exits.CONFIG_WRONG
     assert done.stdout.splitlines() == [
         f"bad {path}: http.port: expected a whole number from 1 to 65535, given 0",
         f"bad {path}: http.prot: unknown key, did you mean http.port?",
@@ -130,7 +138,7 @@ def test_nothing_is_served_with_a_wrong_configuration(folder: Path) -> None:
 
     done = run("serve", MUNIMENT_CONFIG=str(path))
 
-    assert done.returncode == cli.CONFIG_WRONG
+    assert done.returncode == exits.CONFIG_WRONG
     assert done.stderr == f"muniment: {path}: http.prot: unknown key, did you mean http.port?\n"
 
 
@@ -141,7 +149,7 @@ def test_a_warning_is_told_and_is_no_failure(
 
     code = cli.main(["check-config", "--offline"])
 
-    assert code == cli.OK
+    assert code == exits.OK
     assert "warn muniment.toml holds xmpp.secret and everybody can read it" in (
         capsys.readouterr().out
     )
@@ -152,7 +160,7 @@ def test_without_a_configuration_it_says_where_it_looked(
 ) -> None:
     code = cli.main(["check-config", "--offline"])
 
-    assert code == cli.CONFIG_WRONG
+    assert code == exits.CONFIG_WRONG
     assert capsys.readouterr().out.splitlines() == [
         f"bad no configuration file: looked for muniment.toml and {folder / 'etc.toml'}",
         "bad xmpp.jid: required, but missing",
@@ -191,11 +199,11 @@ def test_the_nearest_configuration_is_read(
     first = capsys.readouterr().out.splitlines()[0]
     if found is None:
         assert (code, first) == (
-            cli.CONFIG_WRONG,
+            exits.CONFIG_WRONG,
             "bad a.toml: cannot be read: No such file or directory",
         )
     else:
-        assert code == cli.OK
+        assert code == exits.OK
         assert first.startswith("ok  configuration: ")
         assert first.endswith(found)
 
@@ -204,11 +212,11 @@ def test_packages_of_another_distribution_are_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(folder / "muniment.toml")
-    monkeypatch.setattr(cli, "packages_distributions", lambda: COLLISION)
+    monkeypatch.setattr(checking, "packages_distributions", lambda: COLLISION)
 
     code = cli.main(["check-config", "--offline"])
 
-    assert code == cli.FAILED
+    assert code == exits.FAILED
     assert capsys.readouterr().out.splitlines()[-1] == (
         "bad package storage comes from muniment, other: "
         "install Muniment in an environment of its own"
@@ -221,5 +229,5 @@ def test_what_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixtur
 
     code = cli.main(["check-config"])
 
-    assert code == cli.UNREACHABLE
+    assert code == exits.UNREACHABLE
     assert any(line.startswith("bad ") for line in capsys.readouterr().out.splitlines())

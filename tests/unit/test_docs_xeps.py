@@ -61,6 +61,12 @@ def test_the_modules_claim_what_they_are_known_to_do() -> None:
     assert known <= {claim.number for claim in claims()}
 
 
+def test_every_xep_that_a_module_names_is_in_the_table() -> None:
+    texts = [path.read_text() for path in (ROOT / "component").rglob("*.py")]
+
+    assert set(re.findall(r"XEP-(\d{4})", "".join(texts))) <= {row["number"] for row in rows()}
+
+
 @CLAIMS
 def test_what_a_module_claims_is_in_the_table(claim: Claim) -> None:
     listed = {(r["number"], r["name"], r["version"], r["module"]) for r in rows()}

@@ -16,7 +16,7 @@ from component import logs
 @pytest.fixture(autouse=True)
 def root() -> Iterator[None]:
     """Put the loggers back as they were."""
-    names = (None, *logs.KEEPS_MESSAGES_OUT)
+    names = (None, *logs.LEAST)
     levels = {name: logging.getLogger(name).level for name in names}
     handlers = list(logging.getLogger().handlers)
     yield
@@ -112,10 +112,19 @@ def test_messages_of_people_are_never_logged(name: str) -> None:
 
     logs.setup("debug", "text", stream)
     logging.getLogger(name).debug("SEND: %s", "<message/>")
-    logging.getLogger(name).info("connected")
+    logging.getLogger(name).warning("trouble")
 
     assert stream.getvalue().count("\n") == 1
-    assert "connected" in stream.getvalue()
+    assert "trouble" in stream.getvalue()
+
+
+def test_a_login_at_ejabberd_is_no_event() -> None:
+    stream = io.StringIO()
+
+    logs.setup("debug", "text", stream)
+    logging.getLogger("slixmpp.xmlstream.xmlstream").info("connection_lost: (None,)")
+
+    assert stream.getvalue() == ""
 
 
 def test_a_higher_level_holds_for_every_logger() -> None:

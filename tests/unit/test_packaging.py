@@ -42,6 +42,6 @@ def test_the_wheel_brings_the_migrations(names: list[str]) -> None:
 
 
 def test_the_wheel_brings_types_licence_and_command(names: list[str]) -> None:
-    assert {"component/py.typed", "storage/py.typed", "component/cli.py"} <= set(names)
+    assert {"component/py.typed", "storage/py.typed", "component/cli/__init__.py"} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert any(name.endswith(".dist-info/entry_points.txt") for name in names)

@@ -41,6 +41,9 @@ CREATE INDEX archive_peer ON archive (owner, peer, sequence, at, direction, kind
 
 CREATE INDEX archive_at ON archive (owner, at, sequence);
 
+-- What was taken out of the middle: little of it, and left out of some counts.
+CREATE INDEX archive_gone ON archive (owner, sequence) WHERE kind = 'gone';
+
 -- How many messages each stretch of 512 sequences has: counts and places without a scan.
 -- Of each peer, and of all: under '' what is of people, under '/' what is groupchat.
 CREATE TABLE tallies (
@@ -105,3 +108,44 @@ CREATE TABLE occupants (
     affiliation TEXT NOT NULL,
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
+
+-- When rooms were made, those that had the same name before not counting.
+CREATE TABLE rooms (
+    jid  TEXT PRIMARY KEY,
+    made INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Who can log in, where accounts are kept here. Clustered by domain, as they are listed.
+CREATE TABLE accounts (
+    domain     TEXT NOT NULL,
+    jid        TEXT NOT NULL,
+    verifier   TEXT NOT NULL, -- what a password is checked against
+    is_enabled INTEGER NOT NULL,
+    created    INTEGER NOT NULL,
+    PRIMARY KEY (domain, jid)
+) WITHOUT ROWID;
+
+-- Rosters, where they are kept here.
+CREATE TABLE contacts (
+    owner        TEXT NOT NULL,
+    jid          TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    subscription TEXT NOT NULL,
+    ask          TEXT NOT NULL,
+    ask_message  TEXT NOT NULL,
+    is_approved  INTEGER NOT NULL,
+    groups       TEXT NOT NULL, -- JSON list
+    PRIMARY KEY (owner, jid)
+) WITHOUT ROWID;
+
+-- Stanzas that wait until their recipient comes online. The digest is of all that one consists of.
+CREATE TABLE offline (
+    number INTEGER PRIMARY KEY,
+    owner  TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    at     INTEGER NOT NULL,
+    peer   TEXT NOT NULL,
+    packet TEXT NOT NULL
+);
+
+CREATE UNIQUE INDEX offline_digest ON offline (owner, digest);

@@ -22,6 +22,7 @@ from benchmarks.xmpp import Session
 from component.core.access import Access
 from component.core.audit import Audit
 from component.core.history import History
+from component.core.pages import Pages
 from component.core.writer import Writer
 from component.xmpp.addresses import Addresses
 from component.xmpp.exchange import Delegated
@@ -71,7 +72,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
         writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
         running = asyncio.create_task(writer.run())
         access = Access([HOST], (), Audit(storage.records), None)
-        history = History(storage.archive, writer, access, page_default=50, page_max=250)
+        history = History(Pages(storage.archive, writer, usual=50, most=250), access)
         yield storage.archive, Mam(history, Addresses())
         writer.stop()
         await running

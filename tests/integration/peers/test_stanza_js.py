@@ -10,6 +10,7 @@ from support.asking import FULLTEXT
 from support.ejabberd import Account
 from support.foreign import stanza_js
 from support.server import Server
+from support.traffic import say_in_turn
 
 COUNT = 25
 EXPECTED = [f"message {n}" for n in range(COUNT)]
@@ -27,12 +28,7 @@ async def alice(server: Server, bob: Account) -> Account:
     """A user with messages 0 to 24 in her archive, and one with somebody else."""
     alice, carol = server.accounts("alice", "carol")
     async with server.client(alice) as hers, server.client(bob) as his:
-        await hers.be_available()
-        await his.be_available()
-        for n in range(COUNT):
-            sender, recipient = (hers, his) if n % 2 else (his, hers)
-            sender.say(recipient.account.jid, f"message {n}")
-            await recipient.wait_for_body(f"message {n}")
+        await say_in_turn(hers, his, COUNT)
         hers.say(carol.jid, "something else")
         await hers.settled()
     return alice

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM
 
@@ -13,7 +11,6 @@ from component.core.errors import Forbidden
 from component.core.operators import Operator, Role
 from component.core.rooms import Rooms
 from storage.interface import Storage
-from storage.open import open_storage
 
 EVE = Operator(name="eve", role=Role.READER, jid=f"eve@{HOST}")
 OVER_HTTP = Operator(name="http", role=Role.ADMIN, secret="s3cret")
@@ -27,14 +24,12 @@ class OpenRooms:
 
 
 @pytest.fixture
-async def storage() -> AsyncIterator[Storage]:
-    async with open_storage("sqlite::memory:") as opened:
-        yield opened
+def rooms(storage: Storage) -> Rooms:
+    return Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
 
 
 @pytest.fixture
-def access(storage: Storage) -> Access:
-    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
+def access(storage: Storage, rooms: Rooms) -> Access:
     return Access([HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.records), rooms)
 
 
@@ -68,6 +63,16 @@ async def test_a_room_is_read_by_those_whom_it_admits(access: Access, storage: S
     await access.authorize(ALICE, ROOM, "read")
 
     assert await storage.records.deeds(limit=10) == ()
+
+
+@pytest.mark.parametrize(("requester", "since"), [(ALICE, 7), (f"eve@{HOST}", 0)])
+async def test_only_operators_read_what_was_said_in_a_room_before_it_was_made(
+    access: Access, storage: Storage, rooms: Rooms, requester: str, since: int
+) -> None:
+    rooms.note_new(ROOM, 7)
+
+    assert await access.authorize(requester, ROOM, "read") == since
+    assert len(await storage.records.deeds(limit=10)) == (since == 0)
 
 
 async def test_without_archives_of_rooms_nobody_reads_any(storage: Storage) -> None:

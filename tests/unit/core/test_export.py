@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -25,7 +23,7 @@ from support.builders import (
 from component.core.errors import Overloaded
 from component.core.export import PAGE, Export
 from component.core.writer import Writer
-from storage.open import SqlStorage, open_storage
+from storage.open import SqlStorage
 from storage.rows import Direction, Limits, Preferences
 
 PIE = "{urn:xmpp:pie:0}"
@@ -33,18 +31,8 @@ MAM = "{urn:xmpp:mam:2}"
 
 
 @pytest.fixture
-async def storage() -> AsyncIterator[SqlStorage]:
-    async with open_storage("sqlite::memory:") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def export(storage: SqlStorage) -> AsyncIterator[Export]:
-    writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
-    running = asyncio.create_task(writer.run())
-    yield Export(storage, writer)
-    writer.stop()
-    await running
+def export(storage: SqlStorage, writer: Writer) -> Export:
+    return Export(storage, writer)
 
 
 async def lines(export: Export) -> list[dict[str, Any]]:
@@ -122,6 +110,20 @@ async def test_what_is_shed_meanwhile_brings_nothing_twice(
     found = [json.loads(line)["xml"] for line in (first + rest).splitlines()]
     given = [e.xml for e in entries(3 * PAGE)]
     assert found == given[:PAGE] + given[2 * PAGE :]
+
+
+async def test_what_is_erased_meanwhile_ends_the_export(
+    storage: SqlStorage, export: Export
+) -> None:
+    await storage.archive.append(entries(PAGE + 1))
+    parts = export.json_lines(ALICE)
+    first = await anext(parts)
+    await storage.keeping.erase(ALICE, limit=10_000)
+    await storage.archive.append([entry("new")])
+    rest = b"".join([part async for part in parts])
+
+    assert first.count(b"\n") == PAGE
+    assert rest == b""
 
 
 async def test_a_removed_message_does_not_stop_the_export(

@@ -25,7 +25,8 @@ from support.sidecar import HOST, open_services
 
 from component.core.audit import Audit
 from component.core.folding import Folded
-from component.core.reading import SHOWN, Query, Reading
+from component.core.pages import Pages, Query
+from component.core.reading import SHOWN, Reading
 from component.core.stanza import NS_MUC_USER
 from storage.rows import Filter
 
@@ -42,8 +43,8 @@ class Archive:
 
     async def folded(self) -> list[Folded]:
         """Return what its messages have become."""
-        query = Query(wanted=Filter(kinds=SHOWN), folded=True, limit=100)
-        answer = await self._reading.page("tester", OWNER, query)
+        query = Query(wanted=Filter(kinds=SHOWN), limit=100)
+        answer = await self._reading.page("tester", OWNER, query, folded=True)
         return [item.folded for item in answer.items if item.folded]
 
     async def only(self) -> Folded:
@@ -60,14 +61,8 @@ class Archive:
 async def archive() -> AsyncIterator[Archive]:
     async with open_services() as services:
         storage = services.storage
-        reading = Reading(
-            storage.archive,
-            storage.keeping,
-            services.writer,
-            Audit(storage.records),
-            page_default=50,
-            page_max=100,
-        )
+        pages = Pages(storage.archive, services.writer, usual=50, most=100)
+        reading = Reading(pages, storage.archive, storage.keeping, Audit(storage.records))
         yield Archive(Talk(services.writer), reading)
 
 
@@ -101,6 +96,17 @@ async def test_a_correction_of_a_correction_corrects_the_message(archive: Archiv
         to_bob("two", "m2", correct("m1")),
         to_bob("three", "m3", correct("m2")),
         to_bob("four", "m4", correct("m3")),
+    )
+
+    assert await archive.texts() == ["four"]
+
+
+async def test_the_last_correction_counts_whatever_it_corrects(archive: Archive) -> None:
+    await archive.take(
+        to_bob("one", "m1"),
+        to_bob("two", "m2", correct("m1")),
+        to_bob("three", "m3", correct("m2")),
+        to_bob("four", "m4", correct("m1")),
     )
 
     assert await archive.texts() == ["four"]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from support.builders import (
     ALICE,
@@ -30,10 +26,11 @@ from component.core.errors import (
     Overloaded,
     Refused,
 )
-from component.core.history import History, Query
+from component.core.history import History
 from component.core.operators import Operator, Role
+from component.core.pages import Pages, Query
 from component.core.writer import Writer
-from storage.open import SqlStorage, open_storage
+from storage.open import SqlStorage
 from storage.rows import Deed, Filter, Phrase
 
 DEFAULT, MOST = 2, 4
@@ -43,24 +40,9 @@ BY_OPERATOR = f"ops@{HOST}"
 
 
 @pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[SqlStorage]:
-    async with open_storage(f"sqlite:{tmp_path}/archive.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def writer(storage: SqlStorage) -> AsyncIterator[Writer]:
-    writer = Writer(storage.archive, capacity=100, on_pressure=lambda _: None)
-    task = asyncio.create_task(writer.run())
-    yield writer
-    writer.stop()
-    await task
-
-
-@pytest.fixture
 def history(storage: SqlStorage, writer: Writer) -> History:
     access = Access([HOST, OTHER_HOST], [OPERATOR], Audit(storage.records), None)
-    return History(storage.archive, writer, access, page_default=DEFAULT, page_max=MOST)
+    return History(Pages(storage.archive, writer, usual=DEFAULT, most=MOST), access)
 
 
 async def deeds(storage: SqlStorage) -> list[Deed]:
@@ -115,10 +97,10 @@ async def test_nobody_may_read_another_archive(
 @pytest.mark.parametrize(
     "query",
     [
-        Query(max=-1),
+        Query(limit=-1),
         Query(after="unknown"),
         Query(before="unknown"),
-        Query(max=0),
+        Query(limit=0),
         Query(index=-1),
         Query(wanted=Filter(ids=("unknown",))),
     ],
@@ -171,7 +153,7 @@ async def test_a_page_has_its_limits(
 ) -> None:
     writer.put(entries(6))
 
-    page = await history.read(ALICE, ALICE, Query(max=most))
+    page = await history.read(ALICE, ALICE, Query(limit=most))
 
     assert (texts(page), page.complete) == (texts(entries(6)[:given]), False)
 
@@ -179,7 +161,7 @@ async def test_a_page_has_its_limits(
 @pytest.mark.parametrize("most", [-1, -(2**70)])
 async def test_less_than_nothing_is_a_bad_request(history: History, most: int) -> None:
     with pytest.raises(BadRequest):
-        await history.read(ALICE, ALICE, Query(max=most))
+        await history.read(ALICE, ALICE, Query(limit=most))
 
 
 async def test_the_last_page_is_read_backwards(history: History, writer: Writer) -> None:
@@ -192,7 +174,7 @@ async def test_the_last_page_is_read_backwards(history: History, writer: Writer)
 
 async def test_a_page_lies_between_two_messages(history: History, writer: Writer) -> None:
     writer.put(entries(4))
-    ids = [m.id for m in (await history.read(ALICE, ALICE, Query(max=4))).messages]
+    ids = [m.id for m in (await history.read(ALICE, ALICE, Query(limit=4))).messages]
 
     page = await history.read(ALICE, ALICE, Query(after=ids[0], before=ids[3]))
 
@@ -246,7 +228,7 @@ async def test_an_unknown_id_is_no_item_even_where_only_the_count_is_wanted(
     history: History,
 ) -> None:
     with pytest.raises(ItemNotFound):
-        await history.read(ALICE, ALICE, Query(max=0, after="unknown"))
+        await history.read(ALICE, ALICE, Query(limit=0, after="unknown"))
 
 
 # Counts
@@ -255,14 +237,14 @@ async def test_an_unknown_id_is_no_item_even_where_only_the_count_is_wanted(
 async def test_the_whole_archive_is_counted(history: History, writer: Writer) -> None:
     writer.put([*entries(6), removal(entry(3))])
 
-    assert (await history.read(ALICE, ALICE, Query(max=1))).count == 5
+    assert (await history.read(ALICE, ALICE, Query(limit=1))).count == 5
 
 
 async def test_a_filter_is_counted_and_its_page_placed(history: History, writer: Writer) -> None:
     writer.put([entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(7)])
 
     wanted = Filter(peer=BOB)
-    page = await history.read(ALICE, ALICE, Query(wanted=wanted, max=2, backwards=True))
+    page = await history.read(ALICE, ALICE, Query(wanted=wanted, limit=2, backwards=True))
 
     assert (page.index, page.count) == (2, 4)
 
@@ -272,7 +254,7 @@ async def test_a_filter_is_counted_where_only_the_count_is_wanted(
 ) -> None:
     writer.put([*entries(3), entry("x", peer=ROMEO)])
 
-    page = await history.read(ALICE, ALICE, Query(wanted=Filter(peer=BOB), max=0))
+    page = await history.read(ALICE, ALICE, Query(wanted=Filter(peer=BOB), limit=0))
 
     assert (page.count, page.messages) == (3, ())
 
@@ -283,7 +265,7 @@ async def test_a_page_begins_at_an_index(
 ) -> None:
     writer.put(entries(5))
 
-    page = await history.read(ALICE, ALICE, Query(index=index, max=2))
+    page = await history.read(ALICE, ALICE, Query(index=index, limit=2))
 
     assert (texts(page), page.count) == (texts(entries(5)[index : index + kept]), 5)
 
@@ -354,7 +336,7 @@ async def test_a_page_holds_what_was_taken_before(history: History, writer: Writ
     found = []
     for n in range(5):
         writer.put([entry(n)])
-        page = await history.read(ALICE, ALICE, Query(max=1, backwards=True))
+        page = await history.read(ALICE, ALICE, Query(limit=1, backwards=True))
         found += texts(page)
 
     assert found == texts([entry(n) for n in range(5)])

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
-from support.builders import ALICE, BOB, HOST, ROMEO, ROOM
+from support.archives import retract
+from support.builders import ALICE, BOB, HOST, NOON, ROMEO, ROOM, everything, message, stanza
+from support.sidecar import stamp
 
 from component.core.errors import Conflict, Overloaded
 from component.core.holds import Holds
-from storage.open import open_storage
+from component.core.ingest import Ingest
+from component.core.policy import Policy
+from component.core.remote_data import RemoteArchive
+from component.core.remote_posts import Post
+from component.core.writer import Writer
+from component.xmpp.addresses import Addresses
+from storage.open import SqlStorage, open_storage
 from storage.rows import Hold
+
+TO_ALICE = message("a secret", sender=f"{BOB}/b1", to=ALICE, id="1")
+TAKEN_BACK = message(None, sender=f"{BOB}/b1", to=ALICE, id="2", extra=retract("1"))
+BOUNCED = message("a secret", sender=ALICE, to=f"{BOB}/b1", id="1", type="error")
 
 
 def hold(subject: str) -> Hold:
@@ -78,3 +93,71 @@ async def test_a_hold_that_cannot_be_released_stays() -> None:
         with pytest.raises(Overloaded):
             await holds.release(ALICE)
         assert holds.is_held(ALICE)
+
+
+class Held:
+    """A store whose writer heeds holds, and writes once it is told to."""
+
+    def __init__(self, storage: SqlStorage) -> None:
+        self.storage = storage
+        self.holds = Holds(storage.records)
+        self.writer = Writer(
+            storage.archive,
+            capacity=1000,
+            on_pressure=lambda _: None,
+            is_held=self.holds.is_held,
+        )
+
+    async def write(self) -> None:
+        self.writer.stop()
+        await self.writer.run()
+
+    async def alice(self) -> list[str]:
+        """Return what there is of the archive of Alice."""
+        return [row.xml for row in (await everything(self.storage.archive)).messages]
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[Held]:
+    async with open_storage("sqlite::memory:") as storage:
+        yield Held(storage)
+
+
+@pytest.mark.parametrize(("taking", "left"), [(TAKEN_BACK, [TAKEN_BACK]), (BOUNCED, [])])
+async def test_a_hold_wins_over_what_waits_to_be_written(
+    held: Held, taking: str, left: list[str]
+) -> None:
+    ingest = Ingest(held.writer, Policy(), [HOST])
+    for text in (TO_ALICE, taking):
+        ingest.take(stanza(text), NOON)
+
+    await held.holds.set(hold(ALICE))
+    await held.write()
+
+    assert await held.alice() == [TO_ALICE, *left]
+
+
+async def test_a_hold_on_one_lets_others_take_back(held: Held) -> None:
+    ingest = Ingest(held.writer, Policy(), [HOST])
+    for text in (TO_ALICE, BOUNCED):
+        ingest.take(stanza(text), NOON)
+
+    await held.holds.set(hold(BOB))
+    await held.write()
+
+    assert await held.alice() == []
+
+
+async def test_a_hold_wins_over_a_retraction_that_is_posted(held: Held) -> None:
+    archive = RemoteArchive(
+        held.storage.archive, held.writer, Addresses(), queue=held.writer, max_items=50
+    )
+    await held.holds.set(hold(ALICE))
+
+    running = asyncio.create_task(held.writer.run())
+    for second, text in enumerate((TO_ALICE, TAKEN_BACK), start=1):
+        await archive.store(HOST, Post(username="alice", timestamp=stamp(second), xml=text))
+    held.writer.stop()
+    await running
+
+    assert await held.alice() == [TO_ALICE, TAKEN_BACK]

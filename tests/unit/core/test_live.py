@@ -68,6 +68,22 @@ async def test_a_follower_reads_on_when_all_that_it_knew_was_erased() -> None:
         await news.aclose()
 
 
+async def test_many_that_bounce_at_once_bring_nothing_twice() -> None:
+    async with open_services() as services:
+        following = Following(services.storage.archive, services.queue, services.live)
+        await services.writer.store([entry("before")])
+        place = await following.place(ALICE, None)
+        news = following.news(ALICE, place, ANY, pause=PAUSE)
+        bounced = [entry(n) for n in range(100)]
+        await services.writer.store(bounced)
+        assert len(await anext(news)) == 100
+
+        await services.writer.store([*map(removal, bounced), entry("behind")])
+
+        assert [message.xml for message in await anext(news)] == [entry("behind").xml]
+        await news.aclose()
+
+
 async def test_a_long_way_is_read_in_order() -> None:
     async with open_services() as services:
         following = Following(services.storage.archive, services.queue, services.live)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,12 +19,6 @@ CAROL = f"carol@{OTHER_HOST}"
 HOSTS = {HOST: HostRules(), OTHER_HOST: HostRules()}
 
 Lists = tuple[str, ...]
-
-
-@pytest.fixture
-async def storage() -> AsyncIterator[Storage]:
-    async with open_storage("sqlite::memory:") as opened:
-        yield opened
 
 
 @pytest.fixture

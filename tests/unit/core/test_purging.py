@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, SECOND, entry, everything
@@ -16,16 +15,10 @@ from component.core.retention import DAY, Bounds, Usual
 from component.core.rules import Rules
 from component.core.times import now
 from storage import trash
-from storage.open import SqlStorage, open_storage
+from storage.open import SqlStorage
 from storage.rows import ANY, Hold, Kind, Rule
 
 NEVER = 10_000.0
-
-
-@pytest.fixture
-async def storage() -> AsyncIterator[SqlStorage]:
-    async with open_storage("sqlite::memory:") as opened:
-        yield opened
 
 
 class Town:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from support.builders import everything
 from support.sidecar import HOST, open_services, stamp
 
 from component.core.errors import Overloaded
 from component.core.remote_data import LAST, Query, RemoteArchive
 from component.core.remote_posts import Post, entry_of
+from component.core.writer import Writer
 from component.web.settings import Services
 from component.xmpp.addresses import Addresses
 from storage.rows import Direction, Entry
@@ -38,7 +41,11 @@ async def services() -> AsyncIterator[Services]:
 @pytest.fixture
 def archive(services: Services) -> RemoteArchive:
     return RemoteArchive(
-        services.storage.archive, services.writer, services.jids, max_items=MAX_ITEMS
+        services.storage.archive,
+        services.writer,
+        services.jids,
+        queue=services.queue,
+        max_items=MAX_ITEMS,
     )
 
 
@@ -82,3 +89,46 @@ async def test_a_full_queue_refuses_to_store(services: Services, archive: Remote
                     direction=Direction.SENT,
                 ),
             )
+
+
+async def test_what_waits_before_the_writer_is_read_too(services: Services) -> None:
+    asked, told = asyncio.Event(), asyncio.Event()
+
+    class Waiting(Writer):
+        """The writer, behind something that holds a message back for a while."""
+
+        async def settled(self, owner: str | None = None) -> None:
+            asked.set()
+            await told.wait()
+            await services.writer.settled()
+
+    queue = Waiting(services.storage.archive, capacity=1, on_pressure=lambda _: None)
+    archive = RemoteArchive(
+        services.storage.archive, services.writer, services.jids, queue=queue, max_items=MAX_ITEMS
+    )
+    reading = asyncio.create_task(archive.read(HOST, ALICE))
+    await asked.wait()
+    services.writer.put([entry(1)])
+    told.set()
+
+    assert (await reading).count == 1
+
+
+@pytest.mark.parametrize("peer", [None, "bob", "bob@example.org"])
+@pytest.mark.parametrize("after", [None, stamp(1)])
+async def test_what_was_emptied_is_neither_read_nor_counted(
+    services: Services, archive: RemoteArchive, peer: str | None, after: str | None
+) -> None:
+    await services.writer.store([entry(second) for second in range(5)])
+    owner = entry(0).owner
+    stored = (await everything(services.storage.archive, owner)).messages
+    for place in (0, 3):
+        await services.storage.keeping.cut_one(owner, stored[place].id)
+
+    query = Query(username="alice", peer=peer, after=after)
+    answer = await archive.read(HOST, query)
+
+    expected = ["1", "2", "4"] if after is None else ["2", "4"]
+    assert [item.body for item in answer.items] == expected
+    assert (answer.count, answer.complete) == (len(expected), True)
+    assert await archive.count(HOST, query) == len(expected)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM
 
 from component.core.rooms import Rooms
 from storage.interface import Storage
-from storage.open import open_storage
 from storage.rows import Occupant
 
 SERVICE = f"conference.{HOST}"
@@ -28,12 +25,6 @@ class Answers:
 
     async def features(self, room: str) -> frozenset[str] | None:
         return self._features
-
-
-@pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
-    async with open_storage(f"sqlite:{tmp_path}/archive.db") as opened:
-        yield opened
 
 
 def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
@@ -127,3 +118,31 @@ async def test_who_was_erased_is_forgotten(storage: Storage) -> None:
     known.forget(ALICE)
 
     assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
+
+
+async def test_a_room_made_anew_has_no_members_of_the_one_before(storage: Storage) -> None:
+    known = rooms(storage, MEMBERS)
+    running = asyncio.create_task(known.run())
+    other = Occupant(room=f"other@{SERVICE}", jid=ALICE, affiliation="member")
+    for before in (occupant("member"), occupant("outcast", BOB), other):
+        known.note(before)
+    known.note_new(ROOM, 7)
+    known.note(occupant("owner", BOB))
+    known.stop()
+    await running
+
+    after = rooms(storage, MEMBERS)
+    await after.load()
+    for each in (known, after):
+        assert (await each.admits(ALICE, ROOM), await each.admits(BOB, ROOM)) == (False, True)
+        assert await each.admits(ALICE, other.room) is True
+        assert (each.since(ROOM), each.since(other.room)) == (7, 0)
+    assert set(await storage.records.occupants()) == {occupant("owner", BOB), other}
+
+
+async def test_a_room_that_was_erased_has_nothing_to_hide(storage: Storage) -> None:
+    known = rooms(storage)
+    known.note_new(ROOM, 7)
+    known.forget(ROOM)
+
+    assert known.since(ROOM) == 0

@@ -11,13 +11,14 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, removal
 from support.rosters import FixedRosters
 
+from component.core.errors import Overloaded
 from component.core.preferences import HostRules, Wishes
 from component.core.rosters import FRESH_SECONDS, REMEMBERED, UNREADABLE_SECONDS, RosterMemory
 from component.core.wanted import Wanted
 from component.core.writer import Writer
 from component.xmpp.addresses import Addresses
 from storage.interface import Storage
-from storage.open import open_storage
+from storage.open import SqlStorage
 from storage.rows import ANY, Entry, Preferences, Removal, Retraction
 
 HELD_MAX = 5
@@ -54,19 +55,14 @@ class Bench:
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
+async def bench(storage: SqlStorage, writer: Writer) -> AsyncIterator[Bench]:
     rosters, clock = FixedRosters({ALICE: frozenset({BOB}), BOB: frozenset()}), [0.0]
-    async with open_storage("sqlite::memory:") as storage:
-        wishes = Wishes(storage.records, Addresses(), rosters, {HOST: HostRules()})
-        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
-        memory = RosterMemory(rosters, clock=lambda: clock[0])
-        wanted = Wanted(writer, wishes, memory, held_max=HELD_MAX)
-        running = asyncio.create_task(writer.run())
-        yield Bench(storage, writer, wishes, wanted, memory, rosters, clock)
-        rosters.may_answer.set()
-        await wanted.settled()
-        writer.stop()
-        await running
+    wishes = Wishes(storage.records, Addresses(), rosters, {HOST: HostRules()})
+    memory = RosterMemory(rosters, clock=lambda: clock[0])
+    wanted = Wanted(writer, wishes, memory, held_max=HELD_MAX)
+    yield Bench(storage, writer, wishes, wanted, memory, rosters, clock)
+    rosters.may_answer.set()
+    await wanted.settled()
 
 
 def said(xml: str) -> str:
@@ -200,6 +196,24 @@ async def test_whoever_waits_for_what_was_put_waits_for_rosters_too(bench: Bench
     assert (is_early, await waiting) == (False, ["a"])
 
 
+async def test_whoever_reads_one_archive_waits_for_no_roster_of_another(bench: Bench) -> None:
+    await bench.prefer("roster")
+    bench.rosters.may_answer.clear()
+    bench.put(entry("a"), entry("b", owner=BOB))
+    async with asyncio.timeout(10):
+        await bench.wanted.settled(BOB)
+    kept = await bench.now(BOB)
+    of_alice, of_all = (
+        asyncio.create_task(bench.wanted.settled(owner)) for owner in (ALICE, None)
+    )
+    await bench.now()
+    are_early = of_alice.done(), of_all.done()
+    bench.rosters.may_answer.set()
+    await asyncio.gather(of_alice, of_all)
+
+    assert (kept, are_early, await bench.now()) == (["b"], (False, False), ["a"])
+
+
 async def test_who_gives_up_waiting_stops_nothing(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
@@ -257,6 +271,17 @@ async def test_a_roster_that_cannot_be_read_is_told_once(
     assert caplog.messages == [
         f"rosters of {HOST} cannot be read: what depends on them is archived"
     ]
+
+
+async def test_a_roster_that_is_refused_cannot_be_read(bench: Bench) -> None:
+    bench.rosters.contacts_of = {ALICE: frozenset()}
+    bench.rosters.fault = Overloaded()
+    await bench.prefer("roster")
+    for name in "ab":
+        bench.put(entry(name))
+        await bench.kept()
+
+    assert (await bench.kept(), bench.rosters.asked) == (["a", "b"], [ALICE])
 
 
 async def test_a_failure_to_read_loses_nothing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from support.builders import ALICE, entry, everything, texts
@@ -14,14 +15,15 @@ from storage.database import Connection
 from storage.ids import KEY_BYTES, Ids
 from storage.keeping import SqlKeeping
 from storage.migrate import migrate
-from storage.sqlite import MEMORY, SqliteDatabase
+from storage.sqlite import SqliteDatabase
 
 
 class CancelledAtTheEnd:
     """A database whose callers never hear that their transaction was committed."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: SqliteDatabase, archive: SqlArchive) -> None:
         self._database = database
+        self._archive = archive
         self.name = database.name
         self.read = database.read
         self.snapshot = database.snapshot
@@ -32,19 +34,38 @@ class CancelledAtTheEnd:
     async def write(self) -> AsyncIterator[Connection]:
         async with self._database.write() as connection:
             yield connection
+            await self.before_the_end()
         raise asyncio.CancelledError
 
+    async def before_the_end(self) -> None:
+        """Do what others do before the transaction is committed."""
 
-async def test_what_comes_behind_an_erasure_that_was_broken_off_is_in_the_archive() -> None:
-    database = await SqliteDatabase.open(MEMORY, synchronous="normal")
+
+class ReadAtTheEnd(CancelledAtTheEnd):
+    """One that is read right before a transaction is committed."""
+
+    async def before_the_end(self) -> None:
+        assert texts(await everything(self._archive)) == [entry("erased").xml]
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    database = await SqliteDatabase.open(str(tmp_path / "archive.db"), synchronous="normal")
     await migrate(database)
+    yield database
+    await database.close()
+
+
+@pytest.mark.parametrize("broken", [CancelledAtTheEnd, ReadAtTheEnd])
+async def test_what_comes_behind_an_erasure_that_was_broken_off_is_in_the_archive(
+    database: SqliteDatabase, broken: type[CancelledAtTheEnd]
+) -> None:
     ids = Ids(bytes(KEY_BYTES))
     archive = SqlArchive(database, ids)
     await archive.append([entry("erased")])
-    keeping = SqlKeeping(CancelledAtTheEnd(database), ids, archive.forget)
+    keeping = SqlKeeping(broken(database, archive), ids, archive.forget)
     with pytest.raises(asyncio.CancelledError):
         await keeping.erase(ALICE, limit=10)
     await archive.append([entry("later")])
 
     assert texts(await everything(archive)) == [entry("later").xml]
-    await database.close()

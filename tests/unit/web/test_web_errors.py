@@ -19,6 +19,9 @@ from component.web.app import make_app
 from component.web.errors import CONDITIONS, INTERNAL, body, errors
 from component.web.settings import Services
 
+#: What of Remote Data knows no limit: its callers may send any parameter.
+LENIENT = {"auth", "user", "roster", "offline"}
+
 
 class Named(dict[str, str]):
     """What stands in paths; a bare JID where nothing else is said."""
@@ -30,7 +33,8 @@ class Named(dict[str, str]):
 def routes(app: web.Application) -> Iterator[tuple[str, str]]:
     for route in app.router.routes():
         if route.resource is not None and route.handler not in health.OPEN:
-            yield route.method, route.resource.canonical.format_map(Named(host="example.org"))
+            named = Named(host="example.org", name="erase")
+            yield route.method, route.resource.canonical.format_map(named)
 
 
 async def has_the_shape(client: TestClient, method: str, path: str, *statuses: int) -> None:
@@ -70,11 +74,15 @@ async def test_every_route_tells_a_wrong_method_in_the_same_shape(api: TestClien
 
 async def test_every_route_tells_bad_input_in_the_same_shape(api: TestClient) -> None:
     for method, path in routes(api.app):
+        if not LENIENT.isdisjoint(path.split("/")):
+            continue
         statuses = (400, 415) if method in ("POST", "PUT") else (400,)
         await has_the_shape(api, method, f"{path}?username=alice&limit=asdf", *statuses)
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/auth", "/api/unknown.host/archive", "/%00"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api", "/api/nothing", "/api/unknown.host/archive", "/%00"]
+)
 async def test_an_unknown_path_is_told_in_the_same_shape(api: TestClient, path: str) -> None:
     await has_the_shape(api, "GET", path, 404)
 

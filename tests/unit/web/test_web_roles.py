@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,12 @@ BY_XMPP = Operator(name="by-xmpp", role=Role.ADMIN, jid="boss@example.org")
 KNOWN = replace(SETTINGS, operators=(AUDITOR, CHIEF, BY_XMPP))
 
 READING = (ARCHIVE, f"{ARCHIVE}/messages", f"{ARCHIVE}/messages/x", f"{ARCHIVE}/conversations")
-REMOTE = ("/api/archive?username=alice", "/api/archive/items?username=alice")
+REMOTE = (
+    "/api/archive?username=alice",
+    "/api/archive/items?username=alice",
+    "/api/roster?username=alice",
+    "/api/offline/alice/count",
+)
 AUDIT = "/api/v1/audit"
 
 
@@ -76,11 +82,11 @@ async def test_the_audit_log_is_for_admins(client: TestClient) -> None:
 
 
 async def test_a_reader_changes_nothing(client: TestClient) -> None:
+    named = defaultdict(
+        lambda: "x", owner=OWNER, subject=OWNER, jid=OWNER, host=HOST, name="erase"
+    )
     changing = [
-        (
-            route.method,
-            route.resource.canonical.format(owner=OWNER, id="x", subject=OWNER, host=HOST),
-        )
+        (route.method, route.resource.canonical.format_map(named))
         for route in client.app.router.routes()
         if route.resource is not None and route.method not in ("GET", "HEAD")
     ]

@@ -148,6 +148,19 @@ async def test_a_message_that_was_taken_out_again_does_not_end_the_stream(
         assert await events.take(1) == ["3"]
 
 
+async def test_one_comes_again_behind_a_message_that_was_taken_out_since(
+    http: ClientSession, services: Services
+) -> None:
+    await services.writer.store([entry(n) for n in range(3)])
+    async with stream(http, PATH, query={"after": "start"}) as events:
+        assert await events.take(2) == ["0", "1"]
+        last_id = events.last_id
+    await services.writer.store([removal(entry(1))])
+
+    async with stream(http, PATH, last_id=last_id) as events:
+        assert await events.take(1) == ["2"]
+
+
 @pytest.mark.parametrize(
     ("query", "bodies"),
     [

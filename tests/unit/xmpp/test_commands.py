@@ -22,10 +22,10 @@ from support.wire import (
 
 from component.core.errors import BadRequest
 from component.xmpp import commands
-from component.xmpp.commands import Command, Commands
+from component.xmpp.commands import Command, Commands, Done
 from component.xmpp.configure import NODE
 from component.xmpp.exchange import Direct, Exchange
-from component.xmpp.forms import Field, Form, Values, form_xml, submitted
+from component.xmpp.forms import Field, Form, Values, form_xml, result_xml, submitted
 
 HOSTILE = ["'", '"', "<&>", "]]>", "' var='x", "\u00e9\U0001f600"]
 
@@ -66,8 +66,8 @@ async def test_sessions_that_were_never_ended_are_forgotten(
 
 
 async def test_a_session_is_of_one_command() -> None:
-    async def run(_: Exchange, __: Values) -> str:
-        return "done"
+    async def run(_: Exchange, __: Values) -> Done:
+        return Done(note="done")
 
     def form(_: Exchange) -> Form:
         return Form(title="", instructions="", fields=())
@@ -167,6 +167,22 @@ def test_a_form_says_what_it_is_given(text: str) -> None:
     one = found(form, f"{{{NS_FORM}}}field")
     assert {form.findtext(f"{{{NS_FORM}}}{name}") for name in ("title", "instructions")} == {text}
     assert (one.get("var"), one.get("label"), list(one.itertext())) == (text, text, [text, text])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_table_says_what_it_is_given(text: str) -> None:
+    field = Field(name="f", type="text-multi", label=text, values=(text, "2"))
+    table = result_xml([field], [("a", text), ("b", "B")], [((text,), ()), (("1", "2"), (text,))])
+    form = parsed(table)
+
+    assert form.get("type") == "result"
+    [reported] = form.findall(f"{{{NS_FORM}}}reported")
+    assert [(one.get("var"), one.get("label")) for one in reported] == [("a", text), ("b", "B")]
+    assert [fields(item) for item in form.findall(f"{{{NS_FORM}}}item")] == [
+        {"a": [text], "b": []},
+        {"a": ["1", "2"], "b": [text]},
+    ]
+    assert fields(form) == {"f": [text, "2"]}
 
 
 def test_a_field_that_is_there_twice_is_refused() -> None:

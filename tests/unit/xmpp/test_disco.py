@@ -178,7 +178,7 @@ async def extended(wire: Wire) -> Wire:
         Addresses(),
         groupchat=True,
         features=["urn:c"],
-        items=[commands, command],
+        items=lambda: [commands, command],
     )
     return wire
 

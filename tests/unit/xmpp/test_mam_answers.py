@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,10 +16,11 @@ from component.core.audit import Audit
 from component.core.errors import Forbidden, Overloaded, Refused
 from component.core.history import History
 from component.core.operators import Operator, Role
+from component.core.pages import Pages
 from component.core.writer import Writer
 from component.xmpp.addresses import Addresses
 from component.xmpp.exchange import Delegated, Direct
-from component.xmpp.mam import Mam
+from component.xmpp.mam import AT_ONCE, Mam
 from storage.open import SqlStorage, open_storage
 
 OPS = f"ops@{HOST}"
@@ -39,7 +41,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqlStorage]:
 def mam(storage: SqlStorage) -> Mam:
     access = Access([HOST], [OPERATOR], Audit(storage.records), None)
     writer = Writer(storage.archive, capacity=100, on_pressure=lambda _: None)
-    history = History(storage.archive, writer, access, page_default=50, page_max=250)
+    history = History(Pages(storage.archive, writer, usual=50, most=250), access)
     return Mam(history, Addresses())
 
 
@@ -104,6 +106,33 @@ async def test_what_cannot_be_written_down_is_not_read(mam: Mam, storage: SqlSto
 
     with pytest.raises(Overloaded):
         await mam.answer("set", parsed(query()), direct(OPS, ALICE))
+
+
+async def test_who_would_be_answered_too_late_is_told_at_once(
+    mam: Mam, storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("component.xmpp.mam.PATIENCE_SECONDS", 0.0)
+    async with storage._database.write():
+        # What an operator reads is written down first, which has to wait now.
+        with pytest.raises(Overloaded):
+            await mam.answer("set", parsed(query()), direct(OPS, ALICE))
+        with pytest.raises(Overloaded):
+            await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
+
+    monkeypatch.undo()
+    assert results(await mam.answer("set", parsed(query()), direct(OPS, ALICE))) == 3
+
+
+async def test_who_asks_much_keeps_nobody_waiting(mam: Mam, storage: SqlStorage) -> None:
+    asked = (direct(OPS, ALICE) for _ in range(2 * AT_ONCE))
+    async with asyncio.TaskGroup() as group, storage._database.write():
+        queries = [group.create_task(mam.answer("set", parsed(query()), one)) for one in asked]
+        await asyncio.sleep(0)
+
+        assert results(await mam.answer("set", parsed(query()), direct(BOB))) == 4
+        assert not any(one.done() for one in queries)
+
+    assert [results(one.result()) for one in queries] == [3] * len(queries)
 
 
 @pytest.mark.parametrize("exchange", [direct(BOB, ALICE), delegated(BOB)], ids=type)

@@ -6,7 +6,7 @@ import pytest
 from support.wire import NS_FORM, NS_MAM, form_of, parsed, query
 
 from component.core.errors import BadRequest, NotImplementedHere
-from component.core.history import Query
+from component.core.pages import Query
 from component.core.times import parse_time
 from component.xmpp.addresses import Addresses
 from component.xmpp.mam import parse
@@ -104,17 +104,17 @@ def test_a_text_under_two_names_is_refused(names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("page", "expected"),
     [
-        ({"max": "10"}, Query(max=10)),
-        ({"max": "0"}, Query(max=0)),
-        ({"max": "007"}, Query(max=7)),
+        ({"max": "10"}, Query(limit=10)),
+        ({"max": "0"}, Query(limit=0)),
+        ({"max": "007"}, Query(limit=7)),
         ({"after": "a1"}, Query(after="a1")),
         ({"after": ""}, Query()),
         ({"before": "b1"}, Query(before="b1", backwards=True)),
         ({"before": ""}, Query(backwards=True)),
-        ({"max": "5", "after": "a1"}, Query(max=5, after="a1")),
+        ({"max": "5", "after": "a1"}, Query(limit=5, after="a1")),
         ({"after": "a1", "before": "b1"}, Query(after="a1", before="b1", backwards=True)),
         ({"index": "0"}, Query(index=0)),
-        ({"max": "5", "index": "371"}, Query(max=5, index=371)),
+        ({"max": "5", "index": "371"}, Query(limit=5, index=371)),
     ],
     ids=str,
 )
@@ -123,7 +123,7 @@ def test_each_part_of_the_result_set_is_read(page: dict[str, str], expected: Que
 
 
 def test_a_maximum_beyond_any_archive_is_taken() -> None:
-    assert (read(query(max="9" * 5000)).max or 0) >= 10**9
+    assert (read(query(max="9" * 5000)).limit or 0) >= 10**9
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,16 @@
-"""What presences of rooms tell of the users who get them."""
+"""What rooms tell of users: in presences of those who get them, in messages of others."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-from support.builders import ALICE, HOST, ROOM
+from support.builders import ALICE, BOB, HOST, ROOM
 
 from component.core.rooms import Rooms
+from component.core.stanza import read
 from component.core.xml import parse
 from component.xmpp.addresses import Addresses
-from component.xmpp.rooms import RoomPresences
+from component.xmpp.rooms import RoomNews
 from storage.interface import Storage
-from storage.open import open_storage
 
 MUC_USER = "http://jabber.org/protocol/muc#user"
 
@@ -24,20 +22,18 @@ class Silence:
         return None
 
 
-@pytest.fixture
-async def storage() -> AsyncIterator[Storage]:
-    async with open_storage("sqlite::memory:") as opened:
-        yield opened
-
-
-async def told(storage: Storage, *presences: str) -> list[tuple[str, str, str]]:
-    """Return what is known after these presences."""
+async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
+    """Return what is known after these presences and messages."""
     rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, Silence())
-    heard = RoomPresences(rooms, Addresses())
-    for text in presences:
+    heard = RoomNews(rooms, Addresses())
+    for text in stanzas:
         raw = text.encode()
         # As deep as the stream reads it.
-        heard.take(parse(raw, keep_depth=1), raw)
+        element = parse(raw, keep_depth=1)
+        if element.name == "presence":
+            heard.take_presence(element, raw)
+        else:
+            heard.take_message(read(element, raw))
     rooms.stop()
     await rooms.run()
     return [(one.room, one.jid, one.affiliation) for one in await storage.records.occupants()]
@@ -73,7 +69,6 @@ def refused(condition: str) -> str:
         (presence("outcast", 110, 301, type="unavailable"), "outcast"),
         (presence("none", 110, 321, type="unavailable"), "none"),
         (refused("forbidden"), "outcast"),
-        (refused("registration-required"), "none"),
     ],
 )
 async def test_a_room_tells_users_what_they_are(
@@ -95,6 +90,8 @@ async def test_a_room_tells_users_what_they_are(
         presence("owner", 110, sender=f"conference.{HOST}"),
         refused("conflict"),
         refused("not-authorized"),
+        # He need not know the password that the room may have tomorrow.
+        refused("registration-required"),
         f"<presence xmlns='jabber:client' from='{ROOM}/nick' to='{ALICE}/a1' type='error'/>",
         f"<presence xmlns='jabber:client' from='{ROOM}/nick' to='{ALICE}/a1'/>",
     ],
@@ -103,9 +100,96 @@ async def test_nothing_else_tells_anything(storage: Storage, text: str) -> None:
     assert await told(storage, text) == []
 
 
+async def test_who_makes_a_room_anew_is_all_that_is_known_of_it(storage: Storage) -> None:
+    of_bob = presence("member", 110).replace(f"to='{ALICE}", f"to='{BOB}")
+
+    assert await told(storage, of_bob, presence("owner", 201, 110)) == [(ROOM, ALICE, "owner")]
+    assert list(await storage.records.rooms()) == [ROOM]
+
+
+@pytest.mark.parametrize("code", [100, 170, 2010])
+async def test_who_enters_has_not_made_the_room(storage: Storage, code: int) -> None:
+    await told(storage, presence("owner", code, 110))
+
+    assert await storage.records.rooms() == {}
+
+
+async def test_who_is_refused_has_not_made_the_room(storage: Storage) -> None:
+    made = f"<x xmlns='{MUC_USER}'><status code='201'/><status code='110'/></x>"
+    forged = refused("forbidden").replace("<error", f"{made}<error")
+
+    assert await told(storage, forged) == [(ROOM, ALICE, "outcast")]
+    assert await storage.records.rooms() == {}
+
+
 async def test_the_last_word_counts(storage: Storage) -> None:
     known = await told(
         storage, presence("member", 110), presence("outcast", 110, 301, type="unavailable")
     )
 
     assert known == [(ROOM, ALICE, "outcast")]
+
+
+def item(affiliation: str, jid: str = ALICE) -> str:
+    return f"<item jid='{jid}' affiliation='{affiliation}' role='none'/>"
+
+
+def message(*parts: str, sender: str = ROOM) -> str:
+    """Return what a room tells Bob, by the parts of what it says of users."""
+    told = "".join(f"<x xmlns='{MUC_USER}'>{part}</x>" for part in parts)
+    return f"<message xmlns='jabber:client' from='{sender}' to='{BOB}/b1' id='1'>{told}</message>"
+
+
+async def test_who_is_refused_is_no_member_any_more(storage: Storage) -> None:
+    known = await told(storage, presence("member", 110), refused("registration-required"))
+
+    assert known == [(ROOM, ALICE, "none")]
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "affiliation"),
+    [
+        ("member", message(item("none")), "none"),
+        ("admin", message(item("outcast", f"{ALICE}/a1")), "outcast"),
+        ("none", message(item("outcast")), "outcast"),
+    ],
+)
+async def test_a_room_tells_others_who_was_removed(
+    storage: Storage, before: str, said: str, affiliation: str
+) -> None:
+    assert await told(storage, presence(before, 110), said) == [(ROOM, ALICE, affiliation)]
+
+
+async def test_who_was_banned_without_ever_entering_is_known(storage: Storage) -> None:
+    assert await told(storage, message(item("outcast"))) == [(ROOM, ALICE, "outcast")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        message(item("member")),
+        message(item("none")),
+        message(item("outcast", "romeo@remote.example")),
+    ],
+)
+async def test_what_lets_nobody_read_less_is_not_known(storage: Storage, said: str) -> None:
+    assert await told(storage, said) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        message(f"<decline from='{BOB}'/>{item('outcast')}"),
+        message(f"<decline from='{BOB}'/>", item("outcast")),
+        message(item("outcast"), f"<decline from='{BOB}'/>"),
+        message(item("outcast"), sender=f"{ROOM}/nick"),
+        message(item("outcast"), sender=f"{BOB}/b1"),
+        message(item("exile")),
+        message(item("outcast") + item("none")),
+        message(),
+    ],
+)
+async def test_nobody_has_a_room_tell_what_is_not_so(storage: Storage, said: str) -> None:
+    known = presence("member", 110)
+
+    assert await told(storage, known, said) == [(ROOM, ALICE, "member")]

@@ -1,0 +1,139 @@
+"""The command: reads arguments, calls what does the work, turns the outcome into an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from component import __version__, logs
+from component.cli import commands
+from component.cli.checking import check, collisions, tell
+from component.cli.exits import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
+from component.config import Config, ConfigError, load, load_http
+
+PLACES = (Path("muniment.toml"), Path("/etc/muniment/muniment.toml"))
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    chosen = _parser().parse_args(arguments)
+    path = chosen.config or _found(os.environ)
+    if chosen.command == "extauth":
+        return _extauth(path)
+    if chosen.command in commands.BY_NAME:
+        return _command(chosen, path)
+    try:
+        config = load(path, os.environ)
+    except ConfigError as error:
+        return _refuse(path, error, checking=chosen.command == "check-config")
+    if chosen.command == "check-config":
+        return asyncio.run(check(path, config, offline=chosen.offline))
+    return _serve(config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="muniment",
+        description="Message archive and remote-data component for ejabberd.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"muniment {__version__}")
+    parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="PATH", help="the configuration file")
+    parsers.add_parser("serve", parents=[common], help="run until stopped by a signal")
+    parsers.add_parser(
+        "extauth", parents=[common], help="answer for ejabberd who may log in; ejabberd starts it"
+    )
+    checked = parsers.add_parser(
+        "check-config", parents=[common], help="say what is right and wrong, one line a check"
+    )
+    checked.add_argument(
+        "--offline", action="store_true", help="leave out store, ejabberd and HTTP port"
+    )
+    commands.add_parsers(parsers, common)
+    return parser
+
+
+def _found(environ: Mapping[str, str]) -> Path | None:
+    """Return the configuration file nobody named; None where the environment is all there is."""
+    if named := environ.get("MUNIMENT_CONFIG"):
+        return Path(named)
+    return next(filter(_is_there, PLACES), None)
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.exists()
+    except OSError:
+        # It is hidden from this user. Reading it says so; passing over it would not.
+        return True
+
+
+def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
+    problems = list(error.problems)
+    if path is None:
+        problems.insert(0, "no configuration file: looked for " + " and ".join(map(str, PLACES)))
+    for problem in problems:
+        if checking:
+            tell("bad", problem)
+        else:
+            print(f"muniment: {problem}", file=sys.stderr)
+    return CONFIG_WRONG
+
+
+def _extauth(path: Path | None) -> int:
+    from component.extauth import run
+
+    # What it finds wrong is no end of it: see there.
+    logs.setup("info", "text")
+    try:
+        return asyncio.run(run(lambda: load_http(path, os.environ)))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _command(chosen: argparse.Namespace, path: Path | None) -> int:
+    try:
+        http = load_http(path, os.environ)
+    except ConfigError as error:
+        return _refuse(path, error, checking=False)
+    try:
+        code = commands.run(chosen, http)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads has seen enough. Python would complain of what it cannot write at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code
+
+
+def _serve(config: Config) -> int:
+    # Imported where it is run: neither --help nor a wrong configuration has to wait for it.
+    import uvloop
+
+    from component.app import serve
+
+    logs.setup(config.log.level, config.log.format)
+    for warning in config.warnings:
+        log.warning("%s", warning)
+    if found := list(collisions()):
+        log.error("%s", "; ".join(found))
+        return FAILED
+    try:
+        return uvloop.run(serve(config))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception:
+        log.exception("stopped by an error")
+        return FAILED

@@ -1,0 +1,85 @@
+"""`muniment check-config`: one line a check, and the packages that could stand in the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from component import logs
+from component.cli.exits import CONFIG_WRONG, FAILED, OK, UNREACHABLE
+from component.config import Config
+
+PACKAGES = ("component", "storage")
+
+
+async def check(path: Path | None, config: Config, *, offline: bool) -> int:
+    """Print one line a check; the exit code is that of the first kind of thing that is wrong."""
+    # The lines below are the report; of the log only what goes wrong is of interest.
+    logs.setup("warning", "text")
+    tell("ok", f"configuration: {path or 'from the environment'}")
+    for line in config.described():
+        tell("ok", line)
+    for warning in config.warnings:
+        tell("warn", warning)
+    found = list(collisions())
+    for collision in found:
+        tell("bad", collision)
+    if not found:
+        tell("ok", "packages: component and storage are Muniment's own")
+    handled = await asyncio.to_thread(_load_handlers, config)
+    answered = offline or await _ask(config)
+    if not handled:
+        return CONFIG_WRONG
+    if found:
+        return FAILED
+    return OK if answered else UNREACHABLE
+
+
+def tell(verdict: str, text: str) -> None:
+    """Print what a check has found: ok, warn or bad."""
+    print(f"{verdict:<3} {text}", flush=True)
+
+
+def collisions() -> Iterator[str]:
+    """Name the other distributions that installed a package of the same name as ours.
+
+    An editable installation is not listed at all, and collides with nothing.
+    """
+    installed = packages_distributions()
+    for package in PACKAGES:
+        owners = set(installed.get(package, []))
+        if len(owners) > 1:
+            yield (
+                f"package {package} comes from {', '.join(sorted(owners))}: "
+                "install Muniment in an environment of its own"
+            )
+
+
+def _load_handlers(config: Config) -> bool:
+    """Import the operator's module, and say what it does in our place, or what is wrong."""
+    if not config.handlers.module:
+        return True
+    from component import settings
+    from component.handlers.loading import HandlersError
+
+    try:
+        handlers = settings.handlers(config)
+    except HandlersError as error:
+        for problem in error.problems:
+            tell("bad", f"handlers.module: {problem}")
+        return False
+    tell("ok", f"handlers: {handlers.module} has {', '.join(handlers.names)}")
+    return True
+
+
+async def _ask(config: Config) -> bool:
+    """Try what the configuration names, and say whether all of it answered."""
+    from component.app import checks
+
+    answers = []
+    async for good, text in checks(config):
+        tell("ok" if good else "bad", text)
+        answers.append(good)
+    return all(answers)

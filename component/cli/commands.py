@@ -1,0 +1,139 @@
+"""`muniment NAME ...`: what operators have done by commands, asked of the running program."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from component.cli import export, tables, terminal
+from component.cli.exits import FAILED, OK, UNREACHABLE, USAGE
+from component.config import Http
+from component.core.commands.catalogue import COMMANDS
+from component.core.commands.definition import Command, Field, Kind
+
+if TYPE_CHECKING:
+    from component.web.client import Answer, Client
+
+    Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+BY_NAME = {command.name: command for command in COMMANDS}
+
+_METAVARS = {
+    Kind.TEXT: "TEXT",
+    Kind.OWNER: "JID",
+    Kind.ACCOUNT: "JID",
+    Kind.HOST: "HOST",
+    Kind.NUMBER: "NUMBER",
+}
+
+_OF_PASSWORDS = (
+    "The password is asked for on the terminal; where there is none, it is the first line of "
+    "standard input."
+)
+
+
+def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
+    """Add a parser for each command."""
+    for command in COMMANDS:
+        asks = any(field.kind is Kind.PASSWORD for field in command.fields)
+        # Here no archive is too large.
+        more = "" if command.name == export.NAME else command.help
+        parser = parsers.add_parser(
+            command.name,
+            parents=[common],
+            help=f"{command.title[0].lower()}{command.title[1:]}",
+            description=f"{command.title}. {more}".strip(),
+            epilog=_OF_PASSWORDS if asks else None,
+        )
+        for field in command.fields:
+            if field.kind is not Kind.PASSWORD:
+                _add_argument(parser, field)
+        if command.name == export.NAME:
+            export.add_arguments(parser)
+        else:
+            parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+
+
+def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
+    help = f"{field.label} (default: {field.default})" if field.default else field.label
+    choices = [value for value, _ in field.choices] or None
+    metavar = _METAVARS.get(field.kind)
+    if field.is_required and field.is_many:
+        parser.add_argument(field.name, nargs="+", metavar=metavar, help=help)
+    elif field.is_required:
+        parser.add_argument(field.name, metavar=metavar, help=help)
+    else:
+        option = f"--{field.name.replace('_', '-')}"
+        parser.add_argument(option, dest=field.name, metavar=metavar, choices=choices, help=help)
+
+
+def run(chosen: argparse.Namespace, http: Http) -> int:
+    """Have a command done, and return an exit code."""
+    command = BY_NAME[chosen.command]
+    try:
+        if command.name == export.NAME:
+            return asyncio.run(_asked(http, lambda client: export.take(client, chosen)))
+        given = {**_given(chosen, command), **_passwords(command)}
+        path = "v1", "commands", command.name
+        ask = _asked(
+            http,
+            lambda client: client.ask("POST", *path, data=given),
+            lambda answer: tables.told(answer.data, in_json=chosen.json, asked=given),
+        )
+        return asyncio.run(ask)
+    except tables.NoOutcome:
+        return _failed("What answers there is not Muniment.", UNREACHABLE)
+    except UnicodeError:
+        # Python makes strings of any bytes at all, but not all of them can be sent.
+        return _failed("An argument or the password is not in UTF-8.", USAGE)
+    except terminal.NoPassword as error:
+        return _failed(str(error), USAGE)
+    except export.NotWritten as error:
+        return _failed(str(error), FAILED)
+
+
+def _given(chosen: argparse.Namespace, command: Command) -> dict[str, object]:
+    said = {
+        field.name: getattr(chosen, field.name)
+        for field in command.fields
+        if field.kind is not Kind.PASSWORD
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _passwords(command: Command) -> dict[str, object]:
+    """Ask for what no argument may be: everybody on the machine can read those."""
+    return {
+        field.name: terminal.password()
+        for field in command.fields
+        if field.kind is Kind.PASSWORD and field.is_required
+    }
+
+
+async def _asked(
+    http: Http,
+    ask: Callable[[Client], Awaitable[Answer]],
+    tell: Callable[[Answer], None] = lambda _: None,
+) -> int:
+    """Ask the running program, tell what it answers, and return an exit code."""
+    # Imported where it is run: --help does not have to wait for it.
+    from component import settings
+    from component.web.client import Client, NotRunning
+
+    async with Client(settings.client(http)) as client:
+        try:
+            answer = await ask(client)
+        except NotRunning as error:
+            return _failed(str(error), UNREACHABLE)
+    if not answer.is_good:
+        return _failed(answer.message, USAGE if answer.status == 400 else FAILED)
+    tell(answer)
+    return OK
+
+
+def _failed(message: str, code: int) -> int:
+    print(f"muniment: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,25 @@
+"""Exit codes, and what --help says of them."""
+
+from __future__ import annotations
+
+OK = 0
+FAILED = 1
+USAGE = 2
+UNREACHABLE = 75
+CONFIG_WRONG = 78
+INTERRUPTED = 130
+
+EXIT_CODES = f"""\
+exit codes:
+  {OK:<4} done
+  {FAILED:<4} failed or refused; the message or the log says why
+  {USAGE:<4} the command line is wrong
+  {UNREACHABLE:<4} check-config: what the configuration names does not answer or refuses;
+       other commands: no program answers that runs on this configuration
+  {CONFIG_WRONG:<4} the configuration is wrong, or ejabberd refuses it; trying again is of no use
+  {INTERRUPTED:<4} interrupted from the keyboard before it was done
+
+The configuration is the file given by --config, or else by $MUNIMENT_CONFIG, or else
+./muniment.toml, or else /etc/muniment/muniment.toml. Variables named MUNIMENT_SECTION__KEY
+override it.
+"""

@@ -1,0 +1,81 @@
+"""`muniment export`: an archive as a file, however large."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from component.web.client import Answer, Client
+
+NAME = "export"
+
+
+class NotWritten(Exception):
+    """The file cannot be written."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where it is written."""
+    parser.add_argument(
+        "--output", type=Path, metavar="PATH", help="a new file (default: standard output)"
+    )
+
+
+async def take(client: Client, chosen: argparse.Namespace) -> Answer:
+    """Write an archive out, and return how the program answered. Raises NotRunning, NotWritten."""
+    with _writing(chosen.output) as write:
+        answer = await client.take(
+            write,
+            *("v1", "archives", chosen.owner, "export"),
+            query={"format": chosen.format} if chosen.format else {},
+        )
+        if not answer.is_good:
+            _discard(chosen.output)
+        return answer
+
+
+@contextmanager
+def _writing(path: Path | None) -> Iterator[Callable[[bytes], None]]:
+    """Lend what writes to a file that is not there yet; half a file does not stay."""
+    with _reported(path):
+        file = sys.stdout.buffer if path is None else _opened(path)
+
+        def write(piece: bytes) -> None:
+            # Reported here as well: the client takes other errors for those of its connection.
+            with _reported(path):
+                file.write(piece)
+
+        try:
+            yield write
+            file.flush()
+        except BaseException:
+            _discard(path)
+            raise
+        finally:
+            if path is not None:
+                file.close()
+
+
+@contextmanager
+def _reported(path: Path | None) -> Iterator[None]:
+    """Raise NotWritten for an error of the file system."""
+    try:
+        yield
+    except OSError as error:
+        raise NotWritten(f"{path or 'standard output'}: {error.strerror}") from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    # What people say to each other is for whoever takes it out of the archive, and nobody else.
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _discard(path: Path | None) -> None:
+    if path is not None:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,76 @@
+"""Answers of commands, written for people or for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+GAP = "  "
+
+
+class NoOutcome(Exception):
+    """This is not what a command answers."""
+
+
+def told(data: Any, *, in_json: bool, asked: Collection[str] = ()) -> None:
+    """Print what a command answers. What is for eyes only goes to standard error.
+
+    `asked` names what it was asked with, of which an answer may remind. Raises NoOutcome.
+    """
+    if not isinstance(data, dict) or not {"message", "values", "rows"} <= data.keys():
+        raise NoOutcome
+    if in_json:
+        print(json.dumps(data, ensure_ascii=False))
+        return
+    values = {name: value for name, value in data["values"].items() if name != "next"}
+    lists = [
+        value for name, value in values.items() if isinstance(value, list) and name not in asked
+    ]
+    if lists and len(values) == 1 and not data["rows"]:
+        # One that stands alone is for other programs too: a line for each.
+        lines = [_visible(str(one)) for one in lists[0]]
+    else:
+        lines = [*_values(values), *_table(data["rows"])]
+    for line in lines:
+        print(line)
+    print(_visible(data["message"]), file=sys.stderr if lines else sys.stdout)
+
+
+def _values(values: Mapping[str, Any]) -> list[str]:
+    width = max(map(len, values), default=0)
+    return [f"{name:<{width}}{GAP}{_cell(value)}" for name, value in values.items()]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    names = list(rows[0])
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    table = [[name.upper() for name in names], *cells]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    is_number = [type(rows[0][name]) is int for name in names]
+    return [
+        GAP.join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, is_number, strict=True)
+        ).rstrip()
+        for line in table
+    ]
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None | "" | []:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return _visible(", ".join(map(str, value)))
+    return _visible(str(value))
+
+
+def _visible(text: str) -> str:
+    """Return a text that does nothing to a terminal, whoever made it up."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,1 @@
+"""What operators have done by a command: each is defined once, for every way of giving it."""

@@ -1,0 +1,217 @@
+"""Commands about archives: who has one, what is in it, and what takes messages away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from component.core.commands.definition import (
+    Answers,
+    Cell,
+    Command,
+    Field,
+    Kind,
+    Outcome,
+    Table,
+    Value,
+)
+from component.core.commands.desk import Desk
+from component.core.commands.listing import listed, part_of
+from component.core.erasure import PATIENCE
+from component.core.errors import TooLarge
+from component.core.operators import Operator, Role
+from component.core.purging import Progress
+from component.core.times import format_if_known
+from storage.rows import Usage
+
+#: An archive that is larger, as a file, is not answered in one piece.
+EXPORT_MAX_BYTES = 256 * 1024
+
+OWNER = Field(name="owner", label="Bare JID of a user or a room", kind=Kind.OWNER)
+OWNER_REQUIRED = replace(OWNER, is_required=True)
+
+_USAGE = (
+    ("owner", "Owner"),
+    ("messages", "Messages"),
+    ("bytes", "Bytes"),
+    ("oldest", "Oldest"),
+    ("newest", "Newest"),
+)
+
+_PURGES = (
+    ("state", "State"),
+    ("by", "By"),
+    ("owner", "Owner"),
+    ("started", "Started"),
+    ("finished", "Finished"),
+    ("archives", "Archives"),
+    ("archives_done", "Archives done"),
+    ("messages", "Messages"),
+    ("bytes", "Bytes"),
+    ("error", "Error"),
+)
+
+
+async def _archives(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+    limit = answers.number("max_items")
+    found = await desk.administration.usage(
+        answers.one("host") or None, answers.one("after"), limit + 1
+    )
+    shown = found[:limit]
+    return listed(
+        "archives",
+        [usage.owner for usage in shown],
+        is_all=len(found) == len(shown),
+        table=Table(_USAGE, tuple(map(_usage, shown))),
+    )
+
+
+async def _count(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+    owner = answers.one("owner")
+    await desk.queue.settled(owner)
+    usage = await desk.administration.usage_of(owner)
+    named = zip(_USAGE, _usage(usage), strict=True)
+    is_held = desk.administration.holds.is_held(owner)
+    return Outcome(
+        message=f"The archive of {owner} has {usage.messages} messages.",
+        values=(
+            *(Value(name, label, content) for (name, label), content in named),
+            Value("held", "Under a legal hold", is_held),
+        ),
+    )
+
+
+async def _purge(desk: Desk, operator: Operator, answers: Answers) -> Outcome:
+    owner = answers.one("owner") or None
+    begun = desk.administration.janitor.order(operator.name, owner)
+    return Outcome(message="A purge has begun.", table=Table(_PURGES, (_progress(begun),)))
+
+
+async def _purges(desk: Desk, _: Operator, __: Answers) -> Outcome:
+    janitor = desk.administration.janitor
+    known = [purge for purge in (janitor.current, janitor.last) if purge is not None]
+    message = "A purge is under way." if janitor.current else "No purge is under way."
+    return Outcome(message=message, table=Table(_PURGES, tuple(map(_progress, known))))
+
+
+async def _erase(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+    owner = answers.one("owner")
+    shed = await desk.administration.erasure.erase(owner, patience=PATIENCE * desk.patience)
+    if not shed.done:
+        return Outcome(message=f"The archive of {owner} is large: its erasure goes on.")
+    return Outcome(
+        message=f"The archive of {owner} is erased.",
+        values=(
+            Value("messages", "Messages erased", shed.messages),
+            Value("bytes", "Bytes erased", shed.bytes),
+        ),
+    )
+
+
+async def _export(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+    owner, source = answers.one("owner"), desk.administration.export
+    is_json = answers.one("format") == "jsonl"
+    text = await _small(source.json_lines(owner) if is_json else source.portable(owner))
+    # Only at the ends of lines: within one there may be what Python takes for such an end.
+    lines = tuple(line for line in text.split("\n") if line)
+    return Outcome(
+        message=f"The archive of {owner}.", values=(Value("archive", "Archive", lines),)
+    )
+
+
+async def _small(parts: AsyncGenerator[bytes]) -> str:
+    """Return a file in one piece. Raises TooLarge."""
+    found = bytearray()
+    async with aclosing(parts):
+        async for part in parts:
+            found += part
+            if len(found) > EXPORT_MAX_BYTES:
+                raise TooLarge(
+                    "This archive is too large to be answered in one piece: take it by "
+                    "`muniment export`, or over HTTP from /v1/archives/OWNER/export."
+                )
+    return found.decode()
+
+
+def _usage(usage: Usage) -> tuple[Cell, ...]:
+    times = format_if_known(usage.oldest), format_if_known(usage.newest)
+    return usage.owner, usage.messages, usage.bytes, *times
+
+
+def _progress(purge: Progress) -> tuple[Cell, ...]:
+    return (
+        purge.state.value,
+        purge.by,
+        purge.owner,
+        format_if_known(purge.started),
+        format_if_known(purge.finished),
+        purge.archives,
+        purge.archives_done,
+        purge.messages,
+        purge.bytes,
+        purge.error or None,
+    )
+
+
+ARCHIVES = (
+    Command(
+        name="archives",
+        title="List who has an archive, and how much is in it",
+        node="muniment#archives",
+        role=Role.ADMIN,
+        fields=part_of("owner", usual=50),
+        run=_archives,
+    ),
+    Command(
+        name="count",
+        title="Count what is in an archive",
+        node="muniment#count",
+        role=Role.READER,
+        fields=(OWNER_REQUIRED,),
+        run=_count,
+    ),
+    Command(
+        name="export",
+        title="Write out an archive",
+        help="Over XMPP, and as a command over HTTP, only a small one: a large one is a file.",
+        node="muniment#export",
+        role=Role.READER,
+        fields=(
+            OWNER_REQUIRED,
+            Field(
+                name="format",
+                label="Format",
+                kind=Kind.CHOICE,
+                default="jsonl",
+                choices=(("jsonl", "JSON lines"), ("xep0227", "XEP-0227")),
+            ),
+        ),
+        run=_export,
+    ),
+    Command(
+        name="purge",
+        title="Take away now what is beyond its retention",
+        help="Of one archive, or of all.",
+        node="muniment#purge",
+        role=Role.ADMIN,
+        fields=(OWNER,),
+        run=_purge,
+    ),
+    Command(
+        name="purges",
+        title="Tell how far a purge is, and how the last one was",
+        node="muniment#purges",
+        role=Role.ADMIN,
+        run=_purges,
+    ),
+    Command(
+        name="erase",
+        title="Erase an archive, and what else is kept of its owner",
+        help="The account stays. It cannot be undone, and is refused under a legal hold.",
+        node="muniment#erase",
+        role=Role.ADMIN,
+        fields=(OWNER_REQUIRED,),
+        run=_erase,
+    ),
+)

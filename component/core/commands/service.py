@@ -1,0 +1,53 @@
+"""Commands about the program itself."""
+
+from __future__ import annotations
+
+from component.core.commands.definition import Answers, Command, Outcome, Value
+from component.core.commands.desk import Desk
+from component.core.errors import Conflict
+from component.core.operators import Operator, Role
+
+
+async def _statistics(desk: Desk, _: Operator, __: Answers) -> Outcome:
+    administration = desk.administration
+    totals = await administration.totals()
+    return Outcome(
+        message=f"{totals.archives} archives with {totals.messages} messages.",
+        values=(
+            Value("archives", "Archives", totals.archives),
+            Value("messages", "Messages", totals.messages),
+            Value("bytes", "Bytes", totals.bytes),
+            Value("hosts", "Virtual hosts", tuple(desk.hosts)),
+            Value("connected", "Connected to ejabberd", desk.link.is_up),
+            Value("writable", "The last write went well", desk.writer.is_healthy),
+            Value("backlog", "Messages waiting to be written", desk.writer.backlog),
+            Value("holds", "Legal holds", len(administration.holds.all())),
+            Value("purging", "A purge is under way", administration.janitor.current is not None),
+        ),
+    )
+
+
+async def _reconnect(desk: Desk, _: Operator, __: Answers) -> Outcome:
+    if not desk.link.is_up:
+        raise Conflict("There is no connection to ejabberd: it is being tried for already.")
+    desk.reconnect()
+    return Outcome(message="The connection to ejabberd is closed and opened again.")
+
+
+ON_THE_SERVICE = (
+    Command(
+        name="statistics",
+        title="Tell what there is of everything",
+        node="muniment#statistics",
+        role=Role.ADMIN,
+        run=_statistics,
+    ),
+    Command(
+        name="reconnect",
+        title="Close the connection to ejabberd and open it again",
+        help="Messages that pass while there is none are not archived: ejabberd keeps no copies.",
+        node="muniment#reconnect",
+        role=Role.ADMIN,
+        run=_reconnect,
+    ),
+)

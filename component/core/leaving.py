@@ -1,0 +1,37 @@
+"""Removing an account together with its archive, as users and the law expect."""
+
+from __future__ import annotations
+
+from component.core.accounts import Accounts
+from component.core.administration import Administration
+from component.core.errors import NotAllowed, Refused
+
+
+async def remove_account(
+    accounts: Accounts, administration: Administration, jid: str, *, patience: float
+) -> None:
+    """Remove an account, and its archive: the next one of that name is somebody else.
+
+    Where a source can disable accounts, the name is free only behind the archive: after an error
+    nobody logs in, nobody else gets the name, and who asks again goes on.
+
+    Waits up to `patience` seconds for the archive to be gone; then that goes on. Raises Conflict
+    where there is a legal hold on the archive, and what `Accounts.remove` does.
+    """
+    administration.holds.refuse_if_held(jid)
+    try:
+        await accounts.set_enabled(jid, False)
+    except NotAllowed:
+        await accounts.remove(jid)
+        await _erase_behind(administration, jid, patience)
+    else:
+        await administration.erasure.erase(jid, patience=patience, scrub=False)
+        await accounts.remove(jid)
+
+
+async def _erase_behind(administration: Administration, jid: str, patience: float) -> None:
+    """Erase the archive of an account that is gone. Raises Refused, which says that it is."""
+    try:
+        await administration.erasure.erase(jid, patience=patience, scrub=False)
+    except Refused as refused:
+        raise type(refused)("The account is gone, its archive is not: erase that.") from refused

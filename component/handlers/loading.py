@@ -1,0 +1,101 @@
+"""Finding the operator's module, and checking before anything starts that it can be called."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+
+from component.handlers.functions import NAMES, Function, Handlers, type_parameter
+
+#: How each function is called, by position; what follows is given by name, where there is any.
+CALLS = {
+    "user_authentication": ("username", "password"),
+    "user_exists": ("username",),
+    "retrieve_user_roster": ("username",),
+    "archive_store": ("payload",),
+    "archive_get": ("username",),
+}
+READING = ("peer", "after", "before", "limit")
+
+
+class HandlersError(Exception):
+    """The module cannot be used."""
+
+    def __init__(self, *problems: str) -> None:
+        """Take every problem, one a line."""
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+def load(module: str, *, folder: Path, threads: int, several_hosts: bool) -> Handlers:
+    """Return the functions of a module, which is looked for in a folder too.
+
+    `threads` plain functions are called at once. With `several_hosts` each has to take the host,
+    as the same name may be a user of each. Raises HandlersError.
+    """
+    found = _imported(module, folder)
+    calls = {name: getattr(found, name) for name in NAMES if hasattr(found, name)}
+    if not calls:
+        place = getattr(found, "__file__", None) or "built into Python"
+        raise HandlersError(f"{module} ({place}) has none of {', '.join(NAMES)}")
+    problems = [
+        f"{module}.{problem}"
+        for name, call in calls.items()
+        for problem in _problems(name, call, several_hosts=several_hosts)
+    ]
+    if problems:
+        raise HandlersError(*problems)
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="handler")
+    functions = {name: Function(name, call, executor) for name, call in calls.items()}
+    return Handlers(module=module, threads=executor, **functions)
+
+
+def _imported(module: str, folder: Path) -> ModuleType:
+    # At the end: nothing that is installed is hidden by it.
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and _is_of(error.name, module):
+            raise HandlersError(
+                f"there is no module {error.name}, neither installed nor in {folder}"
+            ) from error
+        why = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise HandlersError(f"{module} cannot be imported: {why}") from error
+
+
+def _is_of(missing: str | None, module: str) -> bool:
+    return missing is not None and f"{module}.".startswith(f"{missing}.")
+
+
+def _problems(name: str, call: object, *, several_hosts: bool) -> Iterator[str]:
+    if not callable(call):
+        yield f"{name} is no function"
+        return
+    try:
+        signature = inspect.signature(call)
+    except (TypeError, ValueError):
+        # It is written in C and does not tell.
+        return
+    given = CALLS[name]
+    if several_hosts and "host" not in signature.parameters:
+        written = ", ".join((*given, "host"))
+        yield f"{name} has to take the virtual host, of which there are several: {name}({written})"
+        return
+    named = ("host",) if "host" in signature.parameters else ()
+    ways = [named]
+    if name == "archive_get":
+        ways.append((*named, *READING, type_parameter(signature.parameters)))
+    for way in ways:
+        try:
+            signature.bind(*given, **dict.fromkeys(way))
+        except TypeError as error:
+            written = ", ".join((*given, *way))
+            yield f"{name} cannot be called as {name}({written}): {error}"
+            return

@@ -1,0 +1,103 @@
+"""Rosters that the operator's module knows; implements `core.ports.EditableRosters`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+
+from component.core.contacts import REMOVE, SUBSCRIPTIONS, Change, can_be_shown
+from component.core.errors import BadRequest, Failed, ItemNotFound, NotAllowed
+from component.core.jids import bare, domain, local
+from component.core.ports import Jids
+from component.handlers.functions import Function
+from storage.people import Contact
+
+log = logging.getLogger(__name__)
+
+
+class HandlerRosters:
+    """Asks the module for a roster each time, as a server with the REST backend does."""
+
+    def __init__(self, module: str, ask: Function, jids: Jids) -> None:
+        self._module = module
+        self._ask = ask
+        self._jids = jids
+
+    def are_readable(self, host: str) -> bool:
+        """Whether the rosters of a host can be read: the module knows them."""
+        return True
+
+    async def roster(self, owner: str) -> tuple[Contact, ...]:
+        """Return a roster. Raises ItemNotFound where the module knows no such user, Failed."""
+        found = await self._ask(domain(owner), local(owner))
+        if found is None or found is False:
+            raise ItemNotFound("there is no such user")
+        try:
+            return tuple(self._contacts(found, domain(owner)))
+        except (ValueError, BadRequest) as error:
+            log.error("%s answered no roster: %s", self._ask.name, error)
+            raise Failed from error
+
+    async def change(self, owner: str, change: Change) -> None:
+        """Raise NotAllowed."""
+        raise self._not_here()
+
+    async def remove(self, owner: str, jid: str) -> None:
+        """Raise NotAllowed."""
+        raise self._not_here()
+
+    async def clear(self, owner: str) -> None:
+        """Raise NotAllowed."""
+        raise self._not_here()
+
+    def _not_here(self) -> NotAllowed:
+        return NotAllowed(
+            f"the rosters are those of {self._module} (handlers.module): change them there"
+        )
+
+    def _contacts(self, found: object, host: str) -> Iterator[Contact]:
+        items = found.get("roster") if isinstance(found, Mapping) else None
+        if not isinstance(items, list | tuple):
+            raise ValueError('expected {"roster": [...]}')
+        for number, item in enumerate(items, 1):
+            try:
+                if not isinstance(item, Mapping):
+                    raise ValueError("not an object")
+                contact = self._contact(item, host)
+            except (ValueError, BadRequest) as error:
+                raise ValueError(f"item {number}: {error}") from error
+            if contact is not None:
+                yield contact
+
+    def _contact(self, item: Mapping[str, object], host: str) -> Contact | None:
+        subscription = _text(item, "subscription") or "none"
+        if subscription == REMOVE:
+            return None
+        if subscription not in SUBSCRIPTIONS:
+            raise ValueError(f"subscription: expected one of {', '.join(SUBSCRIPTIONS)}")
+        groups = item.get("groups") or ()
+        if not isinstance(groups, list | tuple) or not all(isinstance(g, str) for g in groups):
+            raise ValueError("groups: expected a list of strings")
+        name = _text(item, "nick")
+        if not all(map(can_be_shown, (name, *groups))):
+            raise ValueError("nick or groups: a character that XML does not have")
+        return Contact(
+            jid=self._jid(item, host),
+            name=name,
+            subscription=subscription,
+            ask="subscribe" if _text(item, "ask") == "subscribe" else "",
+            groups=tuple(groups),
+        )
+
+    def _jid(self, item: Mapping[str, object], host: str) -> str:
+        written = _text(item, "jid") or _text(item, "username")
+        if not written:
+            raise ValueError("it has neither jid nor username")
+        return bare(self._jids.prepare(written if _text(item, "jid") else f"{written}@{host}"))
+
+
+def _text(item: Mapping[str, object], name: str) -> str:
+    value = item.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name}: expected a string")
+    return value or ""

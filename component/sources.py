@@ -1,0 +1,63 @@
+"""Where accounts live, as the configuration says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from component.config import Config
+from component.core.accounts import Accounts
+from component.core.errors import Overloaded
+from component.core.own_accounts import OwnAccounts
+from component.core.passwords import Passwords
+from component.core.throttle import Throttled
+from component.handlers.accounts import HandlerAccounts
+from component.handlers.functions import Handlers
+from component.web.ejabberd_accounts import EjabberdAccounts
+from component.web.ejabberd_api import EjabberdApi
+from component.xmpp.logins import Logins
+from storage.interface import Storage
+
+
+@asynccontextmanager
+async def accounts(
+    config: Config, storage: Storage, handlers: Handlers
+) -> AsyncIterator[Accounts]:
+    """Ask for accounts where they live; what the operator's module knows goes before."""
+    async with AsyncExitStack() as stack:
+        source = await _source(config, storage, stack)
+        yield Throttled(HandlerAccounts(handlers, source))
+
+
+async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> Accounts:
+    own = config.accounts
+    if own.source == "ejabberd" and own.api_url is not None:
+        return EjabberdAccounts(await stack.enter_async_context(_api(config, own.api_url)))
+    if own.source == "ejabberd" and own.login_address is not None:
+        return Logins(own.login_address, own.login_port)
+    passwords = Passwords(own.password_format)
+    return OwnAccounts(storage.accounts, passwords, config.xmpp.hosts)
+
+
+def _api(config: Config, url: str) -> EjabberdApi:
+    own = config.accounts
+    shown = own.api_password.get_secret_value() if own.api_password else None
+    return EjabberdApi(url, own.api_user, shown)
+
+
+async def check(config: Config) -> tuple[bool, str] | None:
+    """Ask ejabberd for an account, and say whether it answered; None where it is not asked."""
+    own = config.accounts
+    if own.source != "ejabberd":
+        return None
+    nobody = f"nobody@{config.xmpp.hosts[0]}"
+    try:
+        if own.api_url is not None:
+            async with _api(config, own.api_url) as api:
+                await EjabberdAccounts(api).exists(nobody)
+            return True, f"accounts: ejabberd at {own.api_url} answers"
+        if own.login_address is not None:
+            await Logins(own.login_address, own.login_port).authenticate(nobody, "check")
+    except Overloaded as error:
+        return False, f"accounts: {error.message}"
+    return True, f"accounts: ejabberd at {own.login_address}:{own.login_port} takes logins"

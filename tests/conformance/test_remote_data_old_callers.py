@@ -1,0 +1,74 @@
+"""What versions of ejabberd of before 2017 send and take otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services, post
+
+from component.web.app import make_app
+from component.web.settings import Services
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[Services]:
+    async with open_services() as opened:
+        await opened.accounts.register(f"alice@{HOST}", "s3cret")
+        yield opened
+
+
+@pytest.fixture
+async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
+    return await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+
+
+PATHS = ["/api/auth", "/api/user", "/api/roster", "/api/archive", "/api/archive/items"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_user_may_be_named_by_its_jid(api: TestClient, path: str) -> None:
+    """2014 version of the caller sent jid=user@host instead of username."""
+    right = await api.get(path, params={"jid": f"alice@{HOST}", "password": "s3cret"})
+    nobody = await api.get(path, params={"jid": "", "password": "s3cret"})
+
+    assert (right.status, nobody.status) == (200, 401)
+
+
+async def test_username_goes_before_jid(api: TestClient) -> None:
+    """jid instead of username."""
+    answer = await api.get("/api/user", params={"jid": f"nobody@{HOST}", "username": "alice"})
+
+    assert answer.status == 200
+
+
+async def test_a_jid_of_another_host_is_nobody(api: TestClient) -> None:
+    """One base URL per vhost."""
+    answer = await api.get("/api/user", params={"jid": f"alice@{OTHER_HOST}"})
+
+    assert answer.status == 401
+
+
+async def test_a_count_is_a_string_where_that_is_wanted(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    """One 2016 version accepts ONLY a numeric string."""
+    app = make_app(replace(SETTINGS, count_as_string=True), services)
+    api = await aiohttp_client(app, headers=SHOWN)
+    await api.post("/api/archive", json=post())
+
+    read = await (await api.get("/api/archive?username=alice")).json()
+    none = await (await api.get("/api/archive?username=nobody")).json()
+    items = await (await api.get("/api/archive/items?username=alice")).json()
+
+    assert (read["count"], none["count"], items) == ("1", "0", 1)
+
+
+async def test_a_count_is_a_number_otherwise(api: TestClient) -> None:
+    """README: number. Emit integer."""
+    await api.post("/api/archive", json=post())
+
+    assert (await (await api.get("/api/archive?username=alice")).json())["count"] == 1

@@ -1,0 +1,251 @@
+"""The Remote Data contract of rosters, as the modules of ejabberd that call it need it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services
+
+from component.core.contact_lists import ContactLists
+from component.core.own_rosters import OwnRosters
+from component.core.rosters import RosterMemory
+from component.web.app import make_app
+from component.web.settings import Services
+from component.xmpp.addresses import Addresses
+
+ALICE = f"alice@{HOST}"
+ITEM = {"username": "alice", "jid": f"bob@{HOST}"}
+
+
+async def only_alice(jid: str) -> bool:
+    return jid == ALICE
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[Services]:
+    async with open_services() as opened:
+        rosters = OwnRosters(opened.storage.contacts)
+        memory = RosterMemory(rosters)
+        lists = ContactLists(rosters, opened.hosts, memory.changed, only_alice)
+        yield replace(opened, contact_lists=lists)
+
+
+@pytest.fixture
+async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
+    return await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+
+
+@pytest.fixture
+async def detailed(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
+    settings = replace(SETTINGS, roster_details=True)
+    return await aiohttp_client(make_app(settings, services), headers=SHOWN)
+
+
+async def put(api: TestClient, **fields: Any) -> None:
+    async with api.put("/api/roster", json=ITEM | fields) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def shown(api: TestClient, path: str = "/api/roster", **query: str) -> Any:
+    async with api.get(path, params=query or {"username": "alice"}) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
+
+
+async def status(api: TestClient, method: str, path: str, **sent: Any) -> int:
+    async with api.request(method, path, **sent) as answer:
+        return answer.status
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+async def test_a_roster_is_one_key_with_items_of_three(api: TestClient) -> None:
+    """Roster answer has the single key roster and only username|jid, subscription, nick."""
+    await put(api, nick="NICK", subscription="both", groups=["Work"], ask="out", askmessage="hi")
+
+    assert await shown(api) == {
+        "roster": [{"username": "bob", "subscription": "both", "nick": "NICK"}]
+    }
+
+
+async def test_a_contact_of_another_domain_is_a_whole_address(api: TestClient) -> None:
+    """jid: full JID string of a contact on any domain (alternative to username)."""
+    for jid in (f"carol@{OTHER_HOST}", "gateway.example/registered", HOST, f"{HOST}/x"):
+        await put(api, jid=jid)
+    roster = (await shown(api))["roster"]
+
+    assert [item["jid"] for item in roster] == sorted(
+        [f"carol@{OTHER_HOST}", "gateway.example/registered", HOST, f"{HOST}/x"]
+    )
+    assert {tuple(item) for item in roster} == {("jid", "subscription", "nick")}
+
+
+async def test_an_empty_roster_is_a_roster(api: TestClient) -> None:
+    """Empty roster = 200 {"roster":[]}."""
+    assert await shown(api) == {"roster": []}
+
+
+@pytest.mark.parametrize("query", [{}, {"username": ""}, {"username": "nobody"}])
+async def test_a_user_that_is_missing_or_unknown_is_401(
+    api: TestClient, query: dict[str, str]
+) -> None:
+    """GET /roster?username= : 401; missing user : 401."""
+    assert await status(api, "GET", "/api/roster", params=query) == 401
+
+
+@pytest.mark.parametrize("query", [{"jid": ALICE}, {"username": ALICE}, {"username": "ALICE"}])
+async def test_a_user_may_be_named_as_old_callers_do(
+    api: TestClient, query: dict[str, str]
+) -> None:
+    """Query username (2014: jid)."""
+    await put(api)
+
+    assert len((await shown(api, **query))["roster"]) == 1
+
+
+async def test_users_of_another_host_are_not_served_below_this_one(api: TestClient) -> None:
+    query = {"username": f"alice@{OTHER_HOST}"}
+
+    assert await status(api, "GET", "/api/roster", params=query) == 400
+    assert await status(api, "GET", "/api/unknown.example/roster", params=query) == 404
+
+
+async def test_each_host_has_rosters_of_its_own(api: TestClient) -> None:
+    async with api.put(f"/api/{OTHER_HOST}/roster", json=ITEM) as answer:
+        assert answer.status == 200
+    there = await shown(api, f"/api/{OTHER_HOST}/roster/", username="alice")
+
+    assert there == {"roster": [{"jid": f"bob@{HOST}", "subscription": "none", "nick": ""}]}
+    assert await shown(api) == {"roster": []}
+
+
+async def test_unknown_parameters_are_ignored(api: TestClient) -> None:
+    """Ignore unknown query parameters, never 4xx on them."""
+    assert await shown(api, username="alice", token="x") == {"roster": []}
+
+
+async def test_further_keys_are_shown_where_they_are_wanted(
+    api: TestClient, detailed: TestClient
+) -> None:
+    """Never emit groups/ask/name by default; offer them behind a switch."""
+    await put(api, groups=["Work", "Friends"], ask="out")
+
+    assert await shown(detailed) == {
+        "roster": [
+            {
+                "username": "bob",
+                "subscription": "none",
+                "nick": "",
+                "ask": "subscribe",
+                "groups": ["Friends", "Work"],
+            }
+        ]
+    }
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+async def test_writes_are_answered_as_the_caller_expects(api: TestClient) -> None:
+    """Roster writes answer 201/204/200/200/200."""
+    assert await status(api, "PUT", "/api/roster", json=ITEM) == 200
+    assert await status(api, "PATCH", "/api/roster", json=ITEM | {"nick": "Bobby"}) == 204
+    assert await status(api, "POST", "/api/roster", json=ITEM | {"subscription": "to"}) == 201
+    assert await shown(api) == {
+        "roster": [{"username": "bob", "subscription": "to", "nick": "Bobby"}]
+    }
+    assert await status(api, "DELETE", f"/api/roster/alice/bob%40{HOST}") == 200
+    assert await shown(api) == {"roster": []}
+    await put(api)
+    assert await status(api, "DELETE", "/api/roster/alice") == 200
+    assert await shown(api) == {"roster": []}
+
+
+async def test_the_bodies_of_answers_are_empty(api: TestClient) -> None:
+    """200s must have an EMPTY body or valid JSON."""
+    for method in ("PUT", "PATCH", "POST"):
+        async with api.request(method, "/api/roster", json=ITEM) as answer:
+            assert await answer.read() == b""
+    async with api.delete("/api/roster/alice") as answer:
+        assert await answer.read() == b""
+
+
+async def test_the_same_write_again_changes_nothing(api: TestClient) -> None:
+    for _ in range(3):
+        await put(api, nick="Bobby")
+
+    assert len((await shown(api))["roster"]) == 1
+
+
+async def test_removing_what_is_not_there_is_done(api: TestClient) -> None:
+    assert await status(api, "DELETE", f"/api/roster/alice/bob@{HOST}/") == 200
+    assert await status(api, "DELETE", "/api/roster/alice/") == 200
+
+
+async def test_a_contact_with_a_resource_is_removed(api: TestClient) -> None:
+    """Sub-path is percent-encoded with "/" kept."""
+    await put(api, jid="gateway.example/registered")
+    assert await status(api, "DELETE", "/api/roster/alice/gateway.example/registered") == 200
+
+    assert await shown(api) == {"roster": []}
+
+
+async def test_writes_to_a_named_host(api: TestClient) -> None:
+    base = f"/api/{OTHER_HOST}/roster"
+    for method, expected in (("PUT", 200), ("PATCH", 204), ("POST", 201)):
+        assert await status(api, method, base, json=ITEM) == expected
+    assert await status(api, "DELETE", f"{base}/alice/bob%40{HOST}") == 200
+    assert await status(api, "DELETE", f"{base}/alice") == 200
+
+
+@pytest.mark.parametrize("ask", ["none", "in", "out", "both", "subscribe", "unsubscribe", ""])
+async def test_whatever_ejabberd_calls_open_requests_is_taken(api: TestClient, ask: str) -> None:
+    await put(api, ask=ask, askmessage="hi")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"username": None},
+        {"username": ""},
+        {"jid": None},
+        {"jid": ""},
+        {"jid": "@"},
+        {"subscription": "maybe"},
+        {"ask": "maybe"},
+        {"groups": "Work"},
+        {"groups": [""]},
+        {"groups": [["x"]]},
+        {"nick": "\x00"},
+        {"jid": ALICE},
+    ],
+    ids=str,
+)
+async def test_what_no_roster_can_hold_is_refused(api: TestClient, wrong: dict[str, Any]) -> None:
+    async with api.put("/api/roster", json=ITEM | wrong) as answer:
+        refused = await answer.json()
+
+    assert refused["status"] in (400, 401, 409)
+    assert await shown(api) == {"roster": []}
+
+
+async def test_rosters_are_for_the_server_alone(aiohttp_client: AiohttpClient) -> None:
+    async with open_services() as services:
+        stranger = await aiohttp_client(make_app(SETTINGS, services))
+
+        assert await status(stranger, "GET", "/api/roster", params={"username": "alice"}) == 401
+        assert await status(stranger, "DELETE", "/api/roster/alice") == 401
+
+
+async def test_addresses_are_prepared(api: TestClient) -> None:
+    await put(api, username="Alice", jid=f"BOB@{HOST.upper()}")
+    contacts = await shown(api)
+
+    assert contacts["roster"][0]["username"] == "bob"
+    assert Addresses().prepare(f"BOB@{HOST.upper()}") == ITEM["jid"]

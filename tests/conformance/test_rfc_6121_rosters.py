@@ -1,0 +1,212 @@
+"""RFC 6121 section 2 at the component's address, as far as it applies to showing them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from xml.etree.ElementTree import Element, tostring
+
+import pytest
+from support.roster_queries import NS_ROSTER, asked_roster
+from support.wire import (
+    ALICE,
+    ALICE_PHONE,
+    BOB,
+    BOB_PHONE,
+    COMPONENT,
+    NS_DISCO,
+    Wire,
+    found,
+    open_wire,
+)
+
+from component.config import Rosters
+from component.core.contacts import Change
+
+ROSTER = f"{{{NS_ROSTER}}}"
+GET = f"<query xmlns='{NS_ROSTER}'/>"
+
+
+@pytest.fixture
+async def own(tmp_path: Path) -> AsyncIterator[Wire]:
+    """A component that has the rosters itself."""
+    async with open_wire(tmp_path, rosters=Rosters(source="store")) as opened:
+        yield opened
+
+
+async def add(wire: Wire, jid: str = BOB, **parts: object) -> None:
+    await wire.parts.contact_lists.change(ALICE, Change(jid=jid, **parts))  # type: ignore[arg-type]
+
+
+async def roster(wire: Wire, ver: str | None = None, asker: str = ALICE_PHONE) -> Element | None:
+    """Return what a user is answered, None where it is that nothing has changed."""
+    asked = GET if ver is None else f"<query xmlns='{NS_ROSTER}' ver='{ver}'/>"
+    reply = await wire.direct(asked, asker=asker, type="get")
+    assert reply.iq.get("type") == "result", tostring(reply.iq)
+    return reply.iq.find(f"{ROSTER}query")
+
+
+async def version(wire: Wire) -> str:
+    answer = await roster(wire)
+    assert answer is not None
+    return answer.attrib["ver"]
+
+
+async def test_a_roster_get_is_answered_with_the_items(own: Wire) -> None:
+    """Section 2.1.4: the result has one <query/>, and in it one <item/> for each contact."""
+    await add(own, name="Bo & Co", subscription="both", groups=("a<b", "Work"))
+    await add(own, f"carol@{COMPONENT}", ask="subscribe")
+    answer = await roster(own)
+
+    assert answer is not None
+    assert [dict(item.attrib) for item in answer] == [
+        {"jid": BOB, "name": "Bo & Co", "subscription": "both"},
+        {"jid": f"carol@{COMPONENT}", "subscription": "none", "ask": "subscribe"},
+    ]
+    assert [[group.text for group in item] for item in answer] == [["a<b", "Work"], []]
+
+
+async def test_an_empty_roster_has_an_empty_query(own: Wire) -> None:
+    """Section 2.1.4: a roster without contacts is a <query/> without items, and no error."""
+    answer = await roster(own)
+
+    assert answer is not None
+    assert len(answer) == 0
+
+
+async def test_a_contact_without_name_has_no_name(own: Wire) -> None:
+    """Section 2.1.2: the name is optional."""
+    await add(own)
+
+    assert dict(
+        found((await own.direct(GET, type="get")).iq, f"{ROSTER}query/{ROSTER}item").attrib
+    ) == {
+        "jid": BOB,
+        "subscription": "none",
+    }
+
+
+async def test_a_contact_that_only_asks_is_not_on_the_roster(own: Wire) -> None:
+    """Section 3.1.3: a request that was not approved yet puts nobody on the roster."""
+    await add(own, ask="in")
+    answer = await roster(own)
+
+    assert answer is not None
+    assert len(answer) == 0
+
+
+async def test_everybody_is_shown_their_own_roster(own: Wire) -> None:
+    """Section 2.1.3: who asks is given the roster of its own account."""
+    await add(own)
+    answer = await roster(own, asker=BOB_PHONE)
+
+    assert answer is not None
+    assert len(answer) == 0
+
+
+async def test_nobody_is_shown_that_of_another(own: Wire) -> None:
+    """Section 2.1.3: a roster is given to its owner only."""
+    there = f"{ALICE.replace('@', chr(92) + '40')}@{COMPONENT}"
+
+    assert (await own.direct(GET, asker=BOB_PHONE, to=there, type="get")).refusal == "forbidden"
+
+
+async def test_strangers_have_no_roster_here(own: Wire) -> None:
+    reply = await own.direct(GET, asker="eve@evil.example/x", type="get")
+
+    assert reply.refusal == "item-not-found"
+
+
+async def test_a_roster_set_is_refused(own: Wire) -> None:
+    """Section 2.1.5: rosters are set at the account of their owner, which is not here."""
+    item = f"<query xmlns='{NS_ROSTER}'><item jid='{BOB}'/></query>"
+
+    assert (await own.direct(item)).refusal == "not-allowed"
+    assert await own.parts.contact_lists.read(ALICE) == ()
+
+
+async def test_a_roster_is_told_with_its_version(own: Wire) -> None:
+    """Section 2.6.3: "the complete roster [...] (including a 'ver' attribute that signals the
+    latest version)".
+    """
+    assert await version(own)
+
+
+async def test_an_unchanged_roster_is_answered_with_an_empty_result(own: Wire) -> None:
+    """Section 2.6.3: "the server MUST either return the complete roster as described under
+    Section 2.1.4 [...] or return an empty IQ-result", which says that the client has it.
+    """
+    await add(own)
+
+    assert await roster(own, await version(own)) is None
+
+
+@pytest.mark.parametrize("known", ["", "something-else"])
+async def test_another_version_is_answered_with_the_whole_roster(own: Wire, known: str) -> None:
+    """Section 2.6.3: "the server MUST either return the complete roster [...] (including a 'ver'
+    attribute that signals the latest version)". A client without any sends an empty one.
+    """
+    await add(own)
+    answer = await roster(own, known)
+
+    assert answer is not None
+    assert (len(answer), answer.get("ver")) == (1, await version(own))
+
+
+async def test_each_change_makes_another_version(own: Wire) -> None:
+    """Section 2.6.1: a version stands for what is on the roster."""
+    seen = [await version(own)]
+    for change in (
+        {"name": "Bobby"},
+        {"groups": ("Work",)},
+        {"subscription": "to"},
+        {"ask": "subscribe"},
+        {"subscription": "remove"},
+    ):
+        await add(own, **change)
+        seen.append(await version(own))
+
+    assert len(set(seen[:-1])) == len(seen) - 1
+    assert seen[0] == seen[-1]
+
+
+async def test_rosters_are_advertised(own: Wire) -> None:
+    """An entity that answers queries in a namespace lists it (XEP-0030 section 3.1)."""
+    reply = await own.direct(f"<query xmlns='{NS_DISCO}'/>", type="get")
+
+    assert NS_ROSTER in {one.get("var") for one in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+
+
+# Rosters that the server has
+
+
+async def test_the_roster_of_the_server_is_shown_as_it_is_now(wire: Wire) -> None:
+    """Nothing is remembered for those that look: the server is asked each time."""
+    versions = []
+    for name in ("Bobby", "Robert", "Bobby"):
+        wire.peer.send(f"<iq type='get' from='{ALICE_PHONE}' to='{COMPONENT}' id='r1'>{GET}</iq>")
+        asked = await asked_roster(wire)
+        wire.peer.send(
+            f"<iq type='result' from='{ALICE}' to='{COMPONENT}' id='{asked.get('id')}'>"
+            f"<query xmlns='{NS_ROSTER}'><item jid='BOB@example.org' name='{name}'"
+            " subscription='to' ask='subscribe' approved='true'><group>b</group><group>a</group>"
+            "</item></query></iq>"
+        )
+        answer = found(await wire.next_sent(), f"{ROSTER}query")
+        item = found(answer, f"{ROSTER}item")
+        assert dict(item.attrib) == {
+            "jid": BOB,
+            "name": name,
+            "subscription": "to",
+            "ask": "subscribe",
+            "approved": "true",
+        }
+        assert [group.text for group in item] == ["a", "b"]
+        versions.append(answer.get("ver"))
+
+    assert versions[0] == versions[2] != versions[1]
+
+
+async def test_without_the_privilege_the_roster_is_not_shown_as_empty(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        assert (await wire.direct(GET, type="get")).refusal == "resource-constraint"

@@ -1,0 +1,247 @@
+"""What `storage.people` promises of accounts, rosters and waiting stanzas, on every backend."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract.conftest import BACKENDS, Open
+from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO
+
+from storage.errors import Rejected, Unavailable
+from storage.interface import Storage
+from storage.open import open_storage
+from storage.people import Account, Contact, Waiting
+
+CAROL = f"carol@{HOST}"
+ELSEWHERE = f"alice@{OTHER_HOST}"
+
+
+@pytest.fixture(params=BACKENDS)
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    """An empty store of each backend in turn."""
+    async with open_storage(BACKENDS[request.param].url(tmp_path)) as opened:
+        yield opened
+
+
+def account(jid: str = ALICE, **fields: Any) -> Account:
+    return Account(**({"jid": jid, "verifier": f"of {jid}", "created": NOON} | fields))
+
+
+def waiting(name: object = 1, **fields: Any) -> Waiting:
+    packet = f"<message><body>{name}</body></message>"
+    return Waiting(**({"peer": f"{BOB}/phone", "packet": packet, "at": NOON} | fields))
+
+
+CONTACT = Contact(
+    jid=BOB,
+    name="Bob \"ü\" 'b'",
+    subscription="from",
+    ask="subscribe",
+    ask_message="It's me\n",
+    is_approved=True,
+    groups=("Friends", 'a, "b"', "ü"),
+)
+
+
+# Accounts
+
+
+async def test_an_account_is_given_back_as_it_was_added(storage: Storage) -> None:
+    given = account(is_enabled=False)
+
+    assert await storage.accounts.add(given)
+    assert await storage.accounts.get(ALICE) == given
+    assert await storage.accounts.get(BOB) is None
+    assert await storage.accounts.get(ELSEWHERE) is None
+
+
+async def test_an_account_is_not_added_twice(storage: Storage) -> None:
+    await storage.accounts.add(account())
+
+    assert not await storage.accounts.add(account(verifier="another"))
+    assert await storage.accounts.get(ALICE) == account()
+
+
+async def test_an_account_is_changed_and_no_other(storage: Storage) -> None:
+    for jid in (ALICE, BOB, ELSEWHERE):
+        await storage.accounts.add(account(jid))
+    changed = account(verifier="another", is_enabled=False)
+
+    assert await storage.accounts.change(changed)
+    assert await storage.accounts.get(ALICE) == changed
+    assert await storage.accounts.get(BOB) == account(BOB)
+    assert await storage.accounts.get(ELSEWHERE) == account(ELSEWHERE)
+
+
+async def test_what_is_no_account_is_neither_changed_nor_removed(storage: Storage) -> None:
+    assert not await storage.accounts.change(account())
+    assert not await storage.accounts.remove(ALICE)
+    assert await storage.accounts.get(ALICE) is None
+
+
+async def test_a_removed_account_leaves_nothing_to_the_next_of_its_name(storage: Storage) -> None:
+    for jid in (ALICE, BOB):
+        await storage.accounts.add(account(jid))
+        await storage.contacts.put(jid, replace(CONTACT, jid=CAROL))
+        await storage.offline.add(jid, waiting())
+
+    assert await storage.accounts.remove(ALICE)
+    assert await storage.accounts.get(ALICE) is None
+    assert await storage.contacts.roster(ALICE) == ()
+    assert await storage.offline.count(ALICE) == 0
+    assert await storage.accounts.get(BOB) == account(BOB)
+    assert len(await storage.contacts.roster(BOB)) == 1
+    assert await storage.offline.count(BOB) == 1
+
+
+async def test_accounts_of_a_domain_are_listed_page_by_page(storage: Storage) -> None:
+    names = ["zoe", "Ann", "bob", "émile", "ann-2", "ann"]
+    for name in names:
+        await storage.accounts.add(account(f"{name}@{HOST}"))
+    await storage.accounts.add(account(ELSEWHERE))
+    pages = [await storage.accounts.listed(HOST, after="", limit=4)]
+    while pages[-1]:
+        after = pages[-1][-1].jid
+        pages.append(await storage.accounts.listed(HOST, after=after, limit=4))
+
+    assert [len(page) for page in pages] == [4, 2, 0]
+    assert [each for page in pages for each in page] == [
+        account(jid) for jid in sorted(f"{name}@{HOST}" for name in names)
+    ]
+
+
+async def test_accounts_are_counted_by_domain(storage: Storage) -> None:
+    for jid in (ALICE, BOB, ELSEWHERE):
+        await storage.accounts.add(account(jid))
+    await storage.accounts.remove(BOB)
+
+    assert await storage.accounts.count(HOST) == 1
+    assert await storage.accounts.count(OTHER_HOST) == 1
+    assert await storage.accounts.count("remote.example") == 0
+
+
+async def test_an_account_that_no_store_can_keep_is_rejected(storage: Storage) -> None:
+    with pytest.raises(Rejected):
+        await storage.accounts.add(account(verifier="\ud800"))
+
+    assert await storage.accounts.get(ALICE) is None
+
+
+def test_a_verifier_is_never_shown() -> None:
+    assert "secret" not in repr(account(verifier="secret"))
+
+
+# Rosters
+
+
+async def test_a_roster_is_empty_at_first(storage: Storage) -> None:
+    assert await storage.contacts.roster(ALICE) == ()
+
+
+@pytest.mark.parametrize("given", [CONTACT, Contact(jid=BOB)], ids=["full", "bare"])
+async def test_a_contact_is_given_back_as_it_was_put(storage: Storage, given: Contact) -> None:
+    await storage.contacts.put(ALICE, given)
+
+    assert await storage.contacts.roster(ALICE) == (given,)
+
+
+async def test_a_contact_replaces_the_one_of_the_same_jid_only(storage: Storage) -> None:
+    for owner in (ALICE, BOB):
+        for jid in (ROMEO, CAROL, BOB):
+            await storage.contacts.put(owner, Contact(jid=jid))
+    await storage.contacts.put(ALICE, CONTACT)
+
+    assert await storage.contacts.roster(ALICE) == (
+        CONTACT,
+        Contact(jid=CAROL),
+        Contact(jid=ROMEO),
+    )
+    assert CONTACT not in await storage.contacts.roster(BOB)
+
+
+async def test_a_dropped_contact_is_gone_and_no_other(storage: Storage) -> None:
+    for owner in (ALICE, BOB):
+        for jid in (ROMEO, CAROL):
+            await storage.contacts.put(owner, Contact(jid=jid))
+
+    assert await storage.contacts.drop(ALICE, CAROL)
+    assert not await storage.contacts.drop(ALICE, CAROL)
+    assert await storage.contacts.roster(ALICE) == (Contact(jid=ROMEO),)
+    assert len(await storage.contacts.roster(BOB)) == 2
+
+
+async def test_a_roster_is_emptied_and_no_other(storage: Storage) -> None:
+    for owner in (ALICE, BOB):
+        for jid in (ROMEO, CAROL):
+            await storage.contacts.put(owner, Contact(jid=jid))
+    await storage.contacts.drop_all(ALICE)
+
+    assert await storage.contacts.roster(ALICE) == ()
+    assert len(await storage.contacts.roster(BOB)) == 2
+
+
+# Waiting stanzas
+
+
+async def test_what_waits_is_given_once_and_the_oldest_first(storage: Storage) -> None:
+    given = [waiting(n, at=NOON + at) for n, at in enumerate([5, 3, 9, 3])]
+    for each in given:
+        await storage.offline.add(ALICE, each)
+
+    assert await storage.offline.pop(ALICE) == (given[1], given[3], given[0], given[2])
+    assert await storage.offline.pop(ALICE) == ()
+
+
+async def test_the_same_stanza_waits_once(storage: Storage) -> None:
+    others = [waiting(peer=ROMEO), waiting(at=NOON + 1), waiting(2)]
+    for each in (waiting(), *others, waiting(), *others):
+        await storage.offline.add(ALICE, each)
+
+    assert await storage.offline.count(ALICE) == 4
+    assert set(await storage.offline.pop(ALICE)) == {waiting(), *others}
+
+
+async def test_stanzas_wait_for_nobody_else(storage: Storage) -> None:
+    for owner in (ALICE, BOB):
+        await storage.offline.add(owner, waiting())
+    await storage.offline.pop(ALICE)
+
+    assert await storage.offline.count(ALICE) == 0
+    assert await storage.offline.count(BOB) == 1
+
+
+async def test_what_was_given_may_come_again(storage: Storage) -> None:
+    for _ in range(2):
+        await storage.offline.add(ALICE, waiting())
+        assert await storage.offline.pop(ALICE) == (waiting(),)
+
+
+# Lasting
+
+
+async def test_people_last_over_a_reopening(reopen: Open) -> None:
+    async with reopen() as storage:
+        await storage.accounts.add(account())
+        await storage.contacts.put(ALICE, CONTACT)
+        await storage.offline.add(ALICE, waiting())
+
+    async with reopen() as storage:
+        assert await storage.accounts.get(ALICE) == account()
+        assert await storage.contacts.roster(ALICE) == (CONTACT,)
+        assert await storage.offline.pop(ALICE) == (waiting(),)
+
+
+async def test_a_closed_store_is_unavailable_to_people(reopen: Open) -> None:
+    async with reopen() as storage:
+        opened = storage
+    for asking in (
+        opened.accounts.get(ALICE),
+        opened.contacts.roster(ALICE),
+        opened.offline.count(ALICE),
+    ):
+        with pytest.raises(Unavailable):
+            await asking

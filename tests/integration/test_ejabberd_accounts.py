@@ -1,0 +1,272 @@
+"""Accounts that a real ejabberd has: asked over its API, and by logging in."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from support.ejabberd import ROOT, Account, Ejabberd
+from support.muniment import Muniment
+from support.ports import LOOPBACK, free_port
+from support.remote_data import session
+
+from component.core.accounts import Accounts, Listing
+from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
+from component.web.ejabberd_accounts import EjabberdAccounts
+from component.web.ejabberd_api import EjabberdApi
+from component.xmpp.logins import Logins
+
+#: As docs/operations.md has it.
+PERMISSIONS = """\
+auth_method: internal
+api_permissions:
+  "accounts for Muniment":
+    from: mod_http_api
+    who: {who}
+    what: [check_password, check_account, registered_users, register, change_password, unregister]
+hide_sensitive_log_data: true
+"""
+
+
+def with_api(who: str) -> dict[str, str]:
+    """Return what makes ejabberd answer those commands."""
+    return {
+        "auth_method: internal": PERMISSIONS.format(who=who),
+        "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
+        "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
+    }
+
+
+@pytest.fixture(scope="module")
+def ejabberd(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Ejabberd]:
+    folder = tmp_path_factory.mktemp("ejabberd")
+    with Ejabberd(folder, changes=with_api("{ip: 127.0.0.1/32}")) as running:
+        yield running
+
+
+@pytest.fixture
+def url(ejabberd: Ejabberd) -> str:
+    return f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
+
+
+@pytest.fixture
+async def accounts(url: str) -> AsyncIterator[Accounts]:
+    async with EjabberdApi(url) as api:
+        yield EjabberdAccounts(api)
+
+
+@pytest.fixture
+def logins(ejabberd: Ejabberd) -> Accounts:
+    return Logins(LOOPBACK, ejabberd.ports.c2s)
+
+
+@pytest.fixture
+def ann(ejabberd: Ejabberd) -> Account:
+    account = Account(f"ann-{secrets.token_hex(3)}", ejabberd.hosts[0], "pass: wörd 1%")
+    ejabberd.register(account)
+    return account
+
+
+# Over the API
+
+
+async def test_ejabberd_says_who_is_who(accounts: Accounts, ann: Account) -> None:
+    stranger = f"nobody@{ann.host}"
+
+    assert await accounts.authenticate(ann.jid, ann.password)
+    assert not await accounts.authenticate(ann.jid, "wrong")
+    assert not await accounts.authenticate(ann.jid, "")
+    assert not await accounts.authenticate(stranger, ann.password)
+    assert (await accounts.exists(ann.jid), await accounts.exists(stranger)) == (True, False)
+    assert not await accounts.authenticate("ann@elsewhere.test", ann.password)
+
+
+async def test_accounts_of_ejabberd_are_made_changed_and_removed(
+    accounts: Accounts, logins: Accounts, ejabberd: Ejabberd
+) -> None:
+    jid = f"bob-{secrets.token_hex(3)}@{ejabberd.hosts[1]}"
+    await accounts.register(jid, "first")
+    assert await logins.authenticate(jid, "first")
+    with pytest.raises(Conflict):
+        await accounts.register(jid, "other")
+
+    await accounts.set_password(jid, "second: ü")
+    assert await logins.authenticate(jid, "second: ü")
+    assert not await accounts.authenticate(jid, "first")
+
+    await accounts.remove(jid)
+    assert not await accounts.exists(jid)
+    assert not await logins.authenticate(jid, "second: ü")
+
+
+async def test_no_password_is_in_the_log_of_ejabberd(
+    accounts: Accounts, ejabberd: Ejabberd
+) -> None:
+    jid = f"sue-{secrets.token_hex(3)}@{ejabberd.hosts[0]}"
+    await accounts.register(jid, "registered-word")
+    await accounts.authenticate(jid, "tried-word")
+    await accounts.set_password(jid, "changed-word")
+
+    logged = ejabberd.log + (ejabberd.folder / "ejabberd.log").read_text()
+    assert "API call check_password" in logged
+    assert "-word" not in logged
+
+
+async def test_ejabberd_makes_no_account_by_a_new_password(
+    accounts: Accounts, ejabberd: Ejabberd
+) -> None:
+    stranger = f"nobody@{ejabberd.hosts[0]}"
+
+    for doing in (accounts.set_password(stranger, "x"), accounts.remove(stranger)):
+        with pytest.raises(ItemNotFound):
+            await doing
+    assert not await accounts.exists(stranger)
+
+
+async def test_what_ejabberd_does_not_take_is_refused(accounts: Accounts, ann: Account) -> None:
+    for doing in (
+        accounts.register("bob@elsewhere.test", "x"),
+        accounts.register(f"bob@{ann.host}", ""),
+        accounts.set_password(ann.jid, ""),
+    ):
+        with pytest.raises(BadRequest):
+            await doing
+    with pytest.raises(NotAllowed, match="unban_account"):
+        await accounts.set_enabled(ann.jid, True)
+
+
+async def test_accounts_of_ejabberd_are_listed_page_by_page(
+    accounts: Accounts, ejabberd: Ejabberd
+) -> None:
+    host = ejabberd.hosts[1]
+    names = [f"page-{secrets.token_hex(3)}" for _ in range(5)]
+    ejabberd.register(*(Account(name, host, "x") for name in names))
+    found: list[Listing] = []
+    while page := await accounts.listed(host, found[-1].jid if found else "", 2):
+        found += page
+
+    jids = [each.jid for each in found]
+    assert {f"{name}@{host}" for name in names} <= set(jids)
+    assert jids == sorted(set(jids))
+    assert {each.is_enabled for each in found} == {None}
+    assert await accounts.count(host) == len(jids)
+
+
+async def test_an_api_that_does_not_let_us_in_is_said_once_in_the_log(
+    url: str, ann: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with EjabberdApi(url, ann.jid, "not-the-password") as api:
+        with pytest.raises(Overloaded):
+            await EjabberdAccounts(api).exists(ann.jid)
+
+    [record] = [each for each in caplog.records if each.name.startswith("component")]
+    assert record.levelno == logging.ERROR
+    assert "not-the-password" not in caplog.text
+
+
+async def test_an_api_that_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async with EjabberdApi(f"http://{LOOPBACK}:{free_port()}/api") as api:
+        with pytest.raises(Overloaded):
+            await EjabberdAccounts(api).authenticate("ann@one.test", "pencil")
+
+    assert "pencil" not in caplog.text
+
+
+async def test_a_path_that_is_no_api_is_told(ejabberd: Ejabberd) -> None:
+    async with EjabberdApi(f"http://{LOOPBACK}:{ejabberd.ports.http}/ws") as api:
+        with pytest.raises(Overloaded):
+            await EjabberdAccounts(api).exists("ann@one.test")
+
+
+# By logging in
+
+
+async def test_a_login_says_whether_a_password_is_right(logins: Accounts, ann: Account) -> None:
+    assert await logins.authenticate(ann.jid, ann.password)
+    assert not await logins.authenticate(ann.jid, "wrong")
+    assert not await logins.authenticate(ann.jid, "")
+    assert not await logins.authenticate(f"nobody@{ann.host}", ann.password)
+
+
+async def test_a_login_leaves_no_session(
+    logins: Accounts, ann: Account, ejabberd: Ejabberd
+) -> None:
+    for _ in range(3):
+        assert await logins.authenticate(ann.jid, ann.password)
+
+    assert ejabberd.evaluate("ejabberd_sm:connected_users_number()") == "0"
+
+
+async def test_a_login_at_a_host_that_is_none_tells_nothing(logins: Accounts) -> None:
+    with pytest.raises(Overloaded):
+        await logins.authenticate("ann@elsewhere.test", "x")
+
+
+async def test_a_login_where_nobody_listens_is_told() -> None:
+    with pytest.raises(Overloaded):
+        await Logins(LOOPBACK, free_port()).authenticate("ann@one.test", "x")
+
+
+async def test_logins_know_no_more(logins: Accounts) -> None:
+    for asking in (
+        logins.exists("ann@one.test"),
+        logins.register("ann@one.test", "x"),
+        logins.set_password("ann@one.test", "x"),
+        logins.remove("ann@one.test"),
+        logins.set_enabled("ann@one.test", False),
+        logins.listed("one.test", "", 1),
+        logins.count("one.test"),
+    ):
+        with pytest.raises(NotAllowed, match="api_url"):
+            await asking
+
+
+# The whole program
+
+
+@pytest.fixture(params=["api", "login"])
+def muniment(
+    request: pytest.FixtureRequest,
+    ejabberd: Ejabberd,
+    url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Muniment]:
+    ways = {
+        "api": {"api_url": url},
+        "login": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
+    }
+    options = {"accounts": {"source": "ejabberd", **ways[request.param]}}
+    with Muniment(tmp_path_factory.mktemp("muniment"), ejabberd, options=options) as running:
+        yield running
+
+
+async def test_remote_data_knows_the_passwords_of_ejabberd(
+    muniment: Muniment, ann: Account
+) -> None:
+    async with session(muniment) as http:
+        asked = {"username": ann.user, "password": ann.password}
+        right = await http.get("/api/auth", params=asked)
+        wrong = await http.get("/api/auth", params=asked | {"password": "wrong-one"})
+
+    assert (right.status, wrong.status) == (200, 401)
+    for secret in ("wrong-one", "pass: w", "pass%3A"):
+        assert secret not in muniment.log
+
+
+def test_check_config_asks_ejabberd(muniment: Muniment) -> None:
+    muniment.stop()
+    command = [sys.executable, "-m", "component", "check-config", "--config"]
+    checked = subprocess.run(
+        [*command, str(muniment.config_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stdout
+    assert "ok  accounts: ejabberd at " in checked.stdout

@@ -1,0 +1,149 @@
+"""How ejabberd is asked for its accounts: encrypted, by one that may, and not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from support.ejabberd import Account, Ejabberd
+from support.ports import LOOPBACK
+
+from component.core.errors import Overloaded
+from component.web.ejabberd_accounts import EjabberdAccounts
+from component.web.ejabberd_api import EjabberdApi
+from component.xmpp.logins import Logins
+
+#: This machine, by a name that is not known for it: only "localhost" is.
+FAR = "LOCALHOST"
+
+ANN = Account("ann", "one.test", "pencil")
+ANN_ELSEWHERE = Account("ann", "two.test", "pencil")
+ASKER = Account("muniment", "one.test", "s3cret")
+
+SETTING = """\
+auth_method: internal
+certfiles:
+  - "{certificate}"
+api_permissions:
+  "accounts for Muniment":
+    from: mod_http_api
+    who: {{user: muniment@one.test}}
+    what: [check_password, check_account]
+"""
+
+#: Anything within 9, so that ejabberd, which waits for 10, hears of it.
+SECONDS = 9.0
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate for one of the hosts, by nobody but ourselves."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, ANN.host)])
+    begun = datetime.now(UTC) - timedelta(days=1)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begun)
+        .not_valid_after(begun + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(ANN.host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    kind = serialization.PrivateFormat.PKCS8
+    path.write_bytes(key.private_bytes(pem, kind, plain) + made.public_bytes(pem))
+    return path
+
+
+@pytest.fixture(scope="module")
+def ejabberd(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Path, _installed: None
+) -> Iterator[Ejabberd]:
+    changes = {
+        "auth_method: internal": SETTING.format(certificate=certificate),
+        "/ws: ejabberd_http_ws": "/api: mod_http_api",
+        "access: c2s": "access: c2s\n    starttls_required: true",
+        "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
+    }
+    with Ejabberd(tmp_path_factory.mktemp("ejabberd"), changes=changes) as running:
+        running.register(ANN, ANN_ELSEWHERE, ASKER)
+        yield running
+
+
+@pytest.fixture
+def logins(ejabberd: Ejabberd, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Logins:
+    """Ask a server that is not here, and whose certificate is trusted."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    return Logins(FAR, ejabberd.ports.c2s)
+
+
+async def test_a_server_that_wants_encryption_is_asked_on_loopback(ejabberd: Ejabberd) -> None:
+    near = Logins(LOOPBACK, ejabberd.ports.c2s)
+
+    assert await near.authenticate(ANN.jid, ANN.password)
+    assert not await near.authenticate(ANN.jid, "crayon")
+
+
+async def test_passwords_go_to_a_server_that_shows_the_certificate_of_the_host(
+    logins: Logins,
+) -> None:
+    assert await logins.authenticate(ANN.jid, ANN.password)
+    assert not await logins.authenticate(ANN.jid, "crayon")
+
+
+async def test_passwords_do_not_go_to_a_server_with_the_certificate_of_another_host(
+    logins: Logins,
+) -> None:
+    with pytest.raises(Overloaded):
+        await logins.authenticate(ANN_ELSEWHERE.jid, ANN_ELSEWHERE.password)
+
+
+async def test_passwords_do_not_go_to_a_server_whose_certificate_nobody_vouches_for(
+    ejabberd: Ejabberd,
+) -> None:
+    with pytest.raises(Overloaded):
+        await Logins(FAR, ejabberd.ports.c2s).authenticate(ANN.jid, ANN.password)
+
+
+async def test_the_api_is_asked_by_an_account_that_may(ejabberd: Ejabberd) -> None:
+    url = f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
+    async with EjabberdApi(url, ASKER.jid, ASKER.password) as api:
+        assert await EjabberdAccounts(api).authenticate(ANN.jid, ANN.password)
+        assert not await EjabberdAccounts(api).authenticate(ANN.jid, "crayon")
+    async with EjabberdApi(url, ANN.jid, ANN.password) as api:
+        with pytest.raises(Overloaded):
+            await EjabberdAccounts(api).exists(ASKER.jid)
+
+
+async def test_a_server_that_freezes_is_given_up_in_time(ejabberd: Ejabberd) -> None:
+    near = Logins(LOOPBACK, ejabberd.ports.c2s)
+    url = f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
+    async with EjabberdApi(url, ASKER.jid, ASKER.password) as api:
+        sources = (near, EjabberdAccounts(api))
+        ejabberd.pause()
+        try:
+            async with asyncio.timeout(SECONDS):
+                found = await asyncio.gather(
+                    *(source.authenticate(ANN.jid, ANN.password) for source in sources),
+                    return_exceptions=True,
+                )
+        finally:
+            ejabberd.resume()
+
+        assert [type(one) for one in found] == [Overloaded, Overloaded]
+        assert [await source.authenticate(ANN.jid, ANN.password) for source in sources] == [
+            True,
+            True,
+        ]

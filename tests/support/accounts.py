@@ -1,0 +1,18 @@
+"""Accounts in a store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from component.core.own_accounts import OwnAccounts
+from component.core.passwords import Passwords
+from storage.open import open_storage
+from support.builders import HOST, OTHER_HOST
+
+
+@asynccontextmanager
+async def open_accounts(url: str = "sqlite::memory:") -> AsyncIterator[OwnAccounts]:
+    """Open a store for the accounts of both virtual hosts."""
+    async with open_storage(url) as storage:
+        yield OwnAccounts(storage.accounts, Passwords(), (HOST, OTHER_HOST))

@@ -1,0 +1,230 @@
+"""The program with operators, over a real store: each way in which they give commands."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
+
+import aiohttp
+import pytest
+
+from component import cli
+from component.config import Operator, Rosters
+from component.core.administration import administering
+from component.core.commands.catalogue import COMMANDS
+from component.core.commands.definition import Command, Kind
+from component.core.commands.desk import Desk
+from component.core.janitor import Timing
+from component.core.own_accounts import OwnAccounts
+from component.core.retention import Usual
+from component.web.server import serve
+from component.web.settings import Services
+from component.xmpp.addresses import Addresses
+from support.commands import NS_COMMANDS, command, request
+from support.sidecar import HOSTS, PASSWORDS, SETTINGS
+from support.wire import HOST, NS_FORM, NS_STANZAS, Reply, Wire, open_wire
+
+BOSS, READER = f"boss@{HOST}", f"reader@{HOST}"
+BOSS_PHONE, READER_PHONE = f"{BOSS}/phone", f"{READER}/phone"
+
+OPERATORS = {
+    "boss": Operator(role="admin", jid=BOSS, secret="the secret of the boss"),  # type: ignore[arg-type]
+    "reader": Operator(role="reader", jid=READER, secret="the secret of the reader"),  # type: ignore[arg-type]
+}
+
+Given = Mapping[str, str | list[str]]
+
+
+@dataclass
+class Operated:
+    """A program that runs, and whoever gives it commands."""
+
+    wire: Wire
+    desk: Desk
+    services: Services
+    url: str
+    config: Path  #: of the command line
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answers, however it was given: all of it as text."""
+
+    message: str
+    values: dict[str, list[str]] = field(default_factory=dict)
+    rows: list[dict[str, list[str]]] = field(default_factory=list)
+    is_refused: bool = False
+
+
+@asynccontextmanager
+async def open_operated(folder: Path, usual: Usual | None = None) -> AsyncIterator[Operated]:
+    """Run it in a folder; `usual` is how long messages are kept."""
+    sections: dict[str, Any] = {"operators": OPERATORS, "rosters": Rosters(source="store")}
+    async with open_wire(folder, **sections) as wire:
+        parts, storage = wire.parts, wire.storage
+        async with administering(
+            storage, parts.wanted, parts.holds, usual or Usual(), Timing(batch=10)
+        ) as administration:
+            accounts = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
+            restart = wire.connection.restart
+            desk = parts.open_desk(administration, accounts, restart, patience=9.0)
+            services = Services(
+                storage=storage,
+                writer=parts.writer,
+                queue=parts.wanted,
+                link=parts.stream,
+                jids=Addresses(),
+                administration=administration,
+                desk=desk,
+                accounts=accounts,
+                contact_lists=parts.contact_lists,
+                hosts=HOSTS,
+                live=parts.live,
+            )
+            settings = replace(SETTINGS, operators=parts.operators)
+            async with serve(settings, services) as url:
+                yield Operated(wire, desk, services, url, _configured(folder, url))
+
+
+def _configured(folder: Path, url: str) -> Path:
+    path = folder / "muniment.toml"
+    port = url.rpartition(":")[2]
+    path.write_text(f'[http]\nport = {port}\nsecret = "{SETTINGS.secret}"\n')
+    path.chmod(0o600)
+    return path
+
+
+def named(name: str) -> Command:
+    """Return a command."""
+    return next(command for command in COMMANDS if command.name == name)
+
+
+# Over XMPP
+
+
+async def by_form(operated: Operated, name: str, given: Given, asker: str = BOSS_PHONE) -> Said:
+    """Give a command as a client with forms does."""
+    node = named(name).node
+    begun = await operated.wire.direct(request(node), asker=asker)
+    if begun.refusal or command(begun).get("status") == "completed":
+        return said(begun)
+    return said(await fill_in(operated.wire, begun, given, asker))
+
+
+async def fill_in(wire: Wire, begun: Reply, given: Given, asker: str = BOSS_PHONE) -> Reply:
+    """Submit the form of a command that has begun."""
+    inner = "".join(
+        f"<field var='{name}'>"
+        + "".join(f"<value>{escape(value)}</value>" for value in listed(values))
+        + "</field>"
+        for name, values in given.items()
+    )
+    session = command(begun)
+    answer = request(
+        session.get("node", ""),
+        session=session.get("sessionid"),
+        inside=f"<x xmlns='{NS_FORM}' type='submit'>{inner}</x>",
+    )
+    return await wire.direct(answer, asker=asker)
+
+
+def listed(values: str | list[str]) -> list[str]:
+    """Return one value or many as a list."""
+    return [values] if isinstance(values, str) else values
+
+
+def said(reply: Reply) -> Said:
+    """Return what a completed command, or the refusal of one, says."""
+    if reply.refusal:
+        text = reply.iq.findtext(f".//{{{NS_STANZAS}}}text")
+        return Said(text or "", is_refused=True)
+    done = command(reply)
+    note = done.findtext(f"{{{NS_COMMANDS}}}note") or ""
+    form = done.find(f"{{{NS_FORM}}}x")
+    if form is None:
+        return Said(note)
+    values = _fields(form)
+    values.pop("FORM_TYPE", None)
+    return Said(note, values, [_fields(item) for item in form.findall(f"{{{NS_FORM}}}item")])
+
+
+def _fields(around: Element) -> dict[str, list[str]]:
+    return {
+        field.get("var", ""): [value.text or "" for value in field.findall(f"{{{NS_FORM}}}value")]
+        for field in around.findall(f"{{{NS_FORM}}}field")
+    }
+
+
+# Over HTTP, and on the command line
+
+
+async def by_http(operated: Operated, name: str, given: Given) -> Said:
+    """Give a command as a program does."""
+    async with (
+        aiohttp.ClientSession(headers={"X-Api-Key": "the secret of the boss"}) as session,
+        session.post(f"{operated.url}/api/v1/commands/{name}", json=dict(given)) as answer,
+    ):
+        data = await answer.json()
+    if answer.status >= 300:
+        return Said(data["message"], is_refused=True)
+    return _said(data)
+
+
+async def by_line(
+    operated: Operated,
+    name: str,
+    given: Given,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Said:
+    """Give a command as a person at a shell does."""
+    arguments = [name, "--config", str(operated.config), "--json", *_arguments(name, given)]
+    password = given.get("password", "")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
+    code = await asyncio.to_thread(_run, arguments)
+    done = capsys.readouterr()
+    if code != 0:
+        return Said(done.err.strip().removeprefix("muniment: "), is_refused=True)
+    return _said(json.loads(done.out))
+
+
+def _run(arguments: list[str]) -> int:
+    return cli.main(arguments)
+
+
+def _arguments(name: str, given: Given) -> list[str]:
+    required, others = [], []
+    for each in named(name).fields:
+        values = listed(given.get(each.name, []))
+        if each.kind is Kind.PASSWORD or not values:
+            continue
+        if each.is_required:
+            required += values
+        else:
+            others += [f"--{each.name.replace('_', '-')}", *values]
+    return [*others, *required]
+
+
+def _said(data: dict[str, Any]) -> Said:
+    return Said(
+        data["message"],
+        {name: _texts(value) for name, value in data["values"].items()},
+        [{name: _texts(cell) for name, cell in row.items()} for row in data["rows"]],
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return list(map(str, value))
+    return [str(value).lower() if isinstance(value, bool) else str(value)]

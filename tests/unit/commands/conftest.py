@@ -1,0 +1,18 @@
+"""A program with operators."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support.operated import Operated, open_operated
+from support.wire_fixtures import no_certificates
+
+__all__ = ["no_certificates"]
+
+
+@pytest.fixture
+async def operated(tmp_path: Path) -> AsyncIterator[Operated]:
+    async with open_operated(tmp_path) as opened:
+        yield opened

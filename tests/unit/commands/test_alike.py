@@ -1,0 +1,267 @@
+"""One command is the same however it is given: by a form, over HTTP, on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+from support.builders import ALICE, BOB, ROMEO, entries, entry
+from support.operated import Given, Operated, Said, by_form, by_http, by_line
+from support.wire import HOST, OTHER_HOST
+
+from storage.people import Contact
+from storage.rows import Hold
+
+CAROL = f"carol@{OTHER_HOST}"
+NOON = "2026-01-01T12:00:00.000000Z"
+SIZE = str(len(entry(0).xml))
+
+Give = Callable[[str, Given], Awaitable[Said]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A command, what it is given, and what it answers."""
+
+    name: str
+    given: dict[str, str | list[str]] = field(default_factory=dict)
+    message: str
+    values: dict[str, list[str]] = field(default_factory=dict)
+    rows: list[dict[str, list[str]]] = field(default_factory=list)
+    is_refused: bool = False
+
+
+def usage(owner: str, count: int, newest: str = NOON) -> dict[str, list[str]]:
+    return {
+        "owner": [owner],
+        "messages": [str(count)],
+        "bytes": [str(count * int(SIZE))],
+        "oldest": [NOON],
+        "newest": [newest],
+    }
+
+
+def refusal(name: str, message: str, **given: str | list[str]) -> Case:
+    return Case(name=name, given=given, message=message, is_refused=True)
+
+
+LATER = "2026-01-01T12:00:02.000000Z"
+
+ON_ARCHIVES = [
+    Case(
+        name="archives",
+        message="2 archives.",
+        rows=[usage(ALICE, 3, LATER), usage(CAROL, 1)],
+    ),
+    Case(
+        name="archives",
+        given={"max_items": "1"},
+        message=f"1 archives, and more behind {ALICE}.",
+        values={"next": [ALICE]},
+        rows=[usage(ALICE, 3, LATER)],
+    ),
+    Case(name="archives", given={"after": ALICE}, message="1 archives.", rows=[usage(CAROL, 1)]),
+    Case(name="archives", given={"host": HOST, "after": ALICE}, message="0 archives."),
+    refusal("archives", "max_items: expected a whole number from 1 to 1000", max_items="1001"),
+    refusal(
+        "archives",
+        "host: remote.example is no virtual host of this archive",
+        host="remote.example",
+    ),
+    Case(
+        name="count",
+        given={"owner": "ALICE@Example.Org"},
+        message=f"The archive of {ALICE} has 3 messages.",
+        values={**usage(ALICE, 3, LATER), "held": ["false"]},
+    ),
+    Case(
+        name="count",
+        given={"owner": CAROL},
+        message=f"The archive of {CAROL} has 1 messages.",
+        values={**usage(CAROL, 1), "held": ["true"]},
+    ),
+    Case(
+        name="count",
+        given={"owner": ROMEO},
+        message=f"The archive of {ROMEO} has 0 messages.",
+        values={
+            "owner": [ROMEO],
+            "messages": ["0"],
+            "bytes": ["0"],
+            "oldest": [],
+            "newest": [],
+            "held": ["false"],
+        },
+    ),
+    refusal("count", "owner: expected user@host", owner=HOST),
+    refusal("count", "owner: expected a bare JID, without a resource", owner=f"{ALICE}/x"),
+    Case(
+        name="erase",
+        given={"owner": ALICE},
+        message=f"The archive of {ALICE} is erased.",
+        values={"messages": ["3"], "bytes": [str(3 * int(SIZE))]},
+    ),
+    refusal(
+        "erase",
+        "There is a legal hold on this archive: nothing of it may be removed.",
+        owner=CAROL,
+    ),
+]
+
+ON_ACCOUNTS = [
+    Case(
+        name="add-user",
+        given={"accountjid": f"NEW@{HOST}", "password": " s p\u00e4ce "},
+        message=f"new@{HOST} has an account now.",
+    ),
+    refusal("add-user", "There is such an account already.", accountjid=ALICE, password="x"),
+    refusal(
+        "add-user",
+        "accountjid: remote.example is no virtual host of this archive",
+        accountjid=ROMEO,
+        password="x",
+    ),
+    Case(
+        name="set-password",
+        given={"accountjid": ALICE, "password": "x"},
+        message=f"{ALICE} has a new password.",
+    ),
+    refusal("set-password", "There is no such account.", accountjid=BOB, password="x"),
+    Case(
+        name="disable-user",
+        given={"accountjids": [ALICE, CAROL]},
+        message=f"Disabled: {ALICE}, {CAROL}.",
+    ),
+    refusal(
+        "disable-user",
+        f"{BOB}: There is no such account. Done before: {ALICE}.",
+        accountjids=[ALICE, BOB, CAROL],
+    ),
+    Case(
+        name="enable-user",
+        given={"accountjids": [f"dave@{HOST}"]},
+        message=f"Enabled: dave@{HOST}.",
+    ),
+    Case(
+        name="delete-user",
+        given={"accountjids": [ALICE, ALICE]},
+        message=f"Removed: {ALICE}.",
+    ),
+    Case(
+        name="users",
+        message="3 accounts.",
+        values={"registereduserjids": [ALICE, f"dave@{HOST}", CAROL]},
+    ),
+    Case(
+        name="users",
+        given={"max_items": "2"},
+        message=f"2 accounts, and more behind dave@{HOST}.",
+        values={"registereduserjids": [ALICE, f"dave@{HOST}"], "next": [f"dave@{HOST}"]},
+    ),
+    Case(
+        name="users",
+        given={"after": ALICE},
+        message="2 accounts.",
+        values={"registereduserjids": [f"dave@{HOST}", CAROL]},
+    ),
+    Case(
+        name="users",
+        given={"host": OTHER_HOST},
+        message="1 accounts.",
+        values={"registereduserjids": [CAROL]},
+    ),
+    refusal(
+        "users", "after: expected user@host of a host that is listed", after=ALICE, host=OTHER_HOST
+    ),
+    Case(
+        name="disabled-users",
+        message="1 accounts.",
+        values={"disableduserjids": [f"dave@{HOST}"]},
+    ),
+    Case(
+        name="count-users",
+        message="3 accounts.",
+        values={"registeredusersnum": ["3"]},
+        rows=[
+            {"host": [HOST], "accounts": ["2"]},
+            {"host": [OTHER_HOST], "accounts": ["1"]},
+        ],
+    ),
+    Case(
+        name="roster",
+        given={"accountjids": [ALICE, CAROL]},
+        message="1 contacts.",
+        values={"accountjids": [ALICE, CAROL]},
+        rows=[
+            {
+                "accountjid": [ALICE],
+                "jid": [BOB],
+                "name": ["B\u00f6b <&>"],
+                "subscription": ["to"],
+                "asked": ["false"],
+                "groups": ["Friends", "Work, and so on"],
+            }
+        ],
+    ),
+    refusal("roster", "there is no such user", accountjids=BOB),
+]
+
+ON_THE_SERVICE = [
+    Case(
+        name="statistics",
+        message="2 archives with 4 messages.",
+        values={
+            "archives": ["2"],
+            "messages": ["4"],
+            "bytes": [str(4 * int(SIZE))],
+            "hosts": [HOST, OTHER_HOST],
+            "connected": ["true"],
+            "writable": ["true"],
+            "backlog": ["0"],
+            "holds": ["1"],
+            "purging": ["false"],
+        },
+    ),
+    Case(name="reconnect", message="The connection to ejabberd is closed and opened again."),
+]
+
+
+@pytest.fixture(params=["form", "http", "line"])
+def give(
+    request: pytest.FixtureRequest,
+    operated: Operated,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Give:
+    """Each way of giving a command."""
+    ways: dict[str, Give] = {
+        "form": lambda name, given: by_form(operated, name, given),
+        "http": lambda name, given: by_http(operated, name, given),
+        "line": lambda name, given: by_line(operated, name, given, capsys, monkeypatch),
+    }
+    return ways[request.param]
+
+
+@pytest.fixture(autouse=True)
+async def _furnished(operated: Operated) -> None:
+    """Have accounts of alice, carol and dave, who is disabled, archives, a roster and a hold."""
+    storage, desk = operated.wire.storage, operated.desk
+    await storage.archive.append([*entries(3), entry(owner=CAROL)])
+    for jid in (ALICE, CAROL, f"dave@{HOST}"):
+        await desk.accounts.register(jid, "a password")
+    await desk.accounts.set_enabled(f"dave@{HOST}", False)
+    contact = Contact(
+        jid=BOB, name="B\u00f6b <&>", subscription="to", groups=("Friends", "Work, and so on")
+    )
+    await storage.contacts.put(ALICE, contact)
+    await desk.administration.holds.set(Hold(subject=OTHER_HOST, reason="r", by="me", at=1))
+
+
+@pytest.mark.parametrize(
+    "case", [*ON_ARCHIVES, *ON_ACCOUNTS, *ON_THE_SERVICE], ids=lambda case: case.name
+)
+async def test_a_command_answers_the_same_however_it_is_given(give: Give, case: Case) -> None:
+    answer = await give(case.name, case.given)
+
+    assert answer == Said(case.message, case.values, case.rows, case.is_refused)

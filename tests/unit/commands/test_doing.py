@@ -1,0 +1,232 @@
+"""What commands do beside answering."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+from support.api import answering
+from support.builders import ALICE, BOB, entries, entry
+from support.commands import command, form_in, request
+from support.operated import (
+    BOSS_PHONE,
+    Operated,
+    Said,
+    by_form,
+    by_http,
+    fill_in,
+    named,
+    open_operated,
+    said,
+)
+from support.wire import HOST, NS_FORM, OTHER_HOST, until
+
+from component.core.commands import archives, people
+from component.core.erasure import Erasure
+from component.core.errors import NotAllowed
+from component.core.operators import SERVER
+from component.core.retention import Bounds, Usual
+from component.core.writer import Writer
+from storage.rows import ANY
+
+
+@pytest.fixture
+async def strict(tmp_path: Path) -> AsyncIterator[Operated]:
+    """A program that keeps two messages of each archive."""
+    async with open_operated(tmp_path, Usual(others=Bounds(messages=2))) as operated:
+        yield operated
+
+
+async def test_a_purge_takes_away_what_is_too_much(strict: Operated) -> None:
+    janitor = strict.desk.administration.janitor
+    await until(lambda: janitor.current is None)
+    await strict.wire.archive.append([*entries(5), *entries(5, owner=BOB)])
+    begun = await by_form(strict, "purge", {"owner": ALICE})
+    await until(lambda: janitor.current is None)
+    told = await by_http(strict, "purges", {})
+
+    assert begun.message == "A purge has begun."
+    assert [await strict.wire.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [2, 5]
+    [last] = told.rows
+    assert (told.message, last["by"], last["owner"], last["state"], last["messages"]) == (
+        "No purge is under way.",
+        ["boss"],
+        [ALICE],
+        ["done"],
+        ["3"],
+    )
+
+
+async def test_a_small_archive_is_exported(operated: Operated) -> None:
+    await operated.wire.archive.append([entry("first\u2028line"), entry("second")])
+    lines = await by_form(operated, "export", {"owner": ALICE})
+    portable = await by_http(operated, "export", {"owner": ALICE, "format": "xep0227"})
+
+    bodies = [json.loads(line)["xml"] for line in lines.values["archive"]]
+    assert ["first\u2028line" in bodies[0], "second" in bodies[1], len(bodies)] == [True, True, 2]
+    assert portable.values["archive"][1] == "<server-data xmlns='urn:xmpp:pie:0'>"
+
+
+async def test_of_a_large_archive_it_is_said_how_to_take_it(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "EXPORT_MAX_BYTES", 1000)
+    await operated.wire.archive.append(entries(10))
+    refused = await by_form(operated, "export", {"owner": ALICE})
+
+    assert refused.is_refused
+    assert "muniment export" in refused.message
+
+
+async def test_an_archive_is_erased_with_what_was_on_its_way(operated: Operated) -> None:
+    operated.wire.say("to bob")
+    await operated.wire.caught_up()
+    await by_form(operated, "erase", {"owner": ALICE})
+
+    assert await operated.wire.bodies(ALICE) == []
+    assert await operated.wire.bodies(BOB) == ["to bob"]
+
+
+async def test_the_stream_is_closed_behind_the_answer_and_opened_again(operated: Operated) -> None:
+    wire = operated.wire
+    before = wire.peer
+    reply = await wire.direct(request(named("reconnect").node), asker=BOSS_PHONE)
+    await before.stream_closed()
+    await before.close()
+    await wire.welcome()
+
+    assert command(reply).get("status") == "completed"
+    await wire.caught_up()
+    assert wire.stream.is_up
+
+
+async def test_without_a_stream_there_is_nothing_to_close(operated: Operated) -> None:
+    await operated.wire.peer.close()
+    await until(lambda: not operated.wire.stream.is_up)
+    answer = await by_http(operated, "reconnect", {})
+
+    assert answer.is_refused
+    await operated.wire.welcome()
+
+
+async def test_lists_of_accounts_are_looked_through_to_their_end(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "PAGE", 2)
+    jids = [f"u{number}@{host}" for host in (HOST, OTHER_HOST) for number in range(5)]
+    for jid in jids:
+        await operated.desk.accounts.register(jid, "a password")
+    await operated.desk.accounts.set_enabled(jids[-1], False)
+    everybody = await by_form(operated, "users", {"max_items": "10"})
+    behind = await by_form(operated, "users", {"after": jids[3], "max_items": "2"})
+    disabled = await by_form(operated, "disabled-users", {})
+
+    assert everybody.values == {"registereduserjids": jids}
+    assert behind.values == {"registereduserjids": jids[4:6], "next": [jids[5]]}
+    assert disabled.values == {"disableduserjids": jids[-1:]}
+
+
+async def test_nobody_is_called_enabled_where_it_is_not_told(operated: Operated) -> None:
+    async with answering('["ann"]') as accounts:
+        desk = replace(operated.desk, accounts=accounts)
+        with pytest.raises(NotAllowed, match="not told"):
+            await desk.run(SERVER, named("disabled-users"), {})
+
+
+async def test_accounts_are_removed_in_time_however_long_their_archives_take(
+    operated: Operated,
+) -> None:
+    never = Writer(operated.wire.archive, capacity=10, on_pressure=lambda _: None)
+    never.put([entry(), entry(owner=BOB)])
+    known = operated.desk.administration
+    erasure = Erasure(known.keeping, never, known.holds, batch=1)
+    desk = replace(operated.desk, administration=replace(known, erasure=erasure), patience=1.0)
+    for jid in (ALICE, BOB):
+        await desk.accounts.register(jid, "a password")
+
+    async with asyncio.timeout(desk.patience):
+        await desk.run(SERVER, named("delete-user"), {"accountjids": [ALICE, BOB]})
+
+    assert await desk.accounts.count(HOST) == 0
+    await erasure.close()
+
+
+# Forms
+
+
+async def test_hosts_are_offered_to_choose_from(operated: Operated) -> None:
+    begun = await operated.wire.direct(request(named("users").node), asker=BOSS_PHONE)
+    path = f"{{{NS_FORM}}}field[@var='host']/{{{NS_FORM}}}option/{{{NS_FORM}}}value"
+
+    assert [value.text for value in form_in(begun).findall(path)] == [None, HOST, OTHER_HOST]
+
+
+async def test_what_is_wrong_can_be_put_right_in_the_same_session(operated: Operated) -> None:
+    begun = await operated.wire.direct(request(named("add-user").node), asker=BOSS_PHONE)
+    jid = f"new@{HOST}"
+    given = {"accountjid": jid, "password": "one", "password-verify": "two"}
+    wrong = said(await fill_in(operated.wire, begun, given))
+    right = said(await fill_in(operated.wire, begun, given | {"password-verify": "one"}))
+
+    assert wrong == Said("password-verify: the passwords differ", is_refused=True)
+    assert right == Said(f"{jid} has an account now.")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "owner: required, but missing"),
+        ({"owner": ""}, "owner: required, but missing"),
+        ({"owner": [ALICE, BOB]}, "owner: too many values"),
+        ({"owner": f"{'a' * 5000}@{HOST}"}, "owner: too long"),
+        ({"owner": "@"}, "owner: '@' is not an address"),
+        ({"owner": ALICE, "other": "x"}, "other: there is no such field"),
+        ({"owner": ALICE, "format": "zip"}, "format: expected one of jsonl, xep0227"),
+    ],
+    ids=str,
+)
+async def test_a_field_that_is_wrong_is_named(
+    operated: Operated, given: dict[str, str | list[str]], message: str
+) -> None:
+    expected = Said(message, is_refused=True)
+
+    assert await by_form(operated, "export", given) == expected
+    assert await by_http(operated, "export", given) == expected
+
+
+@pytest.mark.parametrize("value", [True, 1.5, {}, [[]], [True]], ids=str)
+async def test_over_http_a_value_is_a_string_a_number_or_a_list(
+    operated: Operated, value: object
+) -> None:
+    answer = await by_http(operated, "archives", {"max_items": value})  # type: ignore[dict-item]
+
+    assert answer.is_refused
+    assert answer.message.startswith("max_items: ")
+
+
+async def test_over_http_commands_are_described(operated: Operated) -> None:
+    headers = {"X-Api-Key": "the secret of the boss"}
+    async with aiohttp.ClientSession(f"{operated.url}/api/v1/", headers=headers) as session:
+        async with session.get("commands") as answer:
+            listed = (await answer.json())["commands"]
+        async with session.post("commands/nothing") as answer:
+            unknown = await answer.json()
+        async with session.post("commands/archives", json={"max_items": 1}) as answer:
+            numbered = answer.status
+
+    [export] = [each for each in listed if each["name"] == "export"]
+    assert export["fields"][1] == {
+        "name": "format",
+        "label": "Format",
+        "kind": "choice",
+        "required": False,
+        "many": False,
+        "default": "jsonl",
+        "choices": ["jsonl", "xep0227"],
+    }
+    assert (unknown["error"], numbered) == ("item-not-found", 200)

@@ -1,0 +1,407 @@
+"""Commands on the command line: what people read, what shells get, where passwords come from."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import io
+import json
+import stat
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from support.builders import ALICE, BOB, entries
+from support.operated import Operated
+from support.ports import free_port
+from support.wire import HOST
+
+from component import cli
+from component.cli import exits, tables
+from component.core.commands.catalogue import COMMANDS
+from component.core.commands.definition import Kind
+from storage.people import Contact
+
+
+async def run(operated: Operated, *arguments: str) -> int:
+    """Give a command, and return the exit code."""
+    name, *others = arguments
+    return await asyncio.to_thread(cli.main, [name, "--config", str(operated.config), *others])
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What somebody types when asked, in turn."""
+    typed: list[str] = []
+    keyboard = io.StringIO()
+    keyboard.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", keyboard)
+    monkeypatch.setattr(getpass, "getpass", lambda _: typed.pop(0))
+    yield typed
+    assert typed == []
+
+
+# What is answered
+
+
+async def test_a_table_is_for_people(
+    operated: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await operated.wire.archive.append(entries(12))
+    code = await run(operated, "archives")
+    done = capsys.readouterr()
+
+    head, line = done.out.splitlines()
+    assert (code, head.split(), done.err) == (
+        exits.OK,
+        ["OWNER", "MESSAGES", "BYTES", "OLDEST", "NEWEST"],
+        "1 archives.\n",
+    )
+    assert line.split()[:2] == [ALICE, "12"]
+    assert line.index("12") + 2 == head.index("MESSAGES") + len("MESSAGES")
+
+
+async def test_a_list_has_a_line_for_each(
+    operated: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for jid in (ALICE, BOB):
+        await operated.desk.accounts.register(jid, "a password")
+    await run(operated, "users")
+
+    assert capsys.readouterr() == (f"{ALICE}\n{BOB}\n", "2 accounts.\n")
+
+
+async def test_whose_roster_is_empty_is_not_taken_for_a_contact(
+    operated: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await operated.desk.accounts.register(ALICE, "a password")
+    await run(operated, "roster", ALICE)
+
+    assert capsys.readouterr() == (f"accountjids  {ALICE}\n", "0 contacts.\n")
+
+
+async def test_values_have_their_names(
+    operated: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await run(operated, "count", ALICE)
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"owner     {ALICE}",
+        "messages  0",
+        "bytes     0",
+        "oldest    -",
+        "newest    -",
+        "held      no",
+    ]
+
+
+async def test_json_is_for_programs(
+    operated: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await run(operated, "count", "--json", ALICE)
+    done = capsys.readouterr()
+
+    assert json.loads(done.out)["values"]["messages"] == 0
+    assert (done.err, done.out.count("\n")) == ("", 1)
+
+
+async def test_what_others_made_up_does_nothing_to_a_terminal(
+    operated: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = Contact(jid=BOB, name="\x1b[2J\x1b]0;owned\x07\n\u202e", groups=("\x9bx",))
+    await operated.wire.storage.contacts.put(ALICE, evil)
+    await run(operated, "roster", ALICE)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"accountjids  {ALICE}"
+    assert len(lines) == 3
+    assert lines[2].isprintable()
+
+
+def test_without_anything_to_show_the_message_is_the_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tables.told({"message": "Done.", "values": {}, "rows": []}, in_json=False)
+
+    assert capsys.readouterr() == ("Done.\n", "")
+
+
+# Exit codes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (("count", "@"), exits.USAGE, "owner: '@' is not an address"),
+        (("disable-user", BOB), exits.FAILED, f"{BOB}: There is no such account."),
+        (("archives", "--host", "a.example"), exits.USAGE, "host: a.example is no virtual host"),
+        (("export", "@"), exits.FAILED, ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+async def test_a_refusal_has_a_code_and_a_reason(
+    operated: Operated,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    code: int,
+    error: str,
+) -> None:
+    assert await run(operated, *arguments) == code
+    done = capsys.readouterr()
+    assert done.out == ""
+    assert done.err.startswith(f"muniment: {error}")
+
+
+def test_where_nothing_runs_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port(0)
+    config = tmp_path / "muniment.toml"
+    config.write_text(f'[http]\nport = {port}\nsecret = "x"\n')
+    config.chmod(0o600)
+
+    assert cli.main(["users", "--config", str(config)]) == exits.UNREACHABLE
+    assert capsys.readouterr().err == (
+        f"muniment: Muniment does not answer at 127.0.0.1:{port}: Connection refused.\n"
+    )
+
+
+def test_with_a_wrong_configuration_nothing_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "muniment.toml"
+    config.write_text("[http]\nport = 0\n")
+
+    assert cli.main(["users", "--config", str(config)]) == exits.CONFIG_WRONG
+    assert "http.port" in capsys.readouterr().err
+
+
+async def test_the_wrong_secret_is_refused(
+    operated: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operated.config.write_text(operated.config.read_text().replace("s3cret", "wrong"))
+
+    assert await run(operated, "users") == exits.FAILED
+    assert "Show a secret that is known here" in capsys.readouterr().err
+
+
+# Help
+
+
+@pytest.mark.parametrize("name", [each.name for each in COMMANDS])
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "--help"])
+
+    [command] = [each for each in COMMANDS if each.name == name]
+    told = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    assert f"{command.title}." in told
+    asked = [field for field in command.fields if field.kind is not Kind.PASSWORD]
+    assert all(field.label in told for field in asked)
+    assert ("--config PATH" in told, "password is asked for" in told) == (
+        True,
+        len(asked) < len(command.fields),
+    )
+
+
+def test_every_command_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+
+    words = capsys.readouterr().out.split()
+    assert {each.name for each in COMMANDS} <= set(words)
+
+
+# Passwords
+
+
+async def test_a_password_is_typed_twice(operated: Operated, terminal: list[str]) -> None:
+    terminal += ["secret words", "secret words"]
+
+    assert await run(operated, "add-user", ALICE) == exits.OK
+    assert await operated.desk.accounts.authenticate(ALICE, "secret words")
+
+
+async def test_passwords_that_differ_are_refused(
+    operated: Operated, terminal: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal += ["one", "two"]
+
+    assert await run(operated, "add-user", ALICE) == exits.USAGE
+    assert capsys.readouterr().err == "muniment: The passwords differ.\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "password"), [("a b \n", "a b "), ("x\r\ny\n", "x"), ("x", "x")]
+)
+async def test_a_password_is_a_line_of_standard_input(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch, given: str, password: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+
+    assert await run(operated, "add-user", ALICE) == exits.OK
+    assert await operated.desk.accounts.authenticate(ALICE, password)
+
+
+async def test_no_password_is_none(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+    assert await run(operated, "add-user", ALICE) == exits.USAGE
+    assert capsys.readouterr().err == "muniment: There is no password.\n"
+
+
+@pytest.mark.parametrize("first", [(), ("one",)])
+async def test_a_terminal_that_ends_is_no_password(
+    operated: Operated,
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: list[str],
+    capsys: pytest.CaptureFixture[str],
+    first: tuple[str, ...],
+) -> None:
+    """Ctrl-D, at the first question or the second."""
+    typed = iter(first)
+
+    def getpass_(_: str) -> str:
+        for each in typed:
+            return each
+        raise EOFError
+
+    monkeypatch.setattr(getpass, "getpass", getpass_)
+
+    assert await run(operated, "add-user", ALICE) == exits.USAGE
+    assert capsys.readouterr().err == "muniment: There is no password.\n"
+
+
+async def test_what_is_no_text_is_refused(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Latin-1, as Python passes it on to where UTF-8 is wanted."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("p\udce4ss\n"))
+
+    for arguments in (("add-user", ALICE), ("count", "\udce4@a"), ("export", "\udce4@a")):
+        assert await run(operated, *arguments) == exits.USAGE
+        assert capsys.readouterr().err.startswith("muniment: An argument or the password is not")
+
+
+@pytest.mark.parametrize("arguments", [(ALICE, "secret"), (ALICE, "--password", "secret")])
+def test_a_password_is_no_argument(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["add-user", *arguments])
+
+    assert ended.value.code == exits.USAGE
+
+
+# Export
+
+
+async def test_an_archive_is_written_to_a_file_for_its_owner_alone(
+    operated: Operated, tmp_path: Path
+) -> None:
+    await operated.wire.archive.append(entries(500))
+    path = tmp_path / "alice.jsonl"
+    code = await run(operated, "export", ALICE, "--output", str(path))
+
+    lines = path.read_text().splitlines()
+    assert (code, len(lines), stat.S_IMODE(path.stat().st_mode)) == (exits.OK, 500, 0o600)
+    assert json.loads(lines[-1])["from"] == f"{BOB}/phone"
+
+
+async def test_no_file_is_written_over(
+    operated: Operated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "alice.xml"
+    path.write_text("precious")
+    code = await run(operated, "export", ALICE, "--format", "xep0227", "--output", str(path))
+
+    assert (code, path.read_text()) == (exits.FAILED, "precious")
+    assert capsys.readouterr().err == f"muniment: {path}: File exists\n"
+
+
+async def test_nothing_is_left_of_a_file_that_was_refused(
+    operated: Operated, tmp_path: Path
+) -> None:
+    path = tmp_path / "nobody.jsonl"
+
+    assert await run(operated, "export", "@", "--output", str(path)) == exits.FAILED
+    assert not path.exists()
+
+
+async def test_an_export_is_on_record(operated: Operated, tmp_path: Path) -> None:
+    await run(operated, "export", f"x@{HOST}", "--output", str(tmp_path / "x"))
+    [deed] = await operated.wire.storage.records.deeds(limit=10)
+
+    assert (deed.actor, deed.action, deed.subject) == ("server", "export", f"x@{HOST}")
+
+
+@asynccontextmanager
+async def pretending(*pieces: bytes) -> AsyncIterator[int]:
+    """Answer every request with these bytes, then hang up; the value is the port."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.writelines(pieces)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def config_for(folder: Path, port: int) -> str:
+    path = folder / "other.toml"
+    path.write_text(f'[http]\nport = {port}\nsecret = "x"\n')
+    path.chmod(0o600)
+    return str(path)
+
+
+async def test_half_a_file_does_not_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "alice.jsonl"
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with pretending(head, b"3\r\n{}\n\r\n") as port:
+        config = config_for(tmp_path, port)
+        arguments = ["export", "--config", config, ALICE, "--output", str(path)]
+        code = await asyncio.to_thread(cli.main, arguments)
+
+    assert (code, path.exists()) == (exits.UNREACHABLE, False)
+    assert "does not answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "body", [b"Hello", b"{}", b"[]", b'{"message": "x"}'], ids=lambda body: body.decode()
+)
+async def test_another_program_is_not_taken_for_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], body: bytes
+) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with pretending(head, body) as port:
+        arguments = ["users", "--config", config_for(tmp_path, port)]
+        code = await asyncio.to_thread(cli.main, arguments)
+
+    assert (code, capsys.readouterr().err) == (
+        exits.UNREACHABLE,
+        "muniment: What answers there is not Muniment.\n",
+    )
+
+
+async def test_a_reader_that_has_seen_enough_is_no_crash(operated: Operated) -> None:
+    await operated.wire.archive.append(entries(1000))
+    command = f"{sys.executable} -m component export --config {operated.config} {ALICE} | head -c1"
+    shell = await asyncio.create_subprocess_shell(
+        command,
+        cwd=Path(cli.__file__).parents[2],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await shell.communicate()
+
+    assert out == b"{"
+    assert b"Traceback" not in err
+    assert b"Exception ignored" not in err

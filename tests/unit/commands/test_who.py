@@ -1,0 +1,187 @@
+"""Who may give which command, who hears of it, and what stays on record."""
+
+from __future__ import annotations
+
+import logging
+
+import aiohttp
+import pytest
+from support.builders import ALICE, BOB
+from support.commands import NS_COMMANDS, command, request, specific
+from support.operated import (
+    BOSS_PHONE,
+    READER_PHONE,
+    Operated,
+    by_form,
+    by_http,
+    by_line,
+    fill_in,
+    named,
+)
+from support.wire import ALICE_PHONE, COMPONENT, HOST, NS_DISCO, found
+
+from component.core.commands.catalogue import COMMANDS
+from component.core.operators import Role
+
+NS_ITEMS = "http://jabber.org/protocol/disco#items"
+CONFIGURE = "urn:xmpp:mam#configure"
+
+FOR_READERS = {"count", "export"}
+
+
+async def shown(operated: Operated, asker: str) -> set[str | None]:
+    """Return the nodes of the commands that somebody is told of."""
+    query = f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>"
+    reply = await operated.wire.direct(query, type="get", asker=asker)
+    return {item.get("node") for item in reply.iq.iter(f"{{{NS_ITEMS}}}item")}
+
+
+async def audited(operated: Operated) -> list[tuple[str, str, str, str]]:
+    """Return what is in the audit log, oldest first."""
+    deeds = await operated.wire.storage.records.deeds(limit=100)
+    return [(deed.actor, deed.action, deed.subject, deed.detail) for deed in reversed(deeds)]
+
+
+def test_readers_have_the_commands_that_read() -> None:
+    assert {each.name for each in COMMANDS if each.role is Role.READER} == FOR_READERS
+
+
+def test_names_and_nodes_are_unique() -> None:
+    assert len({each.name for each in COMMANDS}) == len(COMMANDS)
+    assert len({each.node for each in COMMANDS}) == len(COMMANDS)
+
+
+async def test_everybody_is_told_of_the_commands_they_may_give(operated: Operated) -> None:
+    everything = {each.node for each in COMMANDS}
+
+    assert await shown(operated, BOSS_PHONE) == everything | {CONFIGURE}
+    assert await shown(operated, READER_PHONE) == {
+        CONFIGURE,
+        *(named(n).node for n in FOR_READERS),
+    }
+    assert await shown(operated, ALICE_PHONE) == {CONFIGURE}
+    assert await shown(operated, "boss@remote.example/phone") == {CONFIGURE}
+
+
+@pytest.mark.parametrize("name", [each.name for each in COMMANDS])
+async def test_what_a_command_is_nobody_is_told_who_may_not_give_it(
+    operated: Operated, name: str
+) -> None:
+    node = named(name).node
+    query = f"<query xmlns='{NS_DISCO}' node='{node}'/>"
+    boss = await operated.wire.direct(query, type="get", asker=BOSS_PHONE)
+    alice = await operated.wire.direct(query, type="get", asker=ALICE_PHONE)
+
+    identity = found(boss.iq, f"{{{NS_DISCO}}}query/{{{NS_DISCO}}}identity")
+    assert (identity.get("category"), identity.get("type"), identity.get("name")) == (
+        "automation",
+        "command-node",
+        named(name).title,
+    )
+    assert alice.refusal == "forbidden"
+
+
+@pytest.mark.parametrize("name", [each.name for each in COMMANDS])
+async def test_a_command_is_refused_to_who_may_not_give_it(operated: Operated, name: str) -> None:
+    askers = [ALICE_PHONE, "boss@remote.example/phone", f"boss@{HOST}.evil/phone"]
+    if name not in FOR_READERS:
+        askers.append(READER_PHONE)
+    for asker in askers:
+        reply = await operated.wire.direct(request(named(name).node), asker=asker)
+        assert reply.refusal == "forbidden", asker
+    assert await audited(operated) == []
+
+
+async def test_a_form_is_not_submitted_by_somebody_else(operated: Operated) -> None:
+    begun = await operated.wire.direct(request(named("erase").node), asker=BOSS_PHONE)
+    reply = await fill_in(operated.wire, begun, {"owner": BOB}, asker=ALICE_PHONE)
+
+    assert specific(reply) == ("bad-request", "bad-sessionid")
+
+
+@pytest.mark.parametrize("secret", ["the secret of the reader", "wrong"])
+async def test_over_http_a_secret_decides(operated: Operated, secret: str) -> None:
+    headers = {"X-Api-Key": secret}
+    async with aiohttp.ClientSession(f"{operated.url}/api/v1/", headers=headers) as session:
+        async with session.get("commands") as answer:
+            listed = await answer.json()
+        async with session.post("commands/erase", json={"owner": ALICE}) as answer:
+            status = answer.status
+
+    if secret == "wrong":
+        assert (listed["status"], status) == (401, 401)
+    else:
+        assert ({each["name"] for each in listed["commands"]}, status) == (FOR_READERS, 403)
+    assert await audited(operated) == []
+
+
+async def test_what_is_done_is_on_record(operated: Operated) -> None:
+    await by_form(operated, "count", {"owner": ALICE}, asker=READER_PHONE)
+    await by_form(operated, "archives", {"host": HOST, "max_items": "5"})
+    await by_http(operated, "disable-user", {"accountjids": [ALICE, BOB]})
+    await by_form(operated, "reconnect", {})
+
+    assert await audited(operated) == [
+        ("reader", "count", ALICE, ""),
+        ("boss", "archives", "*", f"host {HOST}, max_items 5"),
+        ("boss", "disable-user", ALICE, ""),
+        ("boss", "disable-user", BOB, ""),
+        ("boss", "reconnect", "*", ""),
+    ]
+
+
+async def test_what_is_refused_for_its_form_is_not_on_record(operated: Operated) -> None:
+    await by_http(operated, "count", {})
+
+    assert await audited(operated) == []
+
+
+async def test_nothing_is_done_that_cannot_be_on_record(operated: Operated) -> None:
+    await operated.wire.storage.close()
+    answer = await by_http(operated, "users", {})
+
+    assert answer.is_refused
+
+
+async def test_passwords_are_on_no_record(
+    operated: Operated,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "component")
+    secret = "correct horse"
+    jids = [f"{name}@{HOST}" for name in ("one", "two", "three")]
+    await by_form(operated, "add-user", {"accountjid": jids[0], "password": secret})
+    await by_http(operated, "add-user", {"accountjid": jids[1], "password": secret})
+    line = {"accountjid": jids[2], "password": secret}
+    await by_line(operated, "add-user", line, capsys, monkeypatch)
+    again = await by_http(operated, "add-user", {"accountjid": jids[1], "password": secret})
+
+    assert [await operated.desk.accounts.authenticate(jid, secret) for jid in jids] == [True] * 3
+    assert again.is_refused
+    everything = f"{await audited(operated)} {again} {caplog.text}"
+    assert secret not in everything
+
+
+async def test_passwords_are_typed_where_nobody_reads_them(operated: Operated) -> None:
+    begun = await operated.wire.direct(request(named("add-user").node), asker=BOSS_PHONE)
+    types = {
+        one.get("var"): one.get("type") for one in command(begun).iter("{jabber:x:data}field")
+    }
+
+    assert types == {
+        "FORM_TYPE": "hidden",
+        "accountjid": "jid-single",
+        "password": "text-private",
+        "password-verify": "text-private",
+    }
+
+
+async def test_commands_are_at_the_component_alone(operated: Operated) -> None:
+    query = f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>"
+    reply = await operated.wire.direct(
+        query, type="get", asker=BOSS_PHONE, to=rf"bob\40example.org@{COMPONENT}"
+    )
+
+    assert reply.refusal == "item-not-found"

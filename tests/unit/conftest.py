@@ -1,0 +1,25 @@
+"""What most parts stand on: a store, and what writes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.writing import open_writer
+
+from component.core.writer import Writer
+from storage.open import SqlStorage, open_storage
+
+
+@pytest.fixture
+async def storage() -> AsyncIterator[SqlStorage]:
+    """An empty store in memory."""
+    async with open_storage("sqlite::memory:") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def writer(storage: SqlStorage) -> AsyncIterator[Writer]:
+    """The writer of that store, running."""
+    async with open_writer(storage.archive) as running:
+        yield running

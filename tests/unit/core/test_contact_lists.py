@@ -1,0 +1,183 @@
+"""Rosters in our own store, read and changed for whoever may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from support.builders import ALICE, BOB, HOST, ROMEO
+from support.rosters import FixedRosters
+
+from component.core.contact_lists import ContactLists
+from component.core.contacts import Change
+from component.core.errors import BadRequest, ItemNotFound, NotAllowed, Overloaded
+from component.core.own_rosters import OwnRosters
+from component.core.rosters import RosterMemory
+from storage.open import open_storage
+from storage.people import Contact, Contacts
+
+CAROL = f"carol@{HOST}"
+
+
+@dataclass
+class Bench:
+    """Rosters over a store in memory; only alice and bob have accounts."""
+
+    contacts: Contacts
+    rosters: OwnRosters
+    lists: ContactLists
+    changed: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    async def is_user(jid: str) -> bool:
+        return jid in (ALICE, BOB)
+
+    async with open_storage("sqlite::memory:") as storage:
+        rosters, changed = OwnRosters(storage.contacts), list[str]()
+        lists = ContactLists(rosters, [HOST], changed.append, is_user)
+        yield Bench(storage.contacts, rosters, lists, changed)
+
+
+async def test_a_roster_is_in_the_order_of_its_addresses(bench: Bench) -> None:
+    for jid in (ROMEO, BOB, CAROL):
+        await bench.lists.change(ALICE, Change(jid=jid))
+
+    assert [one.jid for one in await bench.lists.read(ALICE)] == sorted([BOB, CAROL, ROMEO])
+
+
+async def test_a_change_leaves_the_rest_as_it_was(bench: Bench) -> None:
+    await bench.lists.change(ALICE, Change(jid=BOB, name="Bobby", groups=("Work",)))
+    await bench.lists.change(ALICE, Change(jid=BOB, subscription="to"))
+
+    assert await bench.lists.read(ALICE) == (
+        Contact(jid=BOB, name="Bobby", subscription="to", groups=("Work",)),
+    )
+
+
+async def test_changes_at_once_lose_nothing_of_each_other(bench: Bench) -> None:
+    changes = [Change(jid=BOB, name="Bobby"), Change(jid=BOB, groups=("Work",))]
+    await asyncio.gather(*(bench.lists.change(ALICE, change) for change in changes))
+
+    assert await bench.lists.read(ALICE) == (Contact(jid=BOB, name="Bobby", groups=("Work",)),)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_contact_is_removed_however_often(bench: Bench, times: int) -> None:
+    await bench.lists.change(ALICE, Change(jid=BOB))
+    for _ in range(times):
+        await bench.lists.remove(ALICE, BOB)
+
+    assert await bench.lists.read(ALICE) == ()
+
+
+async def test_the_subscription_remove_removes(bench: Bench) -> None:
+    await bench.lists.change(ALICE, Change(jid=BOB))
+    await bench.lists.change(ALICE, Change(jid=BOB, subscription="remove"))
+
+    assert await bench.contacts.roster(ALICE) == ()
+
+
+async def test_clearing_a_roster_leaves_those_of_others(bench: Bench) -> None:
+    for owner in (ALICE, CAROL):
+        await bench.lists.change(owner, Change(jid=BOB))
+    await bench.lists.clear(ALICE)
+
+    assert (await bench.lists.read(ALICE), len(await bench.lists.read(CAROL))) == ((), 1)
+
+
+async def test_who_asks_to_be_a_contact_is_kept_and_not_shown(bench: Bench) -> None:
+    await bench.lists.change(ALICE, Change(jid=BOB, ask="in", ask_message="It is me"))
+    shown = await bench.lists.read(ALICE)
+    await bench.lists.change(ALICE, Change(jid=BOB, ask="", subscription="from"))
+
+    assert (shown, await bench.lists.read(ALICE)) == (
+        (),
+        (Contact(jid=BOB, subscription="from", ask_message="It is me"),),
+    )
+
+
+async def test_nobody_is_on_their_own_roster(bench: Bench) -> None:
+    with pytest.raises(NotAllowed):
+        await bench.lists.change(ALICE, Change(jid=ALICE))
+
+
+async def test_what_no_roster_can_hold_is_not_kept(bench: Bench) -> None:
+    with pytest.raises(BadRequest):
+        await bench.lists.change(ALICE, Change(jid=BOB, groups=("",)))
+
+    assert await bench.lists.read(ALICE) == ()
+
+
+@pytest.mark.parametrize("owner", ["alice@elsewhere.example", HOST, f"/{HOST}"])
+async def test_nobody_else_than_users_of_the_hosts_has_a_roster(bench: Bench, owner: str) -> None:
+    for refused in (
+        bench.lists.read(owner),
+        bench.lists.find(owner),
+        bench.lists.change(owner, Change(jid=BOB)),
+        bench.lists.remove(owner, BOB),
+        bench.lists.clear(owner),
+    ):
+        with pytest.raises(ItemNotFound):
+            await refused
+
+    assert bench.changed == []
+
+
+async def test_an_empty_roster_is_found_of_those_that_have_an_account(bench: Bench) -> None:
+    assert await bench.lists.find(ALICE) == ()
+    with pytest.raises(ItemNotFound):
+        await bench.lists.find(CAROL)
+
+
+async def test_whoever_has_contacts_is_found_wherever_the_account_is(bench: Bench) -> None:
+    await bench.lists.change(CAROL, Change(jid=BOB))
+
+    assert [one.jid for one in await bench.lists.find(CAROL)] == [BOB]
+
+
+async def test_where_nobody_can_tell_who_is_a_user_everybody_is() -> None:
+    async def untold(_: str) -> bool:
+        raise NotAllowed("ask elsewhere")
+
+    rosters = FixedRosters({CAROL: frozenset()})
+    lists = ContactLists(rosters, [HOST], lambda _: None, untold)  # type: ignore[arg-type]
+
+    assert await lists.find(CAROL) == ()
+
+
+async def test_each_change_is_told(bench: Bench) -> None:
+    await bench.lists.change(ALICE, Change(jid=BOB))
+    await bench.lists.remove(BOB, ALICE)
+    await bench.lists.clear(CAROL)
+
+    assert bench.changed == [ALICE, BOB, CAROL]
+
+
+async def test_what_the_archive_remembers_follows_each_change(bench: Bench) -> None:
+    memory = RosterMemory(bench.rosters)
+    lists = ContactLists(bench.rosters, [HOST], memory.changed)
+    before = await memory.read(ALICE)
+    await lists.change(ALICE, Change(jid="gateway.example/registered"))
+
+    assert not memory.is_known(ALICE)
+    assert (before, await memory.read(ALICE)) == (frozenset(), frozenset({"gateway.example"}))
+
+
+async def test_a_roster_that_cannot_be_read_is_not_shown_as_empty() -> None:
+    lists = ContactLists(FixedRosters(), [HOST], lambda _: None)  # type: ignore[arg-type]
+
+    with pytest.raises(Overloaded, match=HOST):
+        await lists.find(ALICE)
+
+
+async def test_a_store_that_does_not_answer_shows_nothing_and_takes_nothing() -> None:
+    async with open_storage("sqlite::memory:") as storage:
+        lists = ContactLists(OwnRosters(storage.contacts), [HOST], lambda _: None)
+
+    for refused in (lists.read(ALICE), lists.change(ALICE, Change(jid=BOB)), lists.clear(ALICE)):
+        with pytest.raises(Overloaded):
+            await refused

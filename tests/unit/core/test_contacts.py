@@ -1,0 +1,122 @@
+"""What may be changed of contacts, which of them are shown, and what tells rosters apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.builders import BOB, ROMEO
+
+from component.core.contacts import (
+    GROUPS_MAX,
+    LENGTH_MAX,
+    Change,
+    is_asked,
+    is_shown,
+    version_of,
+)
+from component.core.errors import BadRequest
+from storage.people import Contact
+
+BOBBY = Contact(
+    jid=BOB,
+    name="Bobby",
+    subscription="both",
+    ask_message="hi",
+    is_approved=True,
+    groups=("Work",),
+)
+
+
+def test_what_is_not_said_stays() -> None:
+    assert Change(jid=BOB).applied(BOBBY) == BOBBY
+
+
+def test_a_new_contact_is_subscribed_to_nothing() -> None:
+    assert Change(jid=BOB, name="Bobby").applied(None) == Contact(jid=BOB, name="Bobby")
+
+
+def test_what_is_said_to_be_empty_is_emptied() -> None:
+    changed = Change(jid=BOB, name="", ask_message="", groups=()).applied(BOBBY)
+
+    assert changed == replace(BOBBY, name="", ask_message="", groups=())
+
+
+def test_a_group_counts_once() -> None:
+    assert Change(jid=BOB, groups=("b", "a", "b")).applied(None).groups == ("b", "a")
+
+
+@pytest.mark.parametrize("subscription", [None, "none", "to", "from", "both", "remove"])
+def test_states_of_subscriptions_are_those_of_the_rfc(subscription: str | None) -> None:
+    Change(jid=BOB, subscription=subscription).check()
+
+
+REFUSED = {
+    "unknown subscription": Change(jid=BOB, subscription="maybe"),
+    "empty subscription": Change(jid=BOB, subscription=""),
+    "group without name": Change(jid=BOB, groups=("Work", "")),
+    "too many groups": Change(jid=BOB, groups=tuple(map(str, range(GROUPS_MAX + 1)))),
+    "long name": Change(jid=BOB, name="x" * (LENGTH_MAX + 1)),
+    "long group": Change(jid=BOB, groups=("x" * (LENGTH_MAX + 1),)),
+    "long message": Change(jid=BOB, ask_message="x" * (LENGTH_MAX + 1)),
+    "name that XML cannot hold": Change(jid=BOB, name="a\x00b"),
+    "group that XML cannot hold": Change(jid=BOB, groups=("\ufffe",)),
+    "half a character": Change(jid=BOB, name="\ud83d"),
+}
+
+
+@pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED.keys())
+def test_what_no_roster_can_hold_is_refused(change: Change) -> None:
+    with pytest.raises(BadRequest):
+        change.check()
+
+
+def test_as_much_as_is_allowed_is_taken() -> None:
+    Change(
+        jid=BOB, name="\t\n" + "é" * (LENGTH_MAX - 2), groups=tuple(map(str, range(GROUPS_MAX)))
+    ).check()
+
+
+@pytest.mark.parametrize(
+    ("subscription", "ask", "shown", "asked"),
+    [
+        ("none", "", True, False),
+        ("none", "subscribe", True, True),
+        ("none", "in", False, False),
+        ("none", "both", True, True),
+        ("to", "in", True, False),
+        ("from", "subscribe", True, True),
+    ],
+)
+def test_who_only_asks_to_be_a_contact_is_none_yet(
+    subscription: str, ask: str, shown: bool, asked: bool
+) -> None:
+    contact = Contact(jid=BOB, subscription=subscription, ask=ask)
+
+    assert (is_shown(contact), is_asked(contact)) == (shown, asked)
+
+
+def test_the_order_of_contacts_and_groups_is_no_other_version() -> None:
+    romeo = Contact(jid=ROMEO, groups=("a", "b"))
+
+    assert version_of([BOBBY, romeo]) == version_of([replace(romeo, groups=("b", "a")), BOBBY])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(BOBBY, name="Robert"),
+        replace(BOBBY, subscription="to"),
+        replace(BOBBY, ask="subscribe"),
+        replace(BOBBY, is_approved=False),
+        replace(BOBBY, groups=()),
+        replace(BOBBY, groups=("Wor", "k")),
+        replace(BOBBY, jid=ROMEO),
+    ],
+)
+def test_whatever_is_shown_otherwise_is_another_version(other: Contact) -> None:
+    assert version_of([other]) != version_of([BOBBY])
+
+
+def test_what_nobody_is_shown_is_no_other_version() -> None:
+    assert version_of([replace(BOBBY, ask_message="", ask="in")]) == version_of([BOBBY])

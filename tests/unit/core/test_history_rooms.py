@@ -1,0 +1,53 @@
+"""What of a room is read by those who are in it, where another one had its name before."""
+
+from __future__ import annotations
+
+import pytest
+from support.builders import ALICE, HOST, NOON, ROOM, SECOND, entries, texts
+
+from component.core.access import Access
+from component.core.audit import Audit
+from component.core.history import History
+from component.core.operators import Operator, Role
+from component.core.pages import Pages, Query
+from component.core.rooms import Rooms
+from component.core.writer import Writer
+from storage.interface import Storage
+from storage.rows import Filter
+
+BY_OPERATOR = f"ops@{HOST}"
+OPERATOR = Operator(name="ops", role=Role.READER, jid=BY_OPERATOR)
+
+
+class OpenRooms:
+    """Rooms that anybody may enter."""
+
+    async def features(self, room: str) -> frozenset[str] | None:
+        return frozenset({"muc_open"})
+
+
+@pytest.mark.parametrize("made", [0, 2, 4])
+async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(
+    storage: Storage, writer: Writer, made: int
+) -> None:
+    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
+    access = Access([HOST], [OPERATOR], Audit(storage.records), rooms)
+    history = History(Pages(storage.archive, writer, usual=2, most=4), access)
+    said = entries(4, owner=ROOM, type="groupchat")
+    writer.put(said)
+    rooms.note_new(ROOM, NOON + made * SECOND)
+
+    whole = await history.read(BY_OPERATOR, ROOM, Query(limit=4))
+    page = await history.read(ALICE, ROOM, Query(limit=4))
+    assert (texts(whole), texts(page)) == (texts(said), texts(said[made:]))
+    assert page.count == 4 - made
+    for query in (
+        Query(wanted=Filter(since=NOON, until=NOON + SECOND)),
+        Query(wanted=Filter(ids=tuple(message.id for message in whole.messages))),
+        Query(before=whole.messages[2].id, backwards=True),
+        Query(index=0),
+    ):
+        shown = texts(await history.read(ALICE, ROOM, query))
+        assert set(shown) <= set(texts(said[made:]))
+    edges = await history.metadata(ALICE, ROOM)
+    assert (texts(edges) if edges else []) == ([said[made].xml, said[3].xml] if made < 4 else [])

@@ -1,0 +1,92 @@
+"""An account leaves with its archive, and between the two nobody gets at either."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from support.api import answering
+from support.builders import ALICE, entry, everything, texts
+from support.sidecar import open_services
+
+from component.core.administration import Administration
+from component.core.erasure import Erasure
+from component.core.errors import Conflict, ItemNotFound, Overloaded
+from component.core.leaving import remove_account
+from component.web.settings import Services
+from storage.open import open_storage
+
+PATIENCE = 10.0
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[Services]:
+    async with open_services() as services:
+        await services.accounts.register(ALICE, "pencil")
+        await services.writer.store([entry("secret")])
+        yield services
+
+
+@pytest.fixture
+async def broken(services: Services) -> AsyncIterator[Administration]:
+    """What cannot erase: its store is away."""
+    known = services.administration
+    async with open_storage("sqlite::memory:") as away:
+        await away.close()
+        erasure = Erasure(away.keeping, services.writer, known.holds, batch=10)
+        yield replace(known, erasure=erasure)
+
+
+async def test_an_account_leaves_with_its_archive(services: Services) -> None:
+    await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
+
+    assert texts(await everything(services.storage.archive)) == []
+    with pytest.raises(ItemNotFound):
+        await services.accounts.set_password(ALICE, "pencil")
+
+
+async def test_while_the_archive_is_there_nobody_gets_the_name(
+    services: Services, broken: Administration
+) -> None:
+    with pytest.raises(Overloaded):
+        await remove_account(services.accounts, broken, ALICE, patience=PATIENCE)
+
+    assert not await services.accounts.authenticate(ALICE, "pencil")
+    with pytest.raises(Conflict):
+        await services.accounts.register(ALICE, "of somebody else")
+
+
+async def test_what_was_broken_off_is_done_when_it_is_asked_for_again(
+    services: Services, broken: Administration
+) -> None:
+    with pytest.raises(Overloaded):
+        await remove_account(services.accounts, broken, ALICE, patience=PATIENCE)
+    await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
+
+    assert texts(await everything(services.storage.archive)) == []
+    await services.accounts.register(ALICE, "of somebody else")
+
+
+async def test_the_archive_of_somebody_without_an_account_stays(services: Services) -> None:
+    await services.accounts.remove(ALICE)
+
+    with pytest.raises(ItemNotFound):
+        await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
+
+    assert texts(await everything(services.storage.archive)) == [entry("secret").xml]
+
+
+async def test_an_account_of_ejabberd_leaves_with_its_archive(services: Services) -> None:
+    async with answering("0") as accounts:
+        await remove_account(accounts, services.administration, ALICE, patience=PATIENCE)
+
+    assert texts(await everything(services.storage.archive)) == []
+
+
+async def test_an_archive_that_is_left_by_an_account_of_ejabberd_is_told(
+    broken: Administration,
+) -> None:
+    async with answering("0") as accounts:
+        with pytest.raises(Overloaded, match="its archive is not"):
+            await remove_account(accounts, broken, ALICE, patience=PATIENCE)

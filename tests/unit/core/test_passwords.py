@@ -1,0 +1,131 @@
+"""Passwords are kept as verifiers of either family, by the letter of their RFCs."""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64decode
+from hashlib import new
+
+import pytest
+
+from component.core import scram
+from component.core.errors import BadRequest
+from component.core.passwords import MAX_BYTES, Passwords, prepare
+
+KINDS = ["argon2id", "scram-sha-1", "scram-sha-256", "scram-sha-512"]
+
+# Of the password "pencil", from the examples of RFC 5802 section 5 and RFC 7677 section 3: what
+# the server keeps, the messages that are signed, the proof of the client, the server's signature.
+SHA_1 = (
+    "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+    "n=user,r=fyko+d2lbbFgONRv9qkxdawL,"
+    "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096,"
+    "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j",
+    "v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+    "rmF9pqV8S7suAoZWja4dJRkFsKQ=",
+)
+SHA_256 = (
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ=="
+    "$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
+    "n=user,r=rOprNGfwEbeRWgbNEkqO,"
+    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,"
+    "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+    "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+    "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_verifier_fits_its_password_and_no_other(kind: str) -> None:
+    passwords = Passwords(kind)
+    verifier = await passwords.verifier("pencil")
+
+    assert await passwords.matches(verifier, "pencil")
+    assert not await passwords.matches(verifier, "Pencil")
+    assert not await passwords.matches(verifier, "")
+    assert "pencil" not in verifier
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_same_password_never_looks_the_same(kind: str) -> None:
+    passwords = Passwords(kind)
+
+    assert await passwords.verifier("pencil") != await passwords.verifier("pencil")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_kind_is_understood_whatever_new_ones_are(kind: str) -> None:
+    verifier = await Passwords(kind).verifier("pencil")
+
+    for other in KINDS:
+        passwords = Passwords(other)
+        assert await passwords.matches(verifier, "pencil")
+        assert passwords.is_current(verifier) == (other == kind)
+
+
+@pytest.mark.parametrize("example", [SHA_1, SHA_256], ids=["RFC 5802", "RFC 7677"])
+def test_scram_is_that_of_the_examples(example: tuple[str, str, str, str]) -> None:
+    verifier, signed, proof, signature = example
+    assert scram.matches(verifier, "pencil")
+    assert not scram.matches(verifier, "pencils")
+
+    # What is kept is enough to serve the exchange of the example.
+    name = verifier.split("$")[0].removeprefix("SCRAM-").replace("-", "").lower()
+    stored, server = map(b64decode, verifier.rpartition("$")[2].split(":"))
+    of_client = hmac.digest(stored, signed.encode(), name)
+    client_key = bytes(a ^ b for a, b in zip(b64decode(proof), of_client, strict=True))
+    assert new(name, client_key).digest() == stored
+    assert hmac.digest(server, signed.encode(), name) == b64decode(signature)
+
+
+def test_a_verifier_of_other_cost_is_not_current() -> None:
+    assert not scram.is_current(scram.make("scram-sha-256", "pencil", 4096), "scram-sha-256")
+    assert not Passwords().is_current("$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$" + "A" * 43)
+
+
+@pytest.mark.parametrize(
+    "verifier",
+    [
+        "",
+        "pencil",
+        "$argon2id$",
+        "$argon2id$v=19$m=19456,t=2,p=1$!$!",
+        "SCRAM-SHA-256$4096:c2FsdA==$",
+        SHA_1[0].replace("SHA-1", "SHA-3"),
+        SHA_1[0].replace("4096", "0"),
+        SHA_1[0].replace("4096", "99999999"),
+        SHA_1[0].replace("bf92", "bf9"),
+    ],
+)
+async def test_what_is_no_verifier_is_refused(verifier: str) -> None:
+    with pytest.raises(ValueError, match="not a verifier"):
+        await Passwords("scram-sha-1").matches(verifier, "pencil")
+
+
+@pytest.mark.parametrize(
+    ("typed", "compared"),
+    [
+        ("I\u00adX", "IX"),
+        ("user", "user"),
+        ("USER", "USER"),
+        ("\u00aa", "a"),
+        ("\u2168", "IX"),
+        ("a\u00a0b", "a b"),
+        ("e\u0301", "\u00e9"),
+        ("\U0001f511", "\U0001f511"),
+    ],
+)
+def test_passwords_are_prepared_as_other_servers_do(typed: str, compared: str) -> None:
+    assert prepare(typed) == compared
+
+
+@pytest.mark.parametrize(
+    "password", ["", "\u00ad", "a\u0007", "a\nb", "\ud800", "x" * (MAX_BYTES + 1), "é" * MAX_BYTES]
+)
+async def test_what_can_be_no_password_is_refused(password: str) -> None:
+    passwords = Passwords("scram-sha-1")
+
+    with pytest.raises(BadRequest) as refused:
+        await passwords.verifier(password)
+    assert not password.strip() or password not in refused.value.message
+    assert not await passwords.matches(passwords.decoy, password)

@@ -1,0 +1,161 @@
+"""Guessing is slowed, by account and in bounded memory; who knows the password gets in."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.accounts import open_accounts
+from support.builders import ALICE, BOB
+
+from component.core import throttle
+from component.core.errors import Overloaded
+from component.core.throttle import Budget, Throttled
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1234.567
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def spend(budget: Budget, jid: str, count: int) -> list[bool]:
+    return [budget.take(jid) for _ in range(count)]
+
+
+def test_so_many_attempts_are_answered_at_once(clock: Clock) -> None:
+    budget = Budget(burst=3, refill=10, clock=clock)
+
+    assert spend(budget, ALICE, 5) == [True, True, True, False, False]
+
+
+def test_another_one_comes_every_so_often(clock: Clock) -> None:
+    budget = Budget(burst=3, refill=10, clock=clock)
+    spend(budget, ALICE, 3)
+    found = []
+    for pause in (9, 2, 1, 7, 2):
+        clock.now += pause
+        found.append(budget.take(ALICE))
+
+    assert found == [False, True, False, False, True]
+
+
+def test_all_come_back_in_the_end_and_no_more(clock: Clock) -> None:
+    budget = Budget(burst=3, refill=10, clock=clock)
+    spend(budget, ALICE, 3)
+    clock.now += 1000
+
+    assert spend(budget, ALICE, 5) == [True, True, True, False, False]
+
+
+def test_an_attempt_that_is_given_back_costs_nothing(clock: Clock) -> None:
+    budget = Budget(burst=1, refill=10, clock=clock)
+    for _ in range(10):
+        assert budget.take(ALICE)
+        clock.now += 0.1
+        budget.give_back(ALICE)
+
+
+def test_giving_back_does_not_forgive_wrong_ones(clock: Clock) -> None:
+    budget = Budget(burst=3, refill=10, clock=clock)
+    spend(budget, ALICE, 2)
+    for _ in range(10):
+        assert budget.take(ALICE)
+        budget.give_back(ALICE)
+
+    assert spend(budget, ALICE, 2) == [True, False]
+
+
+def test_an_account_is_not_slowed_by_another(clock: Clock) -> None:
+    budget = Budget(burst=1, refill=10, clock=clock)
+
+    assert [budget.take(jid) for jid in (ALICE, BOB, ALICE)] == [True, True, False]
+
+
+def test_memory_is_bounded_and_the_last_are_remembered(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(throttle, "ACCOUNTS_MAX", 10)
+    budget = Budget(burst=2, refill=10, clock=clock)
+    spend(budget, ALICE, 2)
+    spend(budget, BOB, 1)
+    for n in range(9):
+        spend(budget, f"{n}@example.org", 2)
+    spend(budget, BOB, 1)
+    spend(budget, "last@example.org", 2)
+
+    remembered = [BOB, *(f"{n}@example.org" for n in range(1, 9)), "last@example.org"]
+    assert not any(budget.take(jid) for jid in remembered)
+    assert budget.take(ALICE)
+
+
+async def test_guessing_is_refused_when_it_goes_on() -> None:
+    async with open_accounts() as accounts:
+        await accounts.register(ALICE, "pencil")
+        slowed = Throttled(accounts, Budget(burst=3, refill=3600))
+        for guess in ("a", "b", "c"):
+            assert not await slowed.authenticate(ALICE, guess)
+
+        for guess in ("d", "pencil"):
+            with pytest.raises(Overloaded):
+                await slowed.authenticate(ALICE, guess)
+
+
+async def test_names_that_are_nobodys_are_slowed_alike() -> None:
+    async with open_accounts() as accounts:
+        slowed = Throttled(accounts, Budget(burst=1, refill=3600))
+        assert not await slowed.authenticate(BOB, "a")
+
+        with pytest.raises(Overloaded):
+            await slowed.authenticate(BOB, "a")
+
+
+async def test_the_right_password_gets_through_in_the_end(clock: Clock) -> None:
+    async with open_accounts() as accounts:
+        await accounts.register(ALICE, "pencil")
+        slowed = Throttled(accounts, Budget(burst=1, refill=10, clock=clock))
+        assert not await slowed.authenticate(ALICE, "guess")
+        with pytest.raises(Overloaded):
+            await slowed.authenticate(ALICE, "pencil")
+        clock.now += 10
+
+        assert await slowed.authenticate(ALICE, "pencil")
+
+
+async def test_many_devices_log_in_at_once() -> None:
+    async with open_accounts() as accounts:
+        await accounts.register(ALICE, "pencil")
+        slowed = Throttled(accounts, Budget(burst=2, refill=3600), patience=60, pause=0.001)
+
+        assert all(
+            await asyncio.gather(*[slowed.authenticate(ALICE, "pencil") for _ in range(10)])
+        )
+
+
+async def test_guesses_at_once_are_no_more_than_guesses_in_turn() -> None:
+    async with open_accounts() as accounts:
+        await accounts.register(ALICE, "pencil")
+        slowed = Throttled(accounts, Budget(burst=3, refill=3600), pause=0.001)
+        guesses = [slowed.authenticate(ALICE, f"guess {n}") for n in range(20)]
+
+        found = await asyncio.gather(*guesses, return_exceptions=True)
+
+        assert found.count(False) == 3
+        assert sum(isinstance(each, Overloaded) for each in found) == 17
+
+
+async def test_what_was_never_answered_is_no_guess() -> None:
+    async with open_accounts() as accounts:
+        slowed = Throttled(accounts, Budget(burst=1, refill=3600))
+    for _ in range(3):
+        with pytest.raises(Overloaded, match="at the moment"):
+            await slowed.authenticate(ALICE, "pencil")

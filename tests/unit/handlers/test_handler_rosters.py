@@ -1,0 +1,117 @@
+"""The operator's module gives rosters, as the contract writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from support.handlers import MODULE, handlers
+
+from component.core.contacts import Change
+from component.core.errors import Failed, ItemNotFound, NotAllowed
+from component.core.rosters import RosterMemory
+from component.handlers.rosters import HandlerRosters
+from component.xmpp.addresses import Addresses
+from storage.people import Contact
+
+ANN = "ann@example.org"
+
+
+def rosters(answer: object) -> HandlerRosters:
+    """Return rosters of a module that always answers this."""
+
+    def retrieve_user_roster(username: str) -> object:
+        assert username == "ann"
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    ask = handlers(retrieve_user_roster).retrieve_user_roster
+    assert ask is not None
+    return HandlerRosters(MODULE, ask, Addresses())
+
+
+@pytest.mark.parametrize(
+    ("items", "contacts"),
+    [
+        ([], ()),
+        ([{"username": "Bob"}], (Contact(jid="bob@example.org"),)),
+        (
+            [{"username": "bob", "subscription": "both", "nick": "B"}],
+            (Contact(jid="bob@example.org", subscription="both", name="B"),),
+        ),
+        ([{"jid": "eve@Remote.example/x"}], (Contact(jid="eve@remote.example"),)),
+        (
+            [{"username": "x", "jid": "eve@remote.example", "nick": None}],
+            (Contact(jid="eve@remote.example"),),
+        ),
+        (
+            [{"username": "bob", "groups": ["a", "b"], "ask": "subscribe", "name": "?"}],
+            (Contact(jid="bob@example.org", groups=("a", "b"), ask="subscribe"),),
+        ),
+        (
+            [{"username": "bob", "subscription": "remove"}, {"username": "eve"}],
+            (Contact(jid="eve@example.org"),),
+        ),
+    ],
+)
+async def test_items_are_contacts(items: Sequence[object], contacts: tuple[Contact, ...]) -> None:
+    assert await rosters({"roster": items}).roster(ANN) == contacts
+
+
+@pytest.mark.parametrize("answer", [None, False])
+async def test_without_a_roster_there_is_no_such_user(answer: object) -> None:
+    with pytest.raises(ItemNotFound):
+        await rosters(answer).roster(ANN)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (True, 'expected {"roster": [...]}'),
+        ([], 'expected {"roster": [...]}'),
+        ("{}", 'expected {"roster": [...]}'),
+        ({"roster": None}, 'expected {"roster": [...]}'),
+        ({"roster": ["bob"]}, "item 1: not an object"),
+        ({"roster": [{"nick": "B"}]}, "item 1: it has neither jid nor username"),
+        ({"roster": [{"username": 7}]}, "item 1: username: expected a string"),
+        ({"roster": [{"username": "b"}, {"username": "a b"}]}, "item 2: "),
+        ({"roster": [{"username": "bob", "subscription": "all"}]}, "item 1: subscription: "),
+        ({"roster": [{"username": "bob", "groups": "a"}]}, "item 1: groups: "),
+        ({"roster": [{"username": "bob", "nick": "B\x0b"}]}, "item 1: nick or groups: "),
+        ({"roster": [{"username": "bob", "groups": ["\ud800"]}]}, "item 1: nick or groups: "),
+    ],
+)
+async def test_what_is_no_roster_is_a_failure_and_the_log_says_why(
+    answer: object, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Failed):
+        await rosters(answer).roster(ANN)
+
+    assert f"retrieve_user_roster answered no roster: {why}" in caplog.text
+
+
+async def test_a_roster_is_not_changed_here() -> None:
+    unchanged = rosters({"roster": []})
+
+    for refused in (
+        unchanged.change(ANN, Change(jid="bob@example.org")),
+        unchanged.remove(ANN, "bob@example.org"),
+        unchanged.clear(ANN),
+    ):
+        with pytest.raises(NotAllowed, match=MODULE):
+            await refused
+
+
+@pytest.mark.parametrize(
+    ("answer", "contacts"),
+    [
+        ({"roster": [{"username": "bob"}]}, {"bob@example.org"}),
+        (None, set()),
+        (ValueError(), None),
+    ],
+)
+async def test_the_archive_goes_on_whatever_the_module_does(
+    answer: object, contacts: set[str] | None
+) -> None:
+    assert await RosterMemory(rosters(answer)).read(ANN) == contacts

@@ -1,0 +1,119 @@
+"""[accounts]: where accounts live, and how ejabberd is asked for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from component.config import Accounts, ConfigError, load
+
+GIVEN = """
+[xmpp]
+jid = "muniment.example"
+hosts = ["chat.example"]
+secret = "one"
+[http]
+secret = "two"
+[accounts]
+"""
+
+
+def loaded(folder: Path, options: str) -> Accounts:
+    path = folder / "muniment.toml"
+    path.touch(mode=0o600)
+    path.write_text(GIVEN + options)
+    config = load(path, {})
+    assert config.warnings == ()
+    return config.accounts
+
+
+def problem(folder: Path, options: str) -> str:
+    with pytest.raises(ConfigError) as wrong:
+        loaded(folder, options)
+    [line] = wrong.value.problems
+    return line.partition(": ")[2]
+
+
+def test_accounts_are_ours_unless_said_otherwise(tmp_path: Path) -> None:
+    accounts = loaded(tmp_path, "")
+
+    assert (accounts.source, accounts.password_format) == ("store", "argon2id")
+
+
+def test_ejabberd_is_asked_over_its_api(tmp_path: Path) -> None:
+    (tmp_path / "password").touch(mode=0o600)
+    (tmp_path / "password").write_text("pencil\n")
+
+    accounts = loaded(
+        tmp_path,
+        'source = "ejabberd"\napi_url = "http://[::1]:5280/api/"\n'
+        'api_user = "admin@chat.example"\napi_password = "file:password"\n',
+    )
+
+    assert accounts.api_url == "http://[::1]:5280/api"
+    assert accounts.api_password is not None
+    assert accounts.api_password.get_secret_value() == "pencil"
+    assert "pencil" not in repr(accounts)
+
+
+def test_ejabberd_is_asked_by_logging_in(tmp_path: Path) -> None:
+    accounts = loaded(tmp_path, 'source = "ejabberd"\nlogin_address = "::1"\n')
+
+    assert (accounts.login_address, accounts.login_port) == ("::1", 5222)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ('source = "ldap"', 'accounts.source: expected one of "store", "ejabberd", given "ldap"'),
+        (
+            'source = "ejabberd"',
+            'accounts.source: "ejabberd" wants accounts.api_url or accounts.login_address',
+        ),
+        ('api_user = "a@chat.example"', "accounts.api_password: required, but missing"),
+        ('api_password = "pencil"', "accounts.api_password: of no use without accounts.api_user"),
+        ("login_port = 0", "accounts.login_port: expected a whole number from 1 to 65535"),
+    ],
+)
+def test_what_does_not_work_is_said(tmp_path: Path, options: str, said: str) -> None:
+    assert problem(tmp_path, options).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:5280",
+        "ftp://127.0.0.1/api",
+        "http://",
+        "http:///api",
+        "http://127.0.0.1:99999/api",
+        "http://127.0.0.1:x/api",
+        "http://[::1/api",
+        "http://admin:pencil@127.0.0.1:5280/api",
+        "http://127.0.0.1:5280/api?key=pencil",
+        "http://127.0.0.1:5280/api#pencil",
+    ],
+)
+def test_a_url_is_one_and_has_no_secret(tmp_path: Path, url: str) -> None:
+    said = problem(tmp_path, f'api_url = "{url}"')
+
+    assert said.startswith("accounts.api_url: expected a URL")
+    assert "pencil" not in said
+
+
+def test_a_password_that_everybody_can_read_is_warned_about(tmp_path: Path) -> None:
+    path = tmp_path / "muniment.toml"
+    path.write_text(
+        GIVEN.replace("one", "file:one").replace("two", "file:two")
+        + 'api_user = "a@chat.example"\napi_password = "pencil"\n'
+    )
+    path.chmod(0o644)
+    for name in ("one", "two"):
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_text(name)
+
+    assert load(path, {}).warnings == (
+        f"{path} holds accounts.api_password and everybody can read it: chmod o= {path}",
+    )

@@ -1,0 +1,113 @@
+"""The operator's module is named in the configuration, and tried before anything starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.configuration import REQUIRED, problems, read, write
+from support.handlers import importing
+
+from component import cli
+from component.cli import exits
+
+ONE_HOST = REQUIRED.replace(', "team.example"', "")
+HANDLERS = '[handlers]\nmodule = "own_handlers"\n'
+RIGHT = "def user_exists(username): return True\ndef archive_store(payload): return True\n"
+
+
+def test_without_a_module_there_is_none(tmp_path: Path) -> None:
+    assert read(tmp_path).handlers.module == ""
+
+
+@pytest.mark.parametrize("name", ["7up", "own handlers", "own-handlers", "own..x", ".x", "x.py/"])
+def test_what_is_no_name_of_a_module_is_refused(tmp_path: Path, name: str) -> None:
+    assert problems(tmp_path, f'{REQUIRED}[handlers]\nmodule = "{name}"') == [
+        f'handlers.module: expected the name of a Python module, given "{name}"'
+    ]
+
+
+def test_a_folder_starts_at_that_of_the_file(tmp_path: Path) -> None:
+    folder = f'{REQUIRED}[handlers]\npath = "lib"'
+
+    assert read(tmp_path).handlers.path == str(tmp_path)
+    assert read(tmp_path, folder).handlers.path == str(tmp_path / "lib")
+
+
+def test_a_folder_in_a_variable_starts_at_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    environ = {"MUNIMENT_HANDLERS__PATH": "lib", "MUNIMENT_HANDLERS__MODULE": "own"}
+
+    handlers = read(tmp_path / "etc", REQUIRED, environ).handlers
+
+    assert (handlers.path, handlers.module) == (str(tmp_path / "lib"), "own")
+
+
+def check(folder: Path) -> int:
+    with importing():
+        return cli.main(["check-config", "--offline", "--config", str(folder / "muniment.toml")])
+
+
+def test_the_check_tells_what_the_module_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, ONE_HOST + HANDLERS)
+    (tmp_path / "own_handlers.py").write_text(RIGHT)
+
+    assert check(tmp_path) == exits.OK
+    told = capsys.readouterr().out
+    assert "ok  handlers: own_handlers has user_exists, archive_store\n" in told
+
+
+def test_the_module_is_not_imported_in_a_loop_that_runs(tmp_path: Path) -> None:
+    write(tmp_path, ONE_HOST + HANDLERS)
+    asking = "import asyncio\nasyncio.run(asyncio.sleep(0))\n"
+    (tmp_path / "own_handlers.py").write_text(asking + RIGHT)
+
+    assert check(tmp_path) == exits.OK
+
+
+@pytest.mark.parametrize(
+    ("hosts", "text", "told"),
+    [
+        (ONE_HOST, None, "there is no module own_handlers, neither installed nor in "),
+        (ONE_HOST, "import none_such", "own_handlers cannot be imported: "),
+        (ONE_HOST, "", "own_handlers ("),
+        (ONE_HOST, "def user_exists(): pass", "own_handlers.user_exists cannot be called as "),
+        (REQUIRED, RIGHT, "own_handlers.user_exists has to take the virtual host, of which "),
+    ],
+)
+def test_the_check_tells_what_is_wrong_with_the_module(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], hosts: str, text: str | None, told: str
+) -> None:
+    write(tmp_path, hosts + HANDLERS)
+    if text is not None:
+        (tmp_path / "own_handlers.py").write_text(text)
+
+    assert check(tmp_path) == exits.CONFIG_WRONG
+    assert f"bad handlers.module: {told}" in capsys.readouterr().out
+
+
+def test_nothing_starts_with_a_module_that_is_wrong(tmp_path: Path) -> None:
+    path = write(tmp_path, ONE_HOST + HANDLERS)
+    environ = {name: text for name, text in os.environ.items() if "MUNIMENT" not in name}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "component", "serve", "--config", path],
+        env={**environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == exits.CONFIG_WRONG
+    assert "handlers.module: there is no module own_handlers" in done.stderr
+    assert not (tmp_path / "muniment.db").exists()

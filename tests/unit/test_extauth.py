@@ -1,0 +1,225 @@
+"""`muniment extauth`: the questions of ejabberd, answered from the accounts of the program."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.ejabberd import ROOT
+from support.ports import LOOPBACK, free_port
+from support.sidecar import HOST, OTHER_HOST, SECRET, SETTINGS, open_services
+
+from component.web.server import serve
+from component.web.settings import WebSettings
+
+NO, YES, FAILED = 0, 1, 2
+
+#: What a password may hold, and what would do harm in a query or between colons.
+PASSWORD = "a:b::c%41+&=#? pencil ü€😀"
+
+
+@pytest.fixture
+def settings() -> WebSettings:
+    return replace(SETTINGS, port=free_port())
+
+
+@pytest.fixture
+def config(tmp_path: Path, settings: WebSettings) -> Path:
+    """Name the program, and nothing of what else it needs to run."""
+    path = tmp_path / "muniment.toml"
+    path.touch(mode=0o600)
+    path.write_text(f'[http]\nport = {settings.port}\nsecret = "{SECRET}"\n[xmpp]\nport = "?"\n')
+    return path
+
+
+@pytest.fixture
+async def served(settings: WebSettings) -> AsyncIterator[None]:
+    async with open_services() as services, serve(settings, services):
+        yield
+
+
+async def ask(process: Process, question: str | bytes) -> int:
+    """Ask one question, as ejabberd does."""
+    text = question.encode() if isinstance(question, str) else question
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(len(text).to_bytes(2) + text)
+    frame = await asyncio.wait_for(process.stdout.readexactly(4), 30)
+    assert frame[:2] == b"\0\2"
+    return int.from_bytes(frame[2:])
+
+
+@asynccontextmanager
+async def started(config: Path) -> AsyncIterator[Process]:
+    """Start it as ejabberd does; it ends with its standard input."""
+    command = [sys.executable, "-m", "component", "extauth", "--config", str(config)]
+    environment = {name: text for name, text in os.environ.items() if "MUNIMENT" not in name}
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        cwd=ROOT,
+        env=environment,
+    )
+    try:
+        yield process
+    finally:
+        await ended(process)
+
+
+async def ended(process: Process) -> bytes:
+    """End its standard input, and return what it has logged once it has ended."""
+    assert process.stdin
+    assert process.stderr
+    process.stdin.close()
+    said = await asyncio.wait_for(process.stderr.read(), 30)
+    await process.wait()
+    return said
+
+
+async def test_accounts_are_made_asked_for_changed_and_removed(config: Path, served: None) -> None:
+    user = f"ann:{HOST}"
+    async with started(config) as process:
+        answers = [
+            await ask(process, question)
+            for question in (
+                f"isuser:{user}",
+                f"tryregister:{user}:{PASSWORD}",
+                f"tryregister:{user}:another",
+                f"isuser:{user}",
+                f"auth:{user}:{PASSWORD}",
+                f"auth:{user}:another",
+                f"auth:ann:{OTHER_HOST}:{PASSWORD}",
+                f"setpass:{user}:{PASSWORD}:",
+                f"auth:{user}:{PASSWORD}",
+                f"auth:{user}:{PASSWORD}:",
+                f"removeuser:{user}",
+                f"removeuser:{user}",
+                f"isuser:{user}",
+            )
+        ]
+
+    assert answers == [NO, YES, NO, YES, YES, NO, NO, YES, NO, YES, YES, NO, NO]
+
+
+async def test_a_password_that_was_not_set_is_neither_yes_nor_no(
+    config: Path, served: None
+) -> None:
+    async with started(config) as process:
+        assert await ask(process, f"setpass:ann:{HOST}:pencil") == FAILED
+        assert await ask(process, f"isuser:ann:{HOST}") == NO
+
+
+async def test_an_account_is_removed_by_its_password_only(config: Path, served: None) -> None:
+    async with started(config) as process:
+        await ask(process, f"tryregister:ann:{HOST}:pencil")
+
+        assert await ask(process, f"removeuser3:ann:{HOST}:crayon") == NO
+        assert await ask(process, f"isuser:ann:{HOST}") == YES
+        assert await ask(process, f"removeuser3:ann:{HOST}:pencil") == YES
+        assert await ask(process, f"isuser:ann:{HOST}") == NO
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        "auth",
+        "auth:ann",
+        f"auth:ann:{HOST}",
+        f"isuser:ann:{HOST}:pencil",
+        f"auth:ann:{HOST}:",
+        f"auth::{HOST}:pencil",
+        "auth:ann:elsewhere.example:pencil",
+        "auth:ann:../v1:pencil",
+        f"certauth:ann:{HOST}:pencil",
+        f"AUTH:ann:{HOST}:pencil",
+        b"auth:ann:example.org:pencil\xff",
+        f"auth:ann:{HOST}:" + "x" * 65000,
+    ],
+)
+async def test_what_is_no_question_is_answered_with_no(
+    config: Path, served: None, question: str | bytes
+) -> None:
+    async with started(config) as process:
+        await ask(process, f"tryregister:ann:{HOST}:pencil")
+
+        assert await ask(process, question) == NO
+        assert await ask(process, f"auth:ann:{HOST}:pencil") == YES
+
+
+@pytest.mark.parametrize("begun", [b"", b"\0", b"\0\x1d", b"\0\x1dauth:ann:"])
+async def test_it_ends_with_its_input(config: Path, begun: bytes) -> None:
+    async with started(config) as process:
+        assert process.stdin
+        process.stdin.write(begun)
+
+        said = await ended(process)
+
+        assert (process.returncode, said) == (0, b"")
+
+
+async def test_while_the_program_does_not_run_the_answer_is_no(
+    config: Path, settings: WebSettings
+) -> None:
+    async with open_services() as services, started(config) as process:
+        before = [
+            await ask(process, question)
+            for question in (
+                f"auth:ann:{HOST}:pencil",
+                f"isuser:ann:{HOST}",
+                f"tryregister:ann:{HOST}:pencil",
+                f"removeuser:ann:{HOST}",
+                f"removeuser3:ann:{HOST}:pencil",
+            )
+        ]
+        unset = await ask(process, f"setpass:ann:{HOST}:pencil")
+        async with serve(settings, services):
+            made = await ask(process, f"tryregister:ann:{HOST}:pencil")
+        away = await ask(process, f"auth:ann:{HOST}:pencil")
+        async with serve(settings, services):
+            back = await ask(process, f"auth:ann:{HOST}:pencil")
+        lines = (await ended(process)).decode().splitlines()
+
+    assert (before, unset) == ([NO] * 5, FAILED)
+    assert (made, away, back) == (YES, NO, YES)
+    said = [line.partition("extauth: ")[2] for line in lines]
+    trouble = (
+        "every answer is no, until this is right again: "
+        f"Muniment does not answer at {LOOPBACK}:{settings.port}: Connection refused."
+    )
+    assert said == [trouble, "Muniment answers again"] * 2
+
+
+async def test_a_wrong_configuration_is_told_and_read_again(config: Path, served: None) -> None:
+    right = config.read_text()
+    config.write_text(right.replace("secret", "password"))
+    async with started(config) as process:
+        wrong = await ask(process, f"tryregister:ann:{HOST}:pencil")
+        config.write_text(right)
+        mended = await ask(process, f"tryregister:ann:{HOST}:pencil")
+        said = (await ended(process)).decode()
+
+    assert (wrong, mended) == (NO, YES)
+    assert "http.password: unknown key" in said
+
+
+async def test_no_password_is_logged(config: Path, served: None) -> None:
+    questions = ("tryregister", "auth", "setpass", "removeuser3")
+    async with started(config) as process:
+        for question in questions:
+            for user in (f"ann:{HOST}", "ann:elsewhere.example", "ann"):
+                await ask(process, f"{question}:{user}:pencil")
+                await ask(process, f"{question}:{user}:pencil-2")
+        said = await ended(process)
+
+    assert said
+    assert b"pencil" not in said

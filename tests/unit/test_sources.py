@@ -1,0 +1,68 @@
+"""Accounts are asked where the configuration says, and guessing is slowed wherever that is."""
+
+from __future__ import annotations
+
+import pytest
+
+from component import sources
+from component.config import load
+from component.core.accounts import Accounts
+from component.core.errors import NotAllowed, Overloaded
+from component.core.throttle import BURST
+from component.handlers.functions import Handlers
+from storage.interface import Storage
+
+ANN = "ann@chat.example"
+GIVEN = {
+    "MUNIMENT_XMPP__JID": "muniment.example",
+    "MUNIMENT_XMPP__HOSTS": "chat.example",
+    "MUNIMENT_XMPP__SECRET": "one",
+    "MUNIMENT_HTTP__SECRET": "two",
+}
+EJABBERD = {"MUNIMENT_ACCOUNTS__SOURCE": "ejabberd"}
+
+
+async def guess_all(accounts: Accounts) -> None:
+    for guess in range(10 * BURST):
+        assert not await accounts.authenticate(ANN, f"guess {guess}")
+
+
+async def test_passwords_are_kept_in_the_format_that_is_configured(storage: Storage) -> None:
+    config = load(None, GIVEN | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-512"})
+    async with sources.accounts(config, storage, Handlers()) as accounts:
+        await accounts.register(ANN, "pencil")
+        assert await accounts.authenticate(ANN, "pencil")
+
+    kept = await storage.accounts.get(ANN)
+    assert kept is not None
+    assert kept.verifier.startswith("SCRAM-SHA-512$")
+
+
+async def test_guessing_is_slowed(storage: Storage) -> None:
+    config = load(None, GIVEN | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-1"})
+    async with sources.accounts(config, storage, Handlers()) as accounts:
+        await accounts.register(ANN, "pencil")
+        with pytest.raises(Overloaded):
+            await guess_all(accounts)
+
+
+async def test_ejabberd_is_asked_by_logging_in_where_it_has_no_api(storage: Storage) -> None:
+    config = load(None, GIVEN | EJABBERD | {"MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1"})
+    async with sources.accounts(config, storage, Handlers()) as accounts:
+        with pytest.raises(NotAllowed, match="logging in"):
+            await accounts.exists(ANN)
+
+
+async def test_the_api_of_ejabberd_goes_before_logging_in(storage: Storage) -> None:
+    config = load(
+        None,
+        GIVEN
+        | EJABBERD
+        | {
+            "MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1",
+            "MUNIMENT_ACCOUNTS__API_URL": "http://127.0.0.1:5280/api",
+        },
+    )
+    async with sources.accounts(config, storage, Handlers()) as accounts:
+        with pytest.raises(NotAllowed, match="ejabberdctl"):
+            await accounts.set_enabled(ANN, True)

@@ -1,0 +1,238 @@
+"""Accounts over HTTP: made, changed, listed, disabled and removed, and who may do it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+from support.api import answering
+from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everything, texts
+from support.sidecar import SETTINGS, SHOWN, open_services
+
+from component.core.operators import Operator, Role
+from component.web.app import make_app
+from component.web.settings import Services
+
+V1 = "/api/v1/accounts"
+OF_ALICE = f"{V1}/{ALICE}"
+OPERATORS = (
+    Operator(name="ann", role=Role.ADMIN, secret="of ann"),
+    Operator(name="rob", role=Role.READER, secret="of rob"),
+)
+PENCIL = {"password": "pencil"}
+NEW, KNOWN = {"If-None-Match": "*"}, {"If-Match": "*"}
+
+
+async def deeds(services: Services) -> list[tuple[str, str, str, str]]:
+    found = await services.storage.records.deeds(limit=100)
+    return [(deed.actor, deed.action, deed.subject, deed.detail) for deed in reversed(found)]
+
+
+async def names(client: TestClient, **query: str) -> list[str]:
+    return [
+        each["jid"] for each in (await (await client.get(V1, params=query)).json())["accounts"]
+    ]
+
+
+async def test_an_account_is_made_and_then_given_another_password(
+    api: TestClient, services: Services
+) -> None:
+    made = await api.put(OF_ALICE, json=PENCIL)
+    assert (made.status, await made.json()) == (201, {"jid": ALICE})
+    assert await services.accounts.authenticate(ALICE, "pencil")
+
+    assert (await api.put(OF_ALICE, json={"password": "other"})).status == 204
+    assert await services.accounts.authenticate(ALICE, "other")
+    assert not await services.accounts.authenticate(ALICE, "pencil")
+    assert await deeds(services) == [
+        ("server", "set-password", ALICE, ""),
+        ("server", "add-user", ALICE, ""),
+        ("server", "set-password", ALICE, ""),
+    ]
+
+
+async def test_an_account_is_only_made_or_only_changed_on_demand(
+    api: TestClient, services: Services
+) -> None:
+    assert (await api.put(OF_ALICE, json=PENCIL, headers=KNOWN)).status == 404
+    assert (await api.put(OF_ALICE, json=PENCIL, headers=NEW)).status == 201
+    assert (await api.put(OF_ALICE, json={"password": "other"}, headers=NEW)).status == 409
+    assert await services.accounts.authenticate(ALICE, "pencil")
+    assert (await api.put(OF_ALICE, json={"password": "other"}, headers=KNOWN)).status == 204
+    assert await services.accounts.authenticate(ALICE, "other")
+
+
+@pytest.mark.parametrize("headers", [NEW | KNOWN, {"If-Match": '"etag"'}])
+async def test_conditions_that_make_no_sense_are_refused(
+    api: TestClient, services: Services, headers: dict[str, str]
+) -> None:
+    assert (await api.put(OF_ALICE, json=PENCIL, headers=headers)).status == 400
+    assert not await services.accounts.exists(ALICE)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"password": ""}, {"password": 7}, {"password": None}, PENCIL | {"role": "x"}, []],
+)
+async def test_an_account_wants_a_password_and_nothing_else(
+    api: TestClient, services: Services, given: object
+) -> None:
+    assert (await api.put(OF_ALICE, json=given)).status == 400
+    assert not await services.accounts.exists(ALICE)
+
+
+async def test_a_password_is_never_answered_or_logged(
+    api: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "component")
+    answers = [
+        await api.put(OF_ALICE, json={"password": "s3cr3t\n"}),
+        await api.put(OF_ALICE, json={"password": "s3cr3t", "more": "s3cr3t"}),
+        await api.put(OF_ALICE, json={"password": "s3cr3t"}),
+    ]
+
+    assert [answer.status for answer in answers] == [400, 400, 201]
+    assert "s3cr3t" not in "".join([await answer.text() for answer in answers])
+    assert "s3cr3t" not in caplog.text
+
+
+@pytest.mark.parametrize("jid", [ROMEO, "alice@strange.example"])
+async def test_accounts_are_made_on_virtual_hosts_only(api: TestClient, jid: str) -> None:
+    assert (await api.put(f"{V1}/{jid}", json=PENCIL)).status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [("PUT", PENCIL), ("PATCH", {"enabled": True}), ("DELETE", None)],
+)
+async def test_the_other_hosts_of_ejabberd_are_left_alone(
+    aiohttp_client: AiohttpClient, method: str, given: object
+) -> None:
+    async with answering("0") as accounts, open_services(accounts=accounts) as services:
+        client = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        answer = await client.request(method, f"{V1}/admin@strange.example", json=given)
+
+        assert (answer.status, await deeds(services)) == (400, [])
+
+
+@pytest.mark.parametrize("jid", [HOST, f"{ALICE}%2Fphone", "@", "a%00b@example.org"])
+async def test_what_is_no_bare_jid_is_no_account(api: TestClient, jid: str) -> None:
+    assert (await api.put(f"{V1}/{jid}", json=PENCIL)).status == 404
+
+
+async def test_addresses_are_prepared(api: TestClient, services: Services) -> None:
+    assert (await api.put(f"{V1}/{ALICE.upper()}", json=PENCIL)).status == 201
+
+    assert await services.accounts.authenticate(ALICE, "pencil")
+
+
+async def test_accounts_are_listed_page_by_page(api: TestClient) -> None:
+    for jid in (BOB, ALICE, f"carol@{HOST}", f"zoe@{OTHER_HOST}"):
+        await api.put(f"{V1}/{jid}", json=PENCIL)
+    first = await (await api.get(V1, params={"limit": "2"})).json()
+    second = await (await api.get(V1, params={"limit": "2", "after": first["next"]})).json()
+
+    assert (first["host"], first["count"], first["complete"]) == (HOST, 3, False)
+    assert [each["jid"] for each in first["accounts"]] == [ALICE, BOB]
+    assert [each["jid"] for each in second["accounts"]] == [f"carol@{HOST}"]
+    assert (second["next"], second["complete"]) == (None, True)
+    assert await names(api, host=OTHER_HOST) == [f"zoe@{OTHER_HOST}"]
+    [account] = second["accounts"]
+    assert account["enabled"] is True
+    assert account["created"].endswith("Z")
+    assert not {"password", "verifier"} & account.keys()
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [({"host": "strange.example"}, 404), ({"limit": "0"}, 400), ({"user": "x"}, 400)],
+)
+async def test_a_wrong_question_is_refused(
+    api: TestClient, query: dict[str, str], status: int
+) -> None:
+    assert (await api.get(V1, params=query)).status == status
+
+
+async def test_an_account_is_disabled_and_enabled(api: TestClient, services: Services) -> None:
+    await api.put(OF_ALICE, json=PENCIL)
+    disabled = await api.patch(OF_ALICE, json={"enabled": False})
+
+    assert await disabled.json() == {"jid": ALICE, "enabled": False}
+    assert not await services.accounts.authenticate(ALICE, "pencil")
+    assert (await api.patch(OF_ALICE, json={"enabled": True})).status == 200
+    assert await services.accounts.authenticate(ALICE, "pencil")
+    assert (await deeds(services))[2:] == [
+        ("server", "disable-user", ALICE, ""),
+        ("server", "enable-user", ALICE, ""),
+    ]
+
+
+@pytest.mark.parametrize("given", [{}, {"enabled": "false"}, {"enabled": 0}, {"enabled": None}])
+async def test_an_account_is_enabled_or_not(api: TestClient, given: dict[str, object]) -> None:
+    await api.put(OF_ALICE, json=PENCIL)
+
+    assert (await api.patch(OF_ALICE, json=given)).status == 400
+
+
+async def test_an_account_is_removed(api: TestClient, services: Services) -> None:
+    await api.put(OF_ALICE, json=PENCIL)
+
+    assert (await api.delete(OF_ALICE)).status == 204
+    assert await names(api) == []
+    assert (await deeds(services))[2] == ("server", "delete-user", ALICE, "")
+
+
+async def test_the_next_one_of_a_name_finds_nothing_of_the_last_one(
+    api: TestClient, services: Services
+) -> None:
+    await api.put(OF_ALICE, json=PENCIL)
+    await services.writer.store([entry("secret")])
+
+    assert (await api.delete(OF_ALICE)).status == 204
+    await api.put(OF_ALICE, json=PENCIL)
+    assert texts(await everything(services.storage.archive)) == []
+
+
+async def test_an_account_under_a_legal_hold_is_not_removed(
+    api: TestClient, services: Services
+) -> None:
+    await api.put(OF_ALICE, json=PENCIL)
+    await services.writer.store([entry("evidence")])
+    await api.put(f"/api/v1/holds/{ALICE}", json={"reason": "case 7"})
+
+    assert (await api.delete(OF_ALICE)).status == 409
+    assert await names(api) == [ALICE]
+    assert texts(await everything(services.storage.archive)) == [entry("evidence").xml]
+
+
+async def test_nothing_is_done_with_accounts_that_there_are_not(api: TestClient) -> None:
+    assert (await api.patch(OF_ALICE, json={"enabled": True})).status == 404
+    assert (await api.delete(OF_ALICE)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", V1), ("PUT", OF_ALICE), ("PATCH", OF_ALICE), ("DELETE", OF_ALICE)],
+)
+async def test_a_reader_has_nothing_to_do_with_accounts(
+    aiohttp_client: AiohttpClient, services: Services, method: str, path: str
+) -> None:
+    client = await aiohttp_client(make_app(replace(SETTINGS, operators=OPERATORS), services))
+
+    answer = await client.request(method, path, json=PENCIL, headers={"X-Api-Key": "of rob"})
+
+    assert answer.status == 403
+    assert await deeds(services) == []
+
+
+async def test_an_admin_is_named_in_the_audit_log(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    client = await aiohttp_client(make_app(replace(SETTINGS, operators=OPERATORS), services))
+
+    await client.put(OF_ALICE, json=PENCIL, headers={"X-Api-Key": "of ann"} | NEW)
+
+    assert await deeds(services) == [("ann", "add-user", ALICE, "")]

@@ -1,0 +1,143 @@
+"""The client that commands ask the running program by."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.ports import LOOPBACK, free_port
+from support.sidecar import HOST, SECRET, SETTINGS, post
+
+from component.web.client import Answer, Client, ClientSettings, NotRunning
+from component.web.server import serve
+from component.web.settings import Services
+
+WHERE = ClientSettings(
+    address=LOOPBACK, port=0, secret=SECRET, prefix=SETTINGS.prefix, timeout_seconds=10
+)
+
+
+def at(url: str) -> ClientSettings:
+    """Return where a server is."""
+    return replace(WHERE, port=int(url.rpartition(":")[2]))
+
+
+async def test_what_is_sent_and_asked_for_arrives(services: Services) -> None:
+    async with serve(SETTINGS, services) as url, Client(at(url)) as client:
+        stored = await client.ask("POST", HOST, "archive", data=post())
+        answer = await client.ask("GET", "archive", query={"username": "alice", "limit": "0"})
+
+    assert stored == Answer(status=200, data=None)
+    assert stored.is_good
+    assert answer.data == {"archive": [], "count": 1, "complete": False}
+
+
+async def test_addresses_and_queries_arrive_as_they_are(services: Services) -> None:
+    owner = r"a%2fb?c#d=e+\40ü@example.org"
+    async with serve(SETTINGS, services) as url, Client(at(url)) as client:
+        found = await client.ask("GET", "v1", "archives", owner)
+        refused = await client.ask("GET", "archive", query={"username": "a", "limit": "+&% ü"})
+
+    assert found.data["owner"] == owner
+    assert "limit" in refused.message
+
+
+async def test_a_program_on_a_unix_socket_is_asked_there(
+    services: Services, tmp_path: Path
+) -> None:
+    address = f"unix:{tmp_path / 'muniment.sock'}"
+    async with (
+        serve(replace(SETTINGS, address=address), services),
+        Client(replace(WHERE, address=address)) as client,
+    ):
+        answer = await client.ask("GET", "archive", query={"username": "alice"})
+
+    assert answer.status == 200
+
+
+async def test_without_a_secret_none_is_shown(services: Services) -> None:
+    trusting = replace(SETTINGS, secret=None, trusts_network=True)
+    async with (
+        serve(trusting, services) as url,
+        Client(replace(at(url), secret=None)) as client,
+    ):
+        answer = await client.ask("GET", "archive", query={"username": "alice"})
+
+    assert answer.status == 200
+
+
+async def test_a_refusal_says_why(services: Services) -> None:
+    async with (
+        serve(SETTINGS, services) as url,
+        Client(replace(at(url), secret="another")) as client,
+    ):
+        answer = await client.ask("GET", "archive")
+
+    assert not answer.is_good
+    assert answer.message.startswith("Show a secret that is known here")
+
+
+def test_an_answer_that_says_nothing_has_its_status_for_a_message() -> None:
+    assert Answer(status=502, data="<html>").message == "The answer is 502."
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("127.0.0.1", "127.0.0.1:5281"),
+        ("0.0.0.0", "127.0.0.1:5281"),  # noqa: S104 - nobody is bound to it
+        ("::", "[::1]:5281"),
+        ("2001:db8::1", "[2001:db8::1]:5281"),
+        ("archive.example", "archive.example:5281"),
+        ("unix:/run/muniment.sock", "unix:/run/muniment.sock"),
+    ],
+)
+async def test_who_listens_on_every_address_is_asked_on_loopback(address: str, place: str) -> None:
+    async with Client(replace(WHERE, address=address, port=5281)) as client:
+        assert client.place == place
+
+
+async def test_where_nobody_listens_that_is_said_and_nothing_of_what_was_asked() -> None:
+    where = replace(WHERE, port=free_port())
+    async with Client(where) as client:
+        with pytest.raises(NotRunning) as raised:
+            await client.ask("GET", "auth", query={"password": "pencil"})
+
+    assert str(raised.value) == (
+        f"Muniment does not answer at {LOOPBACK}:{where.port}: Connection refused."
+    )
+    assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [(None, "no answer in time"), (b"SSH-2.0\r\n", "no answer (ClientResponseError)")],
+)
+async def test_whoever_is_not_the_program_is_no_answer(said: bytes | None, reason: str) -> None:
+    left = asyncio.Event()
+
+    async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said or b"")
+        await reader.read()
+        writer.close()
+        left.set()
+
+    server = await asyncio.start_server(stranger, LOOPBACK, 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Client(replace(WHERE, port=port, timeout_seconds=0.5)) as client:
+        with pytest.raises(NotRunning) as raised:
+            await client.ask("GET", "auth", query={"password": "pencil"})
+        await client.close()
+        await left.wait()
+
+    assert str(raised.value) == f"Muniment does not answer at {LOOPBACK}:{port}: {reason}."
+
+
+def test_secrets_and_answers_are_not_shown() -> None:
+    answer = Answer(status=200, data={"password": "pencil"})
+
+    assert SECRET not in repr(WHERE)
+    assert "pencil" not in repr(answer)

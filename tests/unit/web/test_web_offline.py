@@ -1,0 +1,36 @@
+"""What waits for users who are offline outlives the server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from support.builders import ALICE
+from support.sidecar import SETTINGS, open_services
+
+from component.web import keys
+from component.web.app import make_app
+from storage.open import open_storage
+from storage.people import Waiting
+
+
+async def test_what_is_taken_while_the_server_stops_stays(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path}/muniment.db"
+    async with open_services(url) as services:
+        await services.storage.offline.add(ALICE, Waiting(peer=ALICE, packet="<message/>", at=1))
+        app = make_app(SETTINGS, services)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        taking = asyncio.ensure_future(app[keys.waiting].pop(ALICE))
+        async with services.storage._database.write():  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+            taking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await taking
+        await runner.cleanup()
+        await services.storage.close()
+
+    async with open_storage(url) as storage:
+        assert await storage.offline.count(ALICE) == 1

@@ -1,0 +1,190 @@
+"""Rosters of the server, changed by privilege where it lets us."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import pytest
+from support.roster_queries import NS_ROSTER, asked_roster
+from support.wire import ALICE, BOB, COMPONENT, FOOTER, NS_STANZAS, PRIVILEGE_2, Wire, open_wire
+
+from component.core.contacts import Change
+from component.core.errors import BadRequest, NotAllowed, Overloaded, Refused
+from component.xmpp import rosters
+
+ROSTER = f"{{{NS_ROSTER}}}"
+ROMEO = "romeo@remote.example"
+
+BOBBY = f"<item jid='{BOB}' name='Bobby' subscription='both'><group>Work</group></item>"
+
+
+@pytest.fixture
+async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
+    """A component that may read and set rosters."""
+    async with open_wire(tmp_path, granted=[]) as opened:
+        opened.grant(PRIVILEGE_2, roster="both")
+        await opened.caught_up()
+        yield opened
+
+
+async def give(wire: Wire, items: str = BOBBY) -> None:
+    """Answer the question for the roster that comes next."""
+    asked = await asked_roster(wire)
+    answer(wire, asked, f"<query xmlns='{NS_ROSTER}'>{items}</query>")
+
+
+def answer(wire: Wire, asked: Element, payload: str = "", type: str = "result") -> None:
+    wire.peer.send(
+        f"<iq type='{type}' from='{ALICE}' to='{COMPONENT}' id='{asked.get('id')}'>{payload}</iq>"
+    )
+
+
+async def set_item(wire: Wire) -> tuple[Element, Element]:
+    """Return the stanza that comes next, and the one item that it sets."""
+    iq = await wire.next_sent()
+    assert (iq.get("type"), iq.get("from"), iq.get("to")) == ("set", COMPONENT, ALICE)
+    (item,) = iq.findall(f"{ROSTER}query/{ROSTER}item")
+    return iq, item
+
+
+def begin(changing: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(changing)
+
+
+async def test_a_contact_is_set_with_all_that_it_has(wire: Wire) -> None:
+    changing = begin(wire.parts.contact_lists.change(ALICE, Change(jid=BOB, name="Robert")))
+    await give(wire)
+    iq, item = await set_item(wire)
+    answer(wire, iq)
+    await changing
+
+    # What is left out of a set is taken off the contact; a subscription is not to be sent.
+    assert dict(item.attrib) == {"jid": BOB, "name": "Robert"}
+    assert [group.text for group in item] == ["Work"]
+
+
+async def test_a_new_contact_is_set(wire: Wire) -> None:
+    change = Change(jid=ROMEO, name="", subscription="none", groups=("a&b",))
+    changing = begin(wire.parts.contact_lists.change(ALICE, change))
+    await give(wire)
+    iq, item = await set_item(wire)
+    answer(wire, iq)
+    await changing
+
+    assert (dict(item.attrib), [group.text for group in item]) == ({"jid": ROMEO}, ["a&b"])
+
+
+@pytest.mark.parametrize("by_change", [False, True])
+async def test_a_contact_is_removed(wire: Wire, by_change: bool) -> None:
+    lists = wire.parts.contact_lists
+    change = Change(jid=BOB, subscription="remove")
+    changing = begin(lists.change(ALICE, change) if by_change else lists.remove(ALICE, BOB))
+    iq, item = await set_item(wire)
+    answer(wire, iq)
+    await changing
+
+    assert dict(item.attrib) == {"jid": BOB, "subscription": "remove"}
+
+
+async def test_a_contact_that_is_not_there_is_removed_already(wire: Wire) -> None:
+    changing = begin(wire.parts.contact_lists.remove(ALICE, BOB))
+    iq, _ = await set_item(wire)
+    answer(wire, iq, error("item-not-found"), "error")
+
+    await changing
+
+
+async def test_a_roster_is_emptied_one_by_one(wire: Wire) -> None:
+    changing = begin(wire.parts.contact_lists.clear(ALICE))
+    await give(wire, f"{BOBBY}<item jid='{ROMEO}'/>")
+    removed = []
+    for _ in range(2):
+        iq, item = await set_item(wire)
+        removed.append(item.get("jid"))
+        answer(wire, iq)
+    await changing
+
+    assert removed == [BOB, ROMEO]
+
+
+@pytest.mark.parametrize(
+    "change", [Change(jid=BOB, subscription="to"), Change(jid=BOB, ask="subscribe")]
+)
+async def test_subscriptions_are_the_business_of_both_users(wire: Wire, change: Change) -> None:
+    changing = begin(wire.parts.contact_lists.change(ALICE, change))
+    await give(wire)
+
+    with pytest.raises(NotAllowed, match="subscriptions"):
+        await changing
+
+
+@pytest.mark.parametrize(
+    ("condition", "refused", "said"),
+    [
+        ("internal-server-error", NotAllowed, "23.10"),
+        ("forbidden", NotAllowed, "forbidden"),
+        ("not-acceptable", BadRequest, "not-acceptable"),
+        ("bad-request", BadRequest, "bad-request"),
+    ],
+)
+async def test_what_the_server_refuses_is_told(
+    wire: Wire, condition: str, refused: type[Refused], said: str
+) -> None:
+    changing = begin(wire.parts.contact_lists.remove(ALICE, BOB))
+    iq, _ = await set_item(wire)
+    answer(wire, iq, error(condition), "error")
+
+    with pytest.raises(refused, match=said):
+        await changing
+
+
+async def test_without_an_answer_whoever_asks_may_try_again(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rosters, "ANSWER_SECONDS", 0.01)
+
+    with pytest.raises(Overloaded):
+        await wire.parts.contact_lists.remove(ALICE, BOB)
+
+
+async def test_a_lost_connection_keeps_nobody_waiting(wire: Wire) -> None:
+    changing = begin(wire.parts.contact_lists.remove(ALICE, BOB))
+    await set_item(wire)
+    wire.peer.send(FOOTER)
+
+    with pytest.raises(Overloaded):
+        await changing
+
+
+@pytest.mark.parametrize("roster", ["get", "none"])
+async def test_without_permission_nothing_is_sent(wire: Wire, roster: str) -> None:
+    wire.grant(PRIVILEGE_2, roster=roster)
+    await wire.caught_up()
+    for changing in (
+        wire.parts.contact_lists.change(ALICE, Change(jid=BOB)),
+        wire.parts.contact_lists.remove(ALICE, BOB),
+        wire.parts.contact_lists.clear(ALICE),
+    ):
+        with pytest.raises(NotAllowed, match="mod_privilege"):
+            await changing
+
+    await wire.caught_up()
+
+
+async def test_permission_to_set_alone_removes(wire: Wire) -> None:
+    wire.grant(PRIVILEGE_2, roster="set")
+    await wire.caught_up()
+    changing = begin(wire.parts.contact_lists.remove(ALICE, BOB))
+    iq, _ = await set_item(wire)
+    answer(wire, iq)
+    await changing
+
+    with pytest.raises(Overloaded, match="cannot be read"):
+        await wire.parts.contact_lists.change(ALICE, Change(jid=BOB))
+
+
+def error(condition: str) -> str:
+    return f"<error type='cancel'><{condition} xmlns='{NS_STANZAS}'/></error>"
