@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from component.core.accounts import Accounts
 from component.core.administration import Administration
-from component.core.errors import NotAllowed, Refused
+from component.core.errors import NotAllowed, Overloaded, Refused
 
 
 async def remove_account(
@@ -15,8 +15,9 @@ async def remove_account(
     Where a source can disable accounts, the name is free only behind the archive: after an error
     nobody logs in, nobody else gets the name, and who asks again goes on.
 
-    Waits up to `patience` seconds for the archive to be gone; then that goes on. Raises Conflict
-    where there is a legal hold on the archive, and what `Accounts.remove` does.
+    Waits up to `patience` seconds for the archive to be gone; then that goes on, and Overloaded
+    says to ask again. Raises Conflict where there is a legal hold on the archive, and what
+    `Accounts.remove` does.
     """
     administration.holds.refuse_if_held(jid)
     try:
@@ -25,7 +26,9 @@ async def remove_account(
         await accounts.remove(jid)
         await _erase_behind(administration, jid, patience)
     else:
-        await administration.erasure.erase(jid, patience=patience, scrub=False)
+        shed = await administration.erasure.erase(jid, patience=patience, scrub=False)
+        if not shed.done:
+            raise Overloaded("The archive is still being removed, and the account waits for it.")
         await accounts.remove(jid)
 
 

@@ -75,7 +75,13 @@ def _caller(request: web.Request, settings: WebSettings) -> Operator | None:
     if found:
         return found[0]
     # A secret that is nobody's is a mistake, not a caller without one.
-    return SERVER if settings.trusts_network and not shown else None
+    return SERVER if settings.trusts_network and not shown and not _is_page(request) else None
+
+
+def _is_page(request: web.Request) -> bool:
+    """Whether a page in somebody's browser calls: that it is near does not make it trusted."""
+    fetched = request.headers.get("Sec-Fetch-Site", "none")
+    return fetched != "none" or "Origin" in request.headers
 
 
 def _shown(request: web.Request) -> Iterator[str]:

@@ -21,8 +21,9 @@ COMMAND = f"{{{NS}}}command"
 
 ACTIONS = ("execute", "cancel", "prev", "next", "complete")
 
-#: How many sessions are remembered, those that have ended too.
+#: How many sessions are remembered, those that have ended too; and of one asker.
 SESSIONS_MAX = 1000
+SESSIONS_EACH_MAX = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class _Session:
     """One command under way, for one asker."""
 
     asker: str
+    requester: str
     owner: str
     node: str
     has_ended: bool = False
@@ -116,14 +118,24 @@ class Commands:
         form = command.form(exchange)
         id = secrets.token_urlsafe()
         session = self._sessions[id] = _Session(
-            asker=exchange.asker, owner=exchange.owner, node=command.node
+            asker=exchange.asker,
+            requester=exchange.requester,
+            owner=exchange.owner,
+            node=command.node,
         )
-        if len(self._sessions) > SESSIONS_MAX:
-            self._sessions.popitem(last=False)
+        self._forget_one(exchange.requester)
         if form is None:
             return await self._complete(command, id, session, {}, exchange)
         actions = "<actions execute='complete'><complete/></actions>"
         return exchange.result(_command_xml(command, id, "executing", actions + form_xml(form)))
+
+    def _forget_one(self, requester: str) -> None:
+        """Let go of the oldest session where there are too many, of one asker before of all."""
+        of_theirs = [id for id, each in self._sessions.items() if each.requester == requester]
+        if len(of_theirs) > SESSIONS_EACH_MAX:
+            del self._sessions[of_theirs[0]]
+        elif len(self._sessions) > SESSIONS_MAX:
+            self._sessions.popitem(last=False)
 
     def _session(self, id: str, command: Command, exchange: Exchange) -> _Session:
         session = self._sessions.get(id)

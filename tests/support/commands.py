@@ -24,9 +24,9 @@ def request(
     return f"<command xmlns='{NS_COMMANDS}'{written}{extra}>{inside}</command>"
 
 
-async def begin(wire: Wire, node: str) -> Reply:
-    """Begin a session, as alice."""
-    return await wire.direct(request(node))
+async def begin(wire: Wire, node: str, *, asker: str = ALICE_PHONE) -> Reply:
+    """Begin a session."""
+    return await wire.direct(request(node), asker=asker)
 
 
 async def submit(

@@ -90,3 +90,14 @@ async def test_an_archive_that_is_left_by_an_account_of_ejabberd_is_told(
     async with answering("0") as accounts:
         with pytest.raises(Overloaded, match="its archive is not"):
             await remove_account(accounts, broken, ALICE, patience=PATIENCE)
+
+
+async def test_an_account_waits_for_a_large_archive(services: Services) -> None:
+    with pytest.raises(Overloaded):
+        await remove_account(services.accounts, services.administration, ALICE, patience=0)
+    with pytest.raises(Conflict):
+        await services.accounts.register(ALICE, "of somebody else")
+
+    await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
+    await services.accounts.register(ALICE, "of somebody else")
+    assert texts(await everything(services.storage.archive)) == []

@@ -81,6 +81,21 @@ async def test_the_network_is_enough_where_there_is_no_secret(
 
 
 @pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
+)
+async def test_a_page_in_a_near_browser_is_not_the_server(
+    aiohttp_client: AiohttpClient, services: Services, headers: dict[str, str]
+) -> None:
+    near = replace(SETTINGS, trusts_network=True)
+
+    assert await status_of(aiohttp_client, near, services, headers) == 401
+    assert await status_of(aiohttp_client, near, services, headers | SHOWN) == 200
+    typed = {"Sec-Fetch-Site": "none"}
+    assert await status_of(aiohttp_client, near, services, typed) == 200
+
+
+@pytest.mark.parametrize(
     "headers", [{"X-Api-Key": "wrong"}, {"X-Api-Key": ""}, {"Authorization": "Bearer wrong"}]
 )
 async def test_a_wrong_secret_is_refused_where_none_is_needed(

@@ -11,6 +11,7 @@ from support.wire import (
     ALICE,
     ALICE_PHONE,
     BOB,
+    BOB_PHONE,
     COMPONENT,
     NS_FORM,
     NS_MAM,
@@ -63,6 +64,18 @@ async def test_sessions_that_were_never_ended_are_forgotten(
 
     assert specific(gone) == ("bad-request", "bad-sessionid")
     assert [command(reply).get("status") for reply in kept] == ["completed", "completed"]
+
+
+async def test_whoever_begins_many_sessions_forgets_only_their_own(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "SESSIONS_EACH_MAX", 2)
+    first = await begin(wire, NODE)
+    others = [await begin(wire, NODE, asker=BOB_PHONE) for _ in range(3)]
+
+    assert command(await submit(wire, first, default=["never"])).get("status") == "completed"
+    gone = await submit(wire, others[0], asker=BOB_PHONE, default=["never"])
+    assert specific(gone) == ("bad-request", "bad-sessionid")
 
 
 async def test_a_session_is_of_one_command() -> None:
