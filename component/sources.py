@@ -10,7 +10,7 @@ from component.core.accounts import Accounts
 from component.core.errors import Overloaded
 from component.core.own_accounts import OwnAccounts
 from component.core.passwords import Passwords
-from component.core.throttle import Throttled
+from component.core.throttle import NO_SECONDS, Throttled
 from component.handlers.accounts import HandlerAccounts
 from component.handlers.functions import Handlers
 from component.web.ejabberd_accounts import EjabberdAccounts
@@ -26,7 +26,9 @@ async def accounts(
     """Ask for accounts where they live; what the operator's module knows goes before."""
     async with AsyncExitStack() as stack:
         source = await _source(config, storage, stack)
-        yield Throttled(HandlerAccounts(handlers, source))
+        is_ours = isinstance(source, OwnAccounts) and handlers.user_authentication is None
+        least = 0.0 if is_ours else NO_SECONDS
+        yield Throttled(HandlerAccounts(handlers, source), least=least)
 
 
 async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> Accounts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from component.core.accounts import Accounts, Listing
@@ -26,6 +26,10 @@ PATIENCE_SECONDS = 6.0
 
 #: How often those that wait try again, in seconds.
 PAUSE_SECONDS = 0.05
+
+#: What a no takes at least, in seconds, from others than our store, who often know at once that
+#: there is no such account.
+NO_SECONDS = 0.1
 
 #: Accounts that are remembered. Filling this takes as many checks of a password.
 ACCOUNTS_MAX = 50_000
@@ -80,17 +84,25 @@ class Throttled:
         *,
         patience: float = PATIENCE_SECONDS,
         pause: float = PAUSE_SECONDS,
+        least: float = 0.0,
+        clock: Callable[[], float] = monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`least` is what a no takes, in seconds, where it would be known sooner."""
         self._accounts = accounts
         self._budget = budget or Budget()
         self._patience = patience
         self._pause = pause
+        self._least = least
+        self._clock = clock
+        self._sleep = sleep
         #: attempts under way by account, some of which may turn out to cost nothing
         self._trying: Counter[str] = Counter()
 
     async def authenticate(self, jid: str, password: str) -> bool:
         """Whether this is the password of an account. Raises Overloaded after too many others."""
         await self._turn(jid)
+        begun = self._clock()
         self._trying[jid] += 1
         is_wrong = False
         try:
@@ -102,6 +114,8 @@ class Throttled:
             self._trying[jid] -= 1
             if not self._trying[jid]:
                 del self._trying[jid]
+        if is_wrong:
+            await self._sleep(max(begun + self._least - self._clock(), 0.0))
         return is_right
 
     async def exists(self, jid: str) -> bool:
@@ -138,10 +152,10 @@ class Throttled:
         Nobody waits here until another one may be wrong: ejabberd could ask for no other user
         meanwhile. Raises Overloaded.
         """
-        end = monotonic() + self._patience
+        end = self._clock() + self._patience
         while not self._budget.take(jid):
-            if jid not in self._trying or monotonic() >= end:
+            if jid not in self._trying or self._clock() >= end:
                 raise Overloaded(
                     "There were too many wrong passwords for this account: try again shortly."
                 )
-            await asyncio.sleep(self._pause)
+            await self._sleep(self._pause)

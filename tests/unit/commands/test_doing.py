@@ -28,7 +28,7 @@ from support.wire import HOST, NS_FORM, OTHER_HOST, until
 
 from component.core.commands import archives, people
 from component.core.erasure import Erasure
-from component.core.errors import NotAllowed
+from component.core.errors import NotAllowed, Overloaded
 from component.core.operators import SERVER
 from component.core.retention import Bounds, Usual
 from component.core.writer import Writer
@@ -138,7 +138,7 @@ async def test_nobody_is_called_enabled_where_it_is_not_told(operated: Operated)
             await desk.run(SERVER, named("disabled-users"), {})
 
 
-async def test_accounts_are_removed_in_time_however_long_their_archives_take(
+async def test_who_removes_accounts_is_answered_in_time_however_long_archives_take(
     operated: Operated,
 ) -> None:
     never = Writer(operated.wire.archive, capacity=10, on_pressure=lambda _: None)
@@ -150,9 +150,11 @@ async def test_accounts_are_removed_in_time_however_long_their_archives_take(
         await desk.accounts.register(jid, "a password")
 
     async with asyncio.timeout(desk.patience):
-        await desk.run(SERVER, named("delete-user"), {"accountjids": [ALICE, BOB]})
+        with pytest.raises(Overloaded, match=f"{ALICE}: .*still being removed"):
+            await desk.run(SERVER, named("delete-user"), {"accountjids": [ALICE, BOB]})
 
-    assert await desk.accounts.count(HOST) == 0
+    assert [await desk.accounts.exists(jid) for jid in (ALICE, BOB)] == [False, True]
+    assert await desk.accounts.count(HOST) == 2
     await erasure.close()
 
 

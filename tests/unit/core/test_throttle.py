@@ -10,6 +10,7 @@ from support.builders import ALICE, BOB
 
 from component.core import throttle
 from component.core.errors import Overloaded
+from component.core.own_accounts import OwnAccounts
 from component.core.throttle import Budget, Throttled
 
 
@@ -159,3 +160,30 @@ async def test_what_was_never_answered_is_no_guess() -> None:
     for _ in range(3):
         with pytest.raises(Overloaded, match="at the moment"):
             await slowed.authenticate(ALICE, "pencil")
+
+
+class Knowing(OwnAccounts):
+    """A source that finds out sooner that there is no such account than that a password fits."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def authenticate(self, jid: str, password: str) -> bool:
+        self._clock.now += 0.001 if jid == BOB else 0.03
+        return password == "right"
+
+
+@pytest.mark.parametrize("least", [0.1, 0.01])
+async def test_a_no_takes_as_long_for_a_name_that_is_nobodys(clock: Clock, least: float) -> None:
+    async def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    throttled = Throttled(Knowing(clock), least=least, clock=clock, sleep=sleep)
+    took = []
+    for jid, password in ((ALICE, "wrong"), (BOB, "wrong"), (ALICE, "right")):
+        begun = clock.now
+        await throttled.authenticate(jid, password)
+        took.append(round(clock.now - begun, 6))
+
+    # A yes tells who knows the password nothing new, and a slow source is not made slower.
+    assert took == [max(least, 0.03), least, 0.03]
