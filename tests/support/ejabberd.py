@@ -130,8 +130,11 @@ class Ejabberd(Program):
         """Return what an Erlang expression is inside ejabberd, on one line."""
         mark = f"evaluated {secrets.token_hex(4)}-{next(self._marks)}:"
         line = f'io:format("~n{mark} ~0tp~n", [(catch begin {expression} end)]).\n'
-        self.stdin.write(line.encode())
-        self.stdin.flush()
+        try:
+            self.stdin.write(line.encode())
+            self.stdin.flush()
+        except BrokenPipeError:
+            raise self.failed(f"has ended with {self.wait()}") from None
         self.wait_until(lambda: re.search(f"^{mark} .*\n", self.log, re.M) is not None, expression)
         found = re.search(f"^{mark} (.*)\n", self.log, re.M)
         assert found is not None

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -102,7 +103,8 @@ class Program:
         except subprocess.TimeoutExpired:
             raise self.failed(f"has not ended after {seconds:g} s") from None
         if process.stdin is not None:
-            process.stdin.close()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
         self._process = None
         return code
 

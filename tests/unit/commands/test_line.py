@@ -157,7 +157,7 @@ async def test_a_refusal_has_a_code_and_a_reason(
 def test_where_nothing_runs_that_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    port = free_port(0)
+    port = free_port()
     config = tmp_path / "muniment.toml"
     config.write_text(f'[http]\nport = {port}\nsecret = "x"\n')
     config.chmod(0o600)
