@@ -16,6 +16,8 @@ _BEGINNING = re.compile(
     rb"<result(?:" + _ATTRIBUTE + rb")*? xmlns='urn:xmpp:mam:2'"
 )
 
+_NAMESPACE = b"urn:xmpp:mam:2"
+
 _LAST = b"</result>"
 
 #: How the copy ends: behind the result are hints at most (XEP-0334).
@@ -46,5 +48,6 @@ def behind(data: bytes, place: int) -> int:
 
 def next_place(data: bytes, place: int) -> int:
     """Return where behind a place the next copy of a result may begin, else the end."""
-    found = _BEGINNING.search(data, place + 1)
+    # Mostly users write to each other, and there is none.
+    found = _BEGINNING.search(data, place + 1) if _NAMESPACE in data else None
     return found.start() if found else len(data)
