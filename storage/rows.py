@@ -70,10 +70,7 @@ def _uncorrected(_: Stored, __: Stored) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retraction:
-    """Leave no more than a tombstone of each message of a name, the newest RETRACTED_MAX.
-
-    Of what corrected such a message nothing more is left either.
-    """
+    """Leave a tombstone of each message of a name (of RETRACTED_MAX), and of its corrections."""
 
     owner: str
     mark: int  #: one of the `names` of those messages
