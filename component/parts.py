@@ -32,7 +32,7 @@ from component.core.wanted import Wanted
 from component.core.writer import Writer
 from component.handlers.functions import Handlers
 from component.handlers.rosters import HandlerRosters
-from component.xmpp import commands, disco, mam, preferences, roster_queries
+from component.xmpp import commands, disco, mam, preferences, roster_stanzas
 from component.xmpp.addresses import Addresses
 from component.xmpp.administration import administration
 from component.xmpp.commands import Commands
@@ -170,7 +170,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         mam.METADATA: archives.metadata,
         preferences.PREFS: Prefs(wishes).answer,
         commands.COMMAND: adhoc.answer,
-        roster_queries.QUERY: RosterQueries(contact_lists).answer,
+        roster_stanzas.QUERY: RosterQueries(contact_lists).answer,
     }
     Queries(stream, Delegation(privileges, addresses, hosts), addresses, answerers)
     disco.announce(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 
 from component.core import jids
-from component.core.contacts import Change
+from component.core.contacts import REMOVE, Change
 from component.core.errors import ItemNotFound, NotAllowed, Overloaded
 from component.core.ports import EditableRosters
 from storage.people import Contact
@@ -66,6 +66,9 @@ class ContactLists:
         change.check()
         if change.jid == owner:
             raise NotAllowed("nobody is on their own roster")
+        if change.subscription == REMOVE:
+            await self.remove(owner, change.jid)
+            return
         try:
             await self._rosters.change(owner, change)
         finally:

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 from component.core import jids
 from component.core.contacts import is_shown
 from component.core.errors import Overloaded
+from component.core.refusals import refusals
 from component.core.roster_xml import roster_xml
 from component.core.times import format_time
 from component.core.writer import Queue
@@ -68,9 +69,9 @@ class Export:
             page = await self._storage.archive.page(owner, ANY, limit=PAGE)
             while True:
                 ids = [message.id for message in page.messages]
-                is_last = page.complete or ends[1].id in ids
-                yield page.messages[: ids.index(ends[1].id) + 1 if ends[1].id in ids else None]
-                if is_last:
+                has_end = ends[1].id in ids
+                yield page.messages[: ids.index(ends[1].id) + 1 if has_end else None]
+                if has_end or page.complete:
                     return
                 page = await self._storage.archive.behind(owner, ids[-1], limit=PAGE)
         except NotFound:
@@ -80,18 +81,14 @@ class Export:
             raise Overloaded from error
 
     async def _roster(self, owner: str) -> str:
-        try:
+        with refusals():
             found = await self._storage.contacts.roster(owner)
-        except StorageError as error:
-            raise Overloaded from error
         shown = tuple(filter(is_shown, found))
         return f"{roster_xml(shown)}\n" if shown else ""
 
     async def _preferences(self, owner: str) -> str:
-        try:
+        with refusals():
             found = [p for p in await self._storage.records.preferences() if p.owner == owner]
-        except StorageError as error:
-            raise Overloaded from error
         return "".join(map(_prefs, found))
 
 

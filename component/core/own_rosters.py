@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from component.core.contacts import REMOVE, Change, is_shown
+from component.core.contacts import Change, is_shown
 from component.core.refusals import refusals
 from storage.errors import StorageError
 from storage.people import Contact, Contacts
@@ -38,9 +38,6 @@ class OwnRosters:
 
     async def change(self, owner: str, change: Change) -> None:
         """Add a contact or change it; it is durable at the return. Raises Overloaded."""
-        if change.subscription == REMOVE:
-            await self.remove(owner, change.jid)
-            return
         async with self._changing:
             with refusals():
                 found = await self._contacts.roster(owner)

@@ -49,7 +49,7 @@ class EditableRosters(Rosters, Protocol):
     """
 
     async def change(self, owner: str, change: Change) -> None:
-        """Add a contact, change it or take it off. Raises BadRequest, NotAllowed, Overloaded."""
+        """Add a contact or change it. Raises BadRequest, NotAllowed, Overloaded."""
         ...
 
     async def remove(self, owner: str, jid: str) -> None:

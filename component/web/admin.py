@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from component.core import figures
 from component.core.erasure import PATIENCE
 from component.core.operators import Role
-from component.core.purging import Progress
-from component.core.times import format_if_known
 from component.web import admin_export, admin_rules, auth, body, keys
 from component.web.admin_models import PurgeFields, UsageParameters
 from component.web.archive_models import NoParameters
 from component.web.paths import ARCHIVE, at, bare_jid, owner_of
-from storage.rows import Shed, Usage
+from storage.rows import Shed
 
 PURGES = "/v1/purges"
 
@@ -40,7 +39,7 @@ async def usage(request: web.Request) -> web.Response:
     found = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
     return body.page(
         request,
-        {"archives": [_usage(each) for each in found[:limit]]},
+        {"archives": [figures.of_archive(each) for each in found[:limit]]},
         place="after",
         next=found[limit - 1].owner if len(found) > limit else None,
     )
@@ -76,7 +75,7 @@ async def purge(request: web.Request) -> web.Response:
     owner = None if asked.owner is None else bare_jid(request, asked.owner)
     await request.app[keys.audit].note(caller.name, "purge", owner or "*")
     begun = request.app[keys.administration].janitor.order(caller.name, owner)
-    return body.answer(_progress(begun), status=202)
+    return body.answer(figures.of_purge(begun), status=202)
 
 
 async def progress(request: web.Request) -> web.Response:
@@ -86,37 +85,12 @@ async def progress(request: web.Request) -> web.Response:
     janitor = request.app[keys.administration].janitor
     return body.answer(
         {
-            "current": janitor.current and _progress(janitor.current),
-            "last": janitor.last and _progress(janitor.last),
+            "current": janitor.current and figures.of_purge(janitor.current),
+            "last": janitor.last and figures.of_purge(janitor.last),
         }
     )
-
-
-def _usage(usage: Usage) -> dict[str, object]:
-    return {
-        "owner": usage.owner,
-        "messages": usage.messages,
-        "bytes": usage.bytes,
-        "oldest": format_if_known(usage.oldest),
-        "newest": format_if_known(usage.newest),
-    }
 
 
 def _shed(shed: Shed) -> web.Response:
     fields = {"messages": shed.messages, "bytes": shed.bytes, "done": shed.done}
     return body.answer(fields, status=200 if shed.done else 202)
-
-
-def _progress(purge: Progress) -> dict[str, object]:
-    return {
-        "by": purge.by,
-        "owner": purge.owner,
-        "state": purge.state.value,
-        "started": format_if_known(purge.started),
-        "finished": format_if_known(purge.finished),
-        "archives": purge.archives,
-        "archives_done": purge.archives_done,
-        "messages": purge.messages,
-        "bytes": purge.bytes,
-        "error": purge.error or None,
-    }

@@ -10,10 +10,8 @@ from xml.etree.ElementTree import Element
 from component.core.contact_lists import ContactLists
 from component.core.contacts import version_of
 from component.core.errors import Forbidden, NotAllowed
-from component.core.roster_xml import NS, roster_xml
+from component.core.roster_xml import roster_xml
 from component.xmpp.exchange import Exchange
-
-QUERY = f"{{{NS}}}query"
 
 
 class RosterQueries:

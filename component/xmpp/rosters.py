@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core import jids, xml
-from component.core.contacts import REMOVE, Change, is_asked
+from component.core.contacts import Change, is_asked
 from component.core.errors import BadRequest, NotAllowed, Overloaded, Refused
 from component.core.roster_xml import NS
 from component.xmpp import roster_stanzas
@@ -63,13 +63,7 @@ class PrivilegedRosters:
         )
 
     async def change(self, owner: str, change: Change) -> None:
-        """Have the server add a contact, change it or take it off.
-
-        Raises BadRequest, NotAllowed, Overloaded.
-        """
-        if change.subscription == REMOVE:
-            await self.remove(owner, change.jid)
-            return
+        """Have the server add or change a contact. Raises BadRequest, NotAllowed, Overloaded."""
         roster = await self._known(owner)
         before = next((one for one in roster if one.jid == change.jid), Contact(jid=change.jid))
         after = change.applied(before)

@@ -20,10 +20,9 @@ from component.core.commands.desk import Desk
 from component.core.commands.listing import listed, part_of
 from component.core.erasure import PATIENCE
 from component.core.errors import TooLarge
+from component.core.figures import Figures, of_archive, of_purge
 from component.core.operators import Operator, Role
 from component.core.purging import Progress
-from component.core.times import format_if_known
-from storage.rows import Usage
 
 #: An archive that is larger, as a file, is not answered in one piece.
 EXPORT_MAX_BYTES = 256 * 1024
@@ -31,7 +30,9 @@ EXPORT_MAX_BYTES = 256 * 1024
 OWNER = Field(name="owner", label="Bare JID of a user or a room", kind=Kind.OWNER)
 OWNER_REQUIRED = replace(OWNER, is_required=True)
 
-_USAGE = (
+Columns = tuple[tuple[str, str], ...]
+
+_USAGE: Columns = (
     ("owner", "Owner"),
     ("messages", "Messages"),
     ("bytes", "Bytes"),
@@ -39,7 +40,7 @@ _USAGE = (
     ("newest", "Newest"),
 )
 
-_PURGES = (
+_PURGES: Columns = (
     ("state", "State"),
     ("by", "By"),
     ("owner", "Owner"),
@@ -63,7 +64,7 @@ async def _archives(desk: Desk, _: Operator, answers: Answers) -> Outcome:
         "archives",
         [usage.owner for usage in shown],
         is_all=len(found) == len(shown),
-        table=Table(_USAGE, tuple(map(_usage, shown))),
+        table=Table(_USAGE, tuple(_row(_USAGE, of_archive(usage)) for usage in shown)),
     )
 
 
@@ -71,12 +72,12 @@ async def _count(desk: Desk, _: Operator, answers: Answers) -> Outcome:
     owner = answers.one("owner")
     await desk.queue.settled(owner)
     usage = await desk.administration.usage_of(owner)
-    named = zip(_USAGE, _usage(usage), strict=True)
+    told = of_archive(usage)
     is_held = desk.administration.holds.is_held(owner)
     return Outcome(
         message=f"The archive of {owner} has {usage.messages} messages.",
         values=(
-            *(Value(name, label, content) for (name, label), content in named),
+            *(Value(name, label, told[name]) for name, label in _USAGE),
             Value("held", "Under a legal hold", is_held),
         ),
     )
@@ -85,14 +86,14 @@ async def _count(desk: Desk, _: Operator, answers: Answers) -> Outcome:
 async def _purge(desk: Desk, operator: Operator, answers: Answers) -> Outcome:
     owner = answers.one("owner") or None
     begun = desk.administration.janitor.order(operator.name, owner)
-    return Outcome(message="A purge has begun.", table=Table(_PURGES, (_progress(begun),)))
+    return Outcome(message="A purge has begun.", table=_purge_table(begun))
 
 
 async def _purges(desk: Desk, _: Operator, __: Answers) -> Outcome:
     janitor = desk.administration.janitor
     known = [purge for purge in (janitor.current, janitor.last) if purge is not None]
     message = "A purge is under way." if janitor.current else "No purge is under way."
-    return Outcome(message=message, table=Table(_PURGES, tuple(map(_progress, known))))
+    return Outcome(message=message, table=_purge_table(*known))
 
 
 async def _erase(desk: Desk, _: Operator, answers: Answers) -> Outcome:
@@ -134,24 +135,12 @@ async def _small(parts: AsyncGenerator[bytes]) -> str:
     return found.decode()
 
 
-def _usage(usage: Usage) -> tuple[Cell, ...]:
-    times = format_if_known(usage.oldest), format_if_known(usage.newest)
-    return usage.owner, usage.messages, usage.bytes, *times
+def _row(columns: Columns, told: Figures) -> tuple[Cell, ...]:
+    return tuple(told[name] for name, _ in columns)
 
 
-def _progress(purge: Progress) -> tuple[Cell, ...]:
-    return (
-        purge.state.value,
-        purge.by,
-        purge.owner,
-        format_if_known(purge.started),
-        format_if_known(purge.finished),
-        purge.archives,
-        purge.archives_done,
-        purge.messages,
-        purge.bytes,
-        purge.error or None,
-    )
+def _purge_table(*purges: Progress) -> Table:
+    return Table(_PURGES, tuple(_row(_PURGES, of_purge(purge)) for purge in purges))
 
 
 ARCHIVES = (

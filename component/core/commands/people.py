@@ -17,10 +17,9 @@ from component.core.commands.definition import (
 )
 from component.core.commands.desk import Desk
 from component.core.commands.listing import listed, part_of
-from component.core.contacts import is_asked, is_shown
+from component.core.contacts import is_asked
 from component.core.errors import BadRequest, NotAllowed
 from component.core.operators import Operator, Role
-from storage.people import Contact
 
 #: Accounts that are looked up at a time.
 PAGE = 500
@@ -94,7 +93,7 @@ async def _number(desk: Desk, _: Operator, __: Answers) -> Outcome:
 
 async def _roster(desk: Desk, _: Operator, answers: Answers) -> Outcome:
     owners = answers.all("accountjids")
-    rosters = [await _shown(desk, owner) for owner in owners]
+    rosters = [await desk.contact_lists.find(owner) for owner in owners]
     rows = tuple(
         (owner, one.jid, one.name, one.subscription, is_asked(one), one.groups)
         for owner, roster in zip(owners, rosters, strict=True)
@@ -106,10 +105,6 @@ async def _roster(desk: Desk, _: Operator, answers: Answers) -> Outcome:
         table=Table(_ROSTER, rows),
         roster=rosters[0] if len(rosters) == 1 else None,
     )
-
-
-async def _shown(desk: Desk, owner: str) -> tuple[Contact, ...]:
-    return tuple(filter(is_shown, await desk.contact_lists.find(owner)))
 
 
 OF_ACCOUNTS = (

@@ -1,0 +1,36 @@
+"""What is told of archives and purges, by the names that it has over HTTP and in commands."""
+
+from __future__ import annotations
+
+from component.core.purging import Progress
+from component.core.times import format_if_known
+from storage.rows import Usage
+
+Figures = dict[str, str | int | None]
+
+
+def of_archive(usage: Usage) -> Figures:
+    """Return what one archive takes up."""
+    return {
+        "owner": usage.owner,
+        "messages": usage.messages,
+        "bytes": usage.bytes,
+        "oldest": format_if_known(usage.oldest),
+        "newest": format_if_known(usage.newest),
+    }
+
+
+def of_purge(purge: Progress) -> Figures:
+    """Return how far a purge is."""
+    return {
+        "by": purge.by,
+        "owner": purge.owner,
+        "state": purge.state.value,
+        "started": format_if_known(purge.started),
+        "finished": format_if_known(purge.finished),
+        "archives": purge.archives,
+        "archives_done": purge.archives_done,
+        "messages": purge.messages,
+        "bytes": purge.bytes,
+        "error": purge.error or None,
+    }
