@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from slixmpp import ClientXMPP
-from support.clients import slixmpp_client
+from support.clients import logs_in, slixmpp_client
 from support.commanding import ADMIN, BOSS, OPERATORS, Operator, line, operator, told, typed
 from support.ejabberd import Account
 from support.external import external
@@ -47,15 +47,6 @@ def showing(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Itera
     with Server.running(tmp_path_factory.mktemp("showing"), options) as server:
         server.ejabberd.register(BOSS)
         yield server
-
-
-async def logs_in(server: Server, account: Account) -> bool:
-    """Whether slixmpp is let in."""
-    try:
-        async with slixmpp_client(account, server.ejabberd.ports.c2s):
-            return True
-    except ConnectionError:
-        return False
 
 
 # Accounts

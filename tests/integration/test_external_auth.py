@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 import pytest
-from support.clients import slixmpp_client
+from support.clients import logs_in
 from support.ejabberd import Account
 from support.external import external, processes
 from support.raw import Client
@@ -64,15 +64,6 @@ def registration(account: Account) -> str:
         f"<query xmlns='{REGISTER}'><username>{escape(account.user)}</username>"
         f"<password>{escape(account.password)}</password></query>"
     )
-
-
-async def logs_in(server: Server, account: Account) -> bool:
-    """Whether slixmpp is let in."""
-    try:
-        async with slixmpp_client(account, server.ejabberd.ports.c2s):
-            return True
-    except ConnectionError:
-        return False
 
 
 async def put(server: Server, account: Account) -> None:

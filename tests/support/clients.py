@@ -10,6 +10,7 @@ from slixmpp import ClientXMPP
 
 from support.ejabberd import Account
 from support.ports import LOOPBACK
+from support.server import Server
 
 PLUGINS = ("xep_0030", "xep_0059", "xep_0280", "xep_0313")
 SECONDS = 10.0
@@ -63,3 +64,12 @@ async def _put_away(client: ClientXMPP) -> None:
         sending.cancel()
         with suppress(asyncio.CancelledError):
             await sending
+
+
+async def logs_in(server: Server, account: Account) -> bool:
+    """Whether slixmpp is let in."""
+    try:
+        async with slixmpp_client(account, server.ejabberd.ports.c2s):
+            return True
+    except ConnectionError:
+        return False
