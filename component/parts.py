@@ -31,7 +31,7 @@ from component.core.rosters import RosterMemory
 from component.core.wanted import Wanted
 from component.core.writer import Writer
 from component.handlers.functions import Handlers
-from component.handlers.rosters import HandlerRosters
+from component.handlers.rosters import known_rosters
 from component.xmpp import commands, disco, mam, preferences, roster_stanzas
 from component.xmpp.addresses import Addresses
 from component.xmpp.administration import administration
@@ -129,7 +129,11 @@ class Parts:
 def join(config: Config, storage: Storage, handlers: Handlers, accounts: Accounts) -> Parts:
     """Make the parts between the stream and the store."""
     hosts, addresses, live = config.xmpp.hosts, Addresses(), Live()
-    stream = settings.stream(config, on_copy=lambda *copy: service_log.take(*copy))
+    stream = settings.stream(
+        config,
+        on_copy=lambda *copy: service_log.take(*copy),
+        was_here=lambda stanza: ingest.was_here(stanza),
+    )
     privileges = Privileges(stream, hosts)
     holds = Holds(storage.records)
     writer = Writer(
@@ -142,18 +146,18 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     services = config.archive.room_services
     rooms = Rooms(services, hosts, storage.records, RoomQueries(stream))
     room_news = RoomNews(rooms, addresses)
-    known: EditableRosters = OwnRosters(storage.contacts)
-    if handlers.retrieve_user_roster:
-        known = HandlerRosters(handlers.module, handlers.retrieve_user_roster, addresses)
-    elif config.rosters.source == "ejabberd":
-        known = PrivilegedRosters(stream, privileges, addresses)
+    kept: EditableRosters = OwnRosters(storage.contacts)
+    if config.rosters.source == "ejabberd":
+        kept = PrivilegedRosters(stream, privileges, addresses)
+    known = known_rosters(handlers, kept, addresses)
     rosters = RosterMemory(known)
     is_user = accounts.exists if _knows_users(config, handlers) else anybody
     contact_lists = ContactLists(known, hosts, rosters.changed, is_user)
     wishes = Wishes(storage.records, addresses, known, settings.rules(config, addresses))
     wanted = Wanted(writer, wishes, rosters)
+    ingest = Ingest(wanted, settings.policy(config), hosts, services)
     service_log = ServiceLog(
-        Ingest(wanted, settings.policy(config), hosts, services),
+        ingest,
         addresses,
         hosts,
         on_iq=RosterPushes(rosters.changed, addresses).take,

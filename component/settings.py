@@ -23,14 +23,22 @@ from component.xmpp.stream import Stream
 SPARE_SECONDS = 2.0
 
 
-def stream(config: Config, on_copy: Callable[[Element, bytes], None] = lambda *_: None) -> Stream:
-    """Return a stream that is not connected yet; `on_copy` hears copies of stanzas."""
+def stream(
+    config: Config,
+    on_copy: Callable[[Element, bytes], None] = lambda *_: None,
+    was_here: Callable[[bytes], bool] = lambda _: False,
+) -> Stream:
+    """Return a stream that is not connected yet.
+
+    `on_copy` hears copies of stanzas, but of those that `was_here` knows.
+    """
     return Stream(
         config.xmpp.jid,
         config.xmpp.secret.get_secret_value(),
         on_copy=on_copy,
         max_stanza_bytes=config.xmpp.max_stanza_bytes,
         max_stanza_depth=config.xmpp.max_stanza_depth,
+        was_here=was_here,
     )
 
 

@@ -32,7 +32,7 @@ class Access:
 
         That is in microseconds, 0 for all of it: who is in a room may not read what was said in
         another one that had its name. What an operator does is in the audit log before. Raises
-        Forbidden, Overloaded.
+        Forbidden, BadRequest, Overloaded.
         """
         if requester == owner and jids.local(owner) and jids.domain(owner) in self._hosts:
             return 0

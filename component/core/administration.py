@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from component.core.erasure import Erasure
-from component.core.errors import Overloaded
 from component.core.export import Export
 from component.core.holds import Holds
 from component.core.janitor import Janitor, Timing
@@ -16,7 +15,6 @@ from component.core.refusals import refusals
 from component.core.retention import Usual
 from component.core.rules import Rules
 from component.core.writer import Queue
-from storage.errors import StorageError
 from storage.interface import Keeping, Storage, Totals
 from storage.rows import Usage
 
@@ -34,11 +32,12 @@ class Administration:
     janitor: Janitor
 
     async def usage(self, domain: str | None, after: str, limit: int) -> tuple[Usage, ...]:
-        """Return what archives take up, by owner, behind `after`. Raises Overloaded."""
-        try:
+        """Return what archives take up, by owner, behind `after`.
+
+        Raises BadRequest, Overloaded.
+        """
+        with refusals():
             return await self.keeping.usage(domain=domain, after=after, limit=limit)
-        except StorageError as error:
-            raise Overloaded from error
 
     async def usage_of(self, owner: str) -> Usage:
         """Return what one archive takes up; nothing where there is none. Raises Overloaded."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from component.core.errors import Overloaded
+from component.core.refusals import refusals
 from component.core.times import format_time, now
-from storage.errors import StorageError
 from storage.interface import Records
 from storage.rows import Deed, Filter
 
@@ -18,21 +17,20 @@ class Audit:
         self._records = records
 
     async def note(self, actor: str, action: str, subject: str, detail: str = "") -> None:
-        """Write a line that is durable at the return. Raises Overloaded: then it is not done."""
+        """Write a line that is durable at the return.
+
+        Raises BadRequest, Overloaded: then it is not to be done.
+        """
         deed = Deed(at=now(), actor=actor, action=action, subject=subject, detail=detail)
-        try:
+        with refusals():
             await self._records.log(deed)
-        except StorageError as error:
-            raise Overloaded from error
 
     async def read(
         self, *, limit: int, before: int | None = None, subject: str | None = None
     ) -> tuple[Deed, ...]:
-        """Return lines, the newest first. Raises Overloaded."""
-        try:
+        """Return lines, the newest first. Raises BadRequest, Overloaded."""
+        with refusals():
             return await self._records.deeds(limit=limit, before=before, subject=subject)
-        except StorageError as error:
-            raise Overloaded from error
 
 
 def described(wanted: Filter, *, after: str | None = None, before: str | None = None) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from component.core.errors import Overloaded, Refused
+from component.core.errors import Refused
 from component.core.holds import Holds
 from component.core.refusals import refusals
 from component.core.writer import Queue
@@ -53,7 +53,8 @@ class Erasure:
             task = self._running[owner] = asyncio.create_task(self._erase(owner, scrub))
             task.add_done_callback(lambda done: self._end(owner, done))
         finished, _ = await asyncio.wait([task], timeout=patience)
-        return task.result() if finished else Shed(done=False)
+        with refusals():
+            return task.result() if finished else Shed(done=False)
 
     async def delete(self, owner: str, id: str) -> Shed:
         """Empty one message. Raises Conflict, ItemNotFound, Overloaded."""
@@ -72,23 +73,19 @@ class Erasure:
     async def _erase(self, owner: str, scrub: bool) -> Shed:
         await self._writer.settled(owner)
         total = Shed(done=False)
-        try:
-            while not total.done:
-                # It may have come meanwhile.
-                self._holds.refuse_if_held(owner)
-                step = await self._keeping.erase(owner, limit=self._batch)
-                total = Shed(
-                    messages=total.messages + step.messages,
-                    bytes=total.bytes + step.bytes,
-                    done=step.done,
-                )
-            for forget in self._on_erased:
-                forget(owner)
-            if scrub:
-                await self._keeping.scrub()
-        except StorageError as error:
-            log.error("the archive of %s cannot be erased: %s", owner, error)
-            raise Overloaded from error
+        while not total.done:
+            # It may have come meanwhile.
+            self._holds.refuse_if_held(owner)
+            step = await self._keeping.erase(owner, limit=self._batch)
+            total = Shed(
+                messages=total.messages + step.messages,
+                bytes=total.bytes + step.bytes,
+                done=step.done,
+            )
+        for forget in self._on_erased:
+            forget(owner)
+        if scrub:
+            await self._keeping.scrub()
         return total
 
     def _end(self, owner: str, task: asyncio.Task[Shed]) -> None:
@@ -97,4 +94,5 @@ class Erasure:
             return
         error = task.exception()
         if error is not None and not isinstance(error, Refused):
-            log.error("the archive of %s cannot be erased", owner, exc_info=error)
+            fault = None if isinstance(error, StorageError) else error
+            log.error("the archive of %s cannot be erased: %s", owner, error, exc_info=fault)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core import jids
+from component.core.client_xml import in_client_namespace
 from component.core.contacts import is_shown
-from component.core.errors import Overloaded
 from component.core.refusals import refusals
 from component.core.roster_xml import roster_xml
 from component.core.times import format_time
 from component.core.writer import Queue
-from storage.errors import NotFound, StorageError
+from storage.errors import NotFound
 from storage.interface import Storage
 from storage.rows import ANY, Direction, Preferences, Stored
 
@@ -62,7 +63,8 @@ class Export:
 
     async def _pages(self, owner: str) -> AsyncGenerator[Sequence[Stored]]:
         await self._writer.settled(owner)
-        try:
+        # What is erased meanwhile ends it: what is there now is not what was asked for.
+        with refusals(), suppress(NotFound):
             ends = await self._storage.archive.bounds(owner)
             if ends is None:
                 return
@@ -74,11 +76,6 @@ class Export:
                 if has_end or page.complete:
                     return
                 page = await self._storage.archive.behind(owner, ids[-1], limit=PAGE)
-        except NotFound:
-            # It was erased meanwhile: what it has now is not what was asked for.
-            return
-        except StorageError as error:
-            raise Overloaded from error
 
     async def _roster(self, owner: str) -> str:
         with refusals():
@@ -111,8 +108,8 @@ def _line(owner: str, message: Stored) -> bytes:
 def _result(message: Stored) -> str:
     return (
         f"<result xmlns='{_MAM}' id='{message.id}'><forwarded xmlns='urn:xmpp:forward:0'>"
-        f"<delay xmlns='urn:xmpp:delay' stamp='{format_time(message.at)}'/>{message.xml}"
-        "</forwarded></result>\n"
+        f"<delay xmlns='urn:xmpp:delay' stamp='{format_time(message.at)}'/>"
+        f"{in_client_namespace(message.xml)}</forwarded></result>\n"
     )
 
 

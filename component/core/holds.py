@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from component.core import jids
-from component.core.errors import Conflict, Overloaded
-from storage.errors import StorageError
+from component.core.errors import Conflict, Refused
+from component.core.refusals import refusals
 from storage.interface import Records
 from storage.rows import Hold
 
@@ -40,18 +40,21 @@ class Holds:
             raise Conflict("There is a legal hold on this archive: nothing of it may be removed.")
 
     async def set(self, hold: Hold) -> None:
-        """Order a hold. Raises Overloaded: then it is in force until this program ends."""
+        """Order a hold.
+
+        Raises BadRequest, Overloaded: even then it is in force, until this program ends.
+        """
         # In memory first: behind the return nothing more goes, for the store writes in turn.
         self._holds[hold.subject] = hold
         try:
-            await self._records.set_hold(hold)
-        except StorageError as error:
-            raise Overloaded("The hold is in force, but not kept: order it again.") from error
+            with refusals():
+                await self._records.set_hold(hold)
+        except Refused as refused:
+            why = "The hold is in force, but not kept: order it again."
+            raise type(refused)(why) from refused
 
     async def release(self, subject: str) -> None:
-        """Release a hold; it is fine when there is none. Raises Overloaded."""
-        try:
+        """Release a hold; it is fine when there is none. Raises BadRequest, Overloaded."""
+        with refusals():
             await self._records.drop_hold(subject)
-        except StorageError as error:
-            raise Overloaded from error
         self._holds.pop(subject, None)

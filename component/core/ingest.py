@@ -54,10 +54,13 @@ class Ingest:
     def is_repeat(self, raw: bytes, at: int) -> bool:
         """Whether this stanza was here before to the byte: nothing else need be known of it then.
 
-        Only for stanzas with an id.
+        It was from now on. Only for stanzas with an id.
         """
-        digest = blake2b(raw, digest_size=ORIGIN_BYTES).digest()
-        return self._recent_bytes.first(digest, at) is not None
+        return self._recent_bytes.first(_digest(raw), at) is not None
+
+    def was_here(self, raw: bytes) -> bool:
+        """Whether these bytes are a stanza that `is_repeat` was asked about before."""
+        return _digest(raw) in self._recent_bytes
 
     def take(self, stanza: Stanza, at: int) -> None:
         """Archive a stanza that was seen at that time, unless it was before. Raises Malformed."""
@@ -206,6 +209,10 @@ class Ingest:
         self._writer.put(
             [Removal(owner=owner, origin=lost.origin(addressee, slot)) for slot in slots]
         )
+
+
+def _digest(raw: bytes) -> bytes:
+    return blake2b(raw, digest_size=ORIGIN_BYTES).digest()
 
 
 def _said(author: str, room: str, id: str) -> bytes:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from component.core import jids
-from component.core.errors import BadRequest, Forbidden, NotImplementedHere, Overloaded, TooLarge
+from component.core.errors import BadRequest, Forbidden, NotImplementedHere, TooLarge
 from component.core.ports import Jids, Rosters
-from storage.errors import StorageError
+from component.core.refusals import refusals
 from storage.interface import Records
 from storage.rows import Preferences
 
@@ -102,10 +102,8 @@ class Wishes:
         )
         # One after the other, so that what is applied is what is stored.
         async with self._setting:
-            try:
+            with refusals():
                 await self._records.set_preferences(wanted)
-            except StorageError as error:
-                raise Overloaded from error
             self._keep(wanted)
         return self.of(owner)
 

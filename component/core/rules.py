@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from component.core.errors import Overloaded
-from storage.errors import StorageError
+from component.core.refusals import refusals
 from storage.interface import Records
 from storage.rows import Rule
 
@@ -28,19 +27,18 @@ class Rules:
         return dict(self._rules.get(owner, {}))
 
     async def set(self, rule: Rule) -> None:
-        """Keep a rule in the place of the one for the same owner and peer. Raises Overloaded."""
-        try:
+        """Keep a rule in the place of the one for the same owner and peer.
+
+        Raises BadRequest, Overloaded.
+        """
+        with refusals():
             await self._records.set_rule(rule)
-        except StorageError as error:
-            raise Overloaded from error
         self._rules[rule.owner][rule.peer] = rule
 
     async def drop(self, owner: str, peer: str = "") -> None:
-        """Go back to what is usual. Raises Overloaded."""
-        try:
+        """Go back to what is usual. Raises BadRequest, Overloaded."""
+        with refusals():
             await self._records.drop_rule(owner, peer)
-        except StorageError as error:
-            raise Overloaded from error
         self._rules[owner].pop(peer, None)
         if not self._rules[owner]:
             del self._rules[owner]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -40,8 +40,8 @@ _ADDED = frozenset(
 class Stanza:
     """One message stanza."""
 
-    sender: str  #: from, as written: a full JID mostly
-    recipient: str  #: to, as written
+    sender: str  #: from: a full JID mostly
+    recipient: str  #: to
     id: str  #: "" when it has none
     type: str  #: RFC 6121 section 5.2.2; normal when it has none, or one that is not there
     #: namespace and name of each child, and of what a room invites with
@@ -67,14 +67,17 @@ class Stanza:
         return standalone(self.raw).decode()
 
 
-def read(element: Element, raw: bytes) -> Stanza:
-    """Return the message stanza that an element of these bytes is."""
+def read(element: Element, raw: bytes, accept: Callable[[str], str] = str) -> Stanza:
+    """Return the message stanza that an element of these bytes is.
+
+    `accept` prepares its addresses; without it they are as written.
+    """
     body = element.child(NS_CLIENT, "body")
     children = element.elements
     kind = element.get("type")
     return Stanza(
-        sender=element.get("from"),
-        recipient=element.get("to"),
+        sender=accept(element.get("from")),
+        recipient=accept(element.get("to")),
         id=element.get("id"),
         type=kind if kind in _TYPES else "normal",
         payloads=_payloads(element, raw),

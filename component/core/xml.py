@@ -19,9 +19,6 @@ _START_TAG = re.compile(
     rb"<[^\s/>]+(?:\s+[^\s=/>]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s*(?P<closed>/?)>"
 )
 
-#: Bytes that UTF-8 never has, or XML in it; expat would take the text for UTF-16 by them.
-_FOREIGN = (b"\0", b"\xfe", b"\xff")
-
 
 class Malformed(Exception):
     """The bytes are not XML as XMPP allows it (RFC 6120 section 11)."""
@@ -141,7 +138,8 @@ class Parser:
 
     def feed(self, data: bytes, *, final: bool = False) -> None:
         """Read on. Raises Malformed; nothing can be read after that."""
-        if any(byte in data for byte in _FOREIGN):
+        if b"\0" in data or b"\xfe" in data or b"\xff" in data:
+            # UTF-8 never has them, or XML in it; expat would take the text for UTF-16 by them.
             raise Malformed("not UTF-8")
         self._buffer += data
         seen = self._expat.CurrentByteIndex

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from component.core.contacts import REMOVE, SUBSCRIPTIONS, Change, can_be_shown
 from component.core.errors import BadRequest, Failed, ItemNotFound, NotAllowed
 from component.core.jids import bare, domain, local
-from component.core.ports import Jids
-from component.handlers.functions import Function
+from component.core.ports import EditableRosters, Jids
+from component.handlers.functions import Function, Handlers
 from storage.people import Contact
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,13 @@ class HandlerRosters:
         if not written:
             raise ValueError("it has neither jid nor username")
         return bare(self._jids.prepare(written if _text(item, "jid") else f"{written}@{host}"))
+
+
+def known_rosters(handlers: Handlers, otherwise: EditableRosters, jids: Jids) -> EditableRosters:
+    """Return the rosters of the module if it has a function for them, else the others."""
+    if handlers.retrieve_user_roster is None:
+        return otherwise
+    return HandlerRosters(handlers.module, handlers.retrieve_user_roster, jids)
 
 
 def _text(item: Mapping[str, object], name: str) -> str:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from slixmpp.exceptions import IqTimeout
+from slixmpp.exceptions import IqError, IqTimeout
 
 from component.xmpp.stream import Stream
 
@@ -126,27 +126,25 @@ class Connection:
             await asyncio.wait([lost], timeout=interval - self._stream.silence)
             if lost.done() or self._stream.silence < interval:
                 continue
-            if not await self._answers(lost):
+            if not await self._answers():
                 log.warning("the server does not answer any more")
                 self._stream.abort()
                 await asyncio.wait([lost], timeout=self._patience.ping_timeout)
 
-    async def _answers(self, lost: asyncio.Future[bool]) -> bool:
-        """Whether the server answers a ping, or is heard of at all meanwhile."""
+    async def _answers(self) -> bool:
+        """Whether the server answers a ping, is heard of at all meanwhile, or is lost."""
         ping = self._stream.make_iq_get(ito=self._ping_to, ifrom=self._stream.boundjid)
         ping.xml.append(Element(f"{{{NS_PING}}}ping"))
         asked = asyncio.get_running_loop().time()
-        pong = ping.send(timeout=self._patience.ping_timeout)
         try:
-            await asyncio.wait([pong, lost], return_when=asyncio.FIRST_COMPLETED)
-            if not pong.done():
-                return True
-            # An error is an answer too: "I do not know pings".
-            timed_out = isinstance(pong.exception(), IqTimeout)
+            await self._stream.ask(ping, patience=self._patience.ping_timeout)
+        except IqError:
+            # That is an answer too: "I do not know pings".
+            return True
+        except IqTimeout:
             waited = asyncio.get_running_loop().time() - asked
-            return not timed_out or self._stream.silence < waited
-        finally:
-            pong.cancel()
+            return self._stream.silence < waited
+        return True
 
     def _reason(self) -> str:
         return self._stream.refusal or self._stream.trouble or "no answer"

@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 from component.core.errors import BadRequest
 from component.core.wellformed import standalone
 from component.core.xml import Element, Malformed, Parser
-from component.xmpp import returns
+from component.xmpp import unread
 from component.xmpp.addresses import Addresses
 
 log = logging.getLogger(__name__)
@@ -41,10 +41,15 @@ class Gate:
         *,
         max_bytes: int,
         max_depth: int,
+        was_here: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
-        """`on_copy` hears messages that carry a forwarded stanza, `deliver` gets all else."""
+        """`on_copy` hears messages that carry a forwarded stanza, `deliver` gets all else.
+
+        Of a forwarded stanza that `was_here` knows by its bytes nobody hears again.
+        """
         self._on_copy = on_copy
         self._deliver = deliver
+        self._was_here = was_here
         self._addresses = Addresses()
         self._parser = Parser(
             self._stanza,
@@ -60,13 +65,14 @@ class Gate:
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises Malformed when the stream cannot be trusted any longer."""
-        place = 0
-        while place < len(data):
-            if self._is_open and self._parser.is_between:
-                place = returns.behind(data, place)
-            end = returns.next_place(data, place)
-            self._read(data[place:end])
-            place = end
+        for piece in unread.pieces(data):
+            if not (self._is_between and unread.is_unread(piece, self._was_here)):
+                self._read(piece)
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether the stream is open and the next byte is not within a stanza."""
+        return self._is_open and self._parser.is_between
 
     def _read(self, data: bytes) -> None:
         self._parser.feed(data)

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import quoteattr
 
-from component.core.stanza import NS_CLIENT, NS_DELAY
+from component.core.client_xml import in_client_namespace
+from component.core.stanza import NS_DELAY
 from component.core.times import format_time
 from component.xmpp import rsm
 from component.xmpp.gate import NS_FORWARD
 from component.xmpp.mam_form import NS_MAM
 from storage.rows import Page, Stored
-
-#: What nearly all start tags have, and no value between single quotes can hold.
-_USUAL = f" xmlns='{NS_CLIENT}'"
-
-#: The start tag of a stanza, up to the declaration of its namespace.
-_NAMESPACED = re.compile(
-    r"<message(?:\s+(?!xmlns[\s=])[^\s=]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s+xmlns\s*="
-)
 
 
 def results_xml(messages: Iterable[Stored], queryid: str | None) -> Iterator[str]:
@@ -31,22 +23,8 @@ def results_xml(messages: Iterable[Stored], queryid: str | None) -> Iterator[str
     head = f"<result xmlns='{NS_MAM}'{of_query} id='"
     middle = f"'><forwarded xmlns='{NS_FORWARD}'><delay xmlns='{NS_DELAY}' stamp='"
     for message in messages:
-        xml = message.xml
-        tag = xml[: xml.find(">")]
-        if _USUAL not in tag or '"' in tag:
-            xml = _in_client_namespace(xml)
-        stamp = format_time(message.at)
+        xml, stamp = in_client_namespace(message.xml), format_time(message.at)
         yield f"{head}{message.id}{middle}{stamp}'/>{xml}</forwarded></result>"
-
-
-def _in_client_namespace(xml: str) -> str:
-    """Return a stanza that says its namespace, which is not that of what is around it now.
-
-    Old servers leave it out of what they post, and what was posted is kept as it is.
-    """
-    if _NAMESPACED.match(xml) or not xml.startswith("<message"):
-        return xml
-    return f"<message xmlns='{NS_CLIENT}'{xml.removeprefix('<message')}"
 
 
 def fin_xml(page: Page, *, backwards: bool) -> str:

@@ -100,13 +100,13 @@ class RoomQueries:
         return features
 
     async def _ask(self, room: str) -> frozenset[str] | None:
-        if not self._stream.is_up:
-            return None
         iq = self._stream.make_iq_get(ito=JID(room), ifrom=self._stream.boundjid)
         SubElement(iq.xml, f"{{{NS_DISCO_INFO}}}query")
         try:
-            answer = await iq.send(timeout=self._timeout)
+            answer = await self._stream.ask(iq, patience=self._timeout)
         except (IqError, IqTimeout):
+            answer = None
+        if answer is None:
             log.debug("%s does not say what it is like", room)
             return None
         found = answer.xml.iterfind(f"{{{NS_DISCO_INFO}}}query/{{{NS_DISCO_INFO}}}feature")

@@ -6,7 +6,6 @@ mod_service_log copies the pushes that the user's own clients get (RFC 6121 sect
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Literal
@@ -37,9 +36,6 @@ class PrivilegedRosters:
         self._stream = stream
         self._privileges = privileges
         self._addresses = addresses
-        self._lost = asyncio.Event()
-        stream.add_event_handler("session_start", lambda _: self._lost.clear())
-        stream.add_event_handler("disconnected", lambda _: self._lost.set())
 
     def are_readable(self, host: str) -> bool:
         """Whether a virtual host lets the archive read the rosters of its users."""
@@ -117,19 +113,8 @@ class PrivilegedRosters:
         """Return the answer, None where the connection was lost. Raises IqError, IqTimeout."""
         iq = self._stream.make_iq(itype=type, ito=owner, ifrom=self._stream.boundjid)
         iq.append(query)
-        answer = asyncio.ensure_future(iq.send(timeout=ANSWER_SECONDS))
-        # Nothing is answered on a new connection that was asked on the last one.
-        lost = asyncio.create_task(self._lost.wait())
-        try:
-            await asyncio.wait([answer, lost], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            lost.cancel()
-            if not answer.done():
-                answer.cancel()
-        if answer.cancelled() or not answer.done():
-            return None
-        found: Element = answer.result().xml
-        return found
+        answer = await self._stream.ask(iq, patience=ANSWER_SECONDS)
+        return None if answer is None else answer.xml
 
 
 def _refused(condition: str) -> Refused:

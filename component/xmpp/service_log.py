@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from component.core import jids
 from component.core.ingest import Ingest
@@ -59,7 +58,8 @@ class ServiceLog:
         inner, at = cut(raw, outer, message), now()
         if message.get("id") and self._ingest.is_repeat(inner, at):
             return
-        stanza = self._prepared(read(message, inner))
+        # Archives have addresses prepared; servers pass them on as typed.
+        stanza = read(message, inner, self._addresses.accept)
         # A host logs its own users only.
         if host not in (jids.domain(stanza.sender), jids.domain(stanza.recipient)):
             log.debug("dropped a copy from %s: none of its users is in it", host)
@@ -80,9 +80,3 @@ class ServiceLog:
                 self._on_presence(stanza, cut(raw, outer, stanza))
             elif stanza.name == "iq":
                 self._on_iq(host, stanza)
-
-    def _prepared(self, stanza: Stanza) -> Stanza:
-        """Return a stanza with addresses as archives have them: servers pass them on as typed."""
-        sender = self._addresses.accept(stanza.sender)
-        recipient = self._addresses.accept(stanza.recipient)
-        return replace(stanza, sender=sender, recipient=recipient)

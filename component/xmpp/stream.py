@@ -7,7 +7,7 @@ import logging
 from asyncio import BaseTransport
 from collections.abc import Callable
 
-from slixmpp import ComponentXMPP
+from slixmpp import ComponentXMPP, Iq
 
 from component.core.xml import Element, Malformed
 from component.xmpp.gate import Gate
@@ -26,9 +26,11 @@ class Stream(ComponentXMPP):
         on_copy: Callable[[Element, bytes], None],
         max_stanza_bytes: int,
         max_stanza_depth: int,
+        was_here: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         super().__init__(jid, secret)
         self._on_copy = on_copy
+        self._was_here = was_here
         self._max_stanza_bytes = max_stanza_bytes
         self._max_stanza_depth = max_stanza_depth
         self._gate: Gate | None = None
@@ -79,6 +81,21 @@ class Stream(ComponentXMPP):
             self.send_raw(text)
             await self._writable.wait()
 
+    async def ask(self, iq: Iq, *, patience: float) -> Iq | None:
+        """Return what is answered within `patience` seconds, None where the stream is lost.
+
+        Raises IqError, IqTimeout.
+        """
+        if not self.is_up:
+            return None
+        answer = iq.send(timeout=patience)
+        try:
+            # Nothing is answered on a new connection that was asked on the last one.
+            await asyncio.wait([answer, self.disconnected], return_when=asyncio.FIRST_COMPLETED)
+            return answer.result() if answer.done() else None
+        finally:
+            answer.cancel()
+
     def reschedule_connection_attempt(self) -> None:
         """Try once only: `Connection` says when to try again."""
 
@@ -92,6 +109,7 @@ class Stream(ComponentXMPP):
             self._deliver,
             max_bytes=self._max_stanza_bytes,
             max_depth=self._max_stanza_depth,
+            was_here=self._was_here,
         )
         super().connection_made(transport, send_event)
         self.hold(not self._is_reading)

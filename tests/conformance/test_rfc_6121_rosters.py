@@ -53,7 +53,9 @@ async def version(wire: Wire) -> str:
 
 
 async def test_a_roster_get_is_answered_with_the_items(own: Wire) -> None:
-    """Section 2.1.4: the result has one <query/>, and in it one <item/> for each contact."""
+    """Section 2.1.4: "The <query/> element in a roster result contains one <item/> element for
+    each contact and therefore can contain more than one <item/> element."
+    """
     await add(own, name="Bo & Co", subscription="both", groups=("a<b", "Work"))
     await add(own, f"carol@{COMPONENT}", ask="subscribe")
     answer = await roster(own)
@@ -67,7 +69,10 @@ async def test_a_roster_get_is_answered_with_the_items(own: Wire) -> None:
 
 
 async def test_an_empty_roster_has_an_empty_query(own: Wire) -> None:
-    """Section 2.1.4: a roster without contacts is a <query/> without items, and no error."""
+    """Section 2.1.4: "If the roster exists but there are no contacts in the roster, then the
+    server MUST return an IQ-result containing a child <query/> element that in turn contains no
+    <item/> children".
+    """
     answer = await roster(own)
 
     assert answer is not None
@@ -75,7 +80,9 @@ async def test_an_empty_roster_has_an_empty_query(own: Wire) -> None:
 
 
 async def test_a_contact_without_name_has_no_name(own: Wire) -> None:
-    """Section 2.1.2: the name is optional."""
+    """Section 2.1.2.4: "It is OPTIONAL for a client to include the 'name' attribute when adding
+    or updating a roster item."
+    """
     await add(own)
 
     assert dict(
@@ -87,7 +94,10 @@ async def test_a_contact_without_name_has_no_name(own: Wire) -> None:
 
 
 async def test_a_contact_that_only_asks_is_not_on_the_roster(own: Wire) -> None:
-    """Section 3.1.3: a request that was not approved yet puts nobody on the roster."""
+    """Section 3.1.3: "Until and unless the contact approves the subscription request as described
+    under Section 3.1.4, the contact's server MUST NOT add an item for the user to the contact's
+    roster."
+    """
     await add(own, ask="in")
     answer = await roster(own)
 
@@ -96,7 +106,9 @@ async def test_a_contact_that_only_asks_is_not_on_the_roster(own: Wire) -> None:
 
 
 async def test_everybody_is_shown_their_own_roster(own: Wire) -> None:
-    """Section 2.1.3: who asks is given the roster of its own account."""
+    """Section 2: the server "MUST return the data it has stored when an authorized client
+    requests the roster."
+    """
     await add(own)
     answer = await roster(own, asker=BOB_PHONE)
 
@@ -105,20 +117,27 @@ async def test_everybody_is_shown_their_own_roster(own: Wire) -> None:
 
 
 async def test_nobody_is_shown_that_of_another(own: Wire) -> None:
-    """Section 2.1.3: a roster is given to its owner only."""
+    """Section 2: "the server MUST restrict access to this data so that only authorized entities
+    (typically limited to the account owner) are able to retrieve, modify, or delete it."
+    """
     there = f"{ALICE.replace('@', chr(92) + '40')}@{COMPONENT}"
 
     assert (await own.direct(GET, asker=BOB_PHONE, to=there, type="get")).refusal == "forbidden"
 
 
 async def test_strangers_have_no_roster_here(own: Wire) -> None:
+    """Section 2.1.4: "If the roster does not exist, then the server MUST return a stanza error
+    with a condition of <item-not-found/>."
+    """
     reply = await own.direct(GET, asker="eve@evil.example/x", type="get")
 
     assert reply.refusal == "item-not-found"
 
 
 async def test_a_roster_set_is_refused(own: Wire) -> None:
-    """Section 2.1.5: rosters are set at the account of their owner, which is not here."""
+    """Section 2.3.3: "If the server cannot successfully process the roster set, it MUST return a
+    stanza error." Rosters are set at the account of their owner, which is not here.
+    """
     item = f"<query xmlns='{NS_ROSTER}'><item jid='{BOB}'/></query>"
 
     assert (await own.direct(item)).refusal == "not-allowed"
@@ -154,7 +173,9 @@ async def test_another_version_is_answered_with_the_whole_roster(own: Wire, know
 
 
 async def test_each_change_makes_another_version(own: Wire) -> None:
-    """Section 2.6.1: a version stands for what is on the roster."""
+    """Section 2.1.1: "The 'ver' attribute is a string that identifies a particular version of the
+    roster information."
+    """
     seen = [await version(own)]
     for change in (
         {"name": "Bobby"},
@@ -181,7 +202,12 @@ async def test_rosters_are_advertised(own: Wire) -> None:
 
 
 async def test_the_roster_of_the_server_is_shown_as_it_is_now(wire: Wire) -> None:
-    """Nothing is remembered for those that look: the server is asked each time."""
+    """Nothing is remembered for those that look: the server is asked each time.
+
+    Section 2.1.2.1: "A server SHOULD include the 'approved' attribute to inform the client of
+    subscription pre-approvals." Section 2.1.2.2: "A server SHOULD include the 'ask' attribute to
+    inform the client of "Pending Out" sub-states."
+    """
     versions = []
     for name in ("Bobby", "Robert", "Bobby"):
         wire.peer.send(f"<iq type='get' from='{ALICE_PHONE}' to='{COMPONENT}' id='r1'>{GET}</iq>")
@@ -208,5 +234,8 @@ async def test_the_roster_of_the_server_is_shown_as_it_is_now(wire: Wire) -> Non
 
 
 async def test_without_the_privilege_the_roster_is_not_shown_as_empty(tmp_path: Path) -> None:
+    """Section 2.2: "If the server cannot process the roster get, it MUST return an appropriate
+    stanza error as described in [XMPP-CORE]".
+    """
     async with open_wire(tmp_path, granted=[]) as wire:
         assert (await wire.direct(GET, type="get")).refusal == "resource-constraint"

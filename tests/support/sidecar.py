@@ -19,14 +19,12 @@ from component.core.live import Live
 from component.core.own_accounts import OwnAccounts
 from component.core.own_rosters import OwnRosters
 from component.core.passwords import Passwords
-from component.core.ports import EditableRosters
 from component.core.retention import Usual
 from component.handlers.accounts import HandlerAccounts
 from component.handlers.functions import Handlers
-from component.handlers.rosters import HandlerRosters
+from component.handlers.rosters import known_rosters
 from component.web.settings import Services, WebSettings
 from component.xmpp.addresses import Addresses
-from storage.interface import Storage
 from storage.open import open_storage
 from support.writing import open_writer
 
@@ -73,7 +71,8 @@ async def open_services(
         ):
             kept = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
             accounts = accounts or HandlerAccounts(own, kept)
-            lists = ContactLists(_rosters(storage, own), HOSTS, lambda _: None)
+            rosters = known_rosters(own, OwnRosters(storage.contacts), Addresses())
+            lists = ContactLists(rosters, HOSTS, lambda _: None)
             link = FixedLink()
             desk = Desk(
                 commands=COMMANDS,
@@ -103,12 +102,6 @@ async def open_services(
                 live=live,
                 handlers=own,
             )
-
-
-def _rosters(storage: Storage, handlers: Handlers) -> EditableRosters:
-    if handlers.retrieve_user_roster:
-        return HandlerRosters(handlers.module, handlers.retrieve_user_roster, Addresses())
-    return OwnRosters(storage.contacts)
 
 
 def stamp(second: int, micros: int = 0) -> str:

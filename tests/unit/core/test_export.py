@@ -19,6 +19,7 @@ from support.builders import (
     message,
     removal,
 )
+from support.stanzas import CLIENT
 
 from component.core.errors import Overloaded
 from component.core.export import PAGE, Export
@@ -157,6 +158,17 @@ async def test_the_portable_form_holds_every_message_as_it_was(
     delay, stanza = forwarded
     assert delay.get("stamp") == "2026-01-01T12:00:00.000000Z"
     assert ElementTree.tostring(stanza) == ElementTree.tostring(read(texts[1]))
+
+
+async def test_the_portable_form_says_the_namespace_that_old_servers_leave_out(
+    storage: SqlStorage, export: Export
+) -> None:
+    given = ["<message id='a>b'><body>hi</body></message>", message("hi")]
+    await storage.archive.append([entry(n, xml=text) for n, text in enumerate(given)])
+
+    path = f".//{{urn:xmpp:forward:0}}forwarded/{CLIENT}message/{CLIENT}body"
+    assert [body.text for body in (await portable(export)).iterfind(path)] == ["hi", "hi"]
+    assert [line["xml"] for line in await lines(export)] == given
 
 
 async def test_the_portable_form_names_host_and_user(export: Export) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from support.archives import retract
 from support.builders import ALICE, BOB, HOST, NOON, ROMEO, ROOM, everything, message, stanza
 from support.sidecar import stamp
 
-from component.core.errors import Conflict, Overloaded
+from component.core.errors import BadRequest, Conflict, Overloaded
 from component.core.holds import Holds
 from component.core.ingest import Ingest
 from component.core.policy import Policy
@@ -79,8 +80,17 @@ async def test_a_hold_that_cannot_be_kept_is_in_force_all_the_same() -> None:
         holds = Holds(storage.records)
         await storage.close()
 
-        with pytest.raises(Overloaded):
+        with pytest.raises(Overloaded, match="in force"):
             await holds.set(hold(ALICE))
+        assert holds.is_held(ALICE)
+
+
+async def test_a_hold_that_no_store_takes_is_in_force_all_the_same() -> None:
+    async with open_storage("sqlite::memory:") as storage:
+        holds = Holds(storage.records)
+
+        with pytest.raises(BadRequest, match="in force"):
+            await holds.set(replace(hold(ALICE), reason="\ud800"))
         assert holds.is_held(ALICE)
 
 

@@ -662,9 +662,19 @@ async def test_only_the_same_bytes_are_a_repeat(ingest: Ingest) -> None:
     assert told == [False, False, True, False, True]
 
 
+async def test_to_ask_what_was_here_is_to_remember_nothing(ingest: Ingest) -> None:
+    raw = message().encode()
+
+    before = [ingest.was_here(raw), ingest.was_here(raw), ingest.is_repeat(raw, NOON)]
+
+    assert before == [False, False, False]
+    assert ingest.was_here(raw) is True
+
+
 async def test_nothing_is_a_repeat_of_what_has_bounced(ingest: Ingest) -> None:
     ingest.is_repeat(message().encode(), NOON)
     ingest.take(stanza(message()), NOON)
     ingest.take(stanza(bounce()), NOON)
 
+    assert ingest.was_here(message().encode()) is False
     assert ingest.is_repeat(message().encode(), NOON) is False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.wire import ALICE, ALICE_PHONE, chat, copy_of
 
-from component.xmpp.returns import behind, next_place
+from component.xmpp.unread import is_unread, pieces
 
 HINTS = "<no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/>"
 
@@ -23,10 +23,10 @@ def returned(
     )
 
 
-def skipped(text: str) -> str:
-    """Return what is passed over at the beginning of a text."""
-    data = text.encode()
-    return data[: behind(data, 0)].decode()
+def read(text: str) -> str:
+    """Return what is left to be read of a text where nothing was here before."""
+    kept = [piece for piece in pieces(text.encode()) if not is_unread(piece, lambda _: False)]
+    return b"".join(kept).decode()
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,17 @@ def skipped(text: str) -> str:
         returned(),
         returned(end=""),
         returned(chat("hello")),
+        returned(f"<forwarded xmlns='urn:xmpp:forward:0'>{chat('hello')}</forwarded>"),
         returned(attributes=" id='1' queryid='a b' xmlns='urn:xmpp:mam:2'"),
         returned("<a b='>'/>"),
     ],
 )
 def test_copies_of_results_are_passed_over_however_many(copy: str) -> None:
-    assert skipped(copy) == copy
-    assert skipped(3 * copy) == 3 * copy
-    assert skipped(copy + copy_of(chat("hello")) + copy) == copy
+    other = copy_of(chat("hello"))
+
+    assert read(copy) == ""
+    assert read(3 * copy) == ""
+    assert read(copy + other + copy + other) == 2 * other
 
 
 WHOLE = returned()
@@ -64,22 +67,18 @@ WHOLE = returned()
     ],
 )
 def test_nothing_else_is(text: str) -> None:
-    assert skipped(text) == ""
+    first = next(pieces(text.encode()), b"")
+
+    assert is_unread(first, lambda _: False) is False
 
 
 @pytest.mark.parametrize("length", [1, len(WHOLE) // 2, len(WHOLE) - 1])
 def test_a_part_of_a_copy_is_not_passed_over(length: int) -> None:
-    assert skipped(WHOLE[:length]) == ""
-    assert skipped(WHOLE + WHOLE[:length]) == WHOLE
+    assert read(WHOLE[:length]) == WHOLE[:length]
+    assert read(WHOLE + WHOLE[:length]) == WHOLE[:length]
 
 
-def test_the_end_of_one_that_is_no_result_is_not_that_of_the_next_one() -> None:
-    assert skipped(returned(end="<body/>") + WHOLE) == ""
+def test_pieces_are_all_that_was_received() -> None:
+    data = f" {WHOLE}{copy_of(chat('hello'))}<a/>{WHOLE[:50]}".encode()
 
-
-def test_the_next_copy_of_a_result_is_found_behind_something_else() -> None:
-    other = copy_of(chat("hello"))
-    data = f"{other}{WHOLE}{other}".encode()
-
-    assert next_place(data, 0) == len(other)
-    assert next_place(data, len(other)) == len(data)
+    assert b"".join(pieces(data)) == data

@@ -1,0 +1,61 @@
+"""A stream of copies, read as the component reads it: from the gate to what is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from component.core.ingest import Ingest
+from component.core.policy import Policy
+from component.core.xml import Element
+from component.xmpp.addresses import Addresses
+from component.xmpp.gate import Gate
+from component.xmpp.service_log import ServiceLog
+from storage.rows import Entry, Work
+from support.wire import HANDSHAKE, HEADER, HOST
+
+
+class CopyReader:
+    """One open stream, what of it was read, and what that put into the queue."""
+
+    def __init__(self, *, remembers: bool = True, header: str = HEADER + HANDSHAKE) -> None:
+        """Without `remembers` nothing is passed over for having been here before."""
+        self._ingest = Ingest(self, Policy(), [HOST])
+        self._log = ServiceLog(self._ingest, Addresses(), [HOST])
+        self._remembers = remembers
+        self._gate = Gate(
+            self._take,
+            lambda _: None,
+            max_bytes=1_000_000,
+            max_depth=64,
+            was_here=self._was_here,
+        )
+        self.copies: list[str] = []  #: those that were read
+        self.asked: list[bytes] = []  #: stanzas that the gate asked about
+        self.work: list[Work] = []
+        self.read(header)
+
+    def read(self, *texts: str | bytes) -> CopyReader:
+        """Read on, each text as it is received."""
+        for text in texts:
+            self._gate.feed(text.encode() if isinstance(text, str) else text)
+        return self
+
+    @property
+    def archived(self) -> list[tuple[str, str]]:
+        """What was put into which archive, and out of it again."""
+        return [(one.owner, one.xml if isinstance(one, Entry) else "") for one in self.work]
+
+    def put(self, work: Sequence[Work]) -> None:
+        """Keep what is queued."""
+        self.work += work
+
+    async def settled(self, owner: str | None = None) -> None:
+        """Nothing more is done with it."""
+
+    def _take(self, outer: Element, raw: bytes) -> None:
+        self.copies.append(raw.decode())
+        self._log.take(outer, raw)
+
+    def _was_here(self, stanza: bytes) -> bool:
+        self.asked.append(stanza)
+        return self._remembers and self._ingest.was_here(stanza)

@@ -1,0 +1,74 @@
+"""What a store will never take is a bad request; what it cannot take now may be tried again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from support.rosters import FixedRosters
+from support.sidecar import HOST, open_services
+
+from component.core.errors import BadRequest, Overloaded
+from component.core.preferences import HostRules, Wishes
+from component.web.settings import Services
+from component.xmpp.addresses import Addresses
+from storage.rows import Hold, Preferences, Rule
+
+#: Half a character, which no encoding has.
+NO_TEXT = "\ud800"
+
+#: One more than a store counts to.
+NO_NUMBER = 2**63
+
+
+def wish(services: Services) -> Awaitable[object]:
+    records, hosts = services.storage.records, {HOST: HostRules()}
+    wishes = Wishes(records, Addresses(), FixedRosters(), hosts)
+    return wishes.set(NO_TEXT, Preferences(owner=NO_TEXT, default="always"))
+
+
+def hold(services: Services) -> Awaitable[object]:
+    ordered = Hold(subject=HOST, reason=NO_TEXT, by="counsel", at=1)
+    return services.administration.holds.set(ordered)
+
+
+ASKED: dict[str, Callable[[Services], Awaitable[object]]] = {
+    "note": lambda services: services.desk.audit.note("ann", "read", HOST, NO_TEXT),
+    "read the log": lambda services: services.desk.audit.read(limit=1, before=NO_NUMBER),
+    "set a rule": lambda services: services.administration.rules.set(
+        Rule(owner=HOST, peer="", days=NO_NUMBER)
+    ),
+    "drop a rule": lambda services: services.administration.rules.drop(NO_TEXT),
+    "order a hold": hold,
+    "release a hold": lambda services: services.administration.holds.release(NO_TEXT),
+    "set preferences": wish,
+    "list archives": lambda services: services.administration.usage(None, NO_TEXT, 1),
+}
+
+
+@pytest.fixture(params=ASKED.values(), ids=ASKED.keys())
+def asked(request: pytest.FixtureRequest) -> Callable[[Services], Awaitable[object]]:
+    ask: Callable[[Services], Awaitable[object]] = request.param
+    return ask
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[Services]:
+    async with open_services() as opened:
+        yield opened
+
+
+async def test_what_no_store_takes_is_a_bad_request(
+    services: Services, asked: Callable[[Services], Awaitable[object]]
+) -> None:
+    with pytest.raises(BadRequest):
+        await asked(services)
+
+
+async def test_a_store_that_is_down_may_be_asked_again(
+    services: Services, asked: Callable[[Services], Awaitable[object]]
+) -> None:
+    await services.storage.close()
+
+    with pytest.raises(Overloaded):
+        await asked(services)

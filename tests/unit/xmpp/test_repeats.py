@@ -1,0 +1,186 @@
+"""Copies of what was here before to the byte: passed over unread, and nothing else is."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from support.copies import CopyReader
+from support.wire import (
+    ALICE_PHONE,
+    BOB,
+    HEADER,
+    NS_FORWARD,
+    chat,
+    copy_of,
+    open_wire,
+)
+
+HELLO = copy_of(chat("hello", id="1"))
+LOOK = copy_of(chat("look", id="2"))
+END = "</message></forwarded></message>"
+
+ANONYMOUS = copy_of(chat("hello").replace(' id="m1"', ""))
+BOUNCE = copy_of(
+    chat("hello", id="1", type="error", sender=BOB, to=ALICE_PHONE, extra="<error type='cancel'/>")
+)
+
+
+def again(copy: str) -> str:
+    """Return another copy of the same stanza."""
+    return copy.replace(" id='9'>", " id='10'>", 1)
+
+
+def test_a_repeat_is_not_read() -> None:
+    reader = CopyReader().read(HELLO, again(HELLO), LOOK, HELLO, LOOK)
+
+    assert reader.copies == [HELLO, LOOK]
+
+
+def test_repeats_that_arrive_with_the_first_are_not_read() -> None:
+    reader = CopyReader().read(HELLO + again(HELLO) + LOOK + again(HELLO) + LOOK)
+
+    assert reader.copies == [HELLO, LOOK]
+
+
+def test_nothing_is_passed_over_before_the_handshake() -> None:
+    assert CopyReader(header=HEADER).read(HELLO, HELLO).asked == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        HELLO.replace("hello", "hellO"),
+        HELLO.replace(ALICE_PHONE, ALICE_PHONE.replace("phone", "phonE")),
+        HELLO.replace("</body>", "</body> "),
+        HELLO.replace(END, f"<a/>{END}"),
+    ],
+)
+def test_what_differs_by_a_little_is_read(other: str) -> None:
+    assert CopyReader().read(HELLO, other).copies == [HELLO, other]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        HELLO.replace("<message ", "<message xmlns:p='urn:p' ", 1),
+        HELLO.replace("<message ", "<message xmlns='urn:p' ", 1),
+        HELLO.replace("<message ", "<message a='1'\tb='2' ", 1),
+        HELLO.replace("<message ", '<message a="1" ', 1),
+        HELLO.replace("<forwarded ", "<forwarded xmlns:p='urn:p' "),
+        HELLO.replace("</forwarded>", "<a/></forwarded>"),
+        HELLO.replace("</forwarded>", "</forwarded >"),
+        HELLO.replace("<forwarded", " <forwarded"),
+    ],
+)
+def test_a_copy_that_is_written_in_another_way_is_read(other: str) -> None:
+    assert CopyReader().read(HELLO, other).copies == [HELLO, other]
+
+
+def test_as_many_bytes_as_an_end_are_none() -> None:
+    other = HELLO.replace("</forwarded>", "</forwarded >")
+
+    assert CopyReader().read(HELLO, other[:-1], other[-1]).copies == [HELLO, other]
+
+
+def test_a_stanza_without_an_id_is_read_each_time() -> None:
+    reader = CopyReader().read(ANONYMOUS, ANONYMOUS)
+
+    assert reader.copies == [ANONYMOUS, ANONYMOUS]
+
+
+def test_a_message_that_bounced_is_read_again() -> None:
+    reader = CopyReader().read(HELLO, BOUNCE, HELLO, HELLO)
+
+    assert reader.copies == [HELLO, BOUNCE, HELLO]
+
+
+@pytest.mark.parametrize(
+    "body", ["a &amp; b &#x1F600; \U0001f600", "&lt;/message&gt;&lt;/forwarded>", "]]&gt;"]
+)
+def test_a_repeat_may_say_anything(body: str) -> None:
+    copy = copy_of(chat(body))
+
+    assert CopyReader().read(copy, copy, LOOK).copies == [copy, LOOK]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        HELLO,
+        HELLO + HELLO,
+        f"<forwarded xmlns='{NS_FORWARD}'>{chat('hello', id='1')}</forwarded>",
+        f"<![CDATA[{END}]]>",
+        f"<![CDATA[{END}{HELLO}]]>",
+        f"<![CDATA[{HELLO}{HELLO}]]>",
+    ],
+)
+def test_what_somebody_wrote_is_not_taken_for_the_end_of_a_copy(inside: str) -> None:
+    quoting = copy_of(chat("look", extra=inside, id="2"))
+    reader = CopyReader().read(HELLO + quoting + LOOK, HELLO, LOOK)
+
+    assert reader.copies == [HELLO, quoting, LOOK]
+    assert reader.archived == CopyReader(remembers=False).read(HELLO, quoting, LOOK).archived
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_within_a_stanza_nothing_is_passed_over(is_open: bool) -> None:
+    begun = copy_of(chat("look", extra="<a>", id="2")).split("<a>")[0]
+    rest = f"{HELLO}{HELLO}{END}"
+    reader = CopyReader().read(HELLO)
+    if is_open:
+        reader.read(begun, rest)
+    else:
+        reader.read(begun + rest)
+
+    assert reader.copies == [HELLO, begun + rest]
+
+
+def test_it_makes_no_difference_where_the_stream_is_cut() -> None:
+    copies = [HELLO, LOOK, HELLO, ANONYMOUS, LOOK, BOUNCE, HELLO, HELLO]
+    data = "".join(copies).encode()
+    expected = CopyReader(remembers=False).read(data).archived
+
+    for place in range(len(data) + 1):
+        reader = CopyReader().read(data[:place], data[place:])
+        assert reader.archived == expected
+        # Five are no repeats; one that is cut through is read too.
+        assert len(reader.copies) in (5, 6)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        copy_of(chat("look", extra=1000 * HELLO)),
+        1000 * copy_of(""),
+        1000 * copy_of("<message/>"),
+        1000 * copy_of("<message/>").replace("</forwarded>", "</forwarded >") + HELLO,
+        copy_of("<message>" * 50 + 1000 * HELLO + "</message>" * 50),
+        1000 * HELLO,
+    ],
+    ids=["within one", "empty", "no end inside", "no end", "deep", "whole"],
+)
+def test_no_byte_is_asked_about_twice(data: str) -> None:
+    """However many copies seem to begin or to end in what is received at once."""
+    reader = CopyReader().read(data)
+
+    assert sum(map(len, reader.asked)) <= len(data)
+
+
+async def test_the_component_passes_repeats_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or it would complain of one that is too large to be read."""
+    large = HELLO.replace(" id='9'>", f" id='{'9' * 10_000}'>", 1)
+    async with open_wire(tmp_path, xmpp={"max_stanza_bytes": 10_000}) as wire:
+        wire.peer.send(HELLO)
+        await wire.caught_up()
+        wire.peer.send(large)
+        await wire.caught_up()
+        passed = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+        wire.peer.send(large.replace("hello", "other"))
+        await wire.caught_up()
+        read = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+    assert (passed, read) == ([], ["left out a stanza that is too large or too deep"])

@@ -1,0 +1,59 @@
+"""What rooms are like is asked over the stream, for as long as there is one."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from support.wire import COMPONENT, DEADLINE_SECONDS, FOOTER, NS_DISCO, NS_STANZAS, Wire, open_wire
+
+from component.xmpp.rooms import RoomQueries
+
+ROOM = "room@conference.example.org"
+
+#: Longer than any test lasts.
+LONG_SECONDS = 10 * DEADLINE_SECONDS
+
+
+async def ask(wire: Wire) -> tuple[asyncio.Task[frozenset[str] | None], str]:
+    """Ask for the features of the room; return the question that goes out too."""
+    asking = asyncio.create_task(RoomQueries(wire.stream, timeout=LONG_SECONDS).features(ROOM))
+    iq = await wire.next_sent()
+    assert (iq.get("type"), iq.get("from"), iq.get("to")) == ("get", COMPONENT, ROOM)
+    return asking, iq.get("id", "")
+
+
+async def test_a_room_says_what_it_is_like(wire: Wire) -> None:
+    asking, id = await ask(wire)
+    wire.peer.send(
+        f"<iq type='result' from='{ROOM}' to='{COMPONENT}' id='{id}'><query xmlns='{NS_DISCO}'>"
+        "<feature var='muc_open'/><feature var='muc_public'/></query></iq>"
+    )
+
+    assert await asking == {"muc_open", "muc_public"}
+
+
+async def test_a_room_that_refuses_tells_nothing(wire: Wire) -> None:
+    asking, id = await ask(wire)
+    wire.peer.send(
+        f"<iq type='error' from='{ROOM}' to='{COMPONENT}' id='{id}'><error type='cancel'>"
+        f"<item-not-found xmlns='{NS_STANZAS}'/></error></iq>"
+    )
+
+    assert await asking is None
+
+
+async def test_a_lost_connection_keeps_nobody_waiting(wire: Wire) -> None:
+    asking, _ = await ask(wire)
+    wire.peer.send(FOOTER)
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert await asking is None
+
+
+async def test_without_a_connection_nothing_is_asked(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, connected=False) as wire:
+        queries = RoomQueries(wire.stream, timeout=LONG_SECONDS)
+
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await queries.features(ROOM) is None
