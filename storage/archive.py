@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 
 from storage.appending import Appending
 from storage.conversations import listed
@@ -68,7 +67,8 @@ class SqlArchive:
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive."""
         is_one_step = index is None and (not counted or _is_whole(wanted))
-        async with self._reading(is_steady=not is_one_step) as connection:
+        read = self._database.read if is_one_step else self._database.snapshot
+        async with read(is_long=bool(wanted.phrases)) as connection:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
             if counted and index is None and (of := tallied(selection)):
@@ -136,7 +136,7 @@ class SqlArchive:
         self, owner: str, wanted: Filter, *, limit: int | None, newest: bool = False
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time."""
-        async with self._database.read() as connection:
+        async with self._database.read(is_long=bool(wanted.phrases)) as connection:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted, is_by_time=True)
             rows, complete = await _in_time(connection, selection, limit, newest)
@@ -150,7 +150,7 @@ class SqlArchive:
             async with self._database.read() as connection:
                 rows = await connection.fetch(sql, owner)
                 return int(rows[0][0]) if rows else 0
-        async with self._database.snapshot() as connection:
+        async with self._database.snapshot(is_long=bool(wanted.phrases)) as connection:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
             return await exactly(connection, selection)
@@ -169,7 +169,7 @@ class SqlArchive:
 
     async def about(self, owner: str, marks: Sequence[int]) -> tuple[Stored, ...]:
         """Return the messages that refer to any of these marks, in arrival order."""
-        async with self._database.read() as connection:
+        async with self._database.read(is_long=True) as connection:
             number = await self._owners.look_up(connection, owner)
             rows = await referring(connection, number, marks)
         return stored(self._ids, number, rows)
@@ -194,9 +194,6 @@ class SqlArchive:
             Conversation(peer=row[0], newest=id, kept=row[2], last=message, unread=row[3])
             for row, id, message in zip(found, newest, last, strict=True)
         )
-
-    def _reading(self, *, is_steady: bool) -> AbstractAsyncContextManager[Connection]:
-        return self._database.snapshot() if is_steady else self._database.read()
 
 
 def _is_whole(wanted: Filter) -> bool:

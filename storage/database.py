@@ -37,11 +37,14 @@ class Database(Protocol):
         """Open a transaction: committed and durable at the end, undone by any exception."""
         ...
 
-    def read(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection that sees all that was committed."""
+    def read(self, *, is_long: bool = False) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection that sees all that was committed.
+
+        `is_long` is said of what is known to take milliseconds, as a search does.
+        """
         ...
 
-    def snapshot(self) -> AbstractAsyncContextManager[Connection]:
+    def snapshot(self, *, is_long: bool = False) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection that sees one and the same moment until it is given back."""
         ...
 

@@ -32,12 +32,14 @@ class Ids:
 
     def __init__(self, key: bytes) -> None:
         # ECB is what is wanted here: each block is another pair, and equal pairs are equal ids.
-        self._cipher = Cipher(AES(key), ECB())  # noqa: S305
+        cipher = Cipher(AES(key), ECB())  # noqa: S305
+        # Of whole blocks nothing is left over, so one of each serves for good.
+        self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
 
     def encode(self, owner: int, sequences: Sequence[int]) -> list[str]:
         """Return the ids of messages of one owner, in the same order."""
         plain = b"".join([_BLOCK.pack(owner, sequence) for sequence in sequences])
-        blocks = self._cipher.encryptor().update(plain)
+        blocks = self._encryptor.update(plain)
         # Filled up to whole groups of three bytes, all of them are written in one go.
         filled = [
             blocks[start : start + BLOCK_BYTES] + _FILLING
@@ -56,7 +58,7 @@ class Ids:
             return None
         if len(block) != BLOCK_BYTES:
             return None
-        found, sequence = _BLOCK.unpack(self._cipher.decryptor().update(block))
+        found, sequence = _BLOCK.unpack(self._decryptor.update(block))
         # Base64 has spare bits at its end: only the one spelling that we gave out is an id.
         if found != owner or self.encode(owner, [sequence]) != [id]:
             return None

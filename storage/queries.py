@@ -12,7 +12,7 @@ from storage.rows import Direction, Filter, Kind, Stored
 from storage.selection import BEYOND, Selection
 
 #: What is read of a row, in this order.
-COLUMNS = "sequence, at, archive.peer, resource, type, direction, nick, xml, kind"
+COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
 
 
 # SQLite has no statistics, and would rather read all of the archive for one peer.
@@ -168,17 +168,10 @@ async def by_time(
 
 def stored(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Stored, ...]:
     """Return rows of one archive as messages."""
+    found = zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
     return tuple(
-        Stored(
-            id=id,
-            at=row[1],
-            peer=row[2],
-            resource=row[3],
-            type=row[4],
-            direction=_DIRECTIONS[row[5]],
-            nick=row[6],
-            xml=row[7],
-            kind=_KINDS[row[8]],
-        )
-        for id, row in zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
+        [
+            Stored(id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]])
+            for id, r in found
+        ]
     )

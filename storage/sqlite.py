@@ -1,24 +1,16 @@
-"""SQLite: one writing connection, a few reading ones, one process a file.
-
-The only module that knows aiosqlite.
-"""
+"""SQLite: one writing connection, a few reading ones, one process a file."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import os
-import re
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import cache
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import aiosqlite
-
-from storage.database import Connection, Row
-from storage.errors import Locked, Rejected, StorageError, Unavailable
+from storage.database import Connection
+from storage.errors import Locked, StorageError, Unavailable
+from storage.sqlite_connection import SqliteConnection
 
 MEMORY = ":memory:"
 READERS = 2
@@ -38,9 +30,6 @@ SELECT 1 WHERE $1 = 0 AND (
         WHERE name IN ('number', 'name', 'checksum')) = 3
 )
 """
-_PARAMETER = re.compile(r"\$(\d+)")
-
-_Result = TypeVar("_Result")
 
 
 class SqliteDatabase:
@@ -51,7 +40,7 @@ class SqliteDatabase:
     def __init__(self, path: str, lock: int | None) -> None:
         self._path = path
         self._lock = lock
-        self._connections: list[aiosqlite.Connection] = []
+        self._connections: list[SqliteConnection] = []
         self._writer_free = asyncio.Lock()
         self._readers: asyncio.Queue[SqliteConnection] = asyncio.Queue()
 
@@ -99,12 +88,8 @@ class SqliteDatabase:
         raise StorageError(f"{self._path} is a database of another program")
 
     async def _connection(self, cache_kib: int) -> SqliteConnection:
-        with _translated():
-            driver = await aiosqlite.connect(
-                self._path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256
-            )
-        self._connections.append(driver)
-        connection = SqliteConnection(driver)
+        connection = await SqliteConnection.open(self._path, busy_seconds=BUSY_SECONDS)
+        self._connections.append(connection)
         await connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         return connection
 
@@ -121,22 +106,25 @@ class SqliteDatabase:
                 raise
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[SqliteConnection]:
+    async def read(self, *, is_long: bool = False) -> AsyncIterator[SqliteConnection]:
         """Lend a reading connection."""
         if self._path == MEMORY:
             async with self._writer_free:
                 yield self._writer
             return
         reader = await self._readers.get()
+        reader.is_glancing = not is_long
         try:
+            # Whoever reads again and again at a glance would let nobody else have a turn.
+            await asyncio.sleep(0)
             yield reader
         finally:
             self._readers.put_nowait(reader)
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Connection]:
+    async def snapshot(self, *, is_long: bool = False) -> AsyncIterator[Connection]:
         """Lend a connection that sees one and the same moment until it is given back."""
-        async with self.read() as connection:
+        async with self.read(is_long=is_long) as connection:
             try:
                 await connection.execute("BEGIN")
                 yield connection
@@ -158,65 +146,6 @@ class SqliteDatabase:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-class SqliteConnection:
-    """A connection that speaks `$1` parameters and raises `storage.errors`."""
-
-    def __init__(self, driver: aiosqlite.Connection) -> None:
-        self._driver = driver
-
-    async def execute(self, sql: str, *values: object) -> None:
-        """Run a statement."""
-        with _translated():
-            await self._finished(self._driver.execute_fetchall(_numbered(sql), values))
-
-    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        """Run a statement once for each row of values."""
-        with _translated():
-            cursor = await self._driver.executemany(_numbered(sql), rows)
-            await cursor.close()
-
-    async def fetch(self, sql: str, *values: object) -> list[Row]:
-        """Run a query and return all its rows."""
-        with _translated():
-            reading = self._driver.execute_fetchall(_numbered(sql), values)
-            return list(await self._finished(reading))
-
-    async def rollback(self) -> None:
-        """Undo the open transaction, if there is one."""
-        # Whether there is one is known in the thread of the driver only: SQLite ends it by itself
-        # after some errors, and a step that was cancelled may still be under way there.
-        with _translated():
-            await self._driver.rollback()
-
-    async def _finished(self, step: Awaitable[_Result]) -> _Result:
-        """Wait for a step; break it off where nobody waits for it any more."""
-        try:
-            return await step
-        except asyncio.CancelledError:
-            # Others may want the connection, and the thread of the driver goes on by itself.
-            with suppress(ValueError, sqlite3.Error):
-                await self._driver.interrupt()
-            raise
-
-
-@cache
-def _numbered(sql: str) -> str:
-    return _PARAMETER.sub(r"?\1", sql)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError) as error:
-        raise Rejected(str(error)) from error
-    except (OverflowError, UnicodeEncodeError) as error:
-        raise Rejected(str(error)) from error
-    except (sqlite3.Error, ValueError) as error:
-        # aiosqlite has a ValueError for a connection that is closed.
-        raise Unavailable(str(error)) from error
 
 
 def _lock(path: str) -> int:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+#: Addresses whose parts are remembered: the same ones come again and again.
+REMEMBERED = 10_000
+
 
 def bare(jid: str) -> str:
     """Return the address without its resource."""
@@ -13,11 +18,13 @@ def resource(jid: str) -> str:
     return jid.partition("/")[2]
 
 
+@lru_cache(REMEMBERED)
 def domain(jid: str) -> str:
     """Return the domain."""
     return bare(jid).rpartition("@")[2]
 
 
+@lru_cache(REMEMBERED)
 def local(jid: str) -> str:
     """Return the local part, "" when there is none."""
     return bare(jid).rpartition("@")[0]

@@ -8,20 +8,18 @@ from component.core.jids import bare, domain, local, resource
 from component.core.ports import Jids
 from component.core.refusals import refusals
 from component.core.remote_posts import (
-    CHAT,
     GROUPCHAT,
     Post,
-    body_of,
     entry_of,
     naming,
     owner_of,
     peer_of,
 )
-from component.core.times import format_time, parse_time
+from component.core.times import parse_time
 from component.core.tombstones import retraction
 from component.core.writer import Queue, Writer
 from storage.interface import Archive
-from storage.rows import READABLE, Direction, Filter, Page, Stored
+from storage.rows import READABLE, Filter, Page, Stored
 
 #: As a `before`, it asks for the newest messages.
 LAST = "last"
@@ -41,24 +39,11 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One message as the contract names its parts."""
-
-    username: str
-    peer: str
-    xml: str
-    body: str | None
-    direction: Direction
-    timestamp: str
-    type: str
-    nick: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One page of an archive, in the order of time."""
 
-    items: tuple[Item, ...]
+    username: str  #: as this virtual host calls the owner
+    messages: tuple[Stored, ...]
     count: int  #: how many messages match, on this page or not
     complete: bool  #: nothing more in the direction that was asked for
 
@@ -102,8 +87,9 @@ class RemoteArchive:
             count = await self._archive.count(owner, wanted)
             page = await self._page(owner, wanted, query, count)
         username = owner if domain(owner) != host else local(owner)
-        items = tuple(_item(username, stored) for stored in page.messages)
-        return Answer(items=items, count=count, complete=page.complete)
+        return Answer(
+            username=username, messages=page.messages, count=count, complete=page.complete
+        )
 
     async def count(self, host: str, query: Query) -> int:
         """Return how many messages match."""
@@ -168,17 +154,3 @@ class RemoteArchive:
             return Page()
         page = await self._archive.page_by_time(owner, wanted, limit=index + limit)
         return replace(page, messages=page.messages[index:])
-
-
-def _item(username: str, stored: Stored) -> Item:
-    return Item(
-        username=username,
-        # The contract knows local parts only; a server writes to its users without one.
-        peer=local(stored.peer) or stored.peer,
-        xml=stored.xml,
-        body=body_of(stored.xml),
-        direction=stored.direction,
-        timestamp=format_time(stored.at),
-        type=GROUPCHAT if stored.type == GROUPCHAT else CHAT,
-        nick=stored.nick,
-    )

@@ -25,7 +25,8 @@ ROOMS = "conference."
 
 #: Text in which every reference is one of the five that XML has.
 _TEXT = r"<body>(?P<text>[^<&\r]*(?:&(?!#)[^<&\r]*)*)</body>"
-_FIRST = re.compile(rf"<message(?:\s+[^\s=]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s*>{_TEXT}")
+#: In no attribute there is a <, so the first one behind the name is that of the first child.
+_FIRST = re.compile(rf"<message[\s>][^<]*{_TEXT}")
 _LAST = re.compile(rf"{_TEXT}</message>\Z")
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from aiohttp import web
@@ -12,7 +13,10 @@ from aiohttp.typedefs import Handler
 from component.core.errors import Forbidden, NotAuthorized
 from component.core.operators import SERVER, Operator, Role
 from component.web import health, keys
-from component.web.settings import WebSettings
+from component.web.settings import Network, WebSettings
+
+#: Addresses of callers that are remembered.
+REMEMBERED = 1000
 
 
 @web.middleware
@@ -55,10 +59,15 @@ def _is_near(request: web.Request, settings: WebSettings) -> bool:
     if not isinstance(peer, tuple):
         # A Unix socket: the permissions of its file have decided.
         return request.transport is not None
-    address = ip_address(peer[0])
+    return _is_within(peer[0], settings.allow_from)
+
+
+@lru_cache(REMEMBERED)
+def _is_within(host: str, networks: tuple[Network, ...]) -> bool:
+    address = ip_address(host)
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    return any(address in network for network in settings.allow_from)
+    return any(address in network for network in networks)
 
 
 def _caller(request: web.Request, settings: WebSettings) -> Operator | None:

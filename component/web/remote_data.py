@@ -7,11 +7,15 @@ from typing import Any
 
 from aiohttp import web
 
-from component.core.remote_data import Item, RemoteArchive
+from component.core.jids import local
+from component.core.remote_data import RemoteArchive
+from component.core.remote_posts import CHAT, GROUPCHAT, body_of
+from component.core.times import format_time
 from component.web import body, keys
 from component.web.models import ArchivePost, ArchiveQuery
 from component.web.paths import at
 from component.web.remote_hosts import host_of, places
+from storage.rows import Stored
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -62,7 +66,7 @@ class OwnArchive:
         query = ArchiveQuery.model_validate(parameters).query()
         answer = await self._archive.read(host, query)
         return {
-            "archive": [_fields(item) for item in answer.items],
+            "archive": [_fields(answer.username, message) for message in answer.messages],
             "count": answer.count,
             "complete": answer.complete,
         }
@@ -73,14 +77,18 @@ class OwnArchive:
         return await self._archive.count(host, query)
 
 
-def _fields(item: Item) -> dict[str, Any]:
+def _fields(username: str, message: Stored) -> dict[str, Any]:
     fields = {
-        "username": item.username,
-        "peer": item.peer,
-        "xml": item.xml,
-        "direction": item.direction.value,
-        "timestamp": item.timestamp,
-        "type": item.type,
-        "nick": item.nick,
+        "username": username,
+        # The contract knows local parts only; a server writes to its users without one.
+        "peer": local(message.peer) or message.peer,
+        "xml": message.xml,
+        "direction": message.direction,
+        "timestamp": format_time(message.at),
+        "type": GROUPCHAT if message.type == GROUPCHAT else CHAT,
+        "nick": message.nick,
     }
-    return fields if item.body is None else {**fields, "body": item.body}
+    body = body_of(message.xml)
+    if body is not None:
+        fields["body"] = body
+    return fields

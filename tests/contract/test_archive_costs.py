@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, NOON, ROMEO, entry, texts
+from support.steps import watch
 
 from storage.archive import SqlArchive
 from storage.counts import LOOKED_AT_MAX
@@ -38,9 +39,8 @@ class Counted:
     keeping: SqlKeeping
     _steps: int = 0
 
-    def step(self) -> int:
+    def step(self) -> None:
         self._steps += 1
-        return 0
 
     def steps(self) -> int:
         steps, self._steps = self._steps, 0
@@ -76,13 +76,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def counted(path: Path) -> AsyncIterator[Counted]:
+async def counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counted]:
     database = await SqliteDatabase.open(str(path), synchronous="normal")
     ids = Ids(bytes(KEY_BYTES))
     archive = SqlArchive(database, ids)
     counted = Counted(archive, SqlKeeping(database, ids, archive.forget))
-    for connection in database._connections:
-        await connection.set_progress_handler(counted.step, 1)
+    await watch(database, monkeypatch, counted.step, 1)
     yield counted
     await database.close()
 

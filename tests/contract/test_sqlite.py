@@ -24,6 +24,7 @@ from support.builders import (
     removal,
     texts,
 )
+from support.steps import watch
 
 from storage.archive import SqlArchive
 from storage.database import Connection, Row
@@ -453,19 +454,18 @@ async def test_cancelled_readers_leave_their_connections(url: str, turns: int) -
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
 
 
-async def test_what_nobody_waits_for_any_more_keeps_no_connection(path: Path) -> None:
+async def test_what_nobody_waits_for_any_more_keeps_no_connection(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = await SqliteDatabase.open(str(path), synchronous="normal")
     loop, is_running = asyncio.get_running_loop(), asyncio.Event()
+    await watch(database, monkeypatch, lambda: loop.call_soon_threadsafe(is_running.set), 1000)
 
     async def read() -> None:
         async with database.snapshot() as connection:
             await connection.fetch(ENDLESS)
 
     for _ in range(READERS):
-        for driver in database._connections:
-            await driver.set_progress_handler(
-                lambda: loop.call_soon_threadsafe(is_running.set) and None, 1000
-            )
         reading = asyncio.create_task(read())
         await is_running.wait()
         is_running.clear()
@@ -489,8 +489,8 @@ class Meddled:
         self.before_rows: Callable[[], Awaitable[None]] | None = None
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Connection]:
-        async with self._database.read() as connection:
+    async def read(self, *, is_long: bool = False) -> AsyncIterator[Connection]:
+        async with self._database.read(is_long=is_long) as connection:
             yield MeddledConnection(connection, self)
 
     @asynccontextmanager

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.sidecar import HOST, open_services
 
-from component.core.remote_data import LAST, Item, Query, RemoteArchive
-from component.core.remote_posts import Post
+from component.core.remote_data import LAST, Query, RemoteArchive
+from component.core.remote_posts import Post, body_of
 from component.core.times import format_time, parse_time
-from storage.rows import Direction
+from storage.rows import Direction, Stored
 
 #: Few times, so that many messages share one; the store keeps them to the microsecond.
 TIMES = st.integers(min_value=0, max_value=12) | st.integers(
@@ -44,13 +44,13 @@ def posted(message: Message) -> Post:
     )
 
 
-def read_back(items: Sequence[Item]) -> list[Message]:
-    return sorted((parse_time(item.timestamp), item.body or "") for item in items)
+def read_back(items: Sequence[Stored]) -> list[Message]:
+    return sorted((item.at, body_of(item.xml) or "") for item in items)
 
 
-async def paged(archive: RemoteArchive, limit: int, *, backwards: bool) -> list[Item]:
+async def paged(archive: RemoteArchive, limit: int, *, backwards: bool) -> list[Stored]:
     """Page from one end to the other, as the modules of ejabberd do."""
-    items: list[Item] = []
+    items: list[Stored] = []
     place = LAST if backwards else None
     while True:
         if backwards:
@@ -58,11 +58,11 @@ async def paged(archive: RemoteArchive, limit: int, *, backwards: bool) -> list[
         else:
             query = Query(username="alice", after=place, limit=limit)
         answer = await archive.read(HOST, query)
-        items += answer.items
-        assert answer.count >= len(answer.items)
+        items += answer.messages
+        assert answer.count >= len(answer.messages)
         if answer.complete:
             return items
-        place = answer.items[0 if backwards else -1].timestamp
+        place = format_time(answer.messages[0 if backwards else -1].at)
 
 
 async def archive_holds(messages: Sequence[Message], limit: int) -> None:
@@ -81,7 +81,7 @@ async def archive_holds(messages: Sequence[Message], limit: int) -> None:
         backwards = await paged(archive, limit, backwards=True)
 
         assert read_back(forwards) == read_back(backwards) == sorted(set(messages))
-        assert [item.timestamp for item in forwards] == sorted(i.timestamp for i in forwards)
+        assert [item.at for item in forwards] == sorted(item.at for item in forwards)
 
 
 @settings(deadline=None, max_examples=60)
@@ -105,7 +105,7 @@ async def indexed(messages: Sequence[Message], max_items: int, limit: int) -> li
         while True:
             query = Query(username="alice", page=len(found), limit=limit)
             answer = await archive.read(HOST, query)
-            found += [item.timestamp for item in answer.items]
+            found += [format_time(item.at) for item in answer.messages]
             if answer.complete:
                 return found
 

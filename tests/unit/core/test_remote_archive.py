@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import pytest
 from support.builders import everything
@@ -11,11 +11,11 @@ from support.sidecar import HOST, open_services, stamp
 
 from component.core.errors import Overloaded
 from component.core.remote_data import LAST, Query, RemoteArchive
-from component.core.remote_posts import Post, entry_of
+from component.core.remote_posts import Post, body_of, entry_of
 from component.core.writer import Writer
 from component.web.settings import Services
 from component.xmpp.addresses import Addresses
-from storage.rows import Direction, Entry
+from storage.rows import Direction, Entry, Stored
 
 ALICE = Query(username="alice")
 MAX_ITEMS = 3
@@ -30,6 +30,10 @@ def entry(second: int) -> Entry:
         direction=Direction.SENT,
     )
     return entry_of(post, HOST, Addresses())
+
+
+def bodies(messages: Iterable[Stored]) -> list[str | None]:
+    return [body_of(message.xml) for message in messages]
 
 
 @pytest.fixture
@@ -58,19 +62,19 @@ async def test_what_was_put_before_is_read(services: Services, archive: RemoteAr
 
 
 @pytest.mark.parametrize("limit", [None, 1000])
-@pytest.mark.parametrize(("before", "bodies"), [(None, "123"), (LAST, "345")])
+@pytest.mark.parametrize(("before", "expected"), [(None, "123"), (LAST, "345")])
 async def test_no_page_is_longer_than_the_bound(
     services: Services,
     archive: RemoteArchive,
     limit: int | None,
     before: str | None,
-    bodies: str,
+    expected: str,
 ) -> None:
     services.writer.put([entry(second) for second in range(1, 6)])
 
     answer = await archive.read(HOST, Query(username="alice", before=before, limit=limit))
 
-    assert "".join(item.body or "" for item in answer.items) == bodies
+    assert "".join(filter(None, bodies(answer.messages))) == expected
     assert (answer.count, answer.complete) == (5, False)
 
 
@@ -129,6 +133,6 @@ async def test_what_was_emptied_is_neither_read_nor_counted(
     answer = await archive.read(HOST, query)
 
     expected = ["1", "2", "4"] if after is None else ["2", "4"]
-    assert [item.body for item in answer.items] == expected
+    assert bodies(answer.messages) == expected
     assert (answer.count, answer.complete) == (len(expected), True)
     assert await archive.count(HOST, query) == len(expected)

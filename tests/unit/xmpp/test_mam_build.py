@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 
 import pytest
 from support.wire import (
@@ -140,7 +139,7 @@ def test_a_result_says_when_the_message_was_received(at: int, stamp: str) -> Non
 
 
 def test_the_end_names_the_first_and_the_last_of_the_page() -> None:
-    first, last = replace(stored(), id="first"), replace(stored(), id="last")
+    first, last = stored()._replace(id="first"), stored()._replace(id="last")
 
     page = found(fin(first, stored(), last), f"{{{NS_RSM}}}set")
     assert [(child.tag, child.text) for child in page] == [
@@ -194,7 +193,7 @@ def test_what_is_read_is_stable() -> None:
 
 
 def test_of_a_message_that_was_taken_out_only_the_time_is_left() -> None:
-    gone = replace(stored(), xml="", kind=Kind.GONE)
+    gone = stored()._replace(xml="", kind=Kind.GONE)
 
     forwarded = found(parsed(result_xml(gone, "q")), f"{{{NS_FORWARD}}}forwarded")
     assert [child.tag for child in forwarded] == [f"{{{NS_DELAY}}}delay"]
@@ -202,7 +201,7 @@ def test_of_a_message_that_was_taken_out_only_the_time_is_left() -> None:
 
 def test_each_of_many_results_stands_for_itself() -> None:
     """What all of them have is written once, and must not leak from one into the next."""
-    messages = [replace(stored(at=n), id=f"id{n}") for n in range(3)]
+    messages = [stored(at=n)._replace(id=f"id{n}") for n in range(3)]
 
     results = [parsed(text) for text in results_xml(messages, "q")]
     assert [result.attrib for result in results] == [
@@ -211,7 +210,7 @@ def test_each_of_many_results_stands_for_itself() -> None:
 
 
 def test_the_metadata_names_both_ends() -> None:
-    first, last = replace(stored(at=0), id="first"), replace(stored(at=1_000_000), id="last")
+    first, last = stored(at=0)._replace(id="first"), stored(at=1_000_000)._replace(id="last")
 
     assert [(end.tag, end.attrib) for end in parsed(metadata_xml((first, last)))] == [
         (f"{{{NS_MAM}}}start", {"id": "first", "timestamp": "1970-01-01T00:00:00.000000Z"}),

@@ -1,0 +1,159 @@
+"""One connection to an SQLite file: `$1` parameters, and the errors of `storage.errors`.
+
+The only module that knows aiosqlite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from time import perf_counter
+from typing import Self, TypeVar
+
+import aiosqlite
+
+from storage.database import Row
+from storage.errors import Rejected, Unavailable
+
+#: No read takes longer than this on the spot, nor keeps all else waiting so long.
+GLANCE_SECONDS = 0.003
+
+#: After so many steps of SQLite's machine, some tenths of a millisecond, the clock is looked at.
+GLANCE_STEPS = 5_000
+
+#: How often a step is broken off that does not end.
+INTERRUPT_SECONDS = 0.1
+
+_PARAMETER = re.compile(r"\$(\d+)")
+
+_Result = TypeVar("_Result")
+
+
+class SqliteConnection:
+    """A connection with a thread of its own, which reads in no more than a glance without it.
+
+    To hand a step to a thread and back takes as long as to read a page.
+    """
+
+    def __init__(self, raw: sqlite3.Connection, driver: aiosqlite.Connection) -> None:
+        self._raw = raw
+        self._driver = driver
+        self._is_under_way = False  # in the thread: a step that was broken off
+        #: whether reads that take no longer than a glance are made on the spot
+        self.is_glancing = False
+
+    @classmethod
+    async def open(cls, path: str, *, busy_seconds: float) -> Self:
+        """Open a file. Raises Unavailable."""
+
+        def connect() -> sqlite3.Connection:
+            return sqlite3.connect(
+                path,
+                isolation_level=None,
+                timeout=busy_seconds,
+                cached_statements=256,
+                check_same_thread=False,
+            )
+
+        with _translated():
+            raw = await asyncio.to_thread(connect)
+            return cls(raw, await aiosqlite.Connection(lambda: raw, iter_chunk_size=1))
+
+    async def execute(self, sql: str, *values: object) -> None:
+        """Run a statement."""
+        await self.fetch(sql, *values)
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each row of values."""
+        with _translated():
+            cursor = await self._driver.executemany(_numbered(sql), rows)
+            await cursor.close()
+
+    async def fetch(self, sql: str, *values: object) -> list[Row]:
+        """Run a query and return all its rows."""
+        sql = _numbered(sql)
+        with _translated():
+            await self._settle()
+            rows = self._glance(sql, values)
+            if rows is not None:
+                return rows
+            return list(await self._finished(self._driver.execute_fetchall(sql, values)))
+
+    async def rollback(self) -> None:
+        """Undo the open transaction, if there is one."""
+        with _translated():
+            await self._settle()
+            if self.is_glancing:
+                self._raw.rollback()
+            else:
+                # Whether there is one is known in the thread only: SQLite ends it by itself after
+                # some errors.
+                await self._driver.rollback()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        with _translated():
+            await self._settle()
+        await self._driver.close()
+
+    def _glance(self, sql: str, values: Sequence[object]) -> list[Row] | None:
+        """Run a query on the spot; None where it takes too long for that, or has to wait."""
+        if not self.is_glancing:
+            return None
+        until = perf_counter() + GLANCE_SECONDS
+        self._raw.set_progress_handler(lambda: perf_counter() > until, GLANCE_STEPS)
+        try:
+            return self._raw.execute(sql, values).fetchall()
+        except sqlite3.OperationalError:
+            return None
+        finally:
+            # In the thread it would need the interpreter again and again, which others have.
+            self._raw.set_progress_handler(None, 0)
+
+    async def _finished(self, step: Awaitable[_Result]) -> _Result:
+        """Wait for a step; break it off where nobody waits for it any more."""
+        try:
+            return await step
+        except asyncio.CancelledError:
+            # Others may want the connection, and the thread of the driver goes on by itself.
+            self._is_under_way = True
+            await self._interrupt()
+            raise
+
+    async def _settle(self) -> None:
+        """Wait for the end of a step that was broken off, and of the transaction it was in."""
+        if not self._is_under_way:
+            return
+        ended = asyncio.ensure_future(self._driver.rollback())
+        while not ended.done():
+            # It may have begun only after it was broken off.
+            await self._interrupt()
+            await asyncio.wait({ended}, timeout=INTERRUPT_SECONDS)
+        self._is_under_way = False
+        ended.result()
+
+    async def _interrupt(self) -> None:
+        with suppress(ValueError, sqlite3.Error):
+            await self._driver.interrupt()
+
+
+@cache
+def _numbered(sql: str) -> str:
+    return _PARAMETER.sub(r"?\1", sql)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError) as error:
+        raise Rejected(str(error)) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise Rejected(str(error)) from error
+    except (sqlite3.Error, ValueError) as error:
+        # aiosqlite has a ValueError for a connection that is closed.
+        raise Unavailable(str(error)) from error
