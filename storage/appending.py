@@ -19,17 +19,14 @@ from storage.tallies import Line, count_up
 
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, origin, xml"
 
-_INSERT = f"""
-INSERT INTO archive ({_COLUMNS})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT DO NOTHING
-"""  # noqa: S608 - constant words
+_INTO = f"archive ({_COLUMNS})"
+_OTHERWISE = "ON CONFLICT DO NOTHING"
 
 _INSERT_UNLESS_TWIN = f"""
 INSERT INTO archive ({_COLUMNS})
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
 WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND origin IN ($12, $13))
-ON CONFLICT DO NOTHING
+{_OTHERWISE}
 """  # noqa: S608 - constant words
 
 _INSERTED = """
@@ -112,10 +109,11 @@ class Appending:
         rows = [self._row(entry) for entry in entries]
         for has_twins, run in groupby(rows, key=lambda row: row.entry.twins is not None):
             if has_twins:
-                values = [(*row.values(), *(row.entry.twins or ())) for row in run]
-                await connection.executemany(_INSERT_UNLESS_TWIN, values)
+                twins = [(*row.values(), *(row.entry.twins or ())) for row in run]
+                await connection.executemany(_INSERT_UNLESS_TWIN, twins)
             else:
-                await connection.executemany(_INSERT, [row.values() for row in run])
+                values = [row.values() for row in run]
+                await connection.insert(_INTO, values, otherwise=_OTHERWISE)
         inserted = {(row[0], row[1]) for row in await connection.fetch(_INSERTED, floors)}
         await self._note(connection, [row for row in rows if row[:2] in inserted])
         await connection.executemany(

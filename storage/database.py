@@ -16,6 +16,12 @@ class Connection(Protocol):
         """Run a statement."""
         ...
 
+    async def insert(
+        self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
+    ) -> None:
+        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to."""
+        ...
+
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of values."""
         ...

@@ -29,9 +29,8 @@ class Kind(StrEnum):
 READABLE = frozenset(Kind) - {Kind.GONE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One stanza on its way into one owner's archive."""
+class Entry(NamedTuple):
+    """One stanza on its way into one owner's archive; a tuple, as `Stored` is."""
 
     owner: str  #: bare JID of the archive, prepared
     at: int  #: when the server took the message, microseconds since the epoch, UTC

@@ -42,7 +42,8 @@ class SqliteDatabase:
         self._lock = lock
         self._connections: list[SqliteConnection] = []
         self._writer_free = asyncio.Lock()
-        self._readers: asyncio.Queue[SqliteConnection] = asyncio.Queue()
+        self._readers: list[SqliteConnection] = []
+        self._reader_free = asyncio.Semaphore(READERS)
 
     @classmethod
     async def open(cls, path: str, *, synchronous: str) -> SqliteDatabase:
@@ -78,7 +79,7 @@ class SqliteDatabase:
         for _ in range(READERS):
             reader = await self._connection(_READER_CACHE_KIB)
             await reader.execute("PRAGMA query_only = ON")
-            self._readers.put_nowait(reader)
+            self._readers.append(reader)
 
     async def _refuse_foreign(self) -> None:
         """Raise StorageError where the file is a database of another program."""
@@ -112,14 +113,15 @@ class SqliteDatabase:
             async with self._writer_free:
                 yield self._writer
             return
-        reader = await self._readers.get()
-        reader.is_glancing = not is_long
-        try:
-            # Whoever reads again and again at a glance would let nobody else have a turn.
-            await asyncio.sleep(0)
-            yield reader
-        finally:
-            self._readers.put_nowait(reader)
+        # Whoever reads again and again at a glance would let nobody else have a turn.
+        await asyncio.sleep(0)
+        async with self._reader_free:
+            reader = self._readers.pop()
+            reader.is_glancing = not is_long
+            try:
+                yield reader
+            finally:
+                self._readers.append(reader)
 
     @asynccontextmanager
     async def snapshot(self, *, is_long: bool = False) -> AsyncIterator[Connection]:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import chain
 from time import perf_counter
 from typing import Self, TypeVar
 
@@ -24,6 +25,10 @@ GLANCE_SECONDS = 0.003
 
 #: After so many steps of SQLite's machine, some tenths of a millisecond, the clock is looked at.
 GLANCE_STEPS = 5_000
+
+#: How many rows one step inserts where there are so many. At each step the thread waits until it
+#: gets the interpreter, and when that many are written others are busy with it too.
+ROWS_AT_ONCE = 1024
 
 #: How often a step is broken off that does not end.
 INTERRUPT_SECONDS = 0.1
@@ -67,11 +72,22 @@ class SqliteConnection:
         """Run a statement."""
         await self.fetch(sql, *values)
 
+    async def insert(
+        self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
+    ) -> None:
+        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to."""
+        with _translated():
+            for many in (ROWS_AT_ONCE, 1):
+                count = len(rows) // many
+                if count:
+                    sql = _inserting(into, len(rows[0]), many, otherwise)
+                    await self._driver.executemany(sql, _gathered(rows, many, count))
+                    rows = rows[many * count :]
+
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of values."""
         with _translated():
-            cursor = await self._driver.executemany(_numbered(sql), rows)
-            await cursor.close()
+            await self._driver.executemany(_numbered(sql), rows)
 
     async def fetch(self, sql: str, *values: object) -> list[Row]:
         """Run a query and return all its rows."""
@@ -139,6 +155,18 @@ class SqliteConnection:
     async def _interrupt(self) -> None:
         with suppress(ValueError, sqlite3.Error):
             await self._driver.interrupt()
+
+
+@cache
+def _inserting(into: str, columns: int, rows: int, otherwise: str) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {otherwise}"  # noqa: S608
+
+
+def _gathered(rows: Sequence[Sequence[object]], many: int, count: int) -> list[list[object]]:
+    """Return the values of so many rows each, so many times."""
+    starts = range(0, many * count, many)
+    return [list(chain.from_iterable(rows[start : start + many])) for start in starts]
 
 
 @cache

@@ -24,17 +24,17 @@ _PEER, _NAME, _ABOUT = "§«»"
 _PEER_BYTES = 8
 _MARK_BITS = 64
 
-_ADD = "INSERT INTO words (rowid, text, peer, marks) VALUES (($1 << 40) + $2, $3, $4, $5)"
+_INTO = "words (rowid, text, peer, marks)"
 
 _DROP = "DELETE FROM words WHERE rowid = ($1 << 40) + $2"
 
 
 async def add(connection: Connection, entries: Iterable[tuple[int, int, Entry]]) -> None:
     """Index messages: number of the owner, sequence, and what it is."""
-    await connection.executemany(
-        _ADD,
+    await connection.insert(
+        _INTO,
         [
-            (number, sequence, entry.text, _peer(entry.peer), _marks(entry))
+            ((number << 40) + sequence, entry.text, _peer(entry.peer), _marks(entry))
             for number, sequence, entry in entries
             if entry.text or entry.names or entry.about is not None
         ],

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from component.core.document import parse
 from component.core.stanza import NS_STANZA_ID
-from component.core.xml import Element, Malformed, parse
+from component.core.xml import Element, Malformed
 from storage.rows import Stored
 
 NS_CORRECT = "urn:xmpp:message-correct:0"

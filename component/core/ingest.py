@@ -8,7 +8,7 @@ the last ones here, and for ever by a unique key in the store.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from functools import lru_cache
 from hashlib import blake2b
 
 from component.core import jids, sanitise
@@ -69,7 +69,7 @@ class Ingest:
             return
         if not stanza.recipient:
             # Then it is for oneself, RFC 6120 section 10.3.1.
-            stanza = replace(stanza, recipient=jids.bare(stanza.sender))
+            stanza = stanza._replace(recipient=jids.bare(stanza.sender))
         if stanza.type == GROUPCHAT and stanza.id and self._is_user(stanza.sender):
             self._said_in_rooms.put(_said(stanza.sender, stanza.recipient, stanza.id), at)
         self._into_users(stanza, at)
@@ -115,7 +115,9 @@ class Ingest:
         origin: bytes,
         twins: tuple[bytes, bytes] | None,
     ) -> None:
-        xml, meaning = standalone(raw).decode(), meaning_of(stanza)
+        # What is taken out of a stanza declares nothing for the rest of it.
+        xml = (raw if stanza.element.is_bound else standalone(raw)).decode()
+        meaning = meaning_of(stanza)
         work: list[Work] = []
         for owner, other, direction in sides:
             peer, resource = jids.bare(other), jids.resource(other)
@@ -200,7 +202,7 @@ class Ingest:
         owner = jids.bare(bounce.sender)
         if not self._is_user(bounce.sender) or owner == jids.bare(bounce.recipient):
             return
-        lost = replace(bounce, sender=bounce.recipient, recipient=bounce.sender)
+        lost = bounce._replace(sender=bounce.recipient, recipient=bounce.sender)
         addressee = self._addressee(lost)
         # Sent again it may arrive, so it is not to be taken for a copy.
         self._recent.forget(lost.origin(addressee))
@@ -211,6 +213,7 @@ class Ingest:
         )
 
 
+@lru_cache(1)  # it is asked about, and then taken
 def _digest(raw: bytes) -> bytes:
     return blake2b(raw, digest_size=ORIGIN_BYTES).digest()
 

@@ -6,7 +6,7 @@ markers (XEP-0333), read as they pass by.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from component.core import jids
 from component.core.contents import (
@@ -44,9 +44,8 @@ _REFERENCES = frozenset(
 _SEEN = frozenset({(NS_MARKERS, "displayed"), (NS_MARKERS, "acknowledged")})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meaning:
-    """What a stanza means."""
+class Meaning(NamedTuple):
+    """What a stanza means; a tuple, as a stanza is."""
 
     kind: Kind
     text: str  #: folded words

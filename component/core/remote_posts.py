@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr, unescape
 
+from component.core.document import parse as parse_xml
 from component.core.errors import BadRequest
 from component.core.jids import bare, domain, local, resource
 from component.core.meaning import meaning_of
 from component.core.ports import Jids
 from component.core.stanza import NS_CLIENT, Stanza, digest_of, parse
 from component.core.times import parse_time
-from component.core.xml import parse as parse_xml
 from storage.rows import Direction, Entry
 
 CHAT = "chat"

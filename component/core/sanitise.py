@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection, Iterable
 
 from component.core import jids
+from component.core.document import parse
 from component.core.stanza import NS_ARCHIVED, NS_MUC_USER, NS_STANZA_ID, Stanza
-from component.core.xml import Element, cut, parse
+from component.core.xml import Element, cut
 
 STANZA_ID = (NS_STANZA_ID, "stanza-id")
 #: COMPAT: what stanza-id was called before XEP-0359.

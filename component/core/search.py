@@ -36,7 +36,9 @@ _UNSPACED = (
 )
 _ALONE = re.compile(f"[{_UNSPACED}]")
 _WORD = re.compile(f"(?=[^\\W_])[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
-_ASCII_WORD = re.compile("[a-z0-9]+")
+
+#: Letters and digits of ASCII without case, a blank for all else.
+_ASCII = "".join(chr(n).lower() if chr(n).isalnum() else " " for n in range(128))
 _PIECE = re.compile(f"(?s:.{{1,{PIECE_MAX}}}(?!\\S)|.{{1,{PIECE_MAX}}})")
 
 _QUOTED = re.compile(r'"([^"]*)(?:"|\Z)(\*?)|([^\s"]+)')
@@ -83,7 +85,10 @@ def _is_beginning(word: str, has_star: bool) -> bool:
 def _words(text: str) -> list[str]:
     if text.isascii():
         # Most are, and each message is folded.
-        return [word[:WORD_MAX] for word in _ASCII_WORD.findall(text.lower())]
+        words = text.translate(_ASCII).split()
+        if max(map(len, words), default=0) <= WORD_MAX:
+            return words
+        return [word[:WORD_MAX] for word in words]
     plain = "".join(map(_plain, _PIECE.findall(text)))
     return [word[:WORD_MAX] for word in _WORD.findall(plain)]
 

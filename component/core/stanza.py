@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import NamedTuple
 
+from component.core.document import parse as parse_xml
 from component.core.errors import BadRequest
 from component.core.times import parse_time
 from component.core.wellformed import standalone
 from component.core.xml import Element, Malformed, cut
-from component.core.xml import parse as parse_xml
 
 NS_CLIENT = "jabber:client"
 NS_DELAY = "urn:xmpp:delay"
@@ -36,9 +36,8 @@ _ADDED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stanza:
-    """One message stanza."""
+class Stanza(NamedTuple):
+    """One message stanza; a tuple, because one is made of each copy that is read."""
 
     sender: str  #: from: a full JID mostly
     recipient: str  #: to
@@ -51,7 +50,7 @@ class Stanza:
     delays: tuple[tuple[str, int], ...]
     digest: bytes  #: the same for all copies of what the sender wrote
     raw: bytes  #: the whole stanza
-    element: Element = field(compare=False, repr=False)  #: the same, read
+    element: Element  #: the same, read
 
     def origin(self, recipient: str, slot: int | None = None) -> bytes:
         """Return what is the same for every copy of this message to that recipient.
@@ -80,10 +79,10 @@ def read(element: Element, raw: bytes, accept: Callable[[str], str] = str) -> St
         recipient=accept(element.get("to")),
         id=element.get("id"),
         type=kind if kind in _TYPES else "normal",
-        payloads=_payloads(element, raw),
+        payloads=_payloads(element, children, raw),
         body=None if body is None else body.text,
         delays=tuple(_delays(children)),
-        digest=_digest(element, raw),
+        digest=_digest(element, children, raw),
         raw=raw,
         element=element,
     )
@@ -104,14 +103,12 @@ def parse(text: str) -> Stanza:
 
 def digest_of(parts: Iterable[bytes], before: bytes = b"") -> bytes:
     """Return ORIGIN_BYTES that stand for these parts in their order, behind what came before."""
-    digest = blake2b(before, digest_size=ORIGIN_BYTES)
-    for part in parts:
-        digest.update(b"%d:%b" % (len(part), part))
-    return digest.digest()
+    said = before + b"".join([b"%d:%b" % (len(part), part) for part in parts])
+    return blake2b(said, digest_size=ORIGIN_BYTES).digest()
 
 
-def _payloads(element: Element, raw: bytes) -> frozenset[tuple[str, str]]:
-    found = {(child.ns, child.name) for child in element.elements}
+def _payloads(element: Element, children: list[Element], raw: bytes) -> frozenset[tuple[str, str]]:
+    found = {(child.ns, child.name) for child in children}
     if (NS_MUC_USER, "x") in found:
         x = element.child(NS_MUC_USER, "x")
         # It is no deeper read than this in the stream.
@@ -123,14 +120,17 @@ def _payloads(element: Element, raw: bytes) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
-def _digest(element: Element, raw: bytes) -> bytes:
+def _digest(element: Element, children: list[Element], raw: bytes) -> bytes:
     # Sorted, because servers move children about while they add theirs.
-    said = sorted(
-        cut(raw, element, child)
-        for child in element.elements
-        if (child.ns, child.name) not in _ADDED
+    return digest_of(
+        sorted(
+            [
+                cut(raw, element, child)
+                for child in children
+                if (child.ns, child.name) not in _ADDED
+            ]
+        )
     )
-    return digest_of(said)
 
 
 def _delays(children: list[Element]) -> list[tuple[str, int]]:

@@ -19,10 +19,10 @@ from component.core.contents import (
     Message,
     Reference,
 )
+from component.core.document import parse
 from component.core.references import mark
 from component.core.stanza import GROUPCHAT, NS_CLIENT, NS_STANZA_ID
 from component.core.times import format_time
-from component.core.xml import parse
 from storage.rows import Entry, Kind, Retraction, Stored
 
 #: message, retract, moderated, its occupant-id.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from component.core.document import parse as parse_xml
 from component.core.errors import BadRequest
 from component.core.ports import Jids
 from component.core.refusals import refusals
@@ -12,7 +13,6 @@ from component.core.remote_posts import naming
 from component.core.times import parse_time
 from component.core.wellformed import standalone
 from component.core.xml import Malformed
-from component.core.xml import parse as parse_xml
 from storage.errors import StorageError
 from storage.people import Offline, Waiting
 

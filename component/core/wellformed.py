@@ -12,7 +12,7 @@ _NAME = re.compile(rb"<[^\s/>?!][^\s/>]*")
 
 #: What expat puts between namespace and name, so a namespace must not have it. ejabberd's parser
 #: has the same: what it would refuse is refused here, and all else that users send it is not.
-_SEPARATOR = "\n"
+SEPARATOR = "\n"
 
 _UNBOUND = expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]
 _PREDECLARED = ("xml", "xmlns")
@@ -36,7 +36,7 @@ def standalone(raw: bytes) -> bytes:
 def _trouble(raw: bytes) -> int | None:
     """Return what is wrong with a document, as expat numbers it."""
     try:
-        expat.ParserCreate("utf-8", namespace_separator=_SEPARATOR).Parse(raw, True)
+        expat.ParserCreate("utf-8", namespace_separator=SEPARATOR).Parse(raw, True)
     except expat.ExpatError as error:
         return error.code
     return None

@@ -1,19 +1,22 @@
 """Elements cut out of a stream of bytes, each with its place in the bytes it came from.
 
-One incremental parser serves the XMPP stream and single documents. It resolves namespaces itself:
-expat would end the whole stream at a prefix without a declaration, and ejabberd passes such ones
-on (a client may declare a prefix on its own stream header, which is not forwarded).
+The parser of the stream resolves namespaces itself: expat would end the whole stream at a prefix
+without a declaration, and ejabberd passes such ones on (a client may declare a prefix on its own
+stream header, which is not forwarded). `component.core.document` reads what is there as a whole.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 from xml.parsers import expat
 
 #: A piece of markup that goes on for this many times the size of a stanza has no end.
 ENDLESS = 16
+
+#: What need not be declared, and is never declared otherwise.
+_PREDECLARED = ({"xml": "http://www.w3.org/XML/1998/namespace"},)
 
 _START_TAG = re.compile(
     rb"<[^\s/>]+(?:\s+[^\s=/>]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s*(?P<closed>/?)>"
@@ -27,29 +30,18 @@ class Malformed(Exception):
 class Element:
     """An element: its names, attributes, text, children, and where its bytes are."""
 
-    __slots__ = ("attributes", "children", "default", "end", "name", "ns", "scopes", "start")
+    __slots__ = ("attributes", "children", "end", "name", "ns", "start")
 
-    def __init__(
-        self, name: str, attributes: dict[str, str], parent: Element | None, start: int
-    ) -> None:
-        self.attributes = attributes  #: by name as written
+    #: whether a declaration was found of each prefix in it, so that its document can stand alone
+    is_bound: ClassVar[bool] = True
+
+    def __init__(self, ns: str, name: str, attributes: dict[str, str], start: int) -> None:
+        self.ns = ns
+        self.name = name
+        self.attributes = attributes  #: by name; those with a prefix are as the parser names them
         self.start = start  #: first byte, counted from the start of the input
         self.end = 0  #: first byte behind it
         self.children: list[Element | str] = []  #: text among them, as it stands
-        inherited = parent.default if parent else ""
-        #: namespace of names without a prefix
-        self.default: str = attributes.get("xmlns", inherited)
-        #: namespaces of prefixes as they were declared, the nearest declarations first
-        self.scopes: tuple[dict[str, str], ...] = parent.scopes if parent else ()
-        for attribute in attributes:
-            if attribute.startswith("xmlns:"):
-                self.scopes = (declared(attributes), *self.scopes)
-                break
-        prefix, colon, local = name.partition(":")
-        self.ns, self.name = self.default, name
-        if colon:
-            known = (scope[prefix] for scope in self.scopes if prefix in scope)
-            self.ns, self.name = next(known, f"undeclared:{prefix}"), local
 
     def get(self, attribute: str) -> str:
         """Return an attribute, "" when it is absent."""
@@ -76,6 +68,30 @@ class Element:
 def declared(attributes: dict[str, str]) -> dict[str, str]:
     """Return the namespaces of the prefixes that the attributes of an element declare."""
     return {name[6:]: ns for name, ns in attributes.items() if name.startswith("xmlns:")}
+
+
+class _Scoped(Element):
+    """An element of a stream, which knows what was declared around it. Anything may be lacking."""
+
+    __slots__ = ("default", "scopes")
+
+    is_bound = False
+
+    def __init__(
+        self, name: str, attributes: dict[str, str], parent: _Scoped | None, start: int
+    ) -> None:
+        #: namespace of names without a prefix
+        self.default: str = attributes.get("xmlns", parent.default if parent else "")
+        #: namespaces of prefixes as they were declared, the nearest declarations first
+        self.scopes: tuple[dict[str, str], ...] = parent.scopes if parent else _PREDECLARED
+        if own := declared(attributes):
+            self.scopes = (own, *self.scopes)
+        prefix, colon, local = name.partition(":")
+        ns = self.default
+        if colon:
+            known = (scope[prefix] for scope in self.scopes if prefix in scope)
+            ns, name = next(known, f"undeclared:{prefix}"), local
+        super().__init__(ns, name, attributes, start)
 
 
 class Parser:
@@ -107,11 +123,11 @@ class Parser:
         self._buffer = bytearray()
         self._base = 0  # place of the first buffered byte in the input
         self._depth = 0
-        self._open: list[Element] = []  # from `level` on
+        self._open: list[_Scoped] = []  # from `level` on
         self._skipping = False
         self._is_too_much = False  # why it is skipped
         self._silent = 0  # bytes that made no event yet
-        self.root: Element | None = None  #: the root of `level` 1, once its start tag was read
+        self.root: _Scoped | None = None  #: of `level` 1, once its start tag was read
         self.is_closed = False  #: whether the root of `level` 1 has ended
         self.skipped = 0
         self._expat = self._make_expat()
@@ -171,10 +187,10 @@ class Parser:
                 self._skipping = self._is_too_much = True
             return
         if depth < self._level:
-            self.root = Element(name, attributes, None, self._expat.CurrentByteIndex)
+            self.root = _Scoped(name, attributes, None, self._expat.CurrentByteIndex)
             return
         parent = self._open[-1] if self._open else self.root
-        element = Element(name, attributes, parent, self._expat.CurrentByteIndex)
+        element = _Scoped(name, attributes, parent, self._expat.CurrentByteIndex)
         if depth == self._level:
             self._forget(element.start)
         elif parent is not None:
@@ -227,20 +243,6 @@ class Parser:
 def cut(raw: bytes, outer: Element, inner: Element) -> bytes:
     """Return the bytes of an element within the bytes of one around it."""
     return raw[inner.start - outer.start : inner.end - outer.start]
-
-
-def parse(text: bytes, *, keep_depth: int = 8) -> Element:
-    """Read one document and return its root. Raises Malformed."""
-    found: list[Element] = []
-    parser = Parser(
-        lambda element, _: found.append(element),
-        level=0,
-        max_bytes=len(text) + 1,
-        max_depth=len(text),
-        keep_depth=keep_depth,
-    )
-    parser.feed(text, final=True)
-    return found[0]
 
 
 def _refuse(*_: object) -> NoReturn:

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
+from component.core.document import read
 from component.core.errors import BadRequest
+from component.core.stanza import NS_CLIENT
 from component.core.wellformed import standalone
-from component.core.xml import Element, Malformed, Parser
+from component.core.xml import Element, Malformed, Parser, cut
 from component.xmpp import unread
 from component.xmpp.addresses import Addresses
 
@@ -27,6 +29,9 @@ NS_FORWARD = "urn:xmpp:forward:0"
 #: stream, outer stanza, forwarded, copied stanza, its payloads
 KEPT_DEPTH = 4
 
+#: the first three of these are around a copied stanza
+_ABOVE = 3
+
 #: Payloads of copied stanzas that are no news: each result of ours comes back to us as a copy.
 UNWANTED = frozenset({("urn:xmpp:mam:2", "result")})
 
@@ -36,14 +41,14 @@ class Gate:
 
     def __init__(
         self,
-        on_copy: Callable[[Element, bytes], None],
+        on_copy: Callable[[str, Element, bytes], None],
         deliver: Callable[[bytes], None],
         *,
         max_bytes: int,
         max_depth: int,
         was_here: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
-        """`on_copy` hears messages that carry a forwarded stanza, `deliver` gets all else.
+        """`on_copy` hears who forwards a stanza, and the stanza; `deliver` gets all else.
 
         Of a forwarded stanza that `was_here` knows by its bytes nobody hears again.
         """
@@ -51,6 +56,8 @@ class Gate:
         self._deliver = deliver
         self._was_here = was_here
         self._addresses = Addresses()
+        self._max_bytes = max_bytes
+        self._max_depth = max_depth
         self._parser = Parser(
             self._stanza,
             level=1,
@@ -66,13 +73,34 @@ class Gate:
     def feed(self, data: bytes) -> None:
         """Read on. Raises Malformed when the stream cannot be trusted any longer."""
         for piece in unread.pieces(data):
-            if not (self._is_between and unread.is_unread(piece, self._was_here)):
+            if not (self._is_between and self._take_whole(piece)):
                 self._read(piece)
 
     @property
     def _is_between(self) -> bool:
         """Whether the stream is open and the next byte is not within a stanza."""
         return self._is_open and self._parser.is_between
+
+    def _take_whole(self, piece: bytes) -> bool:
+        """Do with a piece what is to be done if it is one whole copy, unless it has to be parsed.
+
+        What `was_here` was a whole stanza in a copy before, so it is one again and no part of one.
+        Who sent that copy does not matter: nothing is done.
+        """
+        copy = unread.whole_copy(piece)
+        if copy is None:
+            return False
+        host, raw = copy
+        if unread.is_result(raw) or self._was_here(raw):
+            return True
+        # The parser says of which other results nobody hears.
+        if not host or len(piece) > self._max_bytes or b"result" in raw:
+            return False
+        stanza = read(raw, keep_depth=KEPT_DEPTH - _ABOVE, max_depth=self._max_depth - _ABOVE)
+        if stanza is None or stanza.ns != NS_CLIENT or stanza.end != len(raw):
+            return False
+        self._on_copy(host, stanza, raw)
+        return True
 
     def _read(self, data: bytes) -> None:
         self._parser.feed(data)
@@ -103,8 +131,11 @@ class Gate:
             self._deliver(raw)
         elif not self._is_open:
             log.warning("dropped a stanza that came before the handshake")
-        elif element.name == "message" and element.child(NS_FORWARD, "forwarded"):
-            self._on_copy(element, raw)
+        elif element.name == "message" and (copied := element.child(NS_FORWARD, "forwarded")):
+            # It holds one (XEP-0297 section 3.1).
+            stanza = next((one for one in copied.elements if one.ns == NS_CLIENT), None)
+            if stanza is not None:
+                self._on_copy(element.get("from"), stanza, cut(raw, element, stanza))
         else:
             self._hand_on(element, raw)
 

@@ -10,10 +10,11 @@ from slixmpp import JID
 from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core import jids
+from component.core.document import parse
 from component.core.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
 from component.core.stanza import NS_CLIENT, NS_MUC_USER, Stanza
 from component.core.times import now
-from component.core.xml import Element, parse
+from component.core.xml import Element
 from component.xmpp.addresses import Addresses
 from component.xmpp.stream import Stream
 from storage.rows import Occupant

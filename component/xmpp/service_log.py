@@ -11,11 +11,10 @@ from collections.abc import Callable, Collection
 
 from component.core import jids
 from component.core.ingest import Ingest
-from component.core.stanza import NS_CLIENT, Stanza, read
+from component.core.stanza import Stanza, read
 from component.core.times import now
-from component.core.xml import Element, Malformed, cut
+from component.core.xml import Element, Malformed
 from component.xmpp.addresses import Addresses
-from component.xmpp.gate import NS_FORWARD
 
 log = logging.getLogger(__name__)
 
@@ -44,22 +43,23 @@ class ServiceLog:
         self._addresses = addresses
         self._hosts = frozenset(hosts)
 
-    def take(self, outer: Element, raw: bytes) -> None:
-        """Archive the message in a copy, if there is one."""
-        host = outer.get("from")
+    def take(self, host: str, stanza: Element, raw: bytes) -> None:
+        """Archive the message in a copy that this host sent, or tell of the other stanza in it."""
         if host not in self._hosts:
             log.debug("dropped a forwarded stanza: it is not from a virtual host")
-            return
-        forwarded = outer.child(NS_FORWARD, "forwarded")
-        message = forwarded and forwarded.child(NS_CLIENT, "message")
-        if not message:
-            self._take_other(host, outer, forwarded, raw)
-            return
-        inner, at = cut(raw, outer, message), now()
-        if message.get("id") and self._ingest.is_repeat(inner, at):
+        elif stanza.name == "message":
+            self._take_message(host, stanza, raw)
+        elif stanza.name == "presence":
+            self._on_presence(stanza, raw)
+        elif stanza.name == "iq":
+            self._on_iq(host, stanza)
+
+    def _take_message(self, host: str, message: Element, raw: bytes) -> None:
+        at = now()
+        if message.get("id") and self._ingest.is_repeat(raw, at):
             return
         # Archives have addresses prepared; servers pass them on as typed.
-        stanza = read(message, inner, self._addresses.accept)
+        stanza = read(message, raw, self._addresses.accept)
         # A host logs its own users only.
         if host not in (jids.domain(stanza.sender), jids.domain(stanza.recipient)):
             log.debug("dropped a copy from %s: none of its users is in it", host)
@@ -69,14 +69,3 @@ class ServiceLog:
             self._ingest.take(stanza, at)
         except Malformed as error:
             log.warning("left out a message: %s", error)
-
-    def _take_other(
-        self, host: str, outer: Element, forwarded: Element | None, raw: bytes
-    ) -> None:
-        for stanza in forwarded.elements if forwarded else ():
-            if stanza.ns != NS_CLIENT:
-                continue
-            if stanza.name == "presence":
-                self._on_presence(stanza, cut(raw, outer, stanza))
-            elif stanza.name == "iq":
-                self._on_iq(host, stanza)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from asyncio import BaseTransport
+from asyncio import BaseTransport, Transport
 from collections.abc import Callable
+from typing import cast
 
 from slixmpp import ComponentXMPP, Iq
 
 from component.core.xml import Element, Malformed
 from component.xmpp.gate import Gate
+from component.xmpp.intake import Intake
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ class Stream(ComponentXMPP):
         jid: str,
         secret: str,
         *,
-        on_copy: Callable[[Element, bytes], None],
+        on_copy: Callable[[str, Element, bytes], None],
         max_stanza_bytes: int,
         max_stanza_depth: int,
         was_here: Callable[[bytes], bool] = lambda _: False,
@@ -34,6 +36,7 @@ class Stream(ComponentXMPP):
         self._max_stanza_bytes = max_stanza_bytes
         self._max_stanza_depth = max_stanza_depth
         self._gate: Gate | None = None
+        self._intake: Intake | None = None
         self._is_reading = True
         self._heard = 0.0
         self._writable = asyncio.Event()
@@ -67,18 +70,16 @@ class Stream(ComponentXMPP):
         """Stop reading, or go on: how a full queue slows the server down."""
         self._is_reading = not on
         self._heard = self.loop.time()
-        if self.transport is None:
-            return
-        if on:
-            self.transport.pause_reading()
-        else:
-            self.transport.resume_reading()
+        if self._intake is not None:
+            self._intake.hold(on)
 
     async def send_text(self, text: str) -> None:
         """Send stanzas at once, as written, and wait while the server is slow to take them."""
         # Whoever asked has lost the connection to us too, and cannot be told.
         if self.is_up:
             self.send_raw(text)
+            if self._intake is not None:
+                self._intake.sent(text)
             await self._writable.wait()
 
     async def ask(self, iq: Iq, *, patience: float) -> Iq | None:
@@ -112,13 +113,19 @@ class Stream(ComponentXMPP):
             was_here=self._was_here,
         )
         super().connection_made(transport, send_event)
+        self._intake = Intake(cast(Transport, transport), self._read)
         self.hold(not self._is_reading)
 
     def data_received(self, data: bytes | str) -> None:
+        """Take what the server sends."""
+        if self._intake is not None and isinstance(data, bytes):
+            self._heard = self.loop.time()
+            self._intake.take(data)
+
+    def _read(self, data: bytes) -> None:
         """Let the gate read; end the stream when it cannot be trusted."""
-        if self._gate is None or not isinstance(data, bytes):
+        if self._gate is None:
             return
-        self._heard = self.loop.time()
         try:
             self._gate.feed(data)
         except Malformed as error:
@@ -150,5 +157,5 @@ class Stream(ComponentXMPP):
     def _note_end(self, reason: object) -> None:
         self.trouble = self.trouble or str(reason or "")
         self.opened.clear()
-        self._gate = None
+        self._gate = self._intake = None
         self._writable.set()

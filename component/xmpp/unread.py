@@ -1,4 +1,4 @@
-"""Finds the copies that are passed over unread: their bytes tell that nothing is to be done.
+"""Finds whole copies, and those that are passed over unread: their bytes tell it.
 
 mod_service_log hands every message on for each hook that it passes, so most come at least twice,
 the same to the byte. And for each result that we send we are sent one too (XEP-0313 section 4.2).
@@ -8,15 +8,19 @@ To read all of these would take more than all else that is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 #: A > may stand in a value, a < never does.
 _ATTRIBUTE = rb" [^\s=<>'\"]+='[^'<]*'"
 
-#: How a server begins a copy. It declares no namespaces for what is inside, so that the same bytes
-#: mean the same in every copy.
+#: A value without references, of characters that are allowed wherever bytes are ASCII.
+_VALUE = rb"[!#-%(-;=?-~\x80-\xff]*"
+
+#: How a server begins a copy, in this order or with `to` behind. It declares no namespaces for
+#: what is inside, which has no prefix, so that the same bytes mean the same in every copy.
 _BEGINNING = re.compile(
-    rb"<message(?:(?! xmlns)" + _ATTRIBUTE + rb")*><forwarded xmlns='urn:xmpp:forward:0'>"
+    rb"<message(?P<to> to='%b')? from='(?P<host>%b)'(?(to)| to='%b') id='%b'>"
+    rb"<forwarded xmlns='urn:xmpp:forward:0'>(?=<[a-z]+ )" % (_VALUE, _VALUE, _VALUE, _VALUE)
 )
 
 #: How it ends one.
@@ -40,22 +44,22 @@ def pieces(data: bytes) -> Iterator[bytes]:
         yield data[place:]
 
 
-def is_unread(piece: bytes, was_here: Callable[[bytes], bool]) -> bool:
-    """Whether a piece is one whole copy that need not be read; a stanza has to begin with it.
+def whole_copy(piece: bytes) -> tuple[str, bytes] | None:
+    """Return which host sent a copy, and what is in it, where a piece looks like a whole one.
 
-    `was_here` says whether some bytes were one whole stanza in a copy before. Then they are again,
-    and what follows is the end of the copy. An end that was written by somebody stands within a
-    stanza, and a part of one was never here. Who sent the copy does not matter: nothing is done.
+    The host is "" where not all before the stanza is ASCII. An end that was written by somebody
+    stands within a stanza, so what is in between is either one whole stanza or a part of one:
+    whoever asks has to find out.
     """
     begun = _BEGINNING.match(piece)
     if not begun or not piece.endswith(_END):
-        return False
-    stanza = piece[begun.end() : -len(_END)]
-    return _is_result(stanza) or was_here(stanza)
+        return None
+    host = begun["host"].decode() if begun[0].isascii() else ""
+    return host, piece[begun.end() : -len(_END)]
 
 
-def _is_result(stanza: bytes) -> bool:
-    """Whether all of these bytes, and not only their beginning, is a result of ours."""
+def is_result(stanza: bytes) -> bool:
+    """Whether a stanza, and not only the beginning of these bytes, is a result of ours."""
     # Mostly users write to each other, and it is none.
     begun = _RESULT.match(stanza) if _NAMESPACE in stanza else None
     if not begun:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.contenders import A, B, C, D, E, F
+from benchmarks.parts.http import djabberd_with
 from benchmarks.plan import LARGEST
 from benchmarks.samples import Results
+from benchmarks.servers.gunicorn import WORKERS
 
 #: The size and the number of clients that goals for pages are about.
 PAGES = "100000/8"
@@ -70,7 +72,8 @@ def _goals() -> Iterator[_Goal]:
     yield _Goal("The same, part of what the way through ejabberd allows", _limit, 0.85, True, " x")
     yield _Goal("Page inside our process, largest to smallest archive", _flat, 1.3, False, " x")
     yield _Goal("Page inside our process, costliest", _costliest, 2, False, " ms")
-    yield _Goal("HTTP pages, ratio to djabberd's better set-up", _http, 3, True, " x")
+    for workers in WORKERS:
+        yield _Goal(f"HTTP pages, ratio to djabberd, {workers}", _http(workers), 3, True, " x")
     yield _Goal("CPU per message, ratio to ejabberd + SQLite", cpu, 1, False, " x")
     yield _Goal("Memory with a million messages", _memory, 120, False, " MiB")
     yield _Goal("Start", _start, 1, False, " s")
@@ -129,11 +132,9 @@ def _costliest(results: Results) -> float | None:
     return max((v for sizes in _inside(results).values() for v in sizes.values()), default=None)
 
 
-def _http(results: Results) -> float | None:
-    peers = {s.contender for s in results.samples if s.part == "http"} - {D.key}
-    return _least(
-        results.ratio("http", "pages_per_second", (D.key, ""), (peer, "")) for peer in peers
-    )
+def _http(workers: str) -> Callable[[Results], float | None]:
+    peer = (djabberd_with(workers), "")
+    return lambda results: results.ratio("http", "pages_per_second", (D.key, ""), peer)
 
 
 def _memory(results: Results) -> float | None:
@@ -145,7 +146,7 @@ def _start(results: Results) -> float | None:
 
 
 def _behind(results: Results) -> float | None:
-    return results.worst("burst", D.key, "", "behind_seconds")
+    return results.median("burst", D.key, "", "behind_seconds")
 
 
 def _least(values: Iterator[float | None]) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -266,7 +265,7 @@ async def test_a_message_can_be_stored_again_after_its_removal(archive: Archive)
 
 async def test_storing_removing_and_storing_again_in_one_batch(archive: Archive) -> None:
     row = entry(1)
-    await archive.append([row, removal(row), replace(row, xml="again"), removal(entry(9))])
+    await archive.append([row, removal(row), row._replace(xml="again"), removal(entry(9))])
 
     assert (texts(await everything(archive)), await archive.count(ALICE, ANY)) == (["again"], 1)
 
@@ -780,6 +779,16 @@ async def test_a_reader_sees_whole_batches_while_they_are_written(archive: Archi
 
     assert [size % 5 for size in sizes] == [0] * len(sizes)
     assert sizes == sorted(sizes)
+
+
+async def test_a_batch_of_thousands_is_stored_once_and_in_its_order(archive: Archive) -> None:
+    batch = entries(3000)
+    again = [batch[0], batch[1500], batch[-1]]
+    await archive.append([*again, *batch, *again, entry("last")])
+
+    found = texts(await everything(archive))
+    assert found == texts([*again, *(one for one in batch if one not in again), entry("last")])
+    assert await archive.count(ALICE, ANY) == len(found) == 3001
 
 
 async def test_concurrent_batches_lose_nothing(archive: Archive) -> None:

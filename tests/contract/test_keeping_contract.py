@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ async def assert_books(storage: SqlStorage) -> None:
 def said(count: int, **fields: Any) -> list[Entry]:
     """Return messages that are found by the word "all", each with a name."""
     found = entries(count, text="all", **fields)
-    return [replace(given, names=(n,)) for n, given in enumerate(found)]
+    return [given._replace(names=(n,)) for n, given in enumerate(found)]
 
 
 # Usage

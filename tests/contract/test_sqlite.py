@@ -508,6 +508,7 @@ class MeddledConnection:
         self._meddled = meddled
         self._queries = 0
         self.execute = connection.execute
+        self.executemany = connection.executemany
 
     async def fetch(self, sql: str, *values: object) -> list[Row]:
         if not self._is_writer:
@@ -517,11 +518,13 @@ class MeddledConnection:
                 await happens()
         return await self._connection.fetch(sql, *values)
 
-    async def executemany(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+    async def insert(
+        self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
+    ) -> None:
         happens, self._meddled.before_rows = self._meddled.before_rows, None
         if happens:
             await happens()
-        await self._connection.executemany(sql, rows)
+        await self._connection.insert(into, rows, otherwise=otherwise)
 
 
 @pytest.fixture

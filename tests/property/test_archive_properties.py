@@ -9,7 +9,7 @@ from itertools import count
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from support.builders import entry, origin
+from support.builders import entry, origin, owned
 
 from storage.interface import Archive
 from storage.rows import (
@@ -101,8 +101,8 @@ class Model:
         for key, row in self.held.items():
             is_meant = retraction.mark in row.names and retraction.mark != row.about
             if is_meant and row.kind not in (Kind.TOMBSTONE, Kind.GONE):
-                self.held[key] = replace(
-                    row, kind=Kind.TOMBSTONE, xml=LEFT, text="", names=(), about=None
+                self.held[key] = row._replace(
+                    kind=Kind.TOMBSTONE, xml=LEFT, text="", names=(), about=None
                 )
 
     def rows(self) -> list[Entry]:
@@ -137,7 +137,7 @@ def matches(row: Entry, wanted: Filter) -> bool:
 async def fill(archive: Archive, batches: Sequence[Sequence[Work]]) -> str:
     owner = next(OWNERS)
     for batch in batches:
-        await archive.append([replace(work, owner=owner) for work in batch])
+        await archive.append(owned(batch, owner))
     return owner
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import count, groupby
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builders import entry, origin
+from support.builders import entry, origin, owned
 
 from storage.interface import Archive
 from storage.rows import Entry, Filter, Page, Removal, Stored
@@ -38,7 +37,7 @@ def rows(draw: st.DrawFn) -> Entry:
 REMOVALS = st.sampled_from(NAMES).map(lambda n: Removal(owner="", origin=origin(n)))
 BATCHES = st.lists(st.lists(rows() | REMOVALS, max_size=8), max_size=5)
 MESSAGES = st.lists(
-    st.lists(rows().map(lambda row: replace(row, twins=None)), max_size=8), max_size=5
+    st.lists(rows().map(lambda row: row._replace(twins=None)), max_size=8), max_size=5
 )
 
 
@@ -91,7 +90,7 @@ async def fill(archive: Archive, batches: Sequence[Sequence[Entry | Removal]]) -
     """Store batches in a new archive and return its owner."""
     owner = next(OWNERS)
     for batch in batches:
-        await archive.append([replace(work, owner=owner) for work in batch])
+        await archive.append(owned(batch, owner))
     return owner
 
 
@@ -218,7 +217,7 @@ def test_ids_are_never_given_twice(
         owner = await fill(archive, [])
         seen: dict[str, tuple[object, ...]] = {}
         for batch in batches:
-            await archive.append([replace(work, owner=owner) for work in batch])
+            await archive.append(owned(batch, owner))
             for row in (await archive.page(owner, Filter(), limit=100)).messages:
                 [what] = told([row])
                 assert seen.setdefault(row.id, what) == what

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
+from component.core.document import parse
 from component.core.stanza import ORIGIN_BYTES, Stanza, read
 from component.core.times import parse_time
-from component.core.xml import parse
 from storage.interface import Archive
-from storage.rows import ANY, Direction, Entry, Filter, Page, Removal, Stored
+from storage.rows import ANY, Direction, Entry, Filter, Page, Removal, Stored, Work
 
 HOST = "example.org"
 OTHER_HOST = "example.net"
@@ -52,6 +53,14 @@ def entries(count: int, **fields: Any) -> list[Entry]:
 def removal(of: Entry) -> Removal:
     """Return what takes a row out again."""
     return Removal(owner=of.owner, origin=of.origin)
+
+
+def owned(work: Sequence[Work], owner: str) -> list[Work]:
+    """Return the same work on another archive."""
+    return [
+        one._replace(owner=owner) if isinstance(one, Entry) else replace(one, owner=owner)
+        for one in work
+    ]
 
 
 def texts(found: Page | Sequence[Stored | Entry]) -> list[str]:

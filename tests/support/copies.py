@@ -29,7 +29,7 @@ class CopyReader:
             max_depth=64,
             was_here=self._was_here,
         )
-        self.copies: list[str] = []  #: those that were read
+        self.copies: list[str] = []  #: the stanzas in those that were read
         self.asked: list[bytes] = []  #: stanzas that the gate asked about
         self.work: list[Work] = []
         self.read(header)
@@ -52,9 +52,9 @@ class CopyReader:
     async def settled(self, owner: str | None = None) -> None:
         """Nothing more is done with it."""
 
-    def _take(self, outer: Element, raw: bytes) -> None:
+    def _take(self, host: str, stanza: Element, raw: bytes) -> None:
         self.copies.append(raw.decode())
-        self._log.take(outer, raw)
+        self._log.take(host, stanza, raw)
 
     def _was_here(self, stanza: bytes) -> bool:
         self.asked.append(stanza)

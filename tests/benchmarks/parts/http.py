@@ -59,7 +59,12 @@ async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
             with Gunicorn(folder, folder / "djabberd.db", workers) as peer:
                 url = f"http://{LOOPBACK}:{peer.port}"
                 figures = await _loaded(folder, peer.pid, url, plan)
-            yield of_turn(PART, f"djabberd, {workers}", number, figures)
+            yield of_turn(PART, djabberd_with(workers), number, figures)
+
+
+def djabberd_with(workers: str) -> str:
+    """Return what djabberd's shape of handler is called in results."""
+    return f"djabberd, {workers}"
 
 
 async def _loaded(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from support.builders import ALICE, BOB, HOST, NOON, ROOM, SECOND, delay, message, stanza
 
@@ -128,12 +126,12 @@ def test_what_the_sender_wrote_otherwise_is_another_origin(other: str) -> None:
 def test_parts_of_an_origin_do_not_run_into_each_other() -> None:
     one = stanza(message(id="ab", sender="a@h/c"))
     origins = {
-        replace(one, sender="a", recipient="bc", id="d").origin("bc"),
-        replace(one, sender="ab", recipient="c", id="d").origin("c"),
-        replace(one, sender="a", recipient="b", id="cd").origin("b"),
-        replace(one, sender="", recipient="abc", id="d").origin("abc"),
-        replace(one, sender="a", recipient="bc", id="").origin("bc", 3),
-        replace(one, sender="a", recipient="bc", id="3").origin("bc"),
+        one._replace(sender="a", recipient="bc", id="d").origin("bc"),
+        one._replace(sender="ab", recipient="c", id="d").origin("c"),
+        one._replace(sender="a", recipient="b", id="cd").origin("b"),
+        one._replace(sender="", recipient="abc", id="d").origin("abc"),
+        one._replace(sender="a", recipient="bc", id="").origin("bc", 3),
+        one._replace(sender="a", recipient="bc", id="3").origin("bc"),
     }
 
     assert len(origins) == 6

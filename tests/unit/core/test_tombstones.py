@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from support.builders import ALICE, BOB, NOON, ROOM, SECOND, entry, message
 
+from component.core.document import parse
 from component.core.references import mark
 from component.core.tombstones import retraction
-from component.core.xml import Element, parse
+from component.core.xml import Element
 from storage.rows import Direction, Entry, Kind, Stored
 
 SENT, RECEIVED = Direction.SENT, Direction.RECEIVED

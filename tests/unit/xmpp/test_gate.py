@@ -34,7 +34,7 @@ class Reader:
         self.copies: list[bytes] = []
         self.delivered: list[str] = []
         self.gate = Gate(
-            lambda _, raw: self.copies.append(raw),
+            lambda _, __, raw: self.copies.append(raw),
             lambda data: self.delivered.append(data.decode()),
             max_bytes=max_bytes,
             max_depth=max_depth,
@@ -98,14 +98,14 @@ def test_a_stanza_between_header_and_handshake_does_not_come_back_later() -> Non
 def test_a_copy_goes_to_the_archive_and_nowhere_else() -> None:
     reader = opened().read(copy_of(chat("hello")))
 
-    assert (reader.copies, reader.stanzas) == ([copy_of(chat("hello")).encode()], [])
+    assert (reader.copies, reader.stanzas) == ([chat("hello").encode()], [])
 
 
 def test_bytes_of_a_copy_are_passed_on_as_they_came() -> None:
     stanza = chat("a &amp; b &#x1F600; \u00e9 \U0001f600", extra="<x  a = \"1\"\n b='2>'  />")
     reader = opened().read(copy_of(stanza))
 
-    assert stanza.encode() in reader.copies[0]
+    assert reader.copies == [stanza.encode()]
 
 
 def test_a_stanza_of_the_privileged_kind_is_no_copy() -> None:
@@ -118,7 +118,7 @@ def test_a_stanza_of_the_privileged_kind_is_no_copy() -> None:
 def test_one_byte_at_a_time_reads_the_same() -> None:
     reader = Reader().read(HEADER, HANDSHAKE, copy_of(chat("h\u00e9llo")), NOTE, FOOTER, step=1)
 
-    assert reader.copies == [copy_of(chat("h\u00e9llo")).encode()]
+    assert reader.copies == [chat("h\u00e9llo").encode()]
     assert reader.stanzas == [HANDSHAKE, NOTE, FOOTER]
 
 
@@ -222,7 +222,7 @@ def test_a_stanza_above_the_limit_is_left_out_and_the_next_one_passes(step: int 
     large = copy_of(chat("x" * 10_001))
     reader = opened(max_bytes=10_000).read(large, NOTE, copy_of(chat("small")), step=step)
 
-    assert reader.copies == [copy_of(chat("small")).encode()]
+    assert reader.copies == [chat("small").encode()]
     assert reader.stanzas == [NOTE]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ BOUNCE = copy_of(
 )
 
 
+def stanzas(*copies: str) -> list[str]:
+    """Return what is in some copies."""
+    found = [re.search("<forwarded[^>]*>(.*?)(<a/>)?</forwarded ?></message>$", c) for c in copies]
+    return [one[1] if one else "" for one in found]
+
+
 def again(copy: str) -> str:
     """Return another copy of the same stanza."""
     return copy.replace(" id='9'>", " id='10'>", 1)
@@ -35,13 +42,13 @@ def again(copy: str) -> str:
 def test_a_repeat_is_not_read() -> None:
     reader = CopyReader().read(HELLO, again(HELLO), LOOK, HELLO, LOOK)
 
-    assert reader.copies == [HELLO, LOOK]
+    assert reader.copies == stanzas(HELLO, LOOK)
 
 
 def test_repeats_that_arrive_with_the_first_are_not_read() -> None:
     reader = CopyReader().read(HELLO + again(HELLO) + LOOK + again(HELLO) + LOOK)
 
-    assert reader.copies == [HELLO, LOOK]
+    assert reader.copies == stanzas(HELLO, LOOK)
 
 
 def test_nothing_is_passed_over_before_the_handshake() -> None:
@@ -58,7 +65,7 @@ def test_nothing_is_passed_over_before_the_handshake() -> None:
     ],
 )
 def test_what_differs_by_a_little_is_read(other: str) -> None:
-    assert CopyReader().read(HELLO, other).copies == [HELLO, other]
+    assert CopyReader().read(HELLO, other).copies == stanzas(HELLO, other)
 
 
 @pytest.mark.parametrize(
@@ -75,25 +82,25 @@ def test_what_differs_by_a_little_is_read(other: str) -> None:
     ],
 )
 def test_a_copy_that_is_written_in_another_way_is_read(other: str) -> None:
-    assert CopyReader().read(HELLO, other).copies == [HELLO, other]
+    assert CopyReader().read(HELLO, other).copies == stanzas(HELLO, other)
 
 
 def test_as_many_bytes_as_an_end_are_none() -> None:
     other = HELLO.replace("</forwarded>", "</forwarded >")
 
-    assert CopyReader().read(HELLO, other[:-1], other[-1]).copies == [HELLO, other]
+    assert CopyReader().read(HELLO, other[:-1], other[-1]).copies == stanzas(HELLO, other)
 
 
 def test_a_stanza_without_an_id_is_read_each_time() -> None:
     reader = CopyReader().read(ANONYMOUS, ANONYMOUS)
 
-    assert reader.copies == [ANONYMOUS, ANONYMOUS]
+    assert reader.copies == stanzas(ANONYMOUS, ANONYMOUS)
 
 
 def test_a_message_that_bounced_is_read_again() -> None:
     reader = CopyReader().read(HELLO, BOUNCE, HELLO, HELLO)
 
-    assert reader.copies == [HELLO, BOUNCE, HELLO]
+    assert reader.copies == stanzas(HELLO, BOUNCE, HELLO)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_a_message_that_bounced_is_read_again() -> None:
 def test_a_repeat_may_say_anything(body: str) -> None:
     copy = copy_of(chat(body))
 
-    assert CopyReader().read(copy, copy, LOOK).copies == [copy, LOOK]
+    assert CopyReader().read(copy, copy, LOOK).copies == stanzas(copy, LOOK)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +127,7 @@ def test_what_somebody_wrote_is_not_taken_for_the_end_of_a_copy(inside: str) -> 
     quoting = copy_of(chat("look", extra=inside, id="2"))
     reader = CopyReader().read(HELLO + quoting + LOOK, HELLO, LOOK)
 
-    assert reader.copies == [HELLO, quoting, LOOK]
+    assert reader.copies == stanzas(HELLO, quoting, LOOK)
     assert reader.archived == CopyReader(remembers=False).read(HELLO, quoting, LOOK).archived
 
 
@@ -134,7 +141,7 @@ def test_within_a_stanza_nothing_is_passed_over(is_open: bool) -> None:
     else:
         reader.read(begun + rest)
 
-    assert reader.copies == [HELLO, begun + rest]
+    assert reader.copies == stanzas(HELLO, begun + rest)
 
 
 def test_it_makes_no_difference_where_the_stream_is_cut() -> None:

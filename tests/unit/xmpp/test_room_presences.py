@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from support.builders import ALICE, BOB, HOST, ROOM
 
+from component.core.document import parse
 from component.core.rooms import Rooms
 from component.core.stanza import read
-from component.core.xml import parse
 from component.xmpp.addresses import Addresses
 from component.xmpp.rooms import RoomNews
 from storage.interface import Storage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.wire import ALICE, ALICE_PHONE, chat, copy_of
 
-from component.xmpp.unread import is_unread, pieces
+from component.xmpp.unread import is_result, pieces, whole_copy
 
 HINTS = "<no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/>"
 
@@ -23,9 +23,15 @@ def returned(
     )
 
 
+def is_unread(piece: bytes) -> bool:
+    """Whether a piece is the copy of a result."""
+    copy = whole_copy(piece)
+    return copy is not None and is_result(copy[1])
+
+
 def read(text: str) -> str:
     """Return what is left to be read of a text where nothing was here before."""
-    kept = [piece for piece in pieces(text.encode()) if not is_unread(piece, lambda _: False)]
+    kept = [piece for piece in pieces(text.encode()) if not is_unread(piece)]
     return b"".join(kept).decode()
 
 
@@ -69,7 +75,7 @@ WHOLE = returned()
 def test_nothing_else_is(text: str) -> None:
     first = next(pieces(text.encode()), b"")
 
-    assert is_unread(first, lambda _: False) is False
+    assert is_unread(first) is False
 
 
 @pytest.mark.parametrize("length", [1, len(WHOLE) // 2, len(WHOLE) - 1])
