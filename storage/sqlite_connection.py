@@ -28,7 +28,7 @@ GLANCE_STEPS = 5_000
 
 #: How many rows one step inserts where there are so many. At each step the thread waits until it
 #: gets the interpreter, and when that many are written others are busy with it too.
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = (1024, 32, 1)
 
 #: How often a step is broken off that does not end.
 INTERRUPT_SECONDS = 0.1
@@ -77,7 +77,7 @@ class SqliteConnection:
     ) -> None:
         """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to."""
         with _translated():
-            for many in (ROWS_AT_ONCE, 1):
+            for many in ROWS_AT_ONCE:
                 count = len(rows) // many
                 if count:
                     sql = _inserting(into, len(rows[0]), many, otherwise)

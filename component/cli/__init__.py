@@ -19,10 +19,6 @@ from component.config import Config, ConfigError, load, load_http
 
 PLACES = (Path("muniment.toml"), Path("/etc/muniment/muniment.toml"))
 
-#: How long the thread that writes waits for the interpreter while the loop is busy: at each step
-#: of the store, so with Python's own 5 ms it gets next to nothing done then.
-SWITCH_SECONDS = 0.0005
-
 log = logging.getLogger(__name__)
 
 
@@ -140,7 +136,6 @@ def _serve(config: Config) -> int:
     if found := list(collisions()):
         log.error("%s", "; ".join(found))
         return FAILED
-    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         return uvloop.run(serve(config))
     except KeyboardInterrupt:
