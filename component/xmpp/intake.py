@@ -59,6 +59,11 @@ class Intake:
         if not self._is_due:
             self._read_on()
 
+    def finish(self) -> None:
+        """Read the rest: the connection is lost, what was received is not."""
+        while self._rest:
+            self._read()
+
     def _read_on(self) -> None:
         self._is_due = False
         pause = self._read() if self._rest and not self._is_held else 0.0

@@ -157,5 +157,7 @@ class Stream(ComponentXMPP):
     def _note_end(self, reason: object) -> None:
         self.trouble = self.trouble or str(reason or "")
         self.opened.clear()
+        if self._intake is not None:
+            self._intake.finish()
         self._gate = self._intake = None
         self._writable.set()

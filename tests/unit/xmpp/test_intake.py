@@ -146,6 +146,18 @@ async def test_results_that_never_come_back_are_forgotten(
     assert connection.is_read
 
 
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_what_was_received_is_read_when_the_connection_is_lost(
+    connection: Connection, is_held: bool
+) -> None:
+    connection.intake.take(b"1" * 3 * SLICE + b"2")
+    connection.intake.hold(is_held)
+    connection.is_closed = True
+    connection.intake.finish()
+
+    assert b"".join(connection.read) == b"1" * 3 * SLICE + b"2"
+
+
 async def test_nothing_is_done_with_a_connection_that_is_closed(connection: Connection) -> None:
     connection.intake.take(bytes(2 * SLICE))
     connection.is_closed = True
