@@ -40,7 +40,10 @@ class Database(Protocol):
         ...
 
     def write(self) -> AbstractAsyncContextManager[Connection]:
-        """Open a transaction: committed and durable at the end, undone by any exception."""
+        """Open a transaction: committed and durable at the end, undone by any exception.
+
+        A step that is cancelled ends it: nothing may be done in it any more.
+        """
         ...
 
     def read(self, *, is_long: bool = False) -> AbstractAsyncContextManager[Connection]:
@@ -51,7 +54,10 @@ class Database(Protocol):
         ...
 
     def snapshot(self, *, is_long: bool = False) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection that sees one and the same moment until it is given back."""
+        """Lend a connection that sees one and the same moment until it is given back.
+
+        A step that is cancelled ends it: nothing may be read with it any more.
+        """
         ...
 
     async def rewrite(self) -> None:

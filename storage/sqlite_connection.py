@@ -18,17 +18,18 @@ from typing import Self, TypeVar
 import aiosqlite
 
 from storage.database import Row
-from storage.errors import Rejected, Unavailable
+from storage.errors import Rejected, StorageError, Unavailable
 
-#: No read takes longer than this on the spot, nor keeps all else waiting so long.
+#: No read goes on for longer than this on the spot, where all else has to wait for it.
 GLANCE_SECONDS = 0.003
 
 #: After so many steps of SQLite's machine, some tenths of a millisecond, the clock is looked at.
 GLANCE_STEPS = 5_000
 
 #: How many rows one step inserts where there are so many. At each step the thread waits until it
-#: gets the interpreter, and when that many are written others are busy with it too.
-ROWS_AT_ONCE = (1024, 32, 1)
+#: gets the interpreter, and when that many are written others are busy with it too. And no more of
+#: them: what a step was given stays in memory until the next one of its kind.
+ROWS_AT_ONCE = (128, 8, 1)
 
 #: How often a step is broken off that does not end.
 INTERRUPT_SECONDS = 0.1
@@ -108,16 +109,16 @@ class SqliteConnection:
             else:
                 # Whether there is one is known in the thread only: SQLite ends it by itself after
                 # some errors.
-                await self._driver.rollback()
+                await self._finished(self._driver.rollback())
 
     async def close(self) -> None:
-        """Close the connection."""
-        with _translated():
+        """Close the connection, whatever comes of what is under way."""
+        with suppress(StorageError), _translated():
             await self._settle()
         await self._driver.close()
 
     def _glance(self, sql: str, values: Sequence[object]) -> list[Row] | None:
-        """Run a query on the spot; None where it takes too long for that, or has to wait."""
+        """Run a query on the spot; None where it takes too long for that."""
         if not self.is_glancing:
             return None
         until = perf_counter() + GLANCE_SECONDS

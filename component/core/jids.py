@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 #: Addresses whose parts are remembered: the same ones come again and again.
-REMEMBERED = 10_000
+REMEMBERED = 1000
 
 
 def bare(jid: str) -> str:

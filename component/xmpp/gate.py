@@ -33,7 +33,8 @@ KEPT_DEPTH = 4
 _ABOVE = 3
 
 #: Payloads of copied stanzas that are no news: each result of ours comes back to us as a copy.
-UNWANTED = frozenset({("urn:xmpp:mam:2", "result")})
+RESULT = ("urn:xmpp:mam:2", "result")
+UNWANTED = frozenset({RESULT})
 
 
 class Gate:
@@ -93,14 +94,23 @@ class Gate:
         host, raw = copy
         if unread.is_result(raw) or self._was_here(raw):
             return True
-        # The parser says of which other results nobody hears.
-        if not host or len(piece) > self._max_bytes or b"result" in raw:
+        if not host or len(piece) > self._max_bytes:
             return False
         stanza = read(raw, keep_depth=KEPT_DEPTH - _ABOVE, max_depth=self._max_depth - _ABOVE)
         if stanza is None or stanza.ns != NS_CLIENT or stanza.end != len(raw):
             return False
-        self._on_copy(host, stanza, raw)
+        # The parser says of which other results nobody hears.
+        if stanza.child(*RESULT):
+            return False
+        self._hear(host, stanza, raw)
         return True
+
+    def _hear(self, host: str, stanza: Element, raw: bytes) -> None:
+        try:
+            self._on_copy(host, stanza, raw)
+        except Exception:
+            # What cannot be handled is one stanza, and behind it come those of others.
+            log.exception("left out a copy")
 
     def _read(self, data: bytes) -> None:
         self._parser.feed(data)
@@ -135,7 +145,7 @@ class Gate:
             # It holds one (XEP-0297 section 3.1).
             stanza = next((one for one in copied.elements if one.ns == NS_CLIENT), None)
             if stanza is not None:
-                self._on_copy(element.get("from"), stanza, cut(raw, element, stanza))
+                self._hear(element.get("from"), stanza, cut(raw, element, stanza))
         else:
             self._hand_on(element, raw)
 

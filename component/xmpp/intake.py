@@ -15,8 +15,8 @@ from component.xmpp.exchange import HINTS
 #: How many bytes are read in one turn: about a millisecond of work.
 SLICE = 32 * 1024
 
-#: Where more results come back than there are on a page, clients wait for other pages by now, and
-#: nothing is lost when we wait for more to read.
+#: Where more results come back than a usual page has, clients wait for other pages by now, and little
+#: is lost when we wait for more to read.
 FEW = 64
 PAUSE_SECONDS = 0.002
 
@@ -39,11 +39,10 @@ class Intake:
 
     def sent(self, text: str) -> None:
         """Note what was sent: each result in it will come back."""
-        results, now = text.count(HINTS), self._loop.time()
+        results = text.count(HINTS)
         if results:
-            is_new = now - self._sent_at > FORGOTTEN_SECONDS
-            self._coming_back = results if is_new else self._coming_back + results
-            self._sent_at = now
+            self._coming_back = results + (0 if self._is_long_ago else self._coming_back)
+            self._sent_at = self._loop.time()
 
     def hold(self, on: bool) -> None:
         """Stop reading, or go on."""
@@ -51,7 +50,9 @@ class Intake:
         if on:
             self._transport.pause_reading()
         elif not self._is_due:
-            self._read_on()
+            # Not here: whoever has room again has other things to do.
+            self._is_due = True
+            self._loop.call_soon(self._read_on)
 
     def take(self, data: bytes) -> None:
         """Read what was received."""
@@ -79,7 +80,13 @@ class Intake:
     def _read(self) -> float:
         """Read a slice, and return how long to wait for more."""
         data, self._rest = self._rest[:SLICE], self._rest[SLICE:]
-        returned = min(data.count(HINTS.encode()), self._coming_back)
-        self._coming_back -= returned
         self._feed(data)
-        return PAUSE_SECONDS if returned and self._coming_back > FEW else 0.0
+        returned = data.count(HINTS.encode())
+        self._coming_back = max(self._coming_back - returned, 0)
+        is_worth_it = returned and not self._rest and self._coming_back > FEW
+        return PAUSE_SECONDS if is_worth_it and not self._is_long_ago else 0.0
+
+    @property
+    def _is_long_ago(self) -> bool:
+        """Whether nothing comes back any more of what was sent last."""
+        return self._loop.time() - self._sent_at > FORGOTTEN_SECONDS

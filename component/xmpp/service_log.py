@@ -55,14 +55,14 @@ class ServiceLog:
             self._on_iq(host, stanza)
 
     def _take_message(self, host: str, message: Element, raw: bytes) -> None:
-        at = now()
-        if message.get("id") and self._ingest.is_repeat(raw, at):
-            return
         # Archives have addresses prepared; servers pass them on as typed.
         stanza = read(message, raw, self._addresses.accept)
         # A host logs its own users only.
         if host not in (jids.domain(stanza.sender), jids.domain(stanza.recipient)):
             log.debug("dropped a copy from %s: none of its users is in it", host)
+            return
+        at = now()
+        if stanza.id and self._ingest.is_repeat(raw, at):
             return
         self._on_message(stanza)
         try:

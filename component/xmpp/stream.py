@@ -134,6 +134,9 @@ class Stream(ComponentXMPP):
             self.abort()
 
     def _deliver(self, data: bytes) -> None:
+        # A connection that is lost has copies left to archive, and nobody left to answer.
+        if self.transport is None:
+            return
         try:
             super().data_received(data)
         except Exception:
@@ -157,7 +160,8 @@ class Stream(ComponentXMPP):
     def _note_end(self, reason: object) -> None:
         self.trouble = self.trouble or str(reason or "")
         self.opened.clear()
-        if self._intake is not None:
-            self._intake.finish()
-        self._gate = self._intake = None
         self._writable.set()
+        intake, self._intake = self._intake, None
+        if intake is not None:
+            intake.finish()
+        self._gate = None

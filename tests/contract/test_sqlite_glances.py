@@ -16,7 +16,7 @@ from storage.errors import Rejected, Unavailable
 from storage.ids import KEY_BYTES, Ids
 from storage.migrate import migrate
 from storage.rows import ANY, Filter, Phrase
-from storage.sqlite import SqliteDatabase
+from storage.sqlite import READERS, SqliteDatabase
 
 _NUMBERS = "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n {}) SELECT {} FROM n"
 
@@ -110,6 +110,26 @@ async def test_a_connection_serves_on_behind_a_read_that_was_broken_off(
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert await fetched(database, "SELECT 1") == [(1,)]
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_who_reads_behind_a_snapshot_that_was_broken_off_sees_what_is_new(
+    database: SqliteDatabase, archive: SqlArchive, turns: int
+) -> None:
+    async def old() -> None:
+        async with database.snapshot(is_long=True) as connection:
+            await connection.fetch("SELECT count(*) FROM archive")
+
+    reading = [asyncio.create_task(old()) for _ in range(READERS)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    await archive.append([entry("later")])
+
+    for _ in range(READERS):
+        assert await fetched(database, "SELECT count(*) FROM archive") == [(4,)]
 
 
 async def test_errors_are_the_same_at_a_glance(database: SqliteDatabase) -> None:

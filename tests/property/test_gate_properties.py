@@ -85,7 +85,10 @@ def copies(draw: st.DrawFn) -> str:
 
 def told(element: Element, raw: bytes) -> list[object]:
     """Return what an element of a copy is."""
-    payloads = [(c.ns, c.name, c.text, xml.cut(raw, element, c)) for c in element.elements]
+    payloads = [
+        (c.ns, c.name, c.get("id"), c.get("by"), c.text, xml.cut(raw, element, c))
+        for c in element.elements
+    ]
     named = [element.get(name) for name in ("from", "to", "id", "type")]
     return [element.ns, element.name, *named, element.text, *payloads]
 

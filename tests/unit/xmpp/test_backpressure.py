@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from support.wire import (
     ALICE,
+    COMPONENT,
     Wire,
     chat,
     copy_of,
@@ -79,3 +81,20 @@ async def test_a_connection_that_comes_back_while_the_queue_is_full_waits_too(
         assert not wire.stream.transport.is_reading()
         wire.peer = again
         wire.write()
+
+
+async def test_what_was_received_when_the_connection_is_lost_is_archived_and_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_wire(tmp_path) as wire:
+        pour(wire, 50, padding="x" * 1000)
+        question = f"<iq type='get' id='hush' from='{ALICE}' to='{COMPONENT}'/>"
+        wire.peer.send(question + copy_of(chat("last", id="50")))
+        # Both are behind more than what is read in one turn.
+        await until(lambda: b"hush" in (rest := wire.stream._intake._rest) and b"last" in rest)
+        wire.stream.abort()
+        await until(lambda: not wire.stream.is_up)
+        await wire.writer.settled()
+
+        assert len(await wire.archived(ALICE)) == 51
+        assert "hush" not in caplog.text

@@ -93,8 +93,9 @@ async def test_nothing_is_read_while_it_is_held(connection: Connection) -> None:
     assert not connection.is_read
 
     connection.intake.hold(False)
+    assert connection.read == [b"1" * SLICE]
+    await connection.reading.wait()
     assert connection.read == [b"1" * SLICE, b"2"]
-    assert connection.is_read
 
 
 async def test_a_hold_from_within_stops_at_the_slice(connection: Connection) -> None:
@@ -133,17 +134,27 @@ async def test_what_has_come_back_is_waited_for_no_more(connection: Connection) 
     assert connection.is_read
 
 
+@pytest.mark.parametrize("sent_later", [0, PAGE])
 async def test_results_that_never_come_back_are_forgotten(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, sent_later: int
 ) -> None:
     connection.intake.sent(results(10 * PAGE))
-    later = asyncio.get_running_loop().time() + 2 * FORGOTTEN_SECONDS
-    monkeypatch.setattr(connection.intake._loop, "time", lambda: later)
-    connection.intake.sent(results(PAGE))
-    monkeypatch.undo()
+    connection.intake._sent_at -= 2 * FORGOTTEN_SECONDS
+    connection.intake.sent(results(sent_later))
     connection.intake.take(results(1).encode())
 
     assert connection.is_read
+
+
+async def test_what_is_there_to_be_read_is_not_waited_for(connection: Connection) -> None:
+    connection.intake.sent(results(1000))
+    connection.intake.take(results(2).encode() + bytes(SLICE))
+    turns = 0
+    while len(connection.read) < 2:
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert turns <= 3
 
 
 @pytest.mark.parametrize("is_held", [False, True])

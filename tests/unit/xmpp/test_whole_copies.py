@@ -47,11 +47,39 @@ def test_one_that_came_in_two_pieces_may_lack_something(place: int) -> None:
     assert heard(copy[:place], copy[place:]) == [(HOST, HELLO, False)]
 
 
-@pytest.mark.parametrize("extra", ["<p:x/>", "<x p:a='1'/>", "<![CDATA[x]]>", "<a>result</a>"])
+@pytest.mark.parametrize("extra", ["<p:x/>", "<x p:a='1'/>", "<![CDATA[x]]>"])
 def test_what_is_not_of_the_usual_kind_is_heard_too(extra: str) -> None:
     stanza = chat("hello", extra=extra)
 
     assert heard(copy_of(stanza)) == [(HOST, stanza, False)]
+
+
+@pytest.mark.parametrize("extra", ["<a>result</a>", "<result xmlns='urn:example'/>"])
+def test_a_result_that_is_not_of_an_archive_is_like_anything_else(extra: str) -> None:
+    stanza = chat("result", extra=extra)
+
+    assert heard(copy_of(stanza)) == [(HOST, stanza, True)]
+
+
+@pytest.mark.parametrize("step", [None, 50])
+def test_what_cannot_be_handled_keeps_no_other_from_being_heard(
+    caplog: pytest.LogCaptureFixture, step: int | None
+) -> None:
+    found: list[bytes] = []
+
+    def hear(_: str, __: object, raw: bytes) -> None:
+        found.append(raw)
+        if len(found) == 1:
+            raise RuntimeError("cannot be handled")
+
+    gate = Gate(hear, lambda _: None, max_bytes=10_000, max_depth=16)
+    gate.feed((HEADER + HANDSHAKE).encode())
+    data = (copy_of(HELLO) + copy_of(chat("look"))).encode()
+    for start in range(0, len(data), step or len(data)):
+        gate.feed(data[start : start + (step or len(data))])
+
+    assert found == [HELLO.encode(), chat("look").encode()]
+    assert "left out a copy" in caplog.text
 
 
 @pytest.mark.parametrize("host", ["m\u00fcller.example", "a&apos;b"])
