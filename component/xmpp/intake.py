@@ -15,8 +15,8 @@ from component.xmpp.exchange import HINTS
 #: How many bytes are read in one turn: about a millisecond of work.
 SLICE = 32 * 1024
 
-#: Where more results come back than a usual page has, clients wait for other pages by now, and little
-#: is lost when we wait for more to read.
+#: Where more results come back than a usual page has, clients wait for other pages by now, and
+#: little is lost when we wait for more to read.
 FEW = 64
 PAUSE_SECONDS = 0.002
 
