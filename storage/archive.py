@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from storage.appending import Appending
 from storage.conversations import listed
-from storage.counts import behind, cheaply, counted_rows, exactly, tallied
+from storage.counts import AT_ONCE, at_once, behind, cheaply, counted_rows, exactly, tallied
 from storage.database import Connection, Database, Row
 from storage.errors import NotFound
 from storage.ids import Ids
 from storage.marks import referring
 from storage.owners import Owners
 from storage.queries import by_arrival, by_time, stored
-from storage.rows import ANY, READABLE, Conversation, Filter, Page, Stored, Work
+from storage.rows import ANY, Conversation, Filter, Page, Stored, Work
 from storage.selection import BEYOND, Selection, decoded, select, sequences
 from storage.tallies import Scopes, scopes
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
 _GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"
-
-_AT_ONCE = {
-    ANY: "SELECT kept FROM owners WHERE jid = $1",
-    Filter(kinds=READABLE): """
-        SELECT kept - (
-            SELECT count(*) FROM archive INDEXED BY archive_gone
-            WHERE owner = owners.number AND kind = 'gone'
-        ) FROM owners WHERE jid = $1
-    """,
-}
 
 
 class SqlArchive:
@@ -133,27 +124,41 @@ class SqlArchive:
         return Page(messages=stored(self._ids, number, rows), complete=complete)
 
     async def page_by_time(
-        self, owner: str, wanted: Filter, *, limit: int | None, newest: bool = False
+        self,
+        owner: str,
+        wanted: Filter,
+        *,
+        limit: int | None,
+        newest: bool = False,
+        counted: bool = False,
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time."""
-        async with self._database.read(is_long=bool(wanted.phrases)) as connection:
+        async with self._counting(wanted, is_steady=counted) as connection:
+            count = await self._count(connection, owner, wanted) if counted else None
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted, is_by_time=True)
             rows, complete = await _in_time(connection, selection, limit, newest)
         if newest:
             rows.reverse()
-        return Page(messages=stored(self._ids, number, rows), complete=complete)
+        return Page(messages=stored(self._ids, number, rows), complete=complete, count=count)
 
     async def count(self, owner: str, wanted: Filter) -> int:
         """Return exactly how many messages match; free of cost when the filter is empty."""
-        if sql := _AT_ONCE.get(wanted):
-            async with self._database.read() as connection:
-                rows = await connection.fetch(sql, owner)
-                return int(rows[0][0]) if rows else 0
-        async with self._database.snapshot(is_long=bool(wanted.phrases)) as connection:
-            number = await self._owners.look_up(connection, owner)
-            selection = await select(connection, self._ids, number, wanted)
-            return await exactly(connection, selection)
+        async with self._counting(wanted) as connection:
+            return await self._count(connection, owner, wanted)
+
+    def _counting(
+        self, wanted: Filter, *, is_steady: bool = True
+    ) -> AbstractAsyncContextManager[Connection]:
+        is_steady = is_steady and wanted not in AT_ONCE
+        read = self._database.snapshot if is_steady else self._database.read
+        return read(is_long=bool(wanted.phrases))
+
+    async def _count(self, connection: Connection, owner: str, wanted: Filter) -> int:
+        if wanted in AT_ONCE:
+            return await at_once(connection, owner, wanted)
+        number = await self._owners.look_up(connection, owner)
+        return await exactly(connection, await select(connection, self._ids, number, wanted))
 
     async def bounds(self, owner: str) -> tuple[Stored, Stored] | None:
         """Return the first and the last message of an archive, None when it is empty."""

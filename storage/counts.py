@@ -8,12 +8,23 @@ from collections.abc import Mapping
 from storage.database import Connection, Row
 from storage.errors import TooCostly
 from storage.queries import Query
-from storage.rows import READABLE, Kind
+from storage.rows import ANY, READABLE, Filter, Kind
 from storage.selection import BEYOND, Selection, check, there_sql
 from storage.tallies import Scopes, all_sql, before_sql, place_of, scopes, through
 
 #: No more rows are looked at to count what is not tallied.
 LOOKED_AT_MAX = 10_000
+
+#: What is counted without looking at more than a row of the owner: by which statement.
+AT_ONCE = {
+    ANY: "SELECT kept FROM owners WHERE jid = $1",
+    Filter(kinds=READABLE): """
+        SELECT kept - (
+            SELECT count(*) FROM archive INDEXED BY archive_gone
+            WHERE owner = owners.number AND kind = 'gone'
+        ) FROM owners WHERE jid = $1
+    """,
+}
 
 # One statement: what it counts is of the moment of the page, and comes with it.
 _PAGE = """
@@ -23,6 +34,12 @@ base AS MATERIALIZED (SELECT {base} AS kept),
 place AS MATERIALIZED (SELECT ({there}), {before} - kept, {all} - kept FROM edge, base)
 SELECT * FROM page, place ORDER BY sequence {way}
 """
+
+
+async def at_once(connection: Connection, owner: str, wanted: Filter) -> int:
+    """Return how many rows match a filter of AT_ONCE, by the JID of the owner."""
+    rows = await connection.fetch(AT_ONCE[wanted], owner)
+    return int(rows[0][0]) if rows else 0
 
 
 async def exactly(connection: Connection, selection: Selection) -> int:

@@ -67,11 +67,18 @@ class Archive(Protocol):
         ...
 
     async def page_by_time(
-        self, owner: str, wanted: Filter, *, limit: int | None, newest: bool = False
+        self,
+        owner: str,
+        wanted: Filter,
+        *,
+        limit: int | None,
+        newest: bool = False,
+        counted: bool = False,
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time.
 
         Messages of the very same microsecond are never parted, so a page may be a little longer.
+        `counted` also tells exactly how many match.
         """
         ...
 

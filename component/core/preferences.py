@@ -34,6 +34,8 @@ class HostRules:
 
     def forbids(self, peer: str) -> bool:
         """Whether messages with this address are archived for nobody."""
+        if not self.never:
+            return False
         bare = jids.bare(peer)
         return bare in self.never or jids.domain(bare) in self.never
 

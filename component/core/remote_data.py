@@ -84,11 +84,12 @@ class RemoteArchive:
         owner, wanted = self._filter(host, query)
         with refusals():
             await self._queue.settled(owner)
-            count = await self._archive.count(owner, wanted)
-            page = await self._page(owner, wanted, query, count)
-        username = owner if domain(owner) != host else local(owner)
+            page = await self._page(owner, wanted, query)
         return Answer(
-            username=username, messages=page.messages, count=count, complete=page.complete
+            username=owner if domain(owner) != host else local(owner),
+            messages=page.messages,
+            count=page.count or 0,
+            complete=page.complete,
         )
 
     async def count(self, host: str, query: Query) -> int:
@@ -119,14 +120,18 @@ class RemoteArchive:
             return owner, replace(wanted, peer_local=local(peer))
         return owner, replace(wanted, peer=bare(peer), resource=resource(peer) or None)
 
-    async def _page(self, owner: str, wanted: Filter, query: Query, count: int) -> Page:
+    async def _page(self, owner: str, wanted: Filter, query: Query) -> Page:
         limit = self._max_items if query.limit is None else min(query.limit, self._max_items)
+        if limit and not query.page:
+            newest = await self._is_backwards(owner, wanted, query)
+            return await self._archive.page_by_time(
+                owner, wanted, limit=limit, newest=newest, counted=True
+            )
+        count = await self._archive.count(owner, wanted)
         if count == 0 or limit == 0:
-            return Page(complete=count == 0)
-        if query.page:
-            return await self._page_from(owner, wanted, query.page, limit)
-        newest = await self._is_backwards(owner, wanted, query)
-        return await self._archive.page_by_time(owner, wanted, limit=limit, newest=newest)
+            return Page(complete=count == 0, count=count)
+        page = await self._page_from(owner, wanted, query.page or 0, limit)
+        return replace(page, count=count)
 
     async def _is_backwards(self, owner: str, wanted: Filter, query: Query) -> bool:
         """Tell whether the newest messages of the range are wanted.

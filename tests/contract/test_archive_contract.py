@@ -25,7 +25,7 @@ from support.builders import (
 
 from storage.errors import NotFound, Rejected
 from storage.interface import Archive
-from storage.rows import ANY, Direction, Entry, Filter, Page, Removal
+from storage.rows import ANY, READABLE, Direction, Entry, Filter, Page, Removal
 
 NOBODY = "nobody@example.org"
 LAST_TIME = 2**63 - 1
@@ -757,6 +757,22 @@ async def test_the_count_follows_removals(archive: Archive, wanted: Filter) -> N
     await archive.append([entry(0), removal(entry("new")), removal(entry("absent"))])
 
     assert await archive.count(ALICE, wanted) == 3
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [ANY, Filter(kinds=READABLE), Filter(peer=BOB), Filter(since=NOON + 2), Filter(ids=())],
+    ids=["any", "readable", "peer", "since", "none"],
+)
+@pytest.mark.parametrize("newest", [False, True])
+async def test_a_page_by_time_tells_how_many_match_where_that_is_asked(
+    archive: Archive, wanted: Filter, newest: bool
+) -> None:
+    await archive.append([*entries(5), entry("other", peer=ROMEO)])
+
+    page = await archive.page_by_time(ALICE, wanted, limit=2, newest=newest, counted=True)
+    assert page.count == await archive.count(ALICE, wanted)
+    assert (await archive.page_by_time(ALICE, wanted, limit=2)).count is None
 
 
 async def test_the_count_of_an_unknown_archive_is_0(archive: Archive) -> None:
