@@ -11,16 +11,20 @@ LOOPBACK = "127.0.0.1"
 #: that is only about to listen.
 _PORTS = range(16_000, 30_000)
 
+#: Whoever was given one may not listen on it yet.
+_given: set[int] = set()
+
 
 def free_port(wanted: int = 0) -> int:
     """Return a port nobody listens on: the wanted one if it is free."""
-    port = wanted or random.choice(_PORTS)  # noqa: S311 - no secret
+    port = wanted or random.choice([port for port in _PORTS if port not in _given])  # noqa: S311
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError:
             return free_port()
+    _given.add(port)
     return port
 
 
