@@ -31,7 +31,7 @@ WITH listed AS MATERIALIZED (
 SELECT
     other,
     newest,
-    (SELECT sum(kept) FROM tallies WHERE owner = $1 AND scope = other),
+    (SELECT sum(kept) FROM tallies WHERE owner = $1 AND scope = other AND span = 32768),
     (SELECT count(*) FROM (
         SELECT 1 FROM archive AS behind
         WHERE owner = $1 AND peer = other AND sequence > seen

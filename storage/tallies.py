@@ -1,7 +1,8 @@
 """How many messages an archive has, and how many up to a place, without reading all of it.
 
 Of every stretch of 512 sequences it is written down how many messages are with each peer, how
-many are of people and how many are groupchat; only the stretch at an edge is counted by rows.
+many are of people and how many are groupchat, and the same of every 64 such stretches. Only what
+is left at an edge is counted by rows.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import NamedTuple
 from storage.database import Connection
 from storage.rows import Filter
 
-BLOCK = 512
+#: How many sequences a stretch has; a long one is made of so many short ones.
+SHORT, LONG = 512, 32_768
+_IN_LONG = LONG // SHORT
 
 #: Scopes beside the peers: all that is no groupchat, and all that is.
 PEOPLE = ""
@@ -23,19 +26,25 @@ GROUPCHAT = "/"
 _KEPT = "UPDATE owners SET kept = kept + $2, bytes = bytes + $3 WHERE number = $1"
 
 _TALLY = """
-INSERT INTO tallies (owner, scope, block, kept) VALUES ($1, $2, $3, $4)
-ON CONFLICT (owner, scope, block) DO UPDATE SET kept = kept + excluded.kept
+INSERT INTO tallies (owner, scope, span, block, kept) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (owner, scope, span, block) DO UPDATE SET kept = kept + excluded.kept
 """
 
-_NO_TALLY = "DELETE FROM tallies WHERE owner = $1 AND scope = $2 AND block = $3 AND kept = 0"
+_NO_TALLY = """
+DELETE FROM tallies WHERE owner = $1 AND scope = $2 AND span = $3 AND block = $4 AND kept = 0
+"""
 
 _ALL = """
-(SELECT coalesce(sum(kept), 0) FROM tallies WHERE owner = $1 AND scope IN ({one}, {other}))
+(SELECT coalesce(sum(kept), 0) FROM tallies
+ WHERE owner = $1 AND scope IN ({one}, {other}) AND span = 32768)
 """
 
 _BEFORE = """
 (SELECT coalesce(sum(kept), 0) FROM tallies
- WHERE owner = $1 AND scope IN ({one}, {other}) AND block < {place} / 512)
+ WHERE owner = $1 AND scope IN ({one}, {other}) AND span = 32768 AND block < {place} / 32768)
++ (SELECT coalesce(sum(kept), 0) FROM tallies
+   WHERE owner = $1 AND scope IN ({one}, {other}) AND span = 512
+     AND block >= {place} / 32768 * 64 AND block < {place} / 512)
 + (SELECT count(*) FROM archive
    WHERE owner = $1 AND sequence >= {place} / 512 * 512 AND sequence < {place} AND {is_in})
 """
@@ -45,7 +54,7 @@ _THROUGH = "SELECT {before} FROM json_each($4) AS place ORDER BY place.key"
 _BLOCK_OF = """
 WITH blocks AS (
     SELECT block, sum(kept) AS kept FROM tallies
-    WHERE owner = $1 AND scope IN ($2, $3) GROUP BY block
+    WHERE owner = $1 AND scope IN ($2, $3) AND span = 512 GROUP BY block
 ), rising AS (
     SELECT block, kept, sum(kept) OVER (ORDER BY block) AS through FROM blocks
 )
@@ -99,17 +108,19 @@ async def count_down(connection: Connection, lines: Iterable[Line]) -> None:
 
 async def _count(
     connection: Connection, lines: Iterable[Line], by: int
-) -> list[tuple[int, str, int]]:
+) -> list[tuple[int, str, int, int]]:
     kept: Counter[int] = Counter()
     octets: Counter[int] = Counter()
-    tallies: Counter[tuple[int, str, int]] = Counter()
+    tallies: Counter[tuple[int, str, int, int]] = Counter()
     for line in lines:
-        block = line.sequence // BLOCK
+        block = line.sequence // SHORT
         kept[line.number] += by
         octets[line.number] += by * line.bytes
-        tallies[line.number, GROUPCHAT if line.is_groupchat else PEOPLE, block] += by
+        tallies[line.number, GROUPCHAT if line.is_groupchat else PEOPLE, SHORT, block] += by
         if line.peer not in (PEOPLE, GROUPCHAT):
-            tallies[line.number, line.peer, block] += by
+            tallies[line.number, line.peer, SHORT, block] += by
+    for (number, scope, _, block), count in list(tallies.items()):
+        tallies[number, scope, LONG, block // _IN_LONG] += count
     await connection.executemany(_KEPT, [(n, kept[n], octets[n]) for n in kept])
     await connection.executemany(_TALLY, [(*key, count) for key, count in tallies.items()])
     return list(tallies)

@@ -18,6 +18,7 @@ from storage.keeping import SqlKeeping
 from storage.migrate import migrate
 from storage.rows import ANY, READABLE, Filter, Limits, Phrase
 from storage.sqlite import SqliteDatabase
+from storage.tallies import LONG
 
 MESSAGES = 50_000
 
@@ -126,6 +127,18 @@ async def test_the_place_of_a_page_takes_few_steps(counted: Counted, wanted: Fil
     assert counted.steps() < FEW
     assert page.index is not None
     assert page.index > 2000
+
+
+@pytest.mark.parametrize("place", [LONG - 2, LONG - 1, LONG, LONG + 1, MESSAGES - 2])
+async def test_places_are_right_where_a_long_stretch_ends(counted: Counted, place: int) -> None:
+    at = (await counted.archive.page(ALICE, ANY, limit=1, index=place)).messages[0]
+    before = {"any": place + 1, "peer": place // 10 + 1}
+    for name, expected in before.items():
+        whole = await counted.archive.count(ALICE, CHEAP[name])
+        page = await counted.archive.page(ALICE, CHEAP[name], limit=9, after=at.id, counted=True)
+
+        assert page.count == whole
+        assert page.index == expected if page.messages else expected == whole
 
 
 @pytest.mark.parametrize("backwards", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from storage.database import Database
@@ -32,12 +33,12 @@ async def kept_books(database: Database) -> Books:
     """Return the books as they are kept."""
     async with database.read() as connection:
         owners = await connection.fetch("SELECT number, kept, bytes FROM owners")
-        tallies = await connection.fetch("SELECT owner, scope, block, kept FROM tallies")
+        tallies = await connection.fetch("SELECT owner, scope, span, block, kept FROM tallies")
         last = await connection.fetch("SELECT owner, peer, last FROM conversations")
         words = await connection.fetch("SELECT rowid >> 40, rowid & 1099511627775 FROM words")
     return Books(
         owners={number: (kept, octets) for number, kept, octets in owners},
-        tallies={(owner, scope, block): kept for owner, scope, block, kept in tallies},
+        tallies={tuple(stretch): kept for *stretch, kept in tallies},
         last={(owner, peer): sequence for owner, peer, sequence in last},
         searchable={(owner, sequence) for owner, sequence in words},
     )
@@ -52,8 +53,8 @@ async def recounted_books(database: Database) -> Books:
     last: Book = {}
     for owner, sequence, peer, type, octets, _ in rows:
         owners[owner] = (owners[owner][0] + 1, owners[owner][1] + octets)
-        tallies.update({(owner, "/" if type == "groupchat" else "", sequence // 512): 1})
-        tallies.update({(owner, peer, sequence // 512): 1})
+        for scope, span in product(("/" if type == "groupchat" else "", peer), (512, 32_768)):
+            tallies[owner, scope, span, sequence // span] += 1
         last[owner, peer] = max(sequence, last.get((owner, peer), 0))
     return Books(
         owners=owners,

@@ -44,14 +44,15 @@ CREATE INDEX archive_at ON archive (owner, at, sequence);
 -- What was taken out of the middle: little of it, and left out of some counts.
 CREATE INDEX archive_gone ON archive (owner, sequence) WHERE kind = 'gone';
 
--- How many messages each stretch of 512 sequences has: counts and places without a scan.
+-- How many messages each stretch of sequences has, short and long ones: counts and places without a scan.
 -- Of each peer, and of all: under '' what is of people, under '/' what is groupchat.
 CREATE TABLE tallies (
     owner INTEGER NOT NULL,
     scope TEXT NOT NULL,
-    block INTEGER NOT NULL, -- sequence / 512
+    span  INTEGER NOT NULL, -- how long the stretch is: 512 or 32768
+    block INTEGER NOT NULL, -- sequence / span
     kept  INTEGER NOT NULL,
-    PRIMARY KEY (owner, scope, block)
+    PRIMARY KEY (owner, scope, span, block)
 ) WITHOUT ROWID;
 
 -- The newest message with each peer, and the newest that shows what the owner has seen.
