@@ -58,8 +58,7 @@ class SqlArchive:
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive."""
         is_one_step = index is None and (not counted or _is_whole(wanted))
-        read = self._database.read if is_one_step else self._database.snapshot
-        async with read(is_long=bool(wanted.phrases)) as connection:
+        async with self._reading(wanted, is_steady=not is_one_step) as connection:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
             if counted and index is None and (of := tallied(selection)):
@@ -133,7 +132,8 @@ class SqlArchive:
         counted: bool = False,
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time."""
-        async with self._counting(wanted, is_steady=counted) as connection:
+        is_steady = counted and wanted not in AT_ONCE
+        async with self._reading(wanted, is_steady=is_steady) as connection:
             count = await self._count(connection, owner, wanted) if counted else None
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted, is_by_time=True)
@@ -144,13 +144,12 @@ class SqlArchive:
 
     async def count(self, owner: str, wanted: Filter) -> int:
         """Return exactly how many messages match; free of cost when the filter is empty."""
-        async with self._counting(wanted) as connection:
+        async with self._reading(wanted, is_steady=wanted not in AT_ONCE) as connection:
             return await self._count(connection, owner, wanted)
 
-    def _counting(
-        self, wanted: Filter, *, is_steady: bool = True
+    def _reading(
+        self, wanted: Filter, *, is_steady: bool
     ) -> AbstractAsyncContextManager[Connection]:
-        is_steady = is_steady and wanted not in AT_ONCE
         read = self._database.snapshot if is_steady else self._database.read
         return read(is_long=bool(wanted.phrases))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from storage.database import Connection, Row
 from storage.queries import COLUMNS
 from storage.rows import UNREAD_MAX
+from storage.tallies import all_sql
 
 _NOTE = """
 INSERT INTO conversations (owner, peer, last, seen) VALUES ($1, $2, $3, $4)
@@ -31,7 +32,7 @@ WITH listed AS MATERIALIZED (
 SELECT
     other,
     newest,
-    (SELECT sum(kept) FROM tallies WHERE owner = $1 AND scope = other AND span = 32768),
+    {all_sql("other", "other")},
     (SELECT count(*) FROM (
         SELECT 1 FROM archive AS behind
         WHERE owner = $1 AND peer = other AND sequence > seen

@@ -34,32 +34,35 @@ _NO_TALLY = """
 DELETE FROM tallies WHERE owner = $1 AND scope = $2 AND span = $3 AND block = $4 AND kept = 0
 """
 
-_ALL = """
+_ALL = f"""
 (SELECT coalesce(sum(kept), 0) FROM tallies
- WHERE owner = $1 AND scope IN ({one}, {other}) AND span = 32768)
-"""
+ WHERE owner = $1 AND scope IN ({{one}}, {{other}}) AND span = {LONG})
+"""  # noqa: S608 - constant words
 
-_BEFORE = """
+_BEFORE = f"""
 (SELECT coalesce(sum(kept), 0) FROM tallies
- WHERE owner = $1 AND scope IN ({one}, {other}) AND span = 32768 AND block < {place} / 32768)
+ WHERE owner = $1 AND scope IN ({{one}}, {{other}})
+   AND span = {LONG} AND block < {{place}} / {LONG})
 + (SELECT coalesce(sum(kept), 0) FROM tallies
-   WHERE owner = $1 AND scope IN ({one}, {other}) AND span = 512
-     AND block >= {place} / 32768 * 64 AND block < {place} / 512)
+   WHERE owner = $1 AND scope IN ({{one}}, {{other}})
+     AND span = {SHORT} AND block < {{place}} / {SHORT}
+     AND block >= {{place}} / {LONG} * {_IN_LONG})
 + (SELECT count(*) FROM archive
-   WHERE owner = $1 AND sequence >= {place} / 512 * 512 AND sequence < {place} AND {is_in})
-"""
+   WHERE owner = $1 AND sequence >= {{place}} / {SHORT} * {SHORT} AND sequence < {{place}}
+     AND {{is_in}})
+"""  # noqa: S608 - constant words
 
 _THROUGH = "SELECT {before} FROM json_each($4) AS place ORDER BY place.key"
 
-_BLOCK_OF = """
+_BLOCK_OF = f"""
 WITH blocks AS (
     SELECT block, sum(kept) AS kept FROM tallies
-    WHERE owner = $1 AND scope IN ($2, $3) AND span = 512 GROUP BY block
+    WHERE owner = $1 AND scope IN ($2, $3) AND span = {SHORT} GROUP BY block
 ), rising AS (
     SELECT block, kept, sum(kept) OVER (ORDER BY block) AS through FROM blocks
 )
-SELECT block * 512, through - kept FROM rising WHERE through >= $4 ORDER BY block LIMIT 1
-"""
+SELECT block * {SHORT}, through - kept FROM rising WHERE through >= $4 ORDER BY block LIMIT 1
+"""  # noqa: S608 - constant words
 
 _IS_IN = {
     (PEOPLE, GROUPCHAT): "true",
