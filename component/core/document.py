@@ -9,7 +9,7 @@ from typing import Any
 from xml.parsers import expat
 
 from component.core.wellformed import SEPARATOR
-from component.core.xml import Element, Malformed, Parser
+from component.core.xml import Element, Malformed, Parser, place_behind
 
 
 def parse(text: bytes, *, keep_depth: int = 8) -> Element:
@@ -91,12 +91,9 @@ class _Reading:
 
     def _end(self, _: str) -> None:
         if self._depth <= self._keep_depth:
-            is_empty = not self._open.pop()
-            element = self._open[-1][-1]
-            text, here = self._text, self._expat.CurrentByteIndex
-            # For <a></a> expat stands before the end tag, for <a/> behind all of it.
-            is_closed = is_empty and element is self._newest and text.endswith(b"/>", 0, here)
-            element.end = here if is_closed else text.index(b">", here) + 1
+            self._open.pop()
+            element, here = self._open[-1][-1], self._expat.CurrentByteIndex
+            element.end = place_behind(self._text, here, element, element is self._newest)
         self._depth -= 1
 
     def _said(self, text: str) -> None:

@@ -7,7 +7,6 @@ stream header, which is not forwarded). `component.core.document` reads what is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import ClassVar, NoReturn
 from xml.parsers import expat
@@ -17,10 +16,6 @@ ENDLESS = 16
 
 #: What need not be declared, and is never declared otherwise.
 _PREDECLARED = ({"xml": "http://www.w3.org/XML/1998/namespace"},)
-
-_START_TAG = re.compile(
-    rb"<[^\s/>]+(?:\s+[^\s=/>]+\s*=\s*(?:'[^']*'|\"[^\"]*\"))*\s*(?P<closed>/?)>"
-)
 
 
 class Malformed(Exception):
@@ -124,6 +119,7 @@ class Parser:
         self._base = 0  # place of the first buffered byte in the input
         self._depth = 0
         self._open: list[_Scoped] = []  # from `level` on
+        self._newest: _Scoped | None = None  # None where that one is not kept
         self._skipping = False
         self._is_too_much = False  # why it is skipped
         self._silent = 0  # bytes that made no event yet
@@ -182,6 +178,7 @@ class Parser:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         depth = self._depth
         self._depth = depth + 1
+        self._newest = None
         if depth > self._keep_depth or self._skipping:
             if depth > self._max_depth:
                 self._skipping = self._is_too_much = True
@@ -196,6 +193,7 @@ class Parser:
         elif parent is not None:
             parent.children.append(element)
         self._open.append(element)
+        self._newest = element
         if depth == self._keep_depth and (element.ns, element.name) in self._unwanted:
             self._skipping = True
 
@@ -213,7 +211,8 @@ class Parser:
                 self._forget(self._buffer.index(b">", here - self._base) + 1 + self._base)
         elif depth <= self._keep_depth:
             element = self._open.pop()
-            element.end = self._place_behind(element)
+            here, is_newest = self._expat.CurrentByteIndex - self._base, element is self._newest
+            element.end = place_behind(self._buffer, here, element, is_newest) + self._base
             if depth == self._level:
                 raw = bytes(self._buffer[element.start - self._base : element.end - self._base])
                 self._forget(element.end)
@@ -227,17 +226,15 @@ class Parser:
         if self._open and self._depth == self._level + len(self._open) and not self._skipping:
             self._open[-1].children.append(text)
 
-    def _place_behind(self, element: Element) -> int:
-        """Return the first place behind an element whose end expat has just told.
 
-        For <a></a> expat stands before the end tag, for <a/> behind all of it.
-        """
-        here = self._expat.CurrentByteIndex - self._base
-        if not element.children and self._buffer[here - 2 : here] == b"/>":
-            tag = _START_TAG.match(self._buffer, element.start - self._base)
-            if tag and tag["closed"]:
-                return here + self._base
-        return self._buffer.index(b">", here) + 1 + self._base
+def place_behind(text: bytes | bytearray, here: int, element: Element, is_newest: bool) -> int:
+    """Return the first place behind an element whose end expat has just told at a place.
+
+    For <a></a> expat stands before the end tag, for <a/> behind all of it. The latter can only be
+    one behind which no other has begun.
+    """
+    is_closed = is_newest and not element.children and text.endswith(b"/>", 0, here)
+    return here if is_closed else text.index(b">", here) + 1
 
 
 def cut(raw: bytes, outer: Element, inner: Element) -> bytes:

@@ -99,10 +99,8 @@ class Gate:
         stanza = read(raw, keep_depth=KEPT_DEPTH - _ABOVE, max_depth=self._max_depth - _ABOVE)
         if stanza is None or stanza.ns != NS_CLIENT or stanza.end != len(raw):
             return False
-        # The parser says of which other results nobody hears.
-        if stanza.child(*RESULT):
-            return False
-        self._hear(host, stanza, raw)
+        if not stanza.child(*RESULT):
+            self._hear(host, stanza, raw)
         return True
 
     def _hear(self, host: str, stanza: Element, raw: bytes) -> None:

@@ -20,6 +20,9 @@ SLICE = 32 * 1024
 FEW = 64
 PAUSE_SECONDS = 0.002
 
+#: What each result has in it, as bytes.
+_MARK = HINTS.encode()
+
 #: What has not come back so long after the last page never will.
 FORGOTTEN_SECONDS = 1.0
 
@@ -81,7 +84,7 @@ class Intake:
         """Read a slice, and return how long to wait for more."""
         data, self._rest = self._rest[:SLICE], self._rest[SLICE:]
         self._feed(data)
-        returned = data.count(HINTS.encode())
+        returned = data.count(_MARK)
         self._coming_back = max(self._coming_back - returned, 0)
         is_worth_it = returned and not self._rest and self._coming_back > FEW
         return PAUSE_SECONDS if is_worth_it and not self._is_long_ago else 0.0
