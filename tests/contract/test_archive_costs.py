@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, NOON, ROMEO, entry, texts
+from support.databases import open_database
 from support.steps import watch
 
 from storage.archive import SqlArchive
 from storage.counts import LOOKED_AT_MAX
 from storage.ids import KEY_BYTES, Ids
 from storage.keeping import SqlKeeping
-from storage.migrate import migrate
 from storage.rows import ANY, READABLE, Filter, Limits, Phrase
-from storage.sqlite import SqliteDatabase
 from storage.tallies import LONG
 
 MESSAGES = 50_000
@@ -49,24 +48,22 @@ class Counted:
 
 
 async def fill(path: Path) -> None:
-    database = await SqliteDatabase.open(str(path), synchronous="normal")
-    await migrate(database)
-    archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
-    for first in range(0, MESSAGES, 1000):
-        await archive.append(
-            [
-                entry(
-                    n,
-                    at=NOON + n,
-                    peer=ROMEO if n % 10 else BOB,
-                    type="groupchat" if n % 7 == 0 else "chat",
-                    text="common rare" if n % 10_000 == 5 else "common",
-                    about=n,
-                )
-                for n in range(first, first + 1000)
-            ]
-        )
-    await database.close()
+    async with open_database(path) as database:
+        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+        for first in range(0, MESSAGES, 1000):
+            await archive.append(
+                [
+                    entry(
+                        n,
+                        at=NOON + n,
+                        peer=ROMEO if n % 10 else BOB,
+                        type="groupchat" if n % 7 == 0 else "chat",
+                        text="common rare" if n % 10_000 == 5 else "common",
+                        about=n,
+                    )
+                    for n in range(first, first + 1000)
+                ]
+            )
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +75,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counted]:
-    database = await SqliteDatabase.open(str(path), synchronous="normal")
-    ids = Ids(bytes(KEY_BYTES))
-    archive = SqlArchive(database, ids)
-    counted = Counted(archive, SqlKeeping(database, ids, archive.forget))
-    await watch(database, monkeypatch, counted.step, 1)
-    yield counted
-    await database.close()
+    async with open_database(path) as database:
+        ids = Ids(bytes(KEY_BYTES))
+        archive = SqlArchive(database, ids)
+        counted = Counted(archive, SqlKeeping(database, ids, archive.forget))
+        await watch(database, monkeypatch, counted.step, 1)
+        yield counted
 
 
 CHEAP = {

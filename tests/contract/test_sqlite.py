@@ -24,13 +24,13 @@ from support.builders import (
     removal,
     texts,
 )
+from support.databases import ENDLESS, open_database
 from support.steps import watch
 
 from storage.archive import SqlArchive
 from storage.database import Connection, Row
 from storage.errors import Locked, StorageError, Unavailable
 from storage.ids import KEY_BYTES, Ids
-from storage.migrate import migrate
 from storage.open import open_storage
 from storage.rows import ANY, Filter
 from storage.sqlite import READERS, SqliteDatabase
@@ -451,9 +451,6 @@ async def test_cancelled_readers_leave_their_connections(url: str, turns: int) -
         assert texts(await everything(storage.archive)) == texts(entries(3))
 
 
-ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
-
-
 async def test_what_nobody_waits_for_any_more_keeps_no_connection(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -529,10 +526,8 @@ class MeddledConnection:
 
 @pytest.fixture
 async def meddled(path: Path) -> AsyncIterator[Meddled]:
-    database = await SqliteDatabase.open(str(path), synchronous="full")
-    await migrate(database)
-    yield Meddled(database)
-    await database.close()
+    async with open_database(path, synchronous="full") as database:
+        yield Meddled(database)
 
 
 @pytest.mark.parametrize("query", range(3))

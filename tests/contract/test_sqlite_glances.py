@@ -9,30 +9,25 @@ from typing import Any
 
 import pytest
 from support.builders import ALICE, entries, entry
+from support.databases import ENDLESS, open_database
 
 from storage.archive import SqlArchive
 from storage.database import Row
 from storage.errors import Rejected, Unavailable
 from storage.ids import KEY_BYTES, Ids
-from storage.migrate import migrate
 from storage.rows import ANY, Filter, Phrase
 from storage.sqlite import READERS, SqliteDatabase
 
-_NUMBERS = "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n {}) SELECT {} FROM n"
-
-#: Some hundred times as long as a glance, and one without an end.
-LONG = _NUMBERS.format("WHERE x < 3000000", "max(x)")
-ENDLESS = _NUMBERS.format("", "max(x)")
+#: Some hundred times as long as a glance.
+LONG = ENDLESS.replace("FROM n)", "FROM n WHERE x < 3000000)")
 
 SEARCH = Filter(phrases=(Phrase(words=("hello",)),))
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    database = await SqliteDatabase.open(str(tmp_path / "archive.db"), synchronous="normal")
-    await migrate(database)
-    yield database
-    await database.close()
+    async with open_database(tmp_path / "archive.db") as database:
+        yield database
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from support.builders import ALICE, entry, everything, texts
+from support.databases import open_database
 
 from storage.archive import SqlArchive
 from storage.database import Connection
 from storage.ids import KEY_BYTES, Ids
 from storage.keeping import SqlKeeping
-from storage.migrate import migrate
 from storage.sqlite import SqliteDatabase
 
 
@@ -50,10 +50,8 @@ class ReadAtTheEnd(CancelledAtTheEnd):
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    database = await SqliteDatabase.open(str(tmp_path / "archive.db"), synchronous="normal")
-    await migrate(database)
-    yield database
-    await database.close()
+    async with open_database(tmp_path / "archive.db") as database:
+        yield database
 
 
 @pytest.mark.parametrize("broken", [CancelledAtTheEnd, ReadAtTheEnd])

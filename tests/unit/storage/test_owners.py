@@ -7,20 +7,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.builders import ALICE
+from support.databases import open_database
 
 from storage.database import Connection
-from storage.migrate import migrate
 from storage.owners import Owners
-from storage.sqlite import MEMORY, SqliteDatabase
+from storage.sqlite import MEMORY
 
 
 @pytest.fixture
 async def connection() -> AsyncIterator[Connection]:
-    database = await SqliteDatabase.open(MEMORY, synchronous="normal")
-    await migrate(database)
-    async with database.read() as connection:
+    async with open_database(MEMORY) as database, database.read() as connection:
         yield connection
-    await database.close()
 
 
 async def made(connection: Connection) -> int:
