@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from storage import conversations, marks, trash, words
@@ -105,17 +106,15 @@ class Appending:
         owners = {entry.owner for entry in entries}
         await self._owners.meet(connection, owners)
         counters = [self._owners[owner] for owner in owners]
-        floors = json.dumps([(known.number, known.last) for known in counters])
-        rows = [self._row(entry) for entry in entries]
-        for has_twins, run in groupby(rows, key=lambda row: row.entry.twins is not None):
-            if has_twins:
-                twins = [(*row.values(), *(row.entry.twins or ())) for row in run]
-                await connection.executemany(_INSERT_UNLESS_TWIN, twins)
-            else:
-                values = [row.values() for row in run]
-                await connection.insert(_INTO, values, otherwise=_OTHERWISE)
-        inserted = {(row[0], row[1]) for row in await connection.fetch(_INSERTED, floors)}
-        await self._note(connection, [row for row in rows if row[:2] in inserted])
+        floors = [(known.number, known.last) for known in counters]
+        # By archive, each in its order: at each row that comes before the last one the full text
+        # index writes out what it has gathered.
+        rows = sorted(map(self._row, entries), key=itemgetter(0))
+        if await _insert(connection, rows) < len(rows):
+            found = await connection.fetch(_INSERTED, json.dumps(floors))
+            inserted = {(row[0], row[1]) for row in found}
+            rows = [row for row in rows if row[:2] in inserted]
+        await self._note(connection, rows)
         await connection.executemany(
             _GIVEN, [(known.number, known.last, known.newest, known.skew) for known in counters]
         )
@@ -175,6 +174,19 @@ class Appending:
     def _row(self, entry: Entry) -> _Row:
         known = self._owners[entry.owner]
         return _Row(known.number, known.give(entry.at), entry)
+
+
+async def _insert(connection: Connection, rows: Sequence[_Row]) -> int:
+    """Insert rows that are not there yet; return how many came, those that have twins left out."""
+    came = 0
+    for has_twins, run in groupby(rows, key=lambda row: row.entry.twins is not None):
+        if has_twins:
+            twins = [(*row.values(), *(row.entry.twins or ())) for row in run]
+            await connection.executemany(_INSERT_UNLESS_TWIN, twins)
+        else:
+            values = [row.values() for row in run]
+            came += await connection.insert(_INTO, values, otherwise=_OTHERWISE)
+    return came
 
 
 async def _seen(connection: Connection, number: int, sequence: int, entry: Entry) -> int:

@@ -18,8 +18,11 @@ class Connection(Protocol):
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
-    ) -> None:
-        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to."""
+    ) -> int:
+        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to.
+
+        Returns how many came.
+        """
         ...
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:

@@ -25,8 +25,10 @@ class Counters:
     def give(self, at: int) -> int:
         """Return the sequence of one more message, and note how its time fits in."""
         self.last += 1
-        self.skew = max(self.skew, self.newest - at)
-        self.newest = max(self.newest, at)
+        if at >= self.newest:
+            self.newest = at
+        else:
+            self.skew = max(self.skew, self.newest - at)
         return self.last
 
 

@@ -29,7 +29,7 @@ GLANCE_STEPS = 5_000
 #: How many rows one step inserts where there are so many. At each step the thread waits until it
 #: gets the interpreter, and when that many are written others are busy with it too. And no more of
 #: them: what a step was given stays in memory until the next one of its kind.
-ROWS_AT_ONCE = (128, 8, 1)
+ROWS_AT_ONCE = (128, 32, 8, 1)
 
 #: How often a step is broken off that does not end.
 INTERRUPT_SECONDS = 0.1
@@ -75,15 +75,21 @@ class SqliteConnection:
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
-    ) -> None:
-        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to."""
+    ) -> int:
+        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to.
+
+        Returns how many came.
+        """
+        came = 0
         with _translated():
             for many in ROWS_AT_ONCE:
                 count = len(rows) // many
                 if count:
                     sql = _inserting(into, len(rows[0]), many, otherwise)
-                    await self._driver.executemany(sql, _gathered(rows, many, count))
+                    cursor = await self._driver.executemany(sql, _gathered(rows, many, count))
+                    came += cursor.rowcount
                     rows = rows[many * count :]
+        return came
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of values."""

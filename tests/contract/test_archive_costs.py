@@ -212,3 +212,32 @@ async def test_references_and_conversations_take_few_steps(counted: Counted) -> 
 
     assert counted.steps() < 2 * FEW
     assert [len(found), len(conversations)] == [50, 2]
+
+
+async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_one(
+    tmp_path: Path,
+) -> None:
+    async def pieces(owners: int) -> int:
+        async with open_database(tmp_path / f"{owners}.db") as database:
+            archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+            await archive.append(
+                [
+                    entry(n, owner=f"owner{n % owners}@example.org", text=f"no{n}")
+                    for n in range(99)
+                ]
+            )
+            async with database.read() as connection:
+                rows = await connection.fetch("SELECT count(DISTINCT id >> 37) FROM words_data")
+        return int(rows[0][0])
+
+    # Each piece is written, searched, and some day joined to others, by itself.
+    assert await pieces(5) == await pieces(1)
+
+
+async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> None:
+    into, otherwise = "preferences (owner, usual, always, never)", "ON CONFLICT DO NOTHING"
+    rows = [(f"owner{n}", "always", "[]", "[]") for n in range(300)]
+    async with open_database(tmp_path / "muniment.db") as database, database.write() as connection:
+        assert await connection.insert(into, rows[:10], otherwise=otherwise) == 10
+        assert await connection.insert(into, rows, otherwise=otherwise) == 290
+        assert await connection.insert(into, rows, otherwise=otherwise) == 0

@@ -517,11 +517,11 @@ class MeddledConnection:
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
-    ) -> None:
+    ) -> int:
         happens, self._meddled.before_rows = self._meddled.before_rows, None
         if happens:
             await happens()
-        await self._connection.insert(into, rows, otherwise=otherwise)
+        return await self._connection.insert(into, rows, otherwise=otherwise)
 
 
 @pytest.fixture
