@@ -127,7 +127,10 @@ class Appending:
         ]
         await count_up(connection, lines)
         await words.add(connection, rows)
-        came = [(n, s, e.peer, await _seen(connection, n, s, e)) for n, s, e in rows]
+        came = []
+        for number, sequence, e in rows:
+            seen = await _seen(connection, number, sequence, e) if e.is_seen else 0
+            came.append((number, sequence, e.peer, seen))
         await conversations.came(connection, came)
 
     async def _remove(self, connection: Connection, removal: Removal) -> None:
@@ -190,9 +193,9 @@ async def _insert(connection: Connection, rows: Sequence[_Row]) -> int:
 
 
 async def _seen(connection: Connection, number: int, sequence: int, entry: Entry) -> int:
-    """Return up to which sequence an entry shows that its owner has read, 0 where it does not."""
-    if not entry.is_seen or entry.kind is not Kind.RECEIPT or entry.about is None:
-        return sequence if entry.is_seen else 0
+    """Return up to which sequence an entry shows that its owner has read."""
+    if entry.kind is not Kind.RECEIPT or entry.about is None:
+        return sequence
     # A marker stands for the message that it names and all before (XEP-0333), not for those that
     # came while it was under way.
     named = [int(row[0]) for row in await marks.called(connection, number, entry.about)]

@@ -57,10 +57,12 @@ async def came(connection: Connection, rows: Iterable[tuple[int, int, str, int]]
     last: dict[tuple[int, str], int] = {}
     seen: dict[tuple[int, str], int] = {}
     for number, sequence, peer, shown in rows:
-        last[number, peer] = sequence
-        seen[number, peer] = max(shown, seen.get((number, peer), 0))
+        key = number, peer
+        last[key] = sequence
+        if shown:
+            seen[key] = max(shown, seen.get(key, 0))
     await connection.executemany(
-        _NOTE, [(*key, sequence, seen[key]) for key, sequence in last.items()]
+        _NOTE, [(*key, sequence, seen.get(key, 0)) for key, sequence in last.items()]
     )
 
 

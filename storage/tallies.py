@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from storage.database import Connection
@@ -98,30 +98,33 @@ def scopes(wanted: Filter) -> Scopes | None:
     return (wanted.peer, wanted.peer)
 
 
-async def count_up(connection: Connection, lines: Iterable[Line]) -> None:
+async def count_up(connection: Connection, lines: Sequence[Line]) -> None:
     """Count rows that came."""
     await _count(connection, lines, 1)
 
 
-async def count_down(connection: Connection, lines: Iterable[Line]) -> None:
+async def count_down(connection: Connection, lines: Sequence[Line]) -> None:
     """Count rows that went away."""
     tallied = await _count(connection, lines, -1)
     await connection.executemany(_NO_TALLY, tallied)
 
 
 async def _count(
-    connection: Connection, lines: Iterable[Line], by: int
+    connection: Connection, lines: Sequence[Line], by: int
 ) -> list[tuple[int, str, int, int]]:
     kept: Counter[int] = Counter()
     octets: Counter[int] = Counter()
     tallies: Counter[tuple[int, str, int, int]] = Counter()
     for line in lines:
-        block = line.sequence // SHORT
-        kept[line.number] += by
         octets[line.number] += by * line.bytes
-        tallies[line.number, GROUPCHAT if line.is_groupchat else PEOPLE, SHORT, block] += by
-        if line.peer not in (PEOPLE, GROUPCHAT):
-            tallies[line.number, line.peer, SHORT, block] += by
+    # Many lines of a batch are alike.
+    alike = Counter([(n, peer, room, sequence // SHORT) for n, sequence, peer, room, _ in lines])
+    for (number, peer, is_groupchat, block), times in alike.items():
+        count = by * times
+        kept[number] += count
+        tallies[number, GROUPCHAT if is_groupchat else PEOPLE, SHORT, block] += count
+        if peer not in (PEOPLE, GROUPCHAT):
+            tallies[number, peer, SHORT, block] += count
     for (number, scope, _, block), count in list(tallies.items()):
         tallies[number, scope, LONG, block // _IN_LONG] += count
     await connection.executemany(_KEPT, [(n, kept[n], octets[n]) for n in kept])

@@ -225,6 +225,8 @@ def _said(author: str, room: str, id: str) -> bytes:
 
 def _kept_since(stanza: Stanza, at: int) -> int:
     """When the recipient's own server says that it took the message: earlier if kept offline."""
+    if not stanza.delays:
+        return at
     home = jids.domain(stanza.recipient)
     return min([at, *(stamp for server, stamp in stanza.delays if server == home)])
 
