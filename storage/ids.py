@@ -12,6 +12,7 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Sequence
+from itertools import chain
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -23,6 +24,7 @@ ID_CHARACTERS = 22
 FILLED_CHARACTERS = 24
 
 _BLOCK = struct.Struct(">QQ")
+_BYTES = struct.Struct(f"{BLOCK_BYTES}s")
 _PADDING = "=="
 _FILLING = b"\0\0"
 
@@ -38,14 +40,13 @@ class Ids:
 
     def encode(self, owner: int, sequences: Sequence[int]) -> list[str]:
         """Return the ids of messages of one owner, in the same order."""
-        plain = b"".join([_BLOCK.pack(owner, sequence) for sequence in sequences])
-        blocks = self._encryptor.update(plain)
+        count = len(sequences)
+        pairs = [owner] * (2 * count)
+        pairs[1::2] = sequences
+        blocks = self._encryptor.update(struct.pack(f">{2 * count}Q", *pairs))
         # Filled up to whole groups of three bytes, all of them are written in one go.
-        filled = [
-            blocks[start : start + BLOCK_BYTES] + _FILLING
-            for start in range(0, len(blocks), BLOCK_BYTES)
-        ]
-        text = urlsafe_b64encode(b"".join(filled)).decode()
+        filled = _FILLING.join([*chain.from_iterable(_BYTES.iter_unpack(blocks)), b""])
+        text = urlsafe_b64encode(filled).decode()
         return [
             text[start : start + ID_CHARACTERS] for start in range(0, len(text), FILLED_CHARACTERS)
         ]

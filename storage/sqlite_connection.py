@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import chain
 from time import perf_counter
@@ -34,9 +34,37 @@ ROWS_AT_ONCE = (128, 32, 8, 1)
 #: How often a step is broken off that does not end.
 INTERRUPT_SECONDS = 0.1
 
+#: Errors that come of what a statement was given.
+_VALUES = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+
 _PARAMETER = re.compile(r"\$(\d+)")
 
 _Result = TypeVar("_Result")
+
+
+class _Translated:
+    """Raises errors of the driver as those of `storage.errors`; one serves for all steps."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, _VALUES):
+            raise Rejected(str(error)) from error
+        # aiosqlite has a ValueError for a connection that is closed.
+        if isinstance(error, sqlite3.Error | ValueError):
+            raise Unavailable(str(error)) from error
+
+
+_translated = _Translated()
 
 
 class SqliteConnection:
@@ -65,7 +93,7 @@ class SqliteConnection:
                 check_same_thread=False,
             )
 
-        with _translated():
+        with _translated:
             raw = await asyncio.to_thread(connect)
             return cls(raw, await aiosqlite.Connection(lambda: raw, iter_chunk_size=1))
 
@@ -81,7 +109,7 @@ class SqliteConnection:
         Returns how many came.
         """
         came = 0
-        with _translated():
+        with _translated:
             for many in ROWS_AT_ONCE:
                 count = len(rows) // many
                 if count:
@@ -93,13 +121,13 @@ class SqliteConnection:
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of values."""
-        with _translated():
+        with _translated:
             await self._driver.executemany(_numbered(sql), rows)
 
     async def fetch(self, sql: str, *values: object) -> list[Row]:
         """Run a query and return all its rows."""
         sql = _numbered(sql)
-        with _translated():
+        with _translated:
             await self._settle()
             rows = self._glance(sql, values)
             if rows is not None:
@@ -108,7 +136,7 @@ class SqliteConnection:
 
     async def rollback(self) -> None:
         """Undo the open transaction, if there is one."""
-        with _translated():
+        with _translated:
             await self._settle()
             if self.is_glancing:
                 self._raw.rollback()
@@ -119,7 +147,7 @@ class SqliteConnection:
 
     async def close(self) -> None:
         """Close the connection, whatever comes of what is under way."""
-        with suppress(StorageError), _translated():
+        with suppress(StorageError), _translated:
             await self._settle()
         await self._driver.close()
 
@@ -179,16 +207,3 @@ def _gathered(rows: Sequence[Sequence[object]], many: int, count: int) -> list[l
 @cache
 def _numbered(sql: str) -> str:
     return _PARAMETER.sub(r"?\1", sql)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError) as error:
-        raise Rejected(str(error)) from error
-    except (OverflowError, UnicodeEncodeError) as error:
-        raise Rejected(str(error)) from error
-    except (sqlite3.Error, ValueError) as error:
-        # aiosqlite has a ValueError for a connection that is closed.
-        raise Unavailable(str(error)) from error

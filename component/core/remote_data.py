@@ -101,11 +101,13 @@ class RemoteArchive:
 
     def _filter(self, host: str, query: Query) -> tuple[str, Filter]:
         """Return the owner, and what is wanted of its archive."""
-        with naming("after"):
-            since = None if query.after is None else parse_time(query.after) + 1
-        with naming("before"):
-            before = None if query.before == LAST else query.before
-            until = None if before is None else parse_time(before) - 1
+        since = until = None
+        if query.after is not None:
+            with naming("after"):
+                since = parse_time(query.after) + 1
+        if query.before is not None and query.before != LAST:
+            with naming("before"):
+                until = parse_time(query.before) - 1
         wanted = Filter(
             since=since,
             until=until,

@@ -15,6 +15,9 @@ _PROFILE = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+# To look three digits up takes a third of the time to format a number, and a page has fifty times.
+_DIGITS = tuple([f"{number:03d}" for number in range(1000)])
+
 
 def now() -> int:
     """Return the time of the clock in microseconds since the epoch."""
@@ -43,7 +46,7 @@ def parse_time(text: str) -> int:
 def format_time(at: int) -> str:
     """Return a time as a DateTime with six digits and Z."""
     seconds, fraction = divmod(at, 1_000_000)
-    return f"{_second(seconds)}.{fraction:06d}Z"
+    return f"{_second(seconds)}.{_DIGITS[fraction // 1000]}{_DIGITS[fraction % 1000]}Z"
 
 
 def format_if_known(at: int | None) -> str | None:

@@ -72,7 +72,7 @@ def connections(server: web.Server, settings: WebSettings) -> Protocols:
 class Connection(RequestHandler):
     """One connection, which is closed when its caller takes too long."""
 
-    __slots__ = ("_head_timer", "_is_answering", "_server", "_settings", "on_lost")
+    __slots__ = ("_is_answering", "_server", "_settings", "_timer", "on_lost")
 
     def __init__(self, server: web.Server, settings: WebSettings) -> None:
         super().__init__(
@@ -85,7 +85,7 @@ class Connection(RequestHandler):
         )
         self._server = server
         self._settings = settings
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._is_answering = False
         self.on_lost: Callable[[], object] | None = None  #: who wants to know the end of it
 
@@ -104,21 +104,21 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
-        self._forget_head()
+        self._forget_timer()
         if self.on_lost is not None:
             self.on_lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on; the first bytes of a request start its time."""
-        if data and not self._is_answering and self._head_timer is None:
+        if data and not self._is_answering and self._timer is None:
             self._watch_head()
         super().data_received(data)
 
     def head_is_read(self) -> None:
         """Note that a handler has the request."""
         self._is_answering = True
-        self._forget_head()
+        self._forget_timer()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -127,15 +127,11 @@ class Connection(RequestHandler):
         if isinstance(resp, web.HTTPException):
             # Raised before any middleware: an Expect header that cannot be met.
             resp = errors.of_aiohttp(resp)
+        self._watch(self._settings.request_timeout_seconds, self._break_off)
         try:
-            async with asyncio.timeout(self._settings.request_timeout_seconds):
-                return await super().finish_response(request, resp, start_time)
-        except TimeoutError:
-            log.warning("an HTTP caller did not take its answer: connection closed")
-            if self.transport is not None:
-                self.transport.abort()
-            return resp, True
+            return await super().finish_response(request, resp, start_time)
         finally:
+            self._forget_timer()
             self._is_answering = False
 
     def handle_error(
@@ -157,14 +153,22 @@ class Connection(RequestHandler):
         return answer
 
     def _watch_head(self) -> None:
-        self._head_timer = asyncio.get_running_loop().call_later(
-            self._settings.header_timeout_seconds, self.force_close
-        )
+        self._watch(self._settings.header_timeout_seconds, self.force_close)
 
-    def _forget_head(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _break_off(self) -> None:
+        log.warning("an HTTP caller did not take its answer: connection closed")
+        if self.transport is not None:
+            # Whoever waits to send on is woken by this.
+            self.transport.abort()
+
+    def _watch(self, seconds: float, on_end: Callable[[], None]) -> None:
+        self._forget_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, on_end)
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 def _turn_away(transport: asyncio.WriteTransport) -> None:

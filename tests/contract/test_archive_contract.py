@@ -719,6 +719,23 @@ async def test_pages_by_time_never_part_a_microsecond(
     assert (texts(page), page.complete) == (texts([rows[n] for n in found]), complete)
 
 
+@pytest.mark.parametrize("wanted", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
+@pytest.mark.parametrize("newest", [False, True])
+async def test_the_first_late_message_has_its_place_in_a_page_by_time(
+    archive: Archive, wanted: Filter, newest: bool
+) -> None:
+    rows = [entry(n, at=NOON + n) for n in range(4)]
+    late = entry("late", at=NOON + 1)
+    await archive.append(rows)
+    before = await archive.page_by_time(ALICE, wanted, limit=2, newest=newest)
+    await archive.append([late])
+
+    after = await archive.page_by_time(ALICE, wanted, limit=3, newest=newest)
+
+    assert texts(before) == texts(rows[2:] if newest else rows[:2])
+    assert texts(after) == texts([rows[1], late, *rows[2:]] if newest else [*rows[:2], late])
+
+
 @pytest.mark.parametrize("newest", [False, True])
 async def test_messages_of_one_time_are_one_complete_page(archive: Archive, newest: bool) -> None:
     rows = [entry(n, at=NOON) for n in range(5)]

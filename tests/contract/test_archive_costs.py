@@ -24,6 +24,9 @@ MESSAGES = 50_000
 #: To look at each message takes at least so many steps, and mostly more.
 ALL = 3 * MESSAGES
 
+#: Messages in bob's archive, of which the last one came late.
+LATE = 5_000
+
 #: What is read of tallies, and of two stretches at the edges.
 FEW = ALL // 5
 
@@ -64,6 +67,8 @@ async def fill(path: Path) -> None:
                     for n in range(first, first + 1000)
                 ]
             )
+        times = [*range(1, LATE), 0]
+        await archive.append([entry(f"late {n}", owner=BOB, at=NOON + n) for n in times])
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +140,19 @@ async def test_places_are_right_where_a_long_stretch_ends(counted: Counted, plac
 
         assert page.count == whole
         assert page.index == expected if page.messages else expected == whole
+
+
+@pytest.mark.parametrize("owner", [ALICE, BOB])
+@pytest.mark.parametrize("wanted", [ANY, Filter(kinds=READABLE), Filter(peer=BOB)], ids=str)
+@pytest.mark.parametrize("newest", [False, True])
+async def test_a_page_by_time_takes_few_steps_whatever_came_late(
+    counted: Counted, owner: str, wanted: Filter, newest: bool
+) -> None:
+    counted.steps()
+    page = await counted.archive.page_by_time(owner, wanted, limit=20, newest=newest)
+
+    assert counted.steps() < LATE // 2
+    assert len(page.messages) == 20
 
 
 @pytest.mark.parametrize("backwards", [False, True])
