@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from component import logs
@@ -45,16 +45,23 @@ def tell(verdict: str, text: str) -> None:
 def collisions() -> Iterator[str]:
     """Name the other distributions that installed a package of the same name as ours.
 
-    An editable installation is not listed at all, and collides with nothing.
+    An editable installation has installed no package at all, and collides with nothing.
     """
-    installed = packages_distributions()
+    installed = list(distributions())
     for package in PACKAGES:
-        owners = set(installed.get(package, []))
+        owners = {each.name for each in installed if _has_installed(each, package)}
         if len(owners) > 1:
             yield (
                 f"package {package} comes from {', '.join(sorted(owners))}: "
                 "install Muniment in an environment of its own"
             )
+
+
+def _has_installed(distribution: Distribution, package: str) -> bool:
+    # By the text of the two lists that there may be: importlib takes them apart, file by file, in
+    # twenty times as long, and this is part of every start.
+    named = (distribution.read_text("top_level.txt") or "").split()
+    return package in named or f"\n{package}/" in f"\n{distribution.read_text('RECORD') or ''}"
 
 
 def _load_handlers(config: Config) -> bool:

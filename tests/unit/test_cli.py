@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from component import __version__, cli
-from component.cli import checking, exits
+from component.cli import exits
 
 RIGHT = """
 [xmpp]
@@ -21,8 +21,21 @@ secret = "s3cret"
 [http]
 secret = "other"
 """
-#: Installed, a package of that name and of another distribution could stand beside ours.
-COLLISION = {"component": ["muniment"], "storage": ["muniment", "other"]}
+#: Two distributions that came with a package of one name, told by the lists of pip or setuptools.
+COLLISION = {
+    "first-1.0.dist-info": {
+        "METADATA": "Metadata-Version: 2.1\nName: first\n",
+        "RECORD": "first.py,,\nstorage/__init__.py,,\n",
+    },
+    "second-1.0.egg-info": {
+        "PKG-INFO": "Metadata-Version: 2.1\nName: second\n",
+        "top_level.txt": "storage\nsecond\n",
+    },
+    "third-1.0.dist-info": {
+        "METADATA": "Metadata-Version: 2.1\nName: third\n",
+        "RECORD": "third/storage/__init__.py,,\nstorage.py,,\n",
+    },
+}
 
 
 @pytest.fixture(autouse=True)
@@ -212,13 +225,17 @@ def test_packages_of_another_distribution_are_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(folder / "muniment.toml")
-    monkeypatch.setattr(checking, "packages_distributions", lambda: COLLISION)
+    for name, lists in COLLISION.items():
+        (folder / name).mkdir()
+        for file, text in lists.items():
+            (folder / name / file).write_text(text)
+    monkeypatch.syspath_prepend(folder)
 
     code = cli.main(["check-config", "--offline"])
 
     assert code == exits.FAILED
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "bad package storage comes from muniment, other: "
+        "bad package storage comes from first, second: "
         "install Muniment in an environment of its own"
     )
 
