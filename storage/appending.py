@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import NamedTuple
 
 from storage import conversations, marks, trash, words
@@ -109,7 +109,7 @@ class Appending:
         floors = [(known.number, known.last) for known in counters]
         # By archive, each in its order: at each row that comes before the last one the full text
         # index writes out what it has gathered.
-        rows = sorted(map(self._row, entries), key=itemgetter(0))
+        rows = sorted(map(self._row, entries), key=attrgetter("number"))
         if await _insert(connection, rows) < len(rows):
             found = await connection.fetch(_INSERTED, json.dumps(floors))
             inserted = {(row[0], row[1]) for row in found}

@@ -154,8 +154,9 @@ class SqlArchive:
         return read(is_long=bool(wanted.phrases))
 
     async def _count(self, connection: Connection, owner: str, wanted: Filter) -> int:
-        if wanted in AT_ONCE:
-            return await at_once(connection, owner, wanted)
+        count = await at_once(connection, owner, wanted)
+        if count is not None:
+            return count
         number = await self._owners.look_up(connection, owner)
         return await exactly(connection, await select(connection, self._ids, number, wanted))
 

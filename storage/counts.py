@@ -36,9 +36,12 @@ SELECT * FROM page, place ORDER BY sequence {way}
 """
 
 
-async def at_once(connection: Connection, owner: str, wanted: Filter) -> int:
-    """Return how many rows match a filter of AT_ONCE, by the JID of the owner."""
-    rows = await connection.fetch(AT_ONCE[wanted], owner)
+async def at_once(connection: Connection, owner: str, wanted: Filter) -> int | None:
+    """Return how many rows match, by the JID of the owner; None for a filter not of AT_ONCE."""
+    sql = AT_ONCE.get(wanted)
+    if sql is None:
+        return None
+    rows = await connection.fetch(sql, owner)
     return int(rows[0][0]) if rows else 0
 
 

@@ -34,6 +34,7 @@ class Query:
     def __init__(
         self, selection: Selection, *, is_by_time: bool = False, owner: str = "$1"
     ) -> None:
+        """`owner` is what the number of the owner has to be; $1 is that of the selection."""
         self.values: list[object] = [selection.number]
         self._owner = owner
         self._is_search = bool(selection.wanted.phrases)
@@ -144,9 +145,10 @@ async def by_arrival(
     limit: int,
     backwards: bool = False,
     skip: int = 0,
+    owner: str = "$1",
 ) -> list[Row]:
-    """Return the oldest (or newest) rows in the order of their arrival."""
-    query = Query(selection)
+    """Return the oldest (or newest) rows in arrival order, of an owner as in Query."""
+    query = Query(selection, owner=owner)
     sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
     return await connection.fetch(sql, *query.values)
 
@@ -166,9 +168,10 @@ async def by_time(
     wanted = selection.wanted
     if limit and not edge and wanted == Filter(peer=wanted.peer, kinds=wanted.kinds):
         # All of an archive, or of one peer: an index has them in the order of arrival.
-        query = Query(selection, owner=_NEVER_LATE)
-        sql = query.by_arrival(limit=limit, backwards=newest)
-        if rows := await connection.fetch(sql, *query.values):
+        rows = await by_arrival(
+            connection, selection, limit=limit, backwards=newest, owner=_NEVER_LATE
+        )
+        if rows:
             return rows
     query = Query(selection, is_by_time=True)
     way = "DESC" if newest else "ASC"

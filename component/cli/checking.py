@@ -47,21 +47,25 @@ def collisions() -> Iterator[str]:
 
     An editable installation has installed no package at all, and collides with nothing.
     """
-    installed = list(distributions())
-    for package in PACKAGES:
-        owners = {each.name for each in installed if _has_installed(each, package)}
-        if len(owners) > 1:
+    owners: dict[str, set[str]] = {package: set() for package in PACKAGES}
+    for distribution in distributions():
+        for package in _installed_by(distribution):
+            owners[package].add(distribution.name)
+    for package, names in owners.items():
+        if len(names) > 1:
             yield (
-                f"package {package} comes from {', '.join(sorted(owners))}: "
+                f"package {package} comes from {', '.join(sorted(names))}: "
                 "install Muniment in an environment of its own"
             )
 
 
-def _has_installed(distribution: Distribution, package: str) -> bool:
-    # By the text of the two lists that there may be: importlib takes them apart, file by file, in
-    # twenty times as long, and this is part of every start.
+def _installed_by(distribution: Distribution) -> list[str]:
+    """Return those of PACKAGES that a distribution has installed."""
+    # The text of the two lists is searched: importlib parses them file by file, which takes
+    # several times as long, and every start does this.
     named = (distribution.read_text("top_level.txt") or "").split()
-    return package in named or f"\n{package}/" in f"\n{distribution.read_text('RECORD') or ''}"
+    files = f"\n{distribution.read_text('RECORD') or ''}"
+    return [package for package in PACKAGES if package in named or f"\n{package}/" in files]
 
 
 def _load_handlers(config: Config) -> bool:

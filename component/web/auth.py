@@ -50,7 +50,7 @@ def require(request: web.Request, role: Role) -> Operator:
 
 def require_server(request: web.Request) -> None:
     """Return if it is the server that calls. Raises Forbidden."""
-    if operator(request) is not SERVER:
+    if operator(request) != SERVER:
         raise Forbidden("This is for the server itself, not for operators.")
 
 
