@@ -64,6 +64,7 @@ class Parts:
     hosts: tuple[str, ...]
     audit: Audit
     adhoc: Commands
+    queries: Queries
     contact_lists: ContactLists
     live: Live = field(default_factory=Live)
 
@@ -166,8 +167,13 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.records)
     access = Access(hosts, operators, audit, rooms)
-    most = config.archive.page_max
-    pages = Pages(storage.archive, wanted, usual=config.archive.page_default, most=most)
+    pages = Pages(
+        storage.archive,
+        wanted,
+        usual=config.archive.page_default,
+        most=config.archive.page_max,
+        max_bytes=config.archive.page_max_bytes,
+    )
     archives, adhoc = Mam(History(pages, access), addresses), Commands([configure(wishes)])
     answerers = {
         mam.QUERY: archives.answer,
@@ -176,7 +182,8 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         commands.COMMAND: adhoc.answer,
         roster_stanzas.QUERY: RosterQueries(contact_lists).answer,
     }
-    Queries(stream, Delegation(privileges, addresses, hosts), addresses, answerers)
+    delegation = Delegation(privileges, addresses, hosts)
+    queries = Queries(stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS)
     disco.announce(
         stream,
         hosts,
@@ -196,6 +203,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         hosts=hosts,
         audit=audit,
         adhoc=adhoc,
+        queries=queries,
         contact_lists=contact_lists,
         live=live,
     )

@@ -142,6 +142,7 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         max_items=http.max_items,
         page_default=config.archive.page_default,
         page_max=config.archive.page_max,
+        page_max_bytes=config.archive.page_max_bytes,
         max_streams=http.max_streams,
         stream_heartbeat_seconds=http.stream_heartbeat_seconds,
         count_as_string=config.remote_data.count_as_string,

@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from storage.appending import Appending
 from storage.conversations import listed
 from storage.counts import AT_ONCE, at_once, behind, cheaply, counted_rows, exactly, tallied
-from storage.database import Connection, Database, Row
+from storage.database import Bound, Connection, Database, Row
 from storage.errors import NotFound
 from storage.ids import Ids
 from storage.marks import referring
 from storage.owners import Owners
-from storage.queries import by_arrival, by_time, stored
+from storage.queries import by_arrival, by_time, of_xml, stored
 from storage.rows import ANY, Conversation, Filter, Page, Stored, Work
 from storage.selection import BEYOND, Selection, decoded, select, sequences
 from storage.tallies import Scopes, scopes
@@ -55,24 +55,26 @@ class SqlArchive:
         backwards: bool = False,
         index: int | None = None,
         counted: bool = False,
+        max_bytes: int | None = None,
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive."""
+        bound = of_xml(max_bytes)
         is_one_step = index is None and (not counted or _is_whole(wanted))
         async with self._reading(wanted, is_steady=not is_one_step) as connection:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
             if counted and index is None and (of := tallied(selection)):
                 return await self._counted_page(
-                    connection, selection, of, limit, after, before, backwards
+                    connection, selection, of, limit, after, before, backwards, bound
                 )
             places = await sequences(connection, self._ids, number, _named(after, before))
             part, skip = _between(selection, places, after, before), 0
             if index is not None:
                 part, skip = await behind(connection, part, index)
             rows = await by_arrival(
-                connection, part, limit=limit + 1, backwards=backwards, skip=skip
+                connection, part, limit=limit + 1, backwards=backwards, skip=skip, bound=bound
             )
-            complete = _cut(rows, limit, backwards)
+            complete = _cut(rows, limit, backwards, bound)
             place = count = None
             if counted:
                 place, count = await cheaply(connection, selection, rows[0][0] if rows else 0)
@@ -92,17 +94,25 @@ class SqlArchive:
         after: str | None,
         before: str | None,
         backwards: bool,
+        bound: Bound | None,
     ) -> Page:
         """Return a counted page of what is tallied, as most pages are."""
         places = decoded(self._ids, selection.number, _named(after, before))
         part = _between(selection, places, after, before)
-        rows, place, count = await counted_rows(
-            connection, selection, of, part, places, limit=limit + 1, backwards=backwards
+        rows, found, place, count = await counted_rows(
+            connection,
+            selection,
+            of,
+            part,
+            places,
+            limit=limit + 1,
+            backwards=backwards,
+            bound=bound,
         )
-        complete = _cut(rows, limit, backwards)
-        if backwards and not complete:
-            # The oldest row that was found has no place on the page.
-            place += 1
+        complete = _cut(rows, limit, backwards, bound)
+        if backwards:
+            # The oldest rows that were found have no place on the page.
+            place += found - len(rows)
         return Page(
             messages=stored(self._ids, selection.number, rows),
             complete=complete,
@@ -110,16 +120,19 @@ class SqlArchive:
             count=count,
         )
 
-    async def behind(self, owner: str, id: str, *, limit: int) -> Page:
+    async def behind(
+        self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
+    ) -> Page:
         """Return the oldest `limit` messages behind the place of an id."""
+        bound = of_xml(max_bytes)
         async with self._database.read() as connection:
             number = await self._owners.look_up(connection, owner)
             sequence = self._ids.decode(number, id)
             if sequence is None or not await connection.fetch(_GAVE, number, sequence):
                 raise NotFound(id)
             part = Selection(number=number, wanted=ANY, first=sequence + 1)
-            rows = await by_arrival(connection, part, limit=limit + 1)
-        complete = _cut(rows, limit, False)
+            rows = await by_arrival(connection, part, limit=limit + 1, bound=bound)
+        complete = _cut(rows, limit, False, bound)
         return Page(messages=stored(self._ids, number, rows), complete=complete)
 
     async def page_by_time(
@@ -130,6 +143,7 @@ class SqlArchive:
         limit: int | None,
         newest: bool = False,
         counted: bool = False,
+        max_bytes: int | None = None,
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time."""
         is_steady = counted and wanted not in AT_ONCE
@@ -137,7 +151,9 @@ class SqlArchive:
             count = await self._count(connection, owner, wanted) if counted else None
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted, is_by_time=True)
-            rows, complete = await _in_time(connection, selection, limit, newest)
+            rows, complete = await _in_time(
+                connection, selection, limit, newest, of_xml(max_bytes)
+            )
         if newest:
             rows.reverse()
         return Page(messages=stored(self._ids, number, rows), complete=complete, count=count)
@@ -220,22 +236,34 @@ def _between(
     )
 
 
-def _cut(rows: list[Row], limit: int, backwards: bool) -> bool:
+def _cut(rows: list[Row], limit: int, backwards: bool, bound: Bound | None = None) -> bool:
     """Leave no more rows than fit, the oldest first; return whether those are all."""
-    complete = len(rows) <= limit
-    del rows[limit:]
+    fitting = len(rows) if bound is None else bound.fit(rows)
+    complete = len(rows) <= min(limit, fitting)
+    del rows[min(limit, fitting) :]
     if backwards:
         rows.reverse()
     return complete
 
 
 async def _in_time(
-    connection: Connection, selection: Selection, limit: int | None, newest: bool
+    connection: Connection,
+    selection: Selection,
+    limit: int | None,
+    newest: bool,
+    bound: Bound | None,
 ) -> tuple[list[Row], bool]:
     """Return rows in the order of time, newest first where asked, and whether it is all."""
-    bound = None if limit is None else limit + 1
-    rows = await by_time(connection, selection, newest=newest, limit=bound)
-    if limit is None or len(rows) <= limit:
+    rows = await by_time(
+        connection,
+        selection,
+        newest=newest,
+        limit=None if limit is None else limit + 1,
+        bound=bound,
+    )
+    fitting = len(rows) if bound is None else bound.fit(rows)
+    limit = fitting if limit is None else min(limit, fitting)
+    if len(rows) <= limit:
         return rows, True
     if not limit or rows[limit][1] != rows[limit - 1][1]:
         return rows[:limit], False

@@ -4,9 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How many bytes the texts in one column may have together."""
+
+    bytes: int
+    column: int
+
+    def fit(self, rows: Iterable[Row]) -> int:
+        """Return how many of the first rows are within the bound: the first one always is."""
+        count, left = 0, self.bytes
+        for row in rows:
+            left -= _size(row[self.column])
+            if left < 0 and count:
+                break
+            count += 1
+        return count
+
+    def take(self, rows: Iterable[Row]) -> list[Row]:
+        """Return the rows that fit and one more, if there is one; read no further than that."""
+        taken: list[Row] = []
+        left = self.bytes
+        for row in rows:
+            taken.append(row)
+            left -= _size(row[self.column])
+            if left < 0 and len(taken) > 1:
+                break
+        return taken
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 class Connection(Protocol):
@@ -29,8 +63,8 @@ class Connection(Protocol):
         """Run a statement once for each row of values."""
         ...
 
-    async def fetch(self, sql: str, *values: object) -> list[Row]:
-        """Run a query and return all its rows."""
+    async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
+        """Run a query and return its rows, with a bound no more of them than it takes."""
         ...
 
 

@@ -46,10 +46,13 @@ class Archive(Protocol):
         backwards: bool = False,
         index: int | None = None,
         counted: bool = False,
+        max_bytes: int | None = None,
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive.
 
         Forwards it is the oldest of them, backwards the newest; oldest comes first either way.
+        `max_bytes` bounds their XML as well: a page holds those that fit, one at least, and no
+        more are read. A page that this cuts short is not complete.
         `index` skips that many of all that match; it excludes `after`, `before` and `backwards`.
         `counted` also tells how many match, and where the page stands among them (`after`,
         `before` and `index` are places, no filter), as far as that is cheap.
@@ -58,8 +61,10 @@ class Archive(Protocol):
         """
         ...
 
-    async def behind(self, owner: str, id: str, *, limit: int) -> Page:
-        """Return the oldest `limit` messages behind the place of an id.
+    async def behind(
+        self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        """Return the oldest `limit` messages behind the place of an id, bounded as in `page`.
 
         The message itself may have been taken away since. Raises NotFound for an id that this
         archive never gave.
@@ -74,10 +79,12 @@ class Archive(Protocol):
         limit: int | None,
         newest: bool = False,
         counted: bool = False,
+        max_bytes: int | None = None,
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time.
 
-        Messages of the very same microsecond are never parted, so a page may be a little longer.
+        Bounded by `max_bytes` as in `page`. Messages of the very same microsecond are never
+        parted, so a page may be a little longer than either bound.
         `counted` also tells exactly how many match.
         """
         ...

@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 
 import aiosqlite
 
-from storage.database import Row
+from storage.database import Bound, Row
 from storage.errors import Rejected, StorageError, Unavailable
 
 #: No read goes on for longer than this on the spot, where all else has to wait for it.
@@ -124,15 +124,20 @@ class SqliteConnection:
         with _translated:
             await self._driver.executemany(_numbered(sql), rows)
 
-    async def fetch(self, sql: str, *values: object) -> list[Row]:
-        """Run a query and return all its rows."""
+    async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
+        """Run a query and return its rows, with a bound no more of them than it takes."""
         sql = _numbered(sql)
         with _translated:
             await self._settle()
-            rows = self._glance(sql, values)
+            rows = self._glance(sql, values, bound)
             if rows is not None:
                 return rows
-            return list(await self._finished(self._driver.execute_fetchall(sql, values)))
+            # The driver has no step of its own that ends before the last row.
+            return await self._finished(self._driver._execute(self._read, sql, values, bound))
+
+    def _read(self, sql: str, values: Sequence[object], bound: Bound | None) -> list[Row]:
+        cursor = self._raw.execute(sql, values)
+        return cursor.fetchall() if bound is None else bound.take(cursor)
 
     async def rollback(self) -> None:
         """Undo the open transaction, if there is one."""
@@ -151,14 +156,14 @@ class SqliteConnection:
             await self._settle()
         await self._driver.close()
 
-    def _glance(self, sql: str, values: Sequence[object]) -> list[Row] | None:
+    def _glance(self, sql: str, values: Sequence[object], bound: Bound | None) -> list[Row] | None:
         """Run a query on the spot; None where it takes too long for that."""
         if not self.is_glancing:
             return None
         until = perf_counter() + GLANCE_SECONDS
         self._raw.set_progress_handler(lambda: perf_counter() > until, GLANCE_STEPS)
         try:
-            return self._raw.execute(sql, values).fetchall()
+            return self._read(sql, values, bound)
         except sqlite3.OperationalError:
             return None
         finally:

@@ -92,6 +92,14 @@ class NotImplementedHere(Refused):
     status = 501
 
 
+class UnknownService(Refused):
+    """Nothing here answers this."""
+
+    condition = "service-unavailable"
+    kind = "cancel"
+    status = 501
+
+
 class Overloaded(Refused):
     """The archive cannot take more at the moment: try again shortly."""
 

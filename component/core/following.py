@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from component.core.live import Live
+from component.core.pages import PAGE_MAX_BYTES
 from component.core.refusals import refusals
 from component.core.stanza import GROUPCHAT
 from component.core.writer import Queue
@@ -74,11 +75,13 @@ class Following:
         if place.last != START:
             try:
                 # Whether that message is still there or not: it may have bounced.
-                return await self._archive.behind(owner, place.last, limit=_PAGE)
+                return await self._archive.behind(
+                    owner, place.last, limit=_PAGE, max_bytes=PAGE_MAX_BYTES
+                )
             except NotFound:
                 # The archive was erased: all there is now is new.
                 place.last = START
-        return await self._archive.page(owner, ANY, limit=_PAGE)
+        return await self._archive.page(owner, ANY, limit=_PAGE, max_bytes=PAGE_MAX_BYTES)
 
 
 def _is_wanted(message: Stored, wanted: Filter) -> bool:

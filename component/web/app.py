@@ -82,6 +82,7 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
         services.jids,
         queue=services.queue,
         max_items=settings.max_items,
+        max_bytes=settings.page_max_bytes,
     )
     app[keys.archive_calls] = HandlerArchive(services.handlers, remote_data.OwnArchive(own))
     waiting = app[keys.waiting] = WaitingStanzas(services.storage.offline, services.jids)
@@ -93,7 +94,13 @@ def _provide_reading(app: web.Application, settings: WebSettings, services: Serv
     """Give requests what reads archives of others."""
     archive, queue = services.storage.archive, services.queue
     log = app[keys.audit] = Audit(services.storage.records)
-    pages = Pages(archive, queue, usual=settings.page_default, most=settings.page_max)
+    pages = Pages(
+        archive,
+        queue,
+        usual=settings.page_default,
+        most=settings.page_max,
+        max_bytes=settings.page_max_bytes,
+    )
     reading = Reading(pages, archive, services.storage.keeping, log)
     app[keys.pages], app[keys.reading] = pages, reading
     app[keys.conversations] = Conversations(archive, queue, log, pages, reading)

@@ -11,6 +11,7 @@ from component.core.commands.desk import Desk
 from component.core.contact_lists import ContactLists
 from component.core.live import Live
 from component.core.operators import Operator
+from component.core.pages import PAGE_MAX_BYTES
 from component.core.ports import Jids, Link
 from component.core.writer import Queue, Writer
 from component.handlers.functions import Handlers
@@ -45,6 +46,7 @@ class WebSettings:
     max_items: int = 1000  #: in one request or answer of Remote Data
     page_default: int = 50  #: messages on a page where the caller does not say how many
     page_max: int = 250
+    page_max_bytes: int = PAGE_MAX_BYTES
     max_streams: int = 200  #: open at once
     stream_heartbeat_seconds: float = 15.0
     count_as_string: bool = False  #: for an old caller of Remote Data that takes no number

@@ -14,7 +14,8 @@ from component.core import jids
 from component.core.errors import Refused
 from component.core.stanza import NS_CLIENT
 from component.xmpp.errors import error_xml
-from component.xmpp.gate import NS_FORWARD
+
+NS_FORWARD = "urn:xmpp:forward:0"
 
 #: The server must neither keep a result for later nor copy it to other clients of the user.
 HINTS = "<no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/>"

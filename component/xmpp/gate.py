@@ -13,18 +13,19 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from component.core.document import read
-from component.core.errors import BadRequest
+from component.core.errors import BadRequest, TooLarge, UnknownService
 from component.core.stanza import NS_CLIENT
 from component.core.wellformed import standalone
 from component.core.xml import Element, Malformed, Parser, cut
 from component.xmpp import unread
 from component.xmpp.addresses import Addresses
+from component.xmpp.admission import answer
+from component.xmpp.exchange import NS_FORWARD
 
 log = logging.getLogger(__name__)
 
 NS_COMPONENT = "jabber:component:accept"
 NS_STREAM = "http://etherx.jabber.org/streams"
-NS_FORWARD = "urn:xmpp:forward:0"
 
 #: stream, outer stanza, forwarded, copied stanza, its payloads
 KEPT_DEPTH = 4
@@ -48,14 +49,19 @@ class Gate:
         max_bytes: int,
         max_depth: int,
         was_here: Callable[[bytes], bool] = lambda _: False,
+        is_needed: Callable[[Element], bool] = lambda _: True,
+        send: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_copy` hears who forwards a stanza, and the stanza; `deliver` gets all else.
+        """`on_copy` hears who forwards a stanza, and the stanza; `deliver` gets what `is_needed`.
 
-        Of a forwarded stanza that `was_here` knows by its bytes nobody hears again.
+        Of a forwarded stanza that `was_here` knows by its bytes nobody hears again. What is left
+        out is answered by `send` where it has to be.
         """
         self._on_copy = on_copy
         self._deliver = deliver
         self._was_here = was_here
+        self._is_needed = is_needed
+        self._send = send
         self._addresses = Addresses()
         self._max_bytes = max_bytes
         self._max_depth = max_depth
@@ -66,10 +72,10 @@ class Gate:
             max_depth=max_depth,
             keep_depth=KEPT_DEPTH,
             unwanted=UNWANTED,
+            on_skipped=self._too_much,
         )
         self._has_header = False
         self._is_open = False
-        self._skipped = 0
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises Malformed when the stream cannot be trusted any longer."""
@@ -113,9 +119,6 @@ class Gate:
     def _read(self, data: bytes) -> None:
         self._parser.feed(data)
         self._header()
-        if self._parser.skipped > self._skipped:
-            self._skipped = self._parser.skipped
-            log.warning("left out a stanza that is too large or too deep")
         if self._parser.is_closed:
             self._deliver(b"</stream:stream>")
 
@@ -144,8 +147,15 @@ class Gate:
             stanza = next((one for one in copied.elements if one.ns == NS_CLIENT), None)
             if stanza is not None:
                 self._hear(element.get("from"), stanza, cut(raw, element, stanza))
-        else:
+        elif self._is_needed(element):
             self._hand_on(element, raw)
+        else:
+            self._send(answer(element, UnknownService()))
+
+    def _too_much(self, element: Element) -> None:
+        log.warning("left out a stanza that is too large or too deep")
+        if self._is_open:
+            self._send(answer(element, TooLarge()))
 
     def _hand_on(self, element: Element, raw: bytes) -> None:
         """Give slixmpp what it can read: anything else would end its stream, late and loudly."""
@@ -156,5 +166,8 @@ class Gate:
             ElementTree.fromstring(whole)  # noqa: S314 - the same parser, on what has no DTD
         except (BadRequest, Malformed, ElementTree.ParseError) as error:
             log.warning("left out a stanza: %s", error)
+            self._send(
+                answer(element, BadRequest("this stanza, or an address of it, is malformed"))
+            )
         else:
             self._deliver(whole)

@@ -28,7 +28,7 @@ from support.databases import ENDLESS, open_database
 from support.steps import watch
 
 from storage.archive import SqlArchive
-from storage.database import Connection, Row
+from storage.database import Bound, Connection, Row
 from storage.errors import Locked, StorageError, Unavailable
 from storage.ids import KEY_BYTES, Ids
 from storage.open import open_storage
@@ -507,13 +507,13 @@ class MeddledConnection:
         self.execute = connection.execute
         self.executemany = connection.executemany
 
-    async def fetch(self, sql: str, *values: object) -> list[Row]:
+    async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
         if not self._is_writer:
             happens = self._meddled.before_query.pop(self._queries, None)
             self._queries += 1
             if happens:
                 await happens()
-        return await self._connection.fetch(sql, *values)
+        return await self._connection.fetch(sql, *values, bound=bound)
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""

@@ -184,3 +184,56 @@ async def test_a_posted_message_is_given_to_clients_well_formed(
     async with server.client(alice) as client:
         for archive in (None, server.ejabberd.component):
             assert await mam.bodies(client, to=archive) == ["x"]
+
+
+async def test_questions_of_every_kind_to_the_component_are_answered(server: Server) -> None:
+    component = server.ejabberd.component
+    disco = "http://jabber.org/protocol/disco"
+    async with server.client(server.account("mallory")) as client:
+        for payload in (
+            f"<query xmlns='{disco}#info'/>",
+            f"<query xmlns='{disco}#items'/>",
+            "<delegation xmlns='urn:xmpp:delegation:1'/>",
+            "<query xmlns='urn:unknown'/>",
+        ):
+            with pytest.raises(Refused):
+                await client.ask("set", payload, to=component)
+        with pytest.raises(Refused):
+            await client.ask("get", "<delegation xmlns='urn:xmpp:delegation:1'/>", to=component)
+        with pytest.raises(Refused):
+            await client.ask("get", "<query xmlns='urn:unknown'/>", to=f"nobody@{component}/x")
+
+
+async def test_a_subscription_to_the_component_is_refused(server: Server) -> None:
+    component = server.ejabberd.component
+    async with server.client(server.account("mallory")) as client:
+        await client.be_available()
+        for n in range(500):
+            client.send(f"<presence to='made-up-{n}@{component}'/>")
+        client.send(f"<presence type='subscribe' to='{component}'/>")
+
+        await client.wait_for(
+            lambda s: s.tag == f"{CLIENT}presence" and s.get("type") == "unsubscribed"
+        )
+
+
+async def test_pages_of_large_messages_are_short_and_nothing_is_missing(server: Server) -> None:
+    bob = server.account("bob")
+    size, count = 200_000, 12
+    async with server.client(bob) as client:
+        await client.be_available()
+        for n in range(count):
+            server.ejabberd.evaluate(
+                "ejabberd_router:route(xmpp:decode(fxml_stream:parse_element(iolist_to_binary(["
+                f"<<\"<message xmlns='jabber:client' type='chat' id='{n}'\">>, "
+                f"<<\" from='romeo@remote.example/x' to='{bob.jid}'><body>\">>, "
+                f'binary:copy(<<"{n % 10}">>, {size}), <<"</body></message>">>]))))'
+            )
+        texts = [str(n % 10) * size for n in range(count)]
+        await client.wait_for_bodies(texts)
+
+        page = await mam.query(client, max=250)
+
+        assert page.bodies == texts[:5]
+        assert not page.complete
+        assert await mam.bodies(client) == texts
