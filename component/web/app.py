@@ -94,7 +94,7 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
 def _provide_reading(app: web.Application, settings: WebSettings, services: Services) -> None:
     """Give requests what reads archives of others."""
     archive, queue = services.storage.archive, services.queue
-    log = app[keys.audit] = Audit(services.storage.records)
+    log = app[keys.audit] = Audit(services.storage.records, services.writer)
     pages = Pages(archive, queue, usual=settings.page_default, most=settings.page_max)
     reading = Reading(pages, archive, services.storage.keeping, log)
     app[keys.pages], app[keys.reading] = pages, reading

@@ -78,7 +78,7 @@ async def open_services(
                 commands=COMMANDS,
                 hosts=HOSTS,
                 jids=Addresses(),
-                audit=Audit(storage.records),
+                audit=Audit(storage.records, writer),
                 administration=administration,
                 accounts=accounts,
                 contact_lists=lists,
