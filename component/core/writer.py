@@ -63,6 +63,7 @@ class Writer:
         self._readable = 0  #: behind the last work with messages that was put
         self._done = 0
         self._refused: dict[int, Refused] = {}  # by the place in the order of what was put
+        self._dropped: set[int] = set()  # places of lines that are passed over when they come up
         self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
         self._pressed = False
@@ -179,15 +180,16 @@ class Writer:
     def _may(self, one: Work | Deed, place: int) -> bool:
         """Whether work may be done now: a hold counts also where it came after the work."""
         if isinstance(one, Deed):
-            return place not in self._refused
+            return place not in self._dropped
         return isinstance(one, Entry) or not self._is_held(one.owner)
 
     async def _refuse_lines(self, batch: Batch, place: int) -> None:
         """Refuse the lines of the audit log that wait, in a batch and behind it."""
         waiting = [*enumerate(batch, place), *enumerate(self._queue, self._put - len(self._queue))]
         for at, one in waiting:
-            if isinstance(one, Deed):
+            if isinstance(one, Deed) and at not in self._dropped:
                 self._refused[at] = Overloaded()
+                self._dropped.add(at)
         async with self._progress:
             self._progress.notify_all()
 
@@ -206,6 +208,7 @@ class Writer:
     async def _advance(self, count: int) -> None:
         async with self._progress:
             self._done += count
+            self._dropped = {place for place in self._dropped if place >= self._done}
             self._progress.notify_all()
         if self._pressed and self.backlog <= self._capacity // 2:
             self._pressed = False
