@@ -165,7 +165,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         on_presence=room_news.take_presence,
         on_message=room_news.take_message,
     )
-    operators, audit = settings.operators(config, addresses), Audit(storage.records)
+    operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
     access = Access(hosts, operators, audit, rooms)
     pages = Pages(
         storage.archive,

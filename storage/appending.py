@@ -14,7 +14,7 @@ from storage.database import Connection, Row
 from storage.ids import Ids
 from storage.owners import Owners
 from storage.queries import stored
-from storage.rows import Entry, Kind, Removal, Retraction, Stored, Work
+from storage.rows import Batch, Deed, Entry, Kind, Removal, Retraction, Stored
 from storage.taking import LINE, take_away
 from storage.tallies import Line, count_up
 
@@ -22,6 +22,8 @@ _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, or
 
 _INTO = f"archive ({_COLUMNS})"
 _OTHERWISE = "ON CONFLICT DO NOTHING"
+
+_INTO_DEEDS = "deeds (at, actor, action, subject, detail)"
 
 _INSERT_UNLESS_TWIN = f"""
 INSERT INTO archive ({_COLUMNS})
@@ -85,12 +87,16 @@ class Appending:
         self._owners = owners
         self._ids = ids
 
-    async def write(self, connection: Connection, batch: Sequence[Work]) -> None:
-        """Write a batch in its order."""
+    async def write(self, connection: Connection, batch: Batch) -> None:
+        """Write a batch in its order; lines of the audit log have an order of their own."""
         entries: list[Entry] = []
+        deeds: list[Deed] = []
         for work in batch:
             if isinstance(work, Entry):
                 entries.append(work)
+                continue
+            if isinstance(work, Deed):
+                deeds.append(work)
                 continue
             await self._enter(connection, entries)
             entries = []
@@ -99,6 +105,7 @@ class Appending:
             else:
                 await self._retract(connection, work)
         await self._enter(connection, entries)
+        await _log(connection, deeds)
 
     async def _enter(self, connection: Connection, entries: list[Entry]) -> None:
         if not entries:
@@ -177,6 +184,13 @@ class Appending:
     def _row(self, entry: Entry) -> _Row:
         known = self._owners[entry.owner]
         return _Row(known.number, known.give(entry.at), entry)
+
+
+async def _log(connection: Connection, deeds: Sequence[Deed]) -> None:
+    """Add lines to the audit log."""
+    rows = [(deed.at, deed.actor, deed.action, deed.subject, deed.detail) for deed in deeds]
+    if rows:
+        await connection.insert(_INTO_DEEDS, rows)
 
 
 async def _insert(connection: Connection, rows: Sequence[_Row]) -> int:

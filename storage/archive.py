@@ -14,7 +14,7 @@ from storage.ids import Ids
 from storage.marks import referring
 from storage.owners import Owners
 from storage.queries import by_arrival, by_time, of_xml, stored
-from storage.rows import ANY, Conversation, Filter, Page, Stored, Work
+from storage.rows import ANY, Batch, Conversation, Filter, Page, Stored
 from storage.selection import BEYOND, Selection, decoded, select, sequences
 from storage.tallies import Scopes, scopes
 
@@ -35,8 +35,8 @@ class SqlArchive:
         """Forget an archive that was erased; call it right behind that transaction."""
         self._owners.forget(owner)
 
-    async def append(self, batch: Sequence[Work]) -> None:
-        """Store a batch in its order and make it durable."""
+    async def append(self, batch: Batch) -> None:
+        """Store a batch in its order, with lines of the audit log, and make it durable."""
         try:
             async with self._database.write() as connection:
                 await self._appending.write(connection, batch)

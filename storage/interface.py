@@ -8,6 +8,7 @@ from typing import Protocol
 
 from storage.people import Accounts, Contacts, Offline
 from storage.rows import (
+    Batch,
     Conversation,
     Deed,
     Filter,
@@ -20,15 +21,14 @@ from storage.rows import (
     Shed,
     Stored,
     Usage,
-    Work,
 )
 
 
 class Archive(Protocol):
     """Messages, keyed by the owner of the archive."""
 
-    async def append(self, batch: Sequence[Work]) -> None:
-        """Store a batch in its order and make it durable.
+    async def append(self, batch: Batch) -> None:
+        """Store a batch in its order, with lines of the audit log, and make it durable.
 
         An entry whose origin (or a twin of it) is already in its owner's archive is left out.
         All of the batch is stored or none. Raises Unavailable (try again) or Rejected.
@@ -193,10 +193,6 @@ class Records(Protocol):
     async def set_hold(self, hold: Hold) -> None: ...
 
     async def drop_hold(self, subject: str) -> None: ...
-
-    async def log(self, deed: Deed) -> None:
-        """Add a line to the audit log; it is durable at the return."""
-        ...
 
     async def deeds(
         self, *, limit: int, before: int | None = None, subject: str | None = None

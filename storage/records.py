@@ -36,8 +36,6 @@ ON CONFLICT (subject) DO UPDATE SET
 
 _DROP_HOLD = "DELETE FROM holds WHERE subject = $1"
 
-_LOG = "INSERT INTO deeds (at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5)"
-
 _DEEDS = """
 SELECT number, at, actor, action, subject, detail FROM deeds
 WHERE number < $1 ORDER BY number DESC LIMIT $2
@@ -117,10 +115,6 @@ class SqlRecords:
     async def drop_hold(self, subject: str) -> None:
         """Release a hold; it is fine when there is none."""
         await self._write(_DROP_HOLD, subject)
-
-    async def log(self, deed: Deed) -> None:
-        """Add a line to the audit log; it is durable at the return."""
-        await self._write(_LOG, deed.at, deed.actor, deed.action, deed.subject, deed.detail)
 
     async def deeds(
         self, *, limit: int, before: int | None = None, subject: str | None = None

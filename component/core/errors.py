@@ -108,5 +108,26 @@ class Overloaded(Refused):
     status = 503
 
 
+class Slowed(Refused):
+    """There were too many attempts: try again later."""
+
+    condition = "resource-constraint"
+    kind = "wait"
+    status = 429
+
+    def __init__(self, message: str = "", *, retry_seconds: float) -> None:
+        """`retry_seconds` is when one more attempt is answered."""
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
+class Misdirected(Refused):
+    """The request is meant for another server."""
+
+    condition = "not-allowed"
+    kind = "cancel"
+    status = 421
+
+
 class Failed(Refused):
     """Something went wrong in the server; its log says what."""

@@ -30,6 +30,7 @@ from component.web import (
 )
 from component.web.auth import authenticate
 from component.web.errors import errors
+from component.web.guessing import Guessing
 from component.web.limits import deadline
 from component.web.readiness import Readiness
 from component.web.seats import Seats
@@ -57,6 +58,7 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
         middlewares=[errors, deadline, authenticate], client_max_size=settings.max_body_bytes
     )
     app[keys.settings] = settings
+    app[keys.guessing] = Guessing()
     app[keys.hosts] = services.hosts
     app[keys.readiness] = Readiness(services.storage, services.writer, services.link)
     app[keys.jids] = services.jids
@@ -93,7 +95,7 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
 def _provide_reading(app: web.Application, settings: WebSettings, services: Services) -> None:
     """Give requests what reads archives of others."""
     archive, queue = services.storage.archive, services.queue
-    log = app[keys.audit] = Audit(services.storage.records)
+    log = app[keys.audit] = Audit(services.storage.records, services.writer)
     pages = Pages(
         archive,
         queue,

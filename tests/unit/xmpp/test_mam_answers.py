@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.builders import ALICE, BOB, HOST, entries
 from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
+from support.writing import open_writer
 
 from component.core.access import Access
 from component.core.audit import Audit
@@ -16,7 +17,6 @@ from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
 from component.core.history import History
 from component.core.operators import Operator, Role
 from component.core.pages import Pages
-from component.core.writer import Writer
 from component.xmpp.addresses import Addresses
 from component.xmpp.exchange import Delegated, Direct
 from component.xmpp.mam import QUERYID_MAX, Mam
@@ -37,11 +37,11 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqlStorage]:
 
 
 @pytest.fixture
-def mam(storage: SqlStorage) -> Mam:
-    access = Access([HOST], [OPERATOR], Audit(storage.records), None)
-    writer = Writer(storage.archive, capacity=100, on_pressure=lambda _: None)
-    history = History(Pages(storage.archive, writer, usual=50, most=250), access)
-    return Mam(history, Addresses())
+async def mam(storage: SqlStorage) -> AsyncIterator[Mam]:
+    async with open_writer(storage.archive) as writer:
+        access = Access([HOST], [OPERATOR], Audit(storage.records, writer), None)
+        history = History(Pages(storage.archive, writer, usual=50, most=250), access)
+        yield Mam(history, Addresses())
 
 
 def direct(asker: str, archive: str | None = None) -> Direct:
