@@ -28,7 +28,7 @@ class Stream(ComponentXMPP):
         on_copy: Callable[[str, Element, bytes], None],
         max_stanza_bytes: int,
         max_stanza_depth: int,
-        was_here: Callable[[bytes], bool] = lambda _: False,
+        was_here: Callable[[str, bytes], bool] = lambda *_: False,
     ) -> None:
         super().__init__(jid, secret)
         self._on_copy = on_copy
