@@ -26,7 +26,7 @@ SPARE_SECONDS = 2.0
 def stream(
     config: Config,
     on_copy: Callable[[str, Element, bytes], None] = lambda *_: None,
-    was_here: Callable[[bytes], bool] = lambda _: False,
+    was_here: Callable[[str, bytes], bool] = lambda *_: False,
 ) -> Stream:
     """Return a stream that is not connected yet.
 

@@ -26,13 +26,12 @@ def is_needed(
     `asked` are the ids of our questions, `messages` the payloads of the news, by namespace and
     name. Presence is not needed: the component has none of its own (RFC 6121 section 4).
     """
-    is_answer = stanza.get("type") in ANSWERS
-    if stanza.name == "iq":
-        return not is_answer or stanza.get("id") in asked
+    if stanza.name in ("iq", "message") and stanza.get("type") in ANSWERS:
+        return stanza.get("id") in asked
     if stanza.name == "message":
         is_news = any((child.ns, child.name) in messages for child in stanza.elements)
-        return is_news and not is_answer and not jids.local(stanza.get("from"))
-    return False
+        return is_news and not jids.local(stanza.get("from"))
+    return stanza.name == "iq"
 
 
 def answer(stanza: Element, refused: Refused) -> str:

@@ -48,14 +48,14 @@ class Gate:
         *,
         max_bytes: int,
         max_depth: int,
-        was_here: Callable[[bytes], bool] = lambda _: False,
+        was_here: Callable[[str, bytes], bool] = lambda *_: False,
         is_needed: Callable[[Element], bool] = lambda _: True,
         send: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_copy` hears who forwards a stanza, and the stanza; `deliver` gets what `is_needed`.
 
-        Of a forwarded stanza that `was_here` knows by its bytes nobody hears again. What is left
-        out is answered by `send` where it has to be.
+        Of a forwarded stanza that `was_here` knows, by who forwards it and its bytes, nobody hears
+        again. What is left out is answered by `send` where it has to be.
         """
         self._on_copy = on_copy
         self._deliver = deliver
@@ -92,13 +92,12 @@ class Gate:
         """Do with a piece what is to be done if it is one whole copy, unless it has to be parsed.
 
         What `was_here` was a whole stanza in a copy before, so it is one again and no part of one.
-        Who sent that copy does not matter: nothing is done.
         """
         copy = unread.whole_copy(piece)
         if copy is None:
             return False
         host, raw = copy
-        if unread.is_result(raw) or self._was_here(raw):
+        if unread.is_result(raw) or self._was_here(host, raw):
             return True
         if not host or len(piece) > self._max_bytes:
             return False

@@ -62,10 +62,8 @@ class ServiceLog:
             log.debug("dropped a copy from %s: none of its users is in it", host)
             return
         at = now()
-        if stanza.id and self._ingest.is_repeat(raw, at):
-            return
         self._on_message(stanza)
         try:
-            self._ingest.take(stanza, at)
+            self._ingest.take(stanza, at, host)
         except Malformed as error:
             log.warning("left out a message: %s", error)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import BaseTransport, Transport
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import cast
 
@@ -37,7 +38,7 @@ class Stream(ComponentXMPP):
         on_copy: Callable[[str, Element, bytes], None],
         max_stanza_bytes: int,
         max_stanza_depth: int,
-        was_here: Callable[[bytes], bool] = lambda _: False,
+        was_here: Callable[[str, bytes], bool] = lambda *_: False,
     ) -> None:
         super().__init__(jid, secret)
         self._on_copy = on_copy
@@ -124,14 +125,24 @@ class Stream(ComponentXMPP):
         if not self.is_up:
             return None
         answer = iq.send(timeout=patience)
-        self._asked.add(iq["id"])
+        with self.expecting([iq["id"]]):
+            try:
+                # Nothing is answered on a new connection that was asked on the last one.
+                await asyncio.wait(
+                    [answer, self.disconnected], return_when=asyncio.FIRST_COMPLETED
+                )
+                return answer.result() if answer.done() else None
+            finally:
+                answer.cancel()
+
+    @contextmanager
+    def expecting(self, ids: Collection[str]) -> Iterator[None]:
+        """Have answers to these ids handed on for a while; any others are dropped."""
+        self._asked.update(ids)
         try:
-            # Nothing is answered on a new connection that was asked on the last one.
-            await asyncio.wait([answer, self.disconnected], return_when=asyncio.FIRST_COMPLETED)
-            return answer.result() if answer.done() else None
+            yield
         finally:
-            self._asked.discard(iq["id"])
-            answer.cancel()
+            self._asked.difference_update(ids)
 
     def reschedule_connection_attempt(self) -> None:
         """Try once only: `Connection` says when to try again."""
