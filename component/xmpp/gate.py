@@ -157,10 +157,13 @@ class Gate:
             self._send(answer(element, TooLarge()))
 
     def _hand_on(self, element: Element, raw: bytes) -> None:
-        """Give slixmpp what it can read: anything else would end its stream, late and loudly."""
+        """Give slixmpp what it can read: anything else would end its stream, late and loudly.
+
+        It answers an address as it prepares it, so that has to be the one that asked.
+        """
         try:
             for name in ("from", "to"):
-                self._addresses.prepare(element.get(name))
+                self._addresses.require_clear(element.get(name))
             whole = standalone(raw)
             ElementTree.fromstring(whole)  # noqa: S314 - the same parser, on what has no DTD
         except (BadRequest, Malformed, ElementTree.ParseError) as error:

@@ -6,7 +6,6 @@ import logging
 import time
 from xml.etree.ElementTree import SubElement
 
-from slixmpp import JID
 from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core import jids
@@ -101,7 +100,9 @@ class RoomQueries:
         return features
 
     async def _ask(self, room: str) -> frozenset[str] | None:
-        iq = self._stream.make_iq_get(ito=JID(room), ifrom=self._stream.boundjid)
+        iq = self._stream.make_iq_get(ifrom=self._stream.boundjid)
+        # Byte for byte: slixmpp could make another room of it.
+        iq.xml.set("to", room)
         SubElement(iq.xml, f"{{{NS_DISCO_INFO}}}query")
         try:
             answer = await self._stream.ask(iq, patience=self._timeout)
