@@ -61,8 +61,8 @@ def _forged(stanza: Stanza, hosts: Collection[str]) -> list[_Range]:
 def _is_by_another(by: str, stanza: Stanza, hosts: Collection[str]) -> bool:
     """Whether an id is by somebody whom no client could take for a user of ours, or for a host.
 
-    Clients prepare `by` each in its own way: spaces, full-width letters and A-labels may go. So all
-    that is not in plain letters goes, unless it is by the room, or the user, that sent the message.
+    Clients prepare `by` each in its own way: spaces, full-width letters and A-labels may go. So
+    all that is not in plain letters goes, unless it is by the room or user that sent the message.
     """
     if jids.domain(by.lower()).rstrip(".") in hosts:
         return False

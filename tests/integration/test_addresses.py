@@ -58,8 +58,8 @@ def test_every_letter_is_prepared_as_ejabberd_does_it(server: Server) -> None:
 
 
 def test_no_two_users_of_ejabberd_are_one_here(server: Server) -> None:
-    """Of 20,000 names, as they are typed and as ejabberd passes them on when it has prepared them."""
-    chance = random.Random(1)
+    """Of 20,000 names, as they are typed, and as ejabberd prepares them."""
+    chance = random.Random(1)  # noqa: S311 - for tests, the same each time
     names = [
         "".join(chance.choices(chance.choice((LETTERS, MARKED)), k=chance.randint(1, 5)))
         for _ in range(20_000)
@@ -101,7 +101,7 @@ async def test_a_user_whose_name_is_prepared_differently_reads_no_other_archive(
         assert await mam.bodies(stranger) == ["for the other"]
         with pytest.raises(Refused, match="forbidden"):
             await mam.query(stranger, to=even.jid)
-        with pytest.raises(Refused, match="jid-malformed|bad-request"):
+        with pytest.raises(Refused, match="bad-request"):
             await mam.query(stranger, to=server.ejabberd.component)
         assert await mam.bodies(victim, to=server.ejabberd.component) == ["for the one"]
 
