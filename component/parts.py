@@ -30,6 +30,7 @@ from component.core.preferences import Wishes
 from component.core.rooms import Rooms
 from component.core.rosters import RosterMemory
 from component.core.sessions import Sessions
+from component.core.times import now
 from component.core.wanted import Wanted
 from component.core.writer import Writer
 from component.core.xml import Element
@@ -153,6 +154,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     )
     services = config.archive.room_services
     rooms = Rooms(services, hosts, storage.records, RoomQueries(stream))
+    stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
     room_news = RoomNews(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)
     if config.rosters.source == "ejabberd":

@@ -33,7 +33,8 @@ def for_user(stanza: Stanza, hosts: Collection[str]) -> bytes:
     """Return a stanza as the archive of a user keeps it.
 
     Only a server gives ids in the name of its users (XEP-0359 section 6), and these servers give
-    none that come by here, so whatever could be taken for one goes. Real addresses of occupants are for those whom the room tells them to.
+    none that come by here, so whatever could be taken for one goes. Real addresses of occupants
+    are for those whom the room tells them to.
     """
     if stanza.payloads.isdisjoint(_SUSPECT):
         return stanza.raw

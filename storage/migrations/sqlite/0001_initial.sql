@@ -112,8 +112,9 @@ CREATE TABLE occupants (
 
 -- When rooms were made, those that had the same name before not counting.
 CREATE TABLE rooms (
-    jid  TEXT PRIMARY KEY,
-    made INTEGER NOT NULL
+    jid           TEXT PRIMARY KEY,
+    made          INTEGER NOT NULL DEFAULT 0, -- 0: not known
+    is_persistent INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- Who can log in, where accounts are kept here. Clustered by domain, as they are listed.
