@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
 from support import mam
 from support.raw import Client
+from support.room import joined_anew
 from support.server import Server
 from support.stanzas import CLIENT, Refused
 
@@ -155,15 +154,6 @@ async def test_a_member_who_was_removed_while_out_is_refused(people: People) -> 
     await make_bob(people, "none")
     with pytest.raises(Refused, match="forbidden"):
         await mam.query(people.bob, to=people.archive)
-
-
-async def joined_anew(client: Client, room: str, nick: str) -> None:
-    """Enter a room that was destroyed a moment ago: what meets it while it ends is lost."""
-    for _ in range(5):
-        with suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                return await client.join(room, nick)
-    raise AssertionError(f"{room} cannot be entered")
 
 
 async def test_who_makes_a_room_anew_reads_nothing_of_the_one_before(people: People) -> None:

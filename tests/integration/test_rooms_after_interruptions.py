@@ -1,4 +1,4 @@
-"""Rooms on a real ejabberd, what becomes of them while Muniment is away, and who reads them then."""
+"""Rooms on a real ejabberd, and who reads them after Muniment was away."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from support import mam
 from support.asking import archive_at
 from support.raw import Client
-from support.room import CONFIG, NS_MUC
+from support.room import CONFIG, NS_MUC, joined_anew
 from support.server import Server
 
 SERVICE = "conference.one.test"
@@ -50,7 +50,7 @@ async def test_who_makes_a_room_while_muniment_is_away_reads_nothing_of_the_one_
         assert await mam.bodies(a, to=archive) == ["between us"]
         own_server.muniment.kill()
         await leave(a, room, "ally")
-        await m.join(room, "mallory")
+        await joined_anew(m, room, "mallory")
         await m.ask("set", PERSISTENT, to=room)
         own_server.muniment.start()
 
