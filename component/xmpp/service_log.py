@@ -15,6 +15,7 @@ from component.core.stanza import Stanza, read
 from component.core.times import now
 from component.core.xml import Element, Malformed
 from component.xmpp.addresses import Addresses
+from component.xmpp.mucsub import unwrapped
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ class ServiceLog:
         at = now()
         self._on_message(stanza)
         try:
-            self._ingest.take(stanza, at, host)
+            wrapped = unwrapped(stanza, self._hosts, self._addresses.accept)
+            for each in wrapped or (stanza,):
+                self._ingest.take(each, at, host)
         except Malformed as error:
             log.warning("left out a message: %s", error)

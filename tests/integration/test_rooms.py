@@ -198,3 +198,35 @@ async def test_a_retraction_leaves_a_tombstone_in_both_archives(people: People) 
         assert retracted is not None
         assert (original.body, original.message_id, retracted.get("id")) == (None, id, "r1")
         assert retraction.message_id == "r1"
+
+
+SUBSCRIBE = (
+    "<subscribe xmlns='urn:xmpp:mucsub:0' nick='caro'>"
+    "<event node='urn:xmpp:mucsub:nodes:messages'/></subscribe>"
+)
+ALLOW_SUBSCRIPTIONS = MEMBERS_ONLY.replace(
+    "<field var='muc#roomconfig_membersonly'><value>1</value></field>",
+    "<field var='muc#roomconfig_allow_subscription'><value>1</value></field>",
+)
+
+
+async def test_a_subscriber_who_does_not_come_in_has_in_the_archive_what_is_said(
+    people: People,
+) -> None:
+    """MUC/Sub."""
+    await people.alice.ask("set", ALLOW_SUBSCRIPTIONS, to=people.room)
+    await people.carol.ask("set", SUBSCRIBE, to=people.room)
+    await said(people, people.alice, "to all of you")
+    await people.carol.wait_for(
+        lambda stanza: "urn:xmpp:mucsub:nodes:messages" in {e.get("node") for e in stanza.iter()}
+    )
+    await people.carol.join(people.room, "caro")
+    await said(people, people.bob, "and in here")
+    await people.carol.wait_for_body("and in here")
+
+    found = await mam.everything(people.carol)
+    assert [(one.body, one.sender) for one in found] == [
+        ("to all of you", f"{people.room}/ally"),
+        ("and in here", f"{people.room}/bobby"),
+    ]
+    assert await mam.bodies(people.bob, to=people.archive) == ["to all of you", "and in here"]
