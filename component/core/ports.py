@@ -91,6 +91,7 @@ class RoomInfo(Protocol):
         """Ask a room again when its features are wanted next: they have changed."""
         ...
 
+
 class Recipients(Protocol):
     """What the XMPP server says about users to whom messages were sent."""
 
