@@ -165,7 +165,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     contact_lists = ContactLists(known, hosts, rosters.changed, is_user)
     wishes = Wishes(storage.records, addresses, known, settings.rules(config, addresses))
     wanted = Wanted(writer, wishes, rosters)
-    sessions = Sessions()
+    sessions = Sessions(began=now())
     deliveries = Deliveries(wanted, sessions, RecipientQueries(stream, hosts[0]))
     ingest = Ingest(
         wanted,
@@ -179,7 +179,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     def interrupted(_: object) -> None:
         # Copies that the server makes from now on are lost, and sessions come and go unseen.
         deliveries.decide()
-        sessions.forget()
+        sessions.forget(now())
 
     stream.add_event_handler("disconnected", interrupted)
     presences = Presences(sessions, addresses, hosts)
@@ -195,6 +195,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         on_iq=RosterPushes(rosters.changed, addresses).take,
         on_presence=heard,
         on_message=room_news.take_message,
+        on_active=sessions.active,
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
     access = Access(hosts, operators, audit, rooms)

@@ -19,19 +19,13 @@ from component.core.deliveries import Deliveries, Delivery
 from component.core.meaning import meaning_of, room_name
 from component.core.policy import STORE, Policy
 from component.core.recent import Recent
-from component.core.sessions import Sessions
+from component.core.sessions import GIVEN_OUT, Sessions
 from component.core.stanza import GROUPCHAT, ORIGIN_BYTES, Stanza, digest_of
 from component.core.times import now
 from component.core.tombstones import retraction
 from component.core.wellformed import standalone
 from component.core.writer import Queue
 from storage.rows import Direction, Entry, Work
-
-#: Older delays than this are not believed.
-LONGEST_OFFLINE = 30 * 86_400_000_000  # microseconds
-
-#: What was kept offline is given out when its recipient comes, all of it within this time.
-GIVEN_OUT = 300_000_000  # microseconds
 
 #: In what order an error may mean messages that are alike but for their type, which it does not
 #: tell: those first that a server never keeps.
@@ -326,10 +320,16 @@ class Ingest:
     def _taken(self, stanza: Stanza, at: int, since: int) -> int:
         """When a message came to its recipient's server, as far as that can be believed.
 
-        Anybody can write a delay, so none is believed that would turn the archive upside down; and
-        none from our own users, whose messages were seen when they were sent.
+        Anybody can write a delay, and ejabberd adds none where there is one of its domain. So none
+        is believed but of a time at which the recipient was away, when he has just come back; none
+        in what a room says to who is in it; and none from our own users, whose messages were seen
+        when they were sent.
         """
-        return at if self._is_user(stanza.sender) or at - since > LONGEST_OFFLINE else since
+        if self._is_user(stanza.sender):
+            return at
+        is_live = stanza.type == GROUPCHAT and jids.resource(stanza.recipient) != ""
+        was_away = self._sessions.was_away(jids.bare(stanza.recipient), since, at)
+        return since if was_away and not is_live else at
 
     def _refused(self, error: Stanza) -> None:
         """Drop the message that an error answers, if its delivery is undecided.

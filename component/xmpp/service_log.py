@@ -32,8 +32,11 @@ class ServiceLog:
         on_iq: Callable[[str, Element], None] = lambda *_: None,
         on_presence: Callable[[Element, bytes], None] = lambda *_: None,
         on_message: Callable[[Stanza], None] = lambda _: None,
+        on_active: Callable[[str, int], None] = lambda *_: None,
     ) -> None:
-        """`on_iq` hears each copied IQ, with the virtual host that sent the copy.
+        """`on_active` hears of which user a session sent anything, and when.
+
+        `on_iq` hears each copied IQ, with the virtual host that sent the copy.
 
         `on_presence` hears each copied presence, with its bytes, `on_message` each message.
         """
@@ -41,6 +44,7 @@ class ServiceLog:
         self._on_iq = on_iq
         self._on_presence = on_presence
         self._on_message = on_message
+        self._on_active = on_active
         self._addresses = addresses
         self._hosts = frozenset(hosts)
 
@@ -48,7 +52,12 @@ class ServiceLog:
         """Archive the message in a copy that this host sent, or tell of the other stanza in it."""
         if host not in self._hosts:
             log.debug("dropped a forwarded stanza: it is not from a virtual host")
-        elif stanza.name == "message":
+            return
+        sender = self._addresses.accept(stanza.get("from"))
+        # Only a session has a resource.
+        if jids.domain(sender) == host and jids.local(sender) and jids.resource(sender):
+            self._on_active(jids.bare(sender), now())
+        if stanza.name == "message":
             self._take_message(host, stanza, raw)
         elif stanza.name == "presence":
             self._on_presence(stanza, raw)

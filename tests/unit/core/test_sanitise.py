@@ -115,7 +115,7 @@ def test_what_is_cut_out_changes_nothing_about_which_message_it_is() -> None:
     forged, clean = stanza(message(extra=id_by(BOB))), stanza(message())
     older = stanza(message(extra=id_by(BOB, "urn:xmpp:mam:tmp", "archived")))
 
-    assert forged.origin(BOB) == clean.origin(BOB) == older.origin(BOB)
+    assert forged.key(BOB) == clean.key(BOB) == older.key(BOB)
 
 
 @pytest.mark.parametrize(
