@@ -53,25 +53,24 @@ class ServiceLog:
         if host not in self._hosts:
             log.debug("dropped a forwarded stanza: it is not from a virtual host")
             return
-        sender = self._addresses.accept(stanza.get("from"))
+        at, sender = now(), self._addresses.accept(stanza.get("from"))
         # Only a session has a resource.
         if jids.domain(sender) == host and jids.local(sender) and jids.resource(sender):
-            self._on_active(jids.bare(sender), now())
+            self._on_active(jids.bare(sender), at)
         if stanza.name == "message":
-            self._take_message(host, stanza, raw)
+            self._take_message(host, stanza, raw, at)
         elif stanza.name == "presence":
             self._on_presence(stanza, raw)
         elif stanza.name == "iq":
             self._on_iq(host, stanza)
 
-    def _take_message(self, host: str, message: Element, raw: bytes) -> None:
+    def _take_message(self, host: str, message: Element, raw: bytes, at: int) -> None:
         # Archives have addresses prepared; servers pass them on as typed.
         stanza = read(message, raw, self._addresses.accept)
         # A host logs its own users only.
         if host not in (jids.domain(stanza.sender), jids.domain(stanza.recipient)):
             log.debug("dropped a copy from %s: none of its users is in it", host)
             return
-        at = now()
         self._on_message(stanza)
         try:
             wrapped = unwrapped(stanza, self._hosts, self._addresses.accept)
