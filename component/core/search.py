@@ -1,10 +1,10 @@
 """Words of a text as they are indexed, and of a search as somebody types it.
 
-Both are made here, by the same function, so that every store finds the same. A word is what Unicode
-Standard Annex #29 (Text Segmentation) says, with two differences: punctuation always ends a word,
-so that a part of an address finds it, and each katakana letter is a word, as other kana are. Where
-a script puts no blanks between words each letter, with its marks, is one. Case, width and
-accents make no difference. All other marks do: in Brahmic scripts they are the vowels.
+Both are made here, by the same function, so that every store finds the same. A word is what
+Unicode Standard Annex #29 (Text Segmentation) says, with two differences: punctuation always ends
+a word, so that a part of an address finds it, and each katakana letter is a word, as other kana
+are. Where a script puts no blanks between words each letter, with its marks, is one. Case, width
+and accents make no difference. All other marks do: in Brahmic scripts they are the vowels.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ WORDS_MAX = 64
 #: at most so many characters, which end at a blank where there is one, and before no mark.
 PIECE_MAX = 256
 
-# What makes no difference: marks that no script has to itself (accents of Latin, Greek and Cyrillic
-# letters; those of kana stay), points of Hebrew and Arabic letters, marks around a letter, and what
-# is never seen by itself, such as joiners, but for the blank without a width.
+# What makes no difference: marks that no script has to itself (accents of Latin, Greek and
+# Cyrillic letters; those of kana stay), points of Hebrew and Arabic letters, marks around a
+# letter, and what is never seen by itself, such as joiners, but for the blank without a width.
 _DROPPED = regex.compile(
     r"(?V1)[[[\p{Script=Inherited}&&\p{M}]\p{Me}\p{Default_Ignorable_Code_Point}"
     r"\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670]--[\u200b\u3099\u309a]]"

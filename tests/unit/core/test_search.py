@@ -36,7 +36,7 @@ from storage.rows import Phrase
         ("दान दिन दीन", "दान दिन दीन"),
         ("தமிழ் বাংলা ਪੰਜਾਬੀ", "தமிழ் বাংলা ਪੰਜਾਬੀ"),
         ("क़लम क़लम", "क़लम क़लम"),
-        ("می\u200cخواهم Wörter\u00adbuch", "میخواهم worterbuch"),
+        ("شب\u200cبخیر Wörter\u00adbuch", "شببخیر worterbuch"),
         ("1\ufe0f\u20e3 a\u1dc4", "1 a"),
         ("\u093e दान", "दान"),
         ("a\u200bb", "a b"),
