@@ -96,7 +96,7 @@ class Query:
     def _find(self, selection: Selection) -> None:
         wanted = selection.wanted
         if wanted.phrases:
-            match = words.saying(wanted.phrases, wanted.peer)
+            match = words.saying(selection.number, wanted.phrases, wanted.peer)
             self._found += [
                 f"words MATCH {self.value(match)}",
                 f"words.rowid >= ($1 << 40) + {self.value(selection.first)}",
