@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import lru_cache
 from itertools import chain
 from math import inf
 from typing import Self, TypeVar
@@ -28,6 +28,9 @@ COUNTED_STEPS = 10_000
 #: gets the interpreter, and when that many are written others are busy with it too. And no more of
 #: them: what a step was given stays in memory until the next one of its kind.
 ROWS_AT_ONCE = (128, 32, 8, 1)
+
+#: Texts of statements that are kept. There are fewer as long as none has a value in it.
+SQL_KEPT = 1_000
 
 #: How often a step is broken off that does not end.
 INTERRUPT_SECONDS = 0.1
@@ -193,7 +196,7 @@ class SqliteConnection:
             await self._driver.interrupt()
 
 
-@cache
+@lru_cache(SQL_KEPT)
 def _inserting(into: str, columns: int, rows: int, otherwise: str) -> str:
     row = f"({', '.join('?' * columns)})"
     return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {otherwise}"  # noqa: S608
@@ -205,6 +208,6 @@ def _gathered(rows: Sequence[Sequence[object]], many: int, count: int) -> list[l
     return [list(chain.from_iterable(rows[start : start + many])) for start in starts]
 
 
-@cache
+@lru_cache(SQL_KEPT)
 def _numbered(sql: str) -> str:
     return _PARAMETER.sub(r"?\1", sql)

@@ -17,6 +17,7 @@ from storage.counts import LOOKED_AT_MAX
 from storage.ids import KEY_BYTES, Ids
 from storage.keeping import SqlKeeping
 from storage.rows import ANY, READABLE, Filter, Limits, Phrase
+from storage.sqlite_connection import _numbered
 from storage.tallies import LONG
 from storage.trash import merge_words
 
@@ -289,3 +290,25 @@ async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> N
         assert await connection.insert(into, rows[:10], otherwise=otherwise) == 10
         assert await connection.insert(into, rows, otherwise=otherwise) == 290
         assert await connection.insert(into, rows, otherwise=otherwise) == 0
+
+
+async def test_pages_of_other_lengths_and_places_are_no_other_statements(
+    counted: Counted,
+) -> None:
+    archive = counted.archive
+    filters = [ANY, Filter(peer=BOB), Filter(resource="phone"), Filter(phrases=BEGINNINGS)]
+
+    async def read(limit: int) -> None:
+        for wanted in filters:
+            await archive.page(ALICE, wanted, limit=limit, backwards=True, counted=True)
+            await archive.page(ALICE, wanted, limit=limit, index=limit)
+            await archive.page_by_time(ALICE, wanted, limit=limit, newest=True)
+            await archive.count(ALICE, wanted)
+        await archive.conversations(ALICE, limit=limit)
+
+    await read(1)
+    before = _numbered.cache_info().misses
+    for limit in range(2, 12):
+        await read(limit)
+
+    assert _numbered.cache_info().misses == before
