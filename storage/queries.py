@@ -73,7 +73,7 @@ class Query:
         return (
             f"SELECT {columns} FROM {self.source} WHERE {self.where}"  # noqa: S608
             f" ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
-            f" LIMIT {limit:d}{f' OFFSET {self.value(skip)}' if skip else ''}"
+            f" LIMIT {self.value(limit)}{f' OFFSET {self.value(skip)}' if skip else ''}"
         )
 
     def looking(self, most: int) -> str:
@@ -85,7 +85,7 @@ class Query:
         fits = " AND ".join(self._checked) or "true"
         return (
             f"SELECT {place} AS sequence, ({fits}) AS fits FROM {source}"  # noqa: S608
-            f" WHERE {' AND '.join(self._found)} LIMIT {most:d}"
+            f" WHERE {' AND '.join(self._found)} LIMIT {self.value(most)}"
         )
 
     def value(self, value: object) -> str:
@@ -96,7 +96,7 @@ class Query:
     def _find(self, selection: Selection) -> None:
         wanted = selection.wanted
         if wanted.phrases:
-            match = words.saying(wanted.phrases, wanted.peer)
+            match = words.saying(selection.number, wanted.phrases, wanted.peer)
             self._found += [
                 f"words MATCH {self.value(match)}",
                 f"words.rowid >= ($1 << 40) + {self.value(selection.first)}",
@@ -184,7 +184,7 @@ async def by_time(
             return rows
     query = Query(selection, is_by_time=True)
     way = "DESC" if newest else "ASC"
-    limited = "" if limit is None else f" LIMIT {limit:d}"
+    limited = "" if limit is None else f" LIMIT {query.value(limit)}"
     only = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
     return await connection.fetch(
         f"SELECT {COLUMNS} FROM {query.source} WHERE {query.where}{only}"  # noqa: S608

@@ -65,9 +65,11 @@ CREATE TABLE conversations (
 ) WITHOUT ROWID;
 
 -- Full text. rowid = owner << 40 | sequence, so one owner's are one stretch. Texts come folded, so
--- words end at blanks only. The peer is one word; so is each name by which a message is referred
--- to, and the one that it refers to itself.
-CREATE VIRTUAL TABLE words USING fts5 (text, peer, marks, columnsize = 0, tokenize = "ascii");
+-- words end at blanks only, and begin with the number of the owner and "_". The peer is one word; so
+-- is each name by which a message is referred to, and the one that it refers to itself.
+CREATE VIRTUAL TABLE words USING fts5 (
+    text, peer, marks, columnsize = 0, tokenize = "ascii tokenchars '_'"
+);
 
 CREATE TABLE preferences (
     owner   TEXT PRIMARY KEY,
