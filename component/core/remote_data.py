@@ -17,7 +17,7 @@ from component.core.remote_posts import (
     peer_of,
 )
 from component.core.times import parse_time
-from component.core.tombstones import retraction
+from component.core.tombstones import with_retractions
 from component.core.writer import Queue, Writer
 from storage.interface import Archive
 from storage.rows import READABLE, Filter, Page, Stored
@@ -78,9 +78,7 @@ class RemoteArchive:
 
         Preferences are not asked: the server has judged by its own, and reads back what it posted.
         """
-        entry = entry_of(post, host, self._jids)
-        taken_back = retraction(entry)
-        await self._writer.store([entry, taken_back] if taken_back else [entry])
+        await self._writer.store(with_retractions([entry_of(post, host, self._jids)]))
 
     async def read(self, host: str, query: Query) -> Answer:
         """Return one page, and how many messages match in all."""
