@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from storage import conversations, marks, trash, words
+from storage import conversations, lateness, marks, trash, words
 from storage.database import Connection, Row
 from storage.ids import Ids
 from storage.owners import Owners
@@ -35,7 +35,7 @@ SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
 WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 """
 
-_GIVEN = "UPDATE owners SET last = $2, newest = $3, skew = $4 WHERE number = $1"
+_GIVEN = "UPDATE owners SET last = $2, newest = $3 WHERE number = $1"
 
 _OF_ORIGIN = f"""
 SELECT {LINE} FROM archive WHERE owner = $1 AND origin = $2
@@ -114,10 +114,16 @@ class Appending:
             found = await connection.fetch(_INSERTED, json.dumps(floors))
             inserted = {(row[0], row[1]) for row in found}
             rows = [row for row in rows if row[:2] in inserted]
+        await self._mark_late(connection, rows)
         await self._note(connection, rows)
         await connection.executemany(
-            _GIVEN, [(known.number, known.last, known.newest, known.skew) for known in counters]
+            _GIVEN, [(known.number, known.last, known.newest) for known in counters]
         )
+
+    async def _mark_late(self, connection: Connection, rows: list[_Row]) -> None:
+        """Mark the new rows that are older than rows before them."""
+        late = [(row, self._owners[row.entry.owner].came(row.entry.at)) for row in rows]
+        await lateness.mark(connection, [(*row[:2], by) for row, by in late if by])
 
     async def _note(self, connection: Connection, rows: list[_Row]) -> None:
         """Enter new rows in every book."""
@@ -176,7 +182,7 @@ class Appending:
 
     def _row(self, entry: Entry) -> _Row:
         known = self._owners[entry.owner]
-        return _Row(known.number, known.give(entry.at), entry)
+        return _Row(known.number, known.give(), entry)
 
 
 async def _insert(connection: Connection, rows: Sequence[_Row]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect
 from collections.abc import Mapping
 
 from storage.database import Connection, Row
@@ -52,11 +53,11 @@ async def exactly(connection: Connection, selection: Selection) -> int:
         gone = await exactly(connection, selection.of_kinds(frozenset({Kind.GONE})))
         return await exactly(connection, selection.of_kinds(None)) - gone
     if of := tallied(selection):
-        [count] = await _ranks(connection, selection, of, [selection.last])
+        [count] = await _ranks(connection, selection, of, [BEYOND])
         return count
     query = Query(selection)
     rows = await connection.fetch(
-        f"SELECT count(*) FROM {query.source} WHERE {query.where}",  # noqa: S608 - constant words
+        f"SELECT count(*) FROM ({query.rows('1')})",  # noqa: S608 - constant words
         *query.values,
     )
     return int(rows[0][0])
@@ -67,7 +68,7 @@ async def cheaply(
 ) -> tuple[int | None, int | None]:
     """Return how many rows there are before a sequence and in all, None where that is costly."""
     if of := tallied(selection):
-        before, count = await _ranks(connection, selection, of, [place - 1, selection.last])
+        before, count = await _ranks(connection, selection, of, [place - 1, BEYOND])
         return before, count
     query = Query(selection)
     rows = await connection.fetch(
@@ -92,7 +93,7 @@ async def counted_rows(
 ) -> tuple[list[Row], int, int]:
     """Return rows of a part as `by_arrival`, how many of all there are before them, and how many.
 
-    All are those of a selection that scopes count (`tallied`). `ids` are the sequences of ids
+    All are those of one stretch that scopes count (`tallied`). `ids` are the sequences of ids
     that have to be in the archive. Raises NotFound.
     """
     query = Query(part)
@@ -116,7 +117,7 @@ async def counted_rows(
     if rows:
         before, count = rows[0][-2:]
         return rows, before, count
-    [count] = await _ranks(connection, selection, of, [selection.last])
+    [count] = await _ranks(connection, selection, of, [BEYOND])
     return [], count, count
 
 
@@ -132,13 +133,20 @@ async def behind(
         if index > LOOKED_AT_MAX:
             raise TooCostly(f"more than {LOOKED_AT_MAX} messages to skip")
         return selection, index
-    [before] = await through(connection, selection.number, of, [selection.first - 1])
-    place = await place_of(connection, selection.number, of, before + index + 1)
-    if place is None:
-        return selection.within(BEYOND, BEYOND), 0
-    sequence, skip = place
-    if sequence < selection.first:
+    edges = [selection.first - 1, selection.last]
+    before, until, *gaps = await through(
+        connection, selection.number, of, [*edges, *selection.gaps]
+    )
+    if index >= (kept := max(until - before, 0) - len(gaps)):
+        rest = selection.strays[index - kept :]
+        return selection.within(rest[0] if rest else BEYOND, BEYOND), 0
+    passed = sum(rank - before - place - 1 <= index for place, rank in enumerate(gaps))
+    place = await place_of(connection, selection.number, of, before + index + passed + 1)
+    if place is None or place[0] < selection.first:
         return selection, index
+    sequence, skip = place
+    # Gaps are counted behind the place, but not read.
+    skip -= sum(gap >= sequence for gap in selection.gaps[:passed])
     return selection.within(sequence, BEYOND), skip
 
 
@@ -154,4 +162,7 @@ async def _ranks(
     first = selection.first - 1
     inside = [max(min(place, selection.last), first) for place in places]
     before, *counts = await through(connection, selection.number, of, [first, *inside])
-    return [count - before for count in counts]
+    return [
+        count - before - bisect(selection.gaps, place) + bisect(selection.strays, place)
+        for place, count in zip(places, counts, strict=True)
+    ]

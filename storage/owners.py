@@ -20,16 +20,16 @@ class Counters:
     number: int
     last: int
     newest: int
-    skew: int
 
-    def give(self, at: int) -> int:
-        """Return the sequence of one more message, and note how its time fits in."""
+    def give(self) -> int:
+        """Return the sequence of one more message."""
         self.last += 1
-        if at >= self.newest:
-            self.newest = at
-        else:
-            self.skew = max(self.skew, self.newest - at)
         return self.last
+
+    def came(self, at: int) -> int:
+        """Note the time of a message that is in the archive now; return by how much it is late."""
+        self.newest = max(self.newest, at)
+        return self.newest - at
 
 
 class Owners:
@@ -53,7 +53,7 @@ class Owners:
                 "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
             )
             rows = await connection.fetch(
-                "SELECT number, last, newest, skew FROM owners WHERE jid = $1", owner
+                "SELECT number, last, newest FROM owners WHERE jid = $1", owner
             )
             self._counters[owner] = Counters(*rows[0])
 
