@@ -176,9 +176,7 @@ async def _number(connection: Connection, owner: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-async def _to_shed(
-    connection: Connection, owner: str, limits: Limits, limit: int
-) -> list[Line]:
+async def _to_shed(connection: Connection, owner: str, limits: Limits, limit: int) -> list[Line]:
     """Return the oldest messages that are to go, as many as `limit`."""
     rows = await connection.fetch(_OWNER, owner)
     if not rows:

@@ -31,7 +31,7 @@ _SCALES = " UNION ALL ".join(
     f"SELECT {scale} AS late, {width} AS width" for scale, width in enumerate(SCALE, 1)
 )
 
-# First the edge, its time NULL, then the misplaced ones. In one statement, for it is of one moment.
+# First the edge, its time NULL, then the misplaced ones: one statement, so of one moment.
 _EDGE = f"""
 WITH next AS (
     SELECT at FROM archive WHERE owner = $1 AND at >= $2 AND late = 0 ORDER BY at LIMIT 1

@@ -101,7 +101,9 @@ class Purge:
         owner = usage.owner
         plan = plan_for(owner, self._rules.of(owner), self._usual, now())
         # Mostly nothing is to go, which is known without asking the store of each archive.
-        if all(within(limits, usage) for limits in (plan.whole, plan.others, *plan.peers.values())):
+        if all(
+            within(limits, usage) for limits in (plan.whole, plan.others, *plan.peers.values())
+        ):
             return
         keeping = self._storage.keeping
         shed = partial(keeping.shed, owner, plan.whole, limit=self._batch)

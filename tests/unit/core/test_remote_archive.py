@@ -9,7 +9,7 @@ import pytest
 from support.builders import everything
 from support.sidecar import HOST, open_services, stamp
 
-from component.core.errors import Overloaded
+from component.core.errors import Conflict, Overloaded
 from component.core.remote_data import LAST, Query, RemoteArchive
 from component.core.remote_posts import Post, body_of, entry_of
 from component.core.writer import Writer
@@ -136,3 +136,37 @@ async def test_what_was_emptied_is_neither_read_nor_counted(
     assert bodies(answer.messages) == expected
     assert (answer.count, answer.complete) == (len(expected), True)
     assert await archive.count(HOST, query) == len(expected)
+
+
+def posted(second: int) -> Post:
+    return Post(
+        username="alice",
+        peer="bob",
+        timestamp=stamp(second),
+        body=str(second),
+        direction=Direction.SENT,
+    )
+
+
+async def test_history_behind_newer_messages_is_refused(archive: RemoteArchive) -> None:
+    for second in (1, 1000):
+        await archive.store(HOST, posted(second))
+
+    with pytest.raises(Conflict, match="post history first"):
+        await archive.store(HOST, posted(2))
+
+    assert bodies((await archive.read(HOST, ALICE)).messages) == ["1", "1000"]
+
+
+async def test_what_was_posted_long_ago_may_be_posted_again(archive: RemoteArchive) -> None:
+    for second in (1, 1000, 1):
+        await archive.store(HOST, posted(second))
+
+    assert await archive.count(HOST, ALICE) == 2
+
+
+async def test_what_several_connections_post_at_once_is_stored(archive: RemoteArchive) -> None:
+    for second in (290, 1):
+        await archive.store(HOST, posted(second))
+
+    assert await archive.count(HOST, ALICE) == 2
