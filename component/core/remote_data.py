@@ -104,7 +104,7 @@ class RemoteArchive:
                 return
         raise Conflict(
             f"timestamp: the archive of {entry.owner} has newer messages already (of"
-            f" {format_time(newest.messages[-1].at)}): post history first, the oldest before others"
+            f" {format_time(newest.messages[-1].at)}): post history first, from the oldest on"
         )
 
     async def read(self, host: str, query: Query) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from operator import itemgetter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,7 +75,7 @@ async def archive_holds(messages: Sequence[Message], limit: int) -> None:
             queue=services.queue,
             max_items=100,
         )
-        for message in messages:
+        for message in sorted(messages, key=itemgetter(0)):
             await archive.store(HOST, posted(message))
 
         forwards = await paged(archive, limit, backwards=False)
@@ -99,7 +100,7 @@ async def indexed(messages: Sequence[Message], max_items: int, limit: int) -> li
             queue=services.queue,
             max_items=max_items,
         )
-        for message in messages:
+        for message in sorted(messages, key=itemgetter(0)):
             await archive.store(HOST, posted(message))
         found: list[str] = []
         while True:
