@@ -6,13 +6,18 @@ import json
 from collections.abc import Sequence
 
 from storage import words
-from storage.database import Connection, Row
+from storage.database import Bound, Connection, Row
 from storage.ids import Ids
 from storage.rows import READABLE, Direction, Filter, Kind, Stored
 from storage.selection import BEYOND, Selection
 
 #: What is read of a row, in this order.
 COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
+
+#: What is read where only the places count.
+SEQUENCES = "sequence"
+
+_XML = 6
 
 
 # SQLite has no statistics, and would rather read all of the archive for one peer.
@@ -63,18 +68,15 @@ class Query:
     def order(self) -> str:
         return "words.rowid" if self._is_search else "sequence"
 
-    def by_arrival(self, *, limit: int, backwards: bool = False, skip: int = 0) -> str:
+    def by_arrival(
+        self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
+    ) -> str:
         """Return a query for the oldest (or newest) rows in the order of their arrival."""
-        way = "DESC" if backwards else "ASC"
-        edge = f"{limit:d}{f' OFFSET {self.value(skip)}' if skip else ''}"
-        if len(self._parts) == 1:
-            return f"{self.rows(COLUMNS)} ORDER BY {self.order} {way} LIMIT {edge}"
-        # Of each part no more than may be on the page.
-        parts = [
-            f"SELECT * FROM ({rows} ORDER BY {self.order} {way} LIMIT {limit + skip:d})"  # noqa: S608
-            for rows in self._rows(COLUMNS, self._checked)
-        ]
-        return f"{' UNION ALL '.join(parts)} ORDER BY sequence {way} LIMIT {edge}"
+        # Each part comes in this order by itself, so no more of it is read than is on the page.
+        return (
+            f"{self.rows(columns)} ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
+            f" LIMIT {self.value(limit)}{f' OFFSET {self.value(skip)}' if skip else ''}"
+        )
 
     def rows(self, columns: str) -> str:
         """Return a query for all rows in any order."""
@@ -96,7 +98,7 @@ class Query:
             source, place = "words", words.SEQUENCE
         fits = " AND ".join(self._checked) or "true"
         rows = self._rows(f"{place} AS sequence, ({fits}) AS fits", (), source)
-        return f"{' UNION ALL '.join(rows)} LIMIT {most:d}"
+        return f"{' UNION ALL '.join(rows)} LIMIT {self.value(most)}"
 
     def value(self, value: object) -> str:
         """Add a value and return the words that stand for it."""
@@ -106,7 +108,7 @@ class Query:
     def _find(self, selection: Selection) -> None:
         wanted = selection.wanted
         if wanted.phrases:
-            match = words.saying(wanted.phrases, wanted.peer)
+            match = words.saying(selection.number, wanted.phrases, wanted.peer)
             self._found += [
                 f"words MATCH {self.value(match)}",
                 f"words.rowid >= ($1 << 40) + {self.value(selection.first)}",
@@ -167,12 +169,13 @@ async def by_arrival(
     limit: int,
     backwards: bool = False,
     skip: int = 0,
+    bound: Bound | None = None,
     owner: str = "$1",
 ) -> list[Row]:
     """Return the oldest (or newest) rows in arrival order, of an owner as in Query."""
     query = Query(selection, owner=owner)
     sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
-    return await connection.fetch(sql, *query.values)
+    return await connection.fetch(sql, *query.values, bound=bound)
 
 
 async def by_time(
@@ -181,6 +184,7 @@ async def by_time(
     *,
     newest: bool,
     limit: int | None,
+    bound: Bound | None = None,
     edge: tuple[str, int] | None = None,
 ) -> list[Row]:
     """Return the oldest (or newest) rows in the order of their time.
@@ -191,18 +195,24 @@ async def by_time(
     if limit and not edge and wanted == Filter(peer=wanted.peer, kinds=wanted.kinds):
         # All of an archive, or of one peer: an index has them in the order of arrival.
         rows = await by_arrival(
-            connection, selection, limit=limit, backwards=newest, owner=_NEVER_LATE
+            connection, selection, limit=limit, backwards=newest, bound=bound, owner=_NEVER_LATE
         )
         if rows:
             return rows
     query = Query(selection, is_by_time=True)
     way = "DESC" if newest else "ASC"
-    bound = "" if limit is None else f" LIMIT {limit:d}"
+    limited = "" if limit is None else f" LIMIT {query.value(limit)}"
     only = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
     return await connection.fetch(
-        f"{query.rows(COLUMNS)}{only} ORDER BY at {way}, sequence {way}{bound}",
+        f"{query.rows(COLUMNS)}{only} ORDER BY at {way}, sequence {way}{limited}",
         *query.values,
+        bound=bound,
     )
+
+
+def of_xml(max_bytes: int | None, column: int = _XML) -> Bound | None:
+    """Return how many bytes of stanzas rows may have; None: no bound."""
+    return None if max_bytes is None else Bound(max_bytes, column)
 
 
 def stored(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Stored, ...]:

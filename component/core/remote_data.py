@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from component.core.errors import Conflict
 from component.core.jids import bare, domain, local, resource
+from component.core.pages import PAGE_MAX_BYTES
 from component.core.ports import Jids
 from component.core.refusals import refusals
 from component.core.remote_posts import (
@@ -17,7 +18,7 @@ from component.core.remote_posts import (
     peer_of,
 )
 from component.core.times import format_time, now, parse_time
-from component.core.tombstones import retraction
+from component.core.tombstones import with_retractions
 from component.core.writer import Queue, Writer
 from storage.interface import Archive
 from storage.rows import ANY, READABLE, Entry, Filter, Page, Stored
@@ -64,8 +65,9 @@ class RemoteArchive:
         *,
         queue: Queue,
         max_items: int,
+        max_bytes: int = PAGE_MAX_BYTES,
     ) -> None:
-        """`max_items` bounds a page, whatever the caller asks for.
+        """`max_items` and `max_bytes` of XML bound a page, whatever the caller asks for.
 
         `queue` has what comes from users on its way to the writer: whoever reads waits for it.
         """
@@ -74,6 +76,7 @@ class RemoteArchive:
         self._jids = jids
         self._queue = queue
         self._max_items = max_items
+        self._max_bytes = max_bytes
 
     async def store(self, host: str, post: Post) -> None:
         """Store one message durably; the same one again changes nothing.
@@ -84,8 +87,7 @@ class RemoteArchive:
         entry = entry_of(post, host, self._jids)
         self._writer.check_room()
         await self._check_order(entry)
-        taken_back = retraction(entry)
-        await self._writer.store([entry, taken_back] if taken_back else [entry])
+        await self._writer.store(with_retractions([entry]))
 
     async def _check_order(self, entry: Entry) -> None:
         """Raise Conflict for a message that is older than others that the archive has already.
@@ -155,7 +157,12 @@ class RemoteArchive:
         if limit and not query.page:
             newest = await self._is_backwards(owner, wanted, query)
             return await self._archive.page_by_time(
-                owner, wanted, limit=limit, newest=newest, counted=True
+                owner,
+                wanted,
+                limit=limit,
+                newest=newest,
+                counted=True,
+                max_bytes=self._max_bytes,
             )
         count = await self._archive.count(owner, wanted)
         if count == 0 or limit == 0:
@@ -179,13 +186,20 @@ class RemoteArchive:
 
     async def _page_from(self, owner: str, wanted: Filter, index: int, limit: int) -> Page:
         """Skip the `index` oldest messages, a page at a time to spare the memory."""
-        step = self._max_items
-        page = await self._archive.page_by_time(owner, wanted, limit=step)
+        page = await self._step(owner, wanted, self._max_items)
         while index >= len(page.messages) and not page.complete:
             index -= len(page.messages)
             wanted = replace(wanted, since=page.messages[-1].at + 1)
-            page = await self._archive.page_by_time(owner, wanted, limit=step)
+            page = await self._step(owner, wanted, self._max_items)
         if index >= len(page.messages):
             return Page()
-        page = await self._archive.page_by_time(owner, wanted, limit=index + limit)
-        return replace(page, messages=page.messages[index:])
+        # Those of one microsecond are never parted: it begins with the first of them.
+        at = page.messages[index].at
+        skipped = sum(message.at == at for message in page.messages[:index])
+        page = await self._step(owner, replace(wanted, since=at), skipped + limit)
+        return replace(page, messages=page.messages[skipped:])
+
+    async def _step(self, owner: str, wanted: Filter, limit: int) -> Page:
+        return await self._archive.page_by_time(
+            owner, wanted, limit=limit, max_bytes=self._max_bytes
+        )
