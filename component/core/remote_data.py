@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from component.core.errors import Conflict
+from component.core.errors import BadRequest, Conflict
 from component.core.jids import bare, domain, local, resource
 from component.core.pages import PAGE_MAX_BYTES
 from component.core.ports import Jids
@@ -23,9 +23,10 @@ from component.core.writer import Queue, Writer
 from storage.interface import Archive
 from storage.rows import ANY, READABLE, Entry, Filter, Page, Stored
 
-#: By how much a message may be older than one that was posted before it, in microseconds. Servers
-#: post over many connections, and try again for a minute what was not answered.
-LATE_MAX = 5 * 60 * 1_000_000
+#: By how much a message may be older than one that was posted before it, or newer than our clock,
+#: in microseconds. Servers post over many connections, and try again for a minute what was not
+#: answered; and clocks differ.
+TOLERANCE = 5 * 60 * 1_000_000
 
 #: As a `before`, it asks for the newest messages.
 LAST = "last"
@@ -90,15 +91,22 @@ class RemoteArchive:
         await self._writer.store(with_retractions([entry]))
 
     async def _check_order(self, entry: Entry) -> None:
-        """Raise Conflict for a message that is older than others that the archive has already.
+        """Refuse a message that is not the newest of its archive by its time too.
 
-        The order of an archive is arrival, so it would be shown as the newest.
+        The order of an archive is arrival, so it would be shown as the newest all the same. Raises
+        Conflict for one that is older than others, BadRequest for one of a time to come.
         """
-        if entry.at >= now() - LATE_MAX:
+        clock = now()
+        if entry.at > clock + TOLERANCE:
+            raise BadRequest(
+                f"timestamp: {format_time(entry.at)} is in the future, it is"
+                f" {format_time(clock)} now: set the clock that is wrong"
+            )
+        if entry.at >= clock - TOLERANCE:
             return
         with refusals():
             newest = await self._archive.page_by_time(entry.owner, ANY, limit=1, newest=True)
-            if not newest.messages or entry.at >= newest.messages[-1].at - LATE_MAX:
+            if not newest.messages or entry.at >= newest.messages[-1].at - TOLERANCE:
                 return
             there = Filter(peer=entry.peer, since=entry.at, until=entry.at)
             if await self._archive.count(entry.owner, there):
