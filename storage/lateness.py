@@ -86,8 +86,8 @@ async def edge(
 ) -> Edge:
     """Return where messages of a time and later begin.
 
-    Of those that are misplaced only what is with the peer and of the type of a filter is named, and
-    what is not older than `since`.
+    Of those that are misplaced only what is with the peer and of the type of a filter is named,
+    and what is not older than `since`.
     """
     values: list[object] = [number, at]
     sql = _EDGE.format(first="(SELECT first FROM edge)", only=_only(wanted, since, values))
