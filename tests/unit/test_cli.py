@@ -103,6 +103,7 @@ def test_a_right_configuration_is_ok(folder: Path) -> None:
     assert done.returncode == exits.OK
     assert done.stdout.splitlines() == [
         f"ok  configuration: {path}",
+        "ok  accounts: in ejabberd, which is not asked (accounts.api_url is not set)",
         "ok  packages: component and storage are Muniment's own",
     ]
     assert done.stderr == ""
@@ -131,6 +132,7 @@ def test_who_operates_and_which_hosts_differ_is_told(
         'ok  host chat.example: never = ["bot@chat.example"], days = 0',
         "ok  operator auditor: reader, by auditor@chat.example and a secret",
         "ok  operator boss: admin, by a secret",
+        "ok  accounts: in ejabberd, which is not asked (accounts.api_url is not set)",
     ]
 
 
