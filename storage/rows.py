@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -88,7 +88,7 @@ RETRACTED_MAX = 100
 #: Annotations looked at for one message that is taken back: the corrections are among them.
 ANNOTATING_MAX = 1000
 
-#: What a store writes, in one queue.
+#: What is done with the messages of an archive.
 Work = Entry | Removal | Retraction
 
 
@@ -238,6 +238,10 @@ class Deed:
     action: str  #: read, search, stream, export, erase, delete, hold, release, purge, ...
     subject: str  #: whose archive
     detail: str = ""  #: what exactly, in words; never a text of a message
+
+
+#: What a store writes in one transaction.
+Batch = Sequence[Work | Deed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

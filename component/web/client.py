@@ -59,7 +59,7 @@ class Client(AbstractAsyncContextManager["Client"]):
         self._settings = settings
         path = _socket(settings.address)
         self.place = settings.address if path else _authority(settings.address, settings.port)
-        self._root = f"http://{'muniment' if path else self.place}"
+        self._root = f"http://{'localhost' if path else self.place}"
         self._base = f"{self._root}{settings.prefix.rstrip('/')}"
         secret = settings.secret
         self._session = aiohttp.ClientSession(

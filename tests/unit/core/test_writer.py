@@ -16,7 +16,7 @@ from component.core.writer import Writer
 from storage.errors import StorageError
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import ANY, Entry, Removal
+from storage.rows import ANY, Deed, Entry, Removal
 
 
 class Watched:
@@ -88,6 +88,10 @@ def pressure() -> list[bool]:
 @pytest.fixture
 def writer(archive: Watched, pressure: list[bool]) -> Writer:
     return Writer(archive, capacity=10, on_pressure=pressure.append)
+
+
+def deed(name: object) -> Deed:
+    return Deed(at=1, actor="auditor", action="read", subject=ALICE, detail=str(name))
 
 
 @asynccontextmanager
@@ -382,6 +386,42 @@ async def test_store_acknowledges_what_was_stored_beside_a_refused_entry(
         ends = await storing
 
     assert [type(end).__name__ for end in ends] == ["NoneType", "BadRequest", "NoneType"]
+
+
+# Lines of the audit log
+
+
+async def test_lines_of_the_log_share_a_commit(archive: Watched, writer: Writer) -> None:
+    archive.hold()
+    async with running(writer):
+        writer.put([entry(1)])
+        await archive.begun.wait()
+        lines = [asyncio.create_task(writer.record(deed(n))) for n in range(8)]
+        await asyncio.sleep(0)
+        assert not any(line.done() for line in lines)
+        archive.free.set()
+        await asyncio.gather(*lines)
+
+    assert len(archive.batches) == 2
+
+
+@pytest.mark.usefixtures("quick_retries")
+async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_written(
+    path: Path,
+) -> None:
+    async with open_storage(f"sqlite:{path}") as storage:
+        archive = Watched(storage.archive)
+        writer = Writer(archive, capacity=10, on_pressure=lambda _: None)
+        async with running(writer):
+            async with outage(path):
+                writer.put([entry("kept")])
+                with pytest.raises(Overloaded):
+                    await writer.record(deed(1))
+            await writer.settled()
+            await writer.record(deed(2))
+
+        assert [line.detail for line in await storage.records.deeds(limit=10)] == ["2"]
+        assert await storage.archive.count(ALICE, ANY) == 1
 
 
 # Trouble
