@@ -246,5 +246,5 @@ def _knows_users(config: Config, handlers: Handlers) -> bool:
     """Whether who has no account there is no user: ejabberd has users of its own."""
     if handlers.retrieve_user_roster:
         return False
-    is_told = handlers.user_exists is not None or config.accounts.asks_ejabberd
+    is_told = handlers.user_exists is not None or config.accounts.source == "ejabberd"
     return is_told or config.rosters.source == "store"

@@ -41,9 +41,10 @@ async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> Ac
     if own.login_address is not None:
         return Logins(own.login_address, own.login_port)
     return Unasked(
-        "The accounts are those of ejabberd, which is not asked about them: look after them there, "
-        "or set accounts.api_url or accounts.login_address. For accounts kept by Muniment set "
-        'accounts.source = "store".'
+        "Accounts live in ejabberd (accounts.source), and Muniment is not told how to ask it: "
+        "nothing was asked, made or changed. Look after accounts by ejabberdctl (register, "
+        "change_password, ban_account, unregister), or set accounts.api_url. Only an ejabberd "
+        'that itself asks Muniment for accounts wants accounts.source = "store".'
     )
 
 

@@ -77,7 +77,12 @@ class Config:
         for name, operator in self.operators.items():
             ways = [operator.jid, "a secret" if operator.secret else None]
             yield f"operator {name}: {operator.role}, by {' and '.join(filter(None, ways))}"
-        if self.accounts.source == "ejabberd" and not self.accounts.asks_ejabberd:
+        yield from self._accounts_described()
+
+    def _accounts_described(self) -> Iterator[str]:
+        if self.accounts.source == "store":
+            yield "accounts: in the database of Muniment; those of ejabberd are not known"
+        elif not self.accounts.asks_ejabberd and not self.handlers.module:
             yield "accounts: in ejabberd, which is not asked (accounts.api_url is not set)"
 
 

@@ -68,7 +68,7 @@ class Accounts(Protocol):
 
 
 class Unasked:
-    """Accounts of a server that is not asked about them: everything is refused, with the reason."""
+    """Accounts of a server that is not asked: everything is refused, with the reason."""
 
     def __init__(self, reason: str) -> None:
         """`reason` says where the accounts are, and what to change so that they can be asked."""

@@ -60,8 +60,9 @@ class Logins(Unasked):
 
     def __init__(self, address: str, port: int) -> None:
         super().__init__(
-            "The accounts are those of ejabberd, which is asked by logging in only: look after "
-            "them there, or set accounts.api_url."
+            "Accounts live in ejabberd (accounts.source), which Muniment asks by logging in only: "
+            "nothing else was asked, made or changed. Look after accounts by ejabberdctl, or set "
+            "accounts.api_url."
         )
         self._address = address
         self._port = port
