@@ -8,6 +8,7 @@ runs is asked over HTTP, and nobody logs in to ejabberd unless the administrator
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import stat
 from collections.abc import AsyncIterator, Iterator
@@ -110,6 +111,12 @@ def _permissions(url: str) -> Iterator[Finding]:
     folder = path.parent
     if not folder.is_dir():
         return  # `examine` says so
+    if (owner := folder.stat().st_uid) != os.geteuid():
+        yield Finding(
+            Verdict.WARN,
+            f"storage: {folder} belongs to {_user(owner)}, and this check runs as "
+            f"{_user(os.geteuid())}: run it as the user of the service, who may do less or more",
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding(Verdict.BAD, f"storage: {folder} cannot be written by this user")
     if not path.exists():
@@ -122,6 +129,13 @@ def _permissions(url: str) -> Iterator[Finding]:
             f"storage: {path} holds the messages of all users and others than its owner may use "
             f"it: chmod go= {path}",
         )
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
 
 
 def _port(address: str, port: int) -> Finding:

@@ -17,8 +17,8 @@ class Accounts(Section):
         default="ejabberd",
         description="ejabberd: in ejabberd, which is asked by accounts.api_url or, where that is "
         "not set, by a login at accounts.login_address; where neither is set, nothing is asked "
-        "and what needs accounts is refused. store: in the database, for an ejabberd that asks for "
-        "them here.",
+        "and what needs accounts is refused. store: in the database, for an ejabberd that asks "
+        "for them here.",
     )
     password_format: Literal["argon2id", "scram-sha-1", "scram-sha-256", "scram-sha-512"] = Field(
         default="argon2id",

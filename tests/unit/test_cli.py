@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -20,6 +21,11 @@ hosts = ["chat.example"]
 secret = "s3cret"
 [http]
 secret = "other"
+"""
+#: Where nothing of this machine is.
+STORED = """
+[storage]
+url = "sqlite:muniment.db"
 """
 #: Two distributions that came with a package of one name, told by the lists of pip or setuptools.
 COLLISION = {
@@ -244,7 +250,7 @@ def test_packages_of_another_distribution_are_refused(
 
 def test_what_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # Port 1 of the loopback: nobody listens there.
-    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]"))
+    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]") + STORED)
 
     code = cli.main(["check-config"])
 
@@ -286,11 +292,68 @@ def test_a_report_whose_reader_has_left_ends_without_a_traceback(folder: Path) -
 def test_a_store_that_others_may_read_is_told(
     folder: Path, capsys: pytest.CaptureFixture[str], mode: int, told: bool
 ) -> None:
-    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]"))
+    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]") + STORED)
     (folder / "muniment.db").touch()
     (folder / "muniment.db").chmod(mode)
 
     cli.main(["check-config"])
 
-    found = "warn storage: muniment.db holds the messages" in capsys.readouterr().out
+    found = "muniment.db holds the messages" in capsys.readouterr().out
     assert found is told
+
+
+#: Runs the check as somebody who is not root, in a working directory that is closed to everybody if
+#: one is given. What is imported by then needs not be read again.
+AS_NOBODY = """
+import os, sys
+from component import app, checks, cli
+if sys.argv[1]:
+    os.chdir(sys.argv[1])
+    os.chmod(".", 0)
+if os.geteuid() == 0:
+    os.setuid(65534)
+sys.exit(cli.main(["check-config", *sys.argv[2:]]))
+"""
+
+
+def as_nobody(hidden: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Check in a working directory that is hidden, or in that of the tests."""
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, hidden, *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """Give a folder that everybody can reach."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_folder_that_cannot_be_written_fails_the_check(shared: Path) -> None:
+    """And where it is another user's, this check is perhaps not that of the service."""
+    path = shared / "muniment.toml"
+    path.write_text(f'{RIGHT}port = 1\n[storage]\nurl = "sqlite:/usr/muniment.db"\n')
+
+    done = as_nobody("", "--config", str(path))
+
+    assert done.returncode == exits.UNREACHABLE, done.stderr
+    assert "bad storage: /usr cannot be written by this user" in done.stdout
+    assert "warn storage: /usr belongs to root, and this check runs as " in done.stdout
+
+
+def test_a_working_directory_that_is_hidden_is_passed_over(shared: Path) -> None:
+    """As that of root is for the user of the service."""
+    hidden = shared / "hidden"
+    hidden.mkdir()
+
+    done = as_nobody(hidden, "--offline")
+
+    assert "no configuration file" in done.stdout, done.stderr
+    assert "Permission denied" not in done.stdout
