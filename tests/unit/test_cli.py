@@ -302,8 +302,8 @@ def test_a_store_that_others_may_read_is_told(
     assert found is told
 
 
-#: Runs the check as somebody who is not root, in a working directory that is closed to everybody if
-#: one is given. What is imported by then needs not be read again.
+#: Runs the check as somebody who is not root, in a working directory that is closed to everybody
+#: if one is given. What is imported by then needs not be read again.
 AS_NOBODY = """
 import os, sys
 from component import app, checks, cli
