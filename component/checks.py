@@ -18,7 +18,7 @@ from pathlib import Path
 
 from component import settings, sources
 from component.config import Config
-from component.config.values import SQLITE
+from component.config.values import MEMORY, SQLITE
 from component.web.client import Client, NotRunning
 from component.web.settings import UNIX
 from component.xmpp.connection import ServerRefused
@@ -107,9 +107,11 @@ async def _server(config: Config, *, login: bool) -> Finding:
 
 def _permissions(url: str) -> Iterator[Finding]:
     """Yield what is wrong with the rights to the file of the store and to its folder."""
+    if url == MEMORY:
+        return
     path = Path(url.removeprefix(SQLITE))
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - raises nothing where it is hidden
         return  # `examine` says so
     if (owner := folder.stat().st_uid) != os.geteuid():
         yield Finding(
@@ -140,6 +142,11 @@ def _user(number: int) -> str:
 
 def _port(address: str, port: int) -> Finding:
     if address.startswith(UNIX):
+        folder = Path(address.removeprefix(UNIX)).parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return Finding(
+                Verdict.BAD, f"http: {address}: {folder} is not there for this user to write"
+            )
         return Finding(Verdict.OK, f"http: {address}")
     try:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -20,6 +20,7 @@ from component.config.problems import given, kind
 
 FILE = "file:"
 SQLITE = "sqlite:"
+MEMORY = f"{SQLITE}:memory:"
 UNIX = "unix:"
 #: Where configurations are, which are backed up, compared and read otherwise than data (FHS 3.7).
 CONFIGURATIONS = Path("/etc")
@@ -152,7 +153,7 @@ def _storage_url(value: object, info: ValidationInfo) -> str:
     path = value.removeprefix(SQLITE)
     if path.startswith("//"):
         raise ValueError("expected sqlite:PATH, without slashes that are not part of the path")
-    if path == ":memory:":
+    if value == MEMORY:
         return value
     place = _reading(info).start(info.field_name) / path
     if place.resolve().is_relative_to(CONFIGURATIONS):

@@ -348,6 +348,29 @@ def test_a_folder_that_cannot_be_written_fails_the_check(shared: Path) -> None:
     assert "warn storage: /usr belongs to root, and this check runs as " in done.stdout
 
 
+def test_a_folder_that_is_hidden_fails_the_check(shared: Path) -> None:
+    (shared / "hidden").mkdir(mode=0o000)
+    path = shared / "muniment.toml"
+    url = f"sqlite:{shared}/hidden/below/muniment.db"
+    path.write_text(f'{RIGHT}port = 1\n[storage]\nurl = "{url}"\n')
+
+    done = as_nobody("", "--config", str(path))
+
+    assert done.returncode == exits.UNREACHABLE, done.stderr
+    assert "there is no such folder, or it is hidden from this user" in done.stdout
+
+
+def test_a_socket_in_a_folder_that_cannot_be_written_fails_the_check(shared: Path) -> None:
+    path = shared / "muniment.toml"
+    socket = 'address = "unix:/usr/http.sock"\n'
+    path.write_text(f'{RIGHT}{socket}[storage]\nurl = "sqlite::memory:"\n')
+
+    done = as_nobody("", "--config", str(path))
+
+    assert done.returncode == exits.UNREACHABLE, done.stderr
+    assert "bad http: unix:/usr/http.sock: /usr is not there for this user" in done.stdout
+
+
 def test_a_working_directory_that_is_hidden_is_passed_over(shared: Path) -> None:
     """As that of root is for the user of the service."""
     hidden = shared / "hidden"
