@@ -145,7 +145,7 @@ def _port(address: str, port: int) -> Finding:
         folder = Path(address.removeprefix(UNIX)).parent
         if not os.access(folder, os.W_OK | os.X_OK):
             return Finding(
-                Verdict.BAD, f"http: {address}: {folder} is not there for this user to write"
+                Verdict.BAD, f"http: {address}: {folder} cannot be written by this user"
             )
         return Finding(Verdict.OK, f"http: {address}")
     try:

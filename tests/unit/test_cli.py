@@ -336,39 +336,37 @@ def shared() -> Iterator[Path]:
         yield Path(name)
 
 
-def test_a_folder_that_cannot_be_written_fails_the_check(shared: Path) -> None:
-    """And where it is another user's, this check is perhaps not that of the service."""
-    path = shared / "muniment.toml"
-    path.write_text(f'{RIGHT}port = 1\n[storage]\nurl = "sqlite:/usr/muniment.db"\n')
-
-    done = as_nobody("", "--config", str(path))
-
-    assert done.returncode == exits.UNREACHABLE, done.stderr
-    assert "bad storage: /usr cannot be written by this user" in done.stdout
-    assert "warn storage: /usr belongs to root, and this check runs as " in done.stdout
-
-
-def test_a_folder_that_is_hidden_fails_the_check(shared: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            'port = 1\n[storage]\nurl = "sqlite:/usr/muniment.db"',
+            "bad storage: /usr cannot be written by this user",
+        ),
+        (
+            'port = 1\n[storage]\nurl = "sqlite:/usr/muniment.db"',
+            "warn storage: /usr belongs to root, and this check runs as ",
+        ),
+        (
+            'port = 1\n[storage]\nurl = "sqlite:hidden/below/muniment.db"',
+            "there is no such folder, or it is hidden from this user",
+        ),
+        (
+            'address = "unix:/usr/http.sock"\n[storage]\nurl = "sqlite::memory:"',
+            "bad http: unix:/usr/http.sock: /usr cannot be written by this user",
+        ),
+    ],
+    ids=["not writable", "of another user", "hidden", "of a socket"],
+)
+def test_a_folder_that_is_of_no_use_fails_the_check(shared: Path, options: str, said: str) -> None:
     (shared / "hidden").mkdir(mode=0o000)
     path = shared / "muniment.toml"
-    url = f"sqlite:{shared}/hidden/below/muniment.db"
-    path.write_text(f'{RIGHT}port = 1\n[storage]\nurl = "{url}"\n')
+    path.write_text(f"{RIGHT}{options}\n")
 
     done = as_nobody("", "--config", str(path))
 
     assert done.returncode == exits.UNREACHABLE, done.stderr
-    assert "there is no such folder, or it is hidden from this user" in done.stdout
-
-
-def test_a_socket_in_a_folder_that_cannot_be_written_fails_the_check(shared: Path) -> None:
-    path = shared / "muniment.toml"
-    socket = 'address = "unix:/usr/http.sock"\n'
-    path.write_text(f'{RIGHT}{socket}[storage]\nurl = "sqlite::memory:"\n')
-
-    done = as_nobody("", "--config", str(path))
-
-    assert done.returncode == exits.UNREACHABLE, done.stderr
-    assert "bad http: unix:/usr/http.sock: /usr is not there for this user" in done.stdout
+    assert said in done.stdout
 
 
 def test_a_working_directory_that_is_hidden_is_passed_over(shared: Path) -> None:
