@@ -80,6 +80,7 @@ ON_ACCOUNTS = (
     Command(
         name="add-user",
         title="Make an account",
+        help="It is made where accounts.source says that accounts live.",
         node=f"{ADMIN}#add-user",
         role=Role.ADMIN,
         fields=(ACCOUNT, PASSWORD, AGAIN),
