@@ -11,15 +11,32 @@ from storage.counts import AT_ONCE, at_once, behind, cheaply, counted_rows, exac
 from storage.database import Connection, Database, Row
 from storage.errors import NotFound
 from storage.ids import Ids
-from storage.marks import referring
+from storage.marks import about
 from storage.owners import Owners
-from storage.queries import by_arrival, by_time, stored
-from storage.rows import ANY, Conversation, Filter, Page, Stored, Work
+from storage.queries import COLUMNS, by_arrival, by_time, stored
+from storage.rows import (
+    ANY,
+    UNFINISHED_MAX,
+    Conversation,
+    Filter,
+    Page,
+    References,
+    Stored,
+    Unfinished,
+    Work,
+)
 from storage.selection import BEYOND, Selection, decoded, select, sequences
 from storage.tallies import Scopes, scopes
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
 _GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"
+
+_UNFINISHED = f"""
+SELECT jid, origin, number, {COLUMNS} FROM unfinished
+JOIN owners ON number = unfinished.owner
+JOIN archive USING (owner, sequence)
+LIMIT {UNFINISHED_MAX}
+"""  # noqa: S608 - constant words
 
 
 class SqlArchive:
@@ -172,12 +189,26 @@ class SqlArchive:
         first, last = stored(self._ids, number, rows)
         return first, last
 
-    async def about(self, owner: str, marks: Sequence[int]) -> tuple[Stored, ...]:
-        """Return the messages that refer to any of these marks, in arrival order."""
+    async def about(self, owner: str, ids: Sequence[str], *, limit: int) -> dict[str, References]:
+        """Return what is about each of these messages, as far as there is anything."""
         async with self._database.read(is_long=True) as connection:
             number = await self._owners.look_up(connection, owner)
-            rows = await referring(connection, number, marks)
-        return stored(self._ids, number, rows)
+            places = decoded(self._ids, number, ids)
+            found = await about(connection, number, places.values(), limit)
+        return {
+            id: References(messages=stored(self._ids, number, rows), left_out=left_out)
+            for id, (rows, left_out) in ((id, found.get(at, ([], 0))) for id, at in places.items())
+            if rows
+        }
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Return retractions that were carried out in part, UNFINISHED_MAX at most."""
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_UNFINISHED)
+        return tuple(
+            Unfinished(owner=row[0], origin=row[1], by=stored(self._ids, row[2], [row[3:]])[0])
+            for row in rows
+        )
 
     async def conversations(
         self, owner: str, *, limit: int, before: str | None = None, since: str | None = None

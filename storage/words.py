@@ -6,12 +6,12 @@ words begin with a sign of their own where they are none of a text, so no search
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
 from storage.database import Connection
-from storage.rows import Entry, Phrase
+from storage.rows import Entry, Phrase, Relation
 
 #: A row of the index is called by the number of its owner and its sequence, in one number, so that
 #: one owner's are one stretch. $1 is the number of the owner.
@@ -20,23 +20,37 @@ SEQUENCE = "words.rowid - ($1 << 40)"
 #: Rows of the archive, as they are found in the index.
 FOUND = f"words CROSS JOIN archive ON archive.owner = $1 AND archive.sequence = {SEQUENCE}"
 
-_PEER, _NAME, _ABOUT = "§«»"
+_PEER, _NAME = "§«"
 _PEER_BYTES = 8
 _MARK_BITS = 64
+
+# What a message is about is no name but the place of a message: ids repeat. A correction of which
+# a tombstone is left is looked for no more, but what names it is about what it corrected.
+_SIGNS = {Relation.CORRECTION: "¤", Relation.RETRACTION: "¬", Relation.NOTE: "»"}
+_BURIED = "†"
 
 _INTO = "words (rowid, text, peer, marks)"
 
 _DROP = "DELETE FROM words WHERE rowid = ($1 << 40) + $2"
 
 
-async def add(connection: Connection, entries: Iterable[tuple[int, int, Entry]]) -> None:
-    """Index messages: number of the owner, sequence, and what it is."""
+_BURY = "UPDATE words SET marks = replace(marks, $3, $4) WHERE rowid = ($1 << 40) + $2"
+
+_SILENCE = "UPDATE words SET text = '' WHERE rowid = ($1 << 40) + $2"
+
+_MARKS = "SELECT marks FROM words WHERE rowid = ($1 << 40) + $2"
+
+
+async def add(
+    connection: Connection, entries: Iterable[tuple[int, int, Entry, int | None]]
+) -> None:
+    """Index messages: number of the owner, sequence, what it is, the sequence it is about."""
     await connection.insert(
         _INTO,
         [
-            ((number << 40) + sequence, entry.text, _peer(entry.peer), _marks(entry))
-            for number, sequence, entry in entries
-            if entry.text or entry.names or entry.about is not None
+            ((number << 40) + sequence, e.text, _peer(e.peer), _marks(number, e, about))
+            for number, sequence, e, about in entries
+            if e.text or e.names or about is not None
         ],
     )
 
@@ -55,17 +69,39 @@ def saying(phrases: Iterable[Phrase], peer: str | None) -> str:
 
 
 def called(mark: int) -> str:
-    """Write a search for what has a name.
-
-    What refers to it is left out, even where a client gave both the same id.
-    """
-    return f'marks : ("{_mark(_NAME, mark)}" NOT "{_mark(_ABOUT, mark)}")'
+    """Write a search for what has a name."""
+    return f'marks : "{_name(mark)}"'
 
 
-def referring(marks: Sequence[int]) -> str:
-    """Write a search for what refers to any of some names."""
-    wanted = " OR ".join(f'"{_mark(_ABOUT, mark)}"' for mark in marks)
+def about(number: int, sequence: int, *relations: Relation) -> str:
+    """Write a search for what is about one message in these ways."""
+    wanted = " OR ".join(f'"{_about(number, sequence, _SIGNS[one])}"' for one in relations)
     return f"marks : ({wanted})"
+
+
+def corrected(number: int, marks: str) -> int | None:
+    """Return the sequence of the message that a message with these marks corrects."""
+    return _place(number, marks, _SIGNS[Relation.CORRECTION] + _BURIED)
+
+
+async def retracted(connection: Connection, number: int, sequence: int) -> int | None:
+    """Return the sequence of the message that this one takes back, None if it takes none."""
+    rows = await connection.fetch(_MARKS, number, sequence)
+    return _place(number, rows[0][0], _SIGNS[Relation.RETRACTION]) if rows else None
+
+
+async def silence(connection: Connection, number: int, sequences: Iterable[int]) -> None:
+    """Let messages be found by no word any more, but by their names."""
+    await connection.executemany(_SILENCE, [(number, sequence) for sequence in sequences])
+
+
+async def settle(
+    connection: Connection, number: int, sequence: int, corrections: Iterable[int]
+) -> None:
+    """Let corrections of a message no longer be looked for: what had to go of them is gone."""
+    old = _about(number, sequence, _SIGNS[Relation.CORRECTION])
+    new = _about(number, sequence, _BURIED)
+    await connection.executemany(_BURY, [(number, one, old, new) for one in corrections])
 
 
 def _quoted(phrase: Phrase) -> str:
@@ -80,12 +116,21 @@ def _peer(peer: str) -> str:
     return f"{_PEER}{digest.hexdigest()}"
 
 
-def _marks(entry: Entry) -> str:
-    marks = [_mark(_NAME, mark) for mark in entry.names]
-    if entry.about is not None:
-        marks.append(_mark(_ABOUT, entry.about))
+def _marks(number: int, entry: Entry, about: int | None) -> str:
+    marks = [_name(mark) for mark in entry.names]
+    if about is not None:
+        marks.append(_about(number, about, _SIGNS[entry.relation]))
     return " ".join(marks)
 
 
-def _mark(sign: str, mark: int) -> str:
-    return f"{sign}{mark % (1 << _MARK_BITS):x}"
+def _name(mark: int) -> str:
+    return f"{_NAME}{mark % (1 << _MARK_BITS):x}"
+
+
+def _about(number: int, sequence: int, sign: str) -> str:
+    return f"{sign}{(number << 40) + sequence:x}"
+
+
+def _place(number: int, marks: str, signs: str) -> int | None:
+    found = (int(one[1:], 16) - (number << 40) for one in marks.split() if one[0] in signs)
+    return next(found, None)

@@ -121,6 +121,7 @@ class Ingest:
         work: list[Work] = []
         for owner, other, direction in sides:
             peer, resource = jids.bare(other), jids.resource(other)
+            names, about = meaning.marks(peer, resource, stanza.type, direction)
             entry = Entry(
                 owner=owner,
                 at=at,
@@ -134,8 +135,9 @@ class Ingest:
                 nick=resource if stanza.type == GROUPCHAT else "",
                 kind=meaning.kind,
                 text=meaning.text,
-                names=meaning.marks(peer),
-                about=meaning.mark_about(peer),
+                names=names,
+                about=about,
+                relation=meaning.relation,
                 is_seen=meaning.is_seeing and self._is_own(stanza, owner, direction),
             )
             work.append(entry)

@@ -13,9 +13,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from component.core.errors import BadRequest, Overloaded
+from component.core.tombstones import again
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
-from storage.rows import Entry, Work
+from storage.rows import Entry, Retraction, Work
 
 log = logging.getLogger(__name__)
 
@@ -109,16 +110,21 @@ class Writer:
 
     async def run(self) -> None:
         """Write until `stop` is called and nothing waits any more."""
+        # What a run before this one left unfinished is gone on with.
+        is_unfinished = True
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
+            while self._queue or (is_unfinished and not self._stopping):
                 batch, self._queue = self._queue, []
-                await self._write(batch, self._done)
-                await self._advance(len(batch))
-                self._on_written({work.owner for work in batch})
+                if batch:
+                    await self._write(batch, self._done)
+                    await self._advance(len(batch))
+                    self._on_written({work.owner for work in batch})
+                if is_unfinished or any(isinstance(work, Retraction) for work in batch):
+                    is_unfinished = await self._go_on()
             if self._stopping:
                 return
+            await self._wake.wait()
+            self._wake.clear()
 
     def stop(self) -> None:
         """Let `run` return once the queue is empty."""
@@ -149,6 +155,19 @@ class Writer:
                 log.warning("archive can be written again")
             self.is_healthy = True
             return
+
+    async def _go_on(self) -> bool:
+        """Do one more step of a retraction of which something is left; return whether it did."""
+        try:
+            left = map(again, await self._archive.unfinished())
+            work = next((one for one in left if one is not None and self._may(one)), None)
+            if work is not None:
+                await self._archive.append([work])
+        except StorageError as error:
+            # They are gone on with behind the next retraction, or when the program starts again.
+            log.error("a retraction is not finished: %s", error)
+            return False
+        return work is not None
 
     def _may(self, work: Work) -> bool:
         """Whether work may be done now: a hold counts also where it came after the work."""

@@ -62,7 +62,7 @@ async def fill(path: Path) -> None:
                         peer=ROMEO if n % 10 else BOB,
                         type="groupchat" if n % 7 == 0 else "chat",
                         text="common rare" if n % 10_000 == 5 else "common",
-                        about=n,
+                        about=(n,),
                     )
                     for n in range(first, first + 1000)
                 ]

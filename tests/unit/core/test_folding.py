@@ -26,7 +26,7 @@ from support.sidecar import HOST, open_services
 from component.core.audit import Audit
 from component.core.folding import Folded
 from component.core.pages import Pages, Query
-from component.core.reading import SHOWN, Reading
+from component.core.reading import ABOUT_ONE_MAX, SHOWN, Reading
 from component.core.stanza import NS_MUC_USER
 from storage.rows import Filter
 
@@ -141,6 +141,73 @@ async def test_an_id_that_is_used_again_is_not_corrected_backwards(archive: Arch
     )
 
     assert await archive.texts() == ["old, corrected", "new"]
+
+
+async def test_an_id_that_is_used_again_means_the_last_message_that_has_it(
+    archive: Archive,
+) -> None:
+    await archive.take(
+        to_bob("meet at five", "1"),
+        to_bob("buy milk", "1"),
+        to_bob("buy bread", "2", correct("1")),
+        to_alice(None, "3", react("1", "👍")),
+    )
+
+    folded = await archive.folded()
+
+    assert [one.body for one in folded] == ["meet at five", "buy bread"]
+    assert [one.reactions for one in folded] == [{}, {"👍": (BOB,)}]
+
+
+async def test_an_id_means_the_message_of_whoever_corrects(archive: Archive) -> None:
+    await archive.take(
+        to_bob("mine", "1"), to_alice("his", "1"), to_bob("corrected", "2", correct("1"))
+    )
+
+    assert await archive.texts() == ["corrected", "his"]
+
+
+async def test_a_receipt_is_for_a_message_of_the_other_side(archive: Archive) -> None:
+    await archive.take(
+        to_bob("mine", "1"), to_alice("his", "1"), to_alice(None, "2", received("1"))
+    )
+
+    assert [len(one.receipts) for one in await archive.folded()] == [1, 0]
+
+
+async def test_only_the_last_message_of_an_id_is_retracted(archive: Archive) -> None:
+    await archive.take(
+        to_bob("meet at five", "1"),
+        to_bob("buy milk", "1"),
+        to_bob("buy bread", "2", correct("1")),
+        to_bob(None, "3", retract("1")),
+        to_bob(None, "4", retract("1")),
+    )
+
+    assert await archive.texts() == ["meet at five", None]
+
+
+async def test_a_retraction_of_a_correction_takes_the_message_back(archive: Archive) -> None:
+    await archive.take(
+        to_bob("one", "A"), to_bob("two", "B", correct("A")), to_bob(None, "C", retract("B"))
+    )
+
+    folded = await archive.only()
+
+    assert (folded.body, folded.retracted is not None) == (None, True)
+
+
+async def test_many_reactions_hide_no_correction_and_are_counted(archive: Archive) -> None:
+    await archive.take(
+        to_bob("one", "m1"),
+        to_bob("two", "m2", correct("m1")),
+        *(to_alice(None, f"r{n}", react("m1", str(n))) for n in range(ABOUT_ONE_MAX + 20)),
+    )
+
+    folded = await archive.only()
+
+    assert (folded.body, folded.left_out) == ("two", 20)
+    assert folded.reactions == {str(ABOUT_ONE_MAX + 19): (BOB,)}
 
 
 async def test_other_devices_of_the_author_may_correct(archive: Archive) -> None:
