@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import socket
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from component import settings, sources
@@ -15,11 +13,11 @@ from component.core.administration import administering
 from component.handlers.loading import HandlersError
 from component.parts import join
 from component.web.server import serve as serve_http
-from component.web.settings import UNIX, Services
+from component.web.settings import Services
 from component.xmpp.addresses import Addresses
 from component.xmpp.connection import Connection, ServerRefused
-from storage.errors import Locked, StorageError
-from storage.open import examine, open_storage
+from storage.errors import StorageError
+from storage.open import open_storage
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +59,7 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
             parts.holds,
             settings.usual(config),
             settings.timing(config),
+            on_erasing=parts.live.end,
             on_erased=[parts.wishes.forget, parts.rooms.forget],
         )
     )
@@ -108,37 +107,3 @@ async def end(link: asyncio.Task[None], connection: Connection) -> None:
     link.cancel()
     await asyncio.gather(link, return_exceptions=True)
     await connection.close()
-
-
-async def checks(config: Config) -> AsyncIterator[tuple[bool, str]]:
-    """Try what the configuration names: whether each part answers, and what it says."""
-    try:
-        yield True, f"storage: {await examine(config.storage.url)}"
-    except Locked as error:
-        # It is serving. ejabberd would give some of its messages to us, and forget at our leaving
-        # what it had delegated to that name.
-        yield False, f"storage: {error}: stop it to have ejabberd and the HTTP port checked"
-        return
-    except StorageError as error:
-        yield False, f"storage: {error}"
-    server = f"ejabberd at {config.xmpp.address}:{config.xmpp.port}"
-    try:
-        await settings.connection(config, settings.stream(config)).probe()
-        yield True, f"{server} takes {config.xmpp.jid}"
-    except ServerRefused as error:
-        yield False, f"ejabberd: {error}"
-    if asked := await sources.check(config):
-        yield asked
-    if config.http.enabled:
-        yield _check_port(config.http.address, config.http.port)
-
-
-def _check_port(address: str, port: int) -> tuple[bool, str]:
-    if address.startswith(UNIX):
-        return True, f"http: {address}"
-    try:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        socket.create_server((address, port), family=family).close()
-    except OSError as error:
-        return False, f"http: {address}:{port}: {error.strerror}"
-    return True, f"http: {address}:{port} is free"

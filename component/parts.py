@@ -17,6 +17,7 @@ from component.core.audit import Audit
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.desk import Desk
 from component.core.contact_lists import ContactLists, anybody
+from component.core.deliveries import Deliveries
 from component.core.history import History
 from component.core.holds import Holds
 from component.core.ingest import Ingest
@@ -28,8 +29,11 @@ from component.core.ports import EditableRosters
 from component.core.preferences import Wishes
 from component.core.rooms import Rooms
 from component.core.rosters import RosterMemory
+from component.core.sessions import Sessions
+from component.core.times import now
 from component.core.wanted import Wanted
 from component.core.writer import Writer
+from component.core.xml import Element
 from component.handlers.functions import Handlers
 from component.handlers.rosters import known_rosters
 from component.xmpp import commands, disco, mam, preferences, roster_stanzas
@@ -40,8 +44,10 @@ from component.xmpp.configure import configure
 from component.xmpp.delegation import Delegation
 from component.xmpp.mam import Mam
 from component.xmpp.preferences import Prefs
+from component.xmpp.presences import Presences
 from component.xmpp.privilege import Privileges
 from component.xmpp.queries import Queries
+from component.xmpp.recipients import RecipientQueries
 from component.xmpp.rooms import RoomNews, RoomQueries
 from component.xmpp.roster_queries import RosterQueries
 from component.xmpp.rosters import PrivilegedRosters, RosterPushes
@@ -57,6 +63,7 @@ class Parts:
     stream: Stream
     writer: Writer
     wanted: Wanted
+    deliveries: Deliveries
     wishes: Wishes
     rooms: Rooms
     holds: Holds
@@ -64,6 +71,7 @@ class Parts:
     hosts: tuple[str, ...]
     audit: Audit
     adhoc: Commands
+    queries: Queries
     contact_lists: ContactLists
     live: Live = field(default_factory=Live)
 
@@ -88,7 +96,7 @@ class Parts:
 
     async def write(self) -> None:
         """Write until `stop` is called and nothing waits any more."""
-        await asyncio.gather(self.writer.run(), self.rooms.run())
+        await asyncio.gather(self.writer.run(), self.rooms.run(), self.deliveries.run())
 
     def open_desk(
         self,
@@ -121,6 +129,7 @@ class Parts:
 
     async def stop(self) -> None:
         """Have all written that is left."""
+        self.deliveries.stop()
         await self.wanted.settled()
         self.writer.stop()
         self.rooms.stop()
@@ -132,7 +141,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     stream = settings.stream(
         config,
         on_copy=lambda *copy: service_log.take(*copy),
-        was_here=lambda stanza: ingest.was_here(stanza),
+        was_here=lambda *copy: ingest.was_here(*copy),
     )
     privileges = Privileges(stream, hosts)
     holds = Holds(storage.records)
@@ -145,6 +154,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     )
     services = config.archive.room_services
     rooms = Rooms(services, hosts, storage.records, RoomQueries(stream))
+    stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
     room_news = RoomNews(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)
     if config.rosters.source == "ejabberd":
@@ -155,19 +165,47 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     contact_lists = ContactLists(known, hosts, rosters.changed, is_user)
     wishes = Wishes(storage.records, addresses, known, settings.rules(config, addresses))
     wanted = Wanted(writer, wishes, rosters)
-    ingest = Ingest(wanted, settings.policy(config), hosts, services)
+    sessions = Sessions(began=now())
+    deliveries = Deliveries(wanted, sessions, RecipientQueries(stream, hosts[0]))
+    ingest = Ingest(
+        wanted,
+        settings.policy(config),
+        hosts,
+        services,
+        sessions=sessions,
+        deliveries=deliveries,
+    )
+
+    def interrupted(_: object) -> None:
+        # Copies that the server makes from now on are lost, and sessions come and go unseen.
+        deliveries.decide()
+        sessions.forget(now())
+
+    stream.add_event_handler("disconnected", interrupted)
+    presences = Presences(sessions, addresses, hosts)
+
+    def heard(presence: Element, raw: bytes) -> None:
+        presences.take(presence, raw)
+        room_news.take_presence(presence, raw)
+
     service_log = ServiceLog(
         ingest,
         addresses,
         hosts,
         on_iq=RosterPushes(rosters.changed, addresses).take,
-        on_presence=room_news.take_presence,
+        on_presence=heard,
         on_message=room_news.take_message,
+        on_active=sessions.active,
     )
-    operators, audit = settings.operators(config, addresses), Audit(storage.records)
+    operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
     access = Access(hosts, operators, audit, rooms)
-    most = config.archive.page_max
-    pages = Pages(storage.archive, wanted, usual=config.archive.page_default, most=most)
+    pages = Pages(
+        storage.archive,
+        wanted,
+        usual=config.archive.page_default,
+        most=config.archive.page_max,
+        max_bytes=config.archive.page_max_bytes,
+    )
     archives, adhoc = Mam(History(pages, access), addresses), Commands([configure(wishes)])
     answerers = {
         mam.QUERY: archives.answer,
@@ -176,7 +214,8 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         commands.COMMAND: adhoc.answer,
         roster_stanzas.QUERY: RosterQueries(contact_lists).answer,
     }
-    Queries(stream, Delegation(privileges, addresses, hosts), addresses, answerers)
+    delegation = Delegation(privileges, addresses, hosts)
+    queries = Queries(stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS)
     disco.announce(
         stream,
         hosts,
@@ -189,6 +228,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         stream=stream,
         writer=writer,
         wanted=wanted,
+        deliveries=deliveries,
         wishes=wishes,
         rooms=rooms,
         holds=holds,
@@ -196,6 +236,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         hosts=hosts,
         audit=audit,
         adhoc=adhoc,
+        queries=queries,
         contact_lists=contact_lists,
         live=live,
     )

@@ -26,7 +26,7 @@ SPARE_SECONDS = 2.0
 def stream(
     config: Config,
     on_copy: Callable[[str, Element, bytes], None] = lambda *_: None,
-    was_here: Callable[[bytes], bool] = lambda _: False,
+    was_here: Callable[[str, bytes], bool] = lambda *_: False,
 ) -> Stream:
     """Return a stream that is not connected yet.
 
@@ -132,6 +132,7 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         trusts_network=http.authentication == "network",
         operators=operators,
         allow_from=http.allow_from,
+        hosts=http.hosts,
         prefix=http.prefix,
         max_body_bytes=http.max_body_bytes,
         header_timeout_seconds=http.header_timeout_seconds,
@@ -139,9 +140,11 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         request_timeout_seconds=http.request_timeout_seconds,
         keepalive_timeout_seconds=http.keepalive_timeout_seconds,
         max_connections=http.max_connections,
+        max_connections_per_address=http.max_connections_per_address,
         max_items=http.max_items,
         page_default=config.archive.page_default,
         page_max=config.archive.page_max,
+        page_max_bytes=config.archive.page_max_bytes,
         max_streams=http.max_streams,
         stream_heartbeat_seconds=http.stream_heartbeat_seconds,
         count_as_string=config.remote_data.count_as_string,

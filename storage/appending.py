@@ -12,9 +12,9 @@ from storage import conversations, marks, trash, words
 from storage.database import Connection, Row
 from storage.ids import Ids
 from storage.marks import Target
-from storage.owners import Owners
+from storage.owners import Counters, Owners
 from storage.queries import COLUMNS, stored
-from storage.rows import BURIED_MAX, Entry, Kind, Removal, Retraction, Work
+from storage.rows import BURIED_MAX, Batch, Deed, Entry, Kind, Removal, Retraction
 from storage.taking import LINE, take_away
 from storage.tallies import Line, count_up
 
@@ -22,6 +22,8 @@ _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, or
 
 _INTO = f"archive ({_COLUMNS})"
 _OTHERWISE = "ON CONFLICT DO NOTHING"
+
+_INTO_DEEDS = "deeds (at, actor, action, subject, detail)"
 
 _INSERT_UNLESS_TWIN = f"""
 INSERT INTO archive ({_COLUMNS})
@@ -95,13 +97,17 @@ class Appending:
         self._owners = owners
         self._ids = ids
 
-    async def write(self, connection: Connection, batch: Sequence[Work]) -> None:
-        """Write a batch in its order."""
+    async def write(self, connection: Connection, batch: Batch) -> None:
+        """Write a batch in its order; lines of the audit log have an order of their own."""
         entries: list[Entry] = []
+        deeds: list[Deed] = []
         left = BURIED_MAX
         for work in batch:
             if isinstance(work, Entry):
                 entries.append(work)
+                continue
+            if isinstance(work, Deed):
+                deeds.append(work)
                 continue
             await self._enter(connection, entries)
             entries = []
@@ -110,24 +116,25 @@ class Appending:
             else:
                 left -= await self._retract(connection, work, left)
         await self._enter(connection, entries)
+        await _log(connection, deeds)
 
     async def _enter(self, connection: Connection, entries: list[Entry]) -> None:
         if not entries:
             return
-        owners = {entry.owner for entry in entries}
-        await self._owners.meet(connection, owners)
-        counters = [self._owners[owner] for owner in owners]
-        floors = [(known.number, known.last) for known in counters]
+        counters = await self._owners.meet(connection, {entry.owner for entry in entries})
+        floors = [(known.number, known.last) for known in counters.values()]
         # By archive, each in its order: at each row that comes before the last one the full text
         # index writes out what it has gathered.
-        rows = sorted(map(self._row, entries), key=attrgetter("number"))
+        given = [_row(counters[entry.owner], entry) for entry in entries]
+        rows = sorted(given, key=attrgetter("number"))
         if await _insert(connection, rows) < len(rows):
             found = await connection.fetch(_INSERTED, json.dumps(floors))
             inserted = {(row[0], row[1]) for row in found}
             rows = [row for row in rows if row[:2] in inserted]
         await self._note(connection, rows)
         await connection.executemany(
-            _GIVEN, [(known.number, known.last, known.newest, known.skew) for known in counters]
+            _GIVEN,
+            [(known.number, known.last, known.newest, known.skew) for known in counters.values()],
         )
 
     async def _note(self, connection: Connection, rows: list[_Row]) -> None:
@@ -200,9 +207,16 @@ class Appending:
         await words.silence(connection, number, [sequence for sequence, _ in left])
         return len(left)
 
-    def _row(self, entry: Entry) -> _Row:
-        known = self._owners[entry.owner]
-        return _Row(known.number, known.give(entry.at), entry)
+
+def _row(known: Counters, entry: Entry) -> _Row:
+    return _Row(known.number, known.give(entry.at), entry)
+
+
+async def _log(connection: Connection, deeds: Sequence[Deed]) -> None:
+    """Add lines to the audit log."""
+    rows = [(deed.at, deed.actor, deed.action, deed.subject, deed.detail) for deed in deeds]
+    if rows:
+        await connection.insert(_INTO_DEEDS, rows)
 
 
 async def _insert(connection: Connection, rows: Sequence[_Row]) -> int:

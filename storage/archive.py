@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from storage.appending import Appending
 from storage.conversations import listed
 from storage.counts import AT_ONCE, at_once, behind, cheaply, counted_rows, exactly, tallied
-from storage.database import Connection, Database, Row
+from storage.database import Bound, Connection, Database, Result, Row
 from storage.errors import NotFound
 from storage.ids import Ids
 from storage.marks import about
 from storage.owners import Owners
-from storage.queries import COLUMNS, by_arrival, by_time, stored
+from storage.queries import COLUMNS, by_arrival, by_time, of_xml, stored
 from storage.rows import (
     ANY,
     UNFINISHED_MAX,
+    Batch,
     Conversation,
     Filter,
     Page,
     References,
     Stored,
     Unfinished,
-    Work,
 )
 from storage.selection import BEYOND, Selection, decoded, select, sequences
 from storage.tallies import Scopes, scopes
@@ -52,8 +51,8 @@ class SqlArchive:
         """Forget an archive that was erased; call it right behind that transaction."""
         self._owners.forget(owner)
 
-    async def append(self, batch: Sequence[Work]) -> None:
-        """Store a batch in its order and make it durable."""
+    async def append(self, batch: Batch) -> None:
+        """Store a batch in its order, with lines of the audit log, and make it durable."""
         try:
             async with self._database.write() as connection:
                 await self._appending.write(connection, batch)
@@ -72,33 +71,38 @@ class SqlArchive:
         backwards: bool = False,
         index: int | None = None,
         counted: bool = False,
+        max_bytes: int | None = None,
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive."""
-        is_one_step = index is None and (not counted or _is_whole(wanted))
-        async with self._reading(wanted, is_steady=not is_one_step) as connection:
+        bound = of_xml(max_bytes)
+
+        async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
             if counted and index is None and (of := tallied(selection)):
                 return await self._counted_page(
-                    connection, selection, of, limit, after, before, backwards
+                    connection, selection, of, limit, after, before, backwards, bound
                 )
             places = await sequences(connection, self._ids, number, _named(after, before))
             part, skip = _between(selection, places, after, before), 0
             if index is not None:
                 part, skip = await behind(connection, part, index)
             rows = await by_arrival(
-                connection, part, limit=limit + 1, backwards=backwards, skip=skip
+                connection, part, limit=limit + 1, backwards=backwards, skip=skip, bound=bound
             )
-            complete = _cut(rows, limit, backwards)
+            complete = _cut(rows, limit, backwards, bound)
             place = count = None
             if counted:
                 place, count = await cheaply(connection, selection, rows[0][0] if rows else 0)
-        return Page(
-            messages=stored(self._ids, number, rows),
-            complete=complete,
-            index=index if index is not None or not rows else place,
-            count=count,
-        )
+            return Page(
+                messages=stored(self._ids, number, rows),
+                complete=complete,
+                index=index if index is not None or not rows else place,
+                count=count,
+            )
+
+        is_one_step = index is None and (not counted or _is_whole(wanted))
+        return await self._reading(owner, read, wanted, is_steady=not is_one_step)
 
     async def _counted_page(
         self,
@@ -109,17 +113,25 @@ class SqlArchive:
         after: str | None,
         before: str | None,
         backwards: bool,
+        bound: Bound | None,
     ) -> Page:
         """Return a counted page of what is tallied, as most pages are."""
         places = decoded(self._ids, selection.number, _named(after, before))
         part = _between(selection, places, after, before)
-        rows, place, count = await counted_rows(
-            connection, selection, of, part, places, limit=limit + 1, backwards=backwards
+        rows, found, place, count = await counted_rows(
+            connection,
+            selection,
+            of,
+            part,
+            places,
+            limit=limit + 1,
+            backwards=backwards,
+            bound=bound,
         )
-        complete = _cut(rows, limit, backwards)
-        if backwards and not complete:
-            # The oldest row that was found has no place on the page.
-            place += 1
+        complete = _cut(rows, limit, backwards, bound)
+        if backwards:
+            # The oldest rows that were found have no place on the page.
+            place += found - len(rows)
         return Page(
             messages=stored(self._ids, selection.number, rows),
             complete=complete,
@@ -127,17 +139,23 @@ class SqlArchive:
             count=count,
         )
 
-    async def behind(self, owner: str, id: str, *, limit: int) -> Page:
+    async def behind(
+        self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
+    ) -> Page:
         """Return the oldest `limit` messages behind the place of an id."""
-        async with self._database.read() as connection:
+        bound = of_xml(max_bytes)
+
+        async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
             sequence = self._ids.decode(number, id)
             if sequence is None or not await connection.fetch(_GAVE, number, sequence):
                 raise NotFound(id)
             part = Selection(number=number, wanted=ANY, first=sequence + 1)
-            rows = await by_arrival(connection, part, limit=limit + 1)
-        complete = _cut(rows, limit, False)
-        return Page(messages=stored(self._ids, number, rows), complete=complete)
+            rows = await by_arrival(connection, part, limit=limit + 1, bound=bound)
+            complete = _cut(rows, limit, False, bound)
+            return Page(messages=stored(self._ids, number, rows), complete=complete)
+
+        return await self._reading(owner, read)
 
     async def page_by_time(
         self,
@@ -147,28 +165,44 @@ class SqlArchive:
         limit: int | None,
         newest: bool = False,
         counted: bool = False,
+        max_bytes: int | None = None,
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time."""
-        is_steady = counted and wanted not in AT_ONCE
-        async with self._reading(wanted, is_steady=is_steady) as connection:
+
+        async def read(connection: Connection) -> Page:
             count = await self._count(connection, owner, wanted) if counted else None
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted, is_by_time=True)
-            rows, complete = await _in_time(connection, selection, limit, newest)
-        if newest:
-            rows.reverse()
-        return Page(messages=stored(self._ids, number, rows), complete=complete, count=count)
+            rows, complete = await _in_time(
+                connection, selection, limit, newest, of_xml(max_bytes)
+            )
+            if newest:
+                rows.reverse()
+            return Page(messages=stored(self._ids, number, rows), complete=complete, count=count)
+
+        is_steady = counted and wanted not in AT_ONCE
+        return await self._reading(owner, read, wanted, is_steady=is_steady)
 
     async def count(self, owner: str, wanted: Filter) -> int:
         """Return exactly how many messages match; free of cost when the filter is empty."""
-        async with self._reading(wanted, is_steady=wanted not in AT_ONCE) as connection:
+
+        async def read(connection: Connection) -> int:
             return await self._count(connection, owner, wanted)
 
-    def _reading(
-        self, wanted: Filter, *, is_steady: bool
-    ) -> AbstractAsyncContextManager[Connection]:
-        read = self._database.snapshot if is_steady else self._database.read
-        return read(is_long=bool(wanted.phrases))
+        return await self._reading(owner, read, wanted, is_steady=wanted not in AT_ONCE)
+
+    async def _reading(
+        self,
+        owner: str,
+        read: Callable[[Connection], Awaitable[Result]],
+        wanted: Filter = ANY,
+        *,
+        is_steady: bool = False,
+    ) -> Result:
+        # How many steps a search takes says nothing: the index is walked within one of them.
+        return await self._database.read_archive(
+            owner, read, is_steady=is_steady, is_long=bool(wanted.phrases)
+        )
 
     async def _count(self, connection: Connection, owner: str, wanted: Filter) -> int:
         count = await at_once(connection, owner, wanted)
@@ -179,27 +213,34 @@ class SqlArchive:
 
     async def bounds(self, owner: str) -> tuple[Stored, Stored] | None:
         """Return the first and the last message of an archive, None when it is empty."""
-        async with self._database.snapshot() as connection:
+
+        async def read(connection: Connection) -> tuple[Stored, Stored] | None:
             number = await self._owners.look_up(connection, owner)
             everything = Selection(number=number, wanted=ANY)
             rows = await by_arrival(connection, everything, limit=1)
             rows += await by_arrival(connection, everything, limit=1, backwards=True)
-        if not rows:
-            return None
-        first, last = stored(self._ids, number, rows)
-        return first, last
+            if not rows:
+                return None
+            first, last = stored(self._ids, number, rows)
+            return first, last
+
+        return await self._reading(owner, read, is_steady=True)
 
     async def about(self, owner: str, ids: Sequence[str], *, limit: int) -> dict[str, References]:
         """Return what is about each of these messages, as far as there is anything."""
-        async with self._database.read(is_long=True) as connection:
+
+        async def read(connection: Connection) -> dict[str, References]:
             number = await self._owners.look_up(connection, owner)
             places = decoded(self._ids, number, ids)
             found = await about(connection, number, places.values(), limit)
-        return {
-            id: References(messages=stored(self._ids, number, rows), left_out=left_out)
-            for id, (rows, left_out) in ((id, found.get(at, ([], 0))) for id, at in places.items())
-            if rows
-        }
+            return {
+                id: References(messages=stored(self._ids, number, rows), left_out=left_out)
+                for id, place in places.items()
+                for rows, left_out in [found.get(place, ([], 0))]
+                if rows
+            }
+
+        return await self._reading(owner, read, is_steady=True)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """Return retractions that were carried out in part, UNFINISHED_MAX at most."""
@@ -214,16 +255,19 @@ class SqlArchive:
         self, owner: str, *, limit: int, before: str | None = None, since: str | None = None
     ) -> tuple[Conversation, ...]:
         """Return the conversations of an archive, the one with the newest message first."""
-        async with self._database.snapshot() as connection:
+
+        async def read(connection: Connection) -> tuple[int, list[Row]]:
             number = await self._owners.look_up(connection, owner)
             places = await sequences(connection, self._ids, number, _named(before, since))
-            found = await listed(
+            return number, await listed(
                 connection,
                 number,
                 before=BEYOND if before is None else places[before],
                 since=None if since is None else places[since],
                 limit=limit,
             )
+
+        number, found = await self._reading(owner, read, is_steady=True)
         newest = self._ids.encode(number, [row[1] for row in found])
         last = stored(self._ids, number, [row[4:] for row in found])
         return tuple(
@@ -251,22 +295,34 @@ def _between(
     )
 
 
-def _cut(rows: list[Row], limit: int, backwards: bool) -> bool:
+def _cut(rows: list[Row], limit: int, backwards: bool, bound: Bound | None = None) -> bool:
     """Leave no more rows than fit, the oldest first; return whether those are all."""
-    complete = len(rows) <= limit
-    del rows[limit:]
+    fitting = len(rows) if bound is None else bound.fit(rows)
+    complete = len(rows) <= min(limit, fitting)
+    del rows[min(limit, fitting) :]
     if backwards:
         rows.reverse()
     return complete
 
 
 async def _in_time(
-    connection: Connection, selection: Selection, limit: int | None, newest: bool
+    connection: Connection,
+    selection: Selection,
+    limit: int | None,
+    newest: bool,
+    bound: Bound | None,
 ) -> tuple[list[Row], bool]:
     """Return rows in the order of time, newest first where asked, and whether it is all."""
-    bound = None if limit is None else limit + 1
-    rows = await by_time(connection, selection, newest=newest, limit=bound)
-    if limit is None or len(rows) <= limit:
+    rows = await by_time(
+        connection,
+        selection,
+        newest=newest,
+        limit=None if limit is None else limit + 1,
+        bound=bound,
+    )
+    fitting = len(rows) if bound is None else bound.fit(rows)
+    limit = fitting if limit is None else min(limit, fitting)
+    if len(rows) <= limit:
         return rows, True
     if not limit or rows[limit][1] != rows[limit - 1][1]:
         return rows[:limit], False

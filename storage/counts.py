@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from storage.database import Connection, Row
+from storage.database import Bound, Connection, Row
 from storage.errors import TooCostly
-from storage.queries import Query
+from storage.queries import COLUMNS, SEQUENCES, Query
 from storage.rows import ANY, READABLE, Filter, Kind
 from storage.selection import BEYOND, Selection, check, there_sql
 from storage.tallies import Scopes, all_sql, before_sql, place_of, scopes, through
@@ -26,14 +26,22 @@ AT_ONCE = {
     """,
 }
 
-# One statement: what it counts is of the moment of the page, and comes with it.
+# One statement: what it counts is of the moment of the page, and comes with it. Of each message
+# only the sequence is read twice, so that reading can end wherever the page is full.
 _PAGE = """
-WITH page AS MATERIALIZED ({page}),
-edge AS MATERIALIZED (SELECT min(sequence) AS first FROM page),
+WITH page AS MATERIALIZED ({sequences}),
+edge AS MATERIALIZED (SELECT min(sequence) AS first, count(*) AS found FROM page),
 base AS MATERIALIZED (SELECT {base} AS kept),
-place AS MATERIALIZED (SELECT ({there}), {before} - kept, {all} - kept FROM edge, base)
-SELECT * FROM page, place ORDER BY sequence {way}
+place AS MATERIALIZED (
+    SELECT found, ({there}) AS there, {before} - kept AS earlier, {all} - kept AS total
+    FROM edge, base
+)
+{page}
 """
+_PLACE = ", ".join(
+    f"(SELECT {name} FROM place)"  # noqa: S608 - constant words
+    for name in ("found", "there", "earlier", "total")
+)
 
 
 async def at_once(connection: Connection, owner: str, wanted: Filter) -> int | None:
@@ -89,11 +97,13 @@ async def counted_rows(
     *,
     limit: int,
     backwards: bool,
-) -> tuple[list[Row], int, int]:
-    """Return rows of a part as `by_arrival`, how many of all there are before them, and how many.
+    bound: Bound | None,
+) -> tuple[list[Row], int, int, int]:
+    """Return rows of a part as `by_arrival`, and three counts.
 
-    All are those of a selection that scopes count (`tallied`). `ids` are the sequences of ids
-    that have to be in the archive. Raises NotFound.
+    How many there are in the part up to the limit, read or not, how many of all are before those,
+    and how many are all. All are those of a selection that scopes count (`tallied`). `ids` are the
+    sequences of ids that have to be in the archive. Raises NotFound.
     """
     query = Query(part)
     named = [query.value(scope) for scope in of]
@@ -103,21 +113,21 @@ async def counted_rows(
     if selection.last < BEYOND:
         total = before_sql(query.value(selection.last + 1), of, *named)
     sql = _PAGE.format(
-        page=query.by_arrival(limit=limit, backwards=backwards),
+        sequences=query.by_arrival(limit=limit, backwards=backwards, columns=SEQUENCES),
+        page=query.by_arrival(limit=limit, backwards=backwards, columns=f"{COLUMNS}, {_PLACE}"),
         there=there_sql(query.value(json.dumps(list(ids.values())))) if ids else "0",
         base=base,
         before=before_sql("first", of, *named),
         all=total,
-        way="DESC" if backwards else "ASC",
     )
-    rows = await connection.fetch(sql, *query.values)
+    rows = await connection.fetch(sql, *query.values, bound=bound)
     if not rows or rows[0][-3] < len(ids):
         await check(connection, part.number, ids)
     if rows:
-        before, count = rows[0][-2:]
-        return rows, before, count
+        found, _, before, count = rows[0][-4:]
+        return rows, found, before, count
     [count] = await _ranks(connection, selection, of, [selection.last])
-    return [], count, count
+    return [], 0, count, count
 
 
 async def behind(

@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 Row = Sequence[Any]
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How many bytes the texts in one column may have together."""
+
+    bytes: int
+    column: int
+
+    def fit(self, rows: Iterable[Row]) -> int:
+        """Return how many of the first rows are within the bound: the first one always is."""
+        count, left = 0, self.bytes
+        for row in rows:
+            left -= _size(row[self.column])
+            if left < 0 and count:
+                break
+            count += 1
+        return count
+
+    def take(self, rows: Iterable[Row]) -> list[Row]:
+        """Return the rows that fit and one more, if there is one; read no further than that."""
+        taken: list[Row] = []
+        left = self.bytes
+        for row in rows:
+            taken.append(row)
+            left -= _size(row[self.column])
+            if left < 0 and len(taken) > 1:
+                break
+        return taken
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 class Connection(Protocol):
@@ -29,8 +65,8 @@ class Connection(Protocol):
         """Run a statement once for each row of values."""
         ...
 
-    async def fetch(self, sql: str, *values: object) -> list[Row]:
-        """Run a query and return all its rows."""
+    async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
+        """Run a query and return its rows, with a bound no more of them than it takes."""
         ...
 
 
@@ -49,17 +85,24 @@ class Database(Protocol):
         """
         ...
 
-    def read(self, *, is_long: bool = False) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection that sees all that was committed.
-
-        `is_long` is said of what is known to take milliseconds, as a search does.
-        """
+    def read(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection that sees all that was committed, for what is known to be short."""
         ...
 
-    def snapshot(self, *, is_long: bool = False) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection that sees one and the same moment until it is given back.
+    async def read_archive(
+        self,
+        owner: str,
+        job: Callable[[Connection], Awaitable[Result]],
+        *,
+        is_steady: bool = False,
+        is_long: bool = False,
+    ) -> Result:
+        """Run a job that reads one archive, and return what it returns.
 
-        A step that is cancelled ends it: nothing may be read with it any more.
+        `is_steady`: all of the job sees one and the same moment. A step that is cancelled ends
+        the job. `is_long` is said of a search, whose cost nobody knows before. Where any other job
+        turns out to be long it is begun anew as such a one. Long jobs have connections, turns by
+        owner, and a time limit of their own. Raises TookTooLong, Busy.
         """
         ...
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from storage.people import Accounts, Contacts, Offline
 from storage.rows import (
+    Batch,
     Conversation,
     Deed,
     Filter,
@@ -22,15 +23,14 @@ from storage.rows import (
     Stored,
     Unfinished,
     Usage,
-    Work,
 )
 
 
 class Archive(Protocol):
     """Messages, keyed by the owner of the archive."""
 
-    async def append(self, batch: Sequence[Work]) -> None:
-        """Store a batch in its order and make it durable.
+    async def append(self, batch: Batch) -> None:
+        """Store a batch in its order, with lines of the audit log, and make it durable.
 
         An entry whose origin (or a twin of it) is already in its owner's archive is left out.
         What an entry is about is found out now: the last entry before it with such a name.
@@ -49,10 +49,13 @@ class Archive(Protocol):
         backwards: bool = False,
         index: int | None = None,
         counted: bool = False,
+        max_bytes: int | None = None,
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive.
 
         Forwards it is the oldest of them, backwards the newest; oldest comes first either way.
+        `max_bytes` bounds their XML as well: a page holds those that fit, one at least, and no
+        more are read. A page that this cuts short is not complete.
         `index` skips that many of all that match; it excludes `after`, `before` and `backwards`.
         `counted` also tells how many match, and where the page stands among them (`after`,
         `before` and `index` are places, no filter), as far as that is cheap.
@@ -61,8 +64,10 @@ class Archive(Protocol):
         """
         ...
 
-    async def behind(self, owner: str, id: str, *, limit: int) -> Page:
-        """Return the oldest `limit` messages behind the place of an id.
+    async def behind(
+        self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        """Return the oldest `limit` messages behind the place of an id, bounded as in `page`.
 
         The message itself may have been taken away since. Raises NotFound for an id that this
         archive never gave.
@@ -77,10 +82,12 @@ class Archive(Protocol):
         limit: int | None,
         newest: bool = False,
         counted: bool = False,
+        max_bytes: int | None = None,
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time.
 
-        Messages of the very same microsecond are never parted, so a page may be a little longer.
+        Bounded by `max_bytes` as in `page`. Messages of the very same microsecond are never
+        parted, so a page may be a little longer than either bound.
         `counted` also tells exactly how many match.
         """
         ...
@@ -203,10 +210,6 @@ class Records(Protocol):
 
     async def drop_hold(self, subject: str) -> None: ...
 
-    async def log(self, deed: Deed) -> None:
-        """Add a line to the audit log; it is durable at the return."""
-        ...
-
     async def deeds(
         self, *, limit: int, before: int | None = None, subject: str | None = None
     ) -> tuple[Deed, ...]:
@@ -222,7 +225,18 @@ class Records(Protocol):
         ...
 
     async def set_room(self, room: str, made: int) -> None:
-        """Keep when a room was made; what users were in one of that name before is forgotten."""
+        """Keep when a room was made; what users were in one of that name before is forgotten.
+
+        So is whether that one was persistent.
+        """
+        ...
+
+    async def persistent_rooms(self) -> frozenset[str]:
+        """Return the rooms that were last known to be persistent."""
+        ...
+
+    async def set_persistent(self, room: str, is_persistent: bool) -> None:
+        """Keep whether a room stays when nobody is in it (XEP-0045 section 4.2)."""
         ...
 
 

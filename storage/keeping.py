@@ -22,15 +22,18 @@ SELECT
 FROM owners
 """
 
-_USAGE_AFTER = f"{_USAGE} WHERE jid > $1 ORDER BY jid LIMIT $2"
+_USAGE_AFTER = f"{_USAGE} WHERE kept > 0 AND jid > $1 ORDER BY jid LIMIT $2"
 
 _USAGE_OF_DOMAIN = rf"""
-{_USAGE} WHERE jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\') ORDER BY jid LIMIT $2
+{_USAGE} WHERE kept > 0 AND jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\')
+ORDER BY jid LIMIT $2
 """
 
 _USAGE_OF = f"{_USAGE} WHERE jid = $1"
 
-_TOTALS = "SELECT count(*), coalesce(sum(kept), 0), coalesce(sum(bytes), 0) FROM owners"
+_TOTALS = """
+SELECT count(*), coalesce(sum(kept), 0), coalesce(sum(bytes), 0) FROM owners WHERE kept > 0
+"""
 
 _OWNER = "SELECT number, kept, bytes FROM owners WHERE jid = $1"
 
@@ -71,7 +74,10 @@ class SqlKeeping:
     async def usage(
         self, *, domain: str | None = None, after: str = "", limit: int = 100
     ) -> tuple[Usage, ...]:
-        """Return what archives take up, by owner in the order of their JIDs, behind `after`."""
+        """Return what archives take up, by owner in the order of their JIDs, behind `after`.
+
+        An archive without a message is none.
+        """
         async with self._database.read() as connection:
             if domain is None:
                 rows = await connection.fetch(_USAGE_AFTER, after, limit)

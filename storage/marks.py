@@ -11,33 +11,27 @@ from storage.database import Connection, Row
 from storage.queries import COLUMNS
 from storage.rows import Entry, Relation
 
-_OF_OWNER = "words.rowid >= ($1 << 40) AND words.rowid < ($1 + 1 << 40)"
-
-_FOUND = f"""
-SELECT {COLUMNS} FROM {words.FOUND} WHERE words MATCH $2 AND {_OF_OWNER}
+_NEWEST = f"""
+SELECT {COLUMNS} FROM {words.FOUND} WHERE words MATCH $2 ORDER BY words.rowid DESC LIMIT $3
 """  # noqa: S608 - constant words
-
-_NEWEST = f"{_FOUND} ORDER BY words.rowid DESC LIMIT $3"
 
 # One statement for all that a batch asks: owner and search of each.
 _LAST = """
 WITH found AS MATERIALIZED (
     SELECT key, value ->> 0 AS number, (
         SELECT rowid FROM words
-        WHERE words MATCH value ->> 1
-            AND rowid >= (value ->> 0 << 40) AND rowid < ((value ->> 0) + 1 << 40)
-        ORDER BY rowid DESC LIMIT 1
+        WHERE words MATCH value ->> 1 ORDER BY rowid DESC LIMIT 1
     ) AS place
     FROM json_each($1)
 )
 SELECT key, words.rowid - (number << 40), marks FROM found CROSS JOIN words ON words.rowid = place
 """
 
-_COUNTED = f"""
-SELECT key, (SELECT count(*) FROM words WHERE words MATCH value ->> 0 AND {_OF_OWNER}),
-    (SELECT count(*) FROM words WHERE words MATCH value ->> 1 AND {_OF_OWNER})
-FROM json_each($2)
-"""  # noqa: S608 - constant words
+_COUNTED = """
+SELECT key, (SELECT count(*) FROM words WHERE words MATCH value ->> 0),
+    (SELECT count(*) FROM words WHERE words MATCH value ->> 1)
+FROM json_each($1)
+"""
 
 
 class Target(NamedTuple):
@@ -74,11 +68,10 @@ async def _last(
     """Return the last message of each owner's number and mark, as far as there is one."""
     if not asked:
         return {}
-    searches = json.dumps([(number, words.called(mark)) for number, mark in asked])
+    searches = json.dumps([(number, words.called(number, mark)) for number, mark in asked])
     last = {}
     for key, sequence, marks in await connection.fetch(_LAST, searches):
-        number = asked[key][0]
-        last[asked[key]] = Target(sequence, words.corrected(number, marks) or sequence)
+        last[asked[key]] = Target(sequence, words.corrected(marks) or sequence)
     return last
 
 
@@ -105,7 +98,7 @@ async def about(
         for sequence in asked
     ]
     found = {}
-    for key, *counts in await connection.fetch(_COUNTED, number, json.dumps(searches)):
+    for key, *counts in await connection.fetch(_COUNTED, json.dumps(searches)):
         if not any(counts):
             continue
         rows: list[Row] = []

@@ -6,13 +6,18 @@ import json
 from collections.abc import Sequence
 
 from storage import words
-from storage.database import Connection, Row
+from storage.database import Bound, Connection, Row
 from storage.ids import Ids
 from storage.rows import READABLE, Direction, Filter, Kind, Stored
 from storage.selection import BEYOND, Selection
 
 #: What is read of a row, in this order.
 COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
+
+#: What is read where only the places count.
+SEQUENCES = "sequence"
+
+_XML = 6
 
 
 # SQLite has no statistics, and would rather read all of the archive for one peer.
@@ -61,12 +66,14 @@ class Query:
     def where(self) -> str:
         return " AND ".join(self._found + self._checked)
 
-    def by_arrival(self, *, limit: int, backwards: bool = False, skip: int = 0) -> str:
+    def by_arrival(
+        self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
+    ) -> str:
         """Return a query for the oldest (or newest) rows in the order of their arrival."""
         return (
-            f"SELECT {COLUMNS} FROM {self.source} WHERE {self.where}"  # noqa: S608
+            f"SELECT {columns} FROM {self.source} WHERE {self.where}"  # noqa: S608
             f" ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
-            f" LIMIT {limit:d}{f' OFFSET {self.value(skip)}' if skip else ''}"
+            f" LIMIT {self.value(limit)}{f' OFFSET {self.value(skip)}' if skip else ''}"
         )
 
     def looking(self, most: int) -> str:
@@ -78,7 +85,7 @@ class Query:
         fits = " AND ".join(self._checked) or "true"
         return (
             f"SELECT {place} AS sequence, ({fits}) AS fits FROM {source}"  # noqa: S608
-            f" WHERE {' AND '.join(self._found)} LIMIT {most:d}"
+            f" WHERE {' AND '.join(self._found)} LIMIT {self.value(most)}"
         )
 
     def value(self, value: object) -> str:
@@ -89,7 +96,7 @@ class Query:
     def _find(self, selection: Selection) -> None:
         wanted = selection.wanted
         if wanted.phrases:
-            match = words.saying(wanted.phrases, wanted.peer)
+            match = words.saying(selection.number, wanted.phrases, wanted.peer)
             self._found += [
                 f"words MATCH {self.value(match)}",
                 f"words.rowid >= ($1 << 40) + {self.value(selection.first)}",
@@ -145,12 +152,13 @@ async def by_arrival(
     limit: int,
     backwards: bool = False,
     skip: int = 0,
+    bound: Bound | None = None,
     owner: str = "$1",
 ) -> list[Row]:
     """Return the oldest (or newest) rows in arrival order, of an owner as in Query."""
     query = Query(selection, owner=owner)
     sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
-    return await connection.fetch(sql, *query.values)
+    return await connection.fetch(sql, *query.values, bound=bound)
 
 
 async def by_time(
@@ -159,6 +167,7 @@ async def by_time(
     *,
     newest: bool,
     limit: int | None,
+    bound: Bound | None = None,
     edge: tuple[str, int] | None = None,
 ) -> list[Row]:
     """Return the oldest (or newest) rows in the order of their time.
@@ -169,19 +178,25 @@ async def by_time(
     if limit and not edge and wanted == Filter(peer=wanted.peer, kinds=wanted.kinds):
         # All of an archive, or of one peer: an index has them in the order of arrival.
         rows = await by_arrival(
-            connection, selection, limit=limit, backwards=newest, owner=_NEVER_LATE
+            connection, selection, limit=limit, backwards=newest, bound=bound, owner=_NEVER_LATE
         )
         if rows:
             return rows
     query = Query(selection, is_by_time=True)
     way = "DESC" if newest else "ASC"
-    bound = "" if limit is None else f" LIMIT {limit:d}"
+    limited = "" if limit is None else f" LIMIT {query.value(limit)}"
     only = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
     return await connection.fetch(
         f"SELECT {COLUMNS} FROM {query.source} WHERE {query.where}{only}"  # noqa: S608
-        f" ORDER BY at {way}, sequence {way}{bound}",
+        f" ORDER BY at {way}, sequence {way}{limited}",
         *query.values,
+        bound=bound,
     )
+
+
+def of_xml(max_bytes: int | None, column: int = _XML) -> Bound | None:
+    """Return how many bytes of stanzas rows may have; None: no bound."""
+    return None if max_bytes is None else Bound(max_bytes, column)
 
 
 def stored(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Stored, ...]:

@@ -36,8 +36,6 @@ ON CONFLICT (subject) DO UPDATE SET
 
 _DROP_HOLD = "DELETE FROM holds WHERE subject = $1"
 
-_LOG = "INSERT INTO deeds (at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5)"
-
 _DEEDS = """
 SELECT number, at, actor, action, subject, detail FROM deeds
 WHERE number < $1 ORDER BY number DESC LIMIT $2
@@ -55,12 +53,20 @@ INSERT INTO occupants (room, jid, affiliation) VALUES ($1, $2, $3)
 ON CONFLICT (room, jid) DO UPDATE SET affiliation = excluded.affiliation
 """
 
-_ROOMS = "SELECT jid, made FROM rooms ORDER BY jid"
+_ROOMS = "SELECT jid, made FROM rooms WHERE made > 0 ORDER BY jid"
+
+_PERSISTENT_ROOMS = "SELECT jid FROM rooms WHERE is_persistent = 1"
 
 _LEAVE = "DELETE FROM occupants WHERE room = $1"
 
 _SET_ROOM = """
-INSERT INTO rooms (jid, made) VALUES ($1, $2) ON CONFLICT (jid) DO UPDATE SET made = excluded.made
+INSERT INTO rooms (jid, made) VALUES ($1, $2)
+ON CONFLICT (jid) DO UPDATE SET made = excluded.made, is_persistent = 0
+"""
+
+_SET_PERSISTENT = """
+INSERT INTO rooms (jid, is_persistent) VALUES ($1, $2)
+ON CONFLICT (jid) DO UPDATE SET is_persistent = excluded.is_persistent
 """
 
 #: Behind every line of the audit log.
@@ -118,10 +124,6 @@ class SqlRecords:
         """Release a hold; it is fine when there is none."""
         await self._write(_DROP_HOLD, subject)
 
-    async def log(self, deed: Deed) -> None:
-        """Add a line to the audit log; it is durable at the return."""
-        await self._write(_LOG, deed.at, deed.actor, deed.action, deed.subject, deed.detail)
-
     async def deeds(
         self, *, limit: int, before: int | None = None, subject: str | None = None
     ) -> tuple[Deed, ...]:
@@ -164,6 +166,15 @@ class SqlRecords:
         async with self._database.write() as connection:
             await connection.execute(_LEAVE, room)
             await connection.execute(_SET_ROOM, room, made)
+
+    async def persistent_rooms(self) -> frozenset[str]:
+        """Return the rooms that were last known to be persistent."""
+        async with self._database.read() as connection:
+            return frozenset(row[0] for row in await connection.fetch(_PERSISTENT_ROOMS))
+
+    async def set_persistent(self, room: str, is_persistent: bool) -> None:
+        """Keep whether a room stays when nobody is in it."""
+        await self._write(_SET_PERSISTENT, room, int(is_persistent))
 
     async def _write(self, sql: str, *values: object) -> None:
         async with self._database.write() as connection:

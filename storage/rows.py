@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -90,7 +90,7 @@ BURIED_MAX = 200
 #: Retractions that are told at once to be unfinished.
 UNFINISHED_MAX = 100
 
-#: What a store writes, in one queue.
+#: What is done with the messages of an archive.
 Work = Entry | Removal | Retraction
 
 
@@ -257,6 +257,10 @@ class Deed:
     action: str  #: read, search, stream, export, erase, delete, hold, release, purge, ...
     subject: str  #: whose archive
     detail: str = ""  #: what exactly, in words; never a text of a message
+
+
+#: What a store writes in one transaction.
+Batch = Sequence[Work | Deed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,13 @@
 """The index of words: what a search finds messages by, and by which marks they refer to others.
 
-All of it is one full text index, which grows by whole stretches and so is cheap to write. Its
-words begin with a sign of their own where they are none of a text, so no search runs into them.
+All of it is one full text index, which grows by whole stretches and so is cheap to write. Each
+word in it begins with the number of its owner: a search walks all that begins with what it looks
+for, and so nothing of others. A sign behind the number tells words that are none of a text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from hashlib import blake2b
 
 from storage.database import Connection
@@ -48,9 +48,14 @@ async def add(
     await connection.insert(
         _INTO,
         [
-            ((number << 40) + sequence, e.text, _peer(e.peer), _marks(number, e, about))
-            for number, sequence, e, about in entries
-            if e.text or e.names or about is not None
+            (
+                (number << 40) + sequence,
+                " ".join([_word(number, word) for word in entry.text.split()]),
+                _peer(number, entry.peer),
+                _marks(number, entry, about),
+            )
+            for number, sequence, entry, about in entries
+            if entry.text or entry.names or about is not None
         ],
     )
 
@@ -60,17 +65,17 @@ async def drop(connection: Connection, rows: Iterable[tuple[int, int]]) -> None:
     await connection.executemany(_DROP, rows)
 
 
-def saying(phrases: Iterable[Phrase], peer: str | None) -> str:
+def saying(number: int, phrases: Iterable[Phrase], peer: str | None) -> str:
     """Write a search as FTS5 wants it, where nothing between quotation marks has a meaning."""
-    wanted = [f"text : {_quoted(phrase)}" for phrase in phrases]
+    wanted = [f"text : {_quoted(number, phrase)}" for phrase in dict.fromkeys(phrases)]
     if peer is not None:
-        wanted.append(f'peer : "{_peer(peer)}"')
+        wanted.append(f'peer : "{_peer(number, peer)}"')
     return " AND ".join(wanted)
 
 
-def called(mark: int) -> str:
+def called(number: int, mark: int) -> str:
     """Write a search for what has a name."""
-    return f'marks : "{_name(mark)}"'
+    return f'marks : "{_name(number, mark)}"'
 
 
 def about(number: int, sequence: int, *relations: Relation) -> str:
@@ -79,15 +84,15 @@ def about(number: int, sequence: int, *relations: Relation) -> str:
     return f"marks : ({wanted})"
 
 
-def corrected(number: int, marks: str) -> int | None:
+def corrected(marks: str) -> int | None:
     """Return the sequence of the message that a message with these marks corrects."""
-    return _place(number, marks, _SIGNS[Relation.CORRECTION] + _BURIED)
+    return _place(marks, _SIGNS[Relation.CORRECTION] + _BURIED)
 
 
 async def retracted(connection: Connection, number: int, sequence: int) -> int | None:
     """Return the sequence of the message that this one takes back, None if it takes none."""
     rows = await connection.fetch(_MARKS, number, sequence)
-    return _place(number, rows[0][0], _SIGNS[Relation.RETRACTION]) if rows else None
+    return _place(rows[0][0], _SIGNS[Relation.RETRACTION]) if rows else None
 
 
 async def silence(connection: Connection, number: int, sequences: Iterable[int]) -> None:
@@ -104,33 +109,37 @@ async def settle(
     await connection.executemany(_BURY, [(number, one, old, new) for one in corrections])
 
 
-def _quoted(phrase: Phrase) -> str:
-    words = " ".join(phrase.words).replace('"', '""')
+def _word(number: int, word: str) -> str:
+    """Return a word of an owner; no number with a "_" behind it is the beginning of another."""
+    return f"{number:x}_{word}"
+
+
+def _quoted(number: int, phrase: Phrase) -> str:
+    words = " ".join([_word(number, word) for word in phrase.words]).replace('"', '""')
     return f'"{words}"*' if phrase.is_prefix else f'"{words}"'
 
 
-@lru_cache(maxsize=10_000)
-def _peer(peer: str) -> str:
+def _peer(number: int, peer: str) -> str:
     """Return one word that stands for a peer, whatever its JID is made of."""
     digest = blake2b(peer.encode(errors="surrogatepass"), digest_size=_PEER_BYTES)
-    return f"{_PEER}{digest.hexdigest()}"
+    return _word(number, f"{_PEER}{digest.hexdigest()}")
 
 
 def _marks(number: int, entry: Entry, about: int | None) -> str:
-    marks = [_name(mark) for mark in entry.names]
+    marks = [_name(number, mark) for mark in entry.names]
     if about is not None:
         marks.append(_about(number, about, _SIGNS[entry.relation]))
     return " ".join(marks)
 
 
-def _name(mark: int) -> str:
-    return f"{_NAME}{mark % (1 << _MARK_BITS):x}"
+def _name(number: int, mark: int) -> str:
+    return _word(number, f"{_NAME}{mark % (1 << _MARK_BITS):x}")
 
 
 def _about(number: int, sequence: int, sign: str) -> str:
-    return f"{sign}{(number << 40) + sequence:x}"
+    return _word(number, f"{sign}{sequence:x}")
 
 
-def _place(number: int, marks: str, signs: str) -> int | None:
-    found = (int(one[1:], 16) - (number << 40) for one in marks.split() if one[0] in signs)
-    return next(found, None)
+def _place(marks: str, signs: str) -> int | None:
+    words = (one.partition("_")[2] for one in marks.split())
+    return next((int(word[1:], 16) for word in words if word[0] in signs), None)

@@ -31,6 +31,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     chosen = _parser().parse_args(arguments)
     path = chosen.config or _found(os.environ)
+    try:
+        code = _run(chosen, path)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough. Python would complain at its end that it cannot
+        # write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code
+
+
+def _run(chosen: argparse.Namespace, path: Path | None) -> int:
     if chosen.command == "extauth":
         return _extauth(path)
     if chosen.command in commands.BY_NAME:
@@ -40,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return _refuse(path, error, checking=chosen.command == "check-config")
     if chosen.command == "check-config":
-        return asyncio.run(check(path, config, offline=chosen.offline))
+        return asyncio.run(check(path, config, offline=chosen.offline, login=chosen.login))
     return _serve(config)
 
 
@@ -62,8 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     checked = parsers.add_parser(
         "check-config", parents=[common], help="say what is right and wrong, one line a check"
     )
-    checked.add_argument(
+    depth = checked.add_mutually_exclusive_group()
+    depth.add_argument(
         "--offline", action="store_true", help="leave out store, ejabberd and HTTP port"
+    )
+    depth.add_argument(
+        "--login",
+        action="store_true",
+        help="also log in to ejabberd as the component, to try xmpp.secret; only while no "
+        "Muniment runs under this name anywhere: ejabberd would take its privileges away",
     )
     commands.add_parsers(parsers, common)
     return parser
@@ -101,10 +122,7 @@ def _extauth(path: Path | None) -> int:
 
     # What it finds wrong is no end of it: see there.
     logs.setup("info", "text")
-    try:
-        return asyncio.run(run(lambda: load_http(path, os.environ)))
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return asyncio.run(run(lambda: load_http(path, os.environ)))
 
 
 def _command(chosen: argparse.Namespace, path: Path | None) -> int:
@@ -112,16 +130,7 @@ def _command(chosen: argparse.Namespace, path: Path | None) -> int:
         http = load_http(path, os.environ)
     except ConfigError as error:
         return _refuse(path, error, checking=False)
-    try:
-        code = commands.run(chosen, http)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads has seen enough. Python would complain of what it cannot write at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    return code
+    return commands.run(chosen, http)
 
 
 def _serve(config: Config) -> int:
@@ -144,8 +153,6 @@ def _serve(config: Config) -> int:
         return FAILED
     try:
         return uvloop.run(serve(config))
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except Exception:
         log.exception("stopped by an error")
         return FAILED

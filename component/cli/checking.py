@@ -14,8 +14,11 @@ from component.config import Config
 PACKAGES = ("component", "storage")
 
 
-async def check(path: Path | None, config: Config, *, offline: bool) -> int:
-    """Print one line a check; the exit code is that of the first kind of thing that is wrong."""
+async def check(path: Path | None, config: Config, *, offline: bool, login: bool) -> int:
+    """Print one line a check; the exit code is that of the first kind of thing that is wrong.
+
+    `offline` asks neither the store nor ejabberd; `login` also tries xmpp.secret.
+    """
     # The lines below are the report; of the log only what goes wrong is of interest.
     logs.setup("warning", "text")
     tell("ok", f"configuration: {path or 'from the environment'}")
@@ -29,7 +32,7 @@ async def check(path: Path | None, config: Config, *, offline: bool) -> int:
     if not found:
         tell("ok", "packages: component and storage are Muniment's own")
     handled = await asyncio.to_thread(_load_handlers, config)
-    answered = offline or await _ask(config)
+    answered = offline or await _ask(config, login=login)
     if not handled:
         return CONFIG_WRONG
     if found:
@@ -85,12 +88,12 @@ def _load_handlers(config: Config) -> bool:
     return True
 
 
-async def _ask(config: Config) -> bool:
+async def _ask(config: Config, *, login: bool) -> bool:
     """Try what the configuration names, and say whether all of it answered."""
-    from component.app import checks
+    from component.checks import Verdict, checks
 
-    answers = []
-    async for good, text in checks(config):
-        tell("ok" if good else "bad", text)
-        answers.append(good)
-    return all(answers)
+    is_well = True
+    async for finding in checks(config, login=login):
+        tell(finding.verdict, finding.text)
+        is_well = is_well and finding.verdict is not Verdict.BAD
+    return is_well

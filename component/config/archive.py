@@ -40,6 +40,11 @@ class Archive(Section):
     page_max: Count = Field(
         default=250, description="Most messages on a page, however many a client asks for."
     )
+    page_max_bytes: Annotated[int, Field(ge=1024, le=1024**3)] = Field(
+        default=1024 * 1024,
+        description="Most bytes of stanzas on a page, of MAM and over HTTP; a page ends before "
+        "the first message that does not fit. A larger one has a page of its own.",
+    )
     queue_max: Count = Field(
         default=20000,
         description="Messages waiting to be written before ejabberd has to wait. None is dropped.",

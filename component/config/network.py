@@ -48,7 +48,7 @@ class Xmpp(Section):
         description="Largest stanza taken, in bytes. A larger one is left out.",
     )
     max_stanza_depth: int = Field(
-        default=64,
+        default=500,
         ge=8,
         le=1000,
         description="Deepest nesting taken, in elements. A deeper stanza is left out.",
@@ -98,7 +98,7 @@ class Http(Section):
     authentication: Literal["secret", "network"] = Field(
         default="secret",
         description="secret: callers show http.secret, or the secret of an operator. network: "
-        "whoever calls from http.allow_from is trusted like ejabberd.",
+        "whoever calls from http.allow_from is trusted like ejabberd, except browsers.",
     )
     secret: Secret | None = Field(
         default=None,
@@ -110,7 +110,13 @@ class Http(Section):
     allow_from: Annotated[tuple[Network, ...], AtLeastOne] = Field(
         default=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
         strict=False,
-        description="Networks and addresses whose requests are answered. All others are refused.",
+        description="Networks and addresses whose connections are taken. All others are closed.",
+    )
+    hosts: tuple[Address, ...] = Field(
+        default=(),
+        strict=False,
+        description="Further host names and addresses by which callers that show no secret name "
+        "this server (http.authentication). Its own address and the loopback names always count.",
     )
     prefix: Prefix = Field(
         default="/api", description='Path below which all is served; "" serves it at the root.'
@@ -133,6 +139,11 @@ class Http(Section):
     )
     max_connections: Count = Field(
         default=1000, description="Most connections open at once; further ones are turned away."
+    )
+    max_connections_per_address: Count = Field(
+        default=250,
+        description="Most connections open at once from one address, from one /64 network of "
+        "IPv6, or from this machine. A reverse proxy counts as one address.",
     )
     max_items: Count = Field(default=1000, description="Most items in one request or one answer.")
     max_streams: Count = Field(

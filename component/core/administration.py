@@ -58,11 +58,13 @@ async def administering(
     usual: Usual,
     timing: Timing,
     *,
+    on_erasing: Callable[[str], None] = lambda _: None,
     on_erased: Sequence[Callable[[str], None]] = (),
 ) -> AsyncIterator[Administration]:
     """Lend the parts, with the janitor at work; what is under way at the end is broken off.
 
-    `on_erased` hear of each owner that is to be forgotten. Raises StorageError.
+    `on_erasing` hears of each owner before its archive goes and after, `on_erased` hear of each
+    that is to be forgotten. Raises StorageError.
     """
     rules = Rules(storage.records)
     await rules.load()
@@ -71,6 +73,7 @@ async def administering(
         writer,
         holds,
         batch=timing.batch,
+        on_erasing=on_erasing,
         on_erased=(rules.forget, *on_erased),
     )
     janitor = Janitor(storage, rules, holds, usual, timing)

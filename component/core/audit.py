@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from component.core.refusals import refusals
 from component.core.times import format_time, now
+from component.core.writer import Writer
 from storage.interface import Records
 from storage.rows import Deed, Filter
 
@@ -13,17 +14,17 @@ from storage.rows import Deed, Filter
 class Audit:
     """Writes the audit log."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, writer: Writer) -> None:
         self._records = records
+        self._writer = writer
 
     async def note(self, actor: str, action: str, subject: str, detail: str = "") -> None:
-        """Write a line that is durable at the return.
+        """Write a line that is durable at the return, in one commit with all that waits.
 
         Raises BadRequest, Overloaded: then it is not to be done.
         """
         deed = Deed(at=now(), actor=actor, action=action, subject=subject, detail=detail)
-        with refusals():
-            await self._records.log(deed)
+        await self._writer.record(deed)
 
     async def read(
         self, *, limit: int, before: int | None = None, subject: str | None = None

@@ -30,14 +30,19 @@ class Erasure:
         holds: Holds,
         *,
         batch: int,
+        on_erasing: Callable[[str], None] = lambda _: None,
         on_erased: Sequence[Callable[[str], None]] = (),
     ) -> None:
-        """`on_erased` hear of each owner that is to be forgotten; `batch` is in messages."""
+        """`on_erased` hear of each owner that is to be forgotten; `batch` is in messages.
+
+        `on_erasing` hears of each before, and once more behind the end.
+        """
         self._keeping = keeping
         self._writer = writer
         self._holds = holds
         self._batch = batch
-        self._on_erased = on_erased
+        self._on_erasing = on_erasing
+        self._on_erased = (on_erasing, *on_erased)
         self._running: dict[str, asyncio.Task[Shed]] = {}
 
     async def erase(self, owner: str, *, patience: float, scrub: bool = True) -> Shed:
@@ -72,6 +77,8 @@ class Erasure:
 
     async def _erase(self, owner: str, scrub: bool) -> Shed:
         await self._writer.settled(owner)
+        self._holds.refuse_if_held(owner)
+        self._on_erasing(owner)
         total = Shed(done=False)
         while not total.done:
             # It may have come meanwhile.

@@ -84,10 +84,26 @@ class TooLarge(Refused):
     status = 413
 
 
+class TakesTooLong(Refused):
+    """This takes longer than one query may: ask for less."""
+
+    condition = "policy-violation"
+    kind = "modify"
+    status = 422
+
+
 class NotImplementedHere(Refused):
     """This feature is not implemented."""
 
     condition = "feature-not-implemented"
+    kind = "cancel"
+    status = 501
+
+
+class UnknownService(Refused):
+    """Nothing here answers this."""
+
+    condition = "service-unavailable"
     kind = "cancel"
     status = 501
 
@@ -98,6 +114,27 @@ class Overloaded(Refused):
     condition = "resource-constraint"
     kind = "wait"
     status = 503
+
+
+class Slowed(Refused):
+    """There were too many attempts: try again later."""
+
+    condition = "resource-constraint"
+    kind = "wait"
+    status = 429
+
+    def __init__(self, message: str = "", *, retry_seconds: float) -> None:
+        """`retry_seconds` is when one more attempt is answered."""
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
+class Misdirected(Refused):
+    """The request is meant for another server."""
+
+    condition = "not-allowed"
+    kind = "cancel"
+    status = 421
 
 
 class Failed(Refused):

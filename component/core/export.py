@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from component.core import jids
 from component.core.client_xml import in_client_namespace
 from component.core.contacts import is_shown
+from component.core.pages import PAGE_MAX_BYTES
 from component.core.refusals import refusals
 from component.core.roster_xml import roster_xml
 from component.core.times import format_time
@@ -62,20 +63,21 @@ class Export:
         yield b"</archive>\n</user>\n</host>\n</server-data>\n"
 
     async def _pages(self, owner: str) -> AsyncGenerator[Sequence[Stored]]:
+        archive = self._storage.archive
         await self._writer.settled(owner)
         # What is erased meanwhile ends it: what is there now is not what was asked for.
         with refusals(), suppress(NotFound):
-            ends = await self._storage.archive.bounds(owner)
+            ends = await archive.bounds(owner)
             if ends is None:
                 return
-            page = await self._storage.archive.page(owner, ANY, limit=PAGE)
+            page = await archive.page(owner, ANY, limit=PAGE, max_bytes=PAGE_MAX_BYTES)
             while True:
                 ids = [message.id for message in page.messages]
                 has_end = ends[1].id in ids
                 yield page.messages[: ids.index(ends[1].id) + 1 if has_end else None]
                 if has_end or page.complete:
                     return
-                page = await self._storage.archive.behind(owner, ids[-1], limit=PAGE)
+                page = await archive.behind(owner, ids[-1], limit=PAGE, max_bytes=PAGE_MAX_BYTES)
 
     async def _roster(self, owner: str) -> str:
         with refusals():

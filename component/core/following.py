@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
+from component.core.errors import ItemNotFound
 from component.core.live import Live
+from component.core.pages import PAGE_MAX_BYTES
 from component.core.refusals import refusals
 from component.core.stanza import GROUPCHAT
 from component.core.writer import Queue
-from storage.errors import NotFound
 from storage.interface import Archive
 from storage.rows import ANY, Filter, Page, Stored
 
@@ -56,29 +57,33 @@ class Following:
     ) -> AsyncGenerator[list[Stored], None]:
         """Yield what comes behind a place and is wanted; nothing after `pause` seconds of silence.
 
-        Of the filter only peer, resource, groupchat and kinds count. The place moves along. Never
-        ends. Raises Overloaded when the store cannot be read.
+        Of the filter only peer, resource, groupchat and kinds count. The place moves along. Ends
+        when the archive is erased, for what comes next is another owner's. Raises Overloaded when
+        the store cannot be read.
         """
-        with self._live.follow(owner) as changed:
-            while True:
-                changed.clear()
-                with refusals():
-                    page = await self._next(owner, place)
+        with self._live.follow(owner) as follower:
+            while not follower.is_over:
+                follower.changed.clear()
+                try:
+                    with refusals():
+                        page = await self._next(owner, place)
+                except ItemNotFound:
+                    return
+                if follower.is_over:
+                    return
                 if page.messages:
                     place.last = page.messages[-1].id
                     yield [message for message in page.messages if _is_wanted(message, wanted)]
-                if page.complete and not await _within(pause, changed):
+                if page.complete and not await _within(pause, follower.changed):
                     yield []
 
     async def _next(self, owner: str, place: Place) -> Page:
         if place.last != START:
-            try:
-                # Whether that message is still there or not: it may have bounced.
-                return await self._archive.behind(owner, place.last, limit=_PAGE)
-            except NotFound:
-                # The archive was erased: all there is now is new.
-                place.last = START
-        return await self._archive.page(owner, ANY, limit=_PAGE)
+            # Whether that message is still there or not: it may have bounced.
+            return await self._archive.behind(
+                owner, place.last, limit=_PAGE, max_bytes=PAGE_MAX_BYTES
+            )
+        return await self._archive.page(owner, ANY, limit=_PAGE, max_bytes=PAGE_MAX_BYTES)
 
 
 def _is_wanted(message: Stored, wanted: Filter) -> bool:

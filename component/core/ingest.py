@@ -1,32 +1,35 @@
 """From one copy of a stanza to entries in the right archives, once each.
 
 ejabberd sends a copy for every hook and resource a message passes, all alike and without a
-direction. So each is taken for both sides, and what was taken before is left out: by a memory of
-the last ones here, and for ever by a unique key in the store.
+direction. `core.copies` says which of them are one message. The side of the sender is written at
+once, that of the recipient when it is known to be delivered: by `core.deliveries` where a user of
+ours sent it, for then the first copy was made before that.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection
 from functools import lru_cache
 from hashlib import blake2b
 
 from component.core import jids, sanitise
+from component.core.copies import APART, NEAR, REMEMBERED, SLOT, Message, Messages, origins
+from component.core.deliveries import Deliveries, Delivery
 from component.core.meaning import meaning_of, room_name
-from component.core.policy import Policy
+from component.core.policy import STORE, Policy
 from component.core.recent import Recent
+from component.core.sessions import GIVEN_OUT, Sessions
 from component.core.stanza import GROUPCHAT, ORIGIN_BYTES, Stanza, digest_of
-from component.core.tombstones import retraction
+from component.core.times import now
+from component.core.tombstones import with_retractions
 from component.core.wellformed import standalone
 from component.core.writer import Queue
-from storage.rows import Direction, Entry, Removal, Work
+from storage.rows import Direction, Entry
 
-#: Messages without an id that say the same to the same within this time are one.
-SLOT = 60_000_000  # microseconds
-
-#: Older delays than this are not believed.
-LONGEST_OFFLINE = 30 * 86_400_000_000  # microseconds
-
+#: In what order an error may mean messages that are alike but for their type, which it does not
+#: tell: those first that a server never keeps.
+_ANSWERED = (GROUPCHAT, "headline", "chat", "normal")
 
 #: One archive that a message belongs to: its owner, the full JID of the other side, and which way.
 _Side = tuple[str, str, Direction]
@@ -41,53 +44,184 @@ class Ingest:
         policy: Policy,
         hosts: Collection[str],
         room_services: Collection[str] = (),
+        *,
+        sessions: Sessions,
+        deliveries: Deliveries,
     ) -> None:
         """`room_services` are the domains of the rooms that have an archive of their own here."""
         self._writer = writer
         self._policy = policy
         self._hosts = frozenset(hosts)
         self._room_services = frozenset(room_services)
-        self._recent = Recent()
-        self._recent_bytes = Recent()
+        self._sessions = sessions
+        self._deliveries = deliveries
+        self._live, self._kept = Messages(), Messages()
+        self._named = Recent()  # messages of rooms, by the ids that the rooms gave them
+        #: which message stanzas are, by their bytes; None: what is not archived
+        self._by_bytes: OrderedDict[bytes, Message | None] = OrderedDict()
         self._said_in_rooms = Recent()  # by our users; rooms send it back to them as to all others
 
-    def is_repeat(self, raw: bytes, at: int) -> bool:
-        """Whether this stanza was here before to the byte: nothing else need be known of it then.
+    def was_here(self, host: str, raw: bytes) -> bool:
+        """Whether these bytes, in a copy of this host, are one more copy of what was taken.
 
-        It was from now on. Only for stanzas with an id.
+        It is noted then, and nothing else need be known of it.
         """
-        return self._recent_bytes.first(_digest(raw), at) is not None
+        key = _digest(raw)
+        if key not in self._by_bytes:
+            return False
+        message = self._by_bytes[key]
+        if message is None:
+            return True
+        # Anybody may send us what looks like a copy.
+        is_log = host in self._hosts and host in (
+            jids.domain(message.sender),
+            jids.domain(message.recipient),
+        )
+        return is_log and self._is_copy(message, host, now(), message.recipient)
 
-    def was_here(self, raw: bytes) -> bool:
-        """Whether these bytes are a stanza that `is_repeat` was asked about before."""
-        return _digest(raw) in self._recent_bytes
+    def take(self, stanza: Stanza, at: int, host: str = "") -> None:
+        """Archive a stanza in a copy that a host made at that time, unless it was before.
 
-    def take(self, stanza: Stanza, at: int) -> None:
-        """Archive a stanza that was seen at that time, unless it was before. Raises Malformed."""
+        Raises Malformed.
+        """
         if stanza.type == "error":
-            self._cancel(stanza, at)
+            self._refused(stanza)
             return
+        raw = stanza.raw
         if not stanza.recipient:
             # Then it is for oneself, RFC 6120 section 10.3.1.
             stanza = stanza._replace(recipient=jids.bare(stanza.sender))
         if stanza.type == GROUPCHAT and stanza.id and self._is_user(stanza.sender):
             self._said_in_rooms.put(_said(stanza.sender, stanza.recipient, stanza.id), at)
-        self._into_users(stanza, at)
+        message = self._into_users(stanza, at, host)
+        # What a room sends is told by its recipients, and may be news for others than us.
+        if self._is_user(stanza.sender) and (message or stanza.id):
+            self._by_bytes[_digest(raw)] = message
+            if len(self._by_bytes) > REMEMBERED:
+                self._by_bytes.popitem(last=False)
         if self._room_services and stanza.type == GROUPCHAT:
             self._into_room(stanza, at)
 
-    def _into_users(self, stanza: Stanza, at: int) -> None:
+    def _into_users(self, stanza: Stanza, at: int, host: str) -> Message | None:
+        """Archive for users; return which message a copy is, None where it is not kept."""
         keep, _ = self._policy.judge(stanza)
         sides = self._sides(stanza) if keep else []
         if not sides:
-            return
-        addressee, since = self._addressee(stanza), _kept_since(stanza, at)
-        key = stanza.origin(addressee)
-        if self._is_copy(key, stanza.id, since):
-            return
-        origin, twins = (key, None) if stanza.id else _slots(stanza, addressee, since)
+            return None
+        since = _kept_since(stanza, at)
+        key = stanza.key(self._addressee(stanza))
+        live = self._live.get(key)
+        if since < at:
+            return self._take_delayed(stanza, sides, key, since, at, host)
+        if live is not None and self._is_copy(live, host, at, stanza.recipient):
+            return live
+        message = self._live.add(key, stanza, at, at)
+        self._archive(
+            stanza,
+            sides,
+            key,
+            message,
+            at,
+            is_delivered=self._is_of_recipient(stanza, host),
+        )
+        return message
+
+    def _take_delayed(
+        self, stanza: Stanza, sides: list[_Side], key: bytes, since: int, at: int, host: str
+    ) -> Message:
+        """Archive what the server of the recipient took into its keeping; return which it is."""
+        live, kept = self._live.get(key), self._kept.get(key)
+        is_delivered = not self._is_user(stanza.sender) or self._is_given_out(stanza, since, at)
+        if live is not None and abs(since - live.first) < SLOT:
+            if is_delivered and live.delivery is not None:
+                self._deliveries.received(live.delivery, at)
+            return live
+        if kept is not None and kept.first == since:
+            self._is_copy(kept, host, at, stanza.recipient)
+            return kept
+        message = self._kept.add(key, stanza, since, at)
+        self._archive(stanza, sides, key, message, at, is_delivered=is_delivered, is_delayed=True)
+        return message
+
+    def _is_given_out(self, stanza: Stanza, since: int, at: int) -> bool:
+        """Whether a user of ours has come lately, as who is given what was kept offline.
+
+        Anybody can write a delay, also one whom the recipient has blocked.
+        """
+        came = self._sessions.announced(jids.bare(stanza.recipient))
+        return since <= came and at - came < GIVEN_OUT
+
+    def _is_copy(self, message: Message, host: str, at: int, recipient: str = "") -> bool:
+        """Whether what is alike is one more copy of a message; that is noted then."""
+        delivery = message.delivery
+        if delivery is not None and delivery not in self._deliveries:
+            delivery = None
+        is_expected = delivery is not None and self._sessions.reaches(
+            delivery.recipient, delivery.at
+        )
+        if not is_expected and self._is_new(message, at, recipient):
+            return False
+        message.last = at
+        if delivery is not None and not _is_of_sender(host, message):
+            self._deliveries.received(delivery, at)
+        return True
+
+    def _is_new(self, message: Message, at: int, recipient: str) -> bool:
+        """Whether what is alike was said again: later, in another session, or to the same place.
+
+        A room sends a message to each session of an occupant once.
+        """
+        if abs(at - message.last) >= NEAR:
+            return True
+        if not self._is_user(message.sender):
+            return jids.resource(recipient) != "" and recipient == message.recipient
+        if message.delivery is not None and message.delivery.is_refused:
+            return True
+        return self._sessions.heard(message.sender) - message.last > APART
+
+    def _archive(
+        self,
+        stanza: Stanza,
+        sides: list[_Side],
+        key: bytes,
+        message: Message,
+        at: int,
+        *,
+        is_delivered: bool,
+        is_delayed: bool = False,
+    ) -> None:
+        """Archive a new message: for its sender now, for its recipient when it is delivered."""
+        origin, twins = origins(key, message, is_delayed=is_delayed)
         xml = sanitise.for_user(stanza, self._hosts)
-        self._put(stanza, sides, xml, self._taken(stanza, at, since), origin, twins)
+        entries = self._entries(
+            stanza, sides, xml, self._taken(stanza, at, message.first), origin, twins
+        )
+        owner = jids.bare(stanza.recipient)
+        if is_delivered or owner == jids.bare(stanza.sender):
+            self._writer.put(with_retractions(entries))
+            return
+        self._writer.put(with_retractions(one for one in entries if one.owner != owner))
+        received = [one for one in entries if one.owner == owner]
+        if received:
+            message.delivery = Delivery(
+                message=key,
+                recipient=stanza.recipient,
+                at=at,
+                entries=received,
+                waits_offline=_waits_offline(stanza),
+                bytes=len(xml),
+            )
+            self._deliveries.open(message.delivery)
+
+    def _is_of_recipient(self, stanza: Stanza, host: str) -> bool:
+        """Whether a first copy can only be that of the recipient: there is none of the sender.
+
+        A client always sends from its full JID; a server may write from that of an account.
+        """
+        sender = stanza.sender
+        if not self._is_user(sender) or not jids.resource(sender):
+            return True
+        return host == jids.domain(stanza.recipient) != jids.domain(sender)
 
     def _into_room(self, stanza: Stanza, at: int) -> None:
         """Archive what a room sends to its occupants for the room itself, once."""
@@ -97,16 +231,24 @@ class Ingest:
         keep, _ = self._policy.judge_for_room(stanza)
         if not keep:
             return
-        name = room_name(stanza)
-        key = digest_of([stanza.sender.encode(), name.encode()]) if name else stanza.origin("")
-        if self._is_copy(key, name or stanza.id, at):
-            return
-        origin, twins = (key, None) if name or stanza.id else _slots(stanza, "", at)
+        name, twins = room_name(stanza), None
+        if name:
+            # A room gives each message an id of its own (XEP-0359).
+            origin = digest_of([stanza.sender.encode(), name.encode()])
+            if self._named.first(origin, at) is not None:
+                return
+        else:
+            key = stanza.key("")
+            known = self._live.get(key)
+            if known is not None and self._is_copy(known, "", at, stanza.recipient):
+                return
+            message = self._live.add(key, stanza, at, at)
+            origin, twins = origins(key, message)
         side = (room, stanza.sender, Direction.RECEIVED)
         xml = sanitise.for_room(stanza, self._hosts)
-        self._put(stanza, [side], xml, at, origin, twins)
+        self._writer.put(with_retractions(self._entries(stanza, [side], xml, at, origin, twins)))
 
-    def _put(
+    def _entries(
         self,
         stanza: Stanza,
         sides: list[_Side],
@@ -114,38 +256,36 @@ class Ingest:
         at: int,
         origin: bytes,
         twins: tuple[bytes, bytes] | None,
-    ) -> None:
+    ) -> list[Entry]:
+        """Return the entries of a stanza for some sides."""
         # What is taken out of a stanza declares nothing for the rest of it.
         xml = (raw if stanza.element.is_bound else standalone(raw)).decode()
         meaning = meaning_of(stanza)
-        work: list[Work] = []
+        entries = []
         for owner, other, direction in sides:
             peer, resource = jids.bare(other), jids.resource(other)
             names, about = meaning.marks(peer, resource, stanza.type, direction)
-            entry = Entry(
-                owner=owner,
-                at=at,
-                peer=peer,
-                resource=resource,
-                type=stanza.type,
-                direction=direction,
-                xml=xml,
-                origin=origin,
-                twins=twins,
-                nick=resource if stanza.type == GROUPCHAT else "",
-                kind=meaning.kind,
-                text=meaning.text,
-                names=names,
-                about=about,
-                relation=meaning.relation,
-                is_seen=meaning.is_seeing and self._is_own(stanza, owner, direction),
+            entries.append(
+                Entry(
+                    owner=owner,
+                    at=at,
+                    peer=peer,
+                    resource=resource,
+                    type=stanza.type,
+                    direction=direction,
+                    xml=xml,
+                    origin=origin,
+                    twins=twins,
+                    nick=resource if stanza.type == GROUPCHAT else "",
+                    kind=meaning.kind,
+                    text=meaning.text,
+                    names=names,
+                    about=about,
+                    relation=meaning.relation,
+                    is_seen=meaning.is_seeing and self._is_own(stanza, owner, direction),
+                )
             )
-            work.append(entry)
-            # In the same batch, so that nobody reads what was taken back beside its retraction.
-            taken_back = retraction(entry)
-            if taken_back:
-                work.append(taken_back)
-        self._writer.put(work)
+        return entries
 
     def _is_own(self, stanza: Stanza, owner: str, direction: Direction) -> bool:
         """Whether the owner of an archive wrote a message, to a room too."""
@@ -169,17 +309,6 @@ class Ingest:
     def _is_user(self, address: str) -> bool:
         return jids.domain(address) in self._hosts and jids.local(address) != ""
 
-    def _is_copy(self, key: bytes, name: str, at: int) -> bool:
-        """Whether a message, of a name or without, is remembered here; it is from now on."""
-        first = self._recent.first(key, at)
-        if first is None:
-            return False
-        if name or abs(at - first) < SLOT:
-            return True
-        # A copy from the offline store comes behind later messages of the same words.
-        self._recent.put(key, max(at, first))
-        return False
-
     def _addressee(self, stanza: Stanza) -> str:
         """The recipient, without the resource where a room sends to each resource in it apart."""
         is_of_room = stanza.type == GROUPCHAT or sanitise.MUC_USER in stanza.payloads
@@ -190,29 +319,31 @@ class Ingest:
     def _taken(self, stanza: Stanza, at: int, since: int) -> int:
         """When a message came to its recipient's server, as far as that can be believed.
 
-        Anybody can write a delay, so none is believed that would turn the archive upside down; and
-        none from our own users, whose messages were seen when they were sent.
+        Anybody can write a delay, and ejabberd adds none where there is one of its domain. So none
+        is believed but of a time at which the recipient was away, when he has just come back; none
+        in what a room says to who is in it; and none from our own users, whose messages were seen
+        when they were sent.
         """
-        return at if self._is_user(stanza.sender) or at - since > LONGEST_OFFLINE else since
+        if self._is_user(stanza.sender):
+            return at
+        is_live = stanza.type == GROUPCHAT and jids.resource(stanza.recipient) != ""
+        was_away = self._sessions.was_away(jids.bare(stanza.recipient), since, at)
+        return since if was_away and not is_live else at
 
-    def _cancel(self, bounce: Stanza, at: int) -> None:
-        """Take a message that came back out of the archive of whom it never reached.
+    def _refused(self, error: Stanza) -> None:
+        """Drop the message that an error answers, if its delivery is undecided.
 
         An error says what it answers: the same id and children, the addresses exchanged
-        (RFC 6120 section 8.3.1). The sender keeps the message: it was sent.
+        (RFC 6120 section 8.3.1). The sender keeps the message: it was sent. A client cannot answer
+        what it has not received, and what was received is decided.
         """
-        owner = jids.bare(bounce.sender)
-        if not self._is_user(bounce.sender) or owner == jids.bare(bounce.recipient):
+        if not self._is_user(error.sender):
             return
-        lost = bounce._replace(sender=bounce.recipient, recipient=bounce.sender)
-        addressee = self._addressee(lost)
-        # Sent again it may arrive, so it is not to be taken for a copy.
-        self._recent.forget(lost.origin(addressee))
-        self._recent_bytes.clear()
-        slots = [None] if lost.id else [at // SLOT, at // SLOT - 1]
-        self._writer.put(
-            [Removal(owner=owner, origin=lost.origin(addressee, slot)) for slot in slots]
-        )
+        sent = error._replace(sender=error.recipient, recipient=error.sender)
+        for kind in _ANSWERED:
+            sent = sent._replace(type=kind)
+            if self._deliveries.refused(sent.key(self._addressee(sent))):
+                return
 
 
 @lru_cache(1)  # it is asked about, and then taken
@@ -233,14 +364,13 @@ def _kept_since(stanza: Stanza, at: int) -> int:
     return min([at, *(stamp for server, stamp in stanza.delays if server == home)])
 
 
-def _slots(stanza: Stanza, addressee: str, at: int) -> tuple[bytes, tuple[bytes, bytes] | None]:
-    """Return the origin of a message without an id, and those its copies may have had instead.
+def _is_of_sender(host: str, message: Message) -> bool:
+    """Whether a copy was made when a message was sent: a host logs its own users only."""
+    return host == jids.domain(message.sender) != jids.domain(message.recipient)
 
-    The minute stands for the id. A copy from the offline store knows its time only to within the
-    clocks of the server and of us, so the minutes around it count too.
-    """
-    slot = at // SLOT
-    origin = stanza.origin(addressee, slot)
-    if not stanza.delays:
-        return origin, None
-    return origin, (stanza.origin(addressee, slot - 1), stanza.origin(addressee, slot + 1))
+
+def _waits_offline(stanza: Stanza) -> bool:
+    """Whether mod_offline keeps a message for a user who is away."""
+    if stanza.type == "headline":
+        return not jids.resource(stanza.recipient) and STORE in stanza.payloads
+    return stanza.type != GROUPCHAT

@@ -12,28 +12,42 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 
+class Follower:
+    """What is told to one that follows an archive."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()  #: set at each change; clear it before reading
+        self.is_over = False  #: this archive is no more, and nothing may be read on
+
+
 class Live:
     """Wakes followers of archives."""
 
     def __init__(self) -> None:
-        self._followers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._followers: defaultdict[str, set[Follower]] = defaultdict(set)
 
     def changed(self, owners: Collection[str]) -> None:
         """Wake those that follow any of these archives."""
         if not self._followers:
             return
         for owner in owners:
-            for event in self._followers.get(owner, ()):
-                event.set()
+            for follower in self._followers.get(owner, ()):
+                follower.changed.set()
+
+    def end(self, owner: str) -> None:
+        """Have those leave that follow an archive: what comes next is another owner's."""
+        for follower in self._followers.get(owner, ()):
+            follower.is_over = True
+            follower.changed.set()
 
     @contextmanager
-    def follow(self, owner: str) -> Iterator[asyncio.Event]:
-        """Lend an event that is set at each change; clear it before reading."""
-        event = asyncio.Event()
-        self._followers[owner].add(event)
+    def follow(self, owner: str) -> Iterator[Follower]:
+        """Lend what is told of each change."""
+        follower = Follower()
+        self._followers[owner].add(follower)
         try:
-            yield event
+            yield follower
         finally:
-            self._followers[owner].discard(event)
+            self._followers[owner].discard(follower)
             if not self._followers[owner]:
                 del self._followers[owner]

@@ -11,6 +11,9 @@ from component.core.writer import Queue
 from storage.interface import Archive
 from storage.rows import ANY, Filter, Page, Stored
 
+#: How many bytes of XML are read at once, where it is not configured.
+PAGE_MAX_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
@@ -38,12 +41,24 @@ class Query:
 class Pages:
     """Reads archives, for those who were let in: all that was taken before a call is seen."""
 
-    def __init__(self, archive: Archive, queue: Queue, *, usual: int, most: int) -> None:
-        """`usual` is how many messages a page has where nobody says, `most` at any rate."""
+    def __init__(
+        self,
+        archive: Archive,
+        queue: Queue,
+        *,
+        usual: int,
+        most: int,
+        max_bytes: int = PAGE_MAX_BYTES,
+    ) -> None:
+        """`usual` is how many messages a page has where nobody says, `most` at any rate.
+
+        Beyond `max_bytes` of XML it has one message only.
+        """
         self._archive = archive
         self._queue = queue
         self._usual = usual
         self._most = most
+        self._max_bytes = max_bytes
 
     def size(self, limit: int | None) -> int:
         """Return how much a page gets where that much is asked for."""
@@ -52,7 +67,7 @@ class Pages:
     async def read(self, owner: str, query: Query, *, since: int = 0) -> Page:
         """Return one page, in the order of arrival, of nothing from before a time.
 
-        Raises BadRequest, ItemNotFound, NotImplementedHere, Overloaded.
+        Raises BadRequest, ItemNotFound, NotImplementedHere, TakesTooLong, Overloaded.
         """
         limit = self._limit(query)
         await self._queue.settled(owner)
@@ -66,6 +81,7 @@ class Pages:
                 backwards=query.backwards,
                 index=query.index,
                 counted=query.counted,
+                max_bytes=self._max_bytes,
             )
 
     async def bounds(self, owner: str, *, since: int = 0) -> tuple[Stored, Stored] | None:

@@ -12,7 +12,7 @@ from component.core.stanza import GROUPCHAT, NS_CLIENT, NS_MUC_USER, Stanza
 
 _HINTS = "urn:xmpp:hints"
 _NO_STORE = frozenset({(_HINTS, "no-store"), (_HINTS, "no-permanent-store")})
-_STORE = (_HINTS, "store")
+STORE = (_HINTS, "store")
 
 #: Copies of messages that were archived when they were first sent, and archives being read.
 _COPIES = frozenset(
@@ -99,7 +99,7 @@ class Policy:
             return False, "no-store"
         if stanza.type == GROUPCHAT and _is_history(stanza):
             return False, "room history"
-        is_wanted = _STORE in payloads
+        is_wanted = STORE in payloads
         if stanza.type == "headline" and not is_wanted:
             return False, "headline"
         if BODY in payloads:

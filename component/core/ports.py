@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from component.core.contacts import Change
@@ -85,4 +85,20 @@ class RoomInfo(Protocol):
 
     async def features(self, room: str) -> frozenset[str] | None:
         """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
+        ...
+
+    def forget(self, room: str) -> None:
+        """Ask a room again when its features are wanted next: they have changed."""
+        ...
+
+
+class Recipients(Protocol):
+    """What the XMPP server says about users to whom messages were sent."""
+
+    async def missing(self, users: Collection[str]) -> frozenset[str] | None:
+        """Return those bare JIDs for which the server keeps no message: there is no such account.
+
+        Copies of all that the server did before the call have been read when it returns. None
+        where the server does not answer.
+        """
         ...

@@ -30,11 +30,3 @@ class Recent:
         self._first[key] = at
         if len(self._first) > REMEMBERED:
             self._first.popitem(last=False)
-
-    def forget(self, key: bytes) -> None:
-        """Know nothing of a key."""
-        self._first.pop(key, None)
-
-    def clear(self) -> None:
-        """Know nothing of any key."""
-        self._first.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from component.core.jids import bare, domain, local, resource
+from component.core.pages import PAGE_MAX_BYTES
 from component.core.ports import Jids
 from component.core.refusals import refusals
 from component.core.remote_posts import (
@@ -16,7 +17,7 @@ from component.core.remote_posts import (
     peer_of,
 )
 from component.core.times import parse_time
-from component.core.tombstones import retraction
+from component.core.tombstones import with_retractions
 from component.core.writer import Queue, Writer
 from storage.interface import Archive
 from storage.rows import READABLE, Filter, Page, Stored
@@ -59,8 +60,9 @@ class RemoteArchive:
         *,
         queue: Queue,
         max_items: int,
+        max_bytes: int = PAGE_MAX_BYTES,
     ) -> None:
-        """`max_items` bounds a page, whatever the caller asks for.
+        """`max_items` and `max_bytes` of XML bound a page, whatever the caller asks for.
 
         `queue` has what comes from users on its way to the writer: whoever reads waits for it.
         """
@@ -69,15 +71,14 @@ class RemoteArchive:
         self._jids = jids
         self._queue = queue
         self._max_items = max_items
+        self._max_bytes = max_bytes
 
     async def store(self, host: str, post: Post) -> None:
         """Store one message durably; the same one again changes nothing.
 
         Preferences are not asked: the server has judged by its own, and reads back what it posted.
         """
-        entry = entry_of(post, host, self._jids)
-        taken_back = retraction(entry)
-        await self._writer.store([entry, taken_back] if taken_back else [entry])
+        await self._writer.store(with_retractions([entry_of(post, host, self._jids)]))
 
     async def read(self, host: str, query: Query) -> Answer:
         """Return one page, and how many messages match in all."""
@@ -127,7 +128,12 @@ class RemoteArchive:
         if limit and not query.page:
             newest = await self._is_backwards(owner, wanted, query)
             return await self._archive.page_by_time(
-                owner, wanted, limit=limit, newest=newest, counted=True
+                owner,
+                wanted,
+                limit=limit,
+                newest=newest,
+                counted=True,
+                max_bytes=self._max_bytes,
             )
         count = await self._archive.count(owner, wanted)
         if count == 0 or limit == 0:
@@ -151,13 +157,20 @@ class RemoteArchive:
 
     async def _page_from(self, owner: str, wanted: Filter, index: int, limit: int) -> Page:
         """Skip the `index` oldest messages, a page at a time to spare the memory."""
-        step = self._max_items
-        page = await self._archive.page_by_time(owner, wanted, limit=step)
+        page = await self._step(owner, wanted, self._max_items)
         while index >= len(page.messages) and not page.complete:
             index -= len(page.messages)
             wanted = replace(wanted, since=page.messages[-1].at + 1)
-            page = await self._archive.page_by_time(owner, wanted, limit=step)
+            page = await self._step(owner, wanted, self._max_items)
         if index >= len(page.messages):
             return Page()
-        page = await self._archive.page_by_time(owner, wanted, limit=index + limit)
-        return replace(page, messages=page.messages[index:])
+        # Those of one microsecond are never parted: it begins with the first of them.
+        at = page.messages[index].at
+        skipped = sum(message.at == at for message in page.messages[:index])
+        page = await self._step(owner, replace(wanted, since=at), skipped + limit)
+        return replace(page, messages=page.messages[skipped:])
+
+    async def _step(self, owner: str, wanted: Filter, limit: int) -> Page:
+        return await self._archive.page_by_time(
+            owner, wanted, limit=limit, max_bytes=self._max_bytes
+        )

@@ -52,12 +52,9 @@ class Stanza(NamedTuple):
     raw: bytes  #: the whole stanza
     element: Element  #: the same, read
 
-    def origin(self, recipient: str, slot: int | None = None) -> bytes:
-        """Return what is the same for every copy of this message to that recipient.
-
-        `slot` stands in for the id of a message that has none.
-        """
-        what = (self.sender, recipient, self.id, "" if slot is None else str(slot))
+    def key(self, recipient: str) -> bytes:
+        """Return what all copies of this message to that recipient have in common."""
+        what = (self.sender, recipient, self.id, self.type)
         return digest_of([part.encode() for part in what], self.digest)
 
     @property

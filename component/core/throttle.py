@@ -36,7 +36,7 @@ ACCOUNTS_MAX = 50_000
 
 
 class Budget:
-    """How many attempts each account has left."""
+    """How many wrong attempts each account, or whoever else attempts, has left."""
 
     def __init__(
         self,
@@ -50,26 +50,30 @@ class Budget:
         #: Attempts made and not come back, and when that was so; who was last stands last.
         self._made: dict[str, tuple[float, float]] = {}
 
-    def take(self, jid: str) -> bool:
+    def take(self, who: str) -> bool:
         """Take one attempt; return whether there was one."""
-        made = self._count(jid)
+        made = self._count(who)
         if made + 1 > self._burst:
             return False
-        self._keep(jid, made + 1)
+        self._keep(who, made + 1)
         return True
 
-    def give_back(self, jid: str) -> None:
+    def give_back(self, who: str) -> None:
         """Have an attempt count as if it had not been made."""
-        self._keep(jid, self._count(jid) - 1)
+        self._keep(who, self._count(who) - 1)
 
-    def _count(self, jid: str) -> float:
-        made, then = self._made.get(jid, (0.0, 0.0))
+    def seconds(self, who: str) -> float:
+        """Return in how many seconds there is an attempt to take."""
+        return max(self._count(who) + 1 - self._burst, 0.0) * self._refill
+
+    def _count(self, who: str) -> float:
+        made, then = self._made.get(who, (0.0, 0.0))
         return max(made - (self._clock() - then) / self._refill, 0.0)
 
-    def _keep(self, jid: str, made: float) -> None:
-        self._made.pop(jid, None)
+    def _keep(self, who: str, made: float) -> None:
+        self._made.pop(who, None)
         if made > 0:
-            self._made[jid] = made, self._clock()
+            self._made[who] = made, self._clock()
         if len(self._made) > ACCOUNTS_MAX:
             del self._made[next(iter(self._made))]
 

@@ -101,6 +101,7 @@ class Parser:
         max_depth: int,
         keep_depth: int,
         unwanted: frozenset[tuple[str, str]] = frozenset(),
+        on_skipped: Callable[[Element], None] = lambda _: None,
     ) -> None:
         """`on_element` hears each whole element, with its bytes.
 
@@ -108,8 +109,10 @@ class Parser:
         and counted in `skipped`: users make them, and users must not be able to end the stream.
         Children deeper than `keep_depth` are read, but only their bytes are kept. Where a child at
         that depth is an `unwanted` one, by namespace and name, all of the element is left out.
+        `on_skipped` hears each element that is counted in `skipped`, of which not all may be read.
         """
         self._on_element = on_element
+        self._on_skipped = on_skipped
         self._level = level
         self._max_bytes = max_bytes
         self._max_depth = max_depth
@@ -204,11 +207,13 @@ class Parser:
             self.is_closed = True
         elif self._skipping:
             if depth == self._level:
-                self.skipped += self._is_too_much
+                skipped = self._open[0] if self._is_too_much else None
                 self._open.clear()
                 self._skipping = self._is_too_much = False
                 here = max(self._expat.CurrentByteIndex, self._base)
                 self._forget(self._buffer.index(b">", here - self._base) + 1 + self._base)
+                if skipped is not None:
+                    self._leave_out(skipped)
         elif depth <= self._keep_depth:
             element = self._open.pop()
             here, is_newest = self._expat.CurrentByteIndex - self._base, element is self._newest
@@ -218,9 +223,13 @@ class Parser:
                 self._forget(element.end)
                 # One that came in a single piece was not measured while it was read.
                 if len(raw) > self._max_bytes:
-                    self.skipped += 1
+                    self._leave_out(element)
                 else:
                     self._on_element(element, raw)
+
+    def _leave_out(self, element: Element) -> None:
+        self.skipped += 1
+        self._on_skipped(element)
 
     def _text(self, text: str) -> None:
         if self._open and self._depth == self._level + len(self._open) and not self._skipping:

@@ -30,6 +30,7 @@ from component.web import (
 )
 from component.web.auth import authenticate
 from component.web.errors import errors
+from component.web.guessing import Guessing
 from component.web.limits import deadline
 from component.web.readiness import Readiness
 from component.web.seats import Seats
@@ -57,6 +58,7 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
         middlewares=[errors, deadline, authenticate], client_max_size=settings.max_body_bytes
     )
     app[keys.settings] = settings
+    app[keys.guessing] = Guessing()
     app[keys.hosts] = services.hosts
     app[keys.readiness] = Readiness(services.storage, services.writer, services.link)
     app[keys.jids] = services.jids
@@ -82,6 +84,7 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
         services.jids,
         queue=services.queue,
         max_items=settings.max_items,
+        max_bytes=settings.page_max_bytes,
     )
     app[keys.archive_calls] = HandlerArchive(services.handlers, remote_data.OwnArchive(own))
     waiting = app[keys.waiting] = WaitingStanzas(services.storage.offline, services.jids)
@@ -92,8 +95,14 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
 def _provide_reading(app: web.Application, settings: WebSettings, services: Services) -> None:
     """Give requests what reads archives of others."""
     archive, queue = services.storage.archive, services.queue
-    log = app[keys.audit] = Audit(services.storage.records)
-    pages = Pages(archive, queue, usual=settings.page_default, most=settings.page_max)
+    log = app[keys.audit] = Audit(services.storage.records, services.writer)
+    pages = Pages(
+        archive,
+        queue,
+        usual=settings.page_default,
+        most=settings.page_max,
+        max_bytes=settings.page_max_bytes,
+    )
     reading = Reading(pages, archive, services.storage.keeping, log)
     app[keys.pages], app[keys.reading] = pages, reading
     app[keys.conversations] = Conversations(archive, queue, log, pages, reading)

@@ -59,7 +59,8 @@ class Client(AbstractAsyncContextManager["Client"]):
         self._settings = settings
         path = _socket(settings.address)
         self.place = settings.address if path else _authority(settings.address, settings.port)
-        self._base = f"http://{'muniment' if path else self.place}{settings.prefix.rstrip('/')}"
+        self._root = f"http://{'localhost' if path else self.place}"
+        self._base = f"{self._root}{settings.prefix.rstrip('/')}"
         secret = settings.secret
         self._session = aiohttp.ClientSession(
             connector=aiohttp.UnixConnector(path) if path else aiohttp.TCPConnector(),
@@ -73,6 +74,15 @@ class Client(AbstractAsyncContextManager["Client"]):
     async def close(self) -> None:
         """Let go of the connections."""
         await self._session.close()
+
+    async def health(self) -> dict[str, bool]:
+        """Return whether each part of the program can do its work. Raises NotRunning."""
+        asked = self._session.get(f"{self._root}/health/ready", allow_redirects=False)
+        answer = await self._answered(self._read(asked))
+        try:
+            return {str(name): bool(part["ok"]) for name, part in answer.data["parts"].items()}
+        except (AttributeError, KeyError, TypeError) as error:
+            raise NotRunning(f"What answers at {self.place} is not Muniment.") from error
 
     async def ask(
         self,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from math import ceil
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
-from component.core.errors import Refused
+from component.core.errors import Refused, Slowed
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ CONDITIONS = {
     413: "policy-violation",
     415: "not-acceptable",
     417: "not-acceptable",
+    421: "not-allowed",
+    429: "resource-constraint",
     503: "resource-constraint",
 }
 
@@ -71,7 +74,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refused as refused:
-        return response(refused.condition, refused.message, refused.status)
+        return response(refused.condition, refused.message, refused.status, _headers(refused))
     except ValidationError as error:
         return response("bad-request", _wrong_fields(error), 400)
     except web.HTTPException as refused:
@@ -79,6 +82,12 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         log.exception("%s %s failed", request.method, request.rel_url.raw_path)
         return crash()
+
+
+def _headers(refused: Refused) -> dict[str, str]:
+    if isinstance(refused, Slowed):
+        return {"Retry-After": str(ceil(refused.retry_seconds))}
+    return {}
 
 
 def _wrong_fields(error: ValidationError) -> str:

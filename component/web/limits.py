@@ -1,8 +1,8 @@
 """Limits that aiohttp does not have: on connections, and on the time a caller may take.
 
 Without them half a request keeps a connection for ever. The head of a request, the sending of an
-answer and the number of connections are watched here, on the connection; the body in
-`component.web.body`; an idle connection by aiohttp's own keep-alive timer.
+answer and who gets a connection (`component.web.door`) are watched here, on the connection; the
+body in `component.web.body`; an idle connection by aiohttp's own keep-alive timer.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import cast
 
 from aiohttp import web
@@ -18,10 +19,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 
-from component.core.errors import Overloaded
+from component.core.errors import Overloaded, Refused
 from component.web import errors, keys
 from component.web.access_log import AccessLog
 from component.web.access_log import log as access
+from component.web.door import Door
 from component.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -66,15 +68,16 @@ def when_lost(request: web.Request, call: Callable[[], object]) -> None:
 
 def connections(server: web.Server, settings: WebSettings) -> Protocols:
     """Return what makes the protocol of each new connection."""
-    return lambda: Connection(server, settings)
+    door = Door(settings)
+    return lambda: Connection(server, settings, door)
 
 
 class Connection(RequestHandler):
     """One connection, which is closed when its caller takes too long."""
 
-    __slots__ = ("_is_answering", "_server", "_settings", "_timer", "on_lost")
+    __slots__ = ("_door", "_is_answering", "_party", "_settings", "_timer", "on_lost")
 
-    def __init__(self, server: web.Server, settings: WebSettings) -> None:
+    def __init__(self, server: web.Server, settings: WebSettings, door: Door) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -83,18 +86,20 @@ class Connection(RequestHandler):
             access_log_class=AccessLog,
             access_log=access,
         )
-        self._server = server
         self._settings = settings
+        self._door = door
+        self._party: str | None = None  # None: it was turned away
         self._timer: asyncio.TimerHandle | None = None
         self._is_answering = False
         self.on_lost: Callable[[], object] | None = None  #: who wants to know the end of it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, unless there are too many."""
+        """Take the connection, unless it is turned away."""
         transport = cast(asyncio.Transport, transport)
-        if len(self._server.connections) >= self._settings.max_connections:
-            log.info("too many HTTP connections: one more was turned away")
-            _turn_away(transport)
+        try:
+            self._party = self._door.enter(transport)
+        except Refused as refused:
+            _turn_away(transport, refused)
             return
         # An answer counts as sent when the system has all of it: what waits in a buffer of ours
         # would keep a connection open that its caller never reads.
@@ -105,6 +110,8 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
         self._forget_timer()
+        if self._party is not None:
+            self._door.leave(self._party)
         if self.on_lost is not None:
             self.on_lost()
         super().connection_lost(exc)
@@ -171,11 +178,12 @@ class Connection(RequestHandler):
             self._timer = None
 
 
-def _turn_away(transport: asyncio.WriteTransport) -> None:
-    body = errors.body(Overloaded.condition, "Too many connections: try again shortly.", 503)
+def _turn_away(transport: asyncio.WriteTransport, refused: Refused) -> None:
+    body = errors.body(refused.condition, refused.message, refused.status)
     transport.write(
-        b"HTTP/1.1 503 Service Unavailable\r\n"
+        b"HTTP/1.1 %d %b\r\n"
         b"Content-Type: application/json; charset=utf-8\r\n"
-        b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body)
+        b"Content-Length: %d\r\nConnection: close\r\n\r\n%b"
+        % (refused.status, HTTPStatus(refused.status).phrase.encode(), len(body), body)
     )
     transport.close()

@@ -11,6 +11,7 @@ from component.core.commands.desk import Desk
 from component.core.contact_lists import ContactLists
 from component.core.live import Live
 from component.core.operators import Operator
+from component.core.pages import PAGE_MAX_BYTES
 from component.core.ports import Jids, Link
 from component.core.writer import Queue, Writer
 from component.handlers.functions import Handlers
@@ -34,6 +35,7 @@ class WebSettings:
     trusts_network: bool = False  #: who shows nothing is taken for the server
     operators: tuple[Operator, ...] = ()  #: who else may call, each with a secret of its own
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket are always let in
+    hosts: tuple[str, ...] = ()  #: further names and addresses by which we may be called
     prefix: str = "/api"
     max_body_bytes: int = 1024 * 1024
     header_timeout_seconds: float = 10.0
@@ -42,9 +44,11 @@ class WebSettings:
     keepalive_timeout_seconds: float = 75.0
     stop_timeout_seconds: float = 10.0  #: for requests under way when the server stops
     max_connections: int = 1000
+    max_connections_per_address: int = 250  #: those of a Unix socket are not bounded by this
     max_items: int = 1000  #: in one request or answer of Remote Data
     page_default: int = 50  #: messages on a page where the caller does not say how many
     page_max: int = 250
+    page_max_bytes: int = PAGE_MAX_BYTES
     max_streams: int = 200  #: open at once
     stream_heartbeat_seconds: float = 15.0
     count_as_string: bool = False  #: for an old caller of Remote Data that takes no number

@@ -21,6 +21,9 @@ COMMAND = f"{{{NS}}}command"
 
 ACTIONS = ("execute", "cancel", "prev", "next", "complete")
 
+#: Ids of ours are far shorter.
+SESSION_ID_MAX = 256
+
 #: How many sessions are remembered, those that have ended too; and of one asker.
 SESSIONS_MAX = 1000
 SESSIONS_EACH_MAX = 20
@@ -104,6 +107,8 @@ class Commands:
         if action in ("prev", "next"):
             raise _bad("this command has one stage only", "bad-action")
         id = request.get("sessionid")
+        if id is not None and len(id) > SESSION_ID_MAX:
+            raise _bad(f"sessionid has {SESSION_ID_MAX} characters at most", "bad-sessionid")
         if id is None:
             return await self._begin(command, action, exchange)
         session = self._session(id, command, exchange)

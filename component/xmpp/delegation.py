@@ -11,13 +11,15 @@ from xml.etree.ElementTree import Element
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core import jids
+from component.core.errors import BadRequest, Forbidden
 from component.core.stanza import NS_CLIENT
 from component.xmpp.addresses import Addresses
-from component.xmpp.exchange import Delegated
-from component.xmpp.gate import NS_FORWARD
+from component.xmpp.exchange import NS_FORWARD, Delegated
 from component.xmpp.privilege import Privileges
 
 NAMESPACES = ("urn:xmpp:delegation:2", "urn:xmpp:delegation:1")
+
+_FORBIDDEN = Forbidden("only the virtual hosts of this archive hand queries to it")
 
 
 class Delegation:
@@ -30,30 +32,32 @@ class Delegation:
         self._addresses = addresses
         self._hosts = frozenset(hosts)
 
-    def unwrap(self, iq: StanzaBase) -> tuple[Element, Delegated] | None:
-        """Return the query in a delegated stanza and the way back, None if it is not one.
+    def unwrap(self, iq: StanzaBase) -> tuple[Element, Delegated]:
+        """Return the query in a delegated stanza and the way back. Raises Forbidden, BadRequest.
 
         The addresses inside are believed, because only a virtual host itself is listened to, and
         only about its own users.
         """
-        host = str(iq["from"])
+        host = iq.xml.get("from", "")
         if host not in self._hosts:
-            return None
+            raise _FORBIDDEN
         for namespace in NAMESPACES:
             path = f"{{{namespace}}}delegation/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
             inner = iq.xml.find(path)
             if inner is not None:
                 exchange = self._exchange(iq, namespace, inner)
-                return (inner, exchange) if jids.domain(exchange.owner) == host else None
-        return None
+                if jids.domain(exchange.owner) != host:
+                    raise _FORBIDDEN
+                return inner, exchange
+        raise BadRequest("there is no query in this delegation")
 
     def _exchange(self, iq: StanzaBase, namespace: str, inner: Element) -> Delegated:
-        host = str(iq["from"])
+        host = iq.xml.get("from", "")
         asker = inner.get("from", "")
         # Prosody leaves it out when a user asks about himself.
         addressee = inner.get("to") or jids.bare(asker)
         return Delegated(
-            component=str(iq["to"]),
+            component=iq.xml.get("to", ""),
             host=host,
             outer_id=iq["id"],
             delegation=namespace,

@@ -22,6 +22,13 @@ from component.xmpp.stream import Stream
 
 PLUGINS = ("xep_0030", "xep_0199")
 
+#: What they answer to a get, by payload.
+PAYLOADS = (
+    "{http://jabber.org/protocol/disco#info}query",
+    "{http://jabber.org/protocol/disco#items}query",
+    "{urn:xmpp:ping}ping",
+)
+
 CATEGORY, KIND, NAME = "component", "archive", "Muniment"
 
 #: The nodes under which the server asks what users' bare JIDs can do.

@@ -8,23 +8,31 @@ made of them.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from component.core.document import read
-from component.core.errors import BadRequest
+from component.core.errors import BadRequest, TooLarge, UnknownService
 from component.core.stanza import NS_CLIENT
 from component.core.wellformed import standalone
 from component.core.xml import Element, Malformed, Parser, cut
 from component.xmpp import unread
 from component.xmpp.addresses import Addresses
+from component.xmpp.admission import answer
+from component.xmpp.exchange import NS_FORWARD
 
 log = logging.getLogger(__name__)
 
 NS_COMPONENT = "jabber:component:accept"
 NS_STREAM = "http://etherx.jabber.org/streams"
-NS_FORWARD = "urn:xmpp:forward:0"
+
+#: So long after telling of one stanza that was left out nothing is told of others.
+TOLD_SECONDS = 1.0
+
+#: What of a name or an id is told in the log, in characters.
+TOLD_MAX = 100
 
 #: stream, outer stanza, forwarded, copied stanza, its payloads
 KEPT_DEPTH = 4
@@ -47,15 +55,20 @@ class Gate:
         *,
         max_bytes: int,
         max_depth: int,
-        was_here: Callable[[bytes], bool] = lambda _: False,
+        was_here: Callable[[str, bytes], bool] = lambda *_: False,
+        is_needed: Callable[[Element], bool] = lambda _: True,
+        send: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_copy` hears who forwards a stanza, and the stanza; `deliver` gets all else.
+        """`on_copy` hears who forwards a stanza, and the stanza; `deliver` gets what `is_needed`.
 
-        Of a forwarded stanza that `was_here` knows by its bytes nobody hears again.
+        Of a forwarded stanza that `was_here` knows, by who forwards it and its bytes, nobody hears
+        again. What is left out is answered by `send` where it has to be.
         """
         self._on_copy = on_copy
         self._deliver = deliver
         self._was_here = was_here
+        self._is_needed = is_needed
+        self._send = send
         self._addresses = Addresses()
         self._max_bytes = max_bytes
         self._max_depth = max_depth
@@ -66,10 +79,12 @@ class Gate:
             max_depth=max_depth,
             keep_depth=KEPT_DEPTH,
             unwanted=UNWANTED,
+            on_skipped=self._too_much,
         )
         self._has_header = False
         self._is_open = False
-        self._skipped = 0
+        self._left_out = 0
+        self._told = -TOLD_SECONDS
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises Malformed when the stream cannot be trusted any longer."""
@@ -86,13 +101,12 @@ class Gate:
         """Do with a piece what is to be done if it is one whole copy, unless it has to be parsed.
 
         What `was_here` was a whole stanza in a copy before, so it is one again and no part of one.
-        Who sent that copy does not matter: nothing is done.
         """
         copy = unread.whole_copy(piece)
         if copy is None:
             return False
         host, raw = copy
-        if unread.is_result(raw) or self._was_here(raw):
+        if unread.is_result(raw) or self._was_here(host, raw):
             return True
         if not host or len(piece) > self._max_bytes:
             return False
@@ -113,9 +127,6 @@ class Gate:
     def _read(self, data: bytes) -> None:
         self._parser.feed(data)
         self._header()
-        if self._parser.skipped > self._skipped:
-            self._skipped = self._parser.skipped
-            log.warning("left out a stanza that is too large or too deep")
         if self._parser.is_closed:
             self._deliver(b"</stream:stream>")
 
@@ -144,17 +155,45 @@ class Gate:
             stanza = next((one for one in copied.elements if one.ns == NS_CLIENT), None)
             if stanza is not None:
                 self._hear(element.get("from"), stanza, cut(raw, element, stanza))
-        else:
+        elif self._is_needed(element):
             self._hand_on(element, raw)
+        else:
+            self._send(answer(element, UnknownService()))
+
+    def _too_much(self, element: Element) -> None:
+        self._left_out += 1
+        if time.monotonic() - self._told >= TOLD_SECONDS:
+            self._told = time.monotonic()
+            log.warning(
+                "left out a stanza that is too large or too deep: %s%s",
+                _named(element),
+                f" ({self._left_out} of them by now)" if self._left_out > 1 else "",
+            )
+        if self._is_open:
+            self._send(answer(element, TooLarge()))
 
     def _hand_on(self, element: Element, raw: bytes) -> None:
-        """Give slixmpp what it can read: anything else would end its stream, late and loudly."""
+        """Give slixmpp what it can read: anything else would end its stream, late and loudly.
+
+        It answers an address as it prepares it, so that has to be the one that asked.
+        """
         try:
             for name in ("from", "to"):
-                self._addresses.prepare(element.get(name))
+                self._addresses.require_clear(element.get(name))
             whole = standalone(raw)
             ElementTree.fromstring(whole)  # noqa: S314 - the same parser, on what has no DTD
         except (BadRequest, Malformed, ElementTree.ParseError) as error:
             log.warning("left out a stanza: %s", error)
+            self._send(
+                answer(element, BadRequest("this stanza, or an address of it, is malformed"))
+            )
         else:
             self._deliver(whole)
+
+
+def _named(element: Element) -> str:
+    """Return which stanza an element is, or the one it is a copy of, and who sent the copy."""
+    copied = element.child(NS_FORWARD, "forwarded")
+    stanza = next(iter(copied.elements), element) if copied else element
+    told = [repr(each.get(name)[:TOLD_MAX]) for each, name in ((stanza, "id"), (element, "from"))]
+    return f"{stanza.name[:TOLD_MAX]!r} with id {told[0]}, from {told[1]}"

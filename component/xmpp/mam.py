@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from weakref import WeakValueDictionary
 from xml.etree.ElementTree import Element
 
 from component.core.errors import BadRequest, NotImplementedHere, Overloaded
@@ -40,12 +39,12 @@ FEATURES = (
 #: Where messages of rooms are archived, too (section 7).
 GROUPCHAT = f"{NS}#groupchat-available"
 
-#: Queries under way at once, of all and of one asker; more of them wait for their turn.
-AT_ONCE = 32
-AT_ONCE_EACH = 4
+#: How long an archive is read. ejabberd gives a query up after 32 seconds, of which it may have
+#: waited half for its turn: what is sent later is an answer to nothing.
+PATIENCE_SECONDS = 15.0
 
-#: ejabberd gives a query up after 32 seconds: what is sent later is an answer to nothing.
-PATIENCE_SECONDS = 30.0
+#: It is told again with each result.
+QUERYID_MAX = 256
 
 
 class Mam:
@@ -54,16 +53,13 @@ class Mam:
     def __init__(self, history: History, addresses: Jids) -> None:
         self._history = history
         self._addresses = addresses
-        self._turn = asyncio.Semaphore(AT_ONCE)
-        #: by requester, as long as it has a query under way
-        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def answer(self, type: str, query: Element, exchange: Exchange) -> str:
         """Return the text that answers a query: its results, then its end. Raises Refused."""
         if type == "get":
             return exchange.result(mam_form.form_xml())
         wanted = parse(query, self._addresses)
-        async with self._in_turn(exchange.requester):
+        async with _in_time():
             page = await self._history.read(exchange.requester, exchange.owner, wanted)
         flipped = query.find(f"{{{NS}}}flip-page") is not None
         messages = reversed(page.messages) if flipped else page.messages
@@ -74,24 +70,26 @@ class Mam:
         """Return the text that tells where an archive begins and ends. Raises Refused."""
         if type != "get":
             raise BadRequest("metadata can be read only: ask with get")
-        async with self._in_turn(exchange.requester):
+        async with _in_time():
             bounds = await self._history.metadata(exchange.requester, exchange.owner)
         return exchange.result(metadata_xml(bounds))
 
-    @asynccontextmanager
-    async def _in_turn(self, requester: str) -> AsyncIterator[None]:
-        """Read when it is one's turn. Raises Overloaded where the answer would come too late."""
-        own = self._turns.setdefault(requester, asyncio.Semaphore(AT_ONCE_EACH))
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS), own, self._turn:
-                yield
-        except TimeoutError as error:
-            raise Overloaded from error
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Read for as long as somebody waits. Raises Overloaded when it would be too late."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise Overloaded from error
 
 
 def parse(query: Element, addresses: Jids) -> Query:
     """Read a query. Raises BadRequest, NotImplementedHere."""
     if query.get("node") is not None:
         raise NotImplementedHere("there are no archives of nodes here")
+    if len(query.get("queryid", "")) > QUERYID_MAX:
+        raise BadRequest(f"queryid has {QUERYID_MAX} characters at most")
     wanted = mam_form.read(query.find(mam_form.FORM), addresses)
     return rsm.read(query.find(rsm.SET), wanted)

@@ -43,6 +43,9 @@ OPEN = f"<validate xmlns='{NS_VALIDATE}' datatype='xs:string'><open/></validate>
 #: More messages than these are not asked for one by one.
 IDS_MAX = 1000
 
+#: What a value of the form may have, in characters; an address is the longest.
+VALUE_MAX = 3 * 1023 + 2
+
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 Values = Mapping[str, Sequence[str]]
@@ -95,6 +98,8 @@ def _values(form: Element) -> Values:
             raise BadRequest(f"{name} is there twice")
         if len(found) > 1 and FIELDS.get(name) != "list-multi":
             raise BadRequest(f"{name} can have one value only")
+        if any(len(value.text or "") > VALUE_MAX for value in found):
+            raise BadRequest(f"{name}: a value has {VALUE_MAX} characters at most")
         if found:
             values[name] = [value.text or "" for value in found]
     if values.pop("FORM_TYPE", [NS_MAM]) != [NS_MAM]:

@@ -9,7 +9,7 @@ from component.core.client_xml import in_client_namespace
 from component.core.stanza import NS_DELAY
 from component.core.times import format_time
 from component.xmpp import rsm
-from component.xmpp.gate import NS_FORWARD
+from component.xmpp.exchange import NS_FORWARD
 from component.xmpp.mam_form import NS_MAM
 from storage.rows import Page, Stored
 

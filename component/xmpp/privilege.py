@@ -9,11 +9,8 @@ import logging
 from collections.abc import Collection
 from xml.etree.ElementTree import Element
 
-from slixmpp.xmlstream.handler import Callback
-from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
-from component.xmpp.gate import NS_COMPONENT
 from component.xmpp.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -35,8 +32,7 @@ class Privileges:
         #: the namespace of each grant, by host and what is granted
         self._granted: dict[tuple[str, tuple[str, str]], str] = {}
         for namespace in NAMESPACES:
-            path = f"{{{NS_COMPONENT}}}message/{{{namespace}}}privilege"
-            stream.register_handler(Callback(namespace, MatchXPath(path), self._heard))
+            stream.on_message(namespace, "privilege", self._heard)
         stream.add_event_handler("disconnected", lambda _: self._granted.clear())
 
     def sending(self, host: str) -> str | None:
@@ -55,7 +51,7 @@ class Privileges:
         return (host, _WRITING) in self._granted
 
     def _heard(self, message: StanzaBase) -> None:
-        host = str(message["from"])
+        host = message.xml.get("from", "")
         if host not in self._hosts:
             log.warning("dropped privileges from somebody who is not a virtual host")
             return

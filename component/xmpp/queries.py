@@ -1,8 +1,11 @@
-"""Queries on their way to the feature that answers them, direct or delegated alike."""
+"""Queries on their way to the feature that answers them, direct or delegated alike.
+
+Each is answered, whatever is in it (RFC 6120 section 8.2.3).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from xml.etree.ElementTree import Element
 
@@ -10,21 +13,29 @@ from slixmpp.xmlstream.handler import CoroutineCallback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
-from component.core.errors import Forbidden, ItemNotFound, NotImplementedHere
+from component.core.errors import BadRequest, TooLarge, UnknownService
 from component.core.ports import Jids
+from component.xmpp.admission import ANSWERS
 from component.xmpp.archive_addresses import owner_at
 from component.xmpp.delegation import NAMESPACES, Delegation
 from component.xmpp.errors import refusal
 from component.xmpp.exchange import Direct, Exchange
 from component.xmpp.gate import NS_COMPONENT
 from component.xmpp.stream import Stream
+from component.xmpp.turns import Turns
 
 #: Answers a query: takes get or set, its payload and the way back, returns the stanzas to send.
 Answerer = Callable[[str, Element, Exchange], Awaitable[str]]
 
+#: How many characters a query may have in its texts and attributes, and how many its id.
+QUERY_MAX = 64 * 1024
+ID_MAX = 1024
+
+_DELEGATIONS = frozenset(f"{{{namespace}}}delegation" for namespace in NAMESPACES)
+
 
 class Queries:
-    """Hands each query to the answerer of its payload."""
+    """Hands each query to the answerer of its payload, when it is the asker's turn."""
 
     def __init__(
         self,
@@ -32,52 +43,68 @@ class Queries:
         delegation: Delegation,
         addresses: Jids,
         answerers: Mapping[str, Answerer],
+        *,
+        elsewhere: Iterable[str] = (),
     ) -> None:
+        """`elsewhere` are the payloads that slixmpp answers where they are sent here by a get."""
         self._stream = stream
         self._delegation = delegation
         self._addresses = addresses
         self._answerers = answerers
-        for namespace in NAMESPACES:
-            self._on(f"{{{namespace}}}delegation", self._handed_on)
-        for payload in answerers:
-            self._on(payload, self._sent_here)
+        self._elsewhere = frozenset(elsewhere)
+        self._turns = Turns()
+        path = MatchXPath(f"{{{NS_COMPONENT}}}iq")
+        stream.register_handler(CoroutineCallback("queries", path, self._take))
 
-    def _on(self, payload: str, handler: Callable[[StanzaBase], Awaitable[None]]) -> None:
-        path = MatchXPath(f"{{{NS_COMPONENT}}}iq/{payload}")
-        self._stream.register_handler(CoroutineCallback(payload, path, handler))
+    @property
+    def payloads(self) -> frozenset[str]:
+        """Every payload that is answered by something else than that it is not known here."""
+        return _DELEGATIONS | frozenset(self._answerers) | self._elsewhere
 
-    async def _sent_here(self, iq: StanzaBase) -> None:
-        if iq["type"] not in ("get", "set"):
+    async def _take(self, stanza: StanzaBase) -> None:
+        iq, type = stanza.xml, stanza.xml.get("type", "")
+        if type in ANSWERS:
             return
-        exchange = _direct(iq)
+        direct = Direct(addressee=iq.get("to", ""), asker=iq.get("from", ""), id=iq.get("id", ""))
+        exchange: Exchange = direct
         try:
-            archive = owner_at(exchange.addressee, self._addresses)
-        except ItemNotFound as refused:
-            await self._stream.send_text(exchange.error(refused))
-        else:
-            await self._answer(iq.xml, replace(exchange, archive=archive))
-
-    async def _handed_on(self, iq: StanzaBase) -> None:
-        if iq["type"] != "set":
-            return
-        unwrapped = self._delegation.unwrap(iq)
-        if unwrapped is None:
-            refused = Forbidden("only the virtual hosts of this archive hand queries to it")
-            await self._stream.send_text(_direct(iq).error(refused))
-        else:
-            await self._answer(*unwrapped)
-
-    async def _answer(self, iq: Element, exchange: Exchange) -> None:
-        payload = next(iter(iq), None)
-        answerer = None if payload is None else self._answerers.get(payload.tag)
-        try:
-            if payload is None or answerer is None:
-                raise NotImplementedHere
-            text = await answerer(iq.get("type", ""), payload, exchange)
+            payload = _payload(iq)
+            if payload.tag in self._elsewhere:
+                if type != "get":
+                    raise BadRequest("this is asked for by an IQ of type get")
+                return
+            if payload.tag in _DELEGATIONS:
+                if type != "set":
+                    raise BadRequest("queries are handed on by an IQ of type set")
+                iq, exchange = self._delegation.unwrap(stanza)
+                payload = _payload(iq)
+            else:
+                exchange = replace(direct, archive=owner_at(direct.addressee, self._addresses))
+            answerer = self._answerers.get(payload.tag)
+            if answerer is None:
+                raise UnknownService
+            async with self._turns.of(exchange.requester):
+                text = await answerer(iq.get("type", ""), payload, exchange)
+                # Part of the turn: who does not take his answers waits for them himself.
+                await self._stream.send_text(text)
         except Exception as error:
-            text = exchange.error(refusal(error))
-        await self._stream.send_text(text)
+            # At once, as whoever is refused because others wait shall not wait with them.
+            self._stream.send_at_once(exchange.error(refusal(error)))
 
 
-def _direct(iq: StanzaBase) -> Direct:
-    return Direct(addressee=str(iq["to"]), asker=str(iq["from"]), id=iq["id"])
+def _payload(iq: Element) -> Element:
+    """Return what is asked. Raises BadRequest, TooLarge."""
+    if iq.get("type") not in ("get", "set"):
+        raise BadRequest("a query is an IQ of type get or set")
+    if len(iq.get("id", "")) > ID_MAX:
+        raise BadRequest(f"the id of a query has {ID_MAX} characters at most")
+    if len(iq) != 1:
+        raise BadRequest("a query has exactly one child")
+    if sum(map(_size, iq.iter())) > QUERY_MAX:
+        raise TooLarge(f"a query has {QUERY_MAX} characters at most")
+    return iq[0]
+
+
+def _size(element: Element) -> int:
+    values = (element.tag, element.text or "", element.tail or "", *element.attrib.values())
+    return sum(map(len, values))

@@ -12,6 +12,9 @@ NS = "http://jabber.org/protocol/rsm"
 
 SET = f"{{{NS}}}set"
 
+#: Ids of ours are far shorter.
+UID_MAX = 256
+
 #: More digits than any archive has messages say no more than these.
 DIGITS = 18
 
@@ -20,11 +23,11 @@ def read(page: Element | None, wanted: Filter) -> Query:
     """Return the query for the page of a filter that a <set/> asks for. Raises BadRequest."""
     if page is None:
         return Query(wanted=wanted)
-    before = page.findtext(f"{{{NS}}}before")
+    after, before = _uid(page, "after"), _uid(page, "before")
     return Query(
         wanted=wanted,
         limit=_number(page, "max"),
-        after=page.findtext(f"{{{NS}}}after") or None,
+        after=after or None,
         before=before or None,
         # An empty <before/> asks for the last page (section 2.5).
         backwards=before is not None,
@@ -54,6 +57,13 @@ def _looks_like_the_end(page: Page) -> bool:
     if page.index is None or page.complete:
         return False
     return page.index + len(page.messages) == page.count
+
+
+def _uid(page: Element, name: str) -> str | None:
+    uid = page.findtext(f"{{{NS}}}{name}")
+    if uid is not None and len(uid) > UID_MAX:
+        raise BadRequest(f"{name}: an id has {UID_MAX} characters at most")
+    return uid
 
 
 def _number(page: Element, name: str) -> int | None:

@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import BaseTransport, Transport
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 from slixmpp import ComponentXMPP, Iq
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
+from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.xml import Element, Malformed
-from component.xmpp.gate import Gate
+from component.xmpp.admission import is_needed
+from component.xmpp.gate import NS_COMPONENT, Gate
 from component.xmpp.intake import Intake
 
 log = logging.getLogger(__name__)
+
+#: How much that was sent may wait for the server to take it, beside one answer. A server that
+#: takes nothing for so long, while it goes on asking, is given up.
+UNTAKEN_MAX_BYTES = 16 * 1024 * 1024
 
 
 class Stream(ComponentXMPP):
@@ -28,7 +38,7 @@ class Stream(ComponentXMPP):
         on_copy: Callable[[str, Element, bytes], None],
         max_stanza_bytes: int,
         max_stanza_depth: int,
-        was_here: Callable[[bytes], bool] = lambda _: False,
+        was_here: Callable[[str, bytes], bool] = lambda *_: False,
     ) -> None:
         super().__init__(jid, secret)
         self._on_copy = on_copy
@@ -40,6 +50,9 @@ class Stream(ComponentXMPP):
         self._is_reading = True
         self._heard = 0.0
         self._writable = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._asked: set[str] = set()
+        self._messages: set[tuple[str, str]] = set()
         #: set while the stream is open
         self.opened = asyncio.Event()
         #: the condition with which the server ended the stream (RFC 6120 section 4.9.3)
@@ -73,14 +86,36 @@ class Stream(ComponentXMPP):
         if self._intake is not None:
             self._intake.hold(on)
 
+    def on_message(self, ns: str, name: str, heard: Callable[[StanzaBase], None]) -> None:
+        """Have messages from servers heard that carry this payload; any others are dropped."""
+        self._messages.add((ns, name))
+        path = MatchXPath(f"{{{NS_COMPONENT}}}message/{{{ns}}}{name}")
+        self.register_handler(Callback(ns, path, heard))
+
     async def send_text(self, text: str) -> None:
-        """Send stanzas at once, as written, and wait while the server is slow to take them."""
+        """Send stanzas as written, one text after the other; return when the server took them.
+
+        So no more than one text waits in memory for a server that is slow.
+        """
+        async with self._sending:
+            self.send_at_once(text)
+            await self._writable.wait()
+
+    def send_at_once(self, text: str) -> None:
+        """Send stanzas, which have to be few and short."""
         # Whoever asked has lost the connection to us too, and cannot be told.
-        if self.is_up:
+        if text and self.is_up:
             self.send_raw(text)
             if self._intake is not None:
                 self._intake.sent(text)
-            await self._writable.wait()
+
+    def send_raw(self, data: str | bytes) -> None:
+        """Send bytes; end the stream where the server has not taken what was sent for long."""
+        if self.transport and self.transport.get_write_buffer_size() > UNTAKEN_MAX_BYTES:
+            self.trouble = "the server does not take what it is answered"
+            self.abort()
+        else:
+            super().send_raw(data)
 
     async def ask(self, iq: Iq, *, patience: float) -> Iq | None:
         """Return what is answered within `patience` seconds, None where the stream is lost.
@@ -90,12 +125,24 @@ class Stream(ComponentXMPP):
         if not self.is_up:
             return None
         answer = iq.send(timeout=patience)
+        with self.expecting([iq["id"]]):
+            try:
+                # Nothing is answered on a new connection that was asked on the last one.
+                await asyncio.wait(
+                    [answer, self.disconnected], return_when=asyncio.FIRST_COMPLETED
+                )
+                return answer.result() if answer.done() else None
+            finally:
+                answer.cancel()
+
+    @contextmanager
+    def expecting(self, ids: Collection[str]) -> Iterator[None]:
+        """Have answers to these ids handed on for a while; any others are dropped."""
+        self._asked.update(ids)
         try:
-            # Nothing is answered on a new connection that was asked on the last one.
-            await asyncio.wait([answer, self.disconnected], return_when=asyncio.FIRST_COMPLETED)
-            return answer.result() if answer.done() else None
+            yield
         finally:
-            answer.cancel()
+            self._asked.difference_update(ids)
 
     def reschedule_connection_attempt(self) -> None:
         """Try once only: `Connection` says when to try again."""
@@ -111,6 +158,8 @@ class Stream(ComponentXMPP):
             max_bytes=self._max_stanza_bytes,
             max_depth=self._max_stanza_depth,
             was_here=self._was_here,
+            is_needed=partial(is_needed, asked=self._asked, messages=self._messages),
+            send=self.send_at_once,
         )
         super().connection_made(transport, send_event)
         self._intake = Intake(cast(Transport, transport), self._read)

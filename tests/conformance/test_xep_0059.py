@@ -10,7 +10,6 @@ from support.wire import (
     BOB,
     DELEGATION_1,
     HOST,
-    NS_CLIENT,
     NS_MAM,
     NS_RSM,
     OTHER_HOST,
@@ -177,10 +176,7 @@ async def test_an_item_that_is_gone_is_not_found(wire: Wire) -> None:
     requesting entity via the UID in the <after/> or <before/> element no longer exists"."""
     wire.log_copy(chat("hello"))
     [gone] = (await wire.history(f"{BOB}/x")).ids
-    wire.log_copy(
-        f"<message xmlns='{NS_CLIENT}' type='error' id='m1' from='{BOB}' to='{ALICE_PHONE}'>"
-        "<body>hello</body><error type='cancel'/></message>"
-    )
+    await wire.storage.keeping.erase(BOB, limit=10)
 
     assert (await wire.history(f"{BOB}/x", after=gone)).refusal == "item-not-found"
 

@@ -66,7 +66,7 @@ async def test_store_is_ignored_in_an_error(wire: Wire) -> None:
 
 async def test_no_store_in_an_error_does_not_save_what_bounced(wire: Wire) -> None:
     """5 (paraphrase): hints SHOULD be ignored in messages of type error."""
-    wire.log_copy(chat("hello"))
+    wire.log_copy(chat("hello"), is_delivered=False)
     wire.log_copy(
         f"<message xmlns='{NS_CLIENT}' type='error' id='m1' from='{BOB}' to='{ALICE_PHONE}'>"
         f"<body>hello</body><error type='cancel'/></message>"

@@ -57,7 +57,7 @@ async def test_a_tombstone_says_when_the_message_was_retracted(wire: Wire) -> No
 
     original, retraction = await wire.archived(BOB)
     stamp = found(parsed(original.xml), RETRACTED).get("stamp") or ""
-    assert parse_time(stamp) == retraction.at
+    assert 0 <= retraction.at - parse_time(stamp) < 10_000_000
 
 
 async def test_the_time_of_the_message_stays(wire: Wire) -> None:

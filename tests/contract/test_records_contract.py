@@ -9,19 +9,25 @@ from typing import Any
 
 import pytest
 from contract.conftest import BACKENDS, Open
-from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO, ROOM
+from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO, ROOM, entry, removal
 
 from storage.errors import Rejected, Unavailable
-from storage.interface import Records
+from storage.interface import Records, Storage
 from storage.open import open_storage
-from storage.rows import Deed, Hold, Occupant, Preferences, Rule
+from storage.rows import ANY, Deed, Hold, Occupant, Preferences, Rule
 
 
 @pytest.fixture(params=BACKENDS)
-async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
-    """Empty records of each backend in turn."""
-    async with open_storage(BACKENDS[request.param].url(tmp_path)) as storage:
-        yield storage.records
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    """An empty store of each backend in turn."""
+    async with open_storage(BACKENDS[request.param].url(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def records(storage: Storage) -> Records:
+    """The records of that store."""
+    return storage.records
 
 
 def deed(name: object = 1, **fields: Any) -> Deed:
@@ -144,53 +150,66 @@ async def test_a_dropped_hold_is_gone_and_no_other(records: Records) -> None:
 # The audit log
 
 
-async def test_a_line_of_the_log_is_given_back_as_it_was_written(records: Records) -> None:
+async def test_a_line_of_the_log_is_given_back_as_it_was_written(storage: Storage) -> None:
     given = deed("7 messages, \"all\"; 'ü'\n", actor=ROMEO, action="export", at=NOON + 1)
-    await records.log(given)
+    await storage.archive.append([given])
 
-    [line] = await records.deeds(limit=10)
+    [line] = await storage.records.deeds(limit=10)
 
     assert replace(line, number=0) == given
 
 
-async def test_the_log_is_read_newest_first_whatever_the_times_say(records: Records) -> None:
+async def test_the_log_is_read_newest_first_whatever_the_times_say(storage: Storage) -> None:
     for n, at in enumerate([5, 3, 9]):
-        await records.log(deed(n, at=NOON + at))
+        await storage.archive.append([deed(n, at=NOON + at)])
 
-    lines = await records.deeds(limit=10)
+    lines = await storage.records.deeds(limit=10)
 
     assert details(lines) == ["2", "1", "0"]
     assert [line.number for line in lines] == sorted({line.number for line in lines}, reverse=True)
 
 
-async def test_the_log_is_read_page_by_page(records: Records) -> None:
+async def test_the_log_is_read_page_by_page(storage: Storage) -> None:
     for n in range(5):
-        await records.log(deed(n))
+        await storage.archive.append([deed(n)])
 
-    pages = [await records.deeds(limit=2)]
+    pages = [await storage.records.deeds(limit=2)]
     while pages[-1]:
-        pages.append(await records.deeds(limit=2, before=pages[-1][-1].number))
+        pages.append(await storage.records.deeds(limit=2, before=pages[-1][-1].number))
 
     assert [details(page) for page in pages] == [["4", "3"], ["2", "1"], ["0"], []]
 
 
-async def test_the_log_is_read_by_subject(records: Records) -> None:
+async def test_the_log_is_read_by_subject(storage: Storage) -> None:
     for n in range(6):
-        await records.log(deed(n, subject=(ALICE, BOB, HOST)[n % 3]))
+        await storage.archive.append([deed(n, subject=(ALICE, BOB, HOST)[n % 3])])
 
-    of_bob = await records.deeds(limit=10, subject=BOB)
-    older = await records.deeds(limit=10, subject=BOB, before=of_bob[0].number)
+    of_bob = await storage.records.deeds(limit=10, subject=BOB)
+    older = await storage.records.deeds(limit=10, subject=BOB, before=of_bob[0].number)
 
     assert details(of_bob) == ["4", "1"]
     assert details(older) == ["1"]
-    assert await records.deeds(limit=10, subject=ROMEO) == ()
+    assert await storage.records.deeds(limit=10, subject=ROMEO) == ()
 
 
-async def test_a_line_that_no_store_can_keep_is_rejected(records: Records) -> None:
+async def test_a_line_that_no_store_can_keep_is_rejected(storage: Storage) -> None:
     with pytest.raises(Rejected):
-        await records.log(deed(at=2**63))
+        await storage.archive.append([deed(at=2**63)])
 
-    assert await records.deeds(limit=10) == ()
+    assert await storage.records.deeds(limit=10) == ()
+
+
+async def test_lines_of_the_log_are_written_in_one_step_with_messages(storage: Storage) -> None:
+    with pytest.raises(Rejected):
+        await storage.archive.append([deed(1), entry(1), deed(at=2**63)])
+    assert await storage.records.deeds(limit=10) == ()
+    assert await storage.archive.count(ALICE, ANY) == 0
+
+    await storage.archive.append(
+        [deed(1), entry(1), deed(2), entry(2), removal(entry(1)), deed(3)]
+    )
+    assert details(await storage.records.deeds(limit=10)) == ["3", "2", "1"]
+    assert await storage.archive.count(ALICE, ANY) == 1
 
 
 # Rooms and occupants
@@ -212,6 +231,19 @@ async def test_an_occupant_is_known_by_the_last_affiliation_in_each_room(
         *known,
         Occupant(room=ROOM, jid=ALICE, affiliation="outcast"),
     }
+
+
+async def test_it_is_kept_which_rooms_are_persistent(records: Records) -> None:
+    other = f"other@conference.{HOST}"
+    await records.set_room(ROOM, 5)
+    for room in (ROOM, other):
+        await records.set_persistent(room, True)
+    assert await records.persistent_rooms() == {ROOM, other}
+
+    await records.set_persistent(other, False)
+    await records.set_room(ROOM, 9)
+    assert await records.persistent_rooms() == frozenset()
+    assert await records.rooms() == {ROOM: 9}
 
 
 async def test_a_room_made_anew_has_no_occupants(records: Records) -> None:
@@ -249,10 +281,10 @@ async def test_records_last_over_a_reopening(reopen: Open) -> None:
 
 async def test_the_numbers_of_the_log_go_on_after_a_reopening(reopen: Open) -> None:
     async with reopen() as storage:
-        await storage.records.log(deed(1))
+        await storage.archive.append([deed(1)])
         [first] = await storage.records.deeds(limit=1)
     async with reopen() as storage:
-        await storage.records.log(deed(2))
+        await storage.archive.append([deed(2)])
         lines = await storage.records.deeds(limit=10)
 
     assert details(lines) == ["2", "1"]
@@ -264,4 +296,4 @@ async def test_a_closed_store_is_unavailable_to_records(reopen: Open) -> None:
     async with reopen() as storage:
         records = storage.records
     with pytest.raises(Unavailable):
-        await records.log(deed())
+        await records.set_hold(HOLD)

@@ -108,6 +108,7 @@ async def test_a_user_finds_what_was_said_long_ago(office: Server, field: str) -
 async def test_what_was_taken_back_is_found_nowhere(office: Server) -> None:
     alice, bob = office.accounts("alice", "bob")
     async with office.client(alice) as hers, office.client(bob) as his:
+        await hers.be_available()
         await his.be_available()
         id = hers.say(bob.jid, "the secretword")
         hers.say(bob.jid, "the othersecret", extra=correct(id))

@@ -46,7 +46,7 @@ async def test_a_message_with_a_prefix_from_the_stream_header_is_archived_well_f
     for account in (mallory, bob):
         # A client whose parser ends the stream at the first thing that is not well-formed.
         async with server.client(account) as reader:
-            assert await mam.bodies(reader) == ["x", "next"]
+            await mam.wait_for_bodies(reader, ["x", "next"])
         for item in await read_all(server.muniment, account):
             assert parse(item["xml"]).tag == f"{CLIENT}message"
 
@@ -130,7 +130,7 @@ async def test_a_message_that_is_nested_too_deeply_is_left_out_and_the_next_is_n
 ) -> None:
     alice = server.account("alice")
     async with server.client(alice) as client:
-        client.say(alice.jid, "deep", extra="<x xmlns='urn:x'>" * 200 + "</x>" * 200)
+        client.say(alice.jid, "deep", extra="<x xmlns='urn:x'>" * 600 + "</x>" * 600)
         client.say(alice.jid, "flat")
 
         assert await mam.bodies(client) == ["flat"]
@@ -184,3 +184,67 @@ async def test_a_posted_message_is_given_to_clients_well_formed(
     async with server.client(alice) as client:
         for archive in (None, server.ejabberd.component):
             assert await mam.bodies(client, to=archive) == ["x"]
+
+
+async def test_questions_of_every_kind_to_the_component_are_answered(server: Server) -> None:
+    component = server.ejabberd.component
+    disco = "http://jabber.org/protocol/disco"
+    async with server.client(server.account("mallory")) as client:
+        for payload in (
+            f"<query xmlns='{disco}#info'/>",
+            f"<query xmlns='{disco}#items'/>",
+            "<delegation xmlns='urn:xmpp:delegation:1'/>",
+            "<query xmlns='urn:unknown'/>",
+        ):
+            with pytest.raises(Refused):
+                await client.ask("set", payload, to=component)
+        with pytest.raises(Refused):
+            await client.ask("get", "<delegation xmlns='urn:xmpp:delegation:1'/>", to=component)
+        with pytest.raises(Refused):
+            await client.ask("get", "<query xmlns='urn:unknown'/>", to=f"nobody@{component}/x")
+
+
+async def test_a_subscription_to_the_component_is_refused(server: Server) -> None:
+    component = server.ejabberd.component
+    async with server.client(server.account("mallory")) as client:
+        await client.be_available()
+        for n in range(500):
+            client.send(f"<presence to='made-up-{n}@{component}'/>")
+        client.send(f"<presence type='subscribe' to='{component}'/>")
+
+        await client.wait_for(
+            lambda s: s.tag == f"{CLIENT}presence" and s.get("type") == "unsubscribed"
+        )
+
+
+async def test_pages_of_large_messages_are_short_and_nothing_is_missing(server: Server) -> None:
+    bob = server.account("bob")
+    size, count = 200_000, 12
+    async with server.client(bob) as client:
+        await client.be_available()
+        for n in range(count):
+            server.ejabberd.evaluate(
+                "ejabberd_router:route(xmpp:decode(fxml_stream:parse_element(iolist_to_binary(["
+                f"<<\"<message xmlns='jabber:client' type='chat' id='{n}'\">>, "
+                f"<<\" from='romeo@remote.example/x' to='{bob.jid}'><body>\">>, "
+                f'binary:copy(<<"{n % 10}">>, {size}), <<"</body></message>">>]))))'
+            )
+        texts = [str(n % 10) * size for n in range(count)]
+        await client.wait_for_bodies(texts)
+
+        page = await mam.query(client, max=250)
+
+        assert page.bodies == texts[:5]
+        assert not page.complete
+        assert await mam.bodies(client) == texts
+
+
+async def test_elements_nested_deeply_keep_a_message_out_of_no_archive(server: Server) -> None:
+    alice, bob = server.accounts("alice", "bob")
+    deep = "<a xmlns='urn:x'>" + "<a>" * 200 + "</a>" * 200 + "</a>"
+    async with server.client(alice) as a, server.client(bob) as b:
+        await b.be_available()
+        a.say(bob.jid, "deep", extra=deep)
+        await b.wait_for_body("deep")
+
+        assert (await mam.bodies(a), await mam.bodies(b)) == (["deep"], ["deep"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ from support import mam
 from support.raw import Client
 from support.remote_data import read_all
 from support.server import Server
-from support.stanzas import CLIENT, Refused
+from support.stanzas import CLIENT, Refused, body_of
 
 DELAY = "{urn:xmpp:delay}delay"
 
@@ -83,6 +84,7 @@ async def test_a_message_kept_offline_is_archived_when_it_was_sent_and_not_again
     carol = server.account("carol")
     people.bob.say(carol.jid, "see you later")
     await people.bob.settled()
+    await decided(server, people.bob)
     before = await read_all(server.muniment, carol)
     async with server.client(carol) as client:
         await client.be_available()
@@ -235,3 +237,124 @@ async def carbon(client: Client, way: str, body: str) -> None:
         f"{{urn:xmpp:carbons:2}}{way}/{{urn:xmpp:forward:0}}forwarded/{CLIENT}message/{CLIENT}body"
     )
     await client.wait_for(lambda stanza: stanza.findtext(path) == body)
+
+
+# Delivered or not
+
+
+MUC_USER = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
+STORE = "<store xmlns='urn:xmpp:hints'/>"
+
+NOT_DELIVERED = pytest.mark.parametrize(
+    ("type", "is_full", "extra"),
+    [
+        ("chat", False, ""),
+        ("chat", True, ""),
+        ("chat", False, MUC_USER),
+        ("headline", False, STORE),
+        ("groupchat", True, ""),
+    ],
+    ids=["account", "session", "of a room", "headline", "groupchat"],
+)
+
+
+async def decided(server: Server, sender: Client) -> None:
+    """Return when it is decided about what was sent before: as long as about who is away."""
+    away = server.account("away")
+    sender.say(away.jid, "decided")
+    async with asyncio.timeout(20):
+        while not await read_all(server.muniment, away):  # noqa: ASYNC110 - nothing tells it
+            await asyncio.sleep(0.1)
+
+
+@NOT_DELIVERED
+async def test_a_blocked_sender_who_leaves_before_the_bounce_is_in_no_archive_but_his_own(
+    server: Server, people: People, type: str, is_full: bool, extra: str
+) -> None:
+    mallory = server.account("mallory")
+    to = people.bob.jid if is_full else people.bob.account.jid
+    await people.bob.ask("set", BLOCK.format(mallory.jid))
+    async with server.client(mallory) as client:
+        client.say(to, "let me in", type=type, extra=extra)
+        # All in one go: nothing is read of the answer.
+        await client.__aexit__()
+    await decided(server, people.phone)
+
+    assert await mam.bodies(people.bob) == []
+
+
+async def test_what_a_user_sends_to_somebody_blocked_is_not_in_his_archive(
+    server: Server, people: People
+) -> None:
+    await people.phone.ask("set", BLOCK.format(people.bob.account.jid))
+    people.phone.say(people.bob.account.jid, "refused")
+    await decided(server, people.phone)
+
+    assert await mam.bodies(people.bob) == []
+
+
+async def test_what_was_said_to_nobody_is_not_read_by_who_gets_the_name_later(
+    server: Server, people: People
+) -> None:
+    ghost = replace(people.bob.account, user=f"later-{people.bob.account.user}")
+    sender = server.account("sender")
+    async with server.client(sender) as client:
+        client.say(ghost.jid, "anybody there?")
+        await client.__aexit__()
+    await decided(server, people.phone)
+    server.ejabberd.register(ghost)
+
+    async with server.client(ghost) as client:
+        assert await mam.bodies(client) == []
+
+
+async def test_nothing_is_taken_back_that_was_delivered(server: Server, people: People) -> None:
+    to = people.bob.account.jid
+    people.phone.say(to, "words", id="1")
+    await people.bob.wait_for_body("words")
+    people.phone.say(to, "words", id="1", type="groupchat")
+    await people.phone.wait_for(lambda s: s.get("type") == "error" and s.get("id") == "1")
+    people.phone.say(people.bob.jid, "more", id="2")
+    await people.bob.wait_for_body("more")
+    people.bob.send(
+        f"<message type='error' id='2' to='{people.phone.jid}'><body>more</body>"
+        "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+        "</message>"
+    )
+    await people.phone.wait_for(lambda s: s.get("type") == "error" and s.get("id") == "2")
+
+    assert await mam.bodies(people.bob) == ["words", "more"]
+
+
+async def test_the_same_words_of_three_sessions_are_three_messages(
+    server: Server, people: People
+) -> None:
+    sender = server.account("sender")
+
+    def heard() -> int:
+        return sum(body_of(stanza) == "ok" for stanza in people.bob.received)
+
+    for n in range(1, 4):
+        async with server.client(sender, "same") as client:
+            await client.be_available()
+            client.say(people.bob.account.jid, "ok", id="ab1a")
+            if heard() < n:
+                await people.bob.wait_for_next(lambda _, n=n: heard() == n)
+
+    async with server.client(sender) as client:
+        assert await mam.bodies(client) == ["ok"] * 3
+    assert await mam.bodies(people.bob) == ["ok"] * 3
+
+
+async def test_a_sender_cannot_say_when_a_message_was_sent(server: Server, people: People) -> None:
+    """ejabberd adds no delay of its own to a message that has one of its domain already."""
+    [stranger] = server.accounts("stranger@2")
+    host = people.bob.account.host
+    forged = f"<delay xmlns='urn:xmpp:delay' from='{host}' stamp='2020-01-01T00:00:00Z'/>"
+    async with server.client(stranger) as client:
+        client.say(people.bob.account.jid, "long ago", extra=forged)
+        await people.bob.wait_for_body("long ago")
+
+    [found] = await mam.everything(people.bob)
+    assert found.stamp > "2026"
+    assert found.message.find(DELAY) is not None

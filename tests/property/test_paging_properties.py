@@ -95,14 +95,37 @@ async def fill(archive: Archive, batches: Sequence[Sequence[Entry | Removal]]) -
 
 
 async def paged(
-    archive: Archive, owner: str, wanted: Filter, size: int, *, backwards: bool
+    archive: Archive,
+    owner: str,
+    wanted: Filter,
+    size: int,
+    *,
+    backwards: bool,
+    max_bytes: int | None = None,
+    counted: bool = False,
 ) -> list[Stored]:
     """Page through an archive from one end to the other."""
     found: list[Stored] = []
     place: dict[str, str] = {}
     while True:
-        page = await archive.page(owner, wanted, limit=size, backwards=backwards, **place)
-        assert len(page.messages) == size or page.complete
+        page = await archive.page(
+            owner,
+            wanted,
+            limit=size,
+            backwards=backwards,
+            max_bytes=max_bytes,
+            counted=counted,
+            **place,
+        )
+        if max_bytes is None:
+            assert len(page.messages) == size or page.complete
+        else:
+            assert page.messages or page.complete
+            taken = sum(len(message.xml.encode()) for message in page.messages)
+            assert taken <= max_bytes or len(page.messages) == 1
+        if counted and page.messages and page.index is not None and page.count is not None:
+            behind = page.count - page.index - len(page.messages)
+            assert len(found) == (behind if backwards else page.index)
         found = [*page.messages, *found] if backwards else [*found, *page.messages]
         if page.complete:
             return found
@@ -125,6 +148,74 @@ def test_pages_forwards_and_backwards_are_the_archive(
 
         assert told(forwards) == told(matching(kept(batches), wanted))
         assert backwards == forwards
+
+    runner.run(check())
+
+
+@given(
+    batches=BATCHES,
+    wanted=filters(),
+    size=st.integers(1, 6),
+    max_bytes=st.integers(1, 1000),
+    counted=st.booleans(),
+)
+def test_pages_that_are_cut_by_bytes_lose_and_repeat_nothing(
+    runner: asyncio.Runner,
+    archive: Archive,
+    batches: list[list[Entry | Removal]],
+    wanted: Filter,
+    size: int,
+    max_bytes: int,
+    counted: bool,
+) -> None:
+    async def check() -> None:
+        owner = await fill(archive, batches)
+
+        for backwards in (False, True):
+            found = await paged(
+                archive,
+                owner,
+                wanted,
+                size,
+                backwards=backwards,
+                max_bytes=max_bytes,
+                counted=counted,
+            )
+
+            assert told(found) == told(matching(kept(batches), wanted))
+
+    runner.run(check())
+
+
+@given(
+    batches=BATCHES,
+    wanted=filters(),
+    max_bytes=st.integers(1, 1000),
+    newest=st.booleans(),
+)
+def test_pages_by_time_that_are_cut_by_bytes_part_no_microsecond(
+    runner: asyncio.Runner,
+    archive: Archive,
+    batches: list[list[Entry | Removal]],
+    wanted: Filter,
+    max_bytes: int,
+    newest: bool,
+) -> None:
+    async def check() -> None:
+        owner = await fill(archive, batches)
+
+        page = await archive.page_by_time(
+            owner, wanted, limit=100, newest=newest, max_bytes=max_bytes
+        )
+
+        in_time = sorted(matching(kept(batches), wanted), key=lambda row: row.at)
+        count = len(page.messages)
+        assert told(page.messages) == told(
+            in_time[len(in_time) - count :] if newest else in_time[:count]
+        )
+        assert page.complete is (count == len(in_time))
+        left = in_time[: len(in_time) - count] if newest else in_time[count:]
+        assert not {row.at for row in left} & {message.at for message in page.messages}
 
     runner.run(check())
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from component.core.ingest import Ingest
 from component.core.policy import Policy
 from component.core.writer import Writer
 from support.builders import NOON, SECOND, message, stanza
+from support.delivering import Delivering
 from support.sidecar import HOST, OTHER_HOST
 
 ALICE, BOB = f"alice@{HOST}/a1", f"bob@{HOST}/b1"
@@ -21,13 +21,15 @@ class Talk:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._ingest = Ingest(writer, Policy(), (HOST, OTHER_HOST))
+        self._delivering = Delivering(writer)
+        self._ingest = self._delivering.ingest(Policy(), (HOST, OTHER_HOST))
         self._at = NOON
 
     async def take(self, *stanzas: str) -> None:
         """Archive stanzas that come one second after each other."""
         for text in stanzas:
             self._ingest.take(stanza(text), self._at)
+            self._delivering.deliveries.decide()
             self._at += SECOND
         await self._writer.settled()
 

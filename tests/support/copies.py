@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from component.core.ingest import Ingest
 from component.core.policy import Policy
 from component.core.xml import Element
 from component.xmpp.addresses import Addresses
 from component.xmpp.gate import Gate
 from component.xmpp.service_log import ServiceLog
 from storage.rows import Entry, Work
+from support.delivering import Delivering
 from support.wire import HANDSHAKE, HEADER, HOST
 
 
@@ -19,7 +19,7 @@ class CopyReader:
 
     def __init__(self, *, remembers: bool = True, header: str = HEADER + HANDSHAKE) -> None:
         """Without `remembers` nothing is passed over for having been here before."""
-        self._ingest = Ingest(self, Policy(), [HOST])
+        self._ingest = Delivering(self).ingest(Policy(), [HOST])
         self._log = ServiceLog(self._ingest, Addresses(), [HOST])
         self._remembers = remembers
         self._gate = Gate(
@@ -56,6 +56,6 @@ class CopyReader:
         self.copies.append(raw.decode())
         self._log.take(host, stanza, raw)
 
-    def _was_here(self, stanza: bytes) -> bool:
+    def _was_here(self, host: str, stanza: bytes) -> bool:
         self.asked.append(stanza)
-        return self._remembers and self._ingest.was_here(stanza)
+        return self._remembers and self._ingest.was_here(host, stanza)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from component.core.ingest import Ingest
 from component.core.policy import Policy
 from component.core.search import parse as parse_search
 from component.core.writer import Writer
@@ -13,6 +12,7 @@ from storage.interface import Archive
 from storage.open import open_storage
 from storage.rows import Filter, Stored
 from support.builders import HOST, NOON, OTHER_HOST, everything, stanza
+from support.delivering import Delivering
 from support.writing import open_writer
 
 
@@ -24,32 +24,48 @@ class Intake:
         self._writer = writer
         self._room_services = room_services
         self.policy = Policy()
+        self.delivering: Delivering = None  # type: ignore[assignment]  # made at each start
         self.restart()
 
     def restart(self) -> None:
-        """Lose what is remembered of the last copies."""
-        self._ingest = Ingest(
-            self._writer, self.policy, [HOST, OTHER_HOST], room_services=self._room_services
-        )
+        """Lose what is remembered of the last copies, as a program that is stopped and started."""
+        if self.delivering is not None:
+            self.delivering.deliveries.decide()
+        self.delivering = Delivering(self._writer)
+        self._ingest = self.delivering.ingest(self.policy, [HOST, OTHER_HOST], self._room_services)
 
-    def take(self, *texts: str, at: int = NOON) -> None:
-        """Take copies."""
+    def take(self, *texts: str, at: int = NOON, host: str = "") -> None:
+        """Take copies that a host made."""
+        self.delivering.now = at
         for text in texts:
-            self._ingest.take(stanza(text), at)
+            self._ingest.take(stanza(text), at, host)
+
+    def come(self, *sessions: str, at: int = NOON, priority: int = 0) -> None:
+        """Have sessions come on line."""
+        for jid in sessions:
+            self.delivering.sessions.came(jid, priority, at)
+
+    async def pass_time(self, at: int) -> None:
+        """Have what is due at that time decided."""
+        self.delivering.now = at
+        await self.delivering.deliveries.turn()
 
     async def rows(self, owner: str) -> tuple[Stored, ...]:
-        """Return an archive."""
+        """Return an archive, once all is decided."""
+        self.delivering.deliveries.decide()
         await self._writer.settled()
         return (await everything(self._archive, owner)).messages
 
     async def unread(self, owner: str) -> dict[str, int]:
         """Return how many messages of each peer an owner has not seen."""
+        self.delivering.deliveries.decide()
         await self._writer.settled()
         found = await self._archive.conversations(owner, limit=100)
         return {conversation.peer: conversation.unread for conversation in found}
 
     async def search(self, owner: str, words: str) -> tuple[Stored, ...]:
         """Return what of an archive has these words."""
+        self.delivering.deliveries.decide()
         await self._writer.settled()
         wanted = Filter(phrases=parse_search(words))
         return (await everything(self._archive, owner, wanted)).messages

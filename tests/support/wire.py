@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import xml.etree.ElementTree as ET
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -303,9 +304,14 @@ class Wire:
             "</privilege></message>"
         )
 
-    def log_copy(self, stanza: str, host: str = HOST) -> None:
-        """Send a copy of a stanza, as mod_service_log does."""
+    def log_copy(self, stanza: str, host: str = HOST, *, is_delivered: bool = True) -> None:
+        """Send copies of a stanza, as mod_service_log does: of its recipient, too, if it has one.
+
+        That is what happens to messages between users; all others have one.
+        """
         self.peer.send(copy_of(stanza, host))
+        if is_delivered and _is_between_users(stanza):
+            self.peer.send(copy_of(stanza, host))
 
     def say(self, body: str, *, sender: str = ALICE_PHONE, to: str = BOB, id: str = "") -> None:
         """Send a copy of a chat message that says this, with the body as its id by default."""
@@ -373,6 +379,9 @@ class Wire:
             f"<ping xmlns='{NS_PING}'/></iq>"
         )
         answer = await self.peer.next()
+        # The component may ask meanwhile whether recipients have an account.
+        while answer.get("type") in ("headline", "get"):
+            answer = await self.peer.next()
         assert (answer.tag, answer.get("id")) == (f"{{{NS_COMPONENT}}}iq", id), ET.tostring(answer)
 
     async def nothing_comes(self) -> None:
@@ -383,6 +392,7 @@ class Wire:
     async def archived(self, owner: str) -> list[Stored]:
         """Return a whole archive, with all that was sent before this call."""
         await self.caught_up()
+        self.parts.deliveries.decide()
         await self.parts.wanted.settled()
         page = await self.archive.page(owner, ANY, limit=100_000)
         return list(page.messages)
@@ -475,6 +485,20 @@ def _end_sending(stream: Stream) -> None:
     # slixmpp's task that sends stanzas never ends by itself; in the program it ends with the loop.
     if stream._run_out_filters is not None:
         stream._run_out_filters.cancel()
+
+
+def _is_between_users(stanza: str) -> bool:
+    """Whether a stanza is a message from a session of a user of HOST to another such user."""
+    start = stanza.partition(">")[0]
+    attributes = {name: value for name, _, value in re.findall(r"(\w+)=(['\"])(.*?)\2", start)}
+    sender, recipient = attributes.get("from", ""), attributes.get("to", "")
+    users = [jid.partition("/")[0] for jid in (sender, recipient)]
+    return (
+        start.startswith("<message")
+        and attributes.get("type") not in ("error", "groupchat")
+        and all(user.endswith(f"@{HOST}") for user in users)
+        and "/" in sender
+    )
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -248,3 +248,47 @@ def test_what_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixtur
 
     assert code == exits.UNREACHABLE
     assert any(line.startswith("bad ") for line in capsys.readouterr().out.splitlines())
+
+
+def test_a_report_whose_reader_has_left_ends_without_a_traceback(folder: Path) -> None:
+    path = write(folder / "muniment.toml")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "component",
+                "check-config",
+                "--offline",
+                "--config",
+                str(path),
+            ],
+            env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (exits.FAILED, "")
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [(0o644, True), (0o640, True), (0o660, True), (0o600, False)]
+)
+def test_a_store_that_others_may_read_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], mode: int, told: bool
+) -> None:
+    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]"))
+    (folder / "muniment.db").touch()
+    (folder / "muniment.db").chmod(mode)
+
+    cli.main(["check-config"])
+
+    found = "warn storage: muniment.db holds the messages" in capsys.readouterr().out
+    assert found is told

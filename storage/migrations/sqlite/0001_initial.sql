@@ -72,9 +72,11 @@ CREATE TABLE unfinished (
 ) WITHOUT ROWID;
 
 -- Full text. rowid = owner << 40 | sequence, so one owner's are one stretch. Texts come folded, so
--- words end at blanks only. The peer is one word; so is each name by which a message is referred
--- to, and the place of the one that it is about itself.
-CREATE VIRTUAL TABLE words USING fts5 (text, peer, marks, columnsize = 0, tokenize = "ascii");
+-- words end at blanks only, and begin with the number of the owner and "_". The peer is one word; so
+-- is each name by which a message is referred to, and the place of the one that it is about itself.
+CREATE VIRTUAL TABLE words USING fts5 (
+    text, peer, marks, columnsize = 0, tokenize = "ascii tokenchars '_'"
+);
 
 CREATE TABLE preferences (
     owner   TEXT PRIMARY KEY,
@@ -119,8 +121,9 @@ CREATE TABLE occupants (
 
 -- When rooms were made, those that had the same name before not counting.
 CREATE TABLE rooms (
-    jid  TEXT PRIMARY KEY,
-    made INTEGER NOT NULL
+    jid           TEXT PRIMARY KEY,
+    made          INTEGER NOT NULL DEFAULT 0, -- 0: not known
+    is_persistent INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- Who can log in, where accounts are kept here. Clustered by domain, as they are listed.

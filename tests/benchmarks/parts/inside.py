@@ -71,7 +71,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
     async with open_storage(f"sqlite:{path}") as storage:
         writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
         running = asyncio.create_task(writer.run())
-        access = Access([HOST], (), Audit(storage.records), None)
+        access = Access([HOST], (), Audit(storage.records, writer), None)
         history = History(Pages(storage.archive, writer, usual=50, most=250), access)
         yield storage.archive, Mam(history, Addresses())
         writer.stop()

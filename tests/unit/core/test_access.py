@@ -10,6 +10,7 @@ from component.core.audit import Audit
 from component.core.errors import Forbidden
 from component.core.operators import Operator, Role
 from component.core.rooms import Rooms
+from component.core.writer import Writer
 from storage.interface import Storage
 
 EVE = Operator(name="eve", role=Role.READER, jid=f"eve@{HOST}")
@@ -22,6 +23,9 @@ class OpenRooms:
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})
 
+    def forget(self, room: str) -> None:
+        pass
+
 
 @pytest.fixture
 def rooms(storage: Storage) -> Rooms:
@@ -29,8 +33,8 @@ def rooms(storage: Storage) -> Rooms:
 
 
 @pytest.fixture
-def access(storage: Storage, rooms: Rooms) -> Access:
-    return Access([HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.records), rooms)
+def access(storage: Storage, writer: Writer, rooms: Rooms) -> Access:
+    return Access([HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.records, writer), rooms)
 
 
 @pytest.mark.parametrize("owner", [ALICE, f"carol@{OTHER_HOST}"])
@@ -75,8 +79,10 @@ async def test_only_operators_read_what_was_said_in_a_room_before_it_was_made(
     assert len(await storage.records.deeds(limit=10)) == (since == 0)
 
 
-async def test_without_archives_of_rooms_nobody_reads_any(storage: Storage) -> None:
-    access = Access([HOST], [], Audit(storage.records), None)
+async def test_without_archives_of_rooms_nobody_reads_any(
+    storage: Storage, writer: Writer
+) -> None:
+    access = Access([HOST], [], Audit(storage.records, writer), None)
 
     with pytest.raises(Forbidden):
         await access.authorize(ALICE, ROOM, "read")

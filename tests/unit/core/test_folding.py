@@ -62,7 +62,9 @@ async def archive() -> AsyncIterator[Archive]:
     async with open_services() as services:
         storage = services.storage
         pages = Pages(storage.archive, services.writer, usual=50, most=100)
-        reading = Reading(pages, storage.archive, storage.keeping, Audit(storage.records))
+        reading = Reading(
+            pages, storage.archive, storage.keeping, Audit(storage.records, services.writer)
+        )
         yield Archive(Talk(services.writer), reading)
 
 

@@ -41,7 +41,7 @@ BY_OPERATOR = f"ops@{HOST}"
 
 @pytest.fixture
 def history(storage: SqlStorage, writer: Writer) -> History:
-    access = Access([HOST, OTHER_HOST], [OPERATOR], Audit(storage.records), None)
+    access = Access([HOST, OTHER_HOST], [OPERATOR], Audit(storage.records, writer), None)
     return History(Pages(storage.archive, writer, usual=DEFAULT, most=MOST), access)
 
 

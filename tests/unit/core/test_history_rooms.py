@@ -25,13 +25,16 @@ class OpenRooms:
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})
 
+    def forget(self, room: str) -> None:
+        pass
+
 
 @pytest.mark.parametrize("made", [0, 2, 4])
 async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(
     storage: Storage, writer: Writer, made: int
 ) -> None:
     rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
-    access = Access([HOST], [OPERATOR], Audit(storage.records), rooms)
+    access = Access([HOST], [OPERATOR], Audit(storage.records, writer), rooms)
     history = History(Pages(storage.archive, writer, usual=2, most=4), access)
     said = entries(4, owner=ROOM, type="groupchat")
     writer.put(said)

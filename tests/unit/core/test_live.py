@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from support.builders import ALICE, BOB, entry, removal
 from support.sidecar import open_services
 
@@ -24,12 +25,12 @@ async def test_followers_are_told_when_it_can_be_read() -> None:
         )
         with live.follow(ALICE) as hers, live.follow(BOB) as his:
             writer.put([entry(1)])
-            assert not hers.is_set()
+            assert not hers.changed.is_set()
             running = asyncio.create_task(writer.run())
-            await hers.wait()
+            await hers.changed.wait()
 
             assert await storage.archive.count(ALICE, ANY) == 1
-            assert not his.is_set()
+            assert not his.changed.is_set()
         writer.stop()
         await running
 
@@ -37,10 +38,10 @@ async def test_followers_are_told_when_it_can_be_read() -> None:
 async def test_a_removal_wakes_too() -> None:
     async with open_services() as services:
         await services.writer.store([entry(1)])
-        with services.live.follow(ALICE) as changed:
-            changed.clear()
+        with services.live.follow(ALICE) as hers:
+            hers.changed.clear()
             await services.writer.store([removal(entry(1))])
-            await changed.wait()
+            await hers.changed.wait()
 
             assert await services.storage.archive.count(ALICE, ANY) == 0
 
@@ -49,23 +50,34 @@ async def test_a_batch_wakes_the_followers_of_all_its_archives() -> None:
     async with open_services() as services:
         with services.live.follow(ALICE) as hers, services.live.follow(BOB) as his:
             await services.writer.store([entry(1, owner=ALICE), entry(1, owner=BOB)])
-            await asyncio.gather(hers.wait(), his.wait())
+            await asyncio.gather(hers.changed.wait(), his.changed.wait())
 
 
-async def test_a_follower_reads_on_when_all_that_it_knew_was_erased() -> None:
+@pytest.mark.parametrize("count", [0, 3])
+async def test_a_follower_is_shown_nothing_of_the_next_owner_of_a_name(count: int) -> None:
     async with open_services() as services:
         following = Following(services.storage.archive, services.queue, services.live)
-        await services.writer.store([entry(n) for n in range(3)])
-        place = await following.place(ALICE, START)
-        news = following.news(ALICE, place, ANY, pause=PAUSE)
-        assert len(await anext(news)) == 3
+        await services.writer.store([entry(n) for n in range(count)])
+        news = following.news(ALICE, await following.place(ALICE, START), ANY, pause=0.01)
+        assert len(await anext(news)) == count
+
+        await services.administration.erasure.erase(ALICE, patience=10.0)
+        await services.writer.store([entry("of somebody else")])
+
+        assert [found async for found in news if found] == []
+
+
+async def test_a_follower_ends_where_an_erasure_was_not_told() -> None:
+    async with open_services() as services:
+        following = Following(services.storage.archive, services.queue, services.live)
+        await services.writer.store([entry(1)])
+        news = following.news(ALICE, await following.place(ALICE, START), ANY, pause=0.01)
+        assert len(await anext(news)) == 1
 
         await services.storage.keeping.erase(ALICE, limit=100)
-        await services.writer.store([entry("new")])
+        await services.writer.store([entry("of somebody else")])
 
-        [message] = await anext(news)
-        assert "new" in message.xml
-        await news.aclose()
+        assert [found async for found in news if found] == []
 
 
 async def test_many_that_bounce_at_once_bring_nothing_twice() -> None:

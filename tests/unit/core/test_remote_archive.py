@@ -136,3 +136,25 @@ async def test_what_was_emptied_is_neither_read_nor_counted(
     assert bodies(answer.messages) == expected
     assert (answer.count, answer.complete) == (len(expected), True)
     assert await archive.count(HOST, query) == len(expected)
+
+
+async def test_pages_by_index_that_are_cut_by_bytes_miss_nothing(services: Services) -> None:
+    await services.writer.store([entry(second) for second in range(9)])
+    archive = RemoteArchive(
+        services.storage.archive,
+        services.writer,
+        services.jids,
+        queue=services.queue,
+        max_items=MAX_ITEMS,
+        max_bytes=2 * len(entry(0).xml),
+    )
+    found: list[str] = []
+    while True:
+        answer = await archive.read(HOST, Query(username="alice", page=len(found), limit=4))
+        found += [message.xml for message in answer.messages]
+        assert answer.count == 9
+        assert 1 <= len(answer.messages) <= 2
+        if answer.complete:
+            break
+
+    assert found == [entry(second).xml for second in range(9)]

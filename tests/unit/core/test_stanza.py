@@ -11,7 +11,7 @@ from component.core.stanza import ORIGIN_BYTES, parse
 
 def origin_of(text: str) -> bytes:
     one = stanza(text)
-    return one.origin(one.recipient)
+    return one.key(one.recipient)
 
 
 def test_a_stanza_has_its_addresses_and_its_id() -> None:
@@ -126,21 +126,15 @@ def test_what_the_sender_wrote_otherwise_is_another_origin(other: str) -> None:
 def test_parts_of_an_origin_do_not_run_into_each_other() -> None:
     one = stanza(message(id="ab", sender="a@h/c"))
     origins = {
-        one._replace(sender="a", recipient="bc", id="d").origin("bc"),
-        one._replace(sender="ab", recipient="c", id="d").origin("c"),
-        one._replace(sender="a", recipient="b", id="cd").origin("b"),
-        one._replace(sender="", recipient="abc", id="d").origin("abc"),
-        one._replace(sender="a", recipient="bc", id="").origin("bc", 3),
-        one._replace(sender="a", recipient="bc", id="3").origin("bc"),
+        one._replace(sender="a", recipient="bc", id="d").key("bc"),
+        one._replace(sender="ab", recipient="c", id="d").key("c"),
+        one._replace(sender="a", recipient="b", id="cd").key("b"),
+        one._replace(sender="", recipient="abc", id="d").key("abc"),
+        one._replace(sender="a", recipient="bc", id="").key("bc"),
+        one._replace(sender="a", recipient="bc", id="3").key("bc"),
     }
 
     assert len(origins) == 6
-
-
-def test_the_minute_tells_messages_without_an_id_apart() -> None:
-    one = stanza(message(id=None))
-
-    assert len({one.origin(BOB, slot) for slot in (None, 0, 1, -1)}) == 4
 
 
 # Standing alone

@@ -23,15 +23,15 @@ from support.builders import (
     texts,
 )
 from support.builders import message as said
+from support.delivering import Delivering
 
 from component.core.errors import Overloaded, Refused
-from component.core.ingest import Ingest
 from component.core.policy import Policy
 from component.core.writer import Writer
 from storage.errors import StorageError
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import ANY, BURIED_MAX, Entry, Removal
+from storage.rows import ANY, BURIED_MAX, Deed, Entry, Removal
 
 
 class Watched:
@@ -104,6 +104,10 @@ def pressure() -> list[bool]:
 @pytest.fixture
 def writer(archive: Watched, pressure: list[bool]) -> Writer:
     return Writer(archive, capacity=10, on_pressure=pressure.append)
+
+
+def deed(name: object) -> Deed:
+    return Deed(at=1, actor="auditor", action="read", subject=ALICE, detail=str(name))
 
 
 @asynccontextmanager
@@ -400,6 +404,42 @@ async def test_store_acknowledges_what_was_stored_beside_a_refused_entry(
     assert [type(end).__name__ for end in ends] == ["NoneType", "BadRequest", "NoneType"]
 
 
+# Lines of the audit log
+
+
+async def test_lines_of_the_log_share_a_commit(archive: Watched, writer: Writer) -> None:
+    archive.hold()
+    async with running(writer):
+        writer.put([entry(1)])
+        await archive.begun.wait()
+        lines = [asyncio.create_task(writer.record(deed(n))) for n in range(8)]
+        await asyncio.sleep(0)
+        assert not any(line.done() for line in lines)
+        archive.free.set()
+        await asyncio.gather(*lines)
+
+    assert len(archive.batches) == 2
+
+
+@pytest.mark.usefixtures("quick_retries")
+async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_written(
+    path: Path,
+) -> None:
+    async with open_storage(f"sqlite:{path}") as storage:
+        archive = Watched(storage.archive)
+        writer = Writer(archive, capacity=10, on_pressure=lambda _: None)
+        async with running(writer):
+            async with outage(path):
+                writer.put([entry("kept")])
+                with pytest.raises(Overloaded):
+                    await writer.record(deed(1))
+            await writer.settled()
+            await writer.record(deed(2))
+
+        assert [line.detail for line in await storage.records.deeds(limit=10)] == ["2"]
+        assert await storage.archive.count(ALICE, ANY) == 1
+
+
 # Trouble
 
 
@@ -543,18 +583,20 @@ async def test_settled_tells_the_waiting_when_it_stops(archive: Watched, writer:
 
 
 async def test_what_was_left_of_a_retraction_is_done_by_the_next_run() -> None:
-    def message(id: str, extra: str = "") -> str:
-        return said("secret", sender=f"{BOB}/b1", to=ALICE, id=id, extra=extra)
+    def message(id: str, extra: str = "", body: str | None = "secret") -> str:
+        return said(body, sender=f"{BOB}/b1", to=ALICE, id=id, extra=extra)
 
     async with open_storage("sqlite::memory:") as storage:
         first, second = (
             Writer(storage.archive, capacity=10_000, on_pressure=lambda _: None) for _ in range(2)
         )
-        ingest = Ingest(first, Policy(), [HOST])
+        delivering = Delivering(first)
+        ingest = delivering.ingest(Policy(), [HOST])
         ingest.take(stanza(message("m")), NOON)
         for n in range(BURIED_MAX + 2):
             ingest.take(stanza(message(f"c{n}", correct("m"))), NOON)
-        ingest.take(stanza(said(None, sender=BOB, to=ALICE, id="r", extra=retract("m"))), NOON)
+        ingest.take(stanza(message("r", retract("m"), body=None)), NOON)
+        delivering.deliveries.decide()
         first.stop()
         await first.run()
         left = await storage.archive.unfinished()

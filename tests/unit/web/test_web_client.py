@@ -76,7 +76,7 @@ async def test_a_refusal_says_why(services: Services) -> None:
         answer = await client.ask("GET", "archive")
 
     assert not answer.is_good
-    assert answer.message.startswith("Show a secret that is known here")
+    assert answer.message.startswith("The secret that was shown is not known here")
 
 
 def test_an_answer_that_says_nothing_has_its_status_for_a_message() -> None:

@@ -280,7 +280,7 @@ async def test_a_caller_that_does_not_take_its_answer_is_closed(
     served: Serve, services: Services
 ) -> None:
     async with (
-        served(request_timeout_seconds=1.0) as server,
+        served(request_timeout_seconds=1.0, page_max_bytes=100_000_000) as server,
         ClientSession(headers=SHOWN) as client,
     ):
         large = message("bob@example.org", "alice@example.org", "x" * 900_000)

@@ -16,6 +16,7 @@ from component.core.errors import (
     Overloaded,
     Refused,
     TooLarge,
+    UnknownService,
 )
 from component.core.stanza import parse
 from component.core.times import now
@@ -24,7 +25,12 @@ from storage.rows import Direction, Entry
 
 DEFINED = {
     "auth": {"forbidden", "not-authorized"},
-    "cancel": {"feature-not-implemented", "internal-server-error", "item-not-found"},
+    "cancel": {
+        "feature-not-implemented",
+        "internal-server-error",
+        "item-not-found",
+        "service-unavailable",
+    },
     "modify": {"bad-request", "policy-violation"},
     "wait": {"resource-constraint"},
 }
@@ -41,6 +47,7 @@ DEFINED = {
         Overloaded,
         Refused,
         TooLarge,
+        UnknownService,
     ],
 )
 def test_each_refusal_has_a_condition_with_the_type_that_goes_with_it(kind: type[Refused]) -> None:

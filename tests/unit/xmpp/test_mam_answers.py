@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,17 +9,17 @@ from pathlib import Path
 import pytest
 from support.builders import ALICE, BOB, HOST, entries
 from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
+from support.writing import open_writer
 
 from component.core.access import Access
 from component.core.audit import Audit
-from component.core.errors import Forbidden, Overloaded, Refused
+from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
 from component.core.history import History
 from component.core.operators import Operator, Role
 from component.core.pages import Pages
-from component.core.writer import Writer
 from component.xmpp.addresses import Addresses
 from component.xmpp.exchange import Delegated, Direct
-from component.xmpp.mam import AT_ONCE, Mam
+from component.xmpp.mam import QUERYID_MAX, Mam
 from storage.open import SqlStorage, open_storage
 
 OPS = f"ops@{HOST}"
@@ -38,11 +37,11 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqlStorage]:
 
 
 @pytest.fixture
-def mam(storage: SqlStorage) -> Mam:
-    access = Access([HOST], [OPERATOR], Audit(storage.records), None)
-    writer = Writer(storage.archive, capacity=100, on_pressure=lambda _: None)
-    history = History(Pages(storage.archive, writer, usual=50, most=250), access)
-    return Mam(history, Addresses())
+async def mam(storage: SqlStorage) -> AsyncIterator[Mam]:
+    async with open_writer(storage.archive) as writer:
+        access = Access([HOST], [OPERATOR], Audit(storage.records, writer), None)
+        history = History(Pages(storage.archive, writer, usual=50, most=250), access)
+        yield Mam(history, Addresses())
 
 
 def direct(asker: str, archive: str | None = None) -> Direct:
@@ -123,18 +122,6 @@ async def test_who_would_be_answered_too_late_is_told_at_once(
     assert results(await mam.answer("set", parsed(query()), direct(OPS, ALICE))) == 3
 
 
-async def test_who_asks_much_keeps_nobody_waiting(mam: Mam, storage: SqlStorage) -> None:
-    asked = (direct(OPS, ALICE) for _ in range(2 * AT_ONCE))
-    async with asyncio.TaskGroup() as group, storage._database.write():
-        queries = [group.create_task(mam.answer("set", parsed(query()), one)) for one in asked]
-        await asyncio.sleep(0)
-
-        assert results(await mam.answer("set", parsed(query()), direct(BOB))) == 4
-        assert not any(one.done() for one in queries)
-
-    assert [results(one.result()) for one in queries] == [3] * len(queries)
-
-
 @pytest.mark.parametrize("exchange", [direct(BOB, ALICE), delegated(BOB)], ids=type)
 async def test_nobody_else_reads_it(mam: Mam, exchange: Direct | Delegated) -> None:
     with pytest.raises(Forbidden):
@@ -166,3 +153,20 @@ async def test_without_privilege_only_empty_pages_are_answered(mam: Mam) -> None
     assert "<count>3</count>" in await mam.answer("set", parsed(query(max="0")), unheard)
     with pytest.raises(Refused):
         await mam.answer("set", parsed(query()), unheard)
+
+
+async def test_a_queryid_that_is_too_long_is_refused(mam: Mam) -> None:
+    """It is told again with each result."""
+    longest = "q" * QUERYID_MAX
+    assert results(await mam.answer("set", parsed(query(queryid=longest)), direct(ALICE))) == 3
+
+    with pytest.raises(BadRequest, match=f"{QUERYID_MAX} characters"):
+        await mam.answer("set", parsed(query(queryid=longest + "q")), direct(ALICE))
+
+
+@pytest.mark.parametrize("name", ["after", "before", "after_id", "ids"])
+async def test_a_value_that_is_too_long_is_refused(mam: Mam, name: str) -> None:
+    asked = query(**{name: ["x" * 4000] if name == "ids" else "x" * 4000})  # type: ignore[arg-type]
+
+    with pytest.raises(BadRequest, match="characters"):
+        await mam.answer("set", parsed(asked), direct(ALICE))

@@ -1,0 +1,141 @@
+"""Which users are on line, as far as copies of their presences tell (RFC 6121 section 4).
+
+Sessions that began before the stream to the server did are unknown until they send a presence, and
+one that is cut off leaves without a word. So nothing here proves that somebody is away.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from component.core import jids
+
+#: Who sends nothing for longer than this may have been away.
+QUIET = 60_000_000  # microseconds
+
+#: What was kept offline is given out when its recipient comes, all of it within this time.
+GIVEN_OUT = 300_000_000  # microseconds
+
+#: The server stamps what it keeps by a clock of its own.
+_CLOCKS = 1_000_000  # microseconds
+
+#: Users whose sessions are remembered, and sessions of each: more than ejabberd allows by default.
+USERS_MAX = 50_000
+RESOURCES_MAX = 20
+
+
+@dataclass(slots=True)
+class _Session:
+    priority: int | None  #: None: it has said goodbye
+    since: int  #: when it was first heard of, microseconds
+    heard: int  #: when it sent its last presence
+
+
+@dataclass(slots=True)
+class _Presence:
+    """When a user was last heard of, and the last long silence before: microseconds."""
+
+    heard: int
+    went: int
+    came: int
+
+
+class Sessions:
+    """Remembers the sessions of users."""
+
+    def __init__(self, began: int = 0) -> None:
+        """`began` is since when users are listened to, in microseconds; 0: that is not known."""
+        self._began = began
+        self._heard: OrderedDict[str, _Presence] = OrderedDict()
+        self._users: OrderedDict[str, OrderedDict[str, _Session]] = OrderedDict()
+
+    def came(self, jid: str, priority: int, at: int) -> None:
+        """Note an available presence of a full JID."""
+        sessions = self._of(jids.bare(jid))
+        resource = jids.resource(jid)
+        known = sessions.pop(resource, None)
+        since = at if known is None or known.priority is None else known.since
+        sessions[resource] = _Session(priority, since, at)
+        if len(sessions) > RESOURCES_MAX:
+            sessions.popitem(last=False)
+
+    def went(self, jid: str, at: int) -> None:
+        """Note that a full JID is no longer available."""
+        if (known := self._session(jid)) is not None:
+            known.priority, known.heard = None, at
+
+    def reaches(self, address: str, at: int) -> bool:
+        """Whether a message to an address at that time had a known session to go to.
+
+        A message to a resource that is not there goes to the others (RFC 6121 section 8.5.3.2).
+        """
+        sessions = self._users.get(jids.bare(address))
+        if not sessions:
+            return False
+        named = sessions.get(jids.resource(address))
+        if named is not None and named.priority is not None and named.since <= at:
+            return True
+        return any(
+            one.priority is not None and one.priority >= 0 and one.since <= at
+            for one in sessions.values()
+        )
+
+    def heard(self, jid: str) -> int:
+        """Return when a full JID sent its last presence, 0 when it is not known to have."""
+        known = self._session(jid)
+        return 0 if known is None else known.heard
+
+    def announced(self, user: str) -> int:
+        """Return when a user last became or stayed available for messages, 0 when not known."""
+        sessions = self._users.get(user)
+        heard = [
+            one.heard
+            for one in (sessions or {}).values()
+            if one.priority is not None and one.priority >= 0
+        ]
+        return max(heard, default=0)
+
+    def active(self, user: str, at: int) -> None:
+        """Note that a session of a user sent anything."""
+        known = self._heard.get(user)
+        if known is None:
+            self._heard[user] = _Presence(at, self._began or at, at)
+            if len(self._heard) > USERS_MAX:
+                self._heard.popitem(last=False)
+            return
+        if at - known.heard > QUIET:
+            known.went, known.came = known.heard, at
+        known.heard = max(known.heard, at)
+        self._heard.move_to_end(user)
+
+    def was_away(self, user: str, since: int, at: int) -> bool:
+        """Whether a user may have been away at a time, and came back shortly before another.
+
+        Whoever is silent counts as away. Of the time before users were listened to nothing is
+        known.
+        """
+        known = self._heard.get(user)
+        if known is None or at - known.came > GIVEN_OUT:
+            return False
+        return known.went - _CLOCKS <= since <= known.came + _CLOCKS
+
+    def forget(self, at: int = 0) -> None:
+        """Know of no session any more, as the connection to the server was lost at that time."""
+        self._users.clear()
+        self._heard.clear()
+        self._began = at
+
+    def _session(self, jid: str) -> _Session | None:
+        sessions = self._users.get(jids.bare(jid))
+        return None if sessions is None else sessions.get(jids.resource(jid))
+
+    def _of(self, user: str) -> OrderedDict[str, _Session]:
+        sessions = self._users.get(user)
+        if sessions is None:
+            sessions = self._users[user] = OrderedDict()
+            if len(self._users) > USERS_MAX:
+                self._users.popitem(last=False)
+        else:
+            self._users.move_to_end(user)
+        return sessions

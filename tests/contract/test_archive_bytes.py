@@ -1,0 +1,80 @@
+"""Pages bounded in bytes: what fits, and what is said of where a page ends."""
+
+from __future__ import annotations
+
+import pytest
+from support.builders import ALICE, NOON, SECOND, entries, entry
+
+from storage.interface import Archive
+from storage.rows import ANY, Filter, Phrase
+
+LARGE = "<message xmlns='jabber:client'><body>" + "é" * 50_000 + "</body></message>"
+
+#: Two messages of that size fit, in bytes.
+MAX_BYTES = 250_000
+
+
+@pytest.fixture
+async def large(archive: Archive) -> Archive:
+    await archive.append(entries(10, xml=LARGE, text="word"))
+    return archive
+
+
+@pytest.mark.parametrize("wanted", [ANY, Filter(phrases=(Phrase(words=("word",)),))])
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_page_holds_what_fits_and_says_where_it_stands(
+    large: Archive, wanted: Filter, backwards: bool
+) -> None:
+    everything = [message.id for message in (await large.page(ALICE, wanted, limit=100)).messages]
+
+    page = await large.page(
+        ALICE, wanted, limit=5, backwards=backwards, counted=True, max_bytes=MAX_BYTES
+    )
+
+    expected = everything[-2:] if backwards else everything[:2]
+    assert [message.id for message in page.messages] == expected
+    assert (page.index, page.count, page.complete) == (8 if backwards else 0, 10, False)
+
+
+async def test_the_last_page_that_fits_is_complete(large: Archive) -> None:
+    ids = [message.id for message in (await large.page(ALICE, ANY, limit=100)).messages]
+
+    page = await large.page(ALICE, ANY, limit=5, after=ids[7], counted=True, max_bytes=MAX_BYTES)
+
+    assert (len(page.messages), page.index, page.complete) == (2, 8, True)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_message_larger_than_a_page_has_one_of_its_own(
+    archive: Archive, count: int
+) -> None:
+    await archive.append(entries(count, xml=LARGE))
+
+    page = await archive.page(ALICE, ANY, limit=5, max_bytes=1)
+    by_time = await archive.page_by_time(ALICE, ANY, limit=5, max_bytes=1)
+
+    assert len(page.messages) == len(by_time.messages) == 1
+    assert page.complete is by_time.complete is (count == 1)
+
+
+async def test_what_follows_an_id_is_bounded_too(large: Archive) -> None:
+    first = (await large.page(ALICE, ANY, limit=1)).messages[0].id
+
+    page = await large.behind(ALICE, first, limit=100, max_bytes=MAX_BYTES)
+
+    assert (len(page.messages), page.complete) == (2, False)
+
+
+async def test_an_index_is_a_place_among_all(large: Archive) -> None:
+    page = await large.page(ALICE, ANY, limit=9, index=3, counted=True, max_bytes=MAX_BYTES)
+
+    assert (len(page.messages), page.index, page.count) == (2, 3, 10)
+
+
+async def test_messages_of_one_microsecond_are_not_parted_by_bytes(archive: Archive) -> None:
+    await archive.append([entry(n, at=NOON, xml=LARGE) for n in range(4)])
+    await archive.append([entry("later", at=NOON + SECOND)])
+
+    page = await archive.page_by_time(ALICE, ANY, limit=5, max_bytes=MAX_BYTES)
+
+    assert (len(page.messages), page.complete) == (4, False)

@@ -1,0 +1,48 @@
+"""What decides about deliveries, with a server in the hand of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from component.core.deliveries import Deliveries
+from component.core.ingest import Ingest
+from component.core.policy import Policy
+from component.core.sessions import Sessions
+from component.core.writer import Queue
+
+
+class Known:
+    """The users that there are not, as a server tells; None: it does not answer."""
+
+    def __init__(self) -> None:
+        self.ghosts: frozenset[str] | None = frozenset()
+        self.asked: list[str] = []
+
+    async def missing(self, users: Collection[str]) -> frozenset[str] | None:
+        """Return them."""
+        self.asked += users
+        return self.ghosts
+
+
+class Delivering:
+    """The parts that decide, and the clock they go by."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.now = 0
+        self.server = Known()
+        self.sessions = Sessions()
+        self.queue = queue
+        self.deliveries = Deliveries(queue, self.sessions, self.server, clock=lambda: self.now)
+
+    def ingest(
+        self, policy: Policy, hosts: Collection[str], room_services: Collection[str] = ()
+    ) -> Ingest:
+        """Return what takes copies."""
+        return Ingest(
+            self.queue,
+            policy,
+            hosts,
+            room_services,
+            sessions=self.sessions,
+            deliveries=self.deliveries,
+        )

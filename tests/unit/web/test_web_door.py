@@ -1,0 +1,156 @@
+"""Who is refused or comes in great numbers takes no connection from others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import pytest
+from aiohttp import ClientSession, UnixConnector
+from support.sidecar import SETTINGS
+
+from component.core.errors import Forbidden, Overloaded
+from component.web.callers import UNIX_SOCKET
+from component.web.door import Door
+from component.web.server import serve
+from component.web.settings import Services
+
+HERE = (ip_network("127.0.0.1/32"),)
+ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+ELSEWHERE = "127.0.0.2"
+SECONDS = 10.0
+
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Comer(asyncio.BaseTransport):
+    """A connection that somebody makes from an address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 40_000) if address else ""})
+
+
+async def connect(url: str, source: str, opened: AsyncExitStack) -> asyncio.StreamReader:
+    place = urlsplit(url)
+    reader, writer = await asyncio.open_connection(
+        place.hostname, place.port, local_addr=(source, 0)
+    )
+    opened.callback(writer.close)
+    writer.write(LIVE)
+    return reader
+
+
+async def status(reader: asyncio.StreamReader) -> int:
+    async with asyncio.timeout(SECONDS):
+        return int((await reader.readline()).split()[1])
+
+
+async def answered(reader: asyncio.StreamReader) -> tuple[int, Any]:
+    """Return the status and the JSON of an answer behind which the connection was closed."""
+    async with asyncio.timeout(SECONDS):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    return int(head.split()[1]), orjson.loads(body)
+
+
+async def test_refused_addresses_are_closed_at_once_and_take_no_seat(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "component.web.door")
+    settings = replace(SETTINGS, allow_from=HERE, max_connections=3)
+    async with serve(settings, services) as url, AsyncExitStack() as opened:
+        refused = [await connect(url, ELSEWHERE, opened) for _ in range(12)]
+        allowed = [await connect(url, "127.0.0.1", opened) for _ in range(3)]
+
+        assert [await status(reader) for reader in allowed] == [200, 200, 200]
+        for reader in refused:
+            code, error = await answered(reader)
+            assert (code, error["error"]) == (403, "forbidden")
+    assert caplog.text.count("are refused") == 1
+
+
+async def test_one_address_has_a_share_of_the_connections(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "component.web.door")
+    settings = replace(SETTINGS, max_connections=10, max_connections_per_address=2)
+    async with serve(settings, services) as url, AsyncExitStack() as opened:
+        taken = [await connect(url, "127.0.0.1", opened) for _ in range(2)]
+        assert [await status(reader) for reader in taken] == [200, 200]
+
+        code, error = await answered(await connect(url, ELSEWHERE, opened))
+
+    assert (code, error["error"]) == (503, "resource-constraint")
+    assert "from this address" in error["message"]
+    assert caplog.text.count("max_connections_per_address") == 1
+
+
+async def test_a_unix_socket_may_take_all_connections(services: Services, tmp_path: Path) -> None:
+    path = tmp_path / "muniment.sock"
+    settings = replace(
+        SETTINGS,
+        address=f"unix:{path}",
+        allow_from=(),
+        max_connections=3,
+        max_connections_per_address=1,
+    )
+    async with serve(settings, services), AsyncExitStack() as opened:
+        for _ in range(3):
+            http = await opened.enter_async_context(
+                ClientSession("http://localhost", connector=UnixConnector(str(path)))
+            )
+            async with http.get("/health/live") as answer:
+                assert answer.status == 200
+
+
+def test_others_have_room_beside_an_address_that_took_its_share() -> None:
+    door = Door(replace(SETTINGS, allow_from=ANYWHERE, max_connections_per_address=2))
+    parties = [door.enter(Comer("192.0.2.1")) for _ in range(2)]
+    with pytest.raises(Overloaded):
+        door.enter(Comer("192.0.2.1"))
+    door.enter(Comer("192.0.2.2"))
+
+    door.leave(parties[0])
+    assert door.enter(Comer("192.0.2.1")) == parties[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("127.0.0.1", "127.0.0.99", True),
+        ("127.0.0.1", "::1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+    ],
+)
+def test_who_can_choose_between_addresses_is_one_caller(
+    first: str, second: str, is_one: bool
+) -> None:
+    door = Door(replace(SETTINGS, allow_from=ANYWHERE))
+
+    assert (door.enter(Comer(first)) == door.enter(Comer(second))) is is_one
+
+
+def test_all_connections_together_are_bounded() -> None:
+    door = Door(replace(SETTINGS, allow_from=ANYWHERE, max_connections=3))
+    for n in range(3):
+        door.enter(Comer(f"192.0.2.{n}"))
+    with pytest.raises(Overloaded):
+        door.enter(Comer("192.0.2.9"))
+
+
+def test_nobody_is_let_in_by_an_empty_list_of_networks() -> None:
+    door = Door(replace(SETTINGS, allow_from=()))
+
+    for address in ("127.0.0.1", "::1", "192.0.2.1"):
+        with pytest.raises(Forbidden):
+            door.enter(Comer(address))
+    assert door.enter(Comer("")) == UNIX_SOCKET

@@ -1,0 +1,117 @@
+"""Guessing secrets is slowed for whoever does it, and for nobody else."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from aiohttp.test_utils import TestClient
+from support.sidecar import SHOWN
+
+from component.core.errors import Slowed
+from component.core.operators import Operator, Role
+from component.core.throttle import BURST, REFILL_SECONDS, Budget
+from component.web import guessing
+from component.web.guessing import Guessing
+
+ARCHIVE = "/api/archive?username=alice"
+WRONG = {"X-Api-Key": "wrong"}
+READER = Operator(name="reader", role=Role.READER, secret="reading")
+NEAR, FAR = "192.0.2.1", "192.0.2.2"
+
+
+class Clock:
+    """A clock that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def guesses(clock: Clock) -> Guessing:
+    return Guessing(Budget(clock=clock))
+
+
+def guess(guesses: Guessing, party: str, times: int) -> None:
+    for _ in range(times):
+        guesses.judge(party, None)
+
+
+async def test_after_so_many_wrong_secrets_an_address_has_to_wait(
+    stranger: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    statuses = [(await stranger.get(ARCHIVE, headers=WRONG)).status for _ in range(BURST + 20)]
+    right = await stranger.get(ARCHIVE, headers=SHOWN)
+
+    assert statuses == [401] * BURST + [429] * 20
+    assert right.status == 429, "a right guess must not be told from a wrong one"
+    assert 1 <= int(right.headers["Retry-After"]) <= REFILL_SECONDS
+    assert (await right.json())["error"] == "resource-constraint"
+    assert caplog.text.count("too many wrong secrets") == 1
+
+
+async def test_who_shows_nothing_guesses_nothing(stranger: TestClient) -> None:
+    for _ in range(2 * BURST):
+        assert (await stranger.get(ARCHIVE)).status == 401
+
+    assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+
+
+async def test_right_secrets_cost_nothing(stranger: TestClient) -> None:
+    for _ in range(2 * BURST):
+        assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+
+
+async def test_who_was_let_in_before_goes_on_behind_the_same_address(stranger: TestClient) -> None:
+    """A reverse proxy may stand for a guesser and for the server."""
+    assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+    for _ in range(2 * BURST):
+        await stranger.get(ARCHIVE, headers=WRONG)
+
+    assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+
+
+def test_others_notice_nothing(guesses: Guessing) -> None:
+    guess(guesses, NEAR, BURST)
+    with pytest.raises(Slowed):
+        guesses.judge(NEAR, "server")
+
+    guesses.judge(FAR, "server")
+    guess(guesses, FAR, BURST)
+
+
+def test_one_more_guess_is_answered_when_it_was_said(guesses: Guessing, clock: Clock) -> None:
+    guess(guesses, NEAR, BURST)
+    with pytest.raises(Slowed) as slowed:
+        guesses.judge(NEAR, None)
+    clock.now += slowed.value.retry_seconds
+
+    guesses.judge(NEAR, None)
+    with pytest.raises(Slowed):
+        guesses.judge(NEAR, None)
+
+
+def test_knowing_one_secret_does_not_help_with_another(guesses: Guessing) -> None:
+    guesses.judge(NEAR, "reader")
+    guess(guesses, NEAR, BURST)
+
+    guesses.judge(NEAR, "reader")
+    with pytest.raises(Slowed):
+        guesses.judge(NEAR, "server")
+
+
+def test_what_is_remembered_is_bounded(guesses: Guessing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guessing, "PARTIES_MAX", 3)
+    for party in ("a", "b", "c", "a", "d"):
+        guesses.judge(party, "server")
+
+    assert set(guesses._known) == {"c", "a", "d"}

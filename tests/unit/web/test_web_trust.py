@@ -1,0 +1,170 @@
+"""Where the network is trusted, programs that are near are the server, and browsers are not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import ClientSession, UnixConnector
+from support.sidecar import SECRET, SETTINGS, SHOWN
+
+from component.web.server import serve
+from component.web.settings import Services
+
+ARCHIVE = "/api/archive?username=alice"
+ARCHIVES = "/api/v1/archives/alice@example.org/messages"
+TRUSTING = replace(SETTINGS, secret=None, trusts_network=True)
+
+#: What ejabberd sends with Remote Data calls, and curl with any.
+EJABBERD = {"Accept": "application/json", "User-Agent": "ejabberd", "Connection": "keep-alive"}
+CURL = {"Accept": "*/*", "User-Agent": "curl/7.88.1"}
+
+#: Of a desktop browser of 2024, as it loads an image of another site that leaves no referrer.
+MOZILLA = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0"
+IMAGE = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
+
+
+@asynccontextmanager
+async def near(services: Services, **options: Any) -> AsyncIterator[ClientSession]:
+    async with serve(replace(TRUSTING, **options), services) as url, ClientSession(url) as http:
+        yield http
+
+
+async def status(http: ClientSession, headers: dict[str, str], path: str = ARCHIVE) -> int:
+    async with http.get(path, headers=headers) as answer:
+        return answer.status
+
+
+@pytest.mark.parametrize("headers", [EJABBERD, CURL, {}])
+async def test_programs_that_are_near_need_no_secret(
+    services: Services, headers: dict[str, str]
+) -> None:
+    async with near(services) as http:
+        assert await status(http, headers) == 200
+        assert await status(http, headers, ARCHIVES) == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-CH-UA": '"Chromium";v="120"'},
+        {"Sec-GPC": "1"},
+        {"Referer": "http://evil.example/page"},
+        {"Cookie": "a=b"},
+        {"Upgrade-Insecure-Requests": "1"},
+        {"Accept-Language": "en"},
+        {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"},
+        {"Accept": IMAGE},
+        {"User-Agent": MOZILLA},
+    ],
+    ids=lambda headers: " ".join(headers)[:30],
+)
+async def test_whatever_only_browsers_send_is_refused(
+    services: Services, headers: dict[str, str]
+) -> None:
+    async with near(services, secret=SECRET) as http:
+        for path in (ARCHIVE, ARCHIVES):
+            async with http.get(path, headers=EJABBERD | headers) as answer:
+                assert answer.status == 401
+                assert f"({next(iter(headers)).lower()})" in (await answer.text()).lower()
+        assert await status(http, headers | SHOWN) == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:5281",
+        "localhost.evil.example",
+        "evil.example@localhost",
+        "127.0.0.1.evil.example",
+        "192.0.2.1:5281",
+        "[::2]:5281",
+        "127.0.0.1:evil",
+        "",
+    ],
+)
+async def test_a_host_that_is_not_ours_is_refused(services: Services, host: str) -> None:
+    """A page under a name that resolves to us sends nothing that tells a browser but this."""
+    async with (
+        near(services, secret=SECRET) as http,
+        http.get(ARCHIVE, headers=EJABBERD | {"Host": host}) as answer,
+    ):
+        assert answer.status == 421
+        assert (await answer.json())["error"] == "not-allowed"
+        assert await status(http, {"Host": host} | SHOWN) == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:5281", "localhost.", "127.0.0.1:1", "[::1]:5281", "[0:0:0:0::1]"],
+)
+async def test_the_loopback_has_names_that_are_ours(services: Services, host: str) -> None:
+    async with near(services) as http:
+        assert await status(http, {"Host": host}) == 200
+
+
+async def test_further_names_are_ours_where_the_configuration_says_so(services: Services) -> None:
+    async with near(services, hosts=("Archive.internal", "192.0.2.1", "2001:DB8::1")) as http:
+        for host in ("archive.INTERNAL:80", "192.0.2.1", "[2001:db8:0::1]:5281"):
+            assert await status(http, {"Host": host}) == 200
+        assert await status(http, {"Host": "other.internal"}) == 421
+
+
+async def test_a_request_without_a_host_is_refused(services: Services) -> None:
+    async with serve(TRUSTING, services) as url:
+        place = urlsplit(url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        writer.write(f"GET {ARCHIVE} HTTP/1.0\r\n\r\n".encode())
+        received = await reader.read()
+        writer.close()
+
+    assert received.startswith(b"HTTP/1.0 421 ")
+
+
+async def test_the_address_that_was_called_is_ours(services: Services) -> None:
+    async with near(services, address="0.0.0.0") as http:  # noqa: S104 - who may call is bounded
+        port = urlsplit(str(http._base_url)).port
+        async with http.get(f"http://127.0.0.2:{port}{ARCHIVE}") as answer:
+            assert answer.status == 200
+        assert await status(http, {"Host": "127.0.0.2"}) == 421
+
+
+async def test_a_caller_on_the_unix_socket_may_say_localhost(
+    services: Services, tmp_path: Path
+) -> None:
+    path = tmp_path / "muniment.sock"
+    async with (
+        serve(replace(TRUSTING, address=f"unix:{path}"), services),
+        ClientSession("http://localhost", connector=UnixConnector(str(path))) as http,
+    ):
+        assert await status(http, CURL) == 200
+        assert await status(http, {"Host": "evil.example"}) == 421
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Api-Key": "wrong"},
+        {"X-Api-Key": ""},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Basic wrong"},
+    ],
+)
+async def test_a_wrong_secret_is_refused_where_none_is_needed(
+    services: Services, headers: dict[str, str]
+) -> None:
+    """Whoever means to be an operator must not be taken for the server."""
+    for secret in (SECRET, None):
+        async with near(services, secret=secret) as http:
+            assert await status(http, headers) == 401

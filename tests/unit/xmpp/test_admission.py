@@ -1,0 +1,72 @@
+"""What strangers send to the component: nothing that nobody needs is built or remembered."""
+
+from __future__ import annotations
+
+import pytest
+from support.wire import ALICE_PHONE, COMPONENT, NS_DISCO, NS_PING, Wire, chat
+
+MANY = 2000
+
+
+@pytest.mark.parametrize(
+    "stanza",
+    [
+        "<presence from='x{n}@strangers.example/y' to='a{n}@{component}'/>",
+        "<presence from='x{n}@strangers.example/y' to='a{n}@{component}' type='probe'/>",
+        "<presence from='x{n}@strangers.example' to='a{n}@{component}' type='subscribed'/>",
+        "<message from='x{n}@strangers.example/y' to='a{n}@{component}'><body>x</body></message>",
+        "<message from='x{n}@strangers.example/y' to='a{n}@{component}'>"
+        "<privilege xmlns='urn:xmpp:privilege:1'/></message>",
+        "<iq type='result' id='i{n}' from='x{n}@strangers.example/y' to='a{n}@{component}'>"
+        f"<query xmlns='{NS_DISCO}'/></iq>",
+        "<iq type='error' id='i{n}' from='x{n}@strangers.example/y' to='a{n}@{component}'/>",
+    ],
+)
+async def test_what_nobody_needs_reaches_no_handler_and_is_not_remembered(
+    wire: Wire, stanza: str
+) -> None:
+    await wire.caught_up()
+    built: list[object] = []
+    wire.stream.add_filter("in", lambda one: built.append(one) or one)
+    disco = wire.stream.plugin["xep_0030"].static
+
+    for n in range(MANY):
+        wire.peer.send(stanza.format(n=n, component=COMPONENT))
+    await wire.caught_up()
+
+    assert len(built) == 1  # the ping by which we know that all was read
+    assert list(wire.stream.roster) == [COMPONENT]
+    assert not wire.stream.client_roster.keys()
+    assert len(disco.nodes) < MANY
+
+
+async def test_questions_to_made_up_addresses_are_not_remembered(wire: Wire) -> None:
+    for n in range(MANY // 10):
+        sender, to = f"x{n}@strangers.example/y", f"a{n}@{COMPONENT}"
+        for payload in (f"<ping xmlns='{NS_PING}'/>", f"<query xmlns='{NS_DISCO}' node='{n}'/>"):
+            await wire.direct(payload, asker=sender, to=to, type="get")
+
+    assert list(wire.stream.roster) == [COMPONENT]
+    assert len(wire.stream.plugin["xep_0030"].static.nodes) < MANY // 10
+    assert wire.parts.queries._turns.pending == 0
+
+
+async def test_a_subscription_is_refused(wire: Wire) -> None:
+    """RFC 6121 3.1.3: a request that is not granted is answered with "unsubscribed"."""
+    await wire.caught_up()
+    wire.peer.send(f"<presence type='subscribe' from='{ALICE_PHONE}' to='x@{COMPONENT}/y'/>")
+
+    answer = await wire.next_sent()
+
+    assert (answer.get("type"), answer.get("from"), answer.get("to")) == (
+        "unsubscribed",
+        f"x@{COMPONENT}",
+        ALICE_PHONE.partition("/")[0],
+    )
+
+
+async def test_copies_and_answers_are_still_heard(wire: Wire) -> None:
+    wire.say("hello")
+
+    assert await wire.bodies("alice@example.org") == ["hello"]
+    assert chat("x")
