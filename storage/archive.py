@@ -227,19 +227,20 @@ class SqlArchive:
 
         return await self._reading(owner, read, is_steady=True)
 
-    async def about(self, owner: str, ids: Sequence[str], *, limit: int) -> dict[str, References]:
+    async def about(
+        self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
+    ) -> dict[str, References]:
         """Return what is about each of these messages, as far as there is anything."""
 
         async def read(connection: Connection) -> dict[str, References]:
             number = await self._owners.look_up(connection, owner)
             places = decoded(self._ids, number, ids)
-            found = await about(connection, number, places.values(), limit)
-            return {
-                id: References(messages=stored(self._ids, number, rows), left_out=left_out)
-                for id, place in places.items()
-                for rows, left_out in [found.get(place, ([], 0))]
-                if rows
-            }
+            found = {}
+            rows_about = about(connection, number, places.values(), limit, of_xml(max_bytes))
+            async for place, rows, left_out in rows_about:
+                messages = stored(self._ids, number, rows)
+                found[place] = References(messages=messages, left_out=left_out)
+            return {id: found[place] for id, place in places.items() if place in found}
 
         return await self._reading(owner, read, is_steady=True)
 

@@ -100,12 +100,15 @@ class Archive(Protocol):
         """Return the first and the last message of an archive, None when it is empty."""
         ...
 
-    async def about(self, owner: str, ids: Sequence[str], *, limit: int) -> dict[str, References]:
+    async def about(
+        self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
+    ) -> dict[str, References]:
         """Return what is about each of these messages, as far as there is anything.
 
         That is what was stored later and named it, or a correction of it, when that was the last
         message of this name. The newest `limit` corrections and retractions, and as many others,
-        without the corrections that a retraction was carried out over.
+        without the corrections that a retraction was carried out over. `max_bytes` bounds the XML
+        of the ones and of the others, for each message; one is told at least.
         Raises NotFound for an id that this archive never gave.
         """
         ...

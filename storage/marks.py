@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import NamedTuple
 
 from storage import words
-from storage.database import Connection, Row
+from storage.database import Bound, Connection, Row
 from storage.queries import COLUMNS
 from storage.rows import Entry, Relation
 
@@ -82,12 +82,12 @@ async def corrections(connection: Connection, number: int, sequence: int, limit:
 
 
 async def about(
-    connection: Connection, number: int, sequences: Iterable[int], limit: int
-) -> dict[int, tuple[list[Row], int]]:
-    """Return the newest rows about each of these, in arrival order, and how many are left out.
+    connection: Connection, number: int, sequences: Iterable[int], limit: int, bound: Bound | None
+) -> AsyncIterator[tuple[int, list[Row], int]]:
+    """Yield the newest rows about each of these, in arrival order, and how many are left out.
 
-    Up to `limit` corrections and retractions, and as many of all others, so that whoever reacts
-    a thousand times hides no correction.
+    Up to `limit` and `bound` corrections and retractions, and as many of all others, so that
+    whoever reacts a thousand times hides no correction.
     """
     asked = list(sequences)
     searches = [
@@ -97,14 +97,12 @@ async def about(
         )
         for sequence in asked
     ]
-    found = {}
     for key, *counts in await connection.fetch(_COUNTED, json.dumps(searches)):
-        if not any(counts):
-            continue
         rows: list[Row] = []
         for match, count in zip(searches[key], counts, strict=True):
             if count:
-                rows += await connection.fetch(_NEWEST, number, match, limit)
-        rows.sort(key=lambda row: int(row[0]))
-        found[asked[key]] = rows, sum(counts) - len(rows)
-    return found
+                found = await connection.fetch(_NEWEST, number, match, limit, bound=bound)
+                rows += found if bound is None else found[: bound.fit(found)]
+        if rows:
+            rows.sort(key=lambda row: int(row[0]))
+            yield asked[key], rows, sum(counts) - len(rows)

@@ -22,6 +22,9 @@ SHOWN = frozenset({Kind.MESSAGE, Kind.TOMBSTONE})
 ABOUT_ONE_MAX = 1000
 ABOUT_PAGE_MAX = 10_000
 
+#: How many bytes of XML those about all of a page may have, each message having its share.
+ABOUT_PAGE_BYTES_MAX = 8 * 1024 * 1024
+
 #: How many messages are read before others have their turn: some milliseconds.
 _READ_AT_ONCE = 25
 
@@ -94,8 +97,11 @@ class Reading:
         if not folded or not messages:
             return tuple(map(Item, messages))
         limit = min(ABOUT_ONE_MAX, ABOUT_PAGE_MAX // len(rows))
+        share = ABOUT_PAGE_BYTES_MAX // len(rows)
         with refusals():
-            about = await self._archive.about(owner, [row.id for row in rows], limit=limit)
+            about = await self._archive.about(
+                owner, [row.id for row in rows], limit=limit, max_bytes=share
+            )
         nothing = References()
         return tuple(
             [

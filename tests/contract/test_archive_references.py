@@ -123,6 +123,20 @@ async def test_the_newest_are_told_and_how_many_are_not(archive: Archive) -> Non
     assert texts(told.messages) == texts(newest)
 
 
+@pytest.mark.parametrize(("many", "told"), [(0, 1), (1, 1), (3, 3)])
+async def test_no_more_is_told_than_has_room(archive: Archive, many: int, told: int) -> None:
+    await archive.append([entry("said", names=(7,)), correction("corrected", 7)])
+    notes = [entry(n, about=(7,)) for n in range(10, 20)]
+    await archive.append(notes)
+    [said, *_] = (await everything(archive)).messages
+
+    room = len(notes[0].xml) * many
+    found = (await archive.about(ALICE, [said.id], limit=100, max_bytes=room))[said.id]
+
+    assert texts(found.messages) == texts([correction("corrected", 7), *notes[-told:]])
+    assert found.left_out == 10 - told
+
+
 async def test_nothing_is_about_messages_that_are_not_there(archive: Archive) -> None:
     await archive.append([entry(1, about=(1,))])
     [one] = (await everything(archive)).messages

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
+from types import FrameType
 
 import pytest
 from support.archives import (
@@ -210,6 +213,47 @@ async def test_many_reactions_hide_no_correction_and_are_counted(archive: Archiv
 
     assert (folded.body, folded.left_out) == ("two", 20)
     assert folded.reactions == {str(ABOUT_ONE_MAX + 19): (BOB,)}
+
+
+class Turns:
+    """Counts the functions that are called in one turn of the loop, where there are most."""
+
+    def __init__(self) -> None:
+        self._calls = self.longest = 0
+
+    def _called(self, _: FrameType, event: str, __: object) -> None:
+        self._calls += event == "call"
+
+    async def _others(self) -> None:
+        while True:
+            self._calls = 0
+            await asyncio.sleep(0)
+            self.longest = max(self.longest, self._calls)
+
+    async def __aenter__(self) -> Turns:
+        self._waiting = asyncio.create_task(self._others())
+        await asyncio.sleep(0)
+        sys.setprofile(self._called)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        sys.setprofile(None)
+        self._waiting.cancel()
+
+
+async def test_others_have_their_turn_however_many_reactions_there_are(archive: Archive) -> None:
+    async def longest(reactions: range) -> int:
+        await archive.take(*(to_alice(None, f"r{n}", react("m1", str(n))) for n in reactions))
+        async with Turns() as turns:
+            await archive.only()
+        return turns.longest
+
+    await archive.take(to_bob("one", "m1"))
+
+    few = await longest(range(100))
+    many = await longest(range(100, 500))
+
+    assert many < 2 * few
 
 
 async def test_other_devices_of_the_author_may_correct(archive: Archive) -> None:
