@@ -198,6 +198,8 @@ class Appending:
         messages = zip(rows, stored(self._ids, number, rows), strict=True)
         judged = [(int(row[0]), retraction.tombstone(message)) for row, message in messages]
         left = [(sequence, xml) for sequence, xml in judged if xml is not None]
+        if not left:
+            return 0
         await connection.executemany(
             _BYTES, [(number, sequence, len(xml.encode())) for sequence, xml in left]
         )
