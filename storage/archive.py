@@ -10,15 +10,32 @@ from storage.counts import AT_ONCE, at_once, behind, cheaply, counted_rows, exac
 from storage.database import Bound, Connection, Database, Result, Row
 from storage.errors import NotFound
 from storage.ids import Ids
-from storage.marks import referring
+from storage.marks import about
 from storage.owners import Owners
-from storage.queries import by_arrival, by_time, of_xml, stored
-from storage.rows import ANY, Batch, Conversation, Filter, Page, Stored
+from storage.queries import COLUMNS, by_arrival, by_time, of_xml, stored
+from storage.rows import (
+    ANY,
+    UNFINISHED_MAX,
+    Batch,
+    Conversation,
+    Filter,
+    Page,
+    References,
+    Stored,
+    Unfinished,
+)
 from storage.selection import BEYOND, Selection, decoded, select, sequences
 from storage.tallies import Scopes, scopes
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
 _GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"
+
+_UNFINISHED = f"""
+SELECT jid, origin, number, {COLUMNS} FROM unfinished
+JOIN owners ON number = unfinished.owner
+JOIN archive USING (owner, sequence)
+LIMIT {UNFINISHED_MAX}
+"""  # noqa: S608 - constant words
 
 
 class SqlArchive:
@@ -210,14 +227,31 @@ class SqlArchive:
 
         return await self._reading(owner, read, is_steady=True)
 
-    async def about(self, owner: str, marks: Sequence[int]) -> tuple[Stored, ...]:
-        """Return the messages that refer to any of these marks, in arrival order."""
+    async def about(
+        self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
+    ) -> dict[str, References]:
+        """Return what is about each of these messages, as far as there is anything."""
 
-        async def read(connection: Connection) -> tuple[Stored, ...]:
+        async def read(connection: Connection) -> dict[str, References]:
             number = await self._owners.look_up(connection, owner)
-            return stored(self._ids, number, await referring(connection, number, marks))
+            places = decoded(self._ids, number, ids)
+            found = {}
+            rows_about = about(connection, number, places.values(), limit, of_xml(max_bytes))
+            async for place, rows, left_out in rows_about:
+                messages = stored(self._ids, number, rows)
+                found[place] = References(messages=messages, left_out=left_out)
+            return {id: found[place] for id, place in places.items() if place in found}
 
-        return await self._reading(owner, read)
+        return await self._reading(owner, read, is_steady=True)
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Return retractions that were carried out in part, UNFINISHED_MAX at most."""
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_UNFINISHED)
+        return tuple(
+            Unfinished(owner=row[0], origin=row[1], by=stored(self._ids, row[2], [row[3:]])[0])
+            for row in rows
+        )
 
     async def conversations(
         self, owner: str, *, limit: int, before: str | None = None, since: str | None = None

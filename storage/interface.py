@@ -17,9 +17,11 @@ from storage.rows import (
     Occupant,
     Page,
     Preferences,
+    References,
     Rule,
     Shed,
     Stored,
+    Unfinished,
     Usage,
 )
 
@@ -31,6 +33,7 @@ class Archive(Protocol):
         """Store a batch in its order, with lines of the audit log, and make it durable.
 
         An entry whose origin (or a twin of it) is already in its owner's archive is left out.
+        What an entry is about is found out now: the last entry before it with such a name.
         All of the batch is stored or none. Raises Unavailable (try again) or Rejected.
         """
         ...
@@ -97,8 +100,24 @@ class Archive(Protocol):
         """Return the first and the last message of an archive, None when it is empty."""
         ...
 
-    async def about(self, owner: str, marks: Sequence[int]) -> tuple[Stored, ...]:
-        """Return the messages that refer to any of these marks, in arrival order."""
+    async def about(
+        self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
+    ) -> dict[str, References]:
+        """Return what is about each of these messages, as far as there is anything.
+
+        That is what was stored later and named it, or a correction of it, when that was the last
+        message of this name. The newest `limit` corrections and retractions, and as many others,
+        without the corrections that a retraction was carried out over. `max_bytes` bounds the XML
+        of the ones and of the others, for each message; one is told at least.
+        Raises NotFound for an id that this archive never gave.
+        """
+        ...
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Return retractions that were carried out in part, UNFINISHED_MAX at most.
+
+        Each goes on where the same retraction is appended again.
+        """
         ...
 
     async def conversations(

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 from contract.conftest import Open
-from support.builders import ALICE, BOB, NOON, ROMEO, entries, entry, everything, removal, texts
+from support.builders import (
+    ALICE,
+    BOB,
+    NOON,
+    ROMEO,
+    correction,
+    entries,
+    entry,
+    everything,
+    removal,
+    taking_back,
+    texts,
+)
 
 from storage.errors import NotFound
 from storage.interface import Archive
-from storage.rows import UNREAD_MAX, Conversation, Direction, Entry, Kind, Retraction
+from storage.rows import UNREAD_MAX, Conversation, Direction, Entry, Kind
 
 NOBODY = "nobody@example.org"
 SENT = Direction.SENT
@@ -152,9 +164,9 @@ async def test_duplicates_move_no_conversation(archive: Archive) -> None:
 
 async def test_a_retracted_message_is_shown_as_its_tombstone(archive: Archive) -> None:
     await archive.append([entry(1), entry(2, names=(7,))])
-    await archive.append([Retraction(owner=ALICE, mark=7, tombstone=lambda _: "left")])
+    await archive.append(taking_back(7, "left"))
 
-    assert told(await archive.conversations(ALICE, limit=9)) == [(BOB, 2, "left", 1)]
+    assert told(await archive.conversations(ALICE, limit=9)) == [(BOB, 3, "left", 1)]
 
 
 # Unread
@@ -180,7 +192,7 @@ async def test_a_marker_shows_that_what_came_before_the_message_it_names_was_see
     archive: Archive,
 ) -> None:
     def marker(name: str, about: int) -> Entry:
-        return entry(name, direction=SENT, kind=Kind.RECEIPT, about=about, is_seen=True)
+        return entry(name, direction=SENT, kind=Kind.RECEIPT, about=(about,), is_seen=True)
 
     said = [entry(n, names=(n,)) for n in range(1, 6)]
     await archive.append([*said[:3], marker("of the second", 2), *said[3:]])
@@ -191,6 +203,28 @@ async def test_a_marker_shows_that_what_came_before_the_message_it_names_was_see
 
     await archive.append([marker("of one that is not here", 9)])
     assert (await only(archive)).unread == 0
+
+
+async def test_a_marker_means_the_last_message_of_the_name_it_gives(archive: Archive) -> None:
+    def marker(name: str) -> Entry:
+        return entry(name, direction=SENT, kind=Kind.RECEIPT, about=(7,), is_seen=True)
+
+    said = [entry(1, names=(7,)), entry(2), entry(3, names=(7,)), correction(4, 7, names=(8,))]
+    await archive.append([*said[:2], marker("first")])
+    assert (await only(archive)).unread == 1
+
+    await archive.append([*said[2:], entry(5), marker("second"), entry(6, names=(7,))])
+    assert (await only(archive)).unread == 2
+
+
+async def test_a_marker_of_a_correction_shows_that_all_before_it_was_seen(
+    archive: Archive,
+) -> None:
+    said = [entry(1, names=(7,)), entry(2), correction(3, 7, names=(8,)), entry(4)]
+    seen = entry("seen", direction=SENT, kind=Kind.RECEIPT, about=(8,), is_seen=True)
+    await archive.append([*said, seen])
+
+    assert (await only(archive)).unread == 1
 
 
 async def test_what_was_seen_stays_seen(archive: Archive) -> None:

@@ -20,6 +20,7 @@ from support.builders import (
     entry,
     everything,
     removal,
+    taking_back,
     texts,
 )
 from support.recount import dangling_marks, kept_books, recounted_books
@@ -38,7 +39,6 @@ from storage.rows import (
     Occupant,
     Phrase,
     Preferences,
-    Retraction,
     Rule,
     Shed,
     Usage,
@@ -271,15 +271,16 @@ async def test_cutting_goes_in_steps(storage: SqlStorage) -> None:
 
 async def test_an_emptied_message_keeps_id_time_and_peer_only(storage: SqlStorage) -> None:
     """XEP-0313 section 3.1: what is taken out of the middle leaves its place."""
-    await storage.archive.append([entry(nick="Nick", text="all", names=(7,), about=8)])
-    [before] = (await everything(storage.archive)).messages
+    await storage.archive.append([entry("said", peer=ROMEO, names=(8,))])
+    await storage.archive.append([entry(nick="Nick", text="all", names=(7,), about=(8,))])
+    said, before = (await everything(storage.archive)).messages
 
     await storage.keeping.cut(ALICE, BOB, ALL, limit=100)
 
-    [after] = (await everything(storage.archive)).messages
+    after = (await everything(storage.archive)).messages[1]
     assert (after.id, after.at, after.peer) == (before.id, before.at, before.peer)
     assert (after.kind, after.xml, after.nick, after.resource) == (Kind.GONE, "", "", "")
-    assert await storage.archive.about(ALICE, [8]) == ()
+    assert await storage.archive.about(ALICE, [said.id], limit=9) == {}
     assert await dangling_marks(storage._database) == 0
 
 
@@ -397,7 +398,7 @@ async def test_a_new_archive_begins_where_one_was_erased(storage: SqlStorage) ->
 
 async def test_a_retraction_changes_the_bytes_of_an_archive(storage: SqlStorage) -> None:
     await storage.archive.append(said(3))
-    await storage.archive.append([Retraction(owner=ALICE, mark=1, tombstone=lambda _: "<gone/>")])
+    await storage.archive.append(taking_back(1, "<gone/>"))
 
     found = await storage.keeping.usage_of(ALICE)
 

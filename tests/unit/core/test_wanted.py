@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, removal
+from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, removal, taking_back
 from support.rosters import FixedRosters
 
 from component.core.errors import Overloaded
@@ -176,12 +176,10 @@ async def test_a_retraction_waits_behind_what_it_retracts(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a", names=(7,)))
-    bench.put(
-        Retraction(owner=ALICE, mark=7, tombstone=lambda _: "<message><body>gone</body></message>")
-    )
+    bench.put(*taking_back(7, "<message><body>gone</body></message>"))
     bench.rosters.may_answer.set()
 
-    assert await bench.kept() == ["gone"]
+    assert await bench.kept() == ["gone", "back 7"]
 
 
 async def test_whoever_waits_for_what_was_put_waits_for_rosters_too(bench: Bench) -> None:
