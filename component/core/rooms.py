@@ -50,12 +50,18 @@ class Rooms:
         hosts: Collection[str],
         records: Records,
         info: RoomInfo,
+        *,
+        on_another: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`services` are the domains of the rooms that have an archive here."""
+        """`services` are the domains of the rooms that have an archive here.
+
+        `on_another` hears of each room that is not the one any more which had its name before.
+        """
         self._services = frozenset(services)
         self._hosts = frozenset(hosts)
         self._records = records
         self._info = info
+        self._on_another = on_another
         self._made: dict[str, int] = {}
         self._affiliations: dict[str, dict[str, str]] = {}  # by room and user
         self._persistent: set[str] = set()  # as far as it is known
@@ -221,6 +227,7 @@ class Rooms:
         for key in [key for key in self._unwritten if key[0] == room]:
             del self._unwritten[key]
         self._write(room, _MADE, partial(self._records.set_room, room, made))
+        self._on_another(room)
 
     def _write(self, room: str, jid: str, write: Callable[[], Awaitable[None]]) -> None:
         # Behind all that came before: what was written of a room goes when it is made anew.

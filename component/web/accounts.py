@@ -11,7 +11,7 @@ from component.core.accounts import Listing
 from component.core.erasure import PATIENCE
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.jids import domain
-from component.core.leaving import remove_account
+from component.core.leaving import register_account, remove_account
 from component.core.operators import Role
 from component.core.times import format_if_known
 from component.web import auth, body, keys
@@ -95,7 +95,7 @@ async def put(request: web.Request) -> web.Response:
         else:
             return web.Response(status=204)
     await audit.note(caller.name, "add-user", jid)
-    await accounts.register(jid, asked.password)
+    await register_account(accounts, request.app[keys.administration], jid, asked.password)
     return body.answer({"jid": jid}, status=201)
 
 

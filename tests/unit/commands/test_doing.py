@@ -144,7 +144,7 @@ async def test_who_removes_accounts_is_answered_in_time_however_long_archives_ta
     never = Writer(operated.wire.archive, capacity=10, on_pressure=lambda _: None)
     never.put([entry(), entry(owner=BOB)])
     known = operated.desk.administration
-    erasure = Erasure(known.keeping, never, known.holds, batch=1)
+    erasure = Erasure(known.keeping, never, known.holds, live=known.live, batch=1)
     desk = replace(operated.desk, administration=replace(known, erasure=erasure), patience=1.0)
     for jid in (ALICE, BOB):
         await desk.accounts.register(jid, "a password")

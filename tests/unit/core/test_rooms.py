@@ -143,6 +143,20 @@ async def test_a_room_made_anew_has_no_members_of_the_one_before(storage: Storag
     assert set(await storage.records.occupants()) == {occupant("owner", BOB), other}
 
 
+async def test_followers_hear_of_a_room_that_is_another_one(storage: Storage) -> None:
+    heard: list[str] = []
+    known = Rooms([SERVICE], [HOST], storage.records, Answers(OPEN), on_another=heard.append)
+    known.note(occupant("owner"))
+    assert heard == []
+
+    known.note_new(ROOM, 1)
+    assert heard == [ROOM]
+
+    known.begin(2)
+    await known.admits(ALICE, ROOM)
+    assert heard == [ROOM, ROOM]
+
+
 async def test_a_room_that_was_erased_has_nothing_to_hide(storage: Storage) -> None:
     known = rooms(storage)
     known.note_new(ROOM, 7)

@@ -80,6 +80,27 @@ async def test_a_room_tells_users_what_they_are(
     assert await told(storage, text) == [(ROOM, ALICE, affiliation)]
 
 
+DESTROYED = presence("none", type="unavailable").replace("</x>", "<destroy/></x>")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_another"),
+    [
+        (DESTROYED, True),
+        (DESTROYED.replace(" type='unavailable'", ""), False),
+        (DESTROYED.replace("<destroy/></x>", "</x><x><destroy/></x>"), False),
+        (DESTROYED.replace("destroy", "destroyed"), False),
+        (DESTROYED.replace(f"{ROOM}/nick", f"{BOB}/phone"), False),
+    ],
+)
+async def test_a_room_that_is_destroyed_is_another_one_from_then_on(
+    storage: Storage, text: str, is_another: bool
+) -> None:
+    await told(storage, presence("member", 110), text)
+
+    assert (ROOM in await storage.records.rooms()) is is_another
+
+
 @pytest.mark.parametrize(
     "text",
     [
