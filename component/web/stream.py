@@ -48,18 +48,18 @@ async def follow(request: web.Request) -> web.StreamResponse:
     # A browser that comes again still has the query of its first request.
     after = request.headers.get("Last-Event-ID") or asked.after
     streams = request.app[keys.streams]
-    streams.check()
-    async with in_time(request):
-        place = await request.app[keys.following].place(owner, after)
-        asked_for = described(wanted, after=after)
-        await request.app[keys.audit].note(caller.name, "stream", owner, asked_for)
-    events = _Events(request, xml=asked.xml)
-    sending = streams.take(events.send(owner, place, wanted))
-    when_lost(request, sending.cancel)
-    try:
-        await asyncio.wait([sending])
-    finally:
-        sending.cancel()
+    with streams.taken(caller.name):
+        async with in_time(request):
+            place = await request.app[keys.following].place(owner, after)
+            asked_for = described(wanted, after=after)
+            await request.app[keys.audit].note(caller.name, "stream", owner, asked_for)
+        events = _Events(request, xml=asked.xml)
+        sending = streams.run(events.send(owner, place, wanted))
+        when_lost(request, sending.cancel)
+        try:
+            await asyncio.wait([sending])
+        finally:
+            sending.cancel()
     return events.response
 
 
