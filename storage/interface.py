@@ -9,7 +9,7 @@ from typing import Protocol
 from storage.people import Accounts, Contacts, Offline
 from storage.rows import (
     Batch,
-    Conversation,
+    Conversations,
     Deed,
     Filter,
     Hold,
@@ -102,9 +102,17 @@ class Archive(Protocol):
         ...
 
     async def conversations(
-        self, owner: str, *, limit: int, before: str | None = None, since: str | None = None
-    ) -> tuple[Conversation, ...]:
-        """Return the conversations of an archive, the one with the newest message first.
+        self,
+        owner: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        since: str | None = None,
+        max_bytes: int | None = None,
+    ) -> Conversations:
+        """Return up to `limit` conversations of an archive, those with the newest messages.
+
+        The XML of their last messages is bounded by `max_bytes` as in `page`.
 
         `before`: only those whose newest message (of any kind) arrived before that id.
         `since`: count as unread what came behind that id, whatever the owner has seen.

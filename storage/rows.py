@@ -161,6 +161,14 @@ class Conversation:
     unread: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversations:
+    """Some conversations of one archive, the one with the newest message first."""
+
+    listed: tuple[Conversation, ...] = ()
+    complete: bool = True  #: there are no others behind these
+
+
 #: Unread messages are counted no further.
 UNREAD_MAX = 1000
 

@@ -192,7 +192,8 @@ async def test_what_was_shed_is_in_no_list_search_or_reference(storage: SqlStora
 
     wanted = Filter(phrases=(Phrase(words=("all",)),))
     assert await storage.archive.count(ALICE, wanted) == 1
-    assert [c.peer for c in await storage.archive.conversations(ALICE, limit=9)] == [ROMEO]
+    left = await storage.archive.conversations(ALICE, limit=9)
+    assert [one.peer for one in left.listed] == [ROMEO]
     assert await dangling_marks(storage._database) == 0
 
 
