@@ -182,8 +182,12 @@ class Keeping(Protocol):
 class Records(Protocol):
     """Small things that are kept beside messages."""
 
-    async def preferences(self) -> tuple[Preferences, ...]:
-        """Return the preferences of all users that have set any."""
+    async def preferences(self, owner: str) -> Preferences | None:
+        """Return the preferences of a user, None of one that has set none."""
+        ...
+
+    async def all_preferences(self, *, after: str, limit: int) -> tuple[Preferences, ...]:
+        """Return up to `limit` preferences in the order of their owners' JIDs, behind `after`."""
         ...
 
     async def set_preferences(self, preferences: Preferences) -> None: ...

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from storage.database import Database
+from storage.database import Database, Row
 from storage.rows import Deed, Hold, Occupant, Preferences, Rule
 
-_PREFERENCES = "SELECT owner, usual, always, never FROM preferences ORDER BY owner"
+_PREFERENCES = "SELECT owner, usual, always, never FROM preferences WHERE owner = $1"
+
+_ALL_PREFERENCES = """
+SELECT owner, usual, always, never FROM preferences WHERE owner > $1 ORDER BY owner LIMIT $2
+"""
 
 _SET_PREFERENCES = """
 INSERT INTO preferences (owner, usual, always, never) VALUES ($1, $2, $3, $4)
@@ -79,14 +83,16 @@ class SqlRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def preferences(self) -> tuple[Preferences, ...]:
-        """Return the preferences of all users that have set any."""
+    async def preferences(self, owner: str) -> Preferences | None:
+        """Return the preferences of a user, None of one that has set none."""
         async with self._database.read() as connection:
-            rows = await connection.fetch(_PREFERENCES)
-        return tuple(
-            Preferences(owner=row[0], default=row[1], always=_split(row[2]), never=_split(row[3]))
-            for row in rows
-        )
+            rows = await connection.fetch(_PREFERENCES, owner)
+        return _preferences(rows[0]) if rows else None
+
+    async def all_preferences(self, *, after: str, limit: int) -> tuple[Preferences, ...]:
+        """Return up to `limit` preferences by owner, behind `after`."""
+        async with self._database.read() as connection:
+            return tuple(map(_preferences, await connection.fetch(_ALL_PREFERENCES, after, limit)))
 
     async def set_preferences(self, preferences: Preferences) -> None:
         """Keep preferences in the place of the owner's last ones."""
@@ -179,6 +185,11 @@ class SqlRecords:
     async def _write(self, sql: str, *values: object) -> None:
         async with self._database.write() as connection:
             await connection.execute(sql, *values)
+
+
+def _preferences(row: Row) -> Preferences:
+    owner, default, always, never = row
+    return Preferences(owner=owner, default=default, always=_split(always), never=_split(never))
 
 
 def _join(jids: Sequence[str]) -> str:

@@ -112,8 +112,8 @@ class Export:
 
     async def _preferences(self, owner: str) -> str:
         with refusals():
-            found = [p for p in await self._storage.records.preferences() if p.owner == owner]
-        return "".join(map(_prefs, found))
+            found = await self._storage.records.preferences(owner)
+        return "" if found is None else _prefs(found)
 
 
 def _refuse_if_erased(follower: Follower) -> None:

@@ -351,7 +351,7 @@ async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
 
     assert (erased.messages, erased.done) == (3, True)
     assert await storage.keeping.usage() == ()
-    assert (await records.preferences(), await records.rules()) == ((), ())
+    assert (await records.preferences(ALICE), await records.rules()) == (None, ())
     assert [occupant.jid for occupant in await records.occupants()] == [BOB]
     assert [await storage.offline.count(owner) for owner in (ALICE, BOB)] == [0, 1]
     assert await records.holds() == (hold,)

@@ -50,7 +50,8 @@ HOLD = Hold(subject=ALICE, reason="case 7", by="auditor", at=NOON)
 
 
 async def test_a_new_store_has_no_records(records: Records) -> None:
-    assert await records.preferences() == ()
+    assert await records.preferences(ALICE) is None
+    assert await records.all_preferences(after="", limit=9) == ()
     assert await records.rules() == ()
     assert await records.holds() == ()
     assert await records.deeds(limit=10) == ()
@@ -67,7 +68,8 @@ async def test_preferences_are_given_back_as_they_were_set(records: Records, def
     )
     await records.set_preferences(given)
 
-    assert await records.preferences() == (given,)
+    assert await records.preferences(ALICE) == given
+    assert await records.all_preferences(after="", limit=9) == (given,)
 
 
 async def test_preferences_replace_those_of_the_same_owner_only(records: Records) -> None:
@@ -75,10 +77,13 @@ async def test_preferences_replace_those_of_the_same_owner_only(records: Records
     await records.set_preferences(Preferences(owner=ALICE, default="always", never=(ROMEO,)))
     await records.set_preferences(Preferences(owner=ALICE, default="never", always=(BOB,)))
 
-    assert set(await records.preferences()) == {
-        Preferences(owner=ALICE, default="never", always=(BOB,)),
-        Preferences(owner=BOB, default="roster"),
-    }
+    hers = Preferences(owner=ALICE, default="never", always=(BOB,))
+    his = Preferences(owner=BOB, default="roster")
+    assert await records.preferences(ALICE) == hers
+    assert await records.preferences(BOB) == his
+    assert await records.all_preferences(after="", limit=1) == (hers,)
+    assert await records.all_preferences(after=ALICE, limit=9) == (his,)
+    assert await records.all_preferences(after=BOB, limit=9) == ()
 
 
 # Rules
@@ -272,7 +277,7 @@ async def test_records_last_over_a_reopening(reopen: Open) -> None:
         await storage.records.set_occupant(occupant)
 
     async with reopen() as storage:
-        assert await storage.records.preferences() == (preferences,)
+        assert await storage.records.preferences(ALICE) == preferences
         assert await storage.records.rules() == (rule,)
         assert await storage.records.holds() == (HOLD,)
         assert await storage.records.rooms() == {ROOM: 7}
