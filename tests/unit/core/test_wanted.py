@@ -15,7 +15,7 @@ from support.rosters import FixedRosters
 from component.core import preferences
 from component.core.errors import Overloaded
 from component.core.preferences import HostRules, Wishes
-from component.core.rosters import FRESH_SECONDS, REMEMBERED, UNREADABLE_SECONDS, RosterMemory
+from component.core.rosters import FRESH_SECONDS, UNREADABLE_SECONDS, RosterMemory
 from component.core.wanted import Wanted
 from component.core.writer import Writer
 from component.xmpp.addresses import Addresses
@@ -25,6 +25,7 @@ from storage.open import SqlStorage
 from storage.rows import ANY, Entry, Preferences, Removal, Retraction
 
 HELD_MAX = 5
+CAROL = f"carol@{HOST}"
 
 
 @dataclass
@@ -454,9 +455,20 @@ async def test_a_roster_is_believed_for_a_while(
 
 
 async def test_the_roster_that_was_read_first_is_forgotten_first(bench: Bench) -> None:
-    for number in range(REMEMBERED):
-        await bench.memory.read(f"u{number}@{HOST}")
-    await bench.memory.read(f"u0@{HOST}")
-    await bench.memory.read(ALICE)
+    memory = RosterMemory(bench.rosters, size=3 * 512)
+    for user in "abcad":
+        await memory.read(f"{user}@{HOST}")
 
-    assert [bench.memory.is_known(f"u{n}@{HOST}") for n in (0, 1, 2)] == [True, False, True]
+    assert [user for user in "abcd" if memory.is_known(f"{user}@{HOST}")] == ["a", "c", "d"]
+
+
+async def test_large_rosters_are_remembered_in_the_place_of_many(bench: Bench) -> None:
+    contacts = frozenset(f"{n}@{HOST}" for n in range(10))
+    bench.rosters.contacts_of = {ALICE: contacts, CAROL: frozenset({*contacts, ROMEO})}
+    memory = RosterMemory(bench.rosters, size=512 + sum(128 + len(jid) for jid in contacts))
+    await memory.read(BOB)
+    await memory.read(ALICE)
+
+    assert (memory.is_known(ALICE), memory.is_known(BOB)) == (True, False)
+    assert await memory.read(CAROL) == {*contacts, ROMEO}
+    assert (memory.is_known(ALICE), memory.is_known(CAROL)) == (True, False)
