@@ -15,7 +15,13 @@ from component.core.leaving import register_account, remove_account
 from component.core.operators import Role
 from component.core.times import format_if_known
 from component.web import auth, body, keys
-from component.web.archive_models import Id, Limit, NoParameters, Parameters
+from component.web.archive_models import (
+    ADDRESS_MAX,
+    Address,
+    Limit,
+    NoParameters,
+    Parameters,
+)
 from component.web.paths import account_of, at
 
 #: The JID may have braces, which aiohttp takes for none of a name.
@@ -25,8 +31,8 @@ ACCOUNT = "/v1/accounts/{jid:[^/]+}"
 class AccountsParameters(Parameters):
     """GET {prefix}/v1/accounts."""
 
-    host: Id | None = None
-    after: str = ""
+    host: Address | None = None
+    after: Annotated[str, Field(max_length=ADDRESS_MAX)] = ""
     limit: Limit | None = None
 
 
