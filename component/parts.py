@@ -91,7 +91,7 @@ class Parts:
 
     async def load(self) -> None:
         """Know what was kept. Raises StorageError."""
-        for part in (self.wishes, self.rooms, self.holds):
+        for part in (self.wishes, self.holds):
             await part.load()
 
     async def write(self) -> None:

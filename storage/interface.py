@@ -14,9 +14,10 @@ from storage.rows import (
     Filter,
     Hold,
     Limits,
-    Occupant,
     Page,
     Preferences,
+    Room,
+    RoomChanges,
     Rule,
     Shed,
     Stored,
@@ -212,27 +213,16 @@ class Records(Protocol):
         """Return lines of the audit log, newest first, with smaller numbers than `before`."""
         ...
 
-    async def occupants(self) -> tuple[Occupant, ...]: ...
-
-    async def set_occupant(self, occupant: Occupant) -> None: ...
-
-    async def rooms(self) -> dict[str, int]:
-        """Return when each room was made, in microseconds, as far as that is known."""
+    async def room(self, room: str) -> Room:
+        """Return what is known of a room."""
         ...
 
-    async def set_room(self, room: str, made: int) -> None:
-        """Keep when a room was made; what users were in one of that name before is forgotten.
-
-        So is whether that one was persistent.
-        """
+    async def affiliation(self, room: str, jid: str) -> str | None:
+        """Return what was last known of a user in a room, None where that is nothing."""
         ...
 
-    async def persistent_rooms(self) -> frozenset[str]:
-        """Return the rooms that were last known to be persistent."""
-        ...
-
-    async def set_persistent(self, room: str, is_persistent: bool) -> None:
-        """Keep whether a room stays when nobody is in it (XEP-0045 section 4.2)."""
+    async def note_room(self, changes: RoomChanges) -> None:
+        """Keep what was heard of a room and of users in it. A room is never made earlier again."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from support.builders import NOON, ROMEO, entries, entry, removal
@@ -18,6 +19,7 @@ from storage.rows import (
     Occupant,
     Phrase,
     Preferences,
+    RoomChanges,
     Rule,
 )
 from storage.sqlite_connection import _inserting, _numbered
@@ -85,9 +87,12 @@ async def keep_records(storage: SqlStorage, owner: str, peer: str, room: str, n:
     await records.drop_hold(owner)
     await records.deeds(limit=n, before=n)
     await records.deeds(limit=n, subject=owner)
-    await records.set_room(room, n)
-    await records.set_occupant(Occupant(room=room, jid=owner, affiliation="member"))
-    await records.set_persistent(room, n % 2 == 0)
+    others = (Occupant(room=room, jid=owner, affiliation="member", heard=n),)
+    for keeps in (True, False):
+        changes = RoomChanges(room=room, made=n, keeps_banned=keeps, is_persistent=keeps)
+        await records.note_room(replace(changes, occupants=others, removed=others))
+    await records.affiliation(room, owner)
+    await records.room(room)
 
 
 async def keep_people(storage: SqlStorage, owner: str, n: int) -> None:
