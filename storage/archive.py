@@ -18,6 +18,7 @@ from storage.rows import (
     UNFINISHED_MAX,
     Batch,
     Conversation,
+    Conversations,
     Filter,
     Page,
     References,
@@ -254,27 +255,37 @@ class SqlArchive:
         )
 
     async def conversations(
-        self, owner: str, *, limit: int, before: str | None = None, since: str | None = None
-    ) -> tuple[Conversation, ...]:
-        """Return the conversations of an archive, the one with the newest message first."""
+        self,
+        owner: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        since: str | None = None,
+        max_bytes: int | None = None,
+    ) -> Conversations:
+        """Return up to `limit` conversations of an archive, those with the newest messages."""
 
-        async def read(connection: Connection) -> tuple[int, list[Row]]:
+        async def read(connection: Connection) -> tuple[int, list[Row], list[Row], bool]:
             number = await self._owners.look_up(connection, owner)
             places = await sequences(connection, self._ids, number, _named(before, since))
-            return number, await listed(
+            return number, *await listed(
                 connection,
                 number,
                 before=BEYOND if before is None else places[before],
                 since=None if since is None else places[since],
                 limit=limit,
+                bound=of_xml(max_bytes),
             )
 
-        number, found = await self._reading(owner, read, is_steady=True)
+        number, found, said, complete = await self._reading(owner, read, is_steady=True)
         newest = self._ids.encode(number, [row[1] for row in found])
-        last = stored(self._ids, number, [row[4:] for row in found])
-        return tuple(
-            Conversation(peer=row[0], newest=id, kept=row[2], last=message, unread=row[3])
-            for row, id, message in zip(found, newest, last, strict=True)
+        last = stored(self._ids, number, said)
+        return Conversations(
+            listed=tuple(
+                Conversation(peer=row[0], newest=id, kept=row[2], last=message, unread=row[3])
+                for row, id, message in zip(found, newest, last, strict=True)
+            ),
+            complete=complete,
         )
 
 

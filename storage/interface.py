@@ -9,15 +9,16 @@ from typing import Protocol
 from storage.people import Accounts, Contacts, Offline
 from storage.rows import (
     Batch,
-    Conversation,
+    Conversations,
     Deed,
     Filter,
     Hold,
     Limits,
-    Occupant,
     Page,
     Preferences,
     References,
+    Room,
+    RoomChanges,
     Rule,
     Shed,
     Stored,
@@ -121,9 +122,17 @@ class Archive(Protocol):
         ...
 
     async def conversations(
-        self, owner: str, *, limit: int, before: str | None = None, since: str | None = None
-    ) -> tuple[Conversation, ...]:
-        """Return the conversations of an archive, the one with the newest message first.
+        self,
+        owner: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        since: str | None = None,
+        max_bytes: int | None = None,
+    ) -> Conversations:
+        """Return up to `limit` conversations of an archive, those with the newest messages.
+
+        The XML of their last messages is bounded by `max_bytes` as in `page`.
 
         `before`: only those whose newest message (of any kind) arrived before that id.
         `since`: count as unread what came behind that id, whatever the owner has seen.
@@ -193,8 +202,12 @@ class Keeping(Protocol):
 class Records(Protocol):
     """Small things that are kept beside messages."""
 
-    async def preferences(self) -> tuple[Preferences, ...]:
-        """Return the preferences of all users that have set any."""
+    async def preferences(self, owner: str) -> Preferences | None:
+        """Return the preferences of a user, None of one that has set none."""
+        ...
+
+    async def all_preferences(self, *, after: str, limit: int) -> tuple[Preferences, ...]:
+        """Return up to `limit` preferences in the order of their owners' JIDs, behind `after`."""
         ...
 
     async def set_preferences(self, preferences: Preferences) -> None: ...
@@ -219,27 +232,16 @@ class Records(Protocol):
         """Return lines of the audit log, newest first, with smaller numbers than `before`."""
         ...
 
-    async def occupants(self) -> tuple[Occupant, ...]: ...
-
-    async def set_occupant(self, occupant: Occupant) -> None: ...
-
-    async def rooms(self) -> dict[str, int]:
-        """Return when each room was made, in microseconds, as far as that is known."""
+    async def room(self, room: str) -> Room:
+        """Return what is known of a room."""
         ...
 
-    async def set_room(self, room: str, made: int) -> None:
-        """Keep when a room was made; what users were in one of that name before is forgotten.
-
-        So is whether that one was persistent.
-        """
+    async def affiliation(self, room: str, jid: str) -> str | None:
+        """Return what was last known of a user in a room, None where that is nothing."""
         ...
 
-    async def persistent_rooms(self) -> frozenset[str]:
-        """Return the rooms that were last known to be persistent."""
-        ...
-
-    async def set_persistent(self, room: str, is_persistent: bool) -> None:
-        """Keep whether a room stays when nobody is in it (XEP-0045 section 4.2)."""
+    async def note_room(self, changes: RoomChanges) -> None:
+        """Keep what was heard of a room and of users in it. A room is never made earlier again."""
         ...
 
 

@@ -180,6 +180,14 @@ class Conversation:
     unread: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversations:
+    """Some conversations of one archive, the one with the newest message first."""
+
+    listed: tuple[Conversation, ...] = ()
+    complete: bool = True  #: there are no others behind these
+
+
 #: Unread messages are counted no further.
 UNREAD_MAX = 1000
 
@@ -270,3 +278,27 @@ class Occupant:
     room: str
     jid: str
     affiliation: str  #: XEP-0045: owner, admin, member, none or outcast
+    #: when the connection came up on which the room said so, microseconds
+    heard: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is known of a room; nothing of one that nobody was in."""
+
+    made: int = 0  #: microseconds; 0: that is not known
+    is_persistent: bool = False  #: whether it stays when nobody is in it (XEP-0045 section 4.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomChanges:
+    """What is written of a room at once, in this order."""
+
+    room: str
+    #: when it was made, microseconds: all that was known before goes; None: it is the same room
+    made: int | None = None
+    #: but who was banned, and what was heard on a connection that came up at that time or later
+    keeps_banned: bool = False
+    is_persistent: bool | None = None  #: None: as it was
+    occupants: tuple[Occupant, ...] = ()
+    removed: tuple[Occupant, ...] = ()  #: what those are that were members

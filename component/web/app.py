@@ -109,5 +109,5 @@ def _provide_reading(app: web.Application, settings: WebSettings, services: Serv
     app[keys.pages], app[keys.reading] = pages, reading
     app[keys.conversations] = Conversations(archive, queue, log, pages, reading)
     app[keys.following] = Following(archive, queue, services.live)
-    streams = app[keys.streams] = Seats(settings.max_streams)
+    streams = app[keys.streams] = Seats(settings.max_streams, settings.max_streams_per_caller)
     app.on_shutdown.append(streams.close)

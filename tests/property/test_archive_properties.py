@@ -307,11 +307,13 @@ def test_conversations_are_what_the_rows_say(
         place = None if since is None else since % len(rows)
         cursor = None if place is None else stored[place].id
 
-        found = list(await archive.conversations(owner, limit=limit, since=cursor))
-        while page := await archive.conversations(
-            owner, limit=limit, since=cursor, before=found[-1].newest
-        ):
-            found += page
+        page = await archive.conversations(owner, limit=limit, since=cursor)
+        found = list(page.listed)
+        while not page.complete:
+            page = await archive.conversations(
+                owner, limit=limit, since=cursor, before=found[-1].newest
+            )
+            found += page.listed
 
         expected = []
         for peer in PEERS:

@@ -119,6 +119,7 @@ CREATE TABLE occupants (
     room        TEXT NOT NULL,
     jid         TEXT NOT NULL,
     affiliation TEXT NOT NULL,
+    heard       INTEGER NOT NULL, -- when the connection came up on which the room said so
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
 

@@ -12,6 +12,7 @@ from support.builders import ALICE, BOB, HOST, NOON, ROMEO, ROOM, everything, me
 from support.delivering import Delivering
 from support.sidecar import stamp
 
+from component.core import holds
 from component.core.audit import Audit
 from component.core.errors import BadRequest, Conflict, Overloaded
 from component.core.holds import Holds
@@ -31,6 +32,19 @@ TAKEN_BACK = message(None, sender=f"{BOB}/b1", to=ALICE, id="2", extra=retract("
 
 def hold(subject: str) -> Hold:
     return Hold(subject=subject, reason="a case", by="counsel", at=1)
+
+
+async def test_holds_are_bounded_and_those_there_are_can_be_changed(
+    storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "HOLDS_MAX", 2)
+    known = Holds(storage.records)
+    for subject in (ALICE, BOB, ALICE):
+        await known.set(hold(subject))
+
+    with pytest.raises(Conflict):
+        await known.set(hold(ROOM))
+    assert await storage.records.holds() == (hold(ALICE), hold(BOB))
 
 
 @pytest.mark.parametrize(
