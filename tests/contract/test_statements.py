@@ -70,7 +70,9 @@ async def read(storage: SqlStorage, owner: str, peer: str, n: int) -> None:
         await archive.page_by_time(owner, wanted, limit=n, newest=True, counted=True)
         await archive.count(owner, wanted)
     await archive.behind(owner, ids[n], limit=n)
-    await archive.about(owner, [n, n + 1])
+    for max_bytes in (None, 10**6 + n):
+        await archive.about(owner, ids[n : n + 2], limit=n, max_bytes=max_bytes)
+    await archive.unfinished()
     await archive.conversations(owner, limit=n, before=ids[-1], since=ids[n])
     await archive.conversations(owner, limit=n, max_bytes=n)
     await storage.keeping.cut_one(owner, ids[n])
