@@ -35,8 +35,8 @@ REMEMBERED_SIZE = 32 * 1024 * 1024
 #: What preferences without any address count for, and what one does beside its characters.
 _SIZE, _SIZE_EACH = 512, 128
 
-#: How many preferences are read at once when the program starts.
-PAGE = 500
+#: How many preferences are read at once when the program starts: the largest have megabytes.
+PAGE = 20
 
 #: So long after the store could not be read it is asked again.
 RETRY_SECONDS = 1.0

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
+from aiohttp import ClientSession
 from support import mam
+from support.events import stream
 from support.raw import Client
 from support.room import joined_anew
 from support.server import Server
@@ -154,6 +156,25 @@ async def test_a_member_who_was_removed_while_out_is_refused(people: People) -> 
     await make_bob(people, "none")
     with pytest.raises(Refused, match="forbidden"):
         await mam.query(people.bob, to=people.archive)
+
+
+async def test_a_stream_of_a_room_ends_with_the_room(rooms_server: Server, people: People) -> None:
+    """Nobody makes it anew here, and who does elsewhere is not heard of."""
+    muniment = rooms_server.muniment
+    url = f"{muniment.url}/api/v1/archives/{people.room}/stream"
+    async with (
+        ClientSession(headers={"X-Api-Key": muniment.secret}) as http,
+        stream(http, url) as events,
+    ):
+        await said(people, people.alice, "welcome")
+        assert await events.take(1) == ["welcome"]
+        await people.alice.ask(
+            "set",
+            "<query xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query>",
+            to=people.room,
+        )
+        with pytest.raises(EOFError):
+            await events.next()
 
 
 async def test_who_makes_a_room_anew_reads_nothing_of_the_one_before(people: People) -> None:
