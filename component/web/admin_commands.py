@@ -10,6 +10,7 @@ from component.core.commands.definition import Cell, Command, Field, Outcome, Ta
 from component.core.errors import BadRequest
 from component.web import auth, body, keys
 from component.web.archive_models import NoParameters
+from component.web.checking import checked
 from component.web.paths import at
 
 
@@ -23,7 +24,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def commands(request: web.Request) -> web.Response:
     """GET {prefix}/v1/commands: the commands that the caller may give."""
-    NoParameters.model_validate(body.parameters(request))
+    checked(NoParameters, body.parameters(request))
     known = request.app[keys.desk].open_to(auth.operator(request))
     return body.answer({"commands": [_command(command) for command in known]})
 
@@ -33,7 +34,7 @@ async def run(request: web.Request) -> web.Response:
     desk = request.app[keys.desk]
     command = desk.named(request.match_info["name"])
     caller = desk.authorize(auth.operator(request), command)
-    NoParameters.model_validate(body.parameters(request))
+    checked(NoParameters, body.parameters(request))
     given = await body.fields(request) if request.can_read_body else {}
     return body.answer(_outcome(await desk.run(caller, command, _strings(given))))
 

@@ -10,6 +10,7 @@ from component.core.times import format_time, now
 from component.web import auth, body, keys
 from component.web.admin_models import HoldFields, RetentionFields, RetentionParameters
 from component.web.archive_models import NoParameters
+from component.web.checking import checked
 from component.web.paths import ARCHIVE, at, bare_jid, owner_of, subject_of
 from storage.rows import Hold, Rule
 
@@ -49,7 +50,7 @@ async def set_retention(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/retention: a rule in the place of what is usual."""
     caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
     peer = _peer(request) or ""
-    asked = RetentionFields.model_validate(await body.fields(request))
+    asked = checked(RetentionFields, await body.fields(request))
     rule = asked.rule(owner, peer)
     words = f"days {rule.days}, messages {rule.messages}, bytes {rule.bytes}{_with(peer)}"
     await request.app[keys.audit].note(caller.name, "set retention", owner, words)
@@ -71,7 +72,7 @@ async def drop_retention(request: web.Request) -> web.Response:
 async def holds(request: web.Request) -> web.Response:
     """GET {prefix}/v1/holds: every legal hold."""
     auth.require(request, Role.ADMIN)
-    NoParameters.model_validate(body.parameters(request))
+    checked(NoParameters, body.parameters(request))
     found = request.app[keys.administration].holds.all()
     return body.answer({"holds": [_hold(each) for each in found]})
 
@@ -79,8 +80,8 @@ async def holds(request: web.Request) -> web.Response:
 async def hold(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/holds/{subject}: let nothing of a user or a host be taken away."""
     caller, subject = auth.require(request, Role.ADMIN), subject_of(request)
-    NoParameters.model_validate(body.parameters(request))
-    asked = HoldFields.model_validate(await body.fields(request))
+    checked(NoParameters, body.parameters(request))
+    asked = checked(HoldFields, await body.fields(request))
     ordered = Hold(subject=subject, reason=asked.reason, by=caller.name, at=now())
     await request.app[keys.audit].note(caller.name, "hold", subject, asked.reason)
     await request.app[keys.administration].holds.set(ordered)
@@ -90,14 +91,14 @@ async def hold(request: web.Request) -> web.Response:
 async def release(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/holds/{subject}: release a hold."""
     caller, subject = auth.require(request, Role.ADMIN), subject_of(request)
-    NoParameters.model_validate(body.parameters(request))
+    checked(NoParameters, body.parameters(request))
     await request.app[keys.audit].note(caller.name, "release", subject)
     await request.app[keys.administration].holds.release(subject)
     return web.Response(status=204)
 
 
 def _peer(request: web.Request) -> str | None:
-    asked = RetentionParameters.model_validate(body.parameters(request))
+    asked = checked(RetentionParameters, body.parameters(request))
     return None if asked.peer is None else bare_jid(request, asked.peer)
 
 

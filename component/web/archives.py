@@ -7,6 +7,7 @@ from aiohttp import web
 from component.core.operators import Role
 from component.web import auth, body, keys
 from component.web.archive_models import MessageParameters, MessagesParameters, NoParameters
+from component.web.checking import checked
 from component.web.messages_json import message, place
 from component.web.paths import ARCHIVE, at, owner_of
 
@@ -24,7 +25,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def summary(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}: what there is of an archive."""
     caller, owner = auth.require(request, Role.READER), owner_of(request)
-    NoParameters.model_validate(body.parameters(request))
+    checked(NoParameters, body.parameters(request))
     found = await request.app[keys.reading].summary(caller.name, owner)
     return body.answer(
         {
@@ -40,7 +41,7 @@ async def summary(request: web.Request) -> web.Response:
 async def messages(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages: one page of its messages."""
     caller, owner = auth.require(request, Role.READER), owner_of(request)
-    asked = MessagesParameters.model_validate(body.parameters(request, "ids", "kind"))
+    asked = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
     query = asked.query(request.app[keys.jids])
     found = await request.app[keys.reading].page(caller.name, owner, query, folded=asked.is_folded)
     ids = [item.message.stored.id for item in found.items]
@@ -59,7 +60,7 @@ async def messages(request: web.Request) -> web.Response:
 async def one(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages/{id}: one message."""
     caller, owner = auth.require(request, Role.READER), owner_of(request)
-    asked = MessageParameters.model_validate(body.parameters(request))
+    asked = checked(MessageParameters, body.parameters(request))
     item = await request.app[keys.reading].message(
         caller.name, owner, request.match_info["id"], folded=asked.is_folded
     )

@@ -8,6 +8,7 @@ from component.core import jids
 from component.core.commands.definition import Answers, Command, Field, Kind
 from component.core.errors import BadRequest
 from component.core.ports import Jids
+from component.core.wording import meant
 
 #: More at once would take longer than anybody waits.
 VALUES_MAX = 100
@@ -23,7 +24,7 @@ def checked(
     known = {field.name: field for field in command.fields}
     for name in given:
         if name not in known:
-            raise BadRequest(f"{name[:40]}: there is no such field")
+            raise BadRequest(f"{name[:40]}: there is no such field{meant(name, known)}")
     found = {}
     for name, field in known.items():
         # An empty line of a form is one that was left out.
