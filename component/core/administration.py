@@ -14,6 +14,7 @@ from component.core.janitor import Janitor, Timing
 from component.core.refusals import refusals
 from component.core.retention import Usual
 from component.core.rules import Rules
+from component.core.served import Served
 from component.core.writer import Queue
 from storage.interface import Keeping, Storage, Totals
 from storage.rows import Usage
@@ -24,6 +25,7 @@ class Administration:
     """The parts that take away, keep back and write out."""
 
     keeping: Keeping
+    served: Served
     usual: Usual
     rules: Rules
     holds: Holds
@@ -54,6 +56,7 @@ class Administration:
 async def administering(
     storage: Storage,
     writer: Queue,
+    served: Served,
     holds: Holds,
     usual: Usual,
     timing: Timing,
@@ -81,6 +84,7 @@ async def administering(
     try:
         yield Administration(
             keeping=storage.keeping,
+            served=served,
             usual=usual,
             rules=rules,
             holds=holds,

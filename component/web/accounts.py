@@ -138,7 +138,7 @@ def _host(request: web.Request, named: str | None) -> str:
     hosts = request.app[keys.hosts]
     host = hosts[0] if named is None else request.app[keys.jids].prepare(named)
     if host not in hosts:
-        raise ItemNotFound("There is no such virtual host here.")
+        raise request.app[keys.administration].served.refusal(host, auth.operator(request))
     return host
 
 

@@ -11,7 +11,7 @@ from component.web import admin_export, admin_rules, auth, body, keys
 from component.web.admin_models import PurgeFields, UsageParameters
 from component.web.archive_models import NoParameters
 from component.web.checking import checked
-from component.web.paths import ARCHIVE, at, bare_jid, owner_of
+from component.web.paths import ARCHIVE, at, bare_jid, check_served, owner_of
 from storage.rows import Shed
 
 PURGES = "/v1/purges"
@@ -36,6 +36,8 @@ async def usage(request: web.Request) -> web.Response:
     asked = checked(UsageParameters, body.parameters(request))
     limit = request.app[keys.pages].size(asked.limit)
     domain = None if asked.domain is None else request.app[keys.jids].prepare(asked.domain)
+    if domain is not None:
+        await check_served(request, domain)
     await request.app[keys.audit].note(caller.name, "list", domain or "*", "archives")
     found = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
     return body.page(
@@ -48,7 +50,7 @@ async def usage(request: web.Request) -> web.Response:
 
 async def erase(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}: 200 when it is done, 202 while it goes on."""
-    caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
+    caller, owner = auth.require(request, Role.ADMIN), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     administration = request.app[keys.administration]
     administration.holds.refuse_if_held(owner)
@@ -59,7 +61,7 @@ async def erase(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/messages/{id}: empty one message."""
-    caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
+    caller, owner = auth.require(request, Role.ADMIN), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     administration, id = request.app[keys.administration], request.match_info["id"]
     administration.holds.refuse_if_held(owner)
@@ -74,6 +76,8 @@ async def purge(request: web.Request) -> web.Response:
     given = await body.fields(request) if request.can_read_body else {}
     asked = checked(PurgeFields, given)
     owner = None if asked.owner is None else bare_jid(request, asked.owner)
+    if owner is not None:
+        await check_served(request, owner)
     await request.app[keys.audit].note(caller.name, "purge", owner or "*")
     begun = request.app[keys.administration].janitor.order(caller.name, owner)
     return body.answer(figures.of_purge(begun), status=202)

@@ -32,7 +32,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def export(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it was at the start."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
     asked = checked(ExportParameters, body.parameters(request))
     source = request.app[keys.administration].export
     parts = source.json_lines(owner) if asked.format == "jsonl" else source.portable(owner)

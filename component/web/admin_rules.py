@@ -11,7 +11,15 @@ from component.web import auth, body, keys
 from component.web.admin_models import HoldFields, RetentionFields, RetentionParameters
 from component.web.archive_models import NoParameters
 from component.web.checking import checked
-from component.web.paths import ARCHIVE, at, bare_jid, owner_of, subject_of
+from component.web.paths import (
+    ARCHIVE,
+    at,
+    bare_jid,
+    check_served,
+    named_owner,
+    owner_of,
+    subject_of,
+)
 from storage.rows import Hold, Rule
 
 HOLD = "/v1/holds/{subject:[^/]+}"
@@ -33,7 +41,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def read_retention(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/retention: its rules, and what is usual without any."""
     auth.require(request, Role.ADMIN)
-    owner, peer = owner_of(request), _peer(request)
+    owner, peer = await owner_of(request), _peer(request)
     administration = request.app[keys.administration]
     rules = administration.rules.of(owner)
     wanted = rules.values() if peer is None else [rules[peer]] if peer in rules else []
@@ -48,7 +56,7 @@ async def read_retention(request: web.Request) -> web.Response:
 
 async def set_retention(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/retention: a rule in the place of what is usual."""
-    caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
+    caller, owner = auth.require(request, Role.ADMIN), await owner_of(request)
     peer = _peer(request) or ""
     asked = checked(RetentionFields, await body.fields(request))
     rule = asked.rule(owner, peer)
@@ -60,7 +68,7 @@ async def set_retention(request: web.Request) -> web.Response:
 
 async def drop_retention(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/retention: back to what is usual."""
-    caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
+    caller, owner = auth.require(request, Role.ADMIN), named_owner(request)
     peer = _peer(request) or ""
     await request.app[keys.audit].note(
         caller.name, "drop retention", owner, _with(peer).removeprefix(", ")
@@ -82,6 +90,7 @@ async def hold(request: web.Request) -> web.Response:
     caller, subject = auth.require(request, Role.ADMIN), subject_of(request)
     checked(NoParameters, body.parameters(request))
     asked = checked(HoldFields, await body.fields(request))
+    await check_served(request, subject)
     ordered = Hold(subject=subject, reason=asked.reason, by=caller.name, at=now())
     await request.app[keys.audit].note(caller.name, "hold", subject, asked.reason)
     await request.app[keys.administration].holds.set(ordered)

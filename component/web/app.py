@@ -83,6 +83,7 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
         services.writer,
         services.jids,
         queue=services.queue,
+        served=services.administration.served,
         max_items=settings.max_items,
         max_bytes=settings.page_max_bytes,
     )

@@ -24,7 +24,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def summary(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}: what there is of an archive."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     found = await request.app[keys.reading].summary(caller.name, owner)
     return body.answer(
@@ -40,7 +40,7 @@ async def summary(request: web.Request) -> web.Response:
 
 async def messages(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages: one page of its messages."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
     asked = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
     query = asked.query(request.app[keys.jids])
     found = await request.app[keys.reading].page(caller.name, owner, query, folded=asked.is_folded)
@@ -59,7 +59,7 @@ async def messages(request: web.Request) -> web.Response:
 
 async def one(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages/{id}: one message."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
     asked = checked(MessageParameters, body.parameters(request))
     item = await request.app[keys.reading].message(
         caller.name, owner, request.match_info["id"], folded=asked.is_folded

@@ -19,7 +19,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def conversations(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/conversations: whom there are messages with."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
     asked = checked(ConversationsParameters, body.parameters(request))
     found, complete = await request.app[keys.conversations].page(caller.name, owner, asked.query())
     listed = [

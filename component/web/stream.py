@@ -43,7 +43,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/stream: messages as they come, without end."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
     asked = checked(StreamParameters, body.parameters(request, "kind"))
     wanted = asked.filter(request.app[keys.jids])
     # A browser that comes again still has the query of its first request.

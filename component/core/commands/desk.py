@@ -59,8 +59,16 @@ class Desk:
         """Do what a command says; it is in the audit log before. Raises Refused."""
         operator = self.authorize(operator, command)
         answers = checked(command, given, self.jids, self.hosts)
+        await self._check_owners(operator, command, answers)
         await self._note(operator, command, answers)
         return await command.run(self, operator, answers)
+
+    async def _check_owners(self, operator: Operator, command: Command, answers: Answers) -> None:
+        """Return if there can be each archive that was named. Raises ItemNotFound."""
+        for field in command.fields:
+            if field.kind is Kind.OWNER:
+                for owner in answers.all(field.name):
+                    await self.administration.served.check(owner, operator)
 
     async def _note(self, operator: Operator, command: Command, answers: Answers) -> None:
         """Write a line for each archive or account that a command is about."""
