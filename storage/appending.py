@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from storage import conversations, marks, trash, words
+from storage import conversations, lateness, marks, trash, words
 from storage.database import Connection, Row
 from storage.ids import Ids
 from storage.owners import Counters, Owners
@@ -37,7 +37,7 @@ SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
 WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 """
 
-_GIVEN = "UPDATE owners SET last = $2, newest = $3, skew = $4 WHERE number = $1"
+_GIVEN = "UPDATE owners SET last = $2, newest = $3 WHERE number = $1"
 
 _OF_ORIGIN = f"""
 SELECT {LINE} FROM archive WHERE owner = $1 AND origin = $2
@@ -120,10 +120,10 @@ class Appending:
             found = await connection.fetch(_INSERTED, json.dumps(floors))
             inserted = {(row[0], row[1]) for row in found}
             rows = [row for row in rows if row[:2] in inserted]
+        await _mark_late(connection, counters, rows)
         await self._note(connection, rows)
         await connection.executemany(
-            _GIVEN,
-            [(known.number, known.last, known.newest, known.skew) for known in counters.values()],
+            _GIVEN, [(known.number, known.last, known.newest) for known in counters.values()]
         )
 
     async def _note(self, connection: Connection, rows: list[_Row]) -> None:
@@ -183,7 +183,15 @@ class Appending:
 
 
 def _row(known: Counters, entry: Entry) -> _Row:
-    return _Row(known.number, known.give(entry.at), entry)
+    return _Row(known.number, known.give(), entry)
+
+
+async def _mark_late(
+    connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_Row]
+) -> None:
+    """Mark the new rows that are older than rows before them."""
+    late = [(row, counters[row.entry.owner].came(row.entry.at)) for row in rows]
+    await lateness.mark(connection, [(*row[:2], by) for row, by in late if by])
 
 
 async def _log(connection: Connection, deeds: Sequence[Deed]) -> None:

@@ -62,7 +62,8 @@ class SqlArchive:
         async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
-            if counted and index is None and (of := tallied(selection)):
+            of = tallied(selection) if selection.is_one_stretch else None
+            if counted and index is None and of:
                 return await self._counted_page(
                     connection, selection, of, limit, after, before, backwards, bound
                 )

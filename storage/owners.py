@@ -22,16 +22,16 @@ class Counters:
     number: int
     last: int
     newest: int
-    skew: int
 
-    def give(self, at: int) -> int:
-        """Return the sequence of one more message, and note how its time fits in."""
+    def give(self) -> int:
+        """Return the sequence of one more message."""
         self.last += 1
-        if at >= self.newest:
-            self.newest = at
-        else:
-            self.skew = max(self.skew, self.newest - at)
         return self.last
+
+    def came(self, at: int) -> int:
+        """Note the time of a message that is in the archive now; return by how much it is late."""
+        self.newest = max(self.newest, at)
+        return self.newest - at
 
 
 class Owners:
@@ -93,7 +93,5 @@ async def _counters(connection: Connection, owner: str) -> Counters:
     await connection.execute(
         "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
     )
-    rows = await connection.fetch(
-        "SELECT number, last, newest, skew FROM owners WHERE jid = $1", owner
-    )
+    rows = await connection.fetch("SELECT number, last, newest FROM owners WHERE jid = $1", owner)
     return Counters(*rows[0])

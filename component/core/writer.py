@@ -96,13 +96,17 @@ class Writer:
         async with self._progress:
             await self._progress.wait_for(lambda: self._done >= target)
 
+    def check_room(self) -> None:
+        """Raise Overloaded when the queue is full."""
+        if self._pressed:
+            raise Overloaded
+
     async def store(self, work: Sequence[Work]) -> None:
         """Put work and wait until it is durable.
 
         Raises Overloaded when the queue is full, BadRequest when the store will never take it.
         """
-        if self._pressed:
-            raise Overloaded
+        self.check_room()
         places = range(self._put, self._put + len(work))
         self.put(work)
         await self._written(places)

@@ -667,6 +667,20 @@ async def test_a_retraction_is_kept_and_leaves_a_tombstone_on_both_sides(
         assert second.xml == message(None, sender=A2, id="r1", extra=RETRACT)
 
 
+async def test_a_message_is_taken_back_that_was_not_delivered_yet(server: Intake) -> None:
+    """Both have the time of their delivery for the recipient."""
+    hi, taken_back = message(sender=A1), message(None, sender=A1, id="r1", extra=RETRACT)
+    server.come(B1, at=NOON - SECOND)
+    server.take(hi, at=NOON)
+    server.take(taken_back, at=NOON + 1)
+    server.take(hi, at=NOON + 2)
+    server.take(taken_back, at=NOON + 3)
+
+    first, second = await server.rows(BOB)
+    assert (first.kind, first.at) == (Kind.TOMBSTONE, NOON + 2)
+    assert (second.kind, second.at) == (Kind.ANNOTATION, NOON + 3)
+
+
 async def test_nobody_retracts_what_another_wrote(server: Intake) -> None:
     server.take(message(sender=A1), message(sender=A1))
     server.take(*[message(None, sender=B1, to=ALICE, id="r1", extra=RETRACT)] * 2)
