@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from component.core.approval import Approval
 from component.core.erasure import Erasure
 from component.core.export import Export
+from component.core.forecast import Forecasts
 from component.core.holds import Holds
 from component.core.janitor import Janitor, Timing
 from component.core.refusals import refusals
@@ -31,6 +33,7 @@ class Administration:
     holds: Holds
     erasure: Erasure
     export: Export
+    approval: Approval
     janitor: Janitor
 
     async def usage(self, domain: str | None, after: str, limit: int) -> tuple[Usage, ...]:
@@ -79,7 +82,8 @@ async def administering(
         on_erasing=on_erasing,
         on_erased=(rules.forget, *on_erased),
     )
-    janitor = Janitor(storage, rules, holds, usual, timing)
+    approval = Approval(storage.records, Forecasts(storage, rules, holds), usual)
+    janitor = Janitor(storage, rules, holds, usual, timing, approval)
     working = asyncio.create_task(janitor.run())
     try:
         yield Administration(
@@ -90,9 +94,11 @@ async def administering(
             holds=holds,
             erasure=erasure,
             export=Export(storage, writer),
+            approval=approval,
             janitor=janitor,
         )
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+        await approval.close()
         await erasure.close()

@@ -78,8 +78,10 @@ async def purge(request: web.Request) -> web.Response:
     owner = None if asked.owner is None else bare_jid(request, asked.owner)
     if owner is not None:
         await check_served(request, owner)
-    await request.app[keys.audit].note(caller.name, "purge", owner or "*")
-    begun = request.app[keys.administration].janitor.order(caller.name, owner)
+    detail = "confirm true" if asked.confirm else ""
+    await request.app[keys.audit].note(caller.name, "purge", owner or "*", detail)
+    janitor = request.app[keys.administration].janitor
+    begun = await janitor.order(caller.name, owner, is_confirmed=asked.confirm)
     return body.answer(figures.of_purge(begun), status=202)
 
 

@@ -229,6 +229,7 @@ ON_THE_SERVICE = [
             "backlog": ["0"],
             "holds": ["1"],
             "purging": ["false"],
+            "unconfirmed": ["false"],
         },
     ),
     Case(name="reconnect", message="The connection to ejabberd is closed and opened again."),
