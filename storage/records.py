@@ -30,7 +30,12 @@ _CONFIRMED = "SELECT host, days, messages, bytes FROM confirmed ORDER BY host"
 
 _FORGET_CONFIRMED = "DELETE FROM confirmed"
 
-_CONFIRM = "INSERT INTO confirmed (host, days, messages, bytes) VALUES ($1, $2, $3, $4)"
+# Another process may confirm at the same moment.
+_CONFIRM = """
+INSERT INTO confirmed (host, days, messages, bytes) VALUES ($1, $2, $3, $4)
+ON CONFLICT (host) DO UPDATE SET
+    days = excluded.days, messages = excluded.messages, bytes = excluded.bytes
+"""
 
 _HOLDS = "SELECT subject, reason, ordered, at FROM holds ORDER BY subject"
 

@@ -25,6 +25,14 @@ log = logging.getLogger(__name__)
 OTHERS = ""
 
 
+def doubt(found: Forecast) -> str:
+    """Say what wants to be confirmed."""
+    return (
+        f"the bounds of retention would take away {found}, and nobody has confirmed them:"
+        " `muniment purge` asks, or change them"
+    )
+
+
 class Approval:
     """Whether the bounds of the configuration may take what they would take."""
 
@@ -42,21 +50,21 @@ class Approval:
         if confirmed == self._usual:
             self.waiting = None
             return True
-        if self.waiting is None:
-            found = await self._forecasts.of_all(
-                self._usual,
-                lambda owner: is_tighter(self._usual.of(owner), than=confirmed.of(owner)),
-            )
-            if not found.is_much:
-                await self.confirm()
-                return True
-            self.waiting = found
-        log.warning(
-            "nothing is purged: the bounds of retention would take away %s and nobody has"
-            " confirmed them: see `muniment purge`",
-            self.waiting,
-        )
+        # To count takes long, so what waits already is not counted again.
+        found = self.waiting or await self._beyond(confirmed)
+        if not found.is_much:
+            await self.confirm()
+            log.info("the bounds of retention are confirmed: they take away %s", found)
+            return True
+        self.waiting = found
+        log.warning("nothing is purged: %s", doubt(found))
         return False
+
+    async def examine(self) -> Forecast | None:
+        """Return what wants to be confirmed, and change nothing. Raises StorageError."""
+        confirmed = await self._confirmed()
+        found = Forecast() if confirmed == self._usual else await self._beyond(confirmed)
+        return found if found.is_much else None
 
     async def is_confirmed(self) -> bool:
         """Whether the bounds of the configuration are those confirmed last. Raises Overloaded."""
@@ -74,8 +82,8 @@ class Approval:
             found = self.waiting if owner is None else await self._forecasts.of(owner, self._usual)
         if found and found.is_much:
             raise Conflict(
-                f"The bounds would take away {found}, and nobody has confirmed them: confirm, or"
-                " change them in the configuration."
+                f"The bounds of retention would take away {found}, and nobody has confirmed them:"
+                " say `confirm`, or change them in the configuration."
             )
 
     async def confirm(self) -> None:
@@ -122,6 +130,13 @@ class Approval:
         if owner is None:
             return self._forecasts.of_all(self._usual)
         return self._forecasts.of(owner, self._usual)
+
+    async def _beyond(self, confirmed: Usual) -> Forecast:
+        """Return what would go of the archives whose bounds were wider, or none."""
+        return await self._forecasts.of_all(
+            self._usual,
+            lambda owner: is_tighter(self._usual.of(owner), than=confirmed.of(owner)),
+        )
 
     async def _confirmed(self) -> Usual:
         """Return the bounds that were confirmed last; a new store has none."""
