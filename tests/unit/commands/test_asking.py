@@ -10,13 +10,14 @@ from collections.abc import Callable
 import pytest
 from support.builders import ALICE, BOB, entries
 from support.operated import Operated, by_form, by_http, named
-from support.wire import until
+from support.wire import HOST, until
 
 from component import cli
 from component.cli import exits
 from component.core.commands.catalogue import COMMANDS
 from component.core.errors import BadRequest
 from component.core.operators import SERVER
+from component.core.retention import Bounds, Usual
 from storage.rows import ANY
 
 Type = Callable[[str], None]
@@ -131,6 +132,53 @@ async def test_a_preview_is_on_record_and_does_nothing(operated: Operated) -> No
 async def test_what_takes_nothing_away_has_no_preview(operated: Operated) -> None:
     with pytest.raises(BadRequest, match="takes nothing away"):
         await operated.desk.preview(SERVER, named("count"), {"owner": [ALICE]})
+
+
+@pytest.fixture
+async def waiting(operated: Operated) -> Operated:
+    """A program whose bounds would take two of three messages, which nobody has confirmed."""
+    administration = operated.desk.administration
+    await until(lambda: administration.janitor.current is None)
+    bounds = Bounds(messages=1)
+    usual = Usual(hosts={HOST: bounds}, others=bounds)
+    for part in (administration.approval, administration.janitor):
+        part._usual = usual
+    return operated
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "owner_answer"),
+    [((), "yes\n", f"{ALICE}\n"), (("--confirm",), "", "")],
+    ids=["typed", "in a script"],
+)
+async def test_a_purge_confirms_new_bounds(
+    waiting: Operated, type_: Type, options: tuple[str, ...], answer: str, owner_answer: str
+) -> None:
+    approval = waiting.desk.administration.approval
+    type_(owner_answer)
+    assert await run(waiting, "purge", "--owner", ALICE, *options) == exits.OK
+    await until(lambda: waiting.desk.administration.janitor.current is None)
+    assert (await left(waiting), await approval.is_confirmed()) == (1, False)
+
+    type_(answer)
+    assert await run(waiting, "purge", *options) == exits.OK
+    assert await approval.is_confirmed()
+
+
+async def test_a_purge_that_confirms_nothing_is_refused(
+    waiting: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = [
+        await run(waiting, "purge", "--yes"),
+        await run(waiting, "purge", "--yes", "--owner", ALICE),
+    ]
+    over_http = await by_http(waiting, "purge", {})
+    by_xmpp = await by_form(waiting, "purge", {})
+
+    assert (refused, over_http.is_refused, by_xmpp.is_refused) == ([1, 1], True, True)
+    assert capsys.readouterr().err.count("2 messages of 1 archives") == 2
+    assert await left(waiting) == 3
+    assert (await by_form(waiting, "purge", {"confirm": "true"})).message == "A purge has begun."
 
 
 @pytest.mark.parametrize("confirm", ["true", "1", "false", "0"])
