@@ -3,21 +3,22 @@
 The bounds that were confirmed last are in the store. Where those of the configuration differ, the
 first purge looks what they would take. As long as no archive loses more than a tenth of its
 messages they are confirmed by that; otherwise nothing is taken until an operator confirms them.
-What falls due later under bounds that are confirmed is taken, however much it is.
+What falls due later under bounds that are confirmed is taken, however much it is. A rule for one
+archive is confirmed when it is set or dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 
 from component.core.errors import Conflict, Overloaded
 from component.core.forecast import Forecast, Forecasts
 from component.core.refusals import refusals
 from component.core.retention import Bounds, Usual, is_tighter
 from storage.interface import Records
-from storage.rows import HostBounds
+from storage.rows import HostBounds, Rule
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,17 @@ class Approval:
                 f"The bounds of retention would take away {found}, and nobody has confirmed them:"
                 " say `confirm`, or change them in the configuration."
             )
+
+    async def require_rules(self, owner: str, rules: Mapping[str, Rule]) -> None:
+        """Return if an archive may have other rules. Raises Conflict, Overloaded.
+
+        They want to be confirmed where by them much would go that does not go by those it has.
+        """
+        with refusals():
+            before = await self._forecasts.of(owner, self._usual)
+            found = await self._forecasts.of(owner, self._usual, rules)
+        if found.is_much and found.lost > before.lost:
+            raise Conflict(f"By this {found} would go: say `confirm`, or keep more.")
 
     async def confirm(self) -> None:
         """Confirm the bounds of the configuration for all archives. Raises StorageError."""

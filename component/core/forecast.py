@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from component.core.archives import cuts, usage_pages
@@ -11,7 +11,7 @@ from component.core.retention import Plan, Usual, plan_for
 from component.core.rules import Rules
 from component.core.times import format_time, now
 from storage.interface import Storage
-from storage.rows import Excess, Limits, Usage
+from storage.rows import Excess, Limits, Rule, Usage
 
 #: An archive that would lose more than one message of so many loses much.
 MUCH = 10
@@ -74,13 +74,21 @@ class Forecasts:
                     found = found.plus(usage, await self._excess(usage, usual))
         return found
 
-    async def of(self, owner: str, usual: Usual) -> Forecast:
-        """Return what would go of one archive. Raises StorageError."""
-        usage = await self._storage.keeping.usage_of(owner)
-        return Forecast().plus(usage, await self._excess(usage, usual))
+    async def of(
+        self, owner: str, usual: Usual, rules: Mapping[str, Rule] | None = None
+    ) -> Forecast:
+        """Return what would go of one archive, by other rules than it has if there are any.
 
-    async def _excess(self, usage: Usage, usual: Usual) -> Excess:
-        plan = plan_for(usage.owner, self._rules.of(usage.owner), usual, now())
+        Raises StorageError.
+        """
+        usage = await self._storage.keeping.usage_of(owner)
+        return Forecast().plus(usage, await self._excess(usage, usual, rules))
+
+    async def _excess(
+        self, usage: Usage, usual: Usual, rules: Mapping[str, Rule] | None = None
+    ) -> Excess:
+        known = self._rules.of(usage.owner) if rules is None else rules
+        plan = plan_for(usage.owner, known, usual, now())
         if plan.spares(usage) or self._holds.is_held(usage.owner):
             return Excess()
         return await self._beyond(usage.owner, plan)

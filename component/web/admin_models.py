@@ -39,6 +39,12 @@ class RetentionParameters(Parameters):
     peer: Id | None = None
 
 
+class RetentionChange(RetentionParameters):
+    """PUT and DELETE {prefix}/v1/archives/{owner}/retention."""
+
+    confirm: Flag = False
+
+
 class RetentionFields(Parameters):
     """PUT {prefix}/v1/archives/{owner}/retention."""
 

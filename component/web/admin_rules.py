@@ -8,7 +8,12 @@ from component.core.operators import Role
 from component.core.retention import Bounds
 from component.core.times import format_time, now
 from component.web import auth, body, keys
-from component.web.admin_models import HoldFields, RetentionFields, RetentionParameters
+from component.web.admin_models import (
+    HoldFields,
+    RetentionChange,
+    RetentionFields,
+    RetentionParameters,
+)
 from component.web.archive_models import NoParameters
 from component.web.checking import checked
 from component.web.paths import (
@@ -57,23 +62,32 @@ async def read_retention(request: web.Request) -> web.Response:
 async def set_retention(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/retention: a rule in the place of what is usual."""
     caller, owner = auth.require(request, Role.ADMIN), await owner_of(request)
-    peer = _peer(request) or ""
+    change, peer = _change(request)
     asked = checked(RetentionFields, await body.fields(request))
     rule = asked.rule(owner, peer)
+    administration = request.app[keys.administration]
+    if not change.confirm:
+        rules = {**administration.rules.of(owner), peer: rule}
+        await administration.approval.require_rules(owner, rules)
     words = f"days {rule.days}, messages {rule.messages}, bytes {rule.bytes}{_with(peer)}"
     await request.app[keys.audit].note(caller.name, "set retention", owner, words)
-    await request.app[keys.administration].rules.set(rule)
+    await administration.rules.set(rule)
     return body.answer(_rule(rule))
 
 
 async def drop_retention(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/retention: back to what is usual."""
     caller, owner = auth.require(request, Role.ADMIN), named_owner(request)
-    peer = _peer(request) or ""
+    change, peer = _change(request)
+    administration = request.app[keys.administration]
+    if not change.confirm:
+        known = administration.rules.of(owner)
+        rules = {other: rule for other, rule in known.items() if other != peer}
+        await administration.approval.require_rules(owner, rules)
     await request.app[keys.audit].note(
         caller.name, "drop retention", owner, _with(peer).removeprefix(", ")
     )
-    await request.app[keys.administration].rules.drop(owner, peer)
+    await administration.rules.drop(owner, peer)
     return web.Response(status=204)
 
 
@@ -104,6 +118,12 @@ async def release(request: web.Request) -> web.Response:
     await request.app[keys.audit].note(caller.name, "release", subject)
     await request.app[keys.administration].holds.release(subject)
     return web.Response(status=204)
+
+
+def _change(request: web.Request) -> tuple[RetentionChange, str]:
+    """Return how rules are changed, and the peer that is meant; "": all of the archive."""
+    asked = checked(RetentionChange, body.parameters(request))
+    return asked, "" if asked.peer is None else bare_jid(request, asked.peer)
 
 
 def _peer(request: web.Request) -> str | None:

@@ -54,7 +54,7 @@ class Office:
                 assert answer.status == 200, await answer.text()
 
     async def rule(self, owner: Account, peer: str | None = None, **rule: int) -> None:
-        params = {} if peer is None else {"peer": peer}
+        params = {"confirm": "true"} if peer is None else {"confirm": "true", "peer": peer}
         await self.ask("PUT", f"/archives/{owner.jid}/retention", json=rule, params=params)
 
     async def ask(self, method: str, target: str, status: int = 200, **options: Any) -> Any:
