@@ -56,6 +56,7 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
         administering(
             storage,
             parts.wanted,
+            parts.served,
             parts.holds,
             settings.usual(config),
             settings.timing(config),

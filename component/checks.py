@@ -19,12 +19,16 @@ from pathlib import Path
 from component import settings, sources
 from component.config import Config
 from component.config.values import MEMORY, SQLITE
+from component.core.approval import Approval, doubt
+from component.core.forecast import Forecasts
+from component.core.holds import Holds
+from component.core.rules import Rules
 from component.web.client import Client, NotRunning
 from component.web.settings import UNIX
 from component.xmpp.connection import ServerRefused
 from component.xmpp.listener import listens
 from storage.errors import Locked, StorageError
-from storage.open import examine
+from storage.open import examine, open_unchanged
 
 
 class Verdict(StrEnum):
@@ -59,6 +63,8 @@ async def checks(config: Config, *, login: bool) -> AsyncIterator[Finding]:
             return
     try:
         yield Finding(Verdict.OK, f"storage: {await examine(config.storage.url)}")
+        async for finding in _retention(config):
+            yield finding
     except Locked as error:
         yield Finding(
             Verdict.WARN,
@@ -83,10 +89,30 @@ async def _running(config: Config) -> AsyncIterator[Finding]:
         except NotRunning:
             return
         yield Finding(Verdict.OK, f"running: Muniment answers at {client.place}")
-        for name, is_well in parts.items():
-            if not is_well:
+        for name, part in parts.items():
+            if not part["ok"]:
                 yield Finding(Verdict.BAD, f"running: {name} is not ready: the log says why")
+        if not parts.get("retention", {}).get("confirmed", True):
+            yield Finding(
+                Verdict.WARN,
+                "running: nothing is purged: the bounds of retention would take much of an"
+                " archive, and nobody has confirmed them: `muniment purge` tells, and asks",
+            )
         yield Finding(Verdict.OK, "store, ejabberd and HTTP port: left to the running program")
+
+
+async def _retention(config: Config) -> AsyncIterator[Finding]:
+    """Yield what the bounds would take of the store that nobody has confirmed."""
+    async with open_unchanged(config.storage.url) as storage:
+        if storage is None:
+            return
+        rules, holds = Rules(storage.records), Holds(storage.records)
+        await rules.load()
+        await holds.load()
+        forecasts = Forecasts(storage, rules, holds)
+        found = await Approval(storage.records, forecasts, settings.usual(config)).examine()
+        if found:
+            yield Finding(Verdict.WARN, f"retention: {doubt(found)}")
 
 
 async def _server(config: Config, *, login: bool) -> Finding:

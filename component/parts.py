@@ -29,6 +29,7 @@ from component.core.ports import EditableRosters
 from component.core.preferences import Wishes
 from component.core.rooms import Rooms
 from component.core.rosters import RosterMemory
+from component.core.served import Served
 from component.core.sessions import Sessions
 from component.core.times import now
 from component.core.wanted import Wanted
@@ -70,6 +71,7 @@ class Parts:
     operators: tuple[Operator, ...]
     hosts: tuple[str, ...]
     audit: Audit
+    served: Served
     adhoc: Commands
     queries: Queries
     contact_lists: ContactLists
@@ -198,7 +200,8 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         on_active=sessions.active,
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
-    access = Access(hosts, operators, audit, rooms)
+    served = Served((*hosts, *services), storage.keeping)
+    access = Access(hosts, operators, audit, rooms, served)
     pages = Pages(
         storage.archive,
         wanted,
@@ -235,6 +238,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         operators=operators,
         hosts=hosts,
         audit=audit,
+        served=served,
         adhoc=adhoc,
         queries=queries,
         contact_lists=contact_lists,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.database import Connection
-from storage.rows import Limits
+from storage.rows import Excess, Limits
 from storage.taking import LINE
 from storage.tallies import Line
 
@@ -33,17 +33,36 @@ ORDER BY sequence LIMIT $5
 """  # noqa: S608 - constant words
 
 
+_COUNT_BEHIND = """
+SELECT count(*), min(at), max(at) FROM archive INDEXED BY archive_peer
+WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND (sequence <= $3 OR at < $4)
+"""
+
+
+async def beyond(connection: Connection, number: int, peer: str, limits: Limits) -> Excess:
+    """Return how many messages with a peer are to go."""
+    edge, since = await _edge(connection, number, peer, limits)
+    rows = await connection.fetch(_COUNT_BEHIND, number, peer, edge, since)
+    [[messages, oldest, newest]] = rows
+    return Excess(messages=messages, oldest=oldest, newest=newest)
+
+
 async def with_peer(
     connection: Connection, number: int, peer: str, limits: Limits, limit: int
 ) -> list[Line]:
     """Return the oldest messages with a peer that are to go, as many as `limit`."""
+    edge, since = await _edge(connection, number, peer, limits)
+    rows = await connection.fetch(_BEHIND, number, peer, edge, since, limit)
+    return [Line(*row) for row in rows]
+
+
+async def _edge(connection: Connection, number: int, peer: str, limits: Limits) -> tuple[int, int]:
+    """Return the last sequence that is too much, and the time before which all are too old."""
     edge = max(
         await _last_by_count(connection, number, peer, limits.messages),
         await _last_by_bytes(connection, number, peer, limits.bytes),
     )
-    since = _NEVER if limits.since is None else limits.since
-    rows = await connection.fetch(_BEHIND, number, peer, edge, since, limit)
-    return [Line(*row) for row in rows]
+    return edge, _NEVER if limits.since is None else limits.since
 
 
 async def _last_by_count(

@@ -11,8 +11,10 @@ from storage.rows import (
     Batch,
     Conversations,
     Deed,
+    Excess,
     Filter,
     Hold,
+    HostBounds,
     Limits,
     Page,
     Preferences,
@@ -181,6 +183,13 @@ class Keeping(Protocol):
         """
         ...
 
+    async def excess(self, owner: str, limits: Limits, *, peer: str | None = None) -> Excess:
+        """Return what `shed`, or with a peer `cut`, would take away in all, and take nothing.
+
+        It reads in many short steps, so what comes and goes meanwhile may be counted or not.
+        """
+        ...
+
     async def cut_one(self, owner: str, id: str) -> Shed:
         """Empty one message. Raises NotFound."""
         ...
@@ -219,6 +228,14 @@ class Records(Protocol):
         ...
 
     async def drop_rule(self, owner: str, peer: str = "") -> None: ...
+
+    async def confirmed_bounds(self) -> tuple[HostBounds, ...]:
+        """Return the bounds that operators have confirmed last, by host."""
+        ...
+
+    async def confirm_bounds(self, bounds: Sequence[HostBounds]) -> None:
+        """Keep bounds in the place of all that were confirmed before."""
+        ...
 
     async def holds(self) -> tuple[Hold, ...]: ...
 

@@ -10,7 +10,7 @@ from storage.database import Connection, Database, Row
 from storage.errors import NotFound
 from storage.ids import Ids
 from storage.interface import Totals
-from storage.rows import Limits, Shed, Usage
+from storage.rows import Excess, Limits, Shed, Usage
 from storage.taking import LINE, empty, take_away
 from storage.tallies import Line
 
@@ -39,6 +39,10 @@ _OWNER = "SELECT number, kept, bytes FROM owners WHERE jid = $1"
 
 _OLDEST = f"""
 SELECT {LINE}, at FROM archive WHERE owner = $1 ORDER BY sequence LIMIT $2
+"""  # noqa: S608 - constant words
+
+_BEHIND = f"""
+SELECT {LINE}, at FROM archive WHERE owner = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
 """  # noqa: S608 - constant words
 
 _ONE = f"""
@@ -121,6 +125,33 @@ class SqlKeeping:
             going = await excess.with_peer(connection, number, peer, limits, limit + 1)
             taken = await empty(connection, number, going[:limit])
         return replace(taken, done=len(going) <= limit)
+
+    async def excess(self, owner: str, limits: Limits, *, peer: str | None = None) -> Excess:
+        """Return what `shed`, or with a peer `cut`, would take away in all, and take nothing."""
+        if peer is not None:
+            async with self._database.read() as connection:
+                number = await _number(connection, owner)
+                return await excess.beyond(connection, number, peer, limits)
+        found, place = Excess(), 0
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_OWNER, owner)
+        number, kept, octets = rows[0] if rows else (0, 0, 0)
+        while True:
+            async with self._database.read() as connection:
+                oldest = await connection.fetch(_BEHIND, number, place, excess.STRETCH)
+            going = list(_beyond(limits, kept, octets, oldest))
+            times = [row[5] for row in going]
+            found = found.plus(
+                Excess(
+                    messages=len(going),
+                    oldest=min(times, default=None),
+                    newest=max(times, default=None),
+                )
+            )
+            if len(going) < excess.STRETCH:
+                return found
+            kept, octets = kept - len(going), octets - sum(row[4] for row in going)
+            place = going[-1][1]
 
     async def cut_one(self, owner: str, id: str) -> Shed:
         """Empty one message. Raises NotFound."""

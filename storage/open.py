@@ -92,6 +92,28 @@ async def examine(url: str) -> str:
     return f"{path}, {len(waiting)} migrations wait" if waiting else f"{path}, up to date"
 
 
+@asynccontextmanager
+async def open_unchanged(url: str) -> AsyncIterator[SqlStorage | None]:
+    """Open a store to read what is there; None where there is none of this program's schema.
+
+    Raises StorageError.
+    """
+    path = _path(url)
+    if path == MEMORY or _is_new(path):
+        yield None
+        return
+    database = await SqliteDatabase.open(path, synchronous="full")
+    try:
+        key = None
+        async with database.read() as connection:
+            is_made = await connection.fetch(_IS_MADE)
+            if is_made and not await pending(connection, database.name):
+                key = await connection.fetch("SELECT value FROM secrets WHERE name = $1", "ids")
+        yield SqlStorage(database, Ids(bytes(key[0][0]))) if key else None
+    finally:
+        await database.close()
+
+
 def _is_new(path: str) -> bool:
     # Of pathlib, a folder that is hidden would be an error.
     if not os.path.isdir(Path(path).absolute().parent):  # noqa: PTH112

@@ -6,7 +6,16 @@ import json
 from collections.abc import Sequence
 
 from storage.database import Database, Row
-from storage.rows import Deed, Hold, Occupant, Preferences, Room, RoomChanges, Rule
+from storage.rows import (
+    Deed,
+    Hold,
+    HostBounds,
+    Occupant,
+    Preferences,
+    Room,
+    RoomChanges,
+    Rule,
+)
 
 _PREFERENCES = "SELECT owner, usual, always, never FROM preferences WHERE owner = $1"
 
@@ -29,6 +38,17 @@ ON CONFLICT (owner, peer) DO UPDATE SET
 """
 
 _DROP_RULE = "DELETE FROM rules WHERE owner = $1 AND peer = $2"
+
+_CONFIRMED = "SELECT host, days, messages, bytes FROM confirmed ORDER BY host"
+
+_FORGET_CONFIRMED = "DELETE FROM confirmed"
+
+# Another process may confirm at the same moment.
+_CONFIRM = """
+INSERT INTO confirmed (host, days, messages, bytes) VALUES ($1, $2, $3, $4)
+ON CONFLICT (host) DO UPDATE SET
+    days = excluded.days, messages = excluded.messages, bytes = excluded.bytes
+"""
 
 _HOLDS = "SELECT subject, reason, ordered, at FROM holds ORDER BY subject"
 
@@ -122,6 +142,21 @@ class SqlRecords:
     async def drop_rule(self, owner: str, peer: str = "") -> None:
         """Forget a rule; it is fine when there is none."""
         await self._write(_DROP_RULE, owner, peer)
+
+    async def confirmed_bounds(self) -> tuple[HostBounds, ...]:
+        """Return the bounds that operators have confirmed last, by host."""
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_CONFIRMED)
+        return tuple(
+            HostBounds(host=row[0], days=row[1], messages=row[2], bytes=row[3]) for row in rows
+        )
+
+    async def confirm_bounds(self, bounds: Sequence[HostBounds]) -> None:
+        """Keep bounds in the place of all that were confirmed before."""
+        rows = [(each.host, each.days, each.messages, each.bytes) for each in bounds]
+        async with self._database.write() as connection:
+            await connection.execute(_FORGET_CONFIRMED)
+            await connection.executemany(_CONFIRM, rows)
 
     async def holds(self) -> tuple[Hold, ...]:
         """Return every legal hold."""

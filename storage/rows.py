@@ -222,6 +222,35 @@ class Shed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Excess:
+    """What a clean-up would take away."""
+
+    messages: int = 0
+    oldest: int | None = None  #: earliest time of them, microseconds
+    newest: int | None = None
+
+    def plus(self, other: Excess) -> Excess:
+        """Return both together."""
+        oldest = [at for at in (self.oldest, other.oldest) if at is not None]
+        newest = [at for at in (self.newest, other.newest) if at is not None]
+        return Excess(
+            messages=self.messages + other.messages,
+            oldest=min(oldest, default=None),
+            newest=max(newest, default=None),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBounds:
+    """How much stays of the archives of one host; 0: no bound."""
+
+    host: str  #: virtual host; "" for all other archives
+    days: int
+    messages: int
+    bytes: int  #: of XML
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
     """What one user wants archived (XEP-0441)."""
 

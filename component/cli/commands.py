@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from component.cli import export, tables, terminal
-from component.cli.exits import FAILED, OK, UNREACHABLE, USAGE
+from component.cli.exits import FAILED, OK, UNCONFIRMED, UNREACHABLE, USAGE
 from component.config import Http
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.definition import Command, Field, Kind
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from component.web.client import Answer, Client
 
     Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+#: The field by which new bounds are confirmed; whoever is asked and goes on confirms them.
+CONFIRM = "confirm"
+
+#: Has a command told what it would take away, and nothing done.
+PREVIEW = {"preview": "true"}
 
 BY_NAME = {command.name: command for command in COMMANDS}
 
@@ -51,6 +57,8 @@ def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
         for field in command.fields:
             if field.kind is not Kind.PASSWORD:
                 _add_argument(parser, field)
+        if command.preview is not None:
+            parser.add_argument("--yes", action="store_true", help="take it away without asking")
         if command.name == export.NAME:
             export.add_arguments(parser)
         else:
@@ -61,7 +69,11 @@ def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
     help = f"{field.label} (default: {field.default})" if field.default else field.label
     choices = [value for value, _ in field.choices] or None
     metavar = _METAVARS.get(field.kind)
-    if field.is_required and field.is_many:
+    if field.kind is Kind.FLAG:
+        parser.add_argument(
+            f"--{field.name}", action="store_const", const=True, help=f"{help}; without asking"
+        )
+    elif field.is_required and field.is_many:
         parser.add_argument(field.name, nargs="+", metavar=metavar, help=help)
     elif field.is_required:
         parser.add_argument(field.name, metavar=metavar, help=help)
@@ -77,6 +89,11 @@ def run(chosen: argparse.Namespace, http: Http) -> int:
         if command.name == export.NAME:
             return asyncio.run(_asked(http, lambda client: export.take(client, chosen)))
         given = {**_given(chosen, command), **_passwords(command)}
+        if command.preview is not None and not (chosen.yes or given.get(CONFIRM)):
+            code = asyncio.run(_previewed(http, command, given))
+            if code != OK:
+                return code
+            given |= {field.name: True for field in command.fields if field.name == CONFIRM}
         path = "v1", "commands", command.name
         ask = _asked(
             http,
@@ -93,6 +110,38 @@ def run(chosen: argparse.Namespace, http: Http) -> int:
         return _failed(str(error), USAGE)
     except export.NotWritten as error:
         return _failed(str(error), FAILED)
+
+
+async def _previewed(http: Http, command: Command, given: Mapping[str, object]) -> int:
+    """Tell what a command would take away, and ask whether to go on; OK where it is."""
+    name = "v1", "commands", command.name
+    message = ""
+
+    def told(answer: Answer) -> None:
+        nonlocal message
+        message = tables.message(answer.data)
+
+    code = await _asked(
+        http, lambda client: client.ask("POST", *name, query=PREVIEW, data=given), told
+    )
+    if code != OK:
+        return code
+    if not terminal.is_there():
+        return _failed(f"{message} Nothing was taken away: say --yes to go on.", UNCONFIRMED)
+    print(message, file=sys.stderr)
+    if not terminal.confirms(_wanted(command, given)):
+        return _failed("Nothing was taken away.", UNCONFIRMED)
+    return OK
+
+
+def _wanted(command: Command, given: Mapping[str, object]) -> str:
+    """Return what has to be typed: the address that is meant, where it is one."""
+    named: list[object] = []
+    for field in command.fields:
+        if field.kind in (Kind.OWNER, Kind.ACCOUNT):
+            said = given.get(field.name, [])
+            named += said if isinstance(said, list) else [said]
+    return str(named[0]) if len(named) == 1 else "yes"
 
 
 def _given(chosen: argparse.Namespace, command: Command) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 OK = 0
 FAILED = 1
 USAGE = 2
+UNCONFIRMED = 3
 UNREACHABLE = 75
 CONFIG_WRONG = 78
 INTERRUPTED = 130
@@ -14,6 +15,8 @@ exit codes:
   {OK:<4} done
   {FAILED:<4} failed or refused; the message or the log says why
   {USAGE:<4} the command line is wrong
+  {UNCONFIRMED:<4} nothing was taken away: it was not confirmed on the terminal, or there was no
+       terminal, and no --yes
   {UNREACHABLE:<4} check-config: what the configuration names does not answer or refuses;
        other commands: no program answers that runs on this configuration
   {CONFIG_WRONG:<4} the configuration is wrong, or ejabberd refuses it; trying again is of no use

@@ -19,8 +19,7 @@ def told(data: Any, *, in_json: bool, asked: Collection[str] = ()) -> None:
 
     `asked` names what it was asked with, of which an answer may remind. Raises NoOutcome.
     """
-    if not isinstance(data, dict) or not {"message", "values", "rows"} <= data.keys():
-        raise NoOutcome
+    said = message(data)
     if in_json:
         print(json.dumps(data, ensure_ascii=False))
         return
@@ -35,7 +34,14 @@ def told(data: Any, *, in_json: bool, asked: Collection[str] = ()) -> None:
         lines = [*_values(values), *_table(data["rows"])]
     for line in lines:
         print(line)
-    print(_visible(data["message"]), file=sys.stderr if lines else sys.stdout)
+    print(said, file=sys.stderr if lines else sys.stdout)
+
+
+def message(data: Any) -> str:
+    """Return what a command answers to people. Raises NoOutcome."""
+    if not isinstance(data, dict) or not {"message", "values", "rows"} <= data.keys():
+        raise NoOutcome
+    return _visible(str(data["message"]))
 
 
 def _values(values: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Passwords, from a terminal or from a program that writes to us."""
+"""What is asked on a terminal: passwords, and whether to go on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,26 @@ class NoPassword(Exception):
     """There is none, or the two that were typed differ."""
 
 
+def is_there() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
+def confirms(wanted: str) -> bool:
+    """Ask for words before something is taken away, and say whether those were typed.
+
+    It is asked on standard error: what goes to standard output is the answer.
+    """
+    print(f"Type {wanted} to go on: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() == wanted
+
+
 def password() -> str:
     """Return a password: asked for twice, or the first line of standard input.
 
     Raises NoPassword.
     """
-    if not sys.stdin.isatty():
+    if not is_there():
         # As it is: a password may begin or end with a blank.
         said = sys.stdin.readline().rstrip("\r\n")
     else:

@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from component.config.environment import OPTIONS
-from component.config.problems import Mistake, kind, unknown, wrong
+from component.config.problems import Mistake, unknown
 from component.config.section import Section
 from component.config.sections import NAMED_SECTIONS, SECTIONS
+from component.core.wording import kind
+from component.validation import wrong
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 

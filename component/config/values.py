@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
-from component.config.problems import given, kind
+from component.core.wording import given, kind
 
 FILE = "file:"
 SQLITE = "sqlite:"

@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from component.core.approval import Approval
 from component.core.erasure import Erasure
 from component.core.export import Export
+from component.core.forecast import Forecasts
 from component.core.holds import Holds
 from component.core.janitor import Janitor, Timing
 from component.core.live import Live
 from component.core.refusals import refusals
 from component.core.retention import Usual
 from component.core.rules import Rules
+from component.core.served import Served
 from component.core.writer import Queue
 from storage.interface import Keeping, Storage, Totals
 from storage.rows import Usage
@@ -25,11 +28,13 @@ class Administration:
     """The parts that take away, keep back and write out."""
 
     keeping: Keeping
+    served: Served
     usual: Usual
     rules: Rules
     holds: Holds
     erasure: Erasure
     export: Export
+    approval: Approval
     janitor: Janitor
     live: Live
 
@@ -56,6 +61,7 @@ class Administration:
 async def administering(
     storage: Storage,
     writer: Queue,
+    served: Served,
     holds: Holds,
     usual: Usual,
     timing: Timing,
@@ -77,20 +83,24 @@ async def administering(
         live=live,
         on_erased=(rules.forget, *on_erased),
     )
-    janitor = Janitor(storage, rules, holds, usual, timing)
+    approval = Approval(storage.records, Forecasts(storage, rules, holds), usual)
+    janitor = Janitor(storage, rules, holds, usual, timing, approval)
     working = asyncio.create_task(janitor.run())
     try:
         yield Administration(
             keeping=storage.keeping,
+            served=served,
             usual=usual,
             rules=rules,
             holds=holds,
             erasure=erasure,
             export=Export(storage, writer, live),
+            approval=approval,
             janitor=janitor,
             live=live,
         )
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+        await approval.close()
         await erasure.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from component.core.forecast import Forecast
 from component.core.purging import Progress
 from component.core.times import format_if_known
 from storage.rows import Usage
@@ -17,6 +18,16 @@ def of_archive(usage: Usage) -> Figures:
         "bytes": usage.bytes,
         "oldest": format_if_known(usage.oldest),
         "newest": format_if_known(usage.newest),
+    }
+
+
+def of_forecast(forecast: Forecast) -> Figures:
+    """Return what a purge would take away."""
+    return {
+        "archives": forecast.archives,
+        "messages": forecast.going.messages,
+        "oldest": format_if_known(forecast.going.oldest),
+        "newest": format_if_known(forecast.going.newest),
     }
 
 

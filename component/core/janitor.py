@@ -7,9 +7,11 @@ import logging
 import time
 from dataclasses import dataclass
 
+from component.core.approval import Approval
 from component.core.errors import Conflict
 from component.core.holds import Holds
 from component.core.purging import Progress, Purge, State
+from component.core.refusals import refusals
 from component.core.retention import Usual
 from component.core.rules import Rules
 from storage.errors import StorageError
@@ -37,9 +39,16 @@ class Janitor:
     """Runs one purge after the other; what the store fails at is tried again by the next."""
 
     def __init__(
-        self, storage: Storage, rules: Rules, holds: Holds, usual: Usual, timing: Timing
+        self,
+        storage: Storage,
+        rules: Rules,
+        holds: Holds,
+        usual: Usual,
+        timing: Timing,
+        approval: Approval,
     ) -> None:
         self._storage = storage
+        self._approval = approval
         self._rules = rules
         self._holds = holds
         self._usual = usual
@@ -55,10 +64,21 @@ class Janitor:
         """How far the purge is that is under way."""
         return None if self._purge is None else self._purge.progress
 
-    def order(self, by: str, owner: str | None = None) -> Progress:
-        """Have a purge start now, of one archive or of all. Raises Conflict."""
-        if self._purge is not None:
-            raise Conflict("A purge is under way: wait until it is finished.")
+    async def order(
+        self, by: str, owner: str | None = None, *, is_confirmed: bool = False
+    ) -> Progress:
+        """Have a purge start now, of one archive or of all.
+
+        `is_confirmed`: whoever orders it confirms the bounds, whatever they take. Raises Conflict,
+        Overloaded.
+        """
+        self._refuse_if_busy()
+        if not is_confirmed:
+            await self._approval.require(owner)
+        elif owner is None:
+            with refusals():
+                await self._approval.confirm()
+        self._refuse_if_busy()
         self._purge = self._new(by, owner)
         self._ordered.set()
         return self._purge.progress
@@ -78,6 +98,10 @@ class Janitor:
             except TimeoutError:
                 continue
 
+    def _refuse_if_busy(self) -> None:
+        if self._purge is not None:
+            raise Conflict("A purge is under way: wait until it is finished.")
+
     def _new(self, by: str, owner: str | None = None) -> Purge:
         return Purge(
             self._storage,
@@ -91,6 +115,9 @@ class Janitor:
 
     async def _work(self, purge: Purge) -> None:
         try:
+            if purge.progress.by == SCHEDULE and not await self._approval.is_given():
+                purge.finish(State.UNCONFIRMED, "Its bounds want to be confirmed.")
+                return
             await purge.run()
             await self._scrub(is_ordered=purge.progress.by != SCHEDULE)
         except asyncio.CancelledError:

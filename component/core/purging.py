@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
+from component.core.archives import cuts, usage_pages
 from component.core.holds import Holds
-from component.core.pages import PAGE_MAX_BYTES
-from component.core.retention import Plan, Usual, plan_for, within
+from component.core.retention import Usual, plan_for
 from component.core.rules import Rules
 from component.core.times import now
-from storage.errors import NotFound
 from storage.interface import Storage
 from storage.rows import Limits, Shed, Usage
 
 #: Between two batches, for whoever else writes.
 PAUSE_SECONDS = 0.01
-
-#: Archives, or conversations of one, that are looked up at a time.
-PAGE = 500
 
 
 class State(StrEnum):
@@ -31,6 +27,7 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"  #: the next one tries again
     STOPPED = "stopped"  #: with the program
+    UNCONFIRMED = "unconfirmed"  #: nothing was taken: its bounds want to be confirmed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,57 +83,24 @@ class Purge:
             self._count(archives=1)
             yield await self._storage.keeping.usage_of(self.progress.owner)
             return
-        async for page in self._pages():
+        async for page in usage_pages(self._storage.keeping):
             self._count(archives=len(page))
-        async for page in self._pages():
+        async for page in usage_pages(self._storage.keeping):
             for usage in page:
                 yield usage
-
-    async def _pages(self) -> AsyncIterator[Sequence[Usage]]:
-        after = ""
-        while page := await self._storage.keeping.usage(after=after, limit=PAGE):
-            yield page
-            after = page[-1].owner
 
     async def _keep_within_bounds(self, usage: Usage) -> None:
         owner = usage.owner
         plan = plan_for(owner, self._rules.of(owner), self._usual, now())
-        # Mostly nothing is to go, which is known without asking the store of each archive.
-        if all(
-            within(limits, usage) for limits in (plan.whole, plan.others, *plan.peers.values())
-        ):
+        # Mostly nothing is to go.
+        if plan.spares(usage):
             return
         keeping = self._storage.keeping
         shed = partial(keeping.shed, owner, plan.whole, limit=self._batch)
         await self._take(owner, plan.whole, shed)
-        async for peer, limits in self._cuts(owner, plan):
+        async for peer, limits in cuts(self._storage.archive, owner, plan):
             cut = partial(keeping.cut, owner, peer, limits, limit=self._batch)
             await self._take(owner, limits, cut)
-
-    async def _cuts(self, owner: str, plan: Plan) -> AsyncIterator[tuple[str, Limits]]:
-        for peer, limits in plan.peers.items():
-            yield peer, limits
-        if plan.others == Limits():
-            return
-        async for peer in self._peers(owner):
-            if peer not in plan.peers:
-                yield peer, plan.others
-
-    async def _peers(self, owner: str) -> AsyncIterator[str]:
-        before = None
-        while True:
-            try:
-                page = await self._storage.archive.conversations(
-                    owner, limit=PAGE, before=before, max_bytes=PAGE_MAX_BYTES
-                )
-            except NotFound:
-                # The message that the last page ended at was removed: the rest has its next turn.
-                return
-            for conversation in page.listed:
-                yield conversation.peer
-            if page.complete:
-                return
-            before = page.listed[-1].newest
 
     async def _take(
         self, owner: str, limits: Limits, step: Callable[[], Coroutine[None, None, Shed]]

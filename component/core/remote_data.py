@@ -17,6 +17,7 @@ from component.core.remote_posts import (
     owner_of,
     peer_of,
 )
+from component.core.served import Served
 from component.core.times import format_time, now, parse_time
 from component.core.tombstones import with_retractions
 from component.core.writer import Queue, Writer
@@ -65,17 +66,20 @@ class RemoteArchive:
         jids: Jids,
         *,
         queue: Queue,
+        served: Served | None = None,
         max_items: int,
         max_bytes: int = PAGE_MAX_BYTES,
     ) -> None:
         """`max_items` and `max_bytes` of XML bound a page, whatever the caller asks for.
 
         `queue` has what comes from users on its way to the writer: whoever reads waits for it.
+        `served` knows on which domains there are archives, None: on all.
         """
         self._archive = archive
         self._writer = writer
         self._jids = jids
         self._queue = queue
+        self._served = served
         self._max_items = max_items
         self._max_bytes = max_bytes
 
@@ -120,6 +124,7 @@ class RemoteArchive:
     async def read(self, host: str, query: Query) -> Answer:
         """Return one page, and how many messages match in all."""
         owner, wanted = self._filter(host, query)
+        await self._check_served(host, owner, query)
         with refusals():
             await self._queue.settled(owner)
             page = await self._page(owner, wanted, query)
@@ -133,9 +138,18 @@ class RemoteArchive:
     async def count(self, host: str, query: Query) -> int:
         """Return how many messages match."""
         owner, wanted = self._filter(host, query)
+        await self._check_served(host, owner, query)
         with refusals():
             await self._queue.settled(owner)
             return await self._archive.count(owner, wanted)
+
+    async def _check_served(self, host: str, owner: str, query: Query) -> None:
+        """Return if there can be such an archive: rooms may be anywhere. Raises BadRequest."""
+        if self._served is None or query.type == GROUPCHAT:
+            return
+        with naming("username"):
+            if not await self._served.has(owner):
+                raise BadRequest(f"{domain(owner)} is not served here, this is {host}")
 
     def _filter(self, host: str, query: Query) -> tuple[str, Filter]:
         """Return the owner, and what is wanted of its archive."""

@@ -45,6 +45,11 @@ class Plan:
     peers: Mapping[str, Limits]  #: what is cut with each peer that has a rule
     others: Limits  #: what is cut with all other peers
 
+    def spares(self, usage: Usage) -> bool:
+        """Whether nothing is to go, known without asking the store of the archive."""
+        every = (self.whole, self.others, *self.peers.values())
+        return all(within(limits, usage) for limits in every)
+
 
 def plan_for(owner: str, rules: Mapping[str, Rule], usual: Usual, now: int) -> Plan:
     """Return what is to go of an archive.
@@ -67,6 +72,16 @@ def plan_for(owner: str, rules: Mapping[str, Rule], usual: Usual, now: int) -> P
         },
         others=_limits(Bounds(days=bounds.days), now) if is_parted else Limits(),
     )
+
+
+def is_tighter(bounds: Bounds, *, than: Bounds) -> bool:
+    """Whether bounds may take what others leave."""
+    pairs = (
+        (bounds.days, than.days),
+        (bounds.messages, than.messages),
+        (bounds.bytes, than.bytes),
+    )
+    return any(new and (not old or new < old) for new, old in pairs)
 
 
 def within(limits: Limits, usage: Usage) -> bool:

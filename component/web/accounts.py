@@ -22,6 +22,7 @@ from component.web.archive_models import (
     NoParameters,
     Parameters,
 )
+from component.web.checking import checked
 from component.web.paths import account_of, at
 
 #: The JID may have braces, which aiohttp takes for none of a name.
@@ -61,7 +62,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def listed(request: web.Request) -> web.Response:
     """GET {prefix}/v1/accounts: the accounts of a virtual host, by their JIDs."""
     caller = auth.require(request, Role.ADMIN)
-    asked = AccountsParameters.model_validate(body.parameters(request))
+    asked = checked(AccountsParameters, body.parameters(request))
     host = _host(request, asked.host)
     limit = request.app[keys.pages].size(asked.limit)
     await request.app[keys.audit].note(caller.name, "users", host)
@@ -85,8 +86,8 @@ async def put(request: web.Request) -> web.Response:
     `If-None-Match: *` does only the one, `If-Match: *` only the other (RFC 9110 section 13.1).
     """
     caller, jid = auth.require(request, Role.ADMIN), _account(request)
-    NoParameters.model_validate(body.parameters(request))
-    asked = PasswordFields.model_validate(await body.fields(request))
+    checked(NoParameters, body.parameters(request))
+    asked = checked(PasswordFields, await body.fields(request))
     may_be, may_be_new = not _says(request, "If-None-Match"), not _says(request, "If-Match")
     if not may_be and not may_be_new:
         raise BadRequest("If-Match and If-None-Match do not go together.")
@@ -108,8 +109,8 @@ async def put(request: web.Request) -> web.Response:
 async def enable(request: web.Request) -> web.Response:
     """PATCH {prefix}/v1/accounts/{jid}: let nobody log in to it, or let its owner in again."""
     caller, jid = auth.require(request, Role.ADMIN), _account(request)
-    NoParameters.model_validate(body.parameters(request))
-    asked = AccountFields.model_validate(await body.fields(request))
+    checked(NoParameters, body.parameters(request))
+    asked = checked(AccountFields, await body.fields(request))
     action = "enable-user" if asked.enabled else "disable-user"
     await request.app[keys.audit].note(caller.name, action, jid)
     await request.app[keys.accounts].set_enabled(jid, asked.enabled)
@@ -119,7 +120,7 @@ async def enable(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/accounts/{jid}: remove an account with its archive."""
     caller, jid = auth.require(request, Role.ADMIN), _account(request)
-    NoParameters.model_validate(body.parameters(request))
+    checked(NoParameters, body.parameters(request))
     await request.app[keys.audit].note(caller.name, "delete-user", jid)
     await remove_account(
         request.app[keys.accounts],
@@ -143,7 +144,7 @@ def _host(request: web.Request, named: str | None) -> str:
     hosts = request.app[keys.hosts]
     host = hosts[0] if named is None else request.app[keys.jids].prepare(named)
     if host not in hosts:
-        raise ItemNotFound("There is no such virtual host here.")
+        raise request.app[keys.administration].served.refusal(host, auth.operator(request))
     return host
 
 

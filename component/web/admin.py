@@ -10,7 +10,8 @@ from component.core.operators import Role
 from component.web import admin_export, admin_rules, auth, body, keys
 from component.web.admin_models import PurgeFields, UsageParameters
 from component.web.archive_models import NoParameters
-from component.web.paths import ARCHIVE, at, bare_jid, id_of, owner_of
+from component.web.checking import checked
+from component.web.paths import ARCHIVE, at, bare_jid, check_served, id_of, owner_of
 from storage.rows import Shed
 
 PURGES = "/v1/purges"
@@ -32,9 +33,11 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def usage(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives: what archives take up, by owner."""
     caller = auth.require(request, Role.ADMIN)
-    asked = UsageParameters.model_validate(body.parameters(request))
+    asked = checked(UsageParameters, body.parameters(request))
     limit = request.app[keys.pages].size(asked.limit)
     domain = None if asked.domain is None else request.app[keys.jids].prepare(asked.domain)
+    if domain is not None:
+        await check_served(request, domain)
     await request.app[keys.audit].note(caller.name, "list", domain or "*", "archives")
     found = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
     return body.page(
@@ -47,8 +50,8 @@ async def usage(request: web.Request) -> web.Response:
 
 async def erase(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}: 200 when it is done, 202 while it goes on."""
-    caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
-    NoParameters.model_validate(body.parameters(request))
+    caller, owner = auth.require(request, Role.ADMIN), await owner_of(request)
+    checked(NoParameters, body.parameters(request))
     administration = request.app[keys.administration]
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].note(caller.name, "erase", owner)
@@ -58,8 +61,8 @@ async def erase(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/messages/{id}: empty one message."""
-    caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
-    NoParameters.model_validate(body.parameters(request))
+    caller, owner = auth.require(request, Role.ADMIN), await owner_of(request)
+    checked(NoParameters, body.parameters(request))
     administration, id = request.app[keys.administration], id_of(request)
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].note(caller.name, "delete", owner, f"message {id[:80]}")
@@ -69,19 +72,23 @@ async def delete(request: web.Request) -> web.Response:
 async def purge(request: web.Request) -> web.Response:
     """POST {prefix}/v1/purges: take away now what is beyond its bounds; 202 when it began."""
     caller = auth.require(request, Role.ADMIN)
-    NoParameters.model_validate(body.parameters(request))
+    checked(NoParameters, body.parameters(request))
     given = await body.fields(request) if request.can_read_body else {}
-    asked = PurgeFields.model_validate(given)
+    asked = checked(PurgeFields, given)
     owner = None if asked.owner is None else bare_jid(request, asked.owner)
-    await request.app[keys.audit].note(caller.name, "purge", owner or "*")
-    begun = request.app[keys.administration].janitor.order(caller.name, owner)
+    if owner is not None:
+        await check_served(request, owner)
+    detail = "confirm true" if asked.confirm else ""
+    await request.app[keys.audit].note(caller.name, "purge", owner or "*", detail)
+    janitor = request.app[keys.administration].janitor
+    begun = await janitor.order(caller.name, owner, is_confirmed=asked.confirm)
     return body.answer(figures.of_purge(begun), status=202)
 
 
 async def progress(request: web.Request) -> web.Response:
     """GET {prefix}/v1/purges: how far the purge is that is under way, and how the last one was."""
     auth.require(request, Role.ADMIN)
-    NoParameters.model_validate(body.parameters(request))
+    checked(NoParameters, body.parameters(request))
     janitor = request.app[keys.administration].janitor
     return body.answer(
         {

@@ -9,7 +9,9 @@ from aiohttp import web
 from component.core.commands.definition import Cell, Command, Field, Outcome, Table
 from component.core.errors import BadRequest
 from component.web import auth, body, keys
+from component.web.admin_models import CommandParameters
 from component.web.archive_models import NoParameters
+from component.web.checking import checked
 from component.web.paths import at
 
 
@@ -23,19 +25,20 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def commands(request: web.Request) -> web.Response:
     """GET {prefix}/v1/commands: the commands that the caller may give."""
-    NoParameters.model_validate(body.parameters(request))
+    checked(NoParameters, body.parameters(request))
     known = request.app[keys.desk].open_to(auth.operator(request))
     return body.answer({"commands": [_command(command) for command in known]})
 
 
 async def run(request: web.Request) -> web.Response:
-    """POST {prefix}/v1/commands/{name}: have one done."""
+    """POST {prefix}/v1/commands/{name}: have one done, or told what it would take away."""
     desk = request.app[keys.desk]
     command = desk.named(request.match_info["name"])
     caller = desk.authorize(auth.operator(request), command)
-    NoParameters.model_validate(body.parameters(request))
-    given = await body.fields(request) if request.can_read_body else {}
-    return body.answer(_outcome(await desk.run(caller, command, _strings(given))))
+    asked = checked(CommandParameters, body.parameters(request))
+    given = _strings(await body.fields(request) if request.can_read_body else {})
+    do = desk.preview if asked.preview else desk.run
+    return body.answer(_outcome(await do(caller, command, given)))
 
 
 def _strings(given: Mapping[str, object]) -> dict[str, list[str]]:
@@ -45,9 +48,11 @@ def _strings(given: Mapping[str, object]) -> dict[str, list[str]]:
 
 def _values(name: str, said: object) -> list[str]:
     found = said if isinstance(said, list) else [said]
-    if any(isinstance(one, bool) or not isinstance(one, str | int) for one in found):
-        raise BadRequest(f"{name[:40]}: expected a string, a whole number, or a list of them")
-    return list(map(str, found))
+    if not all(isinstance(one, str | int) for one in found):
+        raise BadRequest(
+            f"{name[:40]}: expected a string, a whole number, true or false, or a list of them"
+        )
+    return [str(one).lower() if isinstance(one, bool) else str(one) for one in found]
 
 
 def _command(command: Command) -> dict[str, object]:
@@ -56,6 +61,7 @@ def _command(command: Command) -> dict[str, object]:
         "title": command.title,
         "help": command.help,
         "role": command.role,
+        "preview": command.preview is not None,
         "fields": [_field(field) for field in command.fields],
     }
 

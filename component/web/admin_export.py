@@ -13,6 +13,7 @@ from component.core.errors import Refused
 from component.core.operators import Role
 from component.web import auth, body, keys
 from component.web.admin_models import ExportParameters
+from component.web.checking import checked
 from component.web.limits import in_time
 from component.web.paths import ARCHIVE, at, owner_of
 
@@ -31,8 +32,8 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def export(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it was at the start."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
-    asked = ExportParameters.model_validate(body.parameters(request))
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    asked = checked(ExportParameters, body.parameters(request))
     source = request.app[keys.administration].export
     parts = source.json_lines(owner) if asked.format == "jsonl" else source.portable(owner)
     with request.app[keys.streams].taken(caller.name):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
-from component.web.archive_models import ADDRESS_MAX, Address, Limit, Parameters
+from component.web.archive_models import ADDRESS_MAX, Address, Flag, Limit, Parameters
 from storage.rows import Rule
 
 #: Longer than anybody keeps anything, and no time of the past is too far away to be written.
@@ -39,6 +39,12 @@ class RetentionParameters(Parameters):
     peer: Address | None = None
 
 
+class RetentionChange(RetentionParameters):
+    """PUT and DELETE {prefix}/v1/archives/{owner}/retention."""
+
+    confirm: Flag = False
+
+
 class RetentionFields(Parameters):
     """PUT {prefix}/v1/archives/{owner}/retention."""
 
@@ -66,7 +72,14 @@ class HoldFields(Parameters):
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
+class CommandParameters(Parameters):
+    """POST {prefix}/v1/commands/{name}."""
+
+    preview: Flag = False
+
+
 class PurgeFields(Parameters):
     """POST {prefix}/v1/purges."""
 
     owner: Address | None = None
+    confirm: StrictBool = False

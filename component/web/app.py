@@ -62,7 +62,9 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
     app[keys.guessing] = Guessing()
     app[keys.refused] = Told()
     app[keys.hosts] = services.hosts
-    app[keys.readiness] = Readiness(services.storage, services.writer, services.link)
+    app[keys.readiness] = Readiness(
+        services.storage, services.writer, services.link, services.administration.approval
+    )
     app[keys.jids] = services.jids
     app[keys.administration] = services.administration
     app[keys.desk] = services.desk
@@ -85,6 +87,7 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
         services.writer,
         services.jids,
         queue=services.queue,
+        served=services.administration.served,
         max_items=settings.max_items,
         max_bytes=settings.page_max_bytes,
     )

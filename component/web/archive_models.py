@@ -16,6 +16,7 @@ from component.core.ports import Jids
 from component.core.reading import SHOWN
 from component.core.remote_posts import naming
 from component.core.times import parse_time
+from component.core.wording import given
 from storage.rows import Filter, Kind
 
 #: More digits than any number here has.
@@ -30,10 +31,12 @@ IDS_MAX = 1000
 _Read = TypeVar("_Read")
 
 
-def _told(read: Callable[[str], _Read]) -> Callable[[str], _Read]:
-    """Return a reader whose refusals are those of a validator."""
+def _told(read: Callable[[str], _Read]) -> Callable[[object], _Read]:
+    """Return a reader of strings whose refusals are those of a validator."""
 
-    def validate(value: str) -> _Read:
+    def validate(value: object) -> _Read:
+        if not isinstance(value, str):
+            raise ValueError(f"expected a string, given {given(value)}")
         try:
             return read(value)
         except BadRequest as error:
@@ -44,13 +47,13 @@ def _told(read: Callable[[str], _Read]) -> Callable[[str], _Read]:
 
 def _bool(value: object) -> object:
     if value not in ("true", "false"):
-        raise ValueError("write true or false")
+        raise ValueError(f"expected true or false, given {given(value)}")
     return value == "true"
 
 
 def _number(value: object) -> object:
     if not (isinstance(value, str) and value.isascii() and value.isdigit()):
-        raise ValueError("write a number")
+        raise ValueError(f"expected a whole number, digits only, given {given(value)}")
     return value[:DIGITS]
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from component.core.operators import Role
 from component.web import auth, body, keys
 from component.web.archive_models import MessageParameters, MessagesParameters, NoParameters
+from component.web.checking import checked
 from component.web.messages_json import message, place
 from component.web.paths import ARCHIVE, at, id_of, owner_of
 
@@ -23,8 +24,8 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def summary(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}: what there is of an archive."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
-    NoParameters.model_validate(body.parameters(request))
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    checked(NoParameters, body.parameters(request))
     found = await request.app[keys.reading].summary(caller.name, owner)
     return body.answer(
         {
@@ -39,8 +40,8 @@ async def summary(request: web.Request) -> web.Response:
 
 async def messages(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages: one page of its messages."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
-    asked = MessagesParameters.model_validate(body.parameters(request, "ids", "kind"))
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    asked = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
     query = asked.query(request.app[keys.jids])
     found = await request.app[keys.reading].page(caller.name, owner, query, folded=asked.is_folded)
     ids = [item.message.stored.id for item in found.items]
@@ -58,8 +59,8 @@ async def messages(request: web.Request) -> web.Response:
 
 async def one(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages/{id}: one message."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
-    asked = MessageParameters.model_validate(body.parameters(request))
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    asked = checked(MessageParameters, body.parameters(request))
     item = await request.app[keys.reading].message(
         caller.name, owner, id_of(request), folded=asked.is_folded
     )

@@ -8,6 +8,7 @@ from component.core.operators import Role
 from component.core.times import format_time
 from component.web import auth, body, keys
 from component.web.archive_models import AuditParameters
+from component.web.checking import checked
 from component.web.paths import at
 from storage.rows import Deed
 
@@ -20,7 +21,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def read(request: web.Request) -> web.Response:
     """GET {prefix}/v1/audit: who did what with whose archive, newest first."""
     auth.require(request, Role.ADMIN)
-    asked = AuditParameters.model_validate(body.parameters(request))
+    asked = checked(AuditParameters, body.parameters(request))
     limit = request.app[keys.pages].size(asked.limit)
     deeds = await request.app[keys.audit].read(
         limit=limit + 1, before=asked.before, subject=asked.subject

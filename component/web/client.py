@@ -75,13 +75,14 @@ class Client(AbstractAsyncContextManager["Client"]):
         """Let go of the connections."""
         await self._session.close()
 
-    async def health(self) -> dict[str, bool]:
-        """Return whether each part of the program can do its work. Raises NotRunning."""
+    async def health(self) -> dict[str, dict[str, Any]]:
+        """Return what the program tells of each part, `ok` of all. Raises NotRunning."""
         asked = self._session.get(f"{self._root}/health/ready", allow_redirects=False)
         answer = await self._answered(self._read(asked))
         try:
-            return {str(name): bool(part["ok"]) for name, part in answer.data["parts"].items()}
-        except (AttributeError, KeyError, TypeError) as error:
+            parts = {str(name): dict(part) for name, part in answer.data["parts"].items()}
+            return {name: {**part, "ok": bool(part["ok"])} for name, part in parts.items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise NotRunning(f"What answers at {self.place} is not Muniment.") from error
 
     async def ask(

@@ -7,6 +7,7 @@ from aiohttp import web
 from component.core.operators import Role
 from component.web import auth, body, keys
 from component.web.archive_models import ConversationsParameters
+from component.web.checking import checked
 from component.web.messages_json import message
 from component.web.paths import ARCHIVE, at, owner_of
 
@@ -18,8 +19,8 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def conversations(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/conversations: whom there are messages with."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
-    asked = ConversationsParameters.model_validate(body.parameters(request))
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    asked = checked(ConversationsParameters, body.parameters(request))
     found, complete = await request.app[keys.conversations].page(caller.name, owner, asked.query())
     listed = [
         {

@@ -9,7 +9,6 @@ from math import ceil
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from pydantic import ValidationError
 
 from component.core.errors import Refused, Slowed
 
@@ -76,8 +75,6 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except Refused as refused:
         return response(refused.condition, refused.message, refused.status, _headers(refused))
-    except ValidationError as error:
-        return response("bad-request", _wrong_fields(error), 400)
     except web.HTTPException as refused:
         return of_aiohttp(refused)
     except Exception:
@@ -89,12 +86,6 @@ def _headers(refused: Refused) -> dict[str, str]:
     if isinstance(refused, Slowed):
         return {"Retry-After": str(ceil(refused.retry_seconds))}
     return {}
-
-
-def _wrong_fields(error: ValidationError) -> str:
-    # Values are left out: they may be secrets.
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
 
 
 def of_aiohttp(refused: web.HTTPException) -> web.Response:

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.jids import local, resource
-from component.web import keys
+from component.web import auth, keys
 from component.web.archive_models import ID_MAX
 
 #: One archive. The JID of its owner may have braces, which aiohttp takes for none of a name.
@@ -27,8 +27,15 @@ def at(
     return [make(f"{path}{end}", handler, **options) for end in ("", "/")]
 
 
-def owner_of(request: web.Request) -> str:
-    """Return whose archive a path names. Raises ItemNotFound when it names nobody's."""
+async def owner_of(request: web.Request) -> str:
+    """Return whose archive a path names. Raises ItemNotFound where there can be none."""
+    owner = named_owner(request)
+    await check_served(request, owner)
+    return owner
+
+
+def named_owner(request: web.Request) -> str:
+    """Return whose archive a path names, if there is one or not. Raises ItemNotFound."""
     return _user(request, "owner", "An archive belongs to a bare JID like user@domain.")
 
 
@@ -38,6 +45,12 @@ def id_of(request: web.Request) -> str:
     if len(id) > ID_MAX:
         raise ItemNotFound(f"An id has {ID_MAX} characters at most.")
     return id
+
+
+async def check_served(request: web.Request, subject: str) -> None:
+    """Return if there can be an archive of a user, or on a domain. Raises ItemNotFound."""
+    served = request.app[keys.administration].served
+    await served.check(subject, auth.operator(request))
 
 
 def account_of(request: web.Request) -> str:

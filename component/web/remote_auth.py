@@ -7,6 +7,7 @@ from aiohttp import web
 from component.core.errors import BadRequest, NotAuthorized
 from component.core.remote_posts import CHAT, owner_of
 from component.web import body, keys
+from component.web.checking import checked
 from component.web.models import AuthQuery, UserQuery
 from component.web.paths import at
 from component.web.remote_hosts import host_of, places
@@ -25,7 +26,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def authenticate(request: web.Request) -> web.Response:
     """GET {prefix}/auth?username&password: 200 if this is the password, 401 otherwise."""
     host = host_of(request)
-    asked = AuthQuery.model_validate(body.query(request))
+    asked = checked(AuthQuery, body.query(request))
     if asked.password is None:
         raise NotAuthorized("password: missing")
     user = _user(request, asked, host)
@@ -38,7 +39,7 @@ async def authenticate(request: web.Request) -> web.Response:
 async def exists(request: web.Request) -> web.Response:
     """GET {prefix}/user?username: 200 if there is such a user, 401 otherwise."""
     host = host_of(request)
-    user = _user(request, UserQuery.model_validate(body.query(request)), host)
+    user = _user(request, checked(UserQuery, body.query(request)), host)
     if not await request.app[keys.accounts].exists(user):
         raise NotAuthorized("there is no such user")
     return web.Response()

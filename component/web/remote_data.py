@@ -12,6 +12,7 @@ from component.core.remote_data import RemoteArchive
 from component.core.remote_posts import CHAT, GROUPCHAT, body_of
 from component.core.times import format_time
 from component.web import body, keys
+from component.web.checking import checked
 from component.web.models import ArchivePost, ArchiveQuery
 from component.web.paths import at
 from component.web.remote_hosts import host_of, places
@@ -59,11 +60,11 @@ class OwnArchive:
 
     async def store(self, host: str, fields: Mapping[str, object]) -> None:
         """Store one message for one side durably."""
-        await self._archive.store(host, ArchivePost.model_validate(fields).post())
+        await self._archive.store(host, checked(ArchivePost, fields).post())
 
     async def read(self, host: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         """Return one page."""
-        query = ArchiveQuery.model_validate(parameters).query()
+        query = checked(ArchiveQuery, parameters).query()
         answer = await self._archive.read(host, query)
         return {
             "archive": [_fields(answer.username, message) for message in answer.messages],
@@ -73,7 +74,7 @@ class OwnArchive:
 
     async def count(self, host: str, parameters: Mapping[str, str]) -> int:
         """Return how many messages match."""
-        query = ArchiveQuery.model_validate(parameters).query()
+        query = checked(ArchiveQuery, parameters).query()
         return await self._archive.count(host, query)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.errors import ItemNotFound
 from component.web import auth, keys
 
 
@@ -22,5 +21,5 @@ def host_of(request: web.Request) -> str:
     hosts = request.app[keys.hosts]
     host = request.match_info.get("host", hosts[0])
     if host not in hosts:
-        raise ItemNotFound("There is no such virtual host here.")
+        raise request.app[keys.administration].served.refusal(host, auth.operator(request))
     return host

@@ -7,6 +7,7 @@ from aiohttp import web
 from component.core.remote_posts import CHAT, owner_of
 from component.core.times import format_time
 from component.web import body, keys
+from component.web.checking import checked
 from component.web.models import OfflinePost
 from component.web.paths import at
 from component.web.remote_hosts import host_of, places
@@ -27,7 +28,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def keep(request: web.Request) -> web.Response:
     """POST {prefix}/offline/{user}: keep one stanza; 201 when it is durable."""
     owner = _owner(request)
-    post = OfflinePost.model_validate(await body.fields(request))
+    post = checked(OfflinePost, await body.fields(request))
     await request.app[keys.waiting].keep(
         owner, peer=post.peer, packet=post.packet, timestamp=post.timestamp
     )

@@ -11,6 +11,7 @@ from component.core.contacts import is_asked
 from component.core.errors import ItemNotFound, NotAuthorized
 from component.core.remote_posts import CHAT, naming, owner_of
 from component.web import body, keys
+from component.web.checking import checked
 from component.web.models import UserQuery
 from component.web.paths import at
 from component.web.remote_hosts import host_of, places
@@ -36,7 +37,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def read(request: web.Request) -> web.Response:
     """GET {prefix}/roster?username: the whole roster of a user."""
     host = host_of(request)
-    query = UserQuery.model_validate(body.query(request))
+    query = checked(UserQuery, body.query(request))
     owner = _owner(request, query.owner, host)
     try:
         contacts = await request.app[keys.contact_lists].find(owner)
@@ -85,7 +86,7 @@ async def clear(request: web.Request) -> web.Response:
 
 async def _change(request: web.Request) -> None:
     host = host_of(request)
-    post = RosterPost.model_validate(await body.fields(request))
+    post = checked(RosterPost, await body.fields(request))
     owner = _owner(request, post.owner, host)
     await request.app[keys.contact_lists].change(owner, post.change(request.app[keys.jids]))
 

@@ -17,6 +17,7 @@ from component.core.operators import Role
 from component.core.reading import Item
 from component.web import auth, body, keys
 from component.web.archive_models import ID_MAX, StreamParameters
+from component.web.checking import checked
 from component.web.limits import in_time, when_lost
 from component.web.messages_json import message
 from component.web.paths import ARCHIVE, at, owner_of
@@ -42,8 +43,8 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/stream: messages as they come, without end."""
-    caller, owner = auth.require(request, Role.READER), owner_of(request)
-    asked = StreamParameters.model_validate(body.parameters(request, "kind"))
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    asked = checked(StreamParameters, body.parameters(request, "kind"))
     wanted = asked.filter(request.app[keys.jids])
     # A browser that comes again still has the query of its first request.
     after = request.headers.get("Last-Event-ID") or asked.after

@@ -22,6 +22,7 @@ _TYPES = {
     Kind.HOST: "list-single",
     Kind.NUMBER: "text-single",
     Kind.CHOICE: "list-single",
+    Kind.FLAG: "boolean",
 }
 
 

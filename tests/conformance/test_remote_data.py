@@ -496,6 +496,19 @@ async def test_an_unknown_user_has_an_empty_archive(api: TestClient, username: s
     assert await read(api, username, limit=0) == empty
 
 
+async def test_a_user_of_a_domain_that_is_not_served_is_none(api: TestClient) -> None:
+    """a full JID of another domain: 400, unless it is a room, or has an archive from before."""
+    for place in ("archive", "archive/items"):
+        params = {"username": "alice@remote.example"}
+        of_a_user = await api.get(f"/api/{place}", params=params)
+        of_a_room = await api.get(f"/api/{place}", params=params | {"type": "groupchat"})
+
+        assert (of_a_user.status, of_a_room.status) == (400, 200)
+        assert (await of_a_user.json())["message"] == (
+            "username: remote.example is not served here, this is example.org"
+        )
+
+
 async def test_a_peer_is_found_by_local_part_and_by_jid(api: TestClient) -> None:
     """peer filter by local part (and by full JID as an extension)."""
     carol = message("carol@example.org/x", "alice@example.org", "c")

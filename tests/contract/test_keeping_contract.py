@@ -32,6 +32,7 @@ from storage.people import Waiting
 from storage.rows import (
     ANY,
     Entry,
+    Excess,
     Filter,
     Hold,
     Kind,
@@ -217,6 +218,49 @@ async def test_ids_stay_the_same_and_are_not_given_again(storage: SqlStorage) ->
 
     [after] = (await everything(storage.archive)).messages
     assert after.id not in before
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(),
+        Limits(since=NOON + 2 * SECOND),
+        Limits(since=NOON + 100 * SECOND),
+        Limits(messages=4),
+        Limits(messages=0),
+        Limits(bytes=4 * 55),
+        Limits(bytes=0),
+        Limits(since=NOON + SECOND, messages=4, bytes=10_000),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("stretch", [1, 2, 6, 1000])
+@pytest.mark.parametrize("peer", [None, BOB])
+async def test_what_would_go_is_told_and_nothing_goes(
+    storage: SqlStorage,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: Limits,
+    stretch: int,
+    peer: str | None,
+) -> None:
+    monkeypatch.setattr("storage.excess.STRETCH", stretch)
+    await storage.archive.append([*said(6), *said(9, owner=BOB)])
+
+    told = await storage.keeping.excess(ALICE, limits, peer=peer)
+    assert await storage.archive.count(ALICE, ANY) == 6
+    if peer is None:
+        gone = await storage.keeping.shed(ALICE, limits, limit=1000)
+    else:
+        gone = await storage.keeping.cut(ALICE, peer, limits, limit=1000)
+
+    newest = NOON + (gone.messages - 1) * SECOND
+    times = (NOON, newest) if gone.messages else (None, None)
+    assert told == Excess(messages=gone.messages, oldest=times[0], newest=times[1])
+
+
+async def test_where_there_is_no_archive_nothing_would_go(storage: SqlStorage) -> None:
+    for peer in (None, BOB):
+        assert await storage.keeping.excess(ALICE, ALL, peer=peer) == Excess()
 
 
 async def test_shedding_where_there_is_no_archive_is_done(storage: SqlStorage) -> None:

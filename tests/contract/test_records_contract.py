@@ -14,7 +14,17 @@ from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO, ROOM, en
 from storage.errors import Rejected, Unavailable
 from storage.interface import Records, Storage
 from storage.open import open_storage
-from storage.rows import ANY, Deed, Hold, Occupant, Preferences, Room, RoomChanges, Rule
+from storage.rows import (
+    ANY,
+    Deed,
+    Hold,
+    HostBounds,
+    Occupant,
+    Preferences,
+    Room,
+    RoomChanges,
+    Rule,
+)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -83,6 +93,31 @@ async def test_preferences_replace_those_of_the_same_owner_only(records: Records
     assert await records.all_preferences(after="", limit=1) == (hers,)
     assert await records.all_preferences(after=ALICE, limit=9) == (his,)
     assert await records.all_preferences(after=BOB, limit=9) == ()
+
+
+# Confirmed bounds
+
+
+async def test_bounds_are_given_back_as_they_were_confirmed(records: Records) -> None:
+    assert await records.confirmed_bounds() == ()
+    others = HostBounds(host="", days=0, messages=0, bytes=0)
+    hosts = (
+        HostBounds(host=HOST, days=36500, messages=10**9, bytes=10**15),
+        HostBounds(host=OTHER_HOST, days=1, messages=2, bytes=3),
+    )
+    await records.confirm_bounds([*hosts, others])
+
+    assert set(await records.confirmed_bounds()) == {others, *hosts}
+
+
+async def test_bounds_take_the_place_of_all_that_were_confirmed_before(records: Records) -> None:
+    first = [HostBounds(host=host, days=7, messages=0, bytes=0) for host in ("", HOST)]
+    then = [HostBounds(host=host, days=9, messages=1, bytes=0) for host in ("", OTHER_HOST)]
+    await records.confirm_bounds(first)
+    await records.confirm_bounds(then)
+    await records.confirm_bounds(then)
+
+    assert set(await records.confirmed_bounds()) == set(then)
 
 
 # Rules

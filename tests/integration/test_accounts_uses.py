@@ -63,8 +63,8 @@ async def test_an_account_goes_from_a_terminal_to_a_login(asking: Server) -> Non
     assert not await logs_in(asking, ANN)
 
     lets_in = []
-    for command in ("disable-user", "enable-user", "delete-user"):
-        await told(asking, command, ANN.jid)
+    for command in (["disable-user"], ["enable-user"], ["delete-user", "--yes"]):
+        await told(asking, *command, ANN.jid)
         lets_in.append(await logs_in(asking, other))
 
     assert lets_in == [False, True, False]

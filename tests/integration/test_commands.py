@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from slixmpp.exceptions import IqError
 from support import mam
-from support.commanding import ADMIN, BOSS, OPERATORS, line, operator, told
+from support.commanding import ADMIN, BOSS, OPERATORS, line, operator, told, typed
 from support.muniment import ACCOUNTS
 from support.raw import Client
 from support.server import Server
@@ -62,6 +62,27 @@ async def test_an_archive_is_counted_exported_and_erased(operated: Server, tmp_p
         assert (written.returncode, len(path.read_text().splitlines())) == (0, 3)
         assert erased["form"].get_values()["messages"] == "3"
         assert (await mam.bodies(hers), len(await mam.bodies(his))) == ([], 3)
+
+
+async def test_an_archive_is_erased_on_a_terminal_once_its_address_is_typed(
+    operated: Server,
+) -> None:
+    alice, bob = operated.accounts("alice", "bob")
+    async with operated.client(alice) as hers, operated.client(bob) as his:
+        await chat(hers, his, 2)
+
+    codes = []
+    for answer in ("yes\n", f"{alice.jid}\n"):
+        code, shown = await asyncio.to_thread(
+            typed, operated, "erase", alice.jid, answers=[answer]
+        )
+        left = (await told(operated, "count", alice.jid))["values"]["messages"]
+        codes.append((code, left))
+        assert f"This erases the archive of {alice.jid} with 2 messages" in shown
+    unasked = line(operated, "erase", bob.jid)
+
+    assert codes == [(3, 2), (0, 0)]
+    assert (unasked.returncode, unasked.stdout) == (3, "")
 
 
 async def test_accounts_are_made_and_removed(operated: Server) -> None:

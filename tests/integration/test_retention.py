@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from support import mam
+from support.commanding import line, typed
 from support.ejabberd import Account
 from support.remote_data import path, session
 from support.server import Server
@@ -52,7 +54,7 @@ class Office:
                 assert answer.status == 200, await answer.text()
 
     async def rule(self, owner: Account, peer: str | None = None, **rule: int) -> None:
-        params = {} if peer is None else {"peer": peer}
+        params = {"confirm": "true"} if peer is None else {"confirm": "true", "peer": peer}
         await self.ask("PUT", f"/archives/{owner.jid}/retention", json=rule, params=params)
 
     async def ask(self, method: str, target: str, status: int = 200, **options: Any) -> Any:
@@ -115,6 +117,37 @@ async def test_bounds_of_hosts_users_and_peers(own_server: Server) -> None:
         await office.rule(alice, bytes=sum(sizes[-2:]))
         await office.purge()
         assert await office.texts(alice) == MESSAGES[-2:]
+
+
+async def test_new_bounds_that_would_take_much_take_nothing_until_they_are_confirmed(
+    own_server: Server,
+) -> None:
+    alice = own_server.account("alice")
+    async with session(own_server.muniment) as http:
+        office = Office(own_server, http)
+        for n in range(4):
+            await office.fill(alice, f"peer{n}@one.test")
+        own_server.muniment.configure("retention", messages=5)
+        own_server.muniment.restart()
+
+        by_schedule = await office.purged()
+        checked = line(own_server, "check-config")
+        untold = line(own_server, "purge")
+        unconfirmed = line(own_server, "purge", "--yes")
+        left = await office.texts(alice)
+        code, shown = await asyncio.to_thread(typed, own_server, "purge", answers=["yes\n"])
+        by_hand = await office.purged()
+
+        assert (by_schedule["state"], left) == ("unconfirmed", MESSAGES * 4)
+        assert "warn running: nothing is purged" in checked.stdout
+        assert (untold.returncode, unconfirmed.returncode) == (3, 1)
+        assert "15 messages of 1 archives, from 2" in untold.stderr
+        assert f"(15 of the 20 of {alice.jid}), and nobody has confirmed" in unconfirmed.stderr
+        assert (code, "15 messages of 1 archives" in shown) == (0, True)
+        assert (by_hand["state"], by_hand["messages"]) == ("done", 15)
+        assert await office.texts(alice) == MESSAGES
+        own_server.muniment.restart()
+        assert (await office.purged())["state"] == "done"
 
 
 @with_bounds

@@ -96,6 +96,10 @@ class Muniment(Program):
             connection.sock.settimeout(5)
             connection.sock.connect(path)
 
+    def configure(self, section: str, **options: object) -> None:
+        """Set options of a section, for the next start."""
+        self._options = _merged(self._options, {section: options})
+
     def restart(self) -> None:
         """Stop it as an administrator would, and start it again on the same store."""
         code = self.stop()

@@ -74,6 +74,7 @@ async def open_operated(folder: Path, usual: Usual | None = None) -> AsyncIterat
         async with administering(
             storage,
             parts.wanted,
+            parts.served,
             parts.holds,
             usual or Usual(),
             Timing(batch=10),
@@ -207,12 +208,14 @@ def _run(arguments: list[str]) -> int:
 
 
 def _arguments(name: str, given: Given) -> list[str]:
-    required, others = [], []
+    required, others = [], ["--yes"] if named(name).preview else []
     for each in named(name).fields:
         values = listed(given.get(each.name, []))
         if each.kind is Kind.PASSWORD or not values:
             continue
-        if each.is_required:
+        if each.kind is Kind.FLAG:
+            others += [f"--{each.name}"]
+        elif each.is_required:
             required += values
         else:
             others += [f"--{each.name.replace('_', '-')}", *values]

@@ -20,6 +20,7 @@ from component.core.own_accounts import OwnAccounts
 from component.core.own_rosters import OwnRosters
 from component.core.passwords import Passwords
 from component.core.retention import Usual
+from component.core.served import Served
 from component.handlers.accounts import HandlerAccounts
 from component.handlers.functions import Handlers
 from component.handlers.rosters import known_rosters
@@ -66,7 +67,13 @@ async def open_services(
         async with (
             open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
             administering(
-                storage, writer, holds, usual or Usual(), Timing(batch=10), live=live
+                storage,
+                writer,
+                Served(HOSTS, storage.keeping),
+                holds,
+                usual or Usual(),
+                Timing(batch=10),
+                live=live,
             ) as administration,
         ):
             kept = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from support.builders import entries
 
 from component import __version__, cli
 from component.cli import exits
+from storage.open import open_storage
 
 RIGHT = """
 [xmpp]
@@ -378,3 +381,21 @@ def test_a_working_directory_that_is_hidden_is_passed_over(shared: Path) -> None
 
     assert "no configuration file" in done.stdout, done.stderr
     assert "Permission denied" not in done.stdout
+
+
+async def _filled(folder: Path) -> None:
+    async with open_storage(f"sqlite:{folder}/muniment.db") as storage:
+        await storage.archive.append(entries(20))
+
+
+def test_bounds_that_would_take_much_are_told_and_nothing_is_changed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bounds = "[retention]\nmessages = 5\n"
+    path = write(folder / "muniment.toml", bounds + RIGHT.replace("[http]", "port = 1\n[http]"))
+    asyncio.run(_filled(folder))
+
+    for _ in range(2):
+        cli.main(["check-config", "--config", str(path)])
+        out = capsys.readouterr().out
+        assert "warn retention: the bounds of retention would take away 15 messages of 1" in out

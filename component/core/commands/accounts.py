@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from component.core.commands.definition import Answers, Command, Field, Kind, Outcome
+from component.core.commands.definition import (
+    Answers,
+    Command,
+    Field,
+    Kind,
+    Outcome,
+    Table,
+)
 from component.core.commands.desk import Desk
 from component.core.erasure import PATIENCE
 from component.core.errors import BadRequest, Refused
@@ -50,6 +57,19 @@ async def _remove(desk: Desk, _: Operator, answers: Answers) -> Outcome:
         lambda jid: remove_account(desk.accounts, desk.administration, jid, patience=patience),
     )
     return Outcome(message=f"Removed: {done}.")
+
+
+async def _remove_preview(desk: Desk, answers: Answers) -> Outcome:
+    owners = answers.all("accountjids")
+    found = [await desk.administration.usage_of(owner) for owner in owners]
+    total = sum(usage.messages for usage in found)
+    return Outcome(
+        message=f"This removes {len(owners)} accounts, and {total} messages in their archives.",
+        table=Table(
+            (("accountjid", "Account"), ("messages", "Messages")),
+            tuple((usage.owner, usage.messages) for usage in found),
+        ),
+    )
 
 
 async def _disable(desk: Desk, _: Operator, answers: Answers) -> Outcome:
@@ -118,5 +138,6 @@ ON_ACCOUNTS = (
         role=Role.ADMIN,
         fields=(ACCOUNTS,),
         run=_remove,
+        preview=_remove_preview,
     ),
 )

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from component.core import jids
-from component.core.commands.definition import Answers, Command, Field, Kind
+from component.core.commands.definition import (
+    FALSE,
+    TRUE,
+    Answers,
+    Command,
+    Field,
+    Kind,
+)
 from component.core.errors import BadRequest
 from component.core.ports import Jids
+from component.core.wording import meant
 
 #: More at once would take longer than anybody waits.
 VALUES_MAX = 100
+
+#: As forms have it (XEP-0004 section 3.3), and others.
+_FLAGS = {TRUE: TRUE, "1": TRUE, FALSE: FALSE, "0": FALSE}
 
 #: Longer than any address, and than any password that somebody types.
 VALUE_LENGTH_MAX = 4096
@@ -23,7 +34,7 @@ def checked(
     known = {field.name: field for field in command.fields}
     for name in given:
         if name not in known:
-            raise BadRequest(f"{name[:40]}: there is no such field")
+            raise BadRequest(f"{name[:40]}: there is no such field{meant(name, known)}")
     found = {}
     for name, field in known.items():
         # An empty line of a form is one that was left out.
@@ -60,6 +71,10 @@ def _value(field: Field, value: str, prepare: Jids, hosts: Collection[str]) -> s
         case Kind.CHOICE:
             if value not in dict(field.choices):
                 raise BadRequest(f"expected one of {', '.join(dict(field.choices))}")
+        case Kind.FLAG:
+            if value not in _FLAGS:
+                raise BadRequest(f"expected {TRUE} or {FALSE}")
+            return _FLAGS[value]
     return value
 
 

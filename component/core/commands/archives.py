@@ -20,7 +20,7 @@ from component.core.commands.desk import Desk
 from component.core.commands.listing import listed, part_of
 from component.core.erasure import PATIENCE
 from component.core.errors import TooLarge
-from component.core.figures import Figures, of_archive, of_purge
+from component.core.figures import Figures, of_archive, of_forecast, of_purge
 from component.core.operators import Operator, Role
 from component.core.purging import Progress
 
@@ -38,6 +38,13 @@ _USAGE: Columns = (
     ("bytes", "Bytes"),
     ("oldest", "Oldest"),
     ("newest", "Newest"),
+)
+
+_FORECAST: Columns = (
+    ("archives", "Archives that lose messages"),
+    ("messages", "Messages that go"),
+    ("oldest", "The oldest of them"),
+    ("newest", "The newest of them"),
 )
 
 _PURGES: Columns = (
@@ -85,8 +92,27 @@ async def _count(desk: Desk, _: Operator, answers: Answers) -> Outcome:
 
 async def _purge(desk: Desk, operator: Operator, answers: Answers) -> Outcome:
     owner = answers.one("owner") or None
-    begun = desk.administration.janitor.order(operator.name, owner)
+    begun = await desk.administration.janitor.order(
+        operator.name, owner, is_confirmed=answers.flag("confirm")
+    )
     return Outcome(message="A purge has begun.", table=_purge_table(begun))
+
+
+async def _purge_preview(desk: Desk, answers: Answers) -> Outcome:
+    approval = desk.administration.approval
+    found = await approval.forecast(
+        answers.one("owner") or None, patience=PATIENCE * desk.patience
+    )
+    is_confirmed = await approval.is_confirmed()
+    told = of_forecast(found)
+    doubt = "" if is_confirmed else " Nobody has confirmed the bounds that say so."
+    return Outcome(
+        message=f"This takes away {found}.{doubt}",
+        values=(
+            *(Value(name, label, told[name]) for name, label in _FORECAST),
+            Value("confirmed", "The bounds are confirmed", is_confirmed),
+        ),
+    )
 
 
 async def _purges(desk: Desk, _: Operator, __: Answers) -> Outcome:
@@ -107,6 +133,17 @@ async def _erase(desk: Desk, _: Operator, answers: Answers) -> Outcome:
             Value("messages", "Messages erased", shed.messages),
             Value("bytes", "Bytes erased", shed.bytes),
         ),
+    )
+
+
+async def _erase_preview(desk: Desk, answers: Answers) -> Outcome:
+    owner = answers.one("owner")
+    usage = await desk.administration.usage_of(owner)
+    told = of_archive(usage)
+    return Outcome(
+        message=f"This erases the archive of {owner} with {usage.messages} messages, and what"
+        " else is kept of its owner.",
+        values=tuple(Value(name, label, told[name]) for name, label in _USAGE),
     )
 
 
@@ -181,11 +218,20 @@ ARCHIVES = (
     Command(
         name="purge",
         title="Take away now what is beyond its retention",
-        help="Of one archive, or of all.",
+        help="Of one archive, or of all. Bounds that are new, and take more than a tenth of an"
+        " archive, want to be confirmed.",
         node="muniment#purge",
         role=Role.ADMIN,
-        fields=(OWNER,),
+        fields=(
+            OWNER,
+            Field(
+                name="confirm",
+                label="Confirm the bounds, whatever they take away",
+                kind=Kind.FLAG,
+            ),
+        ),
         run=_purge,
+        preview=_purge_preview,
     ),
     Command(
         name="purges",
@@ -202,5 +248,6 @@ ARCHIVES = (
         role=Role.ADMIN,
         fields=(OWNER_REQUIRED,),
         run=_erase,
+        preview=_erase_preview,
     ),
 )

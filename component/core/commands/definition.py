@@ -16,6 +16,9 @@ from storage.people import Contact
 if TYPE_CHECKING:
     from component.core.commands.desk import Desk
 
+#: The values of a FLAG.
+TRUE, FALSE = "true", "false"
+
 #: What a value of an answer can be.
 Cell = str | int | bool | None
 
@@ -30,6 +33,7 @@ class Kind(StrEnum):
     HOST = "host"  #: virtual host
     NUMBER = "number"  #: whole, from 1 on
     CHOICE = "choice"
+    FLAG = "flag"  #: true or false; false where nothing is said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,10 @@ class Answers:
     def one(self, name: str) -> str:
         """Return the only value of a field, "" without one."""
         return next(iter(self.all(name)), "")
+
+    def flag(self, name: str) -> bool:
+        """Return the value of a field of kind FLAG."""
+        return self.one(name) == TRUE
 
     def number(self, name: str) -> int:
         """Return the value of a field of kind NUMBER, which has a default or is required."""
@@ -104,3 +112,5 @@ class Command:
     fields: Sequence[Field] = ()
     #: does it; raises Refused
     run: Callable[[Desk, Operator, Answers], Awaitable[Outcome]]
+    #: of a command that takes something away: tells what that would be, and takes nothing
+    preview: Callable[[Desk, Answers], Awaitable[Outcome]] | None = None

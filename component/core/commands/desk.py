@@ -11,10 +11,13 @@ from component.core.audit import Audit, in_words
 from component.core.commands.answers import checked
 from component.core.commands.definition import Answers, Command, Kind, Outcome
 from component.core.contact_lists import ContactLists
-from component.core.errors import Forbidden, ItemNotFound
+from component.core.errors import BadRequest, Forbidden, ItemNotFound
 from component.core.operators import Operator, may
 from component.core.ports import Jids, Link
 from component.core.writer import Queue, Writer
+
+#: Fields that say which archive or account is meant.
+_OF_SUBJECTS = (Kind.OWNER, Kind.ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +61,49 @@ class Desk:
     ) -> Outcome:
         """Do what a command says; it is in the audit log before. Raises Refused."""
         operator = self.authorize(operator, command)
-        answers = checked(command, given, self.jids, self.hosts)
+        answers = await self._checked(operator, command, given)
         await self._note(operator, command, answers)
         return await command.run(self, operator, answers)
 
+    async def preview(
+        self, operator: Operator | None, command: Command, given: Mapping[str, Sequence[str]]
+    ) -> Outcome:
+        """Tell what a command would take away; that it was asked is in the audit log before.
+
+        Raises Refused.
+        """
+        operator = self.authorize(operator, command)
+        if command.preview is None:
+            raise BadRequest("preview: this command takes nothing away")
+        answers = await self._checked(operator, command, given)
+        for subject in _subjects(command, answers):
+            await self.audit.note(operator.name, "preview", subject, command.name)
+        return await command.preview(self, answers)
+
+    async def _checked(
+        self, operator: Operator, command: Command, given: Mapping[str, Sequence[str]]
+    ) -> Answers:
+        """Return what was said, prepared. Raises BadRequest, ItemNotFound."""
+        answers = checked(command, given, self.jids, self.hosts)
+        for field in command.fields:
+            if field.kind is Kind.OWNER:
+                for owner in answers.all(field.name):
+                    await self.administration.served.check(owner, operator)
+        return answers
+
     async def _note(self, operator: Operator, command: Command, answers: Answers) -> None:
         """Write a line for each archive or account that a command is about."""
-        subjects: list[str] = []
-        said: dict[str, str | None] = {}
-        for field in command.fields:
-            if field.kind in (Kind.OWNER, Kind.ACCOUNT):
-                subjects += answers.all(field.name)
-            elif field.kind is not Kind.PASSWORD:
-                said[field.name] = " ".join(answers.all(field.name))
+        said = {
+            field.name: " ".join(answers.all(field.name))
+            for field in command.fields
+            if field.kind not in (*_OF_SUBJECTS, Kind.PASSWORD)
+        }
         detail = in_words(said) if any(said.values()) else ""
-        for subject in subjects or ["*"]:
+        for subject in _subjects(command, answers):
             await self.audit.note(operator.name, command.name, subject, detail)
+
+
+def _subjects(command: Command, answers: Answers) -> list[str]:
+    """Return the archives and accounts that a command is about, "*" where it names none."""
+    fields = [field for field in command.fields if field.kind in _OF_SUBJECTS]
+    return [subject for field in fields for subject in answers.all(field.name)] or ["*"]

@@ -23,6 +23,11 @@ async def _statistics(desk: Desk, _: Operator, __: Answers) -> Outcome:
             Value("backlog", "Messages waiting to be written", desk.writer.backlog),
             Value("holds", "Legal holds", len(administration.holds.all())),
             Value("purging", "A purge is under way", administration.janitor.current is not None),
+            Value(
+                "unconfirmed",
+                "Bounds of retention want to be confirmed",
+                administration.approval.waiting is not None,
+            ),
         ),
     )
 

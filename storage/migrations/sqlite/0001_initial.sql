@@ -97,6 +97,14 @@ CREATE TABLE rules (
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
+-- How much stays of archives, as operators have confirmed it last; host '' is all other archives.
+CREATE TABLE confirmed (
+    host     TEXT PRIMARY KEY,
+    days     INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE holds (
     subject TEXT PRIMARY KEY,
     reason  TEXT NOT NULL,

@@ -83,10 +83,10 @@ ON_ARCHIVES = [
     ),
     Case(
         name="count",
-        given={"owner": ROMEO},
-        message=f"The archive of {ROMEO} has 0 messages.",
+        given={"owner": BOB},
+        message=f"The archive of {BOB} has 0 messages.",
         values={
-            "owner": [ROMEO],
+            "owner": [BOB],
             "messages": ["0"],
             "bytes": ["0"],
             "oldest": [],
@@ -95,6 +95,14 @@ ON_ARCHIVES = [
         },
     ),
     refusal("count", "owner: expected user@host", owner=HOST),
+    *(
+        refusal(
+            name,
+            f"remote.example is not served here. Served are {HOST}, {OTHER_HOST}.",
+            owner=ROMEO,
+        )
+        for name in ("count", "erase", "purge")
+    ),
     refusal("count", "owner: expected a bare JID, without a resource", owner=f"{ALICE}/x"),
     Case(
         name="erase",
@@ -221,6 +229,7 @@ ON_THE_SERVICE = [
             "backlog": ["0"],
             "holds": ["1"],
             "purging": ["false"],
+            "unconfirmed": ["false"],
         },
     ),
     Case(name="reconnect", message="The connection to ejabberd is closed and opened again."),

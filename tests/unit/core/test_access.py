@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM
+from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM, entry
 
 from component.core.access import Access
 from component.core.audit import Audit
-from component.core.errors import Forbidden
+from component.core.errors import Forbidden, ItemNotFound
 from component.core.operators import Operator, Role
 from component.core.rooms import Rooms
+from component.core.served import Served
 from component.core.writer import Writer
 from storage.interface import Storage
 
@@ -34,7 +35,10 @@ def rooms(storage: Storage) -> Rooms:
 
 @pytest.fixture
 def access(storage: Storage, writer: Writer, rooms: Rooms) -> Access:
-    return Access([HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.records, writer), rooms)
+    served = Served([HOST, OTHER_HOST], storage.keeping)
+    return Access(
+        [HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.records, writer), rooms, served
+    )
 
 
 @pytest.mark.parametrize("owner", [ALICE, f"carol@{OTHER_HOST}"])
@@ -88,10 +92,16 @@ async def test_without_archives_of_rooms_nobody_reads_any(
         await access.authorize(ALICE, ROOM, "read")
 
 
+async def test_an_operator_is_told_of_a_domain_that_is_not_served(access: Access) -> None:
+    with pytest.raises(ItemNotFound, match=r"remote\.example is not served here"):
+        await access.authorize(f"eve@{HOST}", ROMEO, "read")
+
+
 @pytest.mark.parametrize("owner", [ALICE, ROMEO, f"room@rooms.{HOST}"])
 async def test_an_operator_reads_every_archive_on_record(
     access: Access, storage: Storage, owner: str
 ) -> None:
+    await storage.archive.append([entry(owner=owner)])
     await access.authorize(f"eve@{HOST}", owner, "search", "words")
 
     [deed] = await storage.records.deeds(limit=10)

@@ -7,7 +7,9 @@ import asyncio
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, SECOND, entry, everything
 
+from component.core.approval import Approval
 from component.core.errors import Conflict
+from component.core.forecast import Forecasts
 from component.core.holds import Holds
 from component.core.janitor import SCHEDULE, Janitor, Timing
 from component.core.purging import Progress, Purge, State
@@ -37,9 +39,13 @@ class Town:
         await purge.run()
         return purge.progress
 
-    def janitor(self, sweep_seconds: float = NEVER, scrub_seconds: float = NEVER) -> Janitor:
+    async def janitor(self, sweep_seconds: float = NEVER, scrub_seconds: float = NEVER) -> Janitor:
+        """Return a janitor whose bounds are confirmed."""
         timing = Timing(sweep_seconds=sweep_seconds, scrub_seconds=scrub_seconds, batch=3)
-        return Janitor(self.storage, self.rules, self.holds, self.usual, timing)
+        forecasts = Forecasts(self.storage, self.rules, self.holds)
+        approval = Approval(self.storage.records, forecasts, self.usual)
+        await approval.confirm()
+        return Janitor(self.storage, self.rules, self.holds, self.usual, timing, approval)
 
     async def count(self, owner: str = ALICE) -> int:
         return await self.storage.archive.count(owner, ANY)
@@ -120,7 +126,7 @@ async def test_a_peer_with_a_longer_rule_keeps_what_others_lose(storage: SqlStor
 async def test_every_conversation_is_looked_at(
     storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("component.core.purging.PAGE", 3)
+    monkeypatch.setattr("component.core.archives.PAGE", 3)
     town = Town(storage, Bounds(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for n in range(8):
@@ -134,7 +140,7 @@ async def test_every_conversation_is_looked_at(
 async def test_every_archive_is_looked_at(
     storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("component.core.purging.PAGE", 3)
+    monkeypatch.setattr("component.core.archives.PAGE", 3)
     town = Town(storage, Bounds(messages=1))
     for n in range(8):
         await town.fill(2, f"user{n}@{HOST}")
@@ -210,7 +216,7 @@ async def end(task: asyncio.Task[None]) -> None:
 async def test_a_janitor_purges_at_its_start_and_again(storage: SqlStorage) -> None:
     town = Town(storage, Bounds(messages=1))
     await town.fill(5)
-    janitor = town.janitor(sweep_seconds=0.01)
+    janitor = await town.janitor(sweep_seconds=0.01)
     task = await running(janitor)
     assert await town.count() == 1
 
@@ -225,13 +231,13 @@ async def test_a_janitor_purges_at_its_start_and_again(storage: SqlStorage) -> N
 
 async def test_a_purge_can_be_ordered(storage: SqlStorage) -> None:
     town = Town(storage, Bounds(messages=1))
-    janitor = town.janitor()
+    janitor = await town.janitor()
     task = await running(janitor)
     await town.fill(5)
 
-    begun = janitor.order("me", ALICE)
+    begun = await janitor.order("me", ALICE)
     with pytest.raises(Conflict):
-        janitor.order("me")
+        await janitor.order("me")
     last = await finished(janitor)
 
     assert begun.state is State.RUNNING
@@ -255,11 +261,11 @@ async def test_traces_are_removed_when_it_is_ordered(
 ) -> None:
     town = Town(storage, Bounds(messages=1))
     await town.fill(5)
-    janitor = town.janitor(sweep_seconds=sweep_seconds, scrub_seconds=scrub_seconds)
+    janitor = await town.janitor(sweep_seconds=sweep_seconds, scrub_seconds=scrub_seconds)
     task = await running(janitor)
     assert await has_traces(storage) is not is_scrubbed
 
-    janitor.order("me")
+    await janitor.order("me")
     await finished(janitor)
     assert not await has_traces(storage)
     await end(task)
@@ -275,7 +281,7 @@ async def test_a_store_that_fails_is_tried_again(
 ) -> None:
     town = Town(storage, Bounds(messages=1))
     await town.fill(5)
-    janitor = town.janitor()
+    janitor = await town.janitor()
     await storage._database._writer.execute("ALTER TABLE owners RENAME TO away")
     task = await running(janitor)
     assert janitor.last is not None
@@ -283,7 +289,7 @@ async def test_a_store_that_fails_is_tried_again(
     assert "tries again" in caplog.text
 
     await storage._database._writer.execute("ALTER TABLE away RENAME TO owners")
-    janitor.order("me")
+    await janitor.order("me")
     last = await finished(janitor)
 
     assert (last.state, await town.count()) == (State.DONE, 1)
@@ -293,7 +299,7 @@ async def test_a_store_that_fails_is_tried_again(
 async def test_a_janitor_that_is_stopped_says_so(storage: SqlStorage) -> None:
     town = Town(storage, Bounds(messages=1))
     await town.fill(200)
-    janitor = town.janitor()
+    janitor = await town.janitor()
     task = asyncio.create_task(janitor.run())
     while janitor.current is None or janitor.current.messages == 0:
         await turn()

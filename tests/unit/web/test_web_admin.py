@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything, texts
+from support.sidecar import SETTINGS, SHOWN, open_services
 
+from component.core.retention import Bounds, Usual
+from component.web.app import make_app
 from component.web.settings import Services
+from storage.open import open_storage
 from storage.rows import ANY, Hold, Rule
 
 V1 = "/api/v1"
@@ -130,6 +136,31 @@ async def test_a_purge_is_ordered_and_watched(api: TestClient, services: Service
         "error": None,
     }
     assert await audited(services) == [("server", "purge", ALICE)]
+
+
+async def test_a_purge_by_new_bounds_wants_to_be_confirmed(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    """Those of the store were confirmed before there were any."""
+    url = f"sqlite:{tmp_path}/archive.db"
+    async with open_storage(url) as storage:
+        await storage.archive.append(entries(25))
+    async with open_services(url, Usual(others=Bounds(messages=5))) as services:
+        api = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        by_schedule = await purged(api)
+        health = await (await api.get("/health/ready")).json()
+        refused = await api.post(f"{V1}/purges")
+        said = (await refused.json())["message"]
+        left = await services.storage.archive.count(ALICE, ANY)
+        confirmed = await api.post(f"{V1}/purges", json={"confirm": True})
+        last = await purged(api)
+        await api.close()
+
+    assert (by_schedule["state"], by_schedule["messages"]) == ("unconfirmed", 0)
+    assert (health["status"], health["parts"]["retention"]["confirmed"]) == ("ready", False)
+    assert (refused.status, left) == (409, 25)
+    assert "20 messages of 1 archives" in said
+    assert (confirmed.status, last["state"], last["messages"]) == (202, "done", 20)
 
 
 async def test_a_purge_of_everything_needs_no_body(api: TestClient, services: Services) -> None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.builders import ALICE, BOB, HOST
-from support.sidecar import SETTINGS
+from support.builders import ALICE, BOB, HOST, entries
+from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.operators import Operator, Role
+from component.core.retention import Bounds, Usual
 from component.web.app import make_app
 from component.web.settings import Services
 from storage.rows import Rule
@@ -55,6 +56,39 @@ async def test_a_rule_is_set_read_and_dropped(api: TestClient, services: Service
         ("server", "drop retention", ALICE, ""),
         ("server", "drop retention", ALICE, f"with {BOB}"),
     ]
+
+
+@pytest.mark.parametrize("peer", [{}, {"peer": BOB}], ids=["the archive", "one peer"])
+async def test_a_rule_that_would_take_much_wants_to_be_confirmed(
+    api: TestClient, services: Services, peer: dict[str, str]
+) -> None:
+    await services.storage.archive.append(entries(20))
+
+    refused = await api.put(RETENTION, params=peer, json={"messages": 5})
+    said = (await refused.json())["message"]
+    rules = await services.storage.records.rules()
+    little = await api.put(RETENTION, params=peer, json={"messages": 18})
+    confirmed = await api.put(RETENTION, params={**peer, "confirm": "true"}, json={"messages": 5})
+    no_more = await api.put(RETENTION, params=peer, json={"messages": 6})
+
+    assert (refused.status, rules) == (409, ())
+    assert said.startswith("By this 15 messages of 1 archives, from 2026-01-01T12:00:00.000000Z")
+    assert [little.status, confirmed.status, no_more.status] == [200, 200, 200]
+
+
+async def test_a_rule_whose_end_would_take_much_is_dropped_once_that_is_confirmed(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with open_services(usual=Usual(hosts={HOST: Bounds(messages=5)})) as services:
+        await services.administration.rules.set(Rule(owner=ALICE, messages=0))
+        await services.storage.archive.append(entries(20))
+        api = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+
+        refused = (await api.delete(RETENTION)).status
+        confirmed = (await api.delete(RETENTION, params={"confirm": "true"})).status
+        await api.close()
+
+    assert (refused, confirmed) == (409, 204)
 
 
 @pytest.mark.parametrize(

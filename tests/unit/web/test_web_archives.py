@@ -74,10 +74,10 @@ async def test_every_local_part_can_stand_in_a_path(
 
 
 async def test_the_archive_of_somebody_unknown_is_empty(api: TestClient) -> None:
-    nobody = "/api/v1/archives/nobody@elsewhere.example"
+    nobody = f"/api/v1/archives/nobody@{HOST}"
 
     assert await get(api, nobody) == {
-        "owner": "nobody@elsewhere.example",
+        "owner": f"nobody@{HOST}",
         "count": 0,
         "bytes": 0,
         "first": None,
@@ -92,6 +92,51 @@ async def test_the_archive_of_somebody_unknown_is_empty(api: TestClient) -> None
     }
     found = await get(api, f"{nobody}/conversations")
     assert found == {"conversations": [], "next": None, "complete": True}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "archives/nobody@elsewhere.example"),
+        ("GET", "archives/nobody@elsewhere.example/messages"),
+        ("GET", "archives/nobody@elsewhere.example/messages/x"),
+        ("GET", "archives/nobody@elsewhere.example/conversations"),
+        ("GET", "archives/nobody@elsewhere.example/stream"),
+        ("GET", "archives/nobody@elsewhere.example/export"),
+        ("GET", "archives/nobody@elsewhere.example/retention"),
+        ("PUT", "archives/nobody@elsewhere.example/retention"),
+        ("DELETE", "archives/nobody@elsewhere.example"),
+        ("DELETE", "archives/nobody@elsewhere.example/messages/x"),
+        ("GET", "archives?domain=elsewhere.example"),
+        ("GET", "accounts?host=elsewhere.example"),
+        ("PUT", "holds/nobody@elsewhere.example"),
+        ("PUT", "holds/elsewhere.example"),
+        ("POST", "purges"),
+    ],
+)
+async def test_a_domain_that_is_not_served_is_named(
+    api: TestClient, method: str, path: str
+) -> None:
+    fields = {"retention": {"days": 1}, "purges": {"owner": "nobody@elsewhere.example"}}
+    given = fields.get(path.rpartition("/")[2], {"reason": "r"}) if method != "GET" else None
+
+    async with api.request(method, f"/api/v1/{path}", json=given) as answer:
+        error = await answer.json()
+
+    assert (answer.status, error["error"]) == (404, "item-not-found")
+    assert error["message"] == (
+        "elsewhere.example is not served here. Served are example.org, example.net."
+    )
+
+
+async def test_an_archive_of_a_domain_that_is_served_no_more_is_read(
+    api: TestClient, services: Services
+) -> None:
+    await services.writer.store([entry(owner="ann@elsewhere.example")])
+
+    found = await get(api, "/api/v1/archives/ann@elsewhere.example")
+
+    assert found["count"] == 1
 
 
 @pytest.mark.parametrize("owner", ["@", "example.org", f"alice@{HOST}%2Fphone", "a%20b@c"])

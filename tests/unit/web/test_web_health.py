@@ -34,6 +34,7 @@ async def test_a_process_is_ready_when_every_part_is(stranger: TestClient) -> No
             "storage": {"ok": True},
             "link": {"ok": True},
             "writer": {"ok": True, "backlog": 0},
+            "retention": {"ok": True, "confirmed": True},
         },
     }
 

@@ -1,0 +1,44 @@
+"""Words for what is wrong with a value or a name, for whoever has to put it right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from difflib import get_close_matches
+from types import NoneType
+
+#: Enough of a value to recognise it, and no more of it in a log.
+SHOWN_CHARACTERS = 40
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "true or false"),
+    ((int, float), "a number"),
+    (str, "a string"),
+    (list, "a list"),
+    (dict, "keys with values"),
+    (NoneType, "null"),
+)
+
+
+def meant(name: str, right: Iterable[str]) -> str:
+    """Return a question after the name that may be meant by a wrong one, "" where none is near."""
+    nearest = get_close_matches(name, list(right), n=1)
+    return f", did you mean {nearest[0]}?" if nearest else ""
+
+
+def given(value: object) -> str:
+    """Show a value that is not a secret, shortened."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)[:SHOWN_CHARACTERS]
+    if isinstance(value, str):
+        shown = value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}..."
+        # JSON escapes what a terminal or a log could take for something else.
+        return json.dumps(shown)
+    return kind(value)
+
+
+def kind(value: object) -> str:
+    """Name the kind of a value without showing it."""
+    return next((name for types, name in _KINDS if isinstance(value, types)), "something else")

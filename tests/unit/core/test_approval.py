@@ -1,0 +1,265 @@
+"""New bounds that take much of an archive take nothing until they are confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, SECOND, entry
+from support.wire import until
+
+from component.core.approval import Approval
+from component.core.errors import Conflict, Overloaded
+from component.core.forecast import Forecast, Forecasts
+from component.core.holds import Holds
+from component.core.janitor import Janitor, Timing
+from component.core.purging import State
+from component.core.retention import DAY, Bounds, Usual, is_tighter
+from component.core.rules import Rules
+from component.core.times import now
+from storage.open import SqlStorage
+from storage.rows import ANY, Excess, Hold, Rule, Usage
+
+CAROL = f"carol@{OTHER_HOST}"
+
+
+class Town:
+    """A store, and processes with bounds over it."""
+
+    def __init__(self, storage: SqlStorage) -> None:
+        self.storage = storage
+        self.rules = Rules(storage.records)
+        self.holds = Holds(storage.records)
+        self.forecasts = Forecasts(storage, self.rules, self.holds)
+
+    def approval(self, bounds: Bounds, hosts: tuple[str, ...] = (HOST,)) -> Approval:
+        """Return that of a process with these bounds."""
+        usual = Usual(hosts=dict.fromkeys(hosts, bounds), others=bounds)
+        return Approval(self.storage.records, self.forecasts, usual)
+
+    async def fill(self, count: int, owner: str = ALICE, days: int = 0) -> None:
+        base = now() - days * DAY
+        await self.storage.archive.append(
+            [entry(f"{days}/{n}", owner=owner, at=base + n * SECOND) for n in range(count)]
+        )
+
+
+@pytest.fixture
+def town(storage: SqlStorage) -> Town:
+    return Town(storage)
+
+
+async def test_bounds_that_would_take_much_wait(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    await town.fill(115)
+    approval = town.approval(Bounds(messages=5))
+
+    assert not await approval.is_given()
+    assert approval.waiting is not None
+    assert (approval.waiting.archives, approval.waiting.going.messages) == (1, 110)
+    assert (approval.waiting.owner, approval.waiting.lost, approval.waiting.kept) == (
+        ALICE,
+        110,
+        115,
+    )
+    assert "nothing is purged: the bounds of retention would take away 110 messages" in caplog.text
+    assert f"(110 of the 115 of {ALICE})" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("bounds", "is_given"),
+    [
+        (Bounds(messages=18), True),  # a tenth
+        (Bounds(messages=17), False),
+        (Bounds(days=7), True),
+        (Bounds(days=3), False),
+        (Bounds(bytes=100), False),
+        (Bounds(), True),
+    ],
+    ids=str,
+)
+async def test_a_tenth_of_an_archive_is_not_much(
+    town: Town, bounds: Bounds, is_given: bool
+) -> None:
+    await town.fill(2, days=8)
+    await town.fill(8, days=5)
+    await town.fill(10)
+
+    assert await town.approval(bounds).is_given() is is_given
+
+
+async def test_an_archive_is_not_lost_among_others(town: Town) -> None:
+    await town.fill(100, owner=BOB)
+    await town.fill(4)
+    for n in range(40):
+        await town.fill(1, owner=f"u{n}@{HOST}")
+    await town.storage.records.confirm_bounds([])
+
+    assert not await town.approval(Bounds(messages=3)).is_given()
+
+
+async def test_a_new_store_confirms_by_itself_and_what_falls_due_later_goes(town: Town) -> None:
+    approval = town.approval(Bounds(messages=5))
+    assert await approval.is_given()
+
+    await town.fill(115)
+
+    assert await approval.is_given()
+    assert await town.approval(Bounds(messages=5)).is_given()
+
+
+async def test_what_is_confirmed_stays_so_for_every_process(town: Town) -> None:
+    await town.fill(20)
+    one, other = (town.approval(Bounds(messages=5)) for _ in range(2))
+    assert [await one.is_given(), await other.is_given()] == [False, False]
+
+    await one.confirm()
+
+    assert [await one.is_given(), await other.is_given()] == [True, True]
+    assert (one.waiting, other.waiting) == (None, None)
+
+
+async def test_bounds_are_looked_at_again_when_they_are_tighter_than_confirmed(town: Town) -> None:
+    await town.fill(20)
+    await town.approval(Bounds(messages=5)).confirm()
+
+    assert not await town.approval(Bounds(messages=4)).is_given()
+    assert await town.approval(Bounds()).is_given()
+    assert not await town.approval(Bounds(messages=5)).is_given()
+
+
+async def test_a_host_that_is_served_no_more_is_looked_at(town: Town) -> None:
+    """Its archives have the bounds of all others from then on."""
+    both = Usual(hosts={HOST: Bounds(days=7), OTHER_HOST: Bounds()}, others=Bounds(days=7))
+    assert await Approval(town.storage.records, town.forecasts, both).is_given()
+    await town.fill(5, owner=CAROL, days=30)
+    one = replace(both, hosts={HOST: Bounds(days=7)})
+
+    approval = Approval(town.storage.records, town.forecasts, one)
+
+    assert not await approval.is_given()
+    assert approval.waiting is not None
+    assert approval.waiting.owner == CAROL
+
+
+async def test_what_is_held_is_not_counted(town: Town) -> None:
+    await town.fill(20)
+    await town.holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
+
+    assert await town.approval(Bounds(messages=5)).is_given()
+
+
+async def test_a_rule_of_an_archive_counts_in_the_place_of_the_bounds(town: Town) -> None:
+    await town.fill(20)
+    await town.rules.set(Rule(owner=ALICE, messages=0))
+
+    assert await town.approval(Bounds(messages=5)).is_given()
+
+
+async def test_conversations_that_would_be_emptied_are_counted(town: Town) -> None:
+    """Where one peer may stay for ever, the others are cut."""
+    await town.fill(20, days=8)
+    await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
+
+    found = await town.approval(Bounds(days=7)).forecast(None, patience=5)
+
+    assert (found.archives, found.lost, found.kept) == (1, 20, 20)
+
+
+async def test_an_order_is_refused_until_it_confirms(town: Town) -> None:
+    await town.fill(20)
+    await town.fill(3, owner=BOB)
+    approval = town.approval(Bounds(messages=5))
+
+    for owner in (None, ALICE):
+        with pytest.raises(Conflict, match="would take away 15 messages of 1 archives, from"):
+            await approval.require(owner)
+    await approval.require(BOB)
+
+
+async def test_a_forecast_is_of_one_archive_or_of_all(town: Town) -> None:
+    await town.fill(20)
+    await town.fill(10, owner=BOB)
+    approval = town.approval(Bounds(messages=5))
+
+    of_all = await approval.forecast(None, patience=5)
+    of_bob = await approval.forecast(BOB, patience=5)
+    of_nobody = await approval.forecast(CAROL, patience=5)
+
+    assert (of_all.archives, of_all.going.messages, of_all.owner) == (2, 20, ALICE)
+    assert (of_bob.archives, of_bob.going.messages, of_bob.owner) == (1, 5, BOB)
+    assert (of_nobody, str(of_nobody)) == (Forecast(), "no message")
+
+
+async def test_who_cannot_wait_for_a_forecast_is_told(town: Town) -> None:
+    approval = town.approval(Bounds(messages=5))
+
+    with pytest.raises(Overloaded, match="ask again"):
+        await approval.forecast(None, patience=0)
+    assert await approval.forecast(None, patience=5) == Forecast()
+    await approval.close()
+
+
+async def test_a_check_confirms_nothing(town: Town) -> None:
+    approval = town.approval(Bounds(messages=5))
+    assert await approval.examine() is None
+    await town.fill(20)
+
+    found = await approval.examine()
+
+    assert found is not None
+    assert found.going.messages == 15
+    assert await town.storage.records.confirmed_bounds() == ()
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_the_schedule_takes_nothing_until_an_order_confirms(
+    town: Town, ordered: bool
+) -> None:
+    await town.fill(115)
+    approval = town.approval(Bounds(messages=5))
+    usual = Usual(hosts={HOST: Bounds(messages=5)}, others=Bounds(messages=5))
+    timing = Timing(sweep_seconds=10_000)
+    janitor = Janitor(town.storage, town.rules, town.holds, usual, timing, approval)
+    working = asyncio.create_task(janitor.run())
+    await until(lambda: janitor.last is not None and janitor.current is None)
+    assert janitor.last is not None
+    assert janitor.last.state is State.UNCONFIRMED
+    assert await town.storage.archive.count(ALICE, ANY) == 115
+
+    with pytest.raises(Conflict):
+        await janitor.order("me")
+    begun = await janitor.order("me", None if ordered else ALICE, is_confirmed=True)
+    await until(lambda: janitor.last is not None and janitor.last.started == begun.started)
+
+    assert await town.storage.archive.count(ALICE, ANY) == 5
+    assert (approval.waiting is None) is ordered
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "is_so"),
+    [
+        (Bounds(), Bounds(), False),
+        (Bounds(days=1), Bounds(), True),
+        (Bounds(), Bounds(days=1), False),
+        (Bounds(days=2), Bounds(days=1), False),
+        (Bounds(messages=1), Bounds(messages=2), True),
+        (Bounds(days=2, bytes=1), Bounds(days=1, bytes=2), True),
+    ],
+)
+def test_what_may_take_more_is_tighter(new: Bounds, old: Bounds, is_so: bool) -> None:
+    assert is_tighter(new, than=old) is is_so
+
+
+def test_the_archive_that_loses_most_is_named() -> None:
+    found = Forecast()
+    for owner, lost, kept in (("a", 5, 100), ("b", 4, 5), ("c", 50, 100), ("d", 0, 9)):
+        usage = Usage(owner=owner, messages=kept, bytes=0, oldest=1, newest=9)
+        found = found.plus(usage, Excess(messages=lost, oldest=lost, newest=kept))
+
+    assert (found.archives, found.owner, found.lost, found.kept) == (3, "b", 4, 5)
+    assert found.going == Excess(messages=59, oldest=4, newest=100)
