@@ -1,4 +1,4 @@
-"""A missing server is no reason to skip a test where everything has to be tested."""
+"""How hard tests try: a missing server is no reason to skip one where everything is required."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 
 
 def is_everything_required() -> bool:
     """Whether a test that cannot run counts as one that failed."""
     return os.environ.get("REQUIRE_ALL") == "1" or os.environ.get("CI") == "true"
+
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("big", deadline=None, max_examples=5000)
+# The whole suite says the same of the same code, whenever it is run.
+settings.register_profile("whole", deadline=None, derandomize=True)
+_default = "whole" if is_everything_required() else "default"
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _default))
 
 
 @pytest.fixture(scope="session")

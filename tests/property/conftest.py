@@ -1,24 +1,15 @@
-"""How hard the properties are tried, and a store that is opened once for many examples."""
+"""A store that is opened once for many examples."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
-from hypothesis import settings
 
 from storage.interface import Archive
 from storage.open import open_storage
-
-settings.register_profile("default", deadline=None)
-settings.register_profile("big", deadline=None, max_examples=5000)
-# The whole suite says the same of the same code, whenever it is run.
-settings.register_profile("whole", deadline=None, derandomize=True)
-_default = "whole" if os.environ.get("REQUIRE_ALL") else "default"
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _default))
 
 
 @pytest.fixture(scope="module")

@@ -408,9 +408,20 @@ class Wire:
             if sent.tag == f"{{{NS_COMPONENT}}}iq" and sent.get("id") == id:
                 reply.iq = reply.outer = sent
                 return reply
+            if self._is_about_recipients(sent):
+                continue
             assert sent.tag == f"{{{NS_COMPONENT}}}message", ET.tostring(sent)
             reply.wrapped.append(sent)
             reply.messages.append(_unwrapped(sent))
+
+    def _is_about_recipients(self, sent: ET.Element) -> bool:
+        """Whether the component asks on its own which recipients there are; all of them, then."""
+        if sent.get("type") == "headline":
+            return True
+        if sent.find(f"{{{NS_PING}}}ping") is None:
+            return False
+        self.peer.send(f"<iq type='result' id='{sent.get('id')}' from='{HOST}' to='{COMPONENT}'/>")
+        return True
 
     async def stop(self) -> None:
         """Leave the server and finish the writing, as the program does at its end."""

@@ -391,7 +391,7 @@ async def _filled(folder: Path) -> None:
 def test_bounds_that_would_take_much_are_told_and_nothing_is_changed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bounds = "[retention]\nmessages = 5\n"
+    bounds = '[retention]\nmessages = 5\n[storage]\nurl = "sqlite:muniment.db"\n'
     path = write(folder / "muniment.toml", bounds + RIGHT.replace("[http]", "port = 1\n[http]"))
     asyncio.run(_filled(folder))
 

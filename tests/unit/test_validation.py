@@ -149,7 +149,7 @@ def test_nothing_that_pydantic_says_of_a_request_is_passed_on(model: type[BaseMo
         (
             "MessagesParameters",
             {"ids": [""]},
-            'ids[0]: expected a string that is not empty, given ""',
+            'ids[0]: expected a string of 1 to 256 characters, given ""',
         ),
         ("HoldFields", {}, "reason: required, but missing"),
         (

@@ -12,6 +12,7 @@ from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything
 from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.retention import Bounds, Usual
+from component.web.admin_models import MAX_DAYS
 from component.web.app import make_app
 from component.web.settings import Services
 from storage.open import open_storage
@@ -68,7 +69,7 @@ async def test_archives_are_listed_with_what_they_take_up(
 
 async def test_an_archive_is_erased(api: TestClient, services: Services) -> None:
     await services.storage.archive.append([*entries(25), entry(owner=BOB)])
-    await services.administration.rules.set(Rule(owner=ALICE, days=1))
+    await services.administration.rules.set(Rule(owner=ALICE, days=MAX_DAYS))
 
     answer = await api.delete(f"{V1}/archives/{ALICE}")
 
