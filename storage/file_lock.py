@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from pathlib import Path
 from typing import Self
 
 from storage.errors import Locked, Unavailable
@@ -29,7 +30,7 @@ class FileLock:
     def take(cls, path: str) -> Self:
         """Lock a file, which is made where there is none. Raises Locked, Unavailable."""
         try:
-            if os.path.exists(path) and _identity(os.stat(path)) in _held:
+            if Path(path).exists() and _identity(Path(path).stat()) in _held:
                 raise Locked(f"{path} is used by this process")
             # Messages are nobody else's to read: made here, so that SQLite's files take its mode.
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -50,7 +51,7 @@ class FileLock:
     def check(self) -> None:
         """Raise Unavailable where the file is no longer the one that the path leads to."""
         try:
-            is_there = _identity(os.stat(self._path)) == self._file
+            is_there = _identity(Path(self._path).stat()) == self._file
         except OSError:
             is_there = False
         if not is_there:

@@ -45,9 +45,12 @@ class Archive(Section):
         description="Most bytes of stanzas on a page, of MAM and over HTTP; a page ends before "
         "the first message that does not fit. A larger one has a page of its own.",
     )
-    queue_max: Count = Field(
-        default=20000,
-        description="Messages waiting to be written before ejabberd has to wait. None is dropped.",
+    queue_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=64 * 1024,
+        le=64 * 1024 * 1024 * 1024,
+        description="Most memory, in bytes, for messages that wait to be written before ejabberd "
+        "has to wait. None is dropped. As much room is kept free for them on the disk.",
     )
     default: Default = Field(
         default="always",

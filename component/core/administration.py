@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from component.core.background import Start, start_alone
 from component.core.erasure import Erasure
 from component.core.export import Export
 from component.core.holds import Holds
@@ -60,6 +61,7 @@ async def administering(
     *,
     on_erasing: Callable[[str], None] = lambda _: None,
     on_erased: Sequence[Callable[[str], None]] = (),
+    start: Start = start_alone,
 ) -> AsyncIterator[Administration]:
     """Lend the parts, with the janitor at work; what is under way at the end is broken off.
 
@@ -77,7 +79,7 @@ async def administering(
         on_erased=(rules.forget, *on_erased),
     )
     janitor = Janitor(storage, rules, holds, usual, timing)
-    working = asyncio.create_task(janitor.run())
+    working = start("janitor", janitor.run())
     try:
         yield Administration(
             keeping=storage.keeping,

@@ -64,7 +64,7 @@ class Export:
 
     async def _pages(self, owner: str) -> AsyncGenerator[Sequence[Stored]]:
         archive = self._storage.archive
-        await self._writer.settled(owner)
+        await self._writer.readable(owner)
         # What is erased meanwhile ends it: what is there now is not what was asked for.
         with refusals(), suppress(NotFound):
             ends = await archive.bounds(owner)

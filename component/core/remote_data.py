@@ -86,7 +86,7 @@ class RemoteArchive:
         """Return one page, and how many messages match in all."""
         owner, wanted = self._filter(host, query)
         with refusals():
-            await self._queue.settled(owner)
+            await self._queue.readable(owner)
             page = await self._page(owner, wanted, query)
         return Answer(
             username=owner if domain(owner) != host else local(owner),
@@ -99,7 +99,7 @@ class RemoteArchive:
         """Return how many messages match."""
         owner, wanted = self._filter(host, query)
         with refusals():
-            await self._queue.settled(owner)
+            await self._queue.readable(owner)
             return await self._archive.count(owner, wanted)
 
     def _filter(self, host: str, query: Query) -> tuple[str, Filter]:

@@ -116,17 +116,23 @@ class Rooms:
             self._affiliations.setdefault(known.room, {})[known.jid] = known.affiliation
 
     async def run(self) -> None:
-        """Write until `stop` is called and nothing waits any more."""
+        """Write until `stop` is called and nothing waits, or the store fails behind it."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._unwritten:
-                await self._write_one()
+                if not await self._write_one() and self._stopping:
+                    return
             if self._stopping:
                 return
 
+    @property
+    def backlog(self) -> int:
+        """How much is not written yet."""
+        return len(self._unwritten)
+
     def stop(self) -> None:
-        """Let `run` return once all is written."""
+        """Let `run` return once all is written, or the store fails."""
         self._stopping = True
         self._wake.set()
 
@@ -139,7 +145,8 @@ class Rooms:
         self._unwritten[room, jid] = write
         self._wake.set()
 
-    async def _write_one(self) -> None:
+    async def _write_one(self) -> bool:
+        """Write what came first; return whether the store took it, or never will."""
         key, write = next(iter(self._unwritten.items()))
         try:
             await write()
@@ -147,8 +154,10 @@ class Rooms:
             log.error("the store refuses what is known of %s in %s", key[1], key[0])
         except StorageError as error:
             log.error("what users are in rooms cannot be written: %s", error)
-            await asyncio.sleep(RETRY_SECONDS)
-            return
+            if not self._stopping:
+                await asyncio.sleep(RETRY_SECONDS)
+            return False
         # It may have changed again while it was written.
         if self._unwritten.get(key) is write:
             del self._unwritten[key]
+        return True

@@ -60,7 +60,9 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
     app[keys.settings] = settings
     app[keys.guessing] = Guessing()
     app[keys.hosts] = services.hosts
-    app[keys.readiness] = Readiness(services.storage, services.writer, services.link)
+    app[keys.readiness] = Readiness(
+        services.storage, services.writer, services.link, services.background
+    )
     app[keys.jids] = services.jids
     app[keys.administration] = services.administration
     app[keys.desk] = services.desk

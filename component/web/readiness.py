@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 
+from component.core.background import Background
 from component.core.ports import Link
 from component.core.writer import Writer
 from storage.errors import StorageError
@@ -23,10 +24,13 @@ PATIENCE_SECONDS = 5.0
 class Readiness:
     """Asks the parts, remembering for a moment what the store said."""
 
-    def __init__(self, storage: Storage, writer: Writer, link: Link) -> None:
+    def __init__(
+        self, storage: Storage, writer: Writer, link: Link, background: Background
+    ) -> None:
         self._storage = storage
         self._writer = writer
         self._link = link
+        self._background = background
         self._lock = asyncio.Lock()
         self._asked = float("-inf")
         self._is_writable = False
@@ -37,6 +41,10 @@ class Readiness:
             "storage": {"ok": await self._storage_ok()},
             "link": {"ok": self._link.is_up},
             "writer": {"ok": self._writer.is_healthy, "backlog": self._writer.backlog},
+            "tasks": {
+                "ok": not self._background.failed and not self._background.ending.is_set(),
+                "failed": list(self._background.failed),
+            },
         }
 
     async def _storage_ok(self) -> bool:

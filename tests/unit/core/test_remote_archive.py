@@ -106,7 +106,7 @@ async def test_what_waits_before_the_writer_is_read_too(services: Services) -> N
             await told.wait()
             await services.writer.settled()
 
-    queue = Waiting(services.storage.archive, capacity=1, on_pressure=lambda _: None)
+    queue = Waiting(services.storage.archive)
     archive = RemoteArchive(
         services.storage.archive, services.writer, services.jids, queue=queue, max_items=MAX_ITEMS
     )

@@ -13,6 +13,7 @@ from support.rosters import FixedRosters
 
 from component.core.errors import Overloaded
 from component.core.preferences import HostRules, Wishes
+from component.core.pressure import Pressure, size_of
 from component.core.rosters import FRESH_SECONDS, REMEMBERED, UNREADABLE_SECONDS, RosterMemory
 from component.core.wanted import Wanted
 from component.core.writer import Writer
@@ -59,7 +60,8 @@ async def bench(storage: SqlStorage, writer: Writer) -> AsyncIterator[Bench]:
     rosters, clock = FixedRosters({ALICE: frozenset({BOB}), BOB: frozenset()}), [0.0]
     wishes = Wishes(storage.records, Addresses(), rosters, {HOST: HostRules()})
     memory = RosterMemory(rosters, clock=lambda: clock[0])
-    wanted = Wanted(writer, wishes, memory, held_max=HELD_MAX)
+    room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
+    wanted = Wanted(writer, wishes, memory, Pressure(room))
     yield Bench(storage, writer, wishes, wanted, memory, rosters, clock)
     rosters.may_answer.set()
     await wanted.settled()
