@@ -36,6 +36,7 @@ from component.core.rooms import Rooms
 from component.core.rosters import RosterMemory
 from component.core.sessions import Sessions
 from component.core.spilling import clear, keep, take_up
+from component.core.times import now
 from component.core.wanted import Wanted
 from component.core.writer import Writer
 from component.core.xml import Element
@@ -186,6 +187,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     )
     services = config.archive.room_services
     rooms = Rooms(services, hosts, storage.records, RoomQueries(stream))
+    stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
     room_news = RoomNews(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)
     if config.rosters.source == "ejabberd":
@@ -196,7 +198,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     contact_lists = ContactLists(known, hosts, rosters.changed, is_user)
     wishes = Wishes(storage.records, addresses, known, settings.rules(config, addresses))
     wanted = Wanted(writer, wishes, rosters, pressure)
-    sessions = Sessions()
+    sessions = Sessions(began=now())
     deliveries = Deliveries(wanted, sessions, RecipientQueries(stream, hosts[0]))
     ingest = Ingest(
         wanted,
@@ -210,7 +212,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     def interrupted(_: object) -> None:
         # Copies that the server makes from now on are lost, and sessions come and go unseen.
         deliveries.decide()
-        sessions.forget()
+        sessions.forget(now())
 
     stream.add_event_handler("disconnected", interrupted)
     presences = Presences(sessions, addresses, hosts)
@@ -226,6 +228,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         on_iq=RosterPushes(rosters.changed, addresses).take,
         on_presence=heard,
         on_message=room_news.take_message,
+        on_active=sessions.active,
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
     access = Access(hosts, operators, audit, rooms)

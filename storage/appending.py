@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from storage import conversations, marks, trash, words
+from storage import conversations, lateness, marks, trash, words
 from storage.database import Connection, Row
 from storage.ids import Ids
-from storage.owners import Owners
+from storage.owners import Counters, Owners
 from storage.queries import stored
 from storage.rows import Batch, Deed, Entry, Kind, Removal, Retraction, Stored
 from storage.taking import LINE, take_away
@@ -38,7 +38,7 @@ SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
 WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 """
 
-_GIVEN = "UPDATE owners SET last = $2, newest = $3, skew = $4 WHERE number = $1"
+_GIVEN = "UPDATE owners SET last = $2, newest = $3 WHERE number = $1"
 
 _OF_ORIGIN = f"""
 SELECT {LINE} FROM archive WHERE owner = $1 AND origin = $2
@@ -111,20 +111,20 @@ class Appending:
     async def _enter(self, connection: Connection, entries: list[Entry]) -> None:
         if not entries:
             return
-        owners = {entry.owner for entry in entries}
-        await self._owners.meet(connection, owners)
-        counters = [self._owners[owner] for owner in owners]
-        floors = [(known.number, known.last) for known in counters]
+        counters = await self._owners.meet(connection, {entry.owner for entry in entries})
+        floors = [(known.number, known.last) for known in counters.values()]
         # By archive, each in its order: at each row that comes before the last one the full text
         # index writes out what it has gathered.
-        rows = sorted(map(self._row, entries), key=attrgetter("number"))
+        given = [_row(counters[entry.owner], entry) for entry in entries]
+        rows = sorted(given, key=attrgetter("number"))
         if await _insert(connection, rows) < len(rows):
             found = await connection.fetch(_INSERTED, json.dumps(floors))
             inserted = {(row[0], row[1]) for row in found}
             rows = [row for row in rows if row[:2] in inserted]
+        await _mark_late(connection, counters, rows)
         await self._note(connection, rows)
         await connection.executemany(
-            _GIVEN, [(known.number, known.last, known.newest, known.skew) for known in counters]
+            _GIVEN, [(known.number, known.last, known.newest) for known in counters.values()]
         )
 
     async def _note(self, connection: Connection, rows: list[_Row]) -> None:
@@ -182,9 +182,17 @@ class Appending:
         await words.drop(connection, [(number, sequence) for sequence, _, _ in left])
         return [message for _, message, _ in left]
 
-    def _row(self, entry: Entry) -> _Row:
-        known = self._owners[entry.owner]
-        return _Row(known.number, known.give(entry.at), entry)
+
+def _row(known: Counters, entry: Entry) -> _Row:
+    return _Row(known.number, known.give(), entry)
+
+
+async def _mark_late(
+    connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_Row]
+) -> None:
+    """Mark the new rows that are older than rows before them."""
+    late = [(row, counters[row.entry.owner].came(row.entry.at)) for row in rows]
+    await lateness.mark(connection, [(*row[:2], by) for row, by in late if by])
 
 
 async def _log(connection: Connection, deeds: Sequence[Deed]) -> None:

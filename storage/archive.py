@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from storage.appending import Appending
 from storage.conversations import listed
 from storage.counts import AT_ONCE, at_once, behind, cheaply, counted_rows, exactly, tallied
-from storage.database import Bound, Connection, Database, Row
+from storage.database import Bound, Connection, Database, Result, Row
 from storage.errors import NotFound
 from storage.ids import Ids
 from storage.marks import referring
@@ -59,11 +58,12 @@ class SqlArchive:
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive."""
         bound = of_xml(max_bytes)
-        is_one_step = index is None and (not counted or _is_whole(wanted))
-        async with self._reading(wanted, is_steady=not is_one_step) as connection:
+
+        async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
-            if counted and index is None and (of := tallied(selection)):
+            of = tallied(selection) if selection.is_one_stretch else None
+            if counted and index is None and of:
                 return await self._counted_page(
                     connection, selection, of, limit, after, before, backwards, bound
                 )
@@ -78,12 +78,15 @@ class SqlArchive:
             place = count = None
             if counted:
                 place, count = await cheaply(connection, selection, rows[0][0] if rows else 0)
-        return Page(
-            messages=stored(self._ids, number, rows),
-            complete=complete,
-            index=index if index is not None or not rows else place,
-            count=count,
-        )
+            return Page(
+                messages=stored(self._ids, number, rows),
+                complete=complete,
+                index=index if index is not None or not rows else place,
+                count=count,
+            )
+
+        is_one_step = index is None and (not counted or _is_whole(wanted))
+        return await self._reading(owner, read, wanted, is_steady=not is_one_step)
 
     async def _counted_page(
         self,
@@ -125,15 +128,18 @@ class SqlArchive:
     ) -> Page:
         """Return the oldest `limit` messages behind the place of an id."""
         bound = of_xml(max_bytes)
-        async with self._database.read() as connection:
+
+        async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
             sequence = self._ids.decode(number, id)
             if sequence is None or not await connection.fetch(_GAVE, number, sequence):
                 raise NotFound(id)
             part = Selection(number=number, wanted=ANY, first=sequence + 1)
             rows = await by_arrival(connection, part, limit=limit + 1, bound=bound)
-        complete = _cut(rows, limit, False, bound)
-        return Page(messages=stored(self._ids, number, rows), complete=complete)
+            complete = _cut(rows, limit, False, bound)
+            return Page(messages=stored(self._ids, number, rows), complete=complete)
+
+        return await self._reading(owner, read)
 
     async def page_by_time(
         self,
@@ -146,28 +152,41 @@ class SqlArchive:
         max_bytes: int | None = None,
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time."""
-        is_steady = counted and wanted not in AT_ONCE
-        async with self._reading(wanted, is_steady=is_steady) as connection:
+
+        async def read(connection: Connection) -> Page:
             count = await self._count(connection, owner, wanted) if counted else None
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted, is_by_time=True)
             rows, complete = await _in_time(
                 connection, selection, limit, newest, of_xml(max_bytes)
             )
-        if newest:
-            rows.reverse()
-        return Page(messages=stored(self._ids, number, rows), complete=complete, count=count)
+            if newest:
+                rows.reverse()
+            return Page(messages=stored(self._ids, number, rows), complete=complete, count=count)
+
+        is_steady = counted and wanted not in AT_ONCE
+        return await self._reading(owner, read, wanted, is_steady=is_steady)
 
     async def count(self, owner: str, wanted: Filter) -> int:
         """Return exactly how many messages match; free of cost when the filter is empty."""
-        async with self._reading(wanted, is_steady=wanted not in AT_ONCE) as connection:
+
+        async def read(connection: Connection) -> int:
             return await self._count(connection, owner, wanted)
 
-    def _reading(
-        self, wanted: Filter, *, is_steady: bool
-    ) -> AbstractAsyncContextManager[Connection]:
-        read = self._database.snapshot if is_steady else self._database.read
-        return read(is_long=bool(wanted.phrases))
+        return await self._reading(owner, read, wanted, is_steady=wanted not in AT_ONCE)
+
+    async def _reading(
+        self,
+        owner: str,
+        read: Callable[[Connection], Awaitable[Result]],
+        wanted: Filter = ANY,
+        *,
+        is_steady: bool = False,
+    ) -> Result:
+        # How many steps a search takes says nothing: the index is walked within one of them.
+        return await self._database.read_archive(
+            owner, read, is_steady=is_steady, is_long=bool(wanted.phrases)
+        )
 
     async def _count(self, connection: Connection, owner: str, wanted: Filter) -> int:
         count = await at_once(connection, owner, wanted)
@@ -178,37 +197,45 @@ class SqlArchive:
 
     async def bounds(self, owner: str) -> tuple[Stored, Stored] | None:
         """Return the first and the last message of an archive, None when it is empty."""
-        async with self._database.snapshot() as connection:
+
+        async def read(connection: Connection) -> tuple[Stored, Stored] | None:
             number = await self._owners.look_up(connection, owner)
             everything = Selection(number=number, wanted=ANY)
             rows = await by_arrival(connection, everything, limit=1)
             rows += await by_arrival(connection, everything, limit=1, backwards=True)
-        if not rows:
-            return None
-        first, last = stored(self._ids, number, rows)
-        return first, last
+            if not rows:
+                return None
+            first, last = stored(self._ids, number, rows)
+            return first, last
+
+        return await self._reading(owner, read, is_steady=True)
 
     async def about(self, owner: str, marks: Sequence[int]) -> tuple[Stored, ...]:
         """Return the messages that refer to any of these marks, in arrival order."""
-        async with self._database.read(is_long=True) as connection:
+
+        async def read(connection: Connection) -> tuple[Stored, ...]:
             number = await self._owners.look_up(connection, owner)
-            rows = await referring(connection, number, marks)
-        return stored(self._ids, number, rows)
+            return stored(self._ids, number, await referring(connection, number, marks))
+
+        return await self._reading(owner, read)
 
     async def conversations(
         self, owner: str, *, limit: int, before: str | None = None, since: str | None = None
     ) -> tuple[Conversation, ...]:
         """Return the conversations of an archive, the one with the newest message first."""
-        async with self._database.snapshot() as connection:
+
+        async def read(connection: Connection) -> tuple[int, list[Row]]:
             number = await self._owners.look_up(connection, owner)
             places = await sequences(connection, self._ids, number, _named(before, since))
-            found = await listed(
+            return number, await listed(
                 connection,
                 number,
                 before=BEYOND if before is None else places[before],
                 since=None if since is None else places[since],
                 limit=limit,
             )
+
+        number, found = await self._reading(owner, read, is_steady=True)
         newest = self._ids.encode(number, [row[1] for row in found])
         last = stored(self._ids, number, [row[4:] for row in found])
         return tuple(

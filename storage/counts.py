@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect
 from collections.abc import Mapping
 
 from storage.database import Bound, Connection, Row
@@ -60,11 +61,11 @@ async def exactly(connection: Connection, selection: Selection) -> int:
         gone = await exactly(connection, selection.of_kinds(frozenset({Kind.GONE})))
         return await exactly(connection, selection.of_kinds(None)) - gone
     if of := tallied(selection):
-        [count] = await _ranks(connection, selection, of, [selection.last])
+        [count] = await _ranks(connection, selection, of, [BEYOND])
         return count
     query = Query(selection)
     rows = await connection.fetch(
-        f"SELECT count(*) FROM {query.source} WHERE {query.where}",  # noqa: S608 - constant words
+        f"SELECT count(*) FROM ({query.rows('1')})",  # noqa: S608 - constant words
         *query.values,
     )
     return int(rows[0][0])
@@ -75,7 +76,7 @@ async def cheaply(
 ) -> tuple[int | None, int | None]:
     """Return how many rows there are before a sequence and in all, None where that is costly."""
     if of := tallied(selection):
-        before, count = await _ranks(connection, selection, of, [place - 1, selection.last])
+        before, count = await _ranks(connection, selection, of, [place - 1, BEYOND])
         return before, count
     query = Query(selection)
     rows = await connection.fetch(
@@ -102,7 +103,7 @@ async def counted_rows(
     """Return rows of a part as `by_arrival`, and three counts.
 
     How many there are in the part up to the limit, read or not, how many of all are before those,
-    and how many are all. All are those of a selection that scopes count (`tallied`). `ids` are the
+    and how many are all. All are those of one stretch that scopes count (`tallied`). `ids` are the
     sequences of ids that have to be in the archive. Raises NotFound.
     """
     query = Query(part)
@@ -126,7 +127,7 @@ async def counted_rows(
     if rows:
         found, _, before, count = rows[0][-4:]
         return rows, found, before, count
-    [count] = await _ranks(connection, selection, of, [selection.last])
+    [count] = await _ranks(connection, selection, of, [BEYOND])
     return [], 0, count, count
 
 
@@ -142,13 +143,20 @@ async def behind(
         if index > LOOKED_AT_MAX:
             raise TooCostly(f"more than {LOOKED_AT_MAX} messages to skip")
         return selection, index
-    [before] = await through(connection, selection.number, of, [selection.first - 1])
-    place = await place_of(connection, selection.number, of, before + index + 1)
-    if place is None:
-        return selection.within(BEYOND, BEYOND), 0
-    sequence, skip = place
-    if sequence < selection.first:
+    edges = [selection.first - 1, selection.last]
+    before, until, *gaps = await through(
+        connection, selection.number, of, [*edges, *selection.gaps]
+    )
+    if index >= (kept := max(until - before, 0) - len(gaps)):
+        rest = selection.strays[index - kept :]
+        return selection.within(rest[0] if rest else BEYOND, BEYOND), 0
+    passed = sum(rank - before - place - 1 <= index for place, rank in enumerate(gaps))
+    place = await place_of(connection, selection.number, of, before + index + passed + 1)
+    if place is None or place[0] < selection.first:
         return selection, index
+    sequence, skip = place
+    # Gaps are counted behind the place, but not read.
+    skip -= sum(gap >= sequence for gap in selection.gaps[:passed])
     return selection.within(sequence, BEYOND), skip
 
 
@@ -164,4 +172,7 @@ async def _ranks(
     first = selection.first - 1
     inside = [max(min(place, selection.last), first) for place in places]
     before, *counts = await through(connection, selection.number, of, [first, *inside])
-    return [count - before for count in counts]
+    return [
+        count - before - bisect(selection.gaps, place) + bisect(selection.strays, place)
+        for place, count in zip(places, counts, strict=True)
+    ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 Row = Sequence[Any]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,24 @@ class Database(Protocol):
         """
         ...
 
-    def read(self, *, is_long: bool = False) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection that sees all that was committed.
-
-        `is_long` is said of what is known to take milliseconds, as a search does.
-        """
+    def read(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection that sees all that was committed, for what is known to be short."""
         ...
 
-    def snapshot(self, *, is_long: bool = False) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection that sees one and the same moment until it is given back.
+    async def read_archive(
+        self,
+        owner: str,
+        job: Callable[[Connection], Awaitable[Result]],
+        *,
+        is_steady: bool = False,
+        is_long: bool = False,
+    ) -> Result:
+        """Run a job that reads one archive, and return what it returns.
 
-        A step that is cancelled ends it: nothing may be read with it any more.
+        `is_steady`: all of the job sees one and the same moment. A step that is cancelled ends
+        the job. `is_long` is said of a search, whose cost nobody knows before. Where any other job
+        turns out to be long it is begun anew as such a one. Long jobs have connections, turns by
+        owner, and a time limit of their own. Raises TookTooLong, Busy.
         """
         ...
 

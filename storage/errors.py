@@ -19,6 +19,14 @@ class Unavailable(StorageError):
     """The store cannot be written or read now; the same call may succeed later."""
 
 
+class TookTooLong(StorageError):
+    """Reading this takes longer than one read may; the same read will not do better later."""
+
+
+class Busy(StorageError):
+    """Too many long reads are under way; the same read may succeed later."""
+
+
 class Rejected(StorageError):
     """The store will never take this value."""
 

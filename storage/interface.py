@@ -209,7 +209,18 @@ class Records(Protocol):
         ...
 
     async def set_room(self, room: str, made: int) -> None:
-        """Keep when a room was made; what users were in one of that name before is forgotten."""
+        """Keep when a room was made; what users were in one of that name before is forgotten.
+
+        So is whether that one was persistent.
+        """
+        ...
+
+    async def persistent_rooms(self) -> frozenset[str]:
+        """Return the rooms that were last known to be persistent."""
+        ...
+
+    async def set_persistent(self, room: str, is_persistent: bool) -> None:
+        """Keep whether a room stays when nobody is in it (XEP-0045 section 4.2)."""
         ...
 
 

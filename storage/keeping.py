@@ -22,15 +22,18 @@ SELECT
 FROM owners
 """
 
-_USAGE_AFTER = f"{_USAGE} WHERE jid > $1 ORDER BY jid LIMIT $2"
+_USAGE_AFTER = f"{_USAGE} WHERE kept > 0 AND jid > $1 ORDER BY jid LIMIT $2"
 
 _USAGE_OF_DOMAIN = rf"""
-{_USAGE} WHERE jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\') ORDER BY jid LIMIT $2
+{_USAGE} WHERE kept > 0 AND jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\')
+ORDER BY jid LIMIT $2
 """
 
 _USAGE_OF = f"{_USAGE} WHERE jid = $1"
 
-_TOTALS = "SELECT count(*), coalesce(sum(kept), 0), coalesce(sum(bytes), 0) FROM owners"
+_TOTALS = """
+SELECT count(*), coalesce(sum(kept), 0), coalesce(sum(bytes), 0) FROM owners WHERE kept > 0
+"""
 
 _OWNER = "SELECT number, kept, bytes FROM owners WHERE jid = $1"
 
@@ -70,7 +73,10 @@ class SqlKeeping:
     async def usage(
         self, *, domain: str | None = None, after: str = "", limit: int = 100
     ) -> tuple[Usage, ...]:
-        """Return what archives take up, by owner in the order of their JIDs, behind `after`."""
+        """Return what archives take up, by owner in the order of their JIDs, behind `after`.
+
+        An archive without a message is none.
+        """
         async with self._database.read() as connection:
             if domain is None:
                 rows = await connection.fetch(_USAGE_AFTER, after, limit)
@@ -94,18 +100,21 @@ class SqlKeeping:
 
     async def shed(self, owner: str, limits: Limits, *, limit: int) -> Shed:
         """Take away up to `limit` of the oldest messages, until the archive is within limits."""
-        async with self._database.write() as connection:
-            rows = await connection.fetch(_OWNER, owner)
-            if not rows:
+        # To write has to wait for others, and for the disk, so first it is looked whether to.
+        async with self._database.read() as connection:
+            if not await _to_shed(connection, owner, limits, 1):
                 return Shed()
-            number, kept, octets = rows[0]
-            oldest = await connection.fetch(_OLDEST, number, limit + 1)
-            going = [Line(*row[:5]) for row in _beyond(limits, kept, octets, oldest)]
-            taken = await take_away(connection, number, going[:limit])
+        async with self._database.write() as connection:
+            going = await _to_shed(connection, owner, limits, limit + 1)
+            taken = await take_away(connection, await _number(connection, owner), going[:limit])
         return replace(taken, done=len(going) <= limit)
 
     async def cut(self, owner: str, peer: str, limits: Limits, *, limit: int) -> Shed:
         """Empty up to `limit` of the oldest messages with one peer, until within limits."""
+        async with self._database.read() as connection:
+            number = await _number(connection, owner)
+            if not await excess.with_peer(connection, number, peer, limits, 1):
+                return Shed()
         async with self._database.write() as connection:
             number = await _number(connection, owner)
             going = await excess.with_peer(connection, number, peer, limits, limit + 1)
@@ -171,6 +180,16 @@ async def _number(connection: Connection, owner: str) -> int:
     """Return the number of an archive; none has the number 0."""
     rows = await connection.fetch(_OWNER, owner)
     return int(rows[0][0]) if rows else 0
+
+
+async def _to_shed(connection: Connection, owner: str, limits: Limits, limit: int) -> list[Line]:
+    """Return the oldest messages that are to go, as many as `limit`."""
+    rows = await connection.fetch(_OWNER, owner)
+    if not rows:
+        return []
+    number, kept, octets = rows[0]
+    oldest = await connection.fetch(_OLDEST, number, limit)
+    return [Line(*row[:5]) for row in _beyond(limits, kept, octets, oldest)]
 
 
 def _beyond(limits: Limits, kept: int, octets: int, oldest: Iterable[Row]) -> Iterator[Row]:

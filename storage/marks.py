@@ -29,12 +29,12 @@ async def referring(connection: Connection, number: int, marks: Sequence[int]) -
     """Return the messages that refer to any of these marks, in arrival order."""
     if not marks:
         return []
-    return await connection.fetch(_REFERRING, number, words.referring(marks))
+    return await connection.fetch(_REFERRING, number, words.referring(number, marks))
 
 
 async def called(connection: Connection, number: int, mark: int) -> list[Row]:
     """Return the newest messages with this mark that still say what they said, oldest first."""
-    rows = await connection.fetch(_CALLED, number, words.called(mark))
+    rows = await connection.fetch(_CALLED, number, words.called(number, mark))
     return rows[::-1]
 
 
@@ -42,4 +42,4 @@ async def annotating(connection: Connection, number: int, marks: Sequence[int]) 
     """Return the newest annotations that refer to any of these marks."""
     if not marks:
         return []
-    return await connection.fetch(_ANNOTATING, number, words.referring(marks))
+    return await connection.fetch(_ANNOTATING, number, words.referring(number, marks))

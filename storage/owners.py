@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cachetools import LRUCache
+
 from storage.database import Connection
 
-#: Owners that are known from memory; all are forgotten when there are more.
+#: Owners that are known from memory; who was not asked for longest is forgotten first.
 OWNERS_KEPT = 50_000
 
 _NUMBER = "SELECT number FROM owners WHERE jid = $1"
@@ -20,42 +22,38 @@ class Counters:
     number: int
     last: int
     newest: int
-    skew: int
 
-    def give(self, at: int) -> int:
-        """Return the sequence of one more message, and note how its time fits in."""
+    def give(self) -> int:
+        """Return the sequence of one more message."""
         self.last += 1
-        if at >= self.newest:
-            self.newest = at
-        else:
-            self.skew = max(self.skew, self.newest - at)
         return self.last
+
+    def came(self, at: int) -> int:
+        """Note the time of a message that is in the archive now; return by how much it is late."""
+        self.newest = max(self.newest, at)
+        return self.newest - at
 
 
 class Owners:
     """The archives of one database that only this process writes."""
 
     def __init__(self) -> None:
-        self._counters: dict[str, Counters] = {}
-        self._numbers: dict[str, int] = {}  # of archives that are on disk
+        self._counters: LRUCache[str, Counters] = LRUCache(OWNERS_KEPT)
+        self._numbers: LRUCache[str, int] = LRUCache(OWNERS_KEPT)  # of archives that are on disk
         self._times_forgotten = 0
 
-    def __getitem__(self, owner: str) -> Counters:
-        """Return the counters of an owner that was met."""
-        return self._counters[owner]
+    async def meet(self, connection: Connection, owners: Iterable[str]) -> dict[str, Counters]:
+        """Return the counters of these owners, making archives for the new ones.
 
-    async def meet(self, connection: Connection, owners: Iterable[str]) -> None:
-        """Know the counters of these owners, making archives for the new ones."""
-        if len(self._counters) > OWNERS_KEPT:
-            self._counters.clear()
-        for owner in sorted(set(owners) - self._counters.keys()):
-            await connection.execute(
-                "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
-            )
-            rows = await connection.fetch(
-                "SELECT number, last, newest, skew FROM owners WHERE jid = $1", owner
-            )
-            self._counters[owner] = Counters(*rows[0])
+        They are the caller's until it has written them, whatever is forgotten meanwhile.
+        """
+        met = {}
+        for owner in sorted(set(owners)):
+            counters = self._counters.get(owner)
+            if counters is None:
+                counters = self._counters[owner] = await _counters(connection, owner)
+            met[owner] = counters
+        return met
 
     async def find(self, connection: Connection, owner: str) -> int:
         """Return the number of an archive in a transaction that writes; none has the number 0."""
@@ -76,13 +74,8 @@ class Owners:
             number = int(rows[0][0])
             # What was read may be of the moment before the archive was erased.
             if times_forgotten == self._times_forgotten:
-                self._keep(owner, number)
+                self._numbers[owner] = number
         return number
-
-    def _keep(self, owner: str, number: int) -> None:
-        if len(self._numbers) > OWNERS_KEPT:
-            self._numbers.clear()
-        self._numbers[owner] = number
 
     def undo(self) -> None:
         """Forget the counters: they have run ahead of what the database kept."""
@@ -93,3 +86,12 @@ class Owners:
         self._times_forgotten += 1
         self._counters.pop(owner, None)
         self._numbers.pop(owner, None)
+
+
+async def _counters(connection: Connection, owner: str) -> Counters:
+    """Return what the database has of an archive, which is made where there is none."""
+    await connection.execute(
+        "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
+    )
+    rows = await connection.fetch("SELECT number, last, newest FROM owners WHERE jid = $1", owner)
+    return Counters(*rows[0])

@@ -25,8 +25,12 @@ _OF_PEER = "archive INDEXED BY archive_peer"
 _GONE = "archive INDEXED BY archive_gone"
 _ONLY_GONE = frozenset({Kind.GONE})
 
-# The owner, or nobody where a message ever came late: else the order of arrival is that of time.
-_NEVER_LATE = "(SELECT number FROM owners WHERE number = $1 AND skew = 0)"
+# The owner, or nobody where a message came late: else the order of arrival is that of time.
+_NEVER_LATE = """(
+    SELECT number FROM owners WHERE number = $1 AND NOT EXISTS (
+        SELECT 1 FROM archive INDEXED BY archive_late WHERE owner = $1 AND late > 0
+    )
+)"""
 
 # A page has fifty of each, and an enum takes its time.
 _DIRECTIONS = {direction.value: direction for direction in Direction}
@@ -47,6 +51,8 @@ class Query:
         self._is_gone = selection.wanted.kinds == _ONLY_GONE and not is_by_time
         self._found: list[str] = []
         self._checked: list[str] = []
+        #: The one stretch, and where there are any the strays.
+        self._parts: list[list[str]] = [[]]
         self._find(selection)
         self._check(selection.wanted)
 
@@ -62,19 +68,27 @@ class Query:
     def order(self) -> str:
         return "words.rowid" if self._is_search else "sequence"
 
-    @property
-    def where(self) -> str:
-        return " AND ".join(self._found + self._checked)
-
     def by_arrival(
         self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
     ) -> str:
         """Return a query for the oldest (or newest) rows in the order of their arrival."""
+        # Each part comes in this order by itself, so no more of it is read than is on the page.
         return (
-            f"SELECT {columns} FROM {self.source} WHERE {self.where}"  # noqa: S608
-            f" ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
-            f" LIMIT {limit:d}{f' OFFSET {self.value(skip)}' if skip else ''}"
+            f"{self.rows(columns)} ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
+            f" LIMIT {self.value(limit)}{f' OFFSET {self.value(skip)}' if skip else ''}"
         )
+
+    def rows(self, columns: str) -> str:
+        """Return a query for all rows in any order."""
+        return " UNION ALL ".join(self._rows(columns, self._checked))
+
+    def _rows(self, columns: str, checked: Sequence[str], source: str | None = None) -> list[str]:
+        """Return a query for the rows of each part."""
+        return [
+            f"SELECT {columns} FROM {source or self.source}"  # noqa: S608 - constant words
+            f" WHERE {' AND '.join([*self._found, *part, *checked])}"
+            for part in self._parts
+        ]
 
     def looking(self, most: int) -> str:
         """Return a query for sequences found by an index, and which of them fit (`fits`)."""
@@ -83,10 +97,8 @@ class Query:
             # All of it is in the index: no row of the archive has to be looked at.
             source, place = "words", words.SEQUENCE
         fits = " AND ".join(self._checked) or "true"
-        return (
-            f"SELECT {place} AS sequence, ({fits}) AS fits FROM {source}"  # noqa: S608
-            f" WHERE {' AND '.join(self._found)} LIMIT {most:d}"
-        )
+        rows = self._rows(f"{place} AS sequence, ({fits}) AS fits", (), source)
+        return f"{' UNION ALL '.join(rows)} LIMIT {self.value(most)}"
 
     def value(self, value: object) -> str:
         """Add a value and return the words that stand for it."""
@@ -96,7 +108,7 @@ class Query:
     def _find(self, selection: Selection) -> None:
         wanted = selection.wanted
         if wanted.phrases:
-            match = words.saying(wanted.phrases, wanted.peer)
+            match = words.saying(selection.number, wanted.phrases, wanted.peer)
             self._found += [
                 f"words MATCH {self.value(match)}",
                 f"words.rowid >= ($1 << 40) + {self.value(selection.first)}",
@@ -105,17 +117,22 @@ class Query:
             self._checked += self._peers(wanted)
         else:
             self._found.append(f"owner = {self._owner}")
+            [stretch] = self._parts
             if selection.first > 1:
-                self._found.append(f"sequence >= {self.value(selection.first)}")
+                stretch.append(f"sequence >= {self.value(selection.first)}")
             if selection.last < BEYOND:
-                self._found.append(f"sequence <= {self.value(selection.last)}")
+                stretch.append(f"sequence <= {self.value(selection.last)}")
+            if selection.strays:
+                self._parts.append([f"sequence IN {self._among(selection.strays)}"])
             self._found += self._peers(wanted)
             if self._is_gone:
                 self._found.append("kind = 'gone'")
         if selection.sequences is not None:
-            chosen = self.value(json.dumps(selection.sequences))
-            among = f"(SELECT value FROM json_each({chosen}))"  # noqa: S608 - constant words
-            self._found.append(f"{words.SEQUENCE if wanted.phrases else 'sequence'} IN {among}")
+            place = words.SEQUENCE if wanted.phrases else "sequence"
+            self._found.append(f"{place} IN {self._among(selection.sequences)}")
+
+    def _among(self, sequences: Sequence[int]) -> str:
+        return f"(SELECT value FROM json_each({self.value(json.dumps(sequences))}))"  # noqa: S608
 
     def _peers(self, wanted: Filter) -> list[str]:
         if wanted.peer is not None:
@@ -184,11 +201,10 @@ async def by_time(
             return rows
     query = Query(selection, is_by_time=True)
     way = "DESC" if newest else "ASC"
-    limited = "" if limit is None else f" LIMIT {limit:d}"
+    limited = "" if limit is None else f" LIMIT {query.value(limit)}"
     only = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
     return await connection.fetch(
-        f"SELECT {COLUMNS} FROM {query.source} WHERE {query.where}{only}"  # noqa: S608
-        f" ORDER BY at {way}, sequence {way}{limited}",
+        f"{query.rows(COLUMNS)}{only} ORDER BY at {way}, sequence {way}{limited}",
         *query.values,
         bound=bound,
     )

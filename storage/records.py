@@ -53,12 +53,20 @@ INSERT INTO occupants (room, jid, affiliation) VALUES ($1, $2, $3)
 ON CONFLICT (room, jid) DO UPDATE SET affiliation = excluded.affiliation
 """
 
-_ROOMS = "SELECT jid, made FROM rooms ORDER BY jid"
+_ROOMS = "SELECT jid, made FROM rooms WHERE made > 0 ORDER BY jid"
+
+_PERSISTENT_ROOMS = "SELECT jid FROM rooms WHERE is_persistent = 1"
 
 _LEAVE = "DELETE FROM occupants WHERE room = $1"
 
 _SET_ROOM = """
-INSERT INTO rooms (jid, made) VALUES ($1, $2) ON CONFLICT (jid) DO UPDATE SET made = excluded.made
+INSERT INTO rooms (jid, made) VALUES ($1, $2)
+ON CONFLICT (jid) DO UPDATE SET made = excluded.made, is_persistent = 0
+"""
+
+_SET_PERSISTENT = """
+INSERT INTO rooms (jid, is_persistent) VALUES ($1, $2)
+ON CONFLICT (jid) DO UPDATE SET is_persistent = excluded.is_persistent
 """
 
 #: Behind every line of the audit log.
@@ -158,6 +166,15 @@ class SqlRecords:
         async with self._database.write() as connection:
             await connection.execute(_LEAVE, room)
             await connection.execute(_SET_ROOM, room, made)
+
+    async def persistent_rooms(self) -> frozenset[str]:
+        """Return the rooms that were last known to be persistent."""
+        async with self._database.read() as connection:
+            return frozenset(row[0] for row in await connection.fetch(_PERSISTENT_ROOMS))
+
+    async def set_persistent(self, room: str, is_persistent: bool) -> None:
+        """Keep whether a room stays when nobody is in it."""
+        await self._write(_SET_PERSISTENT, room, int(is_persistent))
 
     async def _write(self, sql: str, *values: object) -> None:
         async with self._database.write() as connection:

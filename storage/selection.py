@@ -9,28 +9,11 @@ from dataclasses import dataclass, replace
 from storage.database import Connection
 from storage.errors import NotFound
 from storage.ids import Ids
+from storage.lateness import LATEST, Edge, edge
 from storage.rows import Filter, Kind
 
-#: More than any sequence: nothing is as late as was asked for.
+#: More than any sequence.
 BEYOND = 2**40 - 1
-
-_FIRST = """
-WITH edge AS (
-    SELECT min(at) AS at, (SELECT skew FROM owners WHERE number = $1) AS skew
-    FROM archive WHERE owner = $1 AND at >= $2
-)
-SELECT min(sequence), (SELECT skew FROM edge) FROM archive
-WHERE owner = $1 AND at BETWEEN (SELECT at FROM edge) AND (SELECT at + skew FROM edge)
-"""
-
-_LAST = """
-WITH edge AS (
-    SELECT max(at) AS at, (SELECT skew FROM owners WHERE number = $1) AS skew
-    FROM archive WHERE owner = $1 AND at <= $2
-)
-SELECT max(sequence), (SELECT skew FROM edge) FROM archive
-WHERE owner = $1 AND at BETWEEN (SELECT at - skew FROM edge) AND (SELECT at FROM edge)
-"""
 
 _THERE = """
 SELECT sequence FROM archive
@@ -47,11 +30,23 @@ class Selection:
     first: int = 1
     last: int = BEYOND
     sequences: tuple[int, ...] | None = None  #: of the ids that are wanted
-    is_exact: bool = True  #: whether no row between them has a time that is not wanted
+    strays: tuple[int, ...] = ()  #: rows behind the last one that are wanted too
+    gaps: tuple[int, ...] = ()  #: rows between the two that are not wanted for their time
+    is_exact: bool = True  #: whether no other row between them has a time that is not wanted
+
+    @property
+    def is_one_stretch(self) -> bool:
+        """Whether it is all that a filter means between two sequences, times aside."""
+        return self.is_exact and not self.strays and not self.gaps
 
     def within(self, first: int, last: int) -> Selection:
         """Return the same without what lies outside of two sequences, both inclusive."""
-        return replace(self, first=max(self.first, first), last=min(self.last, last))
+        return replace(
+            self,
+            first=max(self.first, first),
+            last=min(self.last, last),
+            strays=tuple(stray for stray in self.strays if first <= stray <= last),
+        )
 
     def of_kinds(self, kinds: frozenset[Kind] | None) -> Selection:
         """Return the same of other kinds."""
@@ -77,21 +72,35 @@ async def select(
 
 
 async def _narrow(connection: Connection, selection: Selection) -> Selection:
-    """Bound the sequences of a page by the times that are wanted.
+    """Bound the sequences of a page by the times that are wanted."""
+    wanted, number = selection.wanted, selection.number
+    if wanted.since is not None:
+        begin = await edge(connection, number, wanted.since, wanted)
+        selection = selection.within(BEYOND if begin.first is None else begin.first, BEYOND)
+        gaps = tuple(sequence for sequence, _ in begin.misplaced)
+        selection = replace(selection, gaps=gaps, is_exact=begin.is_whole)
+    if wanted.until is not None and wanted.until < LATEST:
+        end = await edge(connection, number, wanted.until + 1, wanted)
+        selection = _until(selection, end)
+    inside = tuple(gap for gap in selection.gaps if selection.first <= gap <= selection.last)
+    return replace(selection, gaps=inside)
 
-    Times rise with the sequence but for late ones, and none was ever later than `skew`. So the
-    first sequence that can match lies within `skew` of the first time that matches, and the same
-    from the other end; both are found in the index of times. Skew and times are of one moment,
-    for a message that comes in between may be later than any before it.
-    """
-    first, last, skew = 1, BEYOND, 0
-    if selection.wanted.since is not None:
-        rows = await connection.fetch(_FIRST, selection.number, selection.wanted.since)
-        first, skew = BEYOND if rows[0][0] is None else rows[0][0], rows[0][1]
-    if selection.wanted.until is not None:
-        rows = await connection.fetch(_LAST, selection.number, selection.wanted.until)
-        last, skew = rows[0][0] or 0, rows[0][1]
-    return replace(selection, is_exact=not skew).within(first, last)
+
+def _until(selection: Selection, end: Edge) -> Selection:
+    """Bound a selection by where messages begin that are later than wanted."""
+    if end.first is None:
+        return selection
+    since = selection.wanted.since
+    strays = [
+        sequence
+        for sequence, at in end.misplaced
+        if (since is None or at >= since) and selection.first <= sequence <= selection.last
+    ]
+    is_one_by_one = selection.wanted.phrases is None and selection.sequences is None
+    if strays and not (end.is_whole and is_one_by_one):
+        # Too many, or found otherwise: all up to the last of them, by their times.
+        return replace(selection.within(1, strays[-1]), is_exact=False)
+    return replace(selection.within(1, end.first - 1), strays=tuple(strays))
 
 
 async def sequences(

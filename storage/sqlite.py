@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
-from storage.database import Connection
-from storage.errors import StorageError, Unavailable
+from storage.database import Connection, Result
+from storage.errors import StorageError, TookTooLong, Unavailable
 from storage.file_lock import FileLock
 from storage.sqlite_connection import SqliteConnection
+from storage.turns import Turns
 
 MEMORY = ":memory:"
+
+#: Connections for short reads, and those for long ones.
 READERS = 2
+LONG_READERS = 2
+
+#: A read of more steps of SQLite's machine than these, some milliseconds, is a long one.
+SHORT_STEPS = 50_000
+
+#: No read goes on for longer.
+LONG_SECONDS = 5.0
+
 BUSY_SECONDS = 5.0
 
 _WRITER_CACHE_KIB = 16 * 1024
@@ -41,8 +52,9 @@ class SqliteDatabase:
         self._lock = lock
         self._connections: list[SqliteConnection] = []
         self._writer_free = asyncio.Lock()
-        self._readers: list[SqliteConnection] = []
-        self._reader_free = asyncio.Semaphore(READERS)
+        self._readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
+        self._long_readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
+        self._turns = Turns(LONG_READERS)
 
     @classmethod
     async def open(cls, path: str, *, synchronous: str) -> SqliteDatabase:
@@ -75,10 +87,13 @@ class SqliteDatabase:
         await self._writer.execute("PRAGMA secure_delete = ON")
         if self._path == MEMORY:
             return
-        for _ in range(READERS):
-            reader = await self._connection(_READER_CACHE_KIB)
-            await reader.execute("PRAGMA query_only = ON")
-            self._readers.append(reader)
+        for readers, many in ((self._readers, READERS), (self._long_readers, LONG_READERS)):
+            for _ in range(many):
+                reader = await self._connection(_READER_CACHE_KIB)
+                await reader.execute("PRAGMA query_only = ON")
+                if readers is self._readers:
+                    await reader.count_steps()
+                readers.put_nowait(reader)
 
     async def _refuse_foreign(self) -> None:
         """Raise StorageError where the file is a database of another program."""
@@ -108,31 +123,45 @@ class SqliteDatabase:
                 raise
 
     @asynccontextmanager
-    async def read(self, *, is_long: bool = False) -> AsyncIterator[SqliteConnection]:
-        """Lend a reading connection."""
+    async def read(self) -> AsyncIterator[Connection]:
+        """Lend a connection that sees all that was committed, for what is known to be short."""
+        async with self._lend(self._readers) as reader:
+            yield reader
+
+    async def read_archive(
+        self,
+        owner: str,
+        job: Callable[[Connection], Awaitable[Result]],
+        *,
+        is_steady: bool = False,
+        is_long: bool = False,
+    ) -> Result:
+        """Run a job that reads one archive. Raises TookTooLong, Busy."""
+        if not is_long:
+            with suppress(TookTooLong):
+                async with self._lend(self._readers) as reader:
+                    with reader.bounded(SHORT_STEPS):
+                        return await _run(reader, job, is_steady)
+        async with self._turns.of(owner):
+            try:
+                async with asyncio.timeout(LONG_SECONDS), self._lend(self._long_readers) as reader:
+                    return await _run(reader, job, is_steady)
+            except TimeoutError as error:
+                raise TookTooLong(f"it was broken off after {LONG_SECONDS:g} s") from error
+
+    @asynccontextmanager
+    async def _lend(
+        self, readers: asyncio.LifoQueue[SqliteConnection]
+    ) -> AsyncIterator[SqliteConnection]:
         if self._path == MEMORY:
             async with self._writer_free:
                 yield self._writer
             return
-        # Whoever reads again and again at a glance would let nobody else have a turn.
-        await asyncio.sleep(0)
-        async with self._reader_free:
-            reader = self._readers.pop()
-            reader.is_glancing = not is_long
-            try:
-                yield reader
-            finally:
-                self._readers.append(reader)
-
-    @asynccontextmanager
-    async def snapshot(self, *, is_long: bool = False) -> AsyncIterator[Connection]:
-        """Lend a connection that sees one and the same moment until it is given back."""
-        async with self.read(is_long=is_long) as connection:
-            try:
-                await connection.execute("BEGIN")
-                yield connection
-            finally:
-                await connection.rollback()
+        reader = await readers.get()
+        try:
+            yield reader
+        finally:
+            readers.put_nowait(reader)
 
     async def rewrite(self) -> None:
         """Write the file anew and cut the journal, so that they hold only what is stored."""
@@ -149,3 +178,15 @@ class SqliteDatabase:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+async def _run(
+    reader: SqliteConnection, job: Callable[[Connection], Awaitable[Result]], is_steady: bool
+) -> Result:
+    if not is_steady:
+        return await job(reader)
+    try:
+        await reader.execute("BEGIN")
+        return await job(reader)
+    finally:
+        await reader.rollback()

@@ -8,28 +8,29 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Awaitable, Iterable, Sequence
-from contextlib import suppress
-from functools import cache
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from itertools import chain
-from time import perf_counter
+from math import inf
 from typing import Self, TypeVar
 
 import aiosqlite
 
 from storage.database import Bound, Row
-from storage.errors import Rejected, StorageError, Unavailable
+from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
 
-#: No read goes on for longer than this on the spot, where all else has to wait for it.
-GLANCE_SECONDS = 0.003
-
-#: After so many steps of SQLite's machine, some tenths of a millisecond, the clock is looked at.
-GLANCE_STEPS = 5_000
+#: Steps of SQLite's machine are counted by so many, where they are bounded: the thread needs the
+#: interpreter for it, which others have.
+COUNTED_STEPS = 10_000
 
 #: How many rows one step inserts where there are so many. At each step the thread waits until it
 #: gets the interpreter, and when that many are written others are busy with it too. And no more of
 #: them: what a step was given stays in memory until the next one of its kind.
 ROWS_AT_ONCE = (128, 32, 8, 1)
+
+#: Texts of statements that are kept. There are fewer as long as none has a value in it.
+SQL_KEPT = 1_000
 
 #: How often a step is broken off that does not end.
 INTERRUPT_SECONDS = 0.1
@@ -73,34 +74,22 @@ _translated = _Translated()
 
 
 class SqliteConnection:
-    """A connection with a thread of its own, which reads in no more than a glance without it.
+    """A connection with a thread of its own."""
 
-    To hand a step to a thread and back takes as long as to read a page.
-    """
-
-    def __init__(self, raw: sqlite3.Connection, driver: aiosqlite.Connection) -> None:
-        self._raw = raw
+    def __init__(self, driver: aiosqlite.Connection) -> None:
         self._driver = driver
         self._is_under_way = False  # in the thread: a step that was broken off
-        #: whether reads that take no longer than a glance are made on the spot
-        self.is_glancing = False
+        self._steps_left: float = inf
 
     @classmethod
     async def open(cls, path: str, *, busy_seconds: float) -> Self:
         """Open a file. Raises Unavailable."""
-
-        def connect() -> sqlite3.Connection:
-            return sqlite3.connect(
-                path,
-                isolation_level=None,
-                timeout=busy_seconds,
-                cached_statements=256,
-                check_same_thread=False,
-            )
-
         with _translated:
-            raw = await asyncio.to_thread(connect)
-            return cls(raw, await aiosqlite.Connection(lambda: raw, iter_chunk_size=1))
+            return cls(
+                await aiosqlite.connect(
+                    path, isolation_level=None, timeout=busy_seconds, cached_statements=256
+                )
+            )
 
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
@@ -130,50 +119,60 @@ class SqliteConnection:
             await self._driver.executemany(_numbered(sql), rows)
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
-        """Run a query and return its rows, with a bound no more of them than it takes."""
-        sql = _numbered(sql)
-        with _translated:
-            await self._settle()
-            rows = self._glance(sql, values, bound)
-            if rows is not None:
-                return rows
-            # The driver has no step of its own that ends before the last row.
-            return await self._finished(self._driver._execute(self._read, sql, values, bound))
+        """Run a query and return its rows, with a bound no more of them than it takes.
+
+        Raises TookTooLong where steps are bounded.
+        """
+        try:
+            with _translated:
+                await self._settle()
+                # The driver has no step of its own that ends before the last row.
+                step = self._driver._execute(self._read, _numbered(sql), values, bound)
+                return await self._finished(step)
+        except Unavailable as error:
+            if self._steps_left < 0:
+                raise TookTooLong("the read has taken as many steps as it may") from error
+            raise
 
     def _read(self, sql: str, values: Sequence[object], bound: Bound | None) -> list[Row]:
-        cursor = self._raw.execute(sql, values)
+        cursor = self._driver._conn.execute(sql, values)
         return cursor.fetchall() if bound is None else bound.take(cursor)
+
+    @contextmanager
+    def bounded(self, steps: int) -> Iterator[None]:
+        """Let the queries in the block take so many steps of SQLite's machine and not many more.
+
+        For a connection that counts them (`count_steps`).
+        """
+        self._steps_left = steps
+        try:
+            yield
+        finally:
+            self._steps_left = inf
+
+    async def count_steps(self) -> None:
+        """Count steps from now on, so that they can be bounded."""
+        with _translated:
+            await self._driver.set_progress_handler(self._counted, COUNTED_STEPS)
+
+    def _counted(self) -> bool:
+        """Count steps, in the thread; return whether to break off."""
+        self._steps_left -= COUNTED_STEPS
+        return self._steps_left < 0
 
     async def rollback(self) -> None:
         """Undo the open transaction, if there is one."""
         with _translated:
             await self._settle()
-            if self.is_glancing:
-                self._raw.rollback()
-            else:
-                # Whether there is one is known in the thread only: SQLite ends it by itself after
-                # some errors.
-                await self._finished(self._driver.rollback())
+            # Whether there is one is known in the thread only: SQLite ends it by itself after
+            # some errors.
+            await self._finished(self._driver.rollback())
 
     async def close(self) -> None:
         """Close the connection, whatever comes of what is under way."""
         with suppress(StorageError), _translated:
             await self._settle()
         await self._driver.close()
-
-    def _glance(self, sql: str, values: Sequence[object], bound: Bound | None) -> list[Row] | None:
-        """Run a query on the spot; None where it takes too long for that."""
-        if not self.is_glancing:
-            return None
-        until = perf_counter() + GLANCE_SECONDS
-        self._raw.set_progress_handler(lambda: perf_counter() > until, GLANCE_STEPS)
-        try:
-            return self._read(sql, values, bound)
-        except sqlite3.OperationalError:
-            return None
-        finally:
-            # In the thread it would need the interpreter again and again, which others have.
-            self._raw.set_progress_handler(None, 0)
 
     async def _finished(self, step: Awaitable[_Result]) -> _Result:
         """Wait for a step; break it off where nobody waits for it any more."""
@@ -202,7 +201,7 @@ class SqliteConnection:
             await self._driver.interrupt()
 
 
-@cache
+@lru_cache(SQL_KEPT)
 def _inserting(into: str, columns: int, rows: int, otherwise: str) -> str:
     row = f"({', '.join('?' * columns)})"
     return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {otherwise}"  # noqa: S608
@@ -214,6 +213,6 @@ def _gathered(rows: Sequence[Sequence[object]], many: int, count: int) -> list[l
     return [list(chain.from_iterable(rows[start : start + many])) for start in starts]
 
 
-@cache
+@lru_cache(SQL_KEPT)
 def _numbered(sql: str) -> str:
     return _PARAMETER.sub(r"?\1", sql)

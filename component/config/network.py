@@ -48,7 +48,7 @@ class Xmpp(Section):
         description="Largest stanza taken, in bytes. A larger one is left out.",
     )
     max_stanza_depth: int = Field(
-        default=64,
+        default=500,
         ge=8,
         le=1000,
         description="Deepest nesting taken, in elements. A deeper stanza is left out.",

@@ -18,8 +18,9 @@ from component.core import jids
 from component.core.ports import Recipients
 from component.core.sessions import Sessions
 from component.core.times import now
+from component.core.tombstones import with_retractions
 from component.core.writer import Queue
-from storage.rows import Entry, Work
+from storage.rows import Entry
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Delivery:
     message: bytes  #: the same for messages that one error could answer
     recipient: str  #: as it was addressed
     at: int  #: when it was sent, microseconds
-    work: list[Work]
+    entries: list[Entry]
     waits_offline: bool  #: whether a server keeps such a message for a user who is away
     bytes: int
     is_refused: bool = False
@@ -163,18 +164,18 @@ class Deliveries:
     ) -> None:
         """Write what nothing speaks against, drop the rest; `missing` users have no account."""
         for one in deliveries:
-            work = self._close(one)
+            entries = self._close(one)
             if self._reaches(one):
                 is_lost = at - one.at >= WAIT
             else:
                 is_lost = not one.waits_offline or jids.bare(one.recipient) in missing
             if not is_lost:
-                self._write(work, one.at)
+                self._write(entries, one.at)
 
-    def _write(self, work: list[Work], at: int) -> None:
-        self._queue.put([one._replace(at=at) if isinstance(one, Entry) else one for one in work])
+    def _write(self, entries: list[Entry], at: int) -> None:
+        self._queue.put(with_retractions(one._replace(at=at) for one in entries))
 
-    def _close(self, delivery: Delivery) -> list[Work]:
+    def _close(self, delivery: Delivery) -> list[Entry]:
         """Let go of what is decided; return what would have been written."""
         del self._open[delivery]
         self._bytes -= delivery.bytes
@@ -182,5 +183,5 @@ class Deliveries:
         waiting.remove(delivery)
         if not waiting:
             del self._of_message[delivery.message]
-        work, delivery.work = delivery.work, []
-        return work
+        entries, delivery.entries = delivery.entries, []
+        return entries

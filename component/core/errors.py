@@ -84,6 +84,14 @@ class TooLarge(Refused):
     status = 413
 
 
+class TakesTooLong(Refused):
+    """This takes longer than one query may: ask for less."""
+
+    condition = "policy-violation"
+    kind = "modify"
+    status = 422
+
+
 class NotImplementedHere(Refused):
     """This feature is not implemented."""
 

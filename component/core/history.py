@@ -20,7 +20,7 @@ class History:
         """Return a page of an archive to someone, with how many messages match in all.
 
         It holds all that was taken before the call. Raises Forbidden, ItemNotFound, BadRequest,
-        NotImplementedHere, Overloaded.
+        NotImplementedHere, TakesTooLong, Overloaded.
         """
         said = query.described()
         since = await self._access.authorize(requester, owner, query.action, said)

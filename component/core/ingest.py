@@ -19,19 +19,13 @@ from component.core.deliveries import Deliveries, Delivery
 from component.core.meaning import meaning_of, room_name
 from component.core.policy import STORE, Policy
 from component.core.recent import Recent
-from component.core.sessions import Sessions
+from component.core.sessions import GIVEN_OUT, Sessions
 from component.core.stanza import GROUPCHAT, ORIGIN_BYTES, Stanza, digest_of
 from component.core.times import now
-from component.core.tombstones import retraction
+from component.core.tombstones import with_retractions
 from component.core.wellformed import standalone
 from component.core.writer import Queue
-from storage.rows import Direction, Entry, Work
-
-#: Older delays than this are not believed.
-LONGEST_OFFLINE = 30 * 86_400_000_000  # microseconds
-
-#: What was kept offline is given out when its recipient comes, all of it within this time.
-GIVEN_OUT = 300_000_000  # microseconds
+from storage.rows import Direction, Entry
 
 #: In what order an error may mean messages that are alike but for their type, which it does not
 #: tell: those first that a server never keeps.
@@ -199,21 +193,21 @@ class Ingest:
         """Archive a new message: for its sender now, for its recipient when it is delivered."""
         origin, twins = origins(key, message, is_delayed=is_delayed)
         xml = sanitise.for_user(stanza, self._hosts)
-        work = self._work(
+        entries = self._entries(
             stanza, sides, xml, self._taken(stanza, at, message.first), origin, twins
         )
         owner = jids.bare(stanza.recipient)
         if is_delivered or owner == jids.bare(stanza.sender):
-            self._writer.put(work)
+            self._writer.put(with_retractions(entries))
             return
-        self._writer.put([one for one in work if one.owner != owner])
-        received = [one for one in work if one.owner == owner]
+        self._writer.put(with_retractions(one for one in entries if one.owner != owner))
+        received = [one for one in entries if one.owner == owner]
         if received:
             message.delivery = Delivery(
                 message=key,
                 recipient=stanza.recipient,
                 at=at,
-                work=received,
+                entries=received,
                 waits_offline=_waits_offline(stanza),
                 bytes=len(xml),
             )
@@ -252,9 +246,9 @@ class Ingest:
             origin, twins = origins(key, message)
         side = (room, stanza.sender, Direction.RECEIVED)
         xml = sanitise.for_room(stanza, self._hosts)
-        self._writer.put(self._work(stanza, [side], xml, at, origin, twins))
+        self._writer.put(with_retractions(self._entries(stanza, [side], xml, at, origin, twins)))
 
-    def _work(
+    def _entries(
         self,
         stanza: Stanza,
         sides: list[_Side],
@@ -262,37 +256,34 @@ class Ingest:
         at: int,
         origin: bytes,
         twins: tuple[bytes, bytes] | None,
-    ) -> list[Work]:
-        """Return what is to be written of a stanza for some sides."""
+    ) -> list[Entry]:
+        """Return the entries of a stanza for some sides."""
         # What is taken out of a stanza declares nothing for the rest of it.
         xml = (raw if stanza.element.is_bound else standalone(raw)).decode()
         meaning = meaning_of(stanza)
-        work: list[Work] = []
+        entries = []
         for owner, other, direction in sides:
             peer, resource = jids.bare(other), jids.resource(other)
-            entry = Entry(
-                owner=owner,
-                at=at,
-                peer=peer,
-                resource=resource,
-                type=stanza.type,
-                direction=direction,
-                xml=xml,
-                origin=origin,
-                twins=twins,
-                nick=resource if stanza.type == GROUPCHAT else "",
-                kind=meaning.kind,
-                text=meaning.text,
-                names=meaning.marks(peer),
-                about=meaning.mark_about(peer),
-                is_seen=meaning.is_seeing and self._is_own(stanza, owner, direction),
+            entries.append(
+                Entry(
+                    owner=owner,
+                    at=at,
+                    peer=peer,
+                    resource=resource,
+                    type=stanza.type,
+                    direction=direction,
+                    xml=xml,
+                    origin=origin,
+                    twins=twins,
+                    nick=resource if stanza.type == GROUPCHAT else "",
+                    kind=meaning.kind,
+                    text=meaning.text,
+                    names=meaning.marks(peer),
+                    about=meaning.mark_about(peer),
+                    is_seen=meaning.is_seeing and self._is_own(stanza, owner, direction),
+                )
             )
-            work.append(entry)
-            # In the same batch, so that nobody reads what was taken back beside its retraction.
-            taken_back = retraction(entry)
-            if taken_back:
-                work.append(taken_back)
-        return work
+        return entries
 
     def _is_own(self, stanza: Stanza, owner: str, direction: Direction) -> bool:
         """Whether the owner of an archive wrote a message, to a room too."""
@@ -326,10 +317,16 @@ class Ingest:
     def _taken(self, stanza: Stanza, at: int, since: int) -> int:
         """When a message came to its recipient's server, as far as that can be believed.
 
-        Anybody can write a delay, so none is believed that would turn the archive upside down; and
-        none from our own users, whose messages were seen when they were sent.
+        Anybody can write a delay, and ejabberd adds none where there is one of its domain. So none
+        is believed but of a time at which the recipient was away, when he has just come back; none
+        in what a room says to who is in it; and none from our own users, whose messages were seen
+        when they were sent.
         """
-        return at if self._is_user(stanza.sender) or at - since > LONGEST_OFFLINE else since
+        if self._is_user(stanza.sender):
+            return at
+        is_live = stanza.type == GROUPCHAT and jids.resource(stanza.recipient) != ""
+        was_away = self._sessions.was_away(jids.bare(stanza.recipient), since, at)
+        return since if was_away and not is_live else at
 
     def _refused(self, error: Stanza) -> None:
         """Drop the message that an error answers, if its delivery is undecided.

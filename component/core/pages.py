@@ -67,7 +67,7 @@ class Pages:
     async def read(self, owner: str, query: Query, *, since: int = 0) -> Page:
         """Return one page, in the order of arrival, of nothing from before a time.
 
-        Raises BadRequest, ItemNotFound, NotImplementedHere, Overloaded.
+        Raises BadRequest, ItemNotFound, NotImplementedHere, TakesTooLong, Overloaded.
         """
         limit = self._limit(query)
         await self._queue.readable(owner)

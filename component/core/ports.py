@@ -87,6 +87,10 @@ class RoomInfo(Protocol):
         """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
         ...
 
+    def forget(self, room: str) -> None:
+        """Ask a room again when its features are wanted next: they have changed."""
+        ...
+
 
 class Recipients(Protocol):
     """What the XMPP server says about users to whom messages were sent."""

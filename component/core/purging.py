@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
 from component.core.holds import Holds
-from component.core.retention import Plan, Usual, plan_for
+from component.core.retention import Plan, Usual, plan_for, within
 from component.core.rules import Rules
 from component.core.times import now
 from storage.errors import NotFound
 from storage.interface import Storage
-from storage.rows import Limits, Shed
+from storage.rows import Limits, Shed, Usage
 
 #: Between two batches, for whoever else writes.
 PAUSE_SECONDS = 0.01
@@ -72,33 +72,39 @@ class Purge:
 
     async def run(self) -> None:
         """Take away what is to go. Raises StorageError."""
-        async for owner in self._owners():
-            await self._keep_within_bounds(owner)
+        async for usage in self._usage():
+            await self._keep_within_bounds(usage)
             self._count(archives_done=1)
 
     def finish(self, state: State, error: str = "") -> None:
         """Note how it has ended."""
         self.progress = replace(self.progress, state=state, finished=now(), error=error)
 
-    async def _owners(self) -> AsyncIterator[str]:
+    async def _usage(self) -> AsyncIterator[Usage]:
         if self.progress.owner is not None:
             self._count(archives=1)
-            yield self.progress.owner
+            yield await self._storage.keeping.usage_of(self.progress.owner)
             return
         async for page in self._pages():
             self._count(archives=len(page))
         async for page in self._pages():
-            for owner in page:
-                yield owner
+            for usage in page:
+                yield usage
 
-    async def _pages(self) -> AsyncIterator[list[str]]:
+    async def _pages(self) -> AsyncIterator[Sequence[Usage]]:
         after = ""
         while page := await self._storage.keeping.usage(after=after, limit=PAGE):
-            yield [usage.owner for usage in page]
+            yield page
             after = page[-1].owner
 
-    async def _keep_within_bounds(self, owner: str) -> None:
+    async def _keep_within_bounds(self, usage: Usage) -> None:
+        owner = usage.owner
         plan = plan_for(owner, self._rules.of(owner), self._usual, now())
+        # Mostly nothing is to go, which is known without asking the store of each archive.
+        if all(
+            within(limits, usage) for limits in (plan.whole, plan.others, *plan.peers.values())
+        ):
+            return
         keeping = self._storage.keeping
         shed = partial(keeping.shed, owner, plan.whole, limit=self._batch)
         await self._take(owner, plan.whole, shed)

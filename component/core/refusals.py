@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from component.core.errors import BadRequest, ItemNotFound, NotImplementedHere, Overloaded
-from storage.errors import NotFound, Rejected, StorageError, TooCostly
+from component.core.errors import (
+    BadRequest,
+    ItemNotFound,
+    NotImplementedHere,
+    Overloaded,
+    TakesTooLong,
+)
+from storage.errors import Busy, NotFound, Rejected, StorageError, TooCostly, TookTooLong
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Raise ItemNotFound, NotImplementedHere, BadRequest or Overloaded for an error of a store."""
+    """Raise what a caller is told of an error of a store.
+
+    ItemNotFound, NotImplementedHere, TakesTooLong, BadRequest or Overloaded.
+    """
     try:
         yield
     except NotFound as error:
@@ -19,6 +28,15 @@ def refusals() -> Iterator[None]:
     except TooCostly as error:
         raise NotImplementedHere(
             "this archive does not find so high an index under such a filter: page by id"
+        ) from error
+    except TookTooLong as error:
+        raise TakesTooLong(
+            "to find this takes longer than one query may: narrow it, by a time, by the other"
+            " side, or by fewer words and whole ones"
+        ) from error
+    except Busy as error:
+        raise Overloaded(
+            "too many long queries of archives are under way: wait for their answers"
         ) from error
     except (Rejected, OverflowError) as error:
         raise BadRequest("the request has a value that no archive can hold") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from component.core.errors import BadRequest, Conflict
 from component.core.jids import bare, domain, local, resource
 from component.core.pages import PAGE_MAX_BYTES
 from component.core.ports import Jids
@@ -16,11 +17,16 @@ from component.core.remote_posts import (
     owner_of,
     peer_of,
 )
-from component.core.times import parse_time
-from component.core.tombstones import retraction
+from component.core.times import format_time, now, parse_time
+from component.core.tombstones import with_retractions
 from component.core.writer import Queue, Writer
 from storage.interface import Archive
-from storage.rows import READABLE, Filter, Page, Stored
+from storage.rows import ANY, READABLE, Entry, Filter, Page, Stored
+
+#: By how much a message may be older than one that was posted before it, or newer than our clock,
+#: in microseconds. Servers post over many connections, and try again for a minute what was not
+#: answered; and clocks differ.
+TOLERANCE = 5 * 60 * 1_000_000
 
 #: As a `before`, it asks for the newest messages.
 LAST = "last"
@@ -77,10 +83,39 @@ class RemoteArchive:
         """Store one message durably; the same one again changes nothing.
 
         Preferences are not asked: the server has judged by its own, and reads back what it posted.
+        Raises BadRequest, Conflict, Overloaded.
         """
         entry = entry_of(post, host, self._jids)
-        taken_back = retraction(entry)
-        await self._writer.store([entry, taken_back] if taken_back else [entry])
+        self._writer.check_room()
+        await self._check_order(entry)
+        await self._writer.store(with_retractions([entry]))
+
+    async def _check_order(self, entry: Entry) -> None:
+        """Refuse a message that is not the newest of its archive by its time too.
+
+        The order of an archive is arrival, so it would be shown as the newest all the same. Raises
+        Conflict for one that is older than others, BadRequest for one of a time to come.
+        """
+        clock = now()
+        if entry.at > clock + TOLERANCE:
+            raise BadRequest(
+                f"timestamp: {format_time(entry.at)} is in the future, it is"
+                f" {format_time(clock)} now: set the clock that is wrong"
+            )
+        if entry.at >= clock - TOLERANCE:
+            return
+        with refusals():
+            newest = await self._archive.page_by_time(entry.owner, ANY, limit=1, newest=True)
+            if not newest.messages or entry.at >= newest.messages[-1].at - TOLERANCE:
+                return
+            there = Filter(peer=entry.peer, since=entry.at, until=entry.at)
+            if await self._archive.count(entry.owner, there):
+                # Most likely posted again, which the store knows for sure.
+                return
+        raise Conflict(
+            f"timestamp: the archive of {entry.owner} has newer messages already (of"
+            f" {format_time(newest.messages[-1].at)}): post history first, from the oldest on"
+        )
 
     async def read(self, host: str, query: Query) -> Answer:
         """Return one page, and how many messages match in all."""

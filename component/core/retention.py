@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from component.core import jids
-from storage.rows import Limits, Rule
+from storage.rows import Limits, Rule, Usage
 
 DAY = 24 * 60 * 60 * 1_000_000
 
@@ -66,6 +66,15 @@ def plan_for(owner: str, rules: Mapping[str, Rule], usual: Usual, now: int) -> P
             if peer
         },
         others=_limits(Bounds(days=bounds.days), now) if is_parted else Limits(),
+    )
+
+
+def within(limits: Limits, usage: Usage) -> bool:
+    """Whether an archive is within limits, and so is each conversation in it."""
+    return (
+        (limits.since is None or usage.oldest is None or usage.oldest >= limits.since)
+        and (limits.messages is None or usage.messages <= limits.messages)
+        and (limits.bytes is None or usage.bytes <= limits.bytes)
     )
 
 

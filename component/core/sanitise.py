@@ -18,6 +18,9 @@ STANZA_ID = (NS_STANZA_ID, "stanza-id")
 ARCHIVED = (NS_ARCHIVED, "archived")
 MUC_USER = (NS_MUC_USER, "x")
 
+#: An address that is prepared alike by everybody.
+_PLAIN = re.compile(r"(?:(?:[!-.0-?A-~]+@)?[-.:\[\]0-9A-Za-z]+(?:/[!-~]+)?)?")
+
 _SUSPECT = frozenset({STANZA_ID, ARCHIVED, MUC_USER})
 
 _NAME = re.compile(rb"<[^\s/>]+")
@@ -30,7 +33,8 @@ def for_user(stanza: Stanza, hosts: Collection[str]) -> bytes:
     """Return a stanza as the archive of a user keeps it.
 
     Only a server gives ids in the name of its users (XEP-0359 section 6), and these servers give
-    none that come by here. Real addresses of occupants are for those whom the room tells them to.
+    none that come by here, so whatever could be taken for one goes. Real addresses of occupants
+    are for those whom the room tells them to.
     """
     if stanza.payloads.isdisjoint(_SUSPECT):
         return stanza.raw
@@ -51,8 +55,20 @@ def _forged(stanza: Stanza, hosts: Collection[str]) -> list[_Range]:
         _place(stanza, child)
         for child in stanza.element.elements
         if (child.ns, child.name) in (STANZA_ID, ARCHIVED)
-        and jids.domain(child.get("by")).lower() in hosts
+        and not _is_by_another(child.get("by"), stanza, hosts)
     ]
+
+
+def _is_by_another(by: str, stanza: Stanza, hosts: Collection[str]) -> bool:
+    """Whether an id is by somebody whom no client could take for a user of ours, or for a host.
+
+    Clients prepare `by` each in its own way: spaces, full-width letters and A-labels may go. So
+    all that is not in plain letters goes, unless it is by the room or user that sent the message.
+    """
+    if jids.domain(by.lower()).rstrip(".") in hosts:
+        return False
+    is_plain = _PLAIN.fullmatch(by) is not None and "xn--" not in by.lower()
+    return is_plain or by == jids.bare(stanza.sender)
 
 
 def _occupants(stanza: Stanza) -> list[_Range]:

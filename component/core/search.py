@@ -1,13 +1,17 @@
 """Words of a text as they are indexed, and of a search as somebody types it.
 
-Both are folded alike here, so that every store finds the same: case, accents and width make no
-difference, and where a script puts no blanks between words each of its characters is one.
+Both are made here, by the same function, so that every store finds the same. A word is what
+Unicode Standard Annex #29 (Text Segmentation) says, with two differences: punctuation always ends
+a word, so that a part of an address finds it, and each katakana letter is a word, as other kana
+are. Where a script puts no blanks between words each letter, with its marks, is one. Case, width
+and accents make no difference. All other marks do: in Brahmic scripts they are the vowels.
 """
 
 from __future__ import annotations
 
-import re
 from unicodedata import normalize
+
+import regex
 
 from component.core.errors import BadRequest
 from storage.rows import Phrase
@@ -22,26 +26,31 @@ BEGINNING_MIN = 3
 #: More words than these are no search for something: each takes its time, in a phrase too.
 WORDS_MAX = 64
 
-#: Accents in a row are put in order in the square of their number, so a text is folded in pieces
-#: of at most so many characters, which end at a blank where there is one.
+#: Marks in a row are put in order in the square of their number, so a text is folded in pieces of
+#: at most so many characters, which end at a blank where there is one, and before no mark.
 PIECE_MAX = 256
 
-#: Accents of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic ones.
-_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670]")
-
-#: Thai, Lao, Burmese, Khmer, kana, and Han characters.
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+# What makes no difference: marks that no script has to itself (accents of Latin, Greek and
+# Cyrillic letters; those of kana stay), points of Hebrew and Arabic letters, marks around a
+# letter, and what is never seen by itself, such as joiners, but for the blank without a width.
+_DROPPED = regex.compile(
+    r"(?V1)[[[\p{Script=Inherited}&&\p{M}]\p{Me}\p{Default_Ignorable_Code_Point}"
+    r"\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670]--[\u200b\u3099\u309a]]"
 )
-_ALONE = re.compile(f"[{_UNSPACED}]")
-_WORD = re.compile(f"(?=[^\\W_])[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
+
+# Letters of scripts without blanks, for which the annex has no class: Han, kana, Thai, Khmer, ...
+_UNSPACED = r"[[\p{L}\p{N}]&&[\p{WB=Other}\p{WB=Katakana}]]"
+_SPACED = rf"[[\p{{L}}\p{{N}}]--{_UNSPACED}]"
+_ALONE = regex.compile(rf"(?V1){_UNSPACED}\p{{M}}*+")
+_WORD = regex.compile(rf"(?V1){_UNSPACED}\p{{M}}*+|{_SPACED}[{_SPACED}\p{{M}}]*+")
 
 #: Letters and digits of ASCII without case, a blank for all else.
 _ASCII = "".join(chr(n).lower() if chr(n).isalnum() else " " for n in range(128))
-_PIECE = re.compile(f"(?s:.{{1,{PIECE_MAX}}}(?!\\S)|.{{1,{PIECE_MAX}}})")
 
-_QUOTED = re.compile(r'"([^"]*)(?:"|\Z)(\*?)|([^\s"]+)')
+_SHORT = f".{{1,{PIECE_MAX}}}"
+_PIECE = regex.compile(rf"(?s){_SHORT}(?!\S)|{_SHORT}(?!\p{{M}})|{_SHORT}")
+
+_QUOTED = regex.compile(r'"([^"]*)(?:"|\Z)(\*?)|([^\s"]+)')
 
 #: Quotation marks as keyboards and word processors put them.
 _QUOTES = str.maketrans("“”„«»\uff02", '""""""')
@@ -49,7 +58,7 @@ _QUOTES = str.maketrans("“”„«»\uff02", '""""""')
 
 def fold(text: str) -> str:
     """Return the words of a text, with one blank between two of them."""
-    return " ".join(_words(text[:TEXT_MAX]))
+    return " ".join(_words(text))
 
 
 def parse(query: str) -> tuple[Phrase, ...]:
@@ -83,16 +92,24 @@ def _is_beginning(word: str, has_star: bool) -> bool:
 
 
 def _words(text: str) -> list[str]:
+    text = text[:TEXT_MAX]
     if text.isascii():
         # Most are, and each message is folded.
         words = text.translate(_ASCII).split()
         if max(map(len, words), default=0) <= WORD_MAX:
             return words
         return [word[:WORD_MAX] for word in words]
-    plain = "".join(map(_plain, _PIECE.findall(text)))
-    return [word[:WORD_MAX] for word in _WORD.findall(plain)]
+    return [word[:WORD_MAX] for word in _WORD.findall(_plain(text))]
 
 
-def _plain(piece: str) -> str:
-    """Return a text without case, accents and width."""
-    return normalize("NFKC", _ACCENTS.sub("", normalize("NFKD", piece).casefold()))
+def _plain(text: str) -> str:
+    """Return a text without case, accents and width, as far as is indexed."""
+    plain, length = [], 0
+    for piece in _PIECE.finditer(text):
+        decomposed = normalize("NFKD", piece[0]).casefold()
+        plain.append(normalize("NFKC", _DROPPED.sub("", decomposed)))
+        length += len(plain[-1])
+        # One character may stand for eighteen.
+        if length >= TEXT_MAX:
+            break
+    return "".join(plain)[:TEXT_MAX]

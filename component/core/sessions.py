@@ -11,6 +11,15 @@ from dataclasses import dataclass
 
 from component.core import jids
 
+#: Who sends nothing for longer than this may have been away.
+QUIET = 60_000_000  # microseconds
+
+#: What was kept offline is given out when its recipient comes, all of it within this time.
+GIVEN_OUT = 300_000_000  # microseconds
+
+#: The server stamps what it keeps by a clock of its own.
+_CLOCKS = 1_000_000  # microseconds
+
 #: Users whose sessions are remembered, and sessions of each: more than ejabberd allows by default.
 USERS_MAX = 50_000
 RESOURCES_MAX = 20
@@ -23,10 +32,22 @@ class _Session:
     heard: int  #: when it sent its last presence
 
 
+@dataclass(slots=True)
+class _Presence:
+    """When a user was last heard of, and the last long silence before: microseconds."""
+
+    heard: int
+    went: int
+    came: int
+
+
 class Sessions:
     """Remembers the sessions of users."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: int = 0) -> None:
+        """`began` is since when users are listened to, in microseconds; 0: that is not known."""
+        self._began = began
+        self._heard: OrderedDict[str, _Presence] = OrderedDict()
         self._users: OrderedDict[str, OrderedDict[str, _Session]] = OrderedDict()
 
     def came(self, jid: str, priority: int, at: int) -> None:
@@ -75,9 +96,35 @@ class Sessions:
         ]
         return max(heard, default=0)
 
-    def forget(self) -> None:
-        """Know of no session any more."""
+    def active(self, user: str, at: int) -> None:
+        """Note that a session of a user sent anything."""
+        known = self._heard.get(user)
+        if known is None:
+            self._heard[user] = _Presence(at, self._began or at, at)
+            if len(self._heard) > USERS_MAX:
+                self._heard.popitem(last=False)
+            return
+        if at - known.heard > QUIET:
+            known.went, known.came = known.heard, at
+        known.heard = max(known.heard, at)
+        self._heard.move_to_end(user)
+
+    def was_away(self, user: str, since: int, at: int) -> bool:
+        """Whether a user may have been away at a time, and came back shortly before another.
+
+        Whoever is silent counts as away. Of the time before users were listened to nothing is
+        known.
+        """
+        known = self._heard.get(user)
+        if known is None or at - known.came > GIVEN_OUT:
+            return False
+        return known.went - _CLOCKS <= since <= known.came + _CLOCKS
+
+    def forget(self, at: int = 0) -> None:
+        """Know of no session any more, as the connection to the server was lost at that time."""
         self._users.clear()
+        self._heard.clear()
+        self._began = at
 
     def _session(self, jid: str) -> _Session | None:
         sessions = self._users.get(jids.bare(jid))

@@ -4,7 +4,7 @@ version 0.3.0. What a retraction leaves of the message that it takes back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from xml.sax.saxutils import escape, quoteattr
 
@@ -23,7 +23,7 @@ from component.core.document import parse
 from component.core.references import mark
 from component.core.stanza import GROUPCHAT, NS_CLIENT, NS_STANZA_ID
 from component.core.times import format_time
-from storage.rows import Entry, Kind, Retraction, Stored
+from storage.rows import Entry, Kind, Retraction, Stored, Work
 
 #: message, retract, moderated, its occupant-id.
 _MODERATOR_DEPTH = 3
@@ -32,6 +32,20 @@ _TAKING_BACK = frozenset({Does.RETRACT, Does.MODERATE})
 
 #: What there is something to take back of.
 _SAYING = frozenset({Kind.MESSAGE, Kind.ANNOTATION})
+
+
+def with_retractions(entries: Iterable[Entry]) -> list[Work]:
+    """Return entries as they are to be put, each followed by its retraction, if it is one.
+
+    Both go into one batch: nobody reads a message that was taken back beside its retraction.
+    """
+    work: list[Work] = []
+    for entry in entries:
+        work.append(entry)
+        taken_back = retraction(entry)
+        if taken_back:
+            work.append(taken_back)
+    return work
 
 
 def retraction(entry: Entry) -> Retraction | None:

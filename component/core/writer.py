@@ -130,13 +130,17 @@ class Writer:
         finally:
             self._standing -= 1
 
+    def check_room(self) -> None:
+        """Raise Overloaded when the queue is full."""
+        if self._pressure.is_high:
+            raise Overloaded
+
     async def store(self, work: Sequence[Work]) -> None:
         """Put work and wait until it is durable.
 
         Raises Overloaded when the queue is full, BadRequest when the store will never take it.
         """
-        if self._pressure.is_high:
-            raise Overloaded
+        self.check_room()
         places = range(self._put, self._put + len(work))
         self.put(work)
         await self._written(places)

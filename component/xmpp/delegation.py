@@ -38,7 +38,7 @@ class Delegation:
         The addresses inside are believed, because only a virtual host itself is listened to, and
         only about its own users.
         """
-        host = str(iq["from"])
+        host = iq.xml.get("from", "")
         if host not in self._hosts:
             raise _FORBIDDEN
         for namespace in NAMESPACES:
@@ -52,12 +52,12 @@ class Delegation:
         raise BadRequest("there is no query in this delegation")
 
     def _exchange(self, iq: StanzaBase, namespace: str, inner: Element) -> Delegated:
-        host = str(iq["from"])
+        host = iq.xml.get("from", "")
         asker = inner.get("from", "")
         # Prosody leaves it out when a user asks about himself.
         addressee = inner.get("to") or jids.bare(asker)
         return Delegated(
-            component=str(iq["to"]),
+            component=iq.xml.get("to", ""),
             host=host,
             outer_id=iq["id"],
             delegation=namespace,

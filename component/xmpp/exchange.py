@@ -12,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from component.core import jids
 from component.core.errors import Refused
+from component.core.preparation import prepared
 from component.core.stanza import NS_CLIENT
 from component.xmpp.errors import error_xml
 
@@ -57,14 +58,14 @@ class Direct:
     """A query to the component: to its own address, or to that of an archive."""
 
     addressee: str  #: the address that was asked, and answers
-    asker: str  #: full JID
+    asker: str  #: full JID, as it was written
     id: str
     archive: str | None = None  #: bare JID of whose archive is addressed; None: that of the asker
 
     @property
     def requester(self) -> str:
         """Bare JID of who asks."""
-        return jids.bare(self.asker)
+        return jids.bare(prepared(self.asker))
 
     @property
     def owner(self) -> str:

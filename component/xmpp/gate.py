@@ -8,6 +8,7 @@ made of them.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
@@ -26,6 +27,12 @@ log = logging.getLogger(__name__)
 
 NS_COMPONENT = "jabber:component:accept"
 NS_STREAM = "http://etherx.jabber.org/streams"
+
+#: So long after telling of one stanza that was left out nothing is told of others.
+TOLD_SECONDS = 1.0
+
+#: What of a name or an id is told in the log, in characters.
+TOLD_MAX = 100
 
 #: stream, outer stanza, forwarded, copied stanza, its payloads
 KEPT_DEPTH = 4
@@ -76,6 +83,8 @@ class Gate:
         )
         self._has_header = False
         self._is_open = False
+        self._left_out = 0
+        self._told = -TOLD_SECONDS
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises Malformed when the stream cannot be trusted any longer."""
@@ -152,15 +161,25 @@ class Gate:
             self._send(answer(element, UnknownService()))
 
     def _too_much(self, element: Element) -> None:
-        log.warning("left out a stanza that is too large or too deep")
+        self._left_out += 1
+        if time.monotonic() - self._told >= TOLD_SECONDS:
+            self._told = time.monotonic()
+            log.warning(
+                "left out a stanza that is too large or too deep: %s%s",
+                _named(element),
+                f" ({self._left_out} of them by now)" if self._left_out > 1 else "",
+            )
         if self._is_open:
             self._send(answer(element, TooLarge()))
 
     def _hand_on(self, element: Element, raw: bytes) -> None:
-        """Give slixmpp what it can read: anything else would end its stream, late and loudly."""
+        """Give slixmpp what it can read: anything else would end its stream, late and loudly.
+
+        It answers an address as it prepares it, so that has to be the one that asked.
+        """
         try:
             for name in ("from", "to"):
-                self._addresses.prepare(element.get(name))
+                self._addresses.require_clear(element.get(name))
             whole = standalone(raw)
             ElementTree.fromstring(whole)  # noqa: S314 - the same parser, on what has no DTD
         except (BadRequest, Malformed, ElementTree.ParseError) as error:
@@ -170,3 +189,11 @@ class Gate:
             )
         else:
             self._deliver(whole)
+
+
+def _named(element: Element) -> str:
+    """Return which stanza an element is, or the one it is a copy of, and who sent the copy."""
+    copied = element.child(NS_FORWARD, "forwarded")
+    stanza = next(iter(copied.elements), element) if copied else element
+    told = [repr(each.get(name)[:TOLD_MAX]) for each, name in ((stanza, "id"), (element, "from"))]
+    return f"{stanza.name[:TOLD_MAX]!r} with id {told[0]}, from {told[1]}"

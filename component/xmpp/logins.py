@@ -19,6 +19,7 @@ from slixmpp.util.stringprep_profiles import StringPrepError
 from component.core.accounts import Listing
 from component.core.errors import BadRequest, NotAllowed, Overloaded
 from component.core.passwords import prepare
+from component.xmpp.addresses import Addresses
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,10 @@ class Logins:
         try:
             prepared = prepare(password)
             saslprep(prepared)
+            Addresses().require_clear(jid)
         except (BadRequest, StringPrepError):
-            # slixmpp is stricter than we are, and so is ejabberd: nobody has such a password.
+            # slixmpp is stricter than we are, and so is ejabberd: nobody has such a password. And
+            # it would try an unclear name as that of somebody else.
             return False
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS), self._seats:

@@ -51,7 +51,7 @@ class Privileges:
         return (host, _WRITING) in self._granted
 
     def _heard(self, message: StanzaBase) -> None:
-        host = str(message["from"])
+        host = message.xml.get("from", "")
         if host not in self._hosts:
             log.warning("dropped privileges from somebody who is not a virtual host")
             return

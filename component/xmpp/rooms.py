@@ -6,7 +6,6 @@ import logging
 import time
 from xml.etree.ElementTree import SubElement
 
-from slixmpp import JID
 from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core import jids
@@ -36,6 +35,9 @@ _SELF = "110"
 
 #: XEP-0045 section 15.6.2: the one who gets it has made the room.
 _MADE = "201"
+
+#: XEP-0045 section 15.6.2: the room is configured differently from now on.
+_CHANGED = "104"
 
 #: Refusals to let somebody in, and what they tell of him (XEP-0045 section 7.2).
 _REFUSALS = {"forbidden": OUTCAST, "registration-required": NONE}
@@ -70,6 +72,8 @@ class RoomNews:
         """Note what a room says about a user who is not in it (XEP-0045 section 9), if it does."""
         if not self._rooms.keeps(stanza.sender) or jids.resource(stanza.sender):
             return
+        if _CHANGED.encode() in stanza.raw and _CHANGED in _codes(_reread(stanza.raw)):
+            self._rooms.note_changed(stanza.sender)
         item = _lone_item(stanza)
         if item is not None and item.get("affiliation") in AFFILIATIONS:
             jid = jids.bare(self._addresses.accept(item.get("jid")))
@@ -85,6 +89,11 @@ class RoomQueries:
         self._stream = stream
         self._timeout = timeout
         self._answers: dict[str, tuple[float, frozenset[str] | None]] = {}
+        stream.add_event_handler("session_start", lambda _: self._answers.clear())
+
+    def forget(self, room: str) -> None:
+        """Ask a room again when its features are wanted next."""
+        self._answers.pop(room, None)
 
     async def features(self, room: str) -> frozenset[str] | None:
         """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
@@ -101,7 +110,9 @@ class RoomQueries:
         return features
 
     async def _ask(self, room: str) -> frozenset[str] | None:
-        iq = self._stream.make_iq_get(ito=JID(room), ifrom=self._stream.boundjid)
+        iq = self._stream.make_iq_get(ifrom=self._stream.boundjid)
+        # Byte for byte: slixmpp could make another room of it.
+        iq.xml.set("to", room)
         SubElement(iq.xml, f"{{{NS_DISCO_INFO}}}query")
         try:
             answer = await self._stream.ask(iq, patience=self._timeout)

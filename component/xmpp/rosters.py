@@ -111,7 +111,9 @@ class PrivilegedRosters:
         self, type: Literal["get", "set"], owner: str, query: Element
     ) -> Element | None:
         """Return the answer, None where the connection was lost. Raises IqError, IqTimeout."""
-        iq = self._stream.make_iq(itype=type, ito=owner, ifrom=self._stream.boundjid)
+        iq = self._stream.make_iq(itype=type, ifrom=self._stream.boundjid)
+        # Byte for byte: slixmpp could make another user of it.
+        iq.xml.set("to", owner)
         iq.append(query)
         answer = await self._stream.ask(iq, patience=ANSWER_SECONDS)
         return None if answer is None else answer.xml

@@ -15,6 +15,7 @@ from component.core.stanza import Stanza, read
 from component.core.times import now
 from component.core.xml import Element, Malformed
 from component.xmpp.addresses import Addresses
+from component.xmpp.mucsub import unwrapped
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,11 @@ class ServiceLog:
         on_iq: Callable[[str, Element], None] = lambda *_: None,
         on_presence: Callable[[Element, bytes], None] = lambda *_: None,
         on_message: Callable[[Stanza], None] = lambda _: None,
+        on_active: Callable[[str, int], None] = lambda *_: None,
     ) -> None:
-        """`on_iq` hears each copied IQ, with the virtual host that sent the copy.
+        """`on_active` hears of which user a session sent anything, and when.
+
+        `on_iq` hears each copied IQ, with the virtual host that sent the copy.
 
         `on_presence` hears each copied presence, with its bytes, `on_message` each message.
         """
@@ -40,6 +44,7 @@ class ServiceLog:
         self._on_iq = on_iq
         self._on_presence = on_presence
         self._on_message = on_message
+        self._on_active = on_active
         self._addresses = addresses
         self._hosts = frozenset(hosts)
 
@@ -47,23 +52,29 @@ class ServiceLog:
         """Archive the message in a copy that this host sent, or tell of the other stanza in it."""
         if host not in self._hosts:
             log.debug("dropped a forwarded stanza: it is not from a virtual host")
-        elif stanza.name == "message":
-            self._take_message(host, stanza, raw)
+            return
+        at, sender = now(), self._addresses.accept(stanza.get("from"))
+        # Only a session has a resource.
+        if jids.domain(sender) == host and jids.local(sender) and jids.resource(sender):
+            self._on_active(jids.bare(sender), at)
+        if stanza.name == "message":
+            self._take_message(host, stanza, raw, at)
         elif stanza.name == "presence":
             self._on_presence(stanza, raw)
         elif stanza.name == "iq":
             self._on_iq(host, stanza)
 
-    def _take_message(self, host: str, message: Element, raw: bytes) -> None:
+    def _take_message(self, host: str, message: Element, raw: bytes, at: int) -> None:
         # Archives have addresses prepared; servers pass them on as typed.
         stanza = read(message, raw, self._addresses.accept)
         # A host logs its own users only.
         if host not in (jids.domain(stanza.sender), jids.domain(stanza.recipient)):
             log.debug("dropped a copy from %s: none of its users is in it", host)
             return
-        at = now()
         self._on_message(stanza)
         try:
-            self._ingest.take(stanza, at, host)
+            wrapped = unwrapped(stanza, self._hosts, self._addresses.accept)
+            for each in wrapped or (stanza,):
+                self._ingest.take(each, at, host)
         except Malformed as error:
             log.warning("left out a message: %s", error)

@@ -50,6 +50,8 @@ class Stream(ComponentXMPP):
         self._is_reading = True
         self._heard = 0.0
         self._writable = asyncio.Event()
+        # Without a connection there is nothing to wait for.
+        self._writable.set()
         self._sending = asyncio.Lock()
         self._asked: set[str] = set()
         self._messages: set[tuple[str, str]] = set()

@@ -344,6 +344,25 @@ async def test_other_forms_of_time_are_refused(api: TestClient, wrong: str | Non
     assert (await posted.json())["message"].startswith("timestamp: ")
 
 
+async def test_history_behind_newer_messages_is_refused_with_the_reason(api: TestClient) -> None:
+    """Anything but 200 or 201 is logged and the message is not in the archive."""
+    await store(api, post(1), post(1000))
+
+    answer = await api.post("/api/archive", json=post(2))
+
+    assert (answer.status, (await answer.json())["error"]) == (409, "conflict")
+    assert (await answer.json())["message"].startswith("timestamp: ")
+    assert times(await read(api)) == [stamp(1), stamp(1000)]
+
+
+async def test_a_message_of_the_future_is_refused(api: TestClient) -> None:
+    """timestamp: when the server took the message."""
+    answer = await api.post("/api/archive", json=post(timestamp="9999-12-31T23:59:59Z"))
+
+    assert (answer.status, (await answer.json())["error"]) == (400, "bad-request")
+    await store(api, post(1))
+
+
 # --- GET /archive ---------------------------------------------------------------------------
 
 

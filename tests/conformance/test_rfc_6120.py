@@ -105,7 +105,7 @@ async def test_a_delegated_query_without_one_child_is_refused(wire: Wire, inside
 
 async def test_a_query_that_is_too_deep_or_too_large_for_the_gate_is_refused(wire: Wire) -> None:
     await wire.caught_up()
-    for inside in ("<x>" * 200 + "</x>" * 200, "x" * 400_000):
+    for inside in ("<x>" * 600 + "</x>" * 600, "x" * 400_000):
         reply = await wire.direct(f"<query xmlns='{NS_CLIENT}'>{inside}</query>")
 
         assert reply.refusal == "policy-violation"

@@ -98,6 +98,18 @@ async def test_a_text_without_a_word_is_refused(talk: Wire) -> None:
     assert (await talk.history(withtext="?!")).refusal == "bad-request"
 
 
+async def test_a_search_that_takes_too_long_is_refused_with_what_to_change(
+    talk: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3.2 (paraphrase): how it is done is the server's; what it does not do it says."""
+    assert len((await talk.history(withtext="river")).results) == 2
+    monkeypatch.setattr("storage.sqlite.LONG_SECONDS", 0)
+    refused = await talk.history(withtext="river")
+
+    assert (refused.refusal, refused.results) == ("policy-violation", [])
+    assert len((await talk.history()).results) == 4
+
+
 async def test_the_component_searches_too(talk: Wire) -> None:
     """2.2 (paraphrase): whichever way the query comes."""
     reply = await talk.direct(query(withtext="meet"), asker=ALICE_PHONE, to=COMPONENT)

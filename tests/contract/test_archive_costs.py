@@ -17,8 +17,11 @@ from storage.counts import LOOKED_AT_MAX
 from storage.ids import KEY_BYTES, Ids
 from storage.keeping import SqlKeeping
 from storage.rows import ANY, READABLE, Filter, Limits, Phrase
+from storage.sqlite_connection import _numbered
 from storage.tallies import LONG
+from storage.trash import merge_words
 
+CAROL = "carol@example.org"
 MESSAGES = 50_000
 
 #: To look at each message takes at least so many steps, and mostly more.
@@ -29,6 +32,9 @@ LATE = 5_000
 
 #: What is read of tallies, and of two stretches at the edges.
 FEW = ALL // 5
+
+#: What a search does in an archive of one message, whatever others have.
+FEW_OF_ONE = 700
 
 #: What is done with each of those that are looked at, where there is a bound.
 LOOKED_AT = 30 * LOOKED_AT_MAX
@@ -61,14 +67,17 @@ async def fill(path: Path) -> None:
                         at=NOON + n,
                         peer=ROMEO if n % 10 else BOB,
                         type="groupchat" if n % 7 == 0 else "chat",
-                        text="common rare" if n % 10_000 == 5 else "common",
+                        text=f"common rare wor{n}" if n % 10_000 == 5 else f"common wor{n}",
                         about=n,
                     )
                     for n in range(first, first + 1000)
                 ]
             )
+        await archive.append([entry("one", owner=CAROL, text="common world")])
         times = [*range(1, LATE), 0]
         await archive.append([entry(f"late {n}", owner=BOB, at=NOON + n) for n in times])
+        # Else most of what a search does is to look into each piece of the index.
+        await merge_words(database)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +93,7 @@ async def counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         ids = Ids(bytes(KEY_BYTES))
         archive = SqlArchive(database, ids)
         counted = Counted(archive, SqlKeeping(database, ids, archive.forget))
-        await watch(database, monkeypatch, counted.step, 1)
+        await watch(database, counted.step, 1)
         yield counted
 
 
@@ -223,6 +232,28 @@ async def test_a_search_for_a_rare_word_reads_where_it_is(counted: Counted) -> N
     assert texts(page) == texts([entry(n) for n in range(5, MESSAGES, 10_000)])
 
 
+BEGINNINGS = tuple(Phrase(words=(f"wor{n}",), is_prefix=True) for n in range(10))
+
+
+@pytest.mark.parametrize(
+    "phrases",
+    [
+        (Phrase(words=("wor",), is_prefix=True), *BEGINNINGS),
+        (Phrase(words=("common", "wor"), is_prefix=True),),
+        (Phrase(words=("rare",)), Phrase(words=("common",))),
+    ],
+    ids=["beginnings", "in a row", "words of others"],
+)
+async def test_a_search_reads_nothing_of_what_others_said(
+    counted: Counted, phrases: tuple[Phrase, ...]
+) -> None:
+    await counted.archive.page(CAROL, ANY, limit=10)
+    counted.steps()
+    await counted.archive.page(CAROL, Filter(phrases=phrases), limit=10, counted=True)
+
+    assert counted.steps() < FEW_OF_ONE
+
+
 async def test_references_and_conversations_take_few_steps(counted: Counted) -> None:
     counted.steps()
     found = await counted.archive.about(ALICE, range(100, 150))
@@ -259,3 +290,25 @@ async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> N
         assert await connection.insert(into, rows[:10], otherwise=otherwise) == 10
         assert await connection.insert(into, rows, otherwise=otherwise) == 290
         assert await connection.insert(into, rows, otherwise=otherwise) == 0
+
+
+async def test_pages_of_other_lengths_and_places_are_no_other_statements(
+    counted: Counted,
+) -> None:
+    archive = counted.archive
+    filters = [ANY, Filter(peer=BOB), Filter(resource="phone"), Filter(phrases=BEGINNINGS)]
+
+    async def read(limit: int) -> None:
+        for wanted in filters:
+            await archive.page(ALICE, wanted, limit=limit, backwards=True, counted=True)
+            await archive.page(ALICE, wanted, limit=limit, index=limit)
+            await archive.page_by_time(ALICE, wanted, limit=limit, newest=True)
+            await archive.count(ALICE, wanted)
+        await archive.conversations(ALICE, limit=limit)
+
+    await read(1)
+    before = _numbered.cache_info().misses
+    for limit in range(2, 12):
+        await read(limit)
+
+    assert _numbered.cache_info().misses == before

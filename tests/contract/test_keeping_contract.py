@@ -78,6 +78,20 @@ async def test_usage_lists_archives_in_the_order_of_their_owners(storage: SqlSto
     assert [usage.owner for usage in found] == sorted(owners)
 
 
+async def test_an_archive_without_a_message_is_not_listed_and_its_ids_come_no_more(
+    storage: SqlStorage,
+) -> None:
+    await storage.archive.append([entry(1, text="a"), entry(2, owner=BOB, text="a")])
+    before = (await everything(storage.archive, ALICE)).messages[0].id
+    await storage.keeping.shed(ALICE, Limits(messages=0), limit=10)
+
+    assert [usage.owner for usage in await storage.keeping.usage()] == [BOB]
+    assert (await storage.keeping.totals()).archives == 1
+    await storage.archive.append([entry(3, text="a")])
+    assert [usage.owner for usage in await storage.keeping.usage(domain=HOST)] == [ALICE, BOB]
+    assert (await everything(storage.archive, ALICE)).messages[0].id != before
+
+
 async def test_usage_tells_messages_bytes_and_times(storage: SqlStorage) -> None:
     first = entry(1, at=NOON, xml="<é/>", text="a")
     late = entry(2, at=NOON - SECOND, xml="<b/>", text="a")

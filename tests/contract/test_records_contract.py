@@ -233,6 +233,19 @@ async def test_an_occupant_is_known_by_the_last_affiliation_in_each_room(
     }
 
 
+async def test_it_is_kept_which_rooms_are_persistent(records: Records) -> None:
+    other = f"other@conference.{HOST}"
+    await records.set_room(ROOM, 5)
+    for room in (ROOM, other):
+        await records.set_persistent(room, True)
+    assert await records.persistent_rooms() == {ROOM, other}
+
+    await records.set_persistent(other, False)
+    await records.set_room(ROOM, 9)
+    assert await records.persistent_rooms() == frozenset()
+    assert await records.rooms() == {ROOM: 9}
+
+
 async def test_a_room_made_anew_has_no_occupants(records: Records) -> None:
     other = Occupant(room=f"other@conference.{HOST}", jid=ALICE, affiliation="admin")
     for occupant in (Occupant(room=ROOM, jid=ALICE, affiliation="owner"), other):

@@ -28,12 +28,12 @@ from support.databases import ENDLESS, open_database
 from support.steps import watch
 
 from storage.archive import SqlArchive
-from storage.database import Bound, Connection, Row
+from storage.database import Bound, Connection, Result, Row
 from storage.errors import Locked, StorageError, Unavailable
 from storage.ids import KEY_BYTES, Ids
 from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
-from storage.sqlite import READERS, SqliteDatabase
+from storage.sqlite import LONG_READERS, SqliteDatabase
 
 ROOT = Path(__file__).parents[2]
 
@@ -574,19 +574,21 @@ async def test_what_nobody_waits_for_any_more_keeps_no_connection(
 ) -> None:
     database = await SqliteDatabase.open(str(path), synchronous="normal")
     loop, is_running = asyncio.get_running_loop(), asyncio.Event()
-    await watch(database, monkeypatch, lambda: loop.call_soon_threadsafe(is_running.set), 1000)
+    await watch(database, lambda: loop.call_soon_threadsafe(is_running.set), 1000)
 
-    async def read() -> None:
-        async with database.snapshot() as connection:
-            await connection.fetch(ENDLESS)
+    async def fetched(sql: str) -> list[Row]:
+        async def read(connection: Connection) -> list[Row]:
+            return await connection.fetch(sql)
 
-    for _ in range(READERS):
-        reading = asyncio.create_task(read())
+        return await database.read_archive(ALICE, read, is_steady=True, is_long=True)
+
+    for _ in range(LONG_READERS):
+        reading = asyncio.create_task(fetched(ENDLESS))
         await is_running.wait()
         is_running.clear()
         await cancel_after(0, reading)
-    async with asyncio.timeout(30), database.snapshot() as connection:
-        assert await connection.fetch("SELECT 1") == [(1,)]
+    async with asyncio.timeout(30):
+        assert await fetched("SELECT 1") == [(1,)]
     await database.close()
 
 
@@ -603,10 +605,12 @@ class Meddled:
         self.before_query: dict[int, Callable[[], Awaitable[None]]] = {}
         self.before_rows: Callable[[], Awaitable[None]] | None = None
 
-    @asynccontextmanager
-    async def read(self, *, is_long: bool = False) -> AsyncIterator[Connection]:
-        async with self._database.read(is_long=is_long) as connection:
-            yield MeddledConnection(connection, self)
+    async def read_archive(
+        self, owner: str, job: Callable[[Connection], Awaitable[Result]], **how: bool
+    ) -> Result:
+        return await self._database.read_archive(
+            owner, lambda connection: job(MeddledConnection(connection, self)), **how
+        )
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:

@@ -21,6 +21,7 @@ from support.stanzas import Refused
 
 SERVICE = "conference.one.test"
 STORE = "<store xmlns='urn:xmpp:hints'/>"
+BLOCK = "<block xmlns='urn:xmpp:blocking'><item jid='{}'/></block>"
 
 READER, ADMIN = (Account(name, "one.test", "a password") for name in ("reader", "admin"))
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -108,6 +109,7 @@ async def test_a_user_finds_what_was_said_long_ago(office: Server, field: str) -
 async def test_what_was_taken_back_is_found_nowhere(office: Server) -> None:
     alice, bob = office.accounts("alice", "bob")
     async with office.client(alice) as hers, office.client(bob) as his:
+        await hers.be_available()
         await his.be_available()
         id = hers.say(bob.jid, "the secretword")
         hers.say(bob.jid, "the othersecret", extra=correct(id))
@@ -243,6 +245,30 @@ async def test_under_a_legal_hold_nothing_can_be_made_to_vanish(office: Server) 
         assert await mam.bodies(hers) == [None]
         with pytest.raises(Refused, match="item-not-found"):
             await mam.query(hers, after=evidence)
+
+
+async def test_messages_that_were_never_delivered_push_no_others_out(office: Server) -> None:
+    alice, bob, mallory = office.accounts("alice", "bob", "mallory")
+    async with (
+        http_of(office, "admin") as http,
+        office.client(alice) as hers,
+        office.client(bob) as his,
+        office.client(mallory) as client,
+    ):
+        await his.be_available()
+        await his.ask("set", BLOCK.format(mallory.jid))
+        said = [f"number {n}" for n in range(3)]
+        for text in said:
+            hers.say(bob.jid, text)
+            await his.wait_for_body(text)
+        ids = {client.say(bob.jid, f"blocked {n}") for n in range(150)}
+        for id in ids:
+            await client.wait_for(lambda stanza, id=id: stanza.get("id") == id)
+        await ask(http, "PUT", f"/archives/{bob.jid}/retention", json={"messages": 100})
+        await _purge(http, bob)
+
+        assert await mam.bodies(his) == said
+        assert len(await mam.bodies(client)) == 150
 
 
 async def _purge(http: ClientSession, owner: Account) -> None:

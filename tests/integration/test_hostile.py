@@ -46,7 +46,7 @@ async def test_a_message_with_a_prefix_from_the_stream_header_is_archived_well_f
     for account in (mallory, bob):
         # A client whose parser ends the stream at the first thing that is not well-formed.
         async with server.client(account) as reader:
-            assert await mam.bodies(reader) == ["x", "next"]
+            await mam.wait_for_bodies(reader, ["x", "next"])
         for item in await read_all(server.muniment, account):
             assert parse(item["xml"]).tag == f"{CLIENT}message"
 
@@ -130,7 +130,7 @@ async def test_a_message_that_is_nested_too_deeply_is_left_out_and_the_next_is_n
 ) -> None:
     alice = server.account("alice")
     async with server.client(alice) as client:
-        client.say(alice.jid, "deep", extra="<x xmlns='urn:x'>" * 200 + "</x>" * 200)
+        client.say(alice.jid, "deep", extra="<x xmlns='urn:x'>" * 600 + "</x>" * 600)
         client.say(alice.jid, "flat")
 
         assert await mam.bodies(client) == ["flat"]
@@ -237,3 +237,14 @@ async def test_pages_of_large_messages_are_short_and_nothing_is_missing(server: 
         assert page.bodies == texts[:5]
         assert not page.complete
         assert await mam.bodies(client) == texts
+
+
+async def test_elements_nested_deeply_keep_a_message_out_of_no_archive(server: Server) -> None:
+    alice, bob = server.accounts("alice", "bob")
+    deep = "<a xmlns='urn:x'>" + "<a>" * 200 + "</a>" * 200 + "</a>"
+    async with server.client(alice) as a, server.client(bob) as b:
+        await b.be_available()
+        a.say(bob.jid, "deep", extra=deep)
+        await b.wait_for_body("deep")
+
+        assert (await mam.bodies(a), await mam.bodies(b)) == (["deep"], ["deep"])

@@ -11,7 +11,7 @@ from support import mam
 from support.archives import correct, displayed, react
 from support.events import stream
 from support.ports import LOOPBACK
-from support.remote_data import session
+from support.remote_data import path, session
 from support.server import Server
 
 OPERATOR = {"operators.auditor": {"role": "reader", "secret": "auditing-is-reading"}}
@@ -71,6 +71,51 @@ async def test_what_is_unread_is_what_came_behind_the_last_message_displayed(
                 path = f"/api/v1/archives/{bob.jid}/conversations"
                 [conversation] = (await get(http, path))["conversations"]
                 assert (conversation["unread"], conversation["peer"]) == (count, alice.jid)
+
+
+async def test_history_is_posted_before_what_is_said_live_and_never_behind_it(
+    server: Server,
+) -> None:
+    alice, bob = server.accounts("alice", "bob")
+    posted = {"username": alice.user, "peer": bob.user, "direction": "recv"}
+    async with (
+        server.client(alice) as hers,
+        server.client(bob) as his,
+        session(server.muniment) as http,
+    ):
+
+        async def post(body: str, timestamp: str) -> tuple[int, str]:
+            fields = posted | {"body": body, "timestamp": timestamp}
+            async with http.post(path(server.muniment, alice), json=fields) as answer:
+                said = await answer.json() if answer.content_length else {"message": ""}
+                return answer.status, said["message"]
+
+        for day in (1, 2):
+            assert await post(f"day {day}", f"2020-01-0{day}T00:00:00Z") == (200, "")
+        await his.be_available()
+        hers.say(bob.jid, "live")
+        await his.wait_for_body("live")
+        await mam.everything(hers)  # so it is in the archive
+
+        behind = await post("day 3", "2020-01-03T00:00:00Z")
+        ahead = await post("too early", "9999-01-01T00:00:00Z")
+        again = await post("day 2", "2020-01-02T00:00:00Z")
+
+        target = f"/api/v1/archives/{alice.jid}"
+        [conversation] = (await get(http, f"{target}/conversations"))["conversations"]
+        newest = await get(http, f"{target}/messages", order="desc", limit="1")
+        since = await mam.query(hers, fields={"start": "2020-01-02T00:00:00Z"})
+        archived = await mam.bodies(hers)
+
+    assert behind[0] == 409
+    assert f"the archive of {alice.jid} has newer messages already" in behind[1]
+    assert ahead[0] == 400
+    assert "is in the future" in ahead[1]
+    assert again == (200, "")
+    assert conversation["last"]["body"] == "live"
+    assert [one["body"] for one in newest["messages"]] == ["live"]
+    assert since.bodies == ["day 2", "live"]
+    assert archived == ["day 1", "day 2", "live"]
 
 
 async def test_what_was_said_is_folded(server: Server) -> None:

@@ -344,3 +344,17 @@ async def test_the_same_words_of_three_sessions_are_three_messages(
     async with server.client(sender) as client:
         assert await mam.bodies(client) == ["ok"] * 3
     assert await mam.bodies(people.bob) == ["ok"] * 3
+
+
+async def test_a_sender_cannot_say_when_a_message_was_sent(server: Server, people: People) -> None:
+    """ejabberd adds no delay of its own to a message that has one of its domain already."""
+    [stranger] = server.accounts("stranger@2")
+    host = people.bob.account.host
+    forged = f"<delay xmlns='urn:xmpp:delay' from='{host}' stamp='2020-01-01T00:00:00Z'/>"
+    async with server.client(stranger) as client:
+        client.say(people.bob.account.jid, "long ago", extra=forged)
+        await people.bob.wait_for_body("long ago")
+
+    [found] = await mam.everything(people.bob)
+    assert found.stamp > "2026"
+    assert found.message.find(DELAY) is not None

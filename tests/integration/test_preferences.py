@@ -71,12 +71,14 @@ async def test_the_roster_decides_as_it_is_now(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob")
     async with server.client(alice) as a, server.client(bob) as b:
         await a.be_available()
+        await b.be_available()
         await a.ask("get", "<query xmlns='jabber:iq:roster'/>")
         await prefer(a, "roster")
         for number in range(3):
             b.say(alice.jid, f"from bob {number}")
             await a.wait_for_body(f"from bob {number}")
             a.say(bob.jid, f"to bob {number}")
+            await b.wait_for_body(f"to bob {number}")
             # Read, so that the archive has the roster in mind that is changed next.
             await mam.bodies(a)
             await befriend(a, bob.jid, " subscription='remove'" if number else "")

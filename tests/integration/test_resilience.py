@@ -20,6 +20,8 @@ from support.remote_data import path, read_all, session
 from support.server import Server
 from support.stanzas import body_of
 
+from component.core.times import format_time, now
+
 QUICK_PING = {
     "xmpp": {
         "ping_interval_seconds": 1,
@@ -194,7 +196,7 @@ async def post_until_it_crashes(
                 "peer": "peer",
                 "direction": "recv",
                 "body": body,
-                "timestamp": f"2026-01-01T{worker:02d}:{n // 60 % 60:02d}:{n % 60:02d}.{n:06d}Z",
+                "timestamp": format_time(now()),
             }
             try:
                 async with http.post(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
 from support import mam
 from support.raw import Client
+from support.room import joined_anew
 from support.server import Server
 from support.stanzas import CLIENT, Refused
 
@@ -157,15 +156,6 @@ async def test_a_member_who_was_removed_while_out_is_refused(people: People) -> 
         await mam.query(people.bob, to=people.archive)
 
 
-async def joined_anew(client: Client, room: str, nick: str) -> None:
-    """Enter a room that was destroyed a moment ago: what meets it while it ends is lost."""
-    for _ in range(5):
-        with suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                return await client.join(room, nick)
-    raise AssertionError(f"{room} cannot be entered")
-
-
 async def test_who_makes_a_room_anew_reads_nothing_of_the_one_before(people: People) -> None:
     await said(people, people.alice, "welcome")
     await people.alice.ask(
@@ -208,3 +198,35 @@ async def test_a_retraction_leaves_a_tombstone_in_both_archives(people: People) 
         assert retracted is not None
         assert (original.body, original.message_id, retracted.get("id")) == (None, id, "r1")
         assert retraction.message_id == "r1"
+
+
+SUBSCRIBE = (
+    "<subscribe xmlns='urn:xmpp:mucsub:0' nick='caro'>"
+    "<event node='urn:xmpp:mucsub:nodes:messages'/></subscribe>"
+)
+ALLOW_SUBSCRIPTIONS = MEMBERS_ONLY.replace(
+    "<field var='muc#roomconfig_membersonly'><value>1</value></field>",
+    "<field var='muc#roomconfig_allow_subscription'><value>1</value></field>",
+)
+
+
+async def test_a_subscriber_who_does_not_come_in_has_in_the_archive_what_is_said(
+    people: People,
+) -> None:
+    """MUC/Sub."""
+    await people.alice.ask("set", ALLOW_SUBSCRIPTIONS, to=people.room)
+    await people.carol.ask("set", SUBSCRIBE, to=people.room)
+    await said(people, people.alice, "to all of you")
+    await people.carol.wait_for(
+        lambda stanza: "urn:xmpp:mucsub:nodes:messages" in {e.get("node") for e in stanza.iter()}
+    )
+    await people.carol.join(people.room, "caro")
+    await said(people, people.bob, "and in here")
+    await people.carol.wait_for_body("and in here")
+
+    found = await mam.everything(people.carol)
+    assert [(one.body, one.sender) for one in found] == [
+        ("to all of you", f"{people.room}/ally"),
+        ("and in here", f"{people.room}/bobby"),
+    ]
+    assert await mam.bodies(people.bob, to=people.archive) == ["to all of you", "and in here"]

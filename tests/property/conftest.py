@@ -15,7 +15,10 @@ from storage.open import open_storage
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("big", deadline=None, max_examples=5000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+# The whole suite says the same of the same code, whenever it is run.
+settings.register_profile("whole", deadline=None, derandomize=True)
+_default = "whole" if os.environ.get("REQUIRE_ALL") else "default"
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _default))
 
 
 @pytest.fixture(scope="module")

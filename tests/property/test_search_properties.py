@@ -3,14 +3,63 @@
 from __future__ import annotations
 
 import re
+from unicodedata import category, normalize
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from component.core.search import WORD_MAX, fold
+from component.core.search import TEXT_MAX, WORD_MAX, fold, parse
 
 ASCII = st.text(st.characters(max_codepoint=127), max_size=300)
 LONG = st.lists(st.text("aZ09", max_size=2 * WORD_MAX), max_size=4).map("-".join)
+
+#: Scripts whose marks carry meaning: Devanagari, Bengali, Tamil, Sinhala, Thai, Tibetan, Burmese,
+#: Khmer, kana.
+SCRIPTS = (
+    (0x0904, 0x0950),
+    (0x0985, 0x09CD),
+    (0x0B85, 0x0BCD),
+    (0x0D85, 0x0DDF),
+    (0x0E01, 0x0E4E),
+    (0x0F40, 0x0F84),
+    (0x1000, 0x103E),
+    (0x1780, 0x17D2),
+    (0x3041, 0x309A),
+)
+
+
+def _characters(first: int, last: int, kinds: str) -> st.SearchStrategy[str]:
+    found = map(chr, range(first, last + 1))
+    return st.sampled_from([one for one in found if category(one)[0] in kinds])
+
+
+def _spelled(first: int, last: int) -> st.SearchStrategy[str]:
+    """Return words of letters with marks on them."""
+    letters, marks = _characters(first, last, "L"), _characters(first, last, "M")
+    syllables = st.builds(str.__add__, letters, st.text(marks, max_size=2))
+    return st.lists(syllables, min_size=1, max_size=8).map("".join)
+
+
+WORDS = st.sampled_from(SCRIPTS).flatmap(lambda script: _spelled(*script))
+ANYTHING = st.text(max_size=40) | WORDS
+
+
+def is_found(text: str, query: str) -> bool:
+    """Whether a search finds a text, as a store does it."""
+    words = fold(text).split()
+    return all(
+        any(
+            _begins(words[place:], list(phrase.words), phrase.is_prefix)
+            for place in range(len(words))
+        )
+        for phrase in parse(query)
+    )
+
+
+def _begins(words: list[str], wanted: list[str], is_prefix: bool) -> bool:
+    if is_prefix and words[: len(wanted) - 1] == wanted[:-1] and len(words) >= len(wanted):
+        return words[len(wanted) - 1].startswith(wanted[-1])
+    return words[: len(wanted)] == wanted
 
 
 @given(ASCII | LONG)
@@ -23,3 +72,32 @@ def test_words_of_ascii_are_its_letters_and_digits(text: str) -> None:
 @given(ASCII | LONG)
 def test_a_word_that_is_not_ascii_changes_no_other(text: str) -> None:
     assert fold(f"{text} \u0434") == f"{fold(text)} \u0434".lstrip()
+
+
+@given(st.lists(ANYTHING, min_size=1, max_size=6))
+def test_each_word_of_a_text_finds_it(parts: list[str]) -> None:
+    text = " ".join(parts)
+    for word in text.split():
+        if fold(word):
+            assert is_found(text, word.replace('"', " ").replace("*", " "))
+            assert is_found(text, f'"{fold(word)}"')
+
+
+@given(ANYTHING)
+def test_a_text_finds_itself_however_its_characters_are_composed(text: str) -> None:
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        assert fold(normalize(form, text)) == fold(text)
+
+
+@given(WORDS, WORDS)
+def test_words_of_other_letters_or_marks_are_other_words(one: str, other: str) -> None:
+    assume(normalize("NFKC", one) != normalize("NFKC", other))
+    assume(len(fold(one)) < WORD_MAX and len(fold(other)) < WORD_MAX)
+
+    assert fold(one) != fold(other)
+
+
+@given(st.text(min_size=1, max_size=3), st.integers(1, TEXT_MAX))
+def test_no_text_has_more_words_than_are_indexed(text: str, times: int) -> None:
+    # One blank between two words of a script that has none.
+    assert len(fold(text * times)) <= 2 * TEXT_MAX

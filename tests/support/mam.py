@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 from xml.etree.ElementTree import Element
 
 from support.asking import archive_query
-from support.raw import Client
+from support.program import POLL_SECONDS
+from support.raw import SECONDS, Client
 from support.stanzas import CLIENT, body_of
 
 MAM = "{urn:xmpp:mam:2}"
@@ -106,6 +108,18 @@ async def everything(
 async def bodies(client: Client, *, to: str | None = None) -> list[str | None]:
     """Return the texts of a whole archive, oldest first."""
     return [found.body for found in await everything(client, to=to, max=250)]
+
+
+async def wait_for_bodies(
+    client: Client, expected: Sequence[str | None], *, to: str | None = None
+) -> None:
+    """Return when an archive has these texts, oldest first. Raises TimeoutError.
+
+    What is sent to a user who is away is archived for him a little later.
+    """
+    async with asyncio.timeout(SECONDS):
+        while await bodies(client, to=to) != expected:  # noqa: ASYNC110 - only asking tells
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _found(result: Element) -> Found:

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 
 from support.wire import (
     BOB,
+    BOB_PHONE,
     COMPONENT,
     HOST,
     NS_CLIENT,
@@ -31,7 +32,8 @@ def stamp_of(result: ET.Element) -> str:
 
 
 def say_then(wire: Wire, body: str, stamp: str) -> None:
-    """Send bob a message from elsewhere which the server kept since that time."""
+    """Have bob come, and get a message from elsewhere which the server kept since that time."""
+    wire.log_copy(f"<iq xmlns='{NS_CLIENT}' type='get' id='r' from='{BOB_PHONE}' to='{BOB}'/>")
     wire.log_copy(
         chat(body, sender="romeo@remote.example/x", to=BOB, id=body, extra=DELAY.format(stamp))
     )

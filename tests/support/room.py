@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -85,3 +86,12 @@ def _configuration(fields: Mapping[str, str]) -> str:
         f"<query xmlns='{NS_MUC}#owner'><x xmlns='jabber:x:data' type='submit'>"
         f"<field var='FORM_TYPE'><value>{CONFIG}</value></field>{written}</x></query>"
     )
+
+
+async def joined_anew(client: Client, room: str, nick: str) -> None:
+    """Enter a room that ended a moment ago: what meets it while it ends is lost."""
+    for _ in range(5):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                return await client.join(room, nick)
+    raise AssertionError(f"{room} cannot be entered")

@@ -379,6 +379,9 @@ class Wire:
             f"<ping xmlns='{NS_PING}'/></iq>"
         )
         answer = await self.peer.next()
+        # The component may ask meanwhile whether recipients have an account.
+        while answer.get("type") in ("headline", "get"):
+            answer = await self.peer.next()
         assert (answer.tag, answer.get("id")) == (f"{{{NS_COMPONENT}}}iq", id), ET.tostring(answer)
 
     async def nothing_comes(self) -> None:

@@ -14,8 +14,7 @@ CREATE TABLE owners (
     last   INTEGER NOT NULL DEFAULT 0, -- sequence given last
     kept   INTEGER NOT NULL DEFAULT 0, -- messages in the archive now
     bytes  INTEGER NOT NULL DEFAULT 0, -- of their XML
-    newest INTEGER NOT NULL DEFAULT 0, -- latest time of any message, microseconds since the epoch
-    skew   INTEGER NOT NULL DEFAULT 0  -- by how much a message's time was ever behind `newest`
+    newest INTEGER NOT NULL DEFAULT 0  -- latest time of any message, microseconds since the epoch
 );
 
 -- Clustered by owner and arrival, so that a page is one stretch of the table.
@@ -31,6 +30,7 @@ CREATE TABLE archive (
     nick      TEXT NOT NULL,
     origin    BLOB NOT NULL,
     xml       TEXT NOT NULL,
+    late      INTEGER NOT NULL DEFAULT 0, -- how late it came, 0 to 10: storage/lateness.py
     PRIMARY KEY (owner, sequence)
 ) WITHOUT ROWID;
 
@@ -39,7 +39,10 @@ CREATE UNIQUE INDEX archive_origin ON archive (owner, origin);
 
 CREATE INDEX archive_peer ON archive (owner, peer, sequence, at, direction, kind);
 
-CREATE INDEX archive_at ON archive (owner, at, sequence);
+CREATE INDEX archive_at ON archive (owner, at, sequence, late);
+
+-- The few messages that came behind newer ones; the times of all others rise with the sequence.
+CREATE INDEX archive_late ON archive (owner, late, at, sequence) WHERE late > 0;
 
 -- What was taken out of the middle: little of it, and left out of some counts.
 CREATE INDEX archive_gone ON archive (owner, sequence) WHERE kind = 'gone';
@@ -65,9 +68,11 @@ CREATE TABLE conversations (
 ) WITHOUT ROWID;
 
 -- Full text. rowid = owner << 40 | sequence, so one owner's are one stretch. Texts come folded, so
--- words end at blanks only. The peer is one word; so is each name by which a message is referred
--- to, and the one that it refers to itself.
-CREATE VIRTUAL TABLE words USING fts5 (text, peer, marks, columnsize = 0, tokenize = "ascii");
+-- words end at blanks only, and begin with the number of the owner and "_". The peer is one word; so
+-- is each name by which a message is referred to, and the one that it refers to itself.
+CREATE VIRTUAL TABLE words USING fts5 (
+    text, peer, marks, columnsize = 0, tokenize = "ascii tokenchars '_'"
+);
 
 CREATE TABLE preferences (
     owner   TEXT PRIMARY KEY,
@@ -112,8 +117,9 @@ CREATE TABLE occupants (
 
 -- When rooms were made, those that had the same name before not counting.
 CREATE TABLE rooms (
-    jid  TEXT PRIMARY KEY,
-    made INTEGER NOT NULL
+    jid           TEXT PRIMARY KEY,
+    made          INTEGER NOT NULL DEFAULT 0, -- 0: not known
+    is_persistent INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- Who can log in, where accounts are kept here. Clustered by domain, as they are listed.

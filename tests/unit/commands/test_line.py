@@ -184,7 +184,7 @@ async def test_the_wrong_secret_is_refused(
     operated.config.write_text(operated.config.read_text().replace("s3cret", "wrong"))
 
     assert await run(operated, "users") == exits.FAILED
-    assert "Show a secret that is known here" in capsys.readouterr().err
+    assert "The secret that was shown is not known here" in capsys.readouterr().err
 
 
 # Help

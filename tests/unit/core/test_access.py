@@ -23,6 +23,9 @@ class OpenRooms:
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})
 
+    def forget(self, room: str) -> None:
+        pass
+
 
 @pytest.fixture
 def rooms(storage: Storage) -> Rooms:

@@ -25,6 +25,9 @@ class OpenRooms:
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})
 
+    def forget(self, room: str) -> None:
+        pass
+
 
 @pytest.mark.parametrize("made", [0, 2, 4])
 async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(

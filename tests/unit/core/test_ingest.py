@@ -240,9 +240,37 @@ async def test_a_message_kept_offline_hits_the_same_row(
     assert (await server.xml(ALICE), await server.xml(BOB)) == ([message()], [message()])
 
 
-async def test_a_remote_message_kept_offline_has_the_time_it_came(server: Intake) -> None:
-    late = message(sender=f"{ROMEO}/r", extra=delay(HOST, format_time(NOON)))
-    server.take(late, at=NOON + 500 * MINUTE)
+@pytest.mark.parametrize(
+    ("kept", "came", "given", "is_believed"),
+    [
+        (0, 500, 500, True),
+        (499, 500, 504, True),
+        (-30, 500, 500, False),
+        (501, 500, 502, False),
+        (0, 500, 506, False),
+        (0, None, 500, False),
+    ],
+    ids=["away", "late", "before that", "back already", "long back", "never seen"],
+)
+async def test_a_remote_message_has_the_time_it_came_where_its_recipient_was_away_then(
+    server: Intake, kept: int, came: int | None, given: int, is_believed: bool
+) -> None:
+    sessions, since = server.delivering.sessions, NOON + kept * MINUTE
+    if came is not None:
+        for at in (NOON - MINUTE // 2, NOON + came * MINUTE):
+            sessions.active(BOB, at)
+    late = message(sender=f"{ROMEO}/r", extra=delay(HOST, format_time(since)))
+    server.take(late, at=NOON + given * MINUTE)
+
+    [row] = await server.rows(BOB)
+    assert (row.at, row.xml) == (since if is_believed else NOON + given * MINUTE, late)
+
+
+async def test_nobody_in_a_room_says_when_something_was_said(server: Intake) -> None:
+    for at in (NOON - 60 * MINUTE, NOON):
+        server.delivering.sessions.active(BOB, at)
+    forged = delay(HOST, format_time(NOON - MINUTE))
+    server.take(message(sender=f"{ROOM}/r", to=f"{BOB}/b", type="groupchat", extra=forged))
 
     assert [row.at for row in await server.rows(BOB)] == [NOON]
 
@@ -637,6 +665,20 @@ async def test_a_retraction_is_kept_and_leaves_a_tombstone_on_both_sides(
         assert (first.kind, second.kind) == (Kind.TOMBSTONE, Kind.ANNOTATION)
         assert "hi" not in first.xml
         assert second.xml == message(None, sender=A2, id="r1", extra=RETRACT)
+
+
+async def test_a_message_is_taken_back_that_was_not_delivered_yet(server: Intake) -> None:
+    """Both have the time of their delivery for the recipient."""
+    hi, taken_back = message(sender=A1), message(None, sender=A1, id="r1", extra=RETRACT)
+    server.come(B1, at=NOON - SECOND)
+    server.take(hi, at=NOON)
+    server.take(taken_back, at=NOON + 1)
+    server.take(hi, at=NOON + 2)
+    server.take(taken_back, at=NOON + 3)
+
+    first, second = await server.rows(BOB)
+    assert (first.kind, first.at) == (Kind.TOMBSTONE, NOON + 2)
+    assert (second.kind, second.at) == (Kind.ANNOTATION, NOON + 3)
 
 
 async def test_nobody_retracts_what_another_wrote(server: Intake) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 
 import pytest
 from support.builders import everything
 from support.sidecar import HOST, open_services, stamp
 
-from component.core.errors import Overloaded
+from component.core.errors import BadRequest, Conflict, Overloaded
+from component.core.pressure import CAPACITY, WORK_BYTES
 from component.core.remote_data import LAST, Query, RemoteArchive
 from component.core.remote_posts import Post, body_of, entry_of
+from component.core.times import format_time, now
 from component.core.writer import Writer
 from component.web.settings import Services
 from component.xmpp.addresses import Addresses
@@ -80,7 +83,7 @@ async def test_no_page_is_longer_than_the_bound(
 
 async def test_a_full_queue_refuses_to_store(services: Services, archive: RemoteArchive) -> None:
     async with services.storage._database.write():
-        services.writer.put([entry(second) for second in range(1000)])
+        services.writer.put([entry(1)] * (CAPACITY // WORK_BYTES))
 
         with pytest.raises(Overloaded):
             await archive.store(
@@ -101,10 +104,10 @@ async def test_what_waits_before_the_writer_is_read_too(services: Services) -> N
     class Waiting(Writer):
         """The writer, behind something that holds a message back for a while."""
 
-        async def settled(self, owner: str | None = None) -> None:
+        async def readable(self, owner: str) -> None:
             asked.set()
             await told.wait()
-            await services.writer.settled()
+            await services.writer.readable(owner)
 
     queue = Waiting(services.storage.archive)
     archive = RemoteArchive(
@@ -136,6 +139,58 @@ async def test_what_was_emptied_is_neither_read_nor_counted(
     assert bodies(answer.messages) == expected
     assert (answer.count, answer.complete) == (len(expected), True)
     assert await archive.count(HOST, query) == len(expected)
+
+
+def posted(second: int) -> Post:
+    return Post(
+        username="alice",
+        peer="bob",
+        timestamp=stamp(second),
+        body=str(second),
+        direction=Direction.SENT,
+    )
+
+
+async def test_history_behind_newer_messages_is_refused(archive: RemoteArchive) -> None:
+    for second in (1, 1000):
+        await archive.store(HOST, posted(second))
+
+    with pytest.raises(Conflict, match="post history first"):
+        await archive.store(HOST, posted(2))
+
+    assert bodies((await archive.read(HOST, ALICE)).messages) == ["1", "1000"]
+
+
+async def test_what_was_posted_long_ago_may_be_posted_again(archive: RemoteArchive) -> None:
+    for second in (1, 1000, 1):
+        await archive.store(HOST, posted(second))
+
+    assert await archive.count(HOST, ALICE) == 2
+
+
+async def test_what_is_posted_of_the_future_is_refused(archive: RemoteArchive) -> None:
+    hour = 60 * 60 * 1_000_000
+
+    with pytest.raises(BadRequest, match=r"^timestamp: .* is in the future"):
+        await archive.store(HOST, replace(posted(1), timestamp=format_time(now() + hour)))
+
+    assert await archive.count(HOST, ALICE) == 0
+
+
+async def test_a_clock_may_be_a_minute_ahead(archive: RemoteArchive) -> None:
+    minute = 60 * 1_000_000
+    for ahead in (minute, 0):
+        at = format_time(now() + ahead)
+        await archive.store(HOST, replace(posted(1), timestamp=at, body=at))
+
+    assert await archive.count(HOST, ALICE) == 2
+
+
+async def test_what_several_connections_post_at_once_is_stored(archive: RemoteArchive) -> None:
+    for second in (290, 1):
+        await archive.store(HOST, posted(second))
+
+    assert await archive.count(HOST, ALICE) == 2
 
 
 async def test_pages_by_index_that_are_cut_by_bytes_miss_nothing(services: Services) -> None:

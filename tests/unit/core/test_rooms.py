@@ -26,6 +26,9 @@ class Answers:
     async def features(self, room: str) -> frozenset[str] | None:
         return self._features
 
+    def forget(self, room: str) -> None:
+        pass
+
 
 def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
     return Rooms([SERVICE], [HOST], storage.records, Answers(features))
@@ -146,3 +149,88 @@ async def test_a_room_that_was_erased_has_nothing_to_hide(storage: Storage) -> N
     known.forget(ROOM)
 
     assert known.since(ROOM) == 0
+
+
+TEMPORARY, PERSISTENT = MEMBERS | {"muc_temporary"}, MEMBERS | {"muc_persistent"}
+
+
+class Changing(Answers):
+    """Rooms that answer as they are at the time."""
+
+    def __init__(self) -> None:
+        super().__init__(TEMPORARY)
+
+    def become(self, features: frozenset[str]) -> None:
+        self._features = features
+
+
+@pytest.mark.parametrize("is_restarted", [True, False])
+@pytest.mark.parametrize(
+    ("before", "after", "is_same"),
+    [
+        (PERSISTENT, PERSISTENT, True),
+        (TEMPORARY, PERSISTENT, False),
+        (PERSISTENT, TEMPORARY, False),
+        (TEMPORARY, TEMPORARY, False),
+    ],
+)
+async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_persistent(
+    storage: Storage,
+    before: frozenset[str],
+    after: frozenset[str],
+    is_same: bool,
+    is_restarted: bool,
+) -> None:
+    info = Changing()
+    info.become(before)
+    known = Rooms([SERVICE], [HOST], storage.records, info)
+    known.begin(5)
+    running = asyncio.create_task(known.run())
+    known.note_new(ROOM, 7)
+    known.note(occupant("member"))
+    known.note(occupant("outcast", BOB))
+    assert await known.admits(ALICE, ROOM)
+    if is_restarted:
+        known.stop()
+        await running
+        known = Rooms([SERVICE], [HOST], storage.records, info)
+        await known.load()
+        running = asyncio.create_task(known.run())
+    info.become(after)
+    known.begin(9)
+
+    assert (await known.admits(ALICE, ROOM), known.since(ROOM)) == (is_same, 7 if is_same else 9)
+    assert not await known.admits(BOB, ROOM)
+    known.stop()
+    await running
+    rows = {row for row in await storage.records.occupants() if row.affiliation == "member"}
+    assert rows == ({occupant("member")} if is_same else set())
+
+
+async def test_what_is_heard_after_an_interruption_is_of_the_room_that_is_there(
+    storage: Storage,
+) -> None:
+    known = Rooms([SERVICE], [HOST], storage.records, Changing())
+    known.note(occupant("member"))
+    known.begin(9)
+    known.note(occupant("owner", BOB))
+
+    assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
+    assert known.since(ROOM) == 9
+
+
+async def test_a_room_that_was_made_persistent_is_known_to_be(storage: Storage) -> None:
+    info = Changing()
+    known = Rooms([SERVICE], [HOST], storage.records, info)
+    known.begin(5)
+    known.note_new(ROOM, 7)
+    await known.admits(ALICE, ROOM)
+    info.become(PERSISTENT)
+    known.note_changed(ROOM)
+    known.stop()
+    await known.run()
+
+    assert await storage.records.persistent_rooms() == frozenset()
+    await known.admits(ALICE, ROOM)
+    await known.run()
+    assert await storage.records.persistent_rooms() == {ROOM}

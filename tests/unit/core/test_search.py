@@ -31,7 +31,15 @@ from storage.rows import Phrase
         ("が か", "が か"),
         ("abc漢字def", "abc 漢 字 def"),
         ("한국어 단어", "한국어 단어"),
-        ("สวัสดี", "ส ว ส ด"),
+        ("สวัสดี", "ส วั ส ดี"),
+        ("မြန်မာ ខ្មែរ", "မြ န် မာ ខ្ មែ រ"),
+        ("दान दिन दीन", "दान दिन दीन"),
+        ("தமிழ் বাংলা ਪੰਜਾਬੀ", "தமிழ் বাংলা ਪੰਜਾਬੀ"),
+        ("क़लम क़लम", "क़लम क़लम"),
+        ("شب\u200cبخیر Wörter\u00adbuch", "شببخیر worterbuch"),
+        ("1\ufe0f\u20e3 a\u1dc4", "1 a"),
+        ("\u093e दान", "दान"),
+        ("a\u200bb", "a b"),
         ("👋 hi 👩‍👩‍👧", "hi"),
         ("https://example.org/a?b=1", "https example org a b 1"),
     ],
@@ -50,8 +58,12 @@ def test_an_endless_text_is_indexed_as_far_as_is_sensible() -> None:
     assert fold("x" * (WORD_MAX + 10)) == "x" * WORD_MAX
 
 
+def test_a_text_that_folding_makes_longer_is_indexed_no_further() -> None:
+    assert len(fold("\ufdfa " * TEXT_MAX)) <= TEXT_MAX
+
+
 def test_a_long_text_is_folded_like_a_short_one() -> None:
-    words = ["É" * 40, "漢字", "ΌΣΟΣ", "straße", "한국어"] * PIECE_MAX
+    words = ["É" * 40, "漢字", "ΌΣΟΣ", "straße", "한국어", "दान"] * PIECE_MAX
 
     assert fold(" ".join(words)) == " ".join(fold(word) for word in words)
 
@@ -88,6 +100,9 @@ def phrase(*words: str, is_prefix: bool = False) -> Phrase:
         ("foo-bar", (phrase("foo", "bar"),)),
         ("漢字", (phrase("漢", "字"),)),
         ("漢字*", (phrase("漢", "字"),)),
+        ("สวัสดี*", (phrase("ส", "วั", "ส", "ดี"),)),
+        ("नमस्ते*", (phrase("नमस्ते", is_prefix=True),)),
+        ("दान", (phrase("दान"),)),
         ("hello !!! ...", (phrase("hello"),)),
         ("a OR b NOT c", tuple(phrase(w) for w in ("a", "or", "b", "not", "c"))),
         ("text:secret NEAR(a)", (phrase("text", "secret"), phrase("near", "a"))),

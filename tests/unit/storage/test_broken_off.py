@@ -26,7 +26,7 @@ class CancelledAtTheEnd:
         self._archive = archive
         self.name = database.name
         self.read = database.read
-        self.snapshot = database.snapshot
+        self.read_archive = database.read_archive
         self.rewrite = database.rewrite
         self.close = database.close
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
-from support.builders import ALICE
+from support.builders import ALICE, entry, everything, removal, texts
 from support.databases import open_database
 
-from storage.database import Connection
+from storage.archive import SqlArchive
+from storage.database import Connection, Row
+from storage.ids import KEY_BYTES, Ids
 from storage.owners import Owners
 from storage.sqlite import MEMORY
 
@@ -65,3 +68,56 @@ async def test_an_archive_that_is_not_there_has_no_number(connection: Connection
     owners = Owners()
 
     assert await owners.look_up(connection, ALICE) == await owners.find(connection, ALICE) == 0
+
+
+class Heard:
+    """A connection, and for whom it was asked."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.insert = connection.insert
+        self.asked: list[object] = []
+
+    async def fetch(self, sql: str, *values: object) -> list[Row]:
+        self.asked += values
+        return await self._connection.fetch(sql, *values)
+
+
+async def test_who_was_not_asked_for_longest_is_forgotten_first(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.owners.OWNERS_KEPT", 2)
+    owners, heard = Owners(), Heard(connection)
+
+    async def meet(who: str) -> None:
+        await owners.meet(heard, [who])
+
+    async def look_up(who: str) -> None:
+        await owners.look_up(heard, who)
+
+    for ask in (meet, look_up):
+        for who in "abac":
+            await ask(who)
+        heard.asked.clear()
+        for who in "acb":
+            await ask(who)
+
+        assert heard.asked == ["b"]
+
+
+async def test_a_batch_of_more_archives_than_are_kept_in_memory_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.owners.OWNERS_KEPT", 2)
+    names = [f"{n}@example.org" for n in range(7)]
+    async with open_database(tmp_path / "archive.db") as database:
+        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+        rows = [[entry((time, name), owner=name) for name in names] for time in range(3)]
+        # A removal ends a run of entries, so that the second is entered in the same batch.
+        await archive.append([*rows[0], removal(rows[0][0]), *rows[1]])
+        await archive.append(rows[2])
+
+        kept = [texts(await everything(archive, name)) for name in names]
+    assert kept == [texts([row[n] for row in rows[n == 0 :]]) for n in range(len(names))]

@@ -179,6 +179,17 @@ async def test_each_filter_leaves_the_rest_out(api: TestClient, talk: Talk) -> N
     assert await bodies(api, search='"one"', start="2026-01-01T12:00:02Z") == []
 
 
+async def test_a_search_that_takes_too_long_is_refused_with_what_to_change(
+    api: TestClient, talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await talk.take(to_bob("one", "m1"))
+    monkeypatch.setattr("storage.sqlite.LONG_SECONDS", 0)
+    error = await get(api, MESSAGES, 422, search="one")
+
+    assert (error["error"], "narrow it" in error["message"]) == ("policy-violation", True)
+    assert await bodies(api) == ["one"]
+
+
 async def test_lists_may_be_repeated(api: TestClient, talk: Talk) -> None:
     await talk.take(to_bob("zero", "m0"), to_bob("one", "m1"), to_bob("two", "m2"))
     ids = [one["id"] for one in (await get(api, MESSAGES))["messages"]]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aiohttp.test_utils import TestClient
 
+from component.core.errors import TakesTooLong
 from component.web.archive_models import Parameters
 from component.web.errors import CONDITIONS
 from component.web.models import ArchivePost, ArchiveQuery, AuthQuery, OfflinePost
@@ -64,5 +65,6 @@ def test_every_status_of_an_error_is_explained() -> None:
     rows = dict(re.findall(r"^\| (\d+) \| `([\w-]+)` \|", text(), re.MULTILINE))
 
     assert rows == {str(status): name for status, name in CONDITIONS.items()} | {
-        "500": "internal-server-error"
+        "422": TakesTooLong.condition,
+        "500": "internal-server-error",
     }

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixConnector
 from support.sidecar import SETTINGS, SHOWN, post
 
+from component.core.times import format_time, now
 from component.web.server import serve
 from component.web.settings import Services
 
@@ -68,7 +69,9 @@ async def write_lock(services: Services) -> AsyncIterator[None]:
 async def begin_to_post(
     client: ClientSession, url: str, services: Services
 ) -> asyncio.Task[ClientResponse]:
-    posting = asyncio.create_task(client.post(f"{url}/api/archive", json=post()))
+    # Of a moment ago, so that nothing has to be read before it is put: reads in memory wait too.
+    posted = post(timestamp=format_time(now()))
+    posting = asyncio.create_task(client.post(f"{url}/api/archive", json=posted))
     while not services.writer.backlog:  # noqa: ASYNC110 - a counter, not an event
         await asyncio.sleep(0.01)
     return posting

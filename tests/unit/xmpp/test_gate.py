@@ -246,10 +246,22 @@ def test_a_stanza_of_just_the_depth_passes() -> None:
 
 
 def test_a_stanza_left_out_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    opened(max_depth=16).read(nested(17))
+    opened(max_depth=16).read(nested(17).replace("<message ", "<message id='m1' "))
 
     assert [r.getMessage() for r in caplog.records] == [
-        "left out a stanza that is too large or too deep"
+        f"left out a stanza that is too large or too deep: 'message' with id 'm1', from '{HOST}'"
+    ]
+
+
+def test_a_copied_stanza_left_out_is_told_by_its_own_id_and_who_logs_it_once_a_second(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    deep = chat("x", id="deep", extra="<a>" * 20 + "</a>" * 20)
+    reader = opened(max_depth=16).read(*[copy_of(deep)] * 100, NOTE)
+
+    assert reader.stanzas[-1] == NOTE
+    assert [r.getMessage() for r in caplog.records] == [
+        f"left out a stanza that is too large or too deep: 'message' with id 'deep', from '{HOST}'"
     ]
 
 

@@ -212,4 +212,7 @@ async def test_the_component_passes_repeats_over(
         await wire.caught_up()
         read = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
-    assert (passed, read) == ([], ["left out a stanza that is too large or too deep"])
+    assert passed == []
+    assert [line.partition(":")[0] for line in read] == [
+        "left out a stanza that is too large or too deep"
+    ]

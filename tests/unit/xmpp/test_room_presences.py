@@ -21,6 +21,9 @@ class Silence:
     async def features(self, room: str) -> frozenset[str] | None:
         return None
 
+    def forget(self, room: str) -> None:
+        pass
+
 
 async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
     """Return what is known after these presences and messages."""

@@ -1,0 +1,62 @@
+"""Turns of long reads: one at a time for each owner, a few for all, and a bound on who waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from storage.errors import Busy
+
+#: So many long reads of one owner are under way or wait, and no read waits for longer.
+OWNER_MAX = 8
+WAITING_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class _Owner:
+    """The long reads of one owner."""
+
+    free: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reads: int = 0  # under way or waiting
+
+
+class Turns:
+    """Gives turns in the order in which they are asked for."""
+
+    def __init__(self, at_once: int) -> None:
+        """`at_once` is how many owners have a turn at the same time."""
+        self._free = asyncio.Semaphore(at_once)
+        self._owners: dict[str, _Owner] = {}  # of those with a read under way or waiting
+
+    @asynccontextmanager
+    async def of(self, owner: str) -> AsyncIterator[None]:
+        """Wait for a turn of an owner, and keep it. Raises Busy."""
+        known = self._owners.setdefault(owner, _Owner())
+        if known.reads >= OWNER_MAX:
+            raise Busy(f"{OWNER_MAX} long reads of this archive are under way or wait")
+        known.reads += 1
+        try:
+            await self._wait(known)
+            try:
+                yield
+            finally:
+                self._free.release()
+                known.free.release()
+        finally:
+            known.reads -= 1
+            if not known.reads:
+                del self._owners[owner]
+
+    async def _wait(self, owner: _Owner) -> None:
+        try:
+            async with asyncio.timeout(WAITING_SECONDS):
+                await owner.free.acquire()
+                try:
+                    await self._free.acquire()
+                except BaseException:
+                    owner.free.release()
+                    raise
+        except TimeoutError as error:
+            raise Busy("there was no turn for a long read") from error

@@ -1,0 +1,220 @@
+"""Short reads and long ones: each kind has connections of its own, and long ones have an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from threading import get_ident
+
+import pytest
+from support.builders import ALICE, BOB, entries, entry
+from support.databases import ENDLESS, open_database
+from support.steps import watch
+
+from component.core.errors import Overloaded, TakesTooLong
+from component.core.refusals import refusals
+from storage import sqlite, turns
+from storage.archive import SqlArchive
+from storage.database import Connection, Row
+from storage.errors import Busy, Rejected, TookTooLong, Unavailable
+from storage.ids import KEY_BYTES, Ids
+from storage.rows import ANY, Filter, Phrase
+from storage.sqlite import LONG_READERS, READERS, SHORT_STEPS, SqliteDatabase
+from storage.turns import OWNER_MAX
+
+#: Far more steps than a short read may take, and no more than some tenths of a second.
+LONG = ENDLESS.replace("FROM n)", f"FROM n WHERE x < {20 * SHORT_STEPS})")
+
+SEARCH = Filter(phrases=(Phrase(words=("hello",)),))
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    async with open_database(tmp_path / "archive.db") as database:
+        yield database
+
+
+@pytest.fixture
+async def archive(database: SqliteDatabase) -> SqlArchive:
+    archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+    await archive.append(entries(3, text="hello"))
+    return archive
+
+
+async def fetched(
+    database: SqliteDatabase, sql: str, *values: object, owner: str = ALICE, is_long: bool = False
+) -> list[Row]:
+    async def read(connection: Connection) -> list[Row]:
+        return await connection.fetch(sql, *values)
+
+    return await database.read_archive(owner, read, is_long=is_long)
+
+
+async def keep_busy(
+    database: SqliteDatabase, owners: list[str], *, is_long: bool = True
+) -> list[asyncio.Task[list[Row]]]:
+    """Have a read without end begun for each of these owners, known to be long or not."""
+    reads = [
+        asyncio.create_task(fetched(database, ENDLESS, owner=owner, is_long=is_long))
+        for owner in owners
+    ]
+    await asyncio.sleep(0)
+    return reads
+
+
+async def end(reads: list[asyncio.Task[list[Row]]]) -> None:
+    for read in reads:
+        read.cancel()
+    await asyncio.gather(*reads, return_exceptions=True)
+
+
+async def test_a_read_that_turns_out_long_is_made_all_the_same(database: SqliteDatabase) -> None:
+    assert await fetched(database, LONG) == [(20 * SHORT_STEPS,)]
+
+
+async def test_short_reads_go_on_whatever_others_read(
+    database: SqliteDatabase, archive: SqlArchive
+) -> None:
+    owners = [f"{n}@example.org" for n in range(8)]
+    reads = await keep_busy(database, owners, is_long=False)
+    reads += await keep_busy(database, owners)
+    async with asyncio.timeout(30):
+        for _ in range(20):
+            page = await archive.page(ALICE, ANY, limit=10, counted=True)
+            assert (len(page.messages), page.count) == (3, 3)
+    assert not any(read.done() for read in reads)
+    await end(reads)
+
+
+async def test_an_owner_has_one_long_read_at_a_time(
+    database: SqliteDatabase, archive: SqlArchive
+) -> None:
+    await archive.append([entry("for bob", owner=BOB, text="hello")])
+    reads = await keep_busy(database, [ALICE] * LONG_READERS)
+
+    async with asyncio.timeout(30):
+        found = await archive.page(BOB, SEARCH, limit=10)
+    waiting = asyncio.create_task(archive.page(ALICE, SEARCH, limit=10))
+    await asyncio.sleep(0)
+    assert (len(found.messages), waiting.done()) == (1, False)
+    await end(reads)
+    assert len((await waiting).messages) == 3
+
+
+async def test_a_read_without_end_is_broken_off_and_told_so(
+    database: SqliteDatabase, archive: SqlArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "LONG_SECONDS", 0.05)
+    async with asyncio.timeout(30):
+        with pytest.raises(TookTooLong):
+            await fetched(database, ENDLESS)
+        with pytest.raises(TakesTooLong, match="narrow it"), refusals():
+            await fetched(database, ENDLESS, is_long=True)
+    monkeypatch.undo()
+
+    assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
+
+
+async def test_no_more_long_reads_of_an_owner_wait_than_a_bound(
+    database: SqliteDatabase, archive: SqlArchive
+) -> None:
+    reads = await keep_busy(database, [ALICE] * OWNER_MAX)
+    with pytest.raises(Busy):
+        await archive.page(ALICE, SEARCH, limit=10)
+    with pytest.raises(Overloaded, match="wait for their answers"), refusals():
+        await archive.page(ALICE, SEARCH, limit=10)
+    await end(reads)
+
+    assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
+
+
+async def test_who_has_waited_long_for_a_turn_is_told_so(
+    database: SqliteDatabase, archive: SqlArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "WAITING_SECONDS", 0.05)
+    reads = await keep_busy(database, [f"{n}@example.org" for n in range(LONG_READERS)])
+    async with asyncio.timeout(30):
+        with pytest.raises(Busy):
+            await archive.page(ALICE, SEARCH, limit=10)
+    await end(reads)
+
+    assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
+
+
+async def test_a_steady_read_sees_one_moment(
+    database: SqliteDatabase, archive: SqlArchive
+) -> None:
+    count = "SELECT count(*) FROM archive"
+
+    async def read(connection: Connection) -> list[list[Row]]:
+        before = await connection.fetch(count)
+        await archive.append([entry("later")])
+        return [before, await connection.fetch(count)]
+
+    assert await database.read_archive(ALICE, read, is_steady=True) == [[(3,)], [(3,)]]
+    assert await fetched(database, count) == [(4,)]
+
+
+@pytest.mark.parametrize("turns", [1, 2, 5, 20, 500])
+async def test_a_connection_serves_on_behind_a_read_that_was_broken_off(
+    database: SqliteDatabase, turns: int
+) -> None:
+    async def endless(connection: Connection) -> None:
+        await connection.fetch(ENDLESS)
+
+    async with asyncio.timeout(30):
+        for _ in range(5):
+            task = asyncio.create_task(database.read_archive(ALICE, endless, is_steady=True))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await fetched(database, "SELECT 1") == [(1,)]
+            assert await fetched(database, "SELECT 1", is_long=True) == [(1,)]
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_who_reads_behind_a_moment_that_was_broken_off_sees_what_is_new(
+    database: SqliteDatabase, archive: SqlArchive, turns: int, is_long: bool
+) -> None:
+    async def old(connection: Connection) -> None:
+        await connection.fetch("SELECT count(*) FROM archive")
+
+    reading = [
+        asyncio.create_task(
+            database.read_archive(f"{n}@example.org", old, is_steady=True, is_long=is_long)
+        )
+        for n in range(READERS)
+    ]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    await archive.append([entry("later")])
+
+    for _ in range(READERS):
+        count = await fetched(database, "SELECT count(*) FROM archive", is_long=is_long)
+        assert count == [(4,)]
+
+
+async def test_errors_of_a_query_are_no_matter_of_length(database: SqliteDatabase) -> None:
+    with pytest.raises(Unavailable, match="no such table"):
+        await fetched(database, "SELECT 1 FROM absent")
+    with pytest.raises(Rejected):
+        await fetched(database, "SELECT $1", 2**63)
+
+
+async def test_nothing_is_read_in_the_thread_of_the_loop(
+    database: SqliteDatabase, archive: SqlArchive
+) -> None:
+    threads: set[int] = set()
+    await watch(database, lambda: threads.add(get_ident()), 1)
+    await archive.page(ALICE, ANY, limit=10, counted=True)
+    await archive.page_by_time(ALICE, ANY, limit=10, newest=True)
+
+    assert threads
+    assert get_ident() not in threads

@@ -1,0 +1,75 @@
+"""What rooms send to subscribers who are not there, and who only pretends to be a room."""
+
+from __future__ import annotations
+
+import pytest
+from support.wire import ALICE, BOB, BOB_PHONE, HOST, NS_CLIENT, Wire, chat
+
+ROOM = f"room@conference.{HOST}"
+MESSAGES = "urn:xmpp:mucsub:nodes:messages"
+
+
+def said(
+    body: str, *, sender: str = f"{ROOM}/ally", to: str = BOB, type: str = "groupchat"
+) -> str:
+    return chat(body, sender=sender, to=to, type=type, id=body)
+
+
+def wrapped(
+    inner: str, *, sender: str = ROOM, to: str = BOB, node: str = MESSAGES, beside: str = ""
+) -> str:
+    return (
+        f"<message xmlns='{NS_CLIENT}' from='{sender}' to='{to}' id='w1'>"
+        f"<event xmlns='http://jabber.org/protocol/pubsub#event'><items node='{node}'>"
+        f"<item id='1'>{inner}</item></items></event>{beside}</message>"
+    )
+
+
+async def test_what_a_room_sends_to_a_subscriber_is_archived_as_said_in_the_room(
+    wire: Wire,
+) -> None:
+    wire.log_copy(wrapped(said("hello")))
+
+    [row] = await wire.archived(BOB)
+    assert (row.peer, row.nick, row.type, row.xml) == (ROOM, "ally", "groupchat", said("hello"))
+
+
+async def test_it_is_archived_once_for_who_is_in_the_room_as_well(wire: Wire) -> None:
+    wire.log_copy(said("first", to=BOB_PHONE))
+    wire.log_copy(wrapped(said("first")))
+    wire.log_copy(wrapped(said("second")))
+    wire.log_copy(said("second", to=BOB_PHONE))
+
+    assert await wire.bodies(BOB) == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        wrapped(said("x"), sender=f"{ROOM}/mallory"),
+        wrapped(said("x"), sender=f"other@conference.{HOST}"),
+        wrapped(said("x", sender=f"{ALICE}/ally"), sender=ALICE),
+        wrapped(said("x"), sender=f"conference.{HOST}"),
+        wrapped(said("x"), sender=ALICE),
+        wrapped(said("x", type="chat")),
+        wrapped(said("x", to=ALICE)),
+        wrapped(said("x"), node="urn:xmpp:mucsub:nodes:presence"),
+        wrapped(said("x"), beside="<x xmlns='http://jabber.org/protocol/muc#user'><decline/></x>"),
+    ],
+    ids=[
+        "occupant",
+        "another room",
+        "a user as a room",
+        "a service",
+        "a user",
+        "a chat",
+        "for somebody else",
+        "another node",
+        "beside a declined invitation",
+    ],
+)
+async def test_who_is_not_the_room_says_nothing_in_it(wire: Wire, forged: str) -> None:
+    wire.log_copy(forged)
+
+    assert await wire.bodies(BOB) == []
+    assert await wire.bodies(ALICE) == []
