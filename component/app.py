@@ -25,7 +25,7 @@ from storage.open import open_storage
 
 log = logging.getLogger(__name__)
 
-OK, FAILED, BROKEN, REFUSED = 0, 1, 70, 78
+OK, FAILED, REFUSED = 0, 1, 78
 
 #: Whatever hangs, a disk for one, the program ends so long after it began to.
 END_SECONDS = 50.0
@@ -53,7 +53,7 @@ async def serve(config: Config) -> int:
     except Lost as error:
         log.critical("%s", error)
         return FAILED
-    return BROKEN if background.failed else code
+    return FAILED if background.failed else code
 
 
 async def _run(config: Config, stack: AsyncExitStack, background: Background) -> int:
@@ -87,7 +87,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background) ->
         patience=config.http.request_timeout_seconds,
     )
     link = Link(connection, background)
-    stack.push_async_callback(end, background.start("link", link.run()), connection)
+    stack.push_async_callback(link.end)
     if config.http.enabled:
         services = Services(
             storage=storage,
@@ -106,6 +106,8 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background) ->
         )
         serving = serve_http(settings.web(config, parts.operators), services)
         await stack.enter_async_context(serving)
+    # Not before: whoever cannot serve must not take the place of a component that does.
+    link.start()
     await background.ending.wait()
     _bound()
     log.info("stopping")
@@ -118,10 +120,23 @@ class Link:
     def __init__(self, connection: Connection, background: Background) -> None:
         self._connection = connection
         self._background = background
+        self._task: asyncio.Task[None] | None = None
         self.is_refused = False
 
-    async def run(self) -> None:
-        """Stay connected until cancelled."""
+    def start(self) -> None:
+        """Begin to connect."""
+        self._task = self._background.start("link", self._run())
+
+    async def end(self) -> None:
+        """Read what the server still sends, and stop connecting."""
+        if self._task is None:
+            return
+        # First: the task that keeps the stream up would open it again.
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._connection.close()
+
+    async def _run(self) -> None:
         try:
             await self._connection.run()
         except ServerRefused as error:
@@ -135,15 +150,8 @@ def _bound() -> None:
 
     def give_up() -> None:
         log.critical("something hangs, so the program ends without waiting for it")
-        os._exit(BROKEN)
+        os._exit(FAILED)
 
     timer = threading.Timer(END_SECONDS, give_up)
     timer.daemon = True
     timer.start()
-
-
-async def end(link: asyncio.Task[None], connection: Connection) -> None:
-    """Leave the server, after reading what it had sent."""
-    link.cancel()
-    await asyncio.gather(link, return_exceptions=True)
-    await connection.close()

@@ -128,7 +128,6 @@ def timing(config: Config) -> Timing:
     """Return when archives are purged."""
     return Timing(
         sweep_seconds=config.retention.sweep_seconds,
-        scrub_seconds=config.retention.scrub_seconds,
         batch=config.retention.batch,
     )
 

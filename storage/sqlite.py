@@ -167,6 +167,11 @@ class SqliteDatabase:
         """Write the file anew and cut the journal, so that they hold only what is stored."""
         async with self._writer_free:
             await self._writer.execute("VACUUM")
+        await self.cut_journal()
+
+    async def cut_journal(self) -> None:
+        """Cut the journal. Raises Unavailable when it is read for long."""
+        async with self._writer_free:
             rows = await self._writer.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
         if rows[0][0]:
             raise Unavailable("the journal cannot be cut while it is read")

@@ -112,14 +112,6 @@ class Retention(Section):
         default=1000,
         description="Most messages taken away at once; what arrives is written in between.",
     )
-    scrub_seconds: float = Field(
-        default=86400.0,
-        ge=0,
-        le=31536000,
-        description="Least time between two rewritings of the store after messages were taken "
-        "away, in seconds. Until then traces of them are left in its files; meanwhile nothing is "
-        "written. 0: only after erasures and purges that are ordered.",
-    )
 
 
 class Host(Section):

@@ -78,7 +78,7 @@ async def administering(
         on_erasing=on_erasing,
         on_erased=(rules.forget, *on_erased),
     )
-    janitor = Janitor(storage, rules, holds, usual, timing)
+    janitor = Janitor(storage, writer, rules, holds, usual, timing)
     working = start("janitor", janitor.run())
     try:
         yield Administration(

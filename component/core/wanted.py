@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from component.core.preferences import Wishes
 from component.core.pressure import Pressure, size_of
@@ -62,6 +63,10 @@ class Wanted:
         """Wait until a read sees what was put before this call for an owner and is wanted."""
         await self.judged(owner)
         await self._writer.readable(owner)
+
+    def standing(self) -> AbstractAsyncContextManager[None]:
+        """Say that the store is kept from being written: reads do not wait meanwhile."""
+        return self._writer.standing()
 
     async def judged(self, owner: str | None = None) -> None:
         """Wait until what was put before this call waits for no roster any more."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Protocol
 
 from component.core.errors import BadRequest, Overloaded, Refused
@@ -47,6 +47,10 @@ class Queue(Protocol):
         While the store cannot be written, a read sees what was written before. Raises Overloaded
         when nothing will be written any more.
         """
+        ...
+
+    def standing(self) -> AbstractAsyncContextManager[None]:
+        """Say that the store is kept from being written: reads do not wait meanwhile."""
         ...
 
 
@@ -116,13 +120,11 @@ class Writer:
         While the store cannot be written, a read sees what was written before. Raises Overloaded
         when nothing will be written any more.
         """
-        await self._reached(
-            self._place(owner), or_=lambda: not self.is_healthy or self._standing > 0
-        )
+        await self._reached(self._place(owner), or_=lambda: not self._is_written)
 
     @asynccontextmanager
     async def standing(self) -> AsyncIterator[None]:
-        """Say that nothing can be written meanwhile, so that whoever reads does not wait."""
+        """Say that the store is kept from being written: reads do not wait meanwhile."""
         self._standing += 1
         await self._tell()
         try:
@@ -150,7 +152,7 @@ class Writer:
 
         Raises Overloaded when the store fails, BadRequest when it will never take the line.
         """
-        if not self.is_healthy:
+        if not self._is_written:
             raise Overloaded
         place = self._put
         self._enqueue([deed])
@@ -179,6 +181,11 @@ class Writer:
         """Let `run` return once the queue is empty, or the store fails."""
         self._stopping.set()
         self._wake.set()
+
+    @property
+    def _is_written(self) -> bool:
+        """Whether the store is written, as far as is known."""
+        return self.is_healthy and not self._standing
 
     def _enqueue(self, work: Batch) -> None:
         self._queue.extend(work)
