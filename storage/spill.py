@@ -128,7 +128,7 @@ def _lines(work: Sequence[Work]) -> Iterator[bytes]:
             fields = {"removal": {"owner": one.owner, "origin": _plain(one.origin)}}
         else:
             continue
-        row = json.dumps(fields, separators=(",", ":")).encode()
+        row = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
         yield b"%d %08x %s\n" % (len(row), crc32(row), row)
 
 
@@ -139,15 +139,13 @@ def _row(line: bytes) -> Entry | Removal | None:
     if length != b"%d" % len(row) or checksum != b"%08x" % crc32(row):
         return None
     fields = json.loads(row)
-    if "removal" in fields:
-        return Removal(**_back(fields["removal"]))
-    values = _back(fields["entry"])
-    typed = {name: _ENUMS.get(name, _same)(value) for name, value in values.items()}
-    return Entry(**typed)
-
-
-def _same(value: Any) -> Any:
-    return value
+    try:
+        if "removal" in fields:
+            return Removal(**_back(fields["removal"]))
+        return Entry(**_back(fields["entry"]))
+    except (KeyError, TypeError, ValueError):
+        # Another version of the program wrote it, and has other fields.
+        return None
 
 
 def _plain(value: object) -> object:
@@ -159,7 +157,7 @@ def _plain(value: object) -> object:
 
 
 def _back(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in fields.items()}
+    return {name: _ENUMS.get(name, _value)(value) for name, value in fields.items()}
 
 
 def _value(value: Any) -> Any:

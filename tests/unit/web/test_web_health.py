@@ -34,6 +34,7 @@ async def test_a_process_is_ready_when_every_part_is(stranger: TestClient) -> No
             "storage": {"ok": True},
             "link": {"ok": True},
             "writer": {"ok": True, "backlog": 0},
+            "tasks": {"ok": True, "failed": []},
         },
     }
 
@@ -70,3 +71,15 @@ async def test_a_process_that_cannot_write_is_not_ready(
     services.writer.is_healthy = False
 
     assert await unready(aiohttp_client, services) == ["writer"]
+
+
+async def test_a_process_with_a_task_that_died_is_not_ready(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    async def die() -> None:
+        raise RuntimeError
+
+    async with services.background:
+        services.background.start("rooms", die())
+
+    assert await unready(aiohttp_client, services) == ["tasks"]
