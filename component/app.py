@@ -129,12 +129,8 @@ class Link:
 
     async def end(self) -> None:
         """Read what the server still sends, and stop connecting."""
-        if self._task is None:
-            return
-        # First: the task that keeps the stream up would open it again.
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await self._connection.close()
+        if self._task is not None:
+            await end(self._task, self._connection)
 
     async def _run(self) -> None:
         try:
@@ -155,3 +151,10 @@ def _bound() -> None:
     timer = threading.Timer(END_SECONDS, give_up)
     timer.daemon = True
     timer.start()
+
+
+async def end(link: asyncio.Task[None], connection: Connection) -> None:
+    """Leave the server, after reading what it had sent."""
+    link.cancel()
+    await asyncio.gather(link, return_exceptions=True)
+    await connection.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support import mam
+from support.ejabberd import Ejabberd
 from support.external import external
 from support.muniment import DATABASE, Muniment
 from support.ports import LOOPBACK
@@ -20,6 +21,11 @@ from support.server import Server
 
 #: Within this much a program ends whose store fails, as docs/operations.md says.
 END_SECONDS = 50.0
+
+#: What may wait for the store, and many times as much.
+QUEUE_BYTES = 4 * 1024 * 1024
+LARGE, LARGE_BYTES = 400, 240_000
+UNSLOWED = {"rate: 50000": "rate: 500000000", "burst_size: 500000": "burst_size: 500000000"}
 
 #: A module of the operator by which a task of the program is ended from within.
 MODULE = """
@@ -110,6 +116,33 @@ async def test_what_cannot_be_kept_either_is_counted_as_lost(own_server: Server)
     assert "2 rows are lost" in muniment.log
 
 
+@pytest.mark.usefixtures("_installed")
+async def test_memory_is_bounded_in_bytes_while_the_store_fails(tmp_path: Path) -> None:
+    options = {"archive": {"queue_bytes": QUEUE_BYTES}}
+    with (
+        Ejabberd(tmp_path / "ejabberd", changes=UNSLOWED) as ejabberd,
+        Muniment(tmp_path / "muniment", ejabberd, options=options) as muniment,
+    ):
+        both = Server(ejabberd, muniment)
+        file = muniment.folder / DATABASE
+        alice, bob = both.accounts("alice", "bob")
+        async with both.client(alice) as hers, both.client(bob) as his:
+            await his.be_available()
+            file.rename(file.with_name("away.db"))
+            before = most_memory(muniment)
+            for n in range(LARGE):
+                hers.say(bob.jid, f"{n} " + "x" * LARGE_BYTES)
+                await his.wait_for_body(f"{n} " + "x" * LARGE_BYTES)
+            grown = most_memory(muniment) - before
+            file.with_name("away.db").rename(file)
+            hers.say(bob.jid, "the last one")
+            await his.wait_for_body("the last one")
+            await logged(muniment, "archive can be written again")
+
+    assert "archive cannot be written" in muniment.log
+    assert grown < LARGE * LARGE_BYTES / 2
+
+
 @pytest.mark.parametrize("task", ["writer", "rooms", "deliveries", "janitor", "link"])
 async def test_a_task_that_dies_ends_the_program(handled: Server, task: str) -> None:
     muniment = handled.muniment
@@ -159,3 +192,10 @@ async def test_a_program_whose_socket_is_taken_leaves_it_to_the_other(
 
 async def logged(muniment: Muniment, text: str) -> None:
     await asyncio.to_thread(muniment.wait_until, lambda: text in muniment.log, f"says {text!r}")
+
+
+def most_memory(muniment: Muniment) -> int:
+    """Return the most memory that the process ever had, in bytes."""
+    lines = Path(f"/proc/{muniment.pid}/status").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024

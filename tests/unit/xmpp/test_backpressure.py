@@ -15,6 +15,7 @@ from support.wire import (
     until,
 )
 
+from component.core.pressure import size_of
 from storage.rows import ANY
 
 CAPACITY = 64 * 1024
@@ -103,3 +104,13 @@ async def test_what_was_received_when_the_connection_is_lost_is_archived_and_not
 
         assert await wire.archive.count(ALICE, ANY) == len(copies)
         assert "hush" not in caplog.text
+
+
+async def test_large_messages_fill_the_queue_by_their_bytes(tmp_path: Path) -> None:
+    room = 4 * 1024 * 1024
+    async with open_wire(tmp_path, writing=False, archive={"queue_bytes": room}) as wire:
+        pour(wire, 200, padding="x" * 240_000)
+        await until(lambda: not wire.stream.is_reading)
+        await wire.parts.wanted.judged()
+
+        assert room <= size_of(wire.parts.writer.left) < 2 * room
