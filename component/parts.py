@@ -95,10 +95,10 @@ class Parts:
         next start. Raises StorageError.
         """
         await self.load()
-        kept = Spilled() if spill is None else await take_up(spill, self.writer)
+        kept = Spilled() if spill is None else await take_up(spill, self.wanted)
         tasks = [start(name, work) for name, work in self.works().items()]
         if spill is not None:
-            tasks.append(asyncio.create_task(clear(spill, kept, self.writer)))
+            tasks.append(asyncio.create_task(clear(spill, kept, self.wanted)))
         try:
             yield
         finally:
@@ -107,7 +107,7 @@ class Parts:
 
     async def load(self) -> None:
         """Know what was kept. Raises StorageError."""
-        for part in (self.wishes, self.rooms, self.holds):
+        for part in (self.wishes, self.holds):
             await part.load()
 
     def works(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -153,7 +153,7 @@ class Parts:
         with suppress(TimeoutError, Refused):
             async with asyncio.timeout(STOP_SECONDS):
                 await self.wanted.judged()
-        self.wanted.release()
+        self.wanted.release(is_last=True)
         self.writer.stop()
         self.rooms.stop()
 
@@ -186,7 +186,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         is_held=holds.is_held,
     )
     services = config.archive.room_services
-    rooms = Rooms(services, hosts, storage.records, RoomQueries(stream))
+    rooms = Rooms(services, hosts, storage.records, RoomQueries(stream), on_another=live.end)
     stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
     room_news = RoomNews(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from component.core.errors import Overloaded
 from component.core.tombstones import retraction
-from component.core.writer import Writer
+from component.core.writer import Queue
 from storage.errors import StorageError
 from storage.rows import Entry, Removal, Work
 from storage.spill import Spill, Spilled
@@ -20,24 +20,27 @@ class Lost(Exception):
     """Messages are neither in the store nor beside it."""
 
 
-async def take_up(spill: Spill, writer: Writer) -> Spilled:
-    """Queue what was kept at the last end, and return it. Raises StorageError."""
+async def take_up(spill: Spill, queue: Queue) -> Spilled:
+    """Queue what was kept at the last end, and return it. Raises StorageError.
+
+    It may not have been decided yet whether its owners want it, so `queue` asks.
+    """
     kept = await asyncio.to_thread(spill.read)
     if kept.damaged:
         log.error("%d rows of %s are damaged and left out", kept.damaged, spill.path)
     if kept.work:
         log.warning("%d rows of %s are written now", len(kept.work), spill.path)
-        writer.put(list(_whole(kept.work)))
+        queue.put(list(_whole(kept.work)))
     return kept
 
 
-async def clear(spill: Spill, kept: Spilled, writer: Writer) -> None:
+async def clear(spill: Spill, kept: Spilled, queue: Queue) -> None:
     """Remove what was kept once it is durable, and keep room for the next time.
 
     What the store has already it leaves out, so this may be broken off at any time.
     """
     try:
-        await writer.settled()
+        await queue.settled()
         await asyncio.to_thread(spill.remove, is_damaged=kept.damaged > 0)
         await asyncio.to_thread(spill.keep_room)
     except Overloaded:

@@ -1,7 +1,7 @@
 """Before the writer: what its owner does not want archived is left out (XEP-0441 section 2).
 
-Where that depends on a roster that is not known yet, the work of that owner waits here, in its
-order, until the roster was read; that of all others goes on.
+Where that depends on preferences or on a roster that are not known yet, the work of that owner
+waits here, in its order, until they were read; that of all others goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
-from component.core.preferences import Wishes
+from component.core.preferences import Applied, Wishes
 from component.core.pressure import Pressure, size_of
 from component.core.rosters import Contacts, RosterMemory
 from component.core.writer import Queue
@@ -39,10 +39,10 @@ class Wanted:
         self._wishes = wishes
         self._rosters = rosters
         self._pressure = pressure or Pressure()
-        #: by owner, with whether the roster decides
-        self._held: dict[str, list[tuple[Work, bool]]] = {}
+        #: by owner, with what is applied to it where that is known
+        self._held: dict[str, list[tuple[Work, Applied | None]]] = {}
         self._bytes = 0
-        self._reading: dict[asyncio.Task[None], str] = {}  # whose roster
+        self._reading: dict[asyncio.Task[None], str] = {}  # of whom
 
     def put(self, work: Sequence[Work]) -> None:
         """Queue what is wanted of this work; it is durable once `settled` returns."""
@@ -79,7 +79,8 @@ class Wanted:
 
         What is wanted is decided here, by what holds when a message comes.
         """
-        owner, verdict = one.owner, self._verdict(one)
+        owner, applied = one.owner, self._wishes.remembered(one.owner)
+        verdict = True if not isinstance(one, Entry) else self._verdict(one, applied)
         if verdict is False or (verdict and owner not in self._held):
             return verdict
         if owner not in self._held:
@@ -87,38 +88,51 @@ class Wanted:
             task = asyncio.create_task(self._ask(owner))
             self._reading[task] = owner
             task.add_done_callback(self._reading.pop)
-        self._held[owner].append((one, verdict is None))
+        self._held[owner].append((one, applied))
         self._bytes += size_of([one])
         self._pressure.add([one])
         return False
 
-    def _verdict(self, one: Work) -> bool | None:
-        """Whether work is wanted; None while the roster that says so is not known."""
-        if not isinstance(one, Entry):
-            return True
-        verdict = self._wishes.wants(one.owner, one.peer, one.resource)
+    def _verdict(self, one: Entry, applied: Applied | None) -> bool | None:
+        """Whether a message is wanted; None while what says so is not known."""
+        if applied is None:
+            return None
+        verdict = applied.wants(one.owner, one.peer, one.resource)
         if verdict is None and self._rosters.is_known(one.owner):
-            return _is_kept(one, self._rosters.remembered(one.owner))
+            return _is_on(one, self._rosters.remembered(one.owner))
         return verdict
 
     async def _ask(self, owner: str) -> None:
-        """Read a roster, then judge what waits for it."""
+        """Read preferences, and a roster where they want one; then judge what waits for them."""
+        applied = await self._wishes.read(owner)
+        held, contacts = self._held.get(owner, []), None
+        held[:] = [(one, known or applied) for one, known in held]
+        if any(_wants(one, known or applied) is None for one, known in held):
+            contacts = await self._contacts(owner)
+        held = self._held.pop(owner, [])
+        kept = [one for one, known in held if _is_kept(one, known or applied, contacts)]
+        self._pass_on([one for one, _ in held], kept)
+
+    async def _contacts(self, owner: str) -> Contacts:
+        if self._rosters.is_known(owner):
+            return self._rosters.remembered(owner)
         try:
-            contacts = await self._rosters.read(owner)
+            return await self._rosters.read(owner)
         except Exception:
             # Whatever went wrong, what waits must not wait for ever.
             log.exception("the roster of %s was not read", owner)
-            contacts = None
-        held = self._held.pop(owner, [])
-        kept = [one for one, is_open in held if not is_open or _is_kept(one, contacts)]
-        self._pass_on([one for one, _ in held], kept)
+            return None
 
-    def release(self) -> None:
-        """Archive all that waits: nothing is lost for want of a roster."""
-        held, self._held = self._held, {}
-        for each in held.values():
-            work = [one for one, _ in each]
-            self._pass_on(work, work)
+    def release(self, *, is_last: bool = False) -> None:
+        """Archive all that waits for rosters: nothing is lost for want of one.
+
+        What waits for preferences goes on waiting, except at the end: those are in the store.
+        """
+        for owner, held in [*self._held.items()]:
+            if is_last or all(applied is not None for _, applied in held):
+                del self._held[owner]
+                work = [one for one, _ in held]
+                self._pass_on(work, work)
 
     def _pass_on(self, held: Sequence[Work], kept: Sequence[Work]) -> None:
         # First to the writer, so that nothing is told of room that there is not.
@@ -127,6 +141,17 @@ class Wanted:
         self._pressure.remove(held)
 
 
-def _is_kept(one: Work, contacts: Contacts) -> bool:
-    """Whether a roster lets work be archived; one that cannot be read does."""
-    return not isinstance(one, Entry) or contacts is None or one.peer in contacts
+def _wants(one: Work, applied: Applied) -> bool | None:
+    """Whether work is wanted, None where the roster says so."""
+    return applied.wants(one.owner, one.peer, one.resource) if isinstance(one, Entry) else True
+
+
+def _is_kept(one: Work, applied: Applied, contacts: Contacts) -> bool:
+    """Whether work is wanted, the roster being known."""
+    verdict = _wants(one, applied)
+    return _is_on(one, contacts) if verdict is None and isinstance(one, Entry) else verdict is True
+
+
+def _is_on(one: Entry, contacts: Contacts) -> bool:
+    """Whether a roster lets a message be archived; one that cannot be read does."""
+    return contacts is None or one.peer in contacts

@@ -7,10 +7,10 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from support.builders import ALICE, entries, entry, removal
+from support.builders import ALICE, entries, entry, removal, taking_back
 
 from storage.errors import StorageError, Unavailable
-from storage.rows import Direction, Entry, Kind, Retraction
+from storage.rows import Direction, Entry, Kind, Relation
 from storage.spill import Spill
 
 EVERYTHING = Entry(
@@ -27,7 +27,8 @@ EVERYTHING = Entry(
     kind=Kind.ANNOTATION,
     text="words",
     names=(-1, 2**63 - 1),
-    about=-(2**63),
+    about=(-(2**63), 3),
+    relation=Relation.CORRECTION,
     is_seen=True,
 )
 
@@ -48,7 +49,7 @@ def test_rows_come_back_as_they_were(spill: Spill) -> None:
 
 
 def test_retractions_are_left_to_their_entries(spill: Spill) -> None:
-    spill.write([entry(1), Retraction(owner=ALICE, mark=1, tombstone=lambda _: "")])
+    spill.write([entry(1), *taking_back(1, name="back")[1:]])
 
     assert spill.read().work == (entry(1),)
 
