@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable
 
 from storage.rows import Entry, Work
+
+log = logging.getLogger(__name__)
 
 #: Where nothing is configured, and in the configuration.
 CAPACITY = 64 * 1024 * 1024
@@ -34,6 +37,7 @@ class Pressure:
         self.bytes += size_of(work)
         if not self.is_high and self.bytes >= self.capacity:
             self.is_high = True
+            log.warning("%d bytes wait to be written: the server is read no further", self.bytes)
             self._on_change(True)
 
     def remove(self, work: Iterable[Work]) -> None:
@@ -41,6 +45,7 @@ class Pressure:
         self.bytes -= size_of(work)
         if self.is_high and self.bytes <= self.capacity // 2:
             self.is_high = False
+            log.warning("there is room again: the server is read")
             self._on_change(False)
 
 

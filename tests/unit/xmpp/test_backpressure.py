@@ -106,7 +106,9 @@ async def test_what_was_received_when_the_connection_is_lost_is_archived_and_not
         assert "hush" not in caplog.text
 
 
-async def test_large_messages_fill_the_queue_by_their_bytes(tmp_path: Path) -> None:
+async def test_large_messages_fill_the_queue_by_their_bytes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     room = 4 * 1024 * 1024
     async with open_wire(tmp_path, writing=False, archive={"queue_bytes": room}) as wire:
         pour(wire, 200, padding="x" * 240_000)
@@ -114,3 +116,4 @@ async def test_large_messages_fill_the_queue_by_their_bytes(tmp_path: Path) -> N
         await wire.parts.wanted.judged()
 
         assert room <= size_of(wire.parts.writer.left) < 2 * room
+        assert "the server is read no further" in caplog.text
