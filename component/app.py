@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import threading
 from contextlib import AsyncExitStack
 
 from component import settings, sources
 from component.config import Config
 from component.core.administration import administering
+from component.core.background import Background
+from component.core.spilling import Lost
 from component.handlers.loading import HandlersError
 from component.parts import join
 from component.web.server import serve as serve_http
@@ -23,16 +27,22 @@ log = logging.getLogger(__name__)
 
 OK, FAILED, REFUSED = 0, 1, 78
 
+#: Whatever hangs, a disk for one, the program ends so long after it began to.
+END_SECONDS = 50.0
+
 
 async def serve(config: Config) -> int:
     """Run until a signal to stop, then finish what was taken. Return an exit code."""
-    stopped = asyncio.Event()
+    background = Background()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, background.end)
     try:
         async with AsyncExitStack() as stack:
-            return await _run(config, stack, stopped)
+            try:
+                code = await _run(config, stack, background)
+            finally:
+                background.end()
     except HandlersError as error:
         for problem in error.problems:
             log.error("handlers.module: %s", problem)
@@ -40,9 +50,13 @@ async def serve(config: Config) -> int:
     except (StorageError, OSError) as error:
         log.error("cannot start: %s", error)
         return FAILED
+    except Lost as error:
+        log.critical("%s", error)
+        return FAILED
+    return FAILED if background.failed else code
 
 
-async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) -> int:
+async def _run(config: Config, stack: AsyncExitStack, background: Background) -> int:
     # Out of the loop, in which some libraries refuse to be imported or to ask their database.
     handlers = await asyncio.to_thread(settings.handlers, config)
     stack.callback(handlers.close)
@@ -50,8 +64,9 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
         open_storage(config.storage.url, synchronous=config.storage.synchronous)
     )
     accounts = await stack.enter_async_context(sources.accounts(config, storage, handlers))
+    await stack.enter_async_context(background)
     parts = join(config, storage, handlers, accounts)
-    await stack.enter_async_context(parts.running())
+    await stack.enter_async_context(parts.running(background.start, settings.spill(config)))
     administration = await stack.enter_async_context(
         administering(
             storage,
@@ -62,6 +77,7 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
             settings.timing(config),
             live=parts.live,
             on_erased=[parts.wishes.forget, parts.rooms.forget],
+            start=background.start,
         )
     )
     connection = settings.connection(config, parts.stream)
@@ -71,8 +87,8 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
         connection.restart,
         patience=config.http.request_timeout_seconds,
     )
-    link = asyncio.create_task(connection.run())
-    stack.push_async_callback(end, link, connection)
+    link = Link(connection, background)
+    stack.push_async_callback(link.end)
     if config.http.enabled:
         services = Services(
             storage=storage,
@@ -86,21 +102,56 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
             contact_lists=parts.contact_lists,
             hosts=config.xmpp.hosts,
             live=parts.live,
+            background=background,
             handlers=handlers,
         )
         serving = serve_http(settings.web(config, parts.operators), services)
         await stack.enter_async_context(serving)
-    stopping = asyncio.create_task(stopped.wait())
-    await asyncio.wait([stopping, link], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if link.done():
+    # Not before: whoever cannot serve must not take the place of a component that does.
+    link.start()
+    await background.ending.wait()
+    _bound()
+    log.info("stopping")
+    return REFUSED if link.is_refused else OK
+
+
+class Link:
+    """Keeps the connection to the server up; where the server refuses it the program ends."""
+
+    def __init__(self, connection: Connection, background: Background) -> None:
+        self._connection = connection
+        self._background = background
+        self._task: asyncio.Task[None] | None = None
+        self.is_refused = False
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._task = self._background.start("link", self._run())
+
+    async def end(self) -> None:
+        """Read what the server still sends, and stop connecting."""
+        if self._task is not None:
+            await end(self._task, self._connection)
+
+    async def _run(self) -> None:
         try:
-            link.result()
+            await self._connection.run()
         except ServerRefused as error:
             log.error("%s", error)
-            return REFUSED
-    log.info("stopping")
-    return OK
+            self.is_refused = True
+            self._background.end()
+
+
+def _bound() -> None:
+    """Have the process end even where something hangs that nothing else can break off."""
+
+    def give_up() -> None:
+        log.critical("something hangs, so the program ends without waiting for it")
+        os._exit(FAILED)
+
+    timer = threading.Timer(END_SECONDS, give_up)
+    timer.daemon = True
+    timer.start()
 
 
 async def end(link: asyncio.Task[None], connection: Connection) -> None:

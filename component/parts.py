@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from component import settings
 from component.config import Config
@@ -14,10 +16,12 @@ from component.core.access import Access
 from component.core.accounts import Accounts
 from component.core.administration import Administration
 from component.core.audit import Audit
+from component.core.background import Start
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.desk import Desk
 from component.core.contact_lists import ContactLists, anybody
 from component.core.deliveries import Deliveries
+from component.core.errors import Refused
 from component.core.history import History
 from component.core.holds import Holds
 from component.core.ingest import Ingest
@@ -27,10 +31,12 @@ from component.core.own_rosters import OwnRosters
 from component.core.pages import Pages
 from component.core.ports import EditableRosters
 from component.core.preferences import Wishes
+from component.core.pressure import Pressure
 from component.core.rooms import Rooms
 from component.core.rosters import RosterMemory
 from component.core.served import Served
 from component.core.sessions import Sessions
+from component.core.spilling import clear, keep, take_up
 from component.core.times import now
 from component.core.wanted import Wanted
 from component.core.writer import Writer
@@ -55,6 +61,12 @@ from component.xmpp.rosters import PrivilegedRosters, RosterPushes
 from component.xmpp.service_log import ServiceLog
 from component.xmpp.stream import Stream
 from storage.interface import Storage
+from storage.spill import Spill, Spilled
+
+log = logging.getLogger(__name__)
+
+#: How long rosters may take at the end, and the store.
+STOP_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,27 +90,35 @@ class Parts:
     live: Live = field(default_factory=Live)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, start: Start, spill: Spill | None = None) -> AsyncIterator[None]:
         """Know what was kept, write what comes, and at the end all that is left.
 
-        Raises StorageError.
+        What the store does not take at the end goes into the spill, out of which it comes at the
+        next start. Raises StorageError.
         """
         await self.load()
-        writing = asyncio.create_task(self.write())
+        kept = Spilled() if spill is None else await take_up(spill, self.wanted)
+        tasks = [start(name, work) for name, work in self.works().items()]
+        if spill is not None:
+            tasks.append(asyncio.create_task(clear(spill, kept, self.wanted)))
         try:
             yield
         finally:
             await self.stop()
-            await writing
+            await self._end(tasks, spill)
 
     async def load(self) -> None:
         """Know what was kept. Raises StorageError."""
         for part in (self.wishes, self.holds):
             await part.load()
 
-    async def write(self) -> None:
-        """Write until `stop` is called and nothing waits any more."""
-        await asyncio.gather(self.writer.run(), self.rooms.run(), self.deliveries.run())
+    def works(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Return by name what writes until `stop` is called and nothing waits any more."""
+        return {
+            "writer": self.writer.run(),
+            "rooms": self.rooms.run(),
+            "deliveries": self.deliveries.run(),
+        }
 
     def open_desk(
         self,
@@ -132,9 +152,22 @@ class Parts:
     async def stop(self) -> None:
         """Have all written that is left."""
         self.deliveries.stop()
-        await self.wanted.settled()
+        with suppress(TimeoutError, Refused):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.wanted.judged()
+        self.wanted.release(is_last=True)
         self.writer.stop()
         self.rooms.stop()
+
+    async def _end(self, tasks: Collection[asyncio.Task[None]], spill: Spill | None) -> None:
+        """Wait for the end of what writes, and keep what it has left."""
+        _, slow = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        for task in slow:
+            task.cancel()
+        if self.rooms.backlog:
+            log.error("%d things about rooms are not written, and lost", self.rooms.backlog)
+        if self.writer.left:
+            await keep(spill, self.writer.left)
 
 
 def join(config: Config, storage: Storage, handlers: Handlers, accounts: Accounts) -> Parts:
@@ -147,10 +180,10 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     )
     privileges = Privileges(stream, hosts)
     holds = Holds(storage.records)
+    pressure = Pressure(config.archive.queue_bytes, stream.hold)
     writer = Writer(
         storage.archive,
-        capacity=config.archive.queue_max,
-        on_pressure=stream.hold,
+        pressure=pressure,
         on_written=live.changed,
         is_held=holds.is_held,
     )
@@ -166,7 +199,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     is_user = accounts.exists if _knows_users(config, handlers) else anybody
     contact_lists = ContactLists(known, hosts, rosters.changed, is_user)
     wishes = Wishes(storage.records, addresses, known, settings.rules(config, addresses))
-    wanted = Wanted(writer, wishes, rosters)
+    wanted = Wanted(writer, wishes, rosters, pressure)
     sessions = Sessions(began=now())
     deliveries = Deliveries(wanted, sessions, RecipientQueries(stream, hosts[0]))
     ingest = Ingest(

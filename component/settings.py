@@ -19,6 +19,9 @@ from component.web.client import ClientSettings
 from component.web.settings import WebSettings
 from component.xmpp.connection import Connection, Patience
 from component.xmpp.stream import Stream
+from storage.open import SQLITE
+from storage.spill import Spill
+from storage.sqlite import MEMORY
 
 SPARE_SECONDS = 2.0
 
@@ -66,6 +69,14 @@ def handlers(config: Config) -> Handlers:
         threads=config.handlers.threads,
         several_hosts=len(config.xmpp.hosts) > 1,
     )
+
+
+def spill(config: Config) -> Spill | None:
+    """Return where that is kept which the store does not take at the end; None in memory."""
+    path = config.storage.url.removeprefix(SQLITE)
+    if path == MEMORY:
+        return None
+    return Spill(Path(f"{path}-spill"), reserve=config.archive.queue_bytes)
 
 
 def policy(config: Config) -> Policy:
@@ -117,7 +128,6 @@ def timing(config: Config) -> Timing:
     """Return when archives are purged."""
     return Timing(
         sweep_seconds=config.retention.sweep_seconds,
-        scrub_seconds=config.retention.scrub_seconds,
         batch=config.retention.batch,
     )
 

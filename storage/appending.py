@@ -21,7 +21,8 @@ from storage.tallies import Line, count_up
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, origin, xml"
 
 _INTO = f"archive ({_COLUMNS})"
-_OTHERWISE = "ON CONFLICT DO NOTHING"
+# Of the same message only: a sequence that was given twice is an error.
+_OTHERWISE = "ON CONFLICT (owner, origin) DO NOTHING"
 
 _INTO_DEEDS = "deeds (at, actor, action, subject, detail)"
 

@@ -113,6 +113,10 @@ class Database(Protocol):
         """
         ...
 
+    async def cut_journal(self) -> None:
+        """Cut what was written before it came to its place. Raises Unavailable."""
+        ...
+
     async def close(self) -> None:
         """Close every connection. Calling it twice is fine."""
         ...

@@ -203,8 +203,18 @@ class Keeping(Protocol):
         """
         ...
 
-    async def scrub(self) -> None:
-        """Leave no trace of what was taken away in index, journal or free pages."""
+    async def clean(self) -> None:
+        """Leave no trace of what was taken away in the index of words or in the journal.
+
+        Nothing is written anew for it, and messages are written in between.
+        """
+        ...
+
+    async def rewrite(self) -> None:
+        """Leave no trace of what was taken away in unused parts of the files either.
+
+        All is written anew, if anything was taken away; no message can be written meanwhile.
+        """
         ...
 
 

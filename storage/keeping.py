@@ -74,6 +74,7 @@ class SqlKeeping:
         self._database = database
         self._ids = ids
         self._forget = forget
+        self._cleaned: bytes | None = None  #: what stands for what was removed before
 
     async def usage(
         self, *, domain: str | None = None, after: str = "", limit: int = 100
@@ -176,20 +177,31 @@ class SqlKeeping:
             if taken.done:
                 self._forget(owner)
 
-    async def scrub(self) -> None:
-        """Leave no trace of what was taken away in index, journal or free pages.
-
-        Overwriting what is removed is not enough: a row that once was moved from page to page may
-        be left in what is free of the old one. So all is written anew, while writing has to wait.
-        """
-        async with self._database.read() as connection:
-            latest = await trash.seen(connection)
-        if latest is None:
+    async def clean(self) -> None:
+        """Leave no trace of what was taken away in the index of words or in the journal."""
+        latest = await self._trash()
+        if latest in (None, self._cleaned):
             return
         await trash.merge_words(self._database)
+        await self._database.cut_journal()
+        self._cleaned = latest
+
+    async def rewrite(self) -> None:
+        """Leave no trace of what was taken away in unused parts of the files either.
+
+        Overwriting what is removed is not enough: a row that once was moved from page to page may
+        be left in what is free of the old one.
+        """
+        latest = await self._trash()
+        if latest is None:
+            return
         await self._database.rewrite()
         async with self._database.write() as connection:
             await trash.emptied(connection, latest)
+
+    async def _trash(self) -> bytes | None:
+        async with self._database.read() as connection:
+            return await trash.seen(connection)
 
     async def _erase(self, connection: Connection, owner: str, limit: int) -> Shed:
         number = await _number(connection, owner)

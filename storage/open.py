@@ -11,7 +11,7 @@ from pathlib import Path
 from storage.accounts import SqlAccounts
 from storage.archive import SqlArchive
 from storage.contacts import SqlContacts
-from storage.database import Database
+from storage.database import Connection, Database
 from storage.errors import StorageError, Unavailable
 from storage.ids import KEY_BYTES, Ids
 from storage.keeping import SqlKeeping
@@ -85,6 +85,8 @@ async def examine(url: str) -> str:
             is_made = await connection.fetch(_IS_MADE)
             if is_made:
                 waiting = await pending(connection, database.name)
+                if not waiting:
+                    await _known_key(connection)
             else:
                 waiting = migrations(database.name)
     finally:
@@ -128,11 +130,26 @@ def _path(url: str) -> str:
 
 
 async def _id_key(database: Database) -> bytes:
-    async with database.write() as connection:
-        await connection.execute(
-            "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-            "ids",
-            secrets.token_bytes(KEY_BYTES),
+    """Return the key of the ids, a new one where no id was ever given. Raises StorageError."""
+    async with database.read() as connection:
+        key = await _known_key(connection)
+    if key is None:
+        key = secrets.token_bytes(KEY_BYTES)
+        async with database.write() as connection:
+            await connection.execute(
+                "INSERT INTO secrets (name, value) VALUES ($1, $2)", "ids", key
+            )
+    return key
+
+
+async def _known_key(connection: Connection) -> bytes | None:
+    """Return the key of the ids, None in a store that has no archive yet. Raises StorageError."""
+    rows = await connection.fetch("SELECT value FROM secrets WHERE name = $1", "ids")
+    if rows and len(key := bytes(rows[0][0])) == KEY_BYTES:
+        return key
+    if rows or await connection.fetch("SELECT 1 FROM owners LIMIT 1"):
+        raise StorageError(
+            "the store has archives, but not the key that their ids are made from: with another"
+            " one every id would change. Restore the row of the table secrets from a backup"
         )
-        rows = await connection.fetch("SELECT value FROM secrets WHERE name = $1", "ids")
-    return bytes(rows[0][0])
+    return None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from storage.database import Connection, Result
-from storage.errors import Locked, StorageError, TookTooLong, Unavailable
+from storage.errors import StorageError, TookTooLong, Unavailable
+from storage.file_lock import FileLock
 from storage.sqlite_connection import SqliteConnection
 from storage.turns import Turns
 
@@ -48,7 +47,7 @@ class SqliteDatabase:
 
     name = "sqlite"
 
-    def __init__(self, path: str, lock: int | None) -> None:
+    def __init__(self, path: str, lock: FileLock | None) -> None:
         self._path = path
         self._lock = lock
         self._connections: list[SqliteConnection] = []
@@ -64,7 +63,7 @@ class SqliteDatabase:
         `synchronous` is "full" (a commit survives a power cut) or "normal" (it survives a crash
         of this process).
         """
-        database = cls(path, None if path == MEMORY else _lock(path))
+        database = cls(path, None if path == MEMORY else FileLock.take(path))
         try:
             await database._connect(synchronous)
         except Unavailable as error:
@@ -114,6 +113,8 @@ class SqliteDatabase:
         """Open a transaction on the writing connection."""
         async with self._writer_free:
             try:
+                if self._lock is not None:
+                    self._lock.check()
                 await self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
                 await self._writer.execute("COMMIT")
@@ -166,6 +167,11 @@ class SqliteDatabase:
         """Write the file anew and cut the journal, so that they hold only what is stored."""
         async with self._writer_free:
             await self._writer.execute("VACUUM")
+        await self.cut_journal()
+
+    async def cut_journal(self) -> None:
+        """Cut the journal. Raises Unavailable when it is read for long."""
+        async with self._writer_free:
             rows = await self._writer.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
         if rows[0][0]:
             raise Unavailable("the journal cannot be cut while it is read")
@@ -175,7 +181,7 @@ class SqliteDatabase:
         while self._connections:
             await self._connections.pop().close()
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
 
@@ -189,22 +195,3 @@ async def _run(
         return await job(reader)
     finally:
         await reader.rollback()
-
-
-def _lock(path: str) -> int:
-    """Lock the file to this process, by a file beside it.
-
-    Not by the file itself: closing a second descriptor of it would drop SQLite's own locks.
-    """
-    try:
-        # Messages are nobody else's to read: made here, so that SQLite's files take its mode.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        lock = os.open(f"{os.path.realpath(path)}-lock", os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as error:
-        raise Unavailable(f"{path}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise Locked(f"{path} is used by another process") from error
-    return lock

@@ -58,11 +58,16 @@ class _Translated:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None:
             return
-        if isinstance(error, _VALUES):
+        if isinstance(error, _VALUES) and not _is_of_this_program(error):
             raise Rejected(str(error)) from error
         # aiosqlite has a ValueError for a connection that is closed.
         if isinstance(error, sqlite3.Error | ValueError):
             raise Unavailable(str(error)) from error
+
+
+def _is_of_this_program(error: BaseException) -> bool:
+    """Whether a key was given twice, which is no fault of the values that came with it."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 
 
 _translated = _Translated()

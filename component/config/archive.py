@@ -46,9 +46,12 @@ class Archive(Section):
         description="Most bytes of stanzas on a page, of MAM and over HTTP; a page ends before "
         "the first message that does not fit. A larger one has a page of its own.",
     )
-    queue_max: Count = Field(
-        default=20000,
-        description="Messages waiting to be written before ejabberd has to wait. None is dropped.",
+    queue_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=64 * 1024,
+        le=64 * 1024 * 1024 * 1024,
+        description="Most memory, in bytes, for messages that wait to be written before ejabberd "
+        "has to wait. None is dropped. As much room is kept free for them on the disk.",
     )
     default: Default = Field(
         default="always",
@@ -109,14 +112,6 @@ class Retention(Section):
     batch: Count = Field(
         default=1000,
         description="Most messages taken away at once; what arrives is written in between.",
-    )
-    scrub_seconds: float = Field(
-        default=86400.0,
-        ge=0,
-        le=31536000,
-        description="Least time between two rewritings of the store after messages were taken "
-        "away, in seconds. Until then traces of them are left in its files; meanwhile nothing is "
-        "written. 0: only after erasures and purges that are ordered.",
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from component.core.approval import Approval
+from component.core.background import Start, start_alone
 from component.core.erasure import Erasure
 from component.core.export import Export
 from component.core.forecast import Forecasts
@@ -68,6 +69,7 @@ async def administering(
     *,
     live: Live,
     on_erased: Sequence[Callable[[str], None]] = (),
+    start: Start = start_alone,
 ) -> AsyncIterator[Administration]:
     """Lend the parts, with the janitor at work; what is under way at the end is broken off.
 
@@ -84,8 +86,8 @@ async def administering(
         on_erased=(rules.forget, *on_erased),
     )
     approval = Approval(storage.records, Forecasts(storage, rules, holds), usual)
-    janitor = Janitor(storage, rules, holds, usual, timing, approval)
-    working = asyncio.create_task(janitor.run())
+    janitor = Janitor(storage, writer, rules, holds, usual, timing, approval)
+    working = start("janitor", janitor.run())
     try:
         yield Administration(
             keeping=storage.keeping,

@@ -54,7 +54,7 @@ class Conversations:
         await self._audit.note(actor, "conversations", owner, _described(query))
         limit = self._pages.size(query.limit)
         with refusals():
-            await self._queue.settled(owner)
+            await self._queue.readable(owner)
             since, surplus = await self._since(owner, query.since)
             found = await self._archive.conversations(
                 owner,

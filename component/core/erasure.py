@@ -10,6 +10,7 @@ from component.core.errors import Refused
 from component.core.holds import Holds
 from component.core.live import Live
 from component.core.refusals import refusals
+from component.core.traces import remove_traces
 from component.core.writer import Queue
 from storage.errors import StorageError
 from storage.interface import Keeping
@@ -47,8 +48,8 @@ class Erasure:
         """Remove an archive and what else names its owner, with all that was taken before.
 
         Returns what went, or that it is not done after `patience` seconds: then it goes on, and a
-        second call waits for its end. Without `scrub` traces are left until the store is written
-        anew the next time. Raises Conflict, Overloaded.
+        second call waits for its end. Without `scrub` traces are left in unused parts of the
+        files until the store is written anew the next time. Raises Conflict, Overloaded.
         """
         self._holds.refuse_if_held(owner)
         task = self._running.get(owner)
@@ -81,7 +82,7 @@ class Erasure:
         for forget in self._on_erased:
             forget(owner)
         if scrub:
-            await self._keeping.scrub()
+            await remove_traces(self._keeping, self._writer)
         return total
 
     async def _take_away(self, owner: str) -> Shed:

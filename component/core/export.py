@@ -71,7 +71,7 @@ class Export:
         yield b"</archive>\n</user>\n</host>\n</server-data>\n"
 
     async def _pages(self, owner: str) -> AsyncGenerator[Sequence[Stored]]:
-        await self._writer.settled(owner)
+        await self._writer.readable(owner)
         with self._live.follow(owner) as follower:
             with refusals():
                 ends = await self._storage.archive.bounds(owner)

@@ -45,7 +45,7 @@ class Following:
         if after == START:
             return Place(START)
         with refusals():
-            await self._queue.settled(owner)
+            await self._queue.readable(owner)
             if after is not None:
                 await self._archive.behind(owner, after, limit=0)
                 return Place(after)

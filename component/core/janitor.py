@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass
 
 from component.core.approval import Approval
@@ -14,6 +13,8 @@ from component.core.purging import Progress, Purge, State
 from component.core.refusals import refusals
 from component.core.retention import Usual
 from component.core.rules import Rules
+from component.core.traces import remove_traces
+from component.core.writer import Queue
 from storage.errors import StorageError
 from storage.interface import Storage
 
@@ -28,10 +29,6 @@ class Timing:
     """When a janitor works, and how much it does at once."""
 
     sweep_seconds: float = 3600.0  #: between two purges
-    #: The store is written anew, so that no trace is left in it, behind each purge that was
-    #: ordered, and behind others at most this often: writing messages has to wait for it.
-    #: 0: not behind others.
-    scrub_seconds: float = 86400.0
     batch: int = 1000  #: messages
 
 
@@ -41,6 +38,7 @@ class Janitor:
     def __init__(
         self,
         storage: Storage,
+        queue: Queue,
         rules: Rules,
         holds: Holds,
         usual: Usual,
@@ -48,13 +46,12 @@ class Janitor:
         approval: Approval,
     ) -> None:
         self._storage = storage
+        self._queue = queue
         self._approval = approval
         self._rules = rules
         self._holds = holds
         self._usual = usual
         self._timing = timing
-        # A program that is started each day has to get to it too, though not at once.
-        self._scrubbed = time.monotonic() - timing.scrub_seconds + timing.sweep_seconds
         self._ordered = asyncio.Event()
         self._purge: Purge | None = None
         self.last: Progress | None = None  #: of the purge that was finished last
@@ -119,7 +116,10 @@ class Janitor:
                 purge.finish(State.UNCONFIRMED, "Its bounds want to be confirmed.")
                 return
             await purge.run()
-            await self._scrub(is_ordered=purge.progress.by != SCHEDULE)
+            if purge.progress.by == SCHEDULE:
+                await self._storage.keeping.clean()
+            else:
+                await remove_traces(self._storage.keeping, self._queue)
         except asyncio.CancelledError:
             purge.finish(State.STOPPED)
             raise
@@ -133,10 +133,3 @@ class Janitor:
             purge.finish(State.DONE)
         if purge.progress.messages:
             log.info("a purge has taken away %d messages", purge.progress.messages)
-
-    async def _scrub(self, *, is_ordered: bool) -> None:
-        pause = self._timing.scrub_seconds
-        is_due = 0 < pause <= time.monotonic() - self._scrubbed
-        if is_ordered or is_due:
-            await self._storage.keeping.scrub()
-            self._scrubbed = time.monotonic()

@@ -70,7 +70,7 @@ class Pages:
         Raises BadRequest, ItemNotFound, NotImplementedHere, TakesTooLong, Overloaded.
         """
         limit = self._limit(query)
-        await self._queue.settled(owner)
+        await self._queue.readable(owner)
         with refusals():
             return await self._archive.page(
                 owner,
@@ -89,7 +89,7 @@ class Pages:
 
         Raises Overloaded.
         """
-        await self._queue.settled(owner)
+        await self._queue.readable(owner)
         with refusals():
             wanted = await self._within(owner, ANY, since)
             if wanted == ANY:

@@ -126,7 +126,7 @@ class RemoteArchive:
         owner, wanted = self._filter(host, query)
         await self._check_served(host, owner, query)
         with refusals():
-            await self._queue.settled(owner)
+            await self._queue.readable(owner)
             page = await self._page(owner, wanted, query)
         return Answer(
             username=owner if domain(owner) != host else local(owner),
@@ -140,7 +140,7 @@ class RemoteArchive:
         owner, wanted = self._filter(host, query)
         await self._check_served(host, owner, query)
         with refusals():
-            await self._queue.settled(owner)
+            await self._queue.readable(owner)
             return await self._archive.count(owner, wanted)
 
     async def _check_served(self, host: str, owner: str, query: Query) -> None:

@@ -198,13 +198,14 @@ class Rooms:
             self._count += len(changes) - size
 
     async def run(self) -> None:
-        """Write until `stop` is called and nothing waits any more."""
+        """Write until `stop` is called and nothing waits, or the store fails behind it."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._unwritten or (self._unasked and not self._stopping):
                 if self._unwritten:
-                    await self._write_one()
+                    if not await self._write_one() and self._stopping:
+                        return
                 else:
                     room = next(iter(self._unasked))
                     del self._unasked[room]
@@ -212,8 +213,13 @@ class Rooms:
             if self._stopping:
                 return
 
+    @property
+    def backlog(self) -> int:
+        """How much is not written yet."""
+        return self._count
+
     def stop(self) -> None:
-        """Let `run` return once all is written."""
+        """Let `run` return once all is written, or the store fails."""
         self._stopping = True
         self._wake.set()
 
@@ -302,7 +308,8 @@ class Rooms:
         if changes is not None:
             self._count -= len(changes)
 
-    async def _write_one(self) -> None:
+    async def _write_one(self) -> bool:
+        """Write what came first; return whether the store took it, or never will."""
         room = next(iter(self._unwritten))
         try:
             await self._write(room)
@@ -311,7 +318,10 @@ class Rooms:
             self._drop(room)
         except StorageError as error:
             log.error("what users are in rooms cannot be written: %s", error)
-            await asyncio.sleep(RETRY_SECONDS)
+            if not self._stopping:
+                await asyncio.sleep(RETRY_SECONDS)
+            return False
+        return True
 
     async def _write(self, room: str) -> None:
         """Write what waits of a room. Raises StorageError."""

@@ -9,49 +9,70 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from component.core.preferences import Applied, Wishes
+from component.core.pressure import Pressure, size_of
 from component.core.rosters import Contacts, RosterMemory
 from component.core.writer import Queue
 from storage.rows import Entry, Work
 
 log = logging.getLogger(__name__)
 
-#: How much work may wait for rosters; with more, all of it is archived.
-HELD_MAX = 10_000
-
 
 class Wanted:
     """Passes on to the writer what is wanted."""
 
     def __init__(
-        self, writer: Queue, wishes: Wishes, rosters: RosterMemory, *, held_max: int = HELD_MAX
+        self,
+        writer: Queue,
+        wishes: Wishes,
+        rosters: RosterMemory,
+        pressure: Pressure | None = None,
     ) -> None:
+        """`pressure` counts what waits here too.
+
+        No more than half of what may wait at all waits for rosters: they are told by the server,
+        which is not read while too much waits. With more, all of it is archived.
+        """
         self._writer = writer
         self._wishes = wishes
         self._rosters = rosters
-        self._held_max = held_max
+        self._pressure = pressure or Pressure()
         #: by owner, with what is applied to it where that is known
         self._held: dict[str, list[tuple[Work, Applied | None]]] = {}
-        self._count = 0
+        self._bytes = 0
         self._reading: dict[asyncio.Task[None], str] = {}  # of whom
 
     def put(self, work: Sequence[Work]) -> None:
         """Queue what is wanted of this work; it is durable once `settled` returns."""
         self._writer.put([one for one in work if self._passes(one)])
-        if self._count > self._held_max:
+        if self._bytes > self._pressure.capacity // 2:
             log.warning("too much waits for rosters: all of it is archived")
-            self._release()
+            self.release()
 
     async def settled(self, owner: str | None = None) -> None:
         """Wait until what was put before this call and is wanted is durable.
 
         For one owner that waits for no roster of another.
         """
+        await self.judged(owner)
+        await self._writer.settled(owner)
+
+    async def readable(self, owner: str) -> None:
+        """Wait until a read sees what was put before this call for an owner and is wanted."""
+        await self.judged(owner)
+        await self._writer.readable(owner)
+
+    def standing(self) -> AbstractAsyncContextManager[None]:
+        """Say that the store is kept from being written: reads do not wait meanwhile."""
+        return self._writer.standing()
+
+    async def judged(self, owner: str | None = None) -> None:
+        """Wait until what was put before this call waits for no roster any more."""
         reading = [task for task, whose in self._reading.items() if owner in (None, whose)]
         if reading:
             await asyncio.wait(reading)
-        await self._writer.settled(owner)
 
     def _passes(self, one: Work) -> bool:
         """Whether work goes on now; it is held where that cannot be said yet.
@@ -68,7 +89,8 @@ class Wanted:
             self._reading[task] = owner
             task.add_done_callback(self._reading.pop)
         self._held[owner].append((one, applied))
-        self._count += 1
+        self._bytes += size_of([one])
+        self._pressure.add([one])
         return False
 
     def _verdict(self, one: Entry, applied: Applied | None) -> bool | None:
@@ -88,8 +110,8 @@ class Wanted:
         if any(_wants(one, known or applied) is None for one, known in held):
             contacts = await self._contacts(owner)
         held = self._held.pop(owner, [])
-        self._count -= len(held)
-        self._writer.put([one for one, known in held if _is_kept(one, known or applied, contacts)])
+        kept = [one for one, known in held if _is_kept(one, known or applied, contacts)]
+        self._pass_on([one for one, _ in held], kept)
 
     async def _contacts(self, owner: str) -> Contacts:
         if self._rosters.is_known(owner):
@@ -101,16 +123,22 @@ class Wanted:
             log.exception("the roster of %s was not read", owner)
             return None
 
-    def _release(self) -> None:
+    def release(self, *, is_last: bool = False) -> None:
         """Archive all that waits for rosters: nothing is lost for want of one.
 
-        What waits for preferences goes on waiting: those are in the store, as it will be.
+        What waits for preferences goes on waiting, except at the end: those are in the store.
         """
-        for owner, work in [*self._held.items()]:
-            if all(applied is not None for _, applied in work):
+        for owner, held in [*self._held.items()]:
+            if is_last or all(applied is not None for _, applied in held):
                 del self._held[owner]
-                self._count -= len(work)
-                self._writer.put([one for one, _ in work])
+                work = [one for one, _ in held]
+                self._pass_on(work, work)
+
+    def _pass_on(self, held: Sequence[Work], kept: Sequence[Work]) -> None:
+        # First to the writer, so that nothing is told of room that there is not.
+        self._writer.put(kept)
+        self._bytes -= size_of(held)
+        self._pressure.remove(held)
 
 
 def _wants(one: Work, applied: Applied) -> bool | None:

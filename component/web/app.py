@@ -63,7 +63,11 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
     app[keys.refused] = Told()
     app[keys.hosts] = services.hosts
     app[keys.readiness] = Readiness(
-        services.storage, services.writer, services.link, services.administration.approval
+        services.storage,
+        services.writer,
+        services.link,
+        services.administration.approval,
+        services.background,
     )
     app[keys.jids] = services.jids
     app[keys.administration] = services.administration

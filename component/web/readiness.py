@@ -7,6 +7,7 @@ import logging
 import time
 
 from component.core.approval import Approval
+from component.core.background import Background
 from component.core.ports import Link
 from component.core.writer import Writer
 from storage.errors import StorageError
@@ -24,11 +25,19 @@ PATIENCE_SECONDS = 5.0
 class Readiness:
     """Asks the parts, remembering for a moment what the store said."""
 
-    def __init__(self, storage: Storage, writer: Writer, link: Link, approval: Approval) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        writer: Writer,
+        link: Link,
+        approval: Approval,
+        background: Background,
+    ) -> None:
         self._storage = storage
         self._writer = writer
         self._link = link
         self._approval = approval
+        self._background = background
         self._lock = asyncio.Lock()
         self._asked = float("-inf")
         self._is_writable = False
@@ -41,6 +50,10 @@ class Readiness:
             "writer": {"ok": self._writer.is_healthy, "backlog": self._writer.backlog},
             # What waits for an operator keeps nothing from its work.
             "retention": {"ok": True, "confirmed": self._approval.waiting is None},
+            "tasks": {
+                "ok": not self._background.failed and not self._background.ending.is_set(),
+                "failed": list(self._background.failed),
+            },
         }
 
     async def _storage_ok(self) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -25,8 +27,8 @@ SOCKET_MODE = 0o660
 async def serve(settings: WebSettings, services: Services) -> AsyncIterator[str]:
     """Serve while the context is open; its value is the address to call.
 
-    Raises OSError when the address cannot be listened on. At the end no new connection is taken,
-    and what is being served gets `stop_timeout_seconds` to finish.
+    Raises OSError, in our own words, when the address cannot be listened on. At the end no new
+    connection is taken, and what is being served gets `stop_timeout_seconds` to finish.
     """
     runner = web.AppRunner(
         make_app(settings, services),
@@ -49,7 +51,8 @@ async def serve(settings: WebSettings, services: Services) -> AsyncIterator[str]
 
 @asynccontextmanager
 async def _on_port(address: str, port: int, protocols: Protocols) -> AsyncIterator[str]:
-    listener = await asyncio.get_running_loop().create_server(protocols, address, port)
+    with _explained(f"[{address}]:{port}" if ":" in address else f"{address}:{port}"):
+        listener = await asyncio.get_running_loop().create_server(protocols, address, port)
     try:
         host, port = listener.sockets[0].getsockname()[:2]
         yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -59,13 +62,42 @@ async def _on_port(address: str, port: int, protocols: Protocols) -> AsyncIterat
 
 @asynccontextmanager
 async def _on_path(path: Path, protocols: Protocols) -> AsyncIterator[str]:
-    listener = await asyncio.get_running_loop().create_unix_server(protocols, path)
+    with _explained(str(path)):
+        await _refuse_used(path)
+        listener = await asyncio.get_running_loop().create_unix_server(protocols, path)
     try:
         _share(path)
         yield f"{UNIX}{path}"
     finally:
         listener.close()
         _remove(path)
+
+
+async def _refuse_used(path: Path) -> None:
+    """Raise OSError where somebody listens: the socket would be taken away from under him."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return
+    writer.close()
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+@contextmanager
+def _explained(place: str) -> Iterator[None]:
+    """Raise an OSError that says of this place what is wrong and what to change."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(
+                f"{place} is in use: end the program that listens there, or change http.port or"
+                " http.address"
+            ) from error
+        # Those of names have negative numbers, which os.strerror does not know.
+        is_of_system = error.errno is not None and error.errno > 0
+        reason = os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
+        raise OSError(f"{place} cannot be listened on ({reason}): change http.address") from error
 
 
 def _share(path: Path) -> None:

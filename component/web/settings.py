@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from component.core.accounts import Accounts
 from component.core.administration import Administration
+from component.core.background import Background
 from component.core.commands.desk import Desk
 from component.core.contact_lists import ContactLists
 from component.core.live import Live
@@ -71,4 +72,5 @@ class Services:
     contact_lists: ContactLists
     hosts: tuple[str, ...]  #: virtual hosts, prepared; the first one is meant where none is named
     live: Live  #: told by the writer of what is new
+    background: Background = field(default_factory=Background)  #: what has to go on
     handlers: Handlers = field(default_factory=Handlers)  #: what the operator does in our place

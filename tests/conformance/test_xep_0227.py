@@ -90,7 +90,7 @@ async def test_a_roster_that_is_here_goes_with_it() -> None:
     async with open_storage("sqlite::memory:") as storage:
         await storage.contacts.put(ALICE, contact)
         await storage.contacts.put(ALICE, Contact(jid=ROMEO, ask="in"))
-        writer = Writer(storage.archive, capacity=10, on_pressure=lambda _: None)
+        writer = Writer(storage.archive)
         parts = [part async for part in Export(storage, writer, Live()).portable(ALICE)]
     items = parse(b"".join(parts).decode()).findall(f"{PIE}host/{PIE}user/{ROSTER}query/*")
 

@@ -287,7 +287,7 @@ async def test_looking_fails_where_opening_would_newer(url: str, folder: Path) -
 
 async def test_looking_fails_where_opening_would_locked(url: str) -> None:
     async with open_storage(url):
-        with pytest.raises(StorageError, match="another process"):
+        with pytest.raises(StorageError, match="used by this process"):
             await examine(url)
 
 

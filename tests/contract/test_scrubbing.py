@@ -63,6 +63,11 @@ def secrets(owner: str, numbers: Iterable[int]) -> set[str]:
     return {secret(owner, n) for n in numbers}
 
 
+async def scrub(storage: SqlStorage) -> None:
+    await storage.keeping.clean()
+    await storage.keeping.rewrite()
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:{tmp_path}/archive.db"
@@ -74,7 +79,7 @@ async def test_an_erased_archive_is_in_no_byte(tmp_path: Path, url: str) -> None
         assert readable(tmp_path) == secrets(ALICE, range(3000)) | secrets(BOB, range(3000))
         while not (await storage.keeping.erase(ALICE, limit=500)).done:
             pass
-        await storage.keeping.scrub()
+        await scrub(storage)
 
         assert readable(tmp_path) == secrets(BOB, range(MESSAGES))
 
@@ -93,7 +98,7 @@ async def test_retracted_messages_are_in_no_byte(tmp_path: Path, url: str) -> No
                     *(work for n in gone[first : first + 10] for work in taking_back(n, "")),
                 ]
             )
-        await storage.keeping.scrub()
+        await scrub(storage)
 
         left = secrets(ALICE, set(range(MESSAGES)).difference(gone))
         assert readable(tmp_path) == left | secrets(BOB, range(MESSAGES + len(gone)))
@@ -104,10 +109,41 @@ async def test_what_was_shed_and_cut_is_in_no_byte(tmp_path: Path, url: str) -> 
         await fill(storage)
         await storage.keeping.shed(ALICE, Limits(messages=2000), limit=MESSAGES)
         await storage.keeping.cut(BOB, "p3@example.org", Limits(messages=0), limit=MESSAGES)
-        await storage.keeping.scrub()
+        await scrub(storage)
 
         of_bob = secrets(BOB, (n for n in range(MESSAGES) if n % 7 != 3))
         assert readable(tmp_path) == secrets(ALICE, range(1000, MESSAGES)) | of_bob
+
+
+async def test_what_is_removed_is_in_no_byte_though_nothing_is_written_anew(
+    tmp_path: Path, url: str
+) -> None:
+    """Where rows were not moved from page to page before."""
+    async with open_storage(url) as storage:
+        await storage.archive.append(
+            [entry(n, text=secret(ALICE, n), xml=secret(ALICE, n), names=(n,)) for n in range(20)]
+        )
+        for n in range(5, 10):
+            await storage.archive.append(taking_back(n, ""))
+        await storage.keeping.clean()
+
+        left = set(range(20)) - set(range(5, 10))
+        assert readable(tmp_path) == secrets(ALICE, left)
+
+
+async def test_only_a_rewriting_makes_the_file_smaller(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "archive.db"
+    async with open_storage(url) as storage:
+        await fill(storage)
+        await storage.keeping.shed(ALICE, Limits(messages=0), limit=MESSAGES)
+        await storage.keeping.clean()
+        cleaned = file.stat().st_size
+        await storage.keeping.clean()
+        again = file.stat().st_size
+        await storage.keeping.rewrite()
+
+        assert again == cleaned
+        assert file.stat().st_size < 0.8 * cleaned
 
 
 async def test_what_stays_is_still_found_and_written_behind_a_scrub(url: str) -> None:
@@ -115,7 +151,7 @@ async def test_what_stays_is_still_found_and_written_behind_a_scrub(url: str) ->
         await fill(storage)
         while not (await storage.keeping.erase(ALICE, limit=MESSAGES)).done:
             pass
-        await storage.keeping.scrub()
+        await scrub(storage)
 
         await storage.archive.append([entry("new", owner=BOB, text="word new")])
 
@@ -129,7 +165,7 @@ async def test_no_file_changes_where_nothing_was_taken_away(tmp_path: Path, url:
     async with open_storage(url) as storage:
         await storage.archive.append([entry(n, text="a") for n in range(10)])
         before = [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")]
-        await storage.keeping.scrub()
+        await scrub(storage)
 
         assert [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")] == before
 
@@ -141,7 +177,7 @@ async def test_no_file_changes_where_what_is_erased_is_known_to_nobody(
         await storage.archive.append([entry(text="a")])
         before = [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")]
         assert (await storage.keeping.erase(BOB, limit=10)).done
-        await storage.keeping.scrub()
+        await scrub(storage)
 
         assert [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")] == before
 
@@ -154,7 +190,7 @@ async def test_stanzas_that_waited_for_an_erased_user_are_in_no_byte(
         await storage.offline.add(ALICE, waiting)
         assert readable(tmp_path) == secrets(ALICE, [1])
         await storage.keeping.erase(ALICE, limit=10)
-        await storage.keeping.scrub()
+        await scrub(storage)
 
         assert readable(tmp_path) == set()
 
@@ -166,7 +202,7 @@ async def test_what_was_taken_away_before_a_crash_is_scrubbed_behind_it(
         await fill(storage)
         await storage.keeping.shed(ALICE, Limits(messages=0), limit=MESSAGES)
     async with open_storage(url) as storage:
-        await storage.keeping.scrub()
+        await scrub(storage)
 
         assert readable(tmp_path) == secrets(BOB, range(MESSAGES))
 

@@ -31,7 +31,7 @@ from storage.archive import SqlArchive
 from storage.database import Bound, Connection, Result, Row
 from storage.errors import Locked, StorageError, Unavailable
 from storage.ids import KEY_BYTES, Ids
-from storage.open import open_storage
+from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
 from storage.sqlite import LONG_READERS, SqliteDatabase
 
@@ -85,6 +85,23 @@ asyncio.run(main())
 """
 
 
+#: Opens a store, does something about its files, and has another process open it by a name.
+BESIDE = f"""
+import asyncio, os, shutil, subprocess, sys
+from storage.open import open_storage
+
+OTHER = {OPEN!r}
+
+async def main(one, other, between):
+    first, second = one.removeprefix("sqlite:"), other.removeprefix("sqlite:")
+    async with open_storage(one):
+        exec(between)
+        subprocess.run([sys.executable, "-c", OTHER, other], check=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
 async def test_a_second_handle_is_refused(url: str) -> None:
     async with open_storage(url):
         with pytest.raises(Locked):
@@ -112,6 +129,53 @@ async def test_the_lock_sees_through_other_names_of_the_file(url: str, tmp_path:
         with pytest.raises(Locked):
             async with open_storage(f"sqlite:{tmp_path}/other.db"):
                 pass
+
+
+def test_a_hard_link_lets_no_second_process_in(url: str, tmp_path: Path) -> None:
+    said = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "os.link(first, second)")
+
+    assert said == f"Locked {tmp_path}/other.db is used by another process\n"
+
+
+def test_a_copy_is_a_store_of_its_own(url: str, tmp_path: Path) -> None:
+    said = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "shutil.copy(first, second)")
+
+    assert said == "opened\n"
+
+
+async def test_a_file_with_two_names_is_not_opened(url: str, path: Path, tmp_path: Path) -> None:
+    """SQLite finds its journal by the name: by the other one the newest messages are not there."""
+    async with open_storage(url):
+        pass
+    os.link(path, tmp_path / "other.db")
+
+    with pytest.raises(Unavailable, match="other names"):
+        async with open_storage(url):
+            pass
+
+    (tmp_path / "other.db").unlink()
+    async with open_storage(url):
+        pass
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_nothing_is_acknowledged_once_the_file_is_no_longer_there(
+    url: str, path: Path, tmp_path: Path, is_replaced: bool
+) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(1)])
+        path.rename(tmp_path / "away.db")
+        if is_replaced:
+            path.touch()
+
+        with pytest.raises(Unavailable, match="moved, removed or replaced"):
+            await storage.archive.append([entry(2)])
+        with pytest.raises(Unavailable):
+            await storage.check()
+
+        (tmp_path / "away.db").replace(path)
+        await storage.archive.append([entry(2)])
+        assert await storage.archive.count(ALICE, ANY) == 2
 
 
 async def test_a_refused_handle_leaves_the_first_one_locked(url: str) -> None:
@@ -158,6 +222,60 @@ async def test_a_closed_store_is_unavailable(url: str, what: str) -> None:
             await calls[what]()
 
 
+# Keys
+
+
+async def test_a_sequence_that_was_given_twice_is_an_error_and_swallows_nothing(
+    url: str, path: Path
+) -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append(entries(3))
+        # As if another program had written into this archive.
+        await storage._database._writer.execute("UPDATE owners SET last = 1")
+        storage.archive.forget(ALICE)
+
+        with pytest.raises(Unavailable, match="UNIQUE"):
+            await storage.archive.append([entry("new")])
+        await storage._database._writer.execute("UPDATE owners SET last = 3")
+        await storage.archive.append([entry("new")])
+
+        assert texts(await everything(storage.archive)) == texts([*entries(3), entry("new")])
+
+
+async def without_key(url: str, change: str = "DELETE FROM secrets WHERE name = 'ids'") -> None:
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(1)])
+        await storage._database._writer.execute(change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM secrets WHERE name = 'ids'", "UPDATE secrets SET value = x'00'"],
+)
+async def test_a_store_with_archives_and_without_its_key_is_refused(url: str, change: str) -> None:
+    await without_key(url, change)
+
+    for _ in range(2):
+        with pytest.raises(StorageError, match="every id would change"):
+            async with open_storage(url):
+                pass
+    with pytest.raises(StorageError, match="every id would change"):
+        await examine(url)
+
+
+async def test_a_store_without_archives_gets_a_key(url: str) -> None:
+    """A process that was killed at its first start may have left it so."""
+    async with open_storage(url) as storage:
+        await storage._database._writer.execute("DELETE FROM secrets")
+    async with open_storage(url) as storage:
+        await storage.archive.append([entry(1)])
+        [first] = (await everything(storage.archive)).messages
+    async with open_storage(url) as storage:
+        [again] = (await everything(storage.archive)).messages
+
+    assert first.id == again.id
+
+
 # The file
 
 
@@ -171,7 +289,7 @@ async def test_nobody_else_may_read_the_files(url: str, tmp_path: Path) -> None:
     finally:
         os.umask(old)
 
-    names = ["archive.db", "archive.db-lock", "archive.db-shm", "archive.db-wal"]
+    names = ["archive.db", "archive.db-shm", "archive.db-wal"]
     assert modes == dict.fromkeys(names, 0o600)
 
 

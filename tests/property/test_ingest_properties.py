@@ -99,7 +99,7 @@ def test_any_copies_are_each_message_once(
     address = addresses(next(EXAMPLES))
 
     async def check() -> None:
-        writer = Writer(archive, capacity=1000, on_pressure=lambda _: None)
+        writer = Writer(archive)
         delivering = Delivering(writer)
         for place, one in enumerate(seen):
             if place == 0 or place in restarts:

@@ -274,7 +274,7 @@ class Wire:
         self.archive = storage.archive
         self.peer: Peer = None  # type: ignore[assignment]  # the connection there is now
         self.link: asyncio.Task[None] | None = None
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: asyncio.Future[list[None]] | None = None
 
     def start(self) -> None:
         """Begin to keep the stream up."""
@@ -282,7 +282,7 @@ class Wire:
 
     def write(self) -> None:
         """Begin to write what is taken."""
-        self._writing = asyncio.create_task(self.parts.write())
+        self._writing = asyncio.gather(*self.parts.works().values())
 
     async def welcome(self) -> Peer:
         """Take the next connection of the component, and the handshake on it."""

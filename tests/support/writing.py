@@ -14,7 +14,7 @@ from storage.interface import Archive
 @asynccontextmanager
 async def open_writer(archive: Archive, **options: Any) -> AsyncIterator[Writer]:
     """Open a writer that runs, and has written all of it at the end."""
-    writer = Writer(archive, **{"capacity": 1000, "on_pressure": lambda _: None, **options})
+    writer = Writer(archive, **options)
     running = asyncio.create_task(writer.run())
     try:
         yield writer

@@ -77,7 +77,7 @@ async def _archives(desk: Desk, _: Operator, answers: Answers) -> Outcome:
 
 async def _count(desk: Desk, _: Operator, answers: Answers) -> Outcome:
     owner = answers.one("owner")
-    await desk.queue.settled(owner)
+    await desk.queue.readable(owner)
     usage = await desk.administration.usage_of(owner)
     told = of_archive(usage)
     is_held = desk.administration.holds.is_held(owner)

@@ -69,7 +69,7 @@ async def measure_ways(
 @asynccontextmanager
 async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
     async with open_storage(f"sqlite:{path}") as storage:
-        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+        writer = Writer(storage.archive)
         running = asyncio.create_task(writer.run())
         access = Access([HOST], (), Audit(storage.records, writer), None)
         history = History(Pages(storage.archive, writer, usual=50, most=250), access)

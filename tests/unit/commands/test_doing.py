@@ -141,7 +141,7 @@ async def test_nobody_is_called_enabled_where_it_is_not_told(operated: Operated)
 async def test_who_removes_accounts_is_answered_in_time_however_long_archives_take(
     operated: Operated,
 ) -> None:
-    never = Writer(operated.wire.archive, capacity=10, on_pressure=lambda _: None)
+    never = Writer(operated.wire.archive)
     never.put([entry(), entry(owner=BOB)])
     known = operated.desk.administration
     erasure = Erasure(known.keeping, never, known.holds, live=known.live, batch=1)

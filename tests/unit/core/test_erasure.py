@@ -24,7 +24,7 @@ class Town:
 
     def __init__(self, storage: SqlStorage) -> None:
         self.storage = storage
-        self.writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+        self.writer = Writer(storage.archive)
         self.holds = Holds(storage.records)
         self.forgotten: list[str] = []
         self.erasure = Erasure(

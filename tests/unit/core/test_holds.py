@@ -129,8 +129,6 @@ class Held:
         self.holds = Holds(storage.records)
         self.writer = Writer(
             storage.archive,
-            capacity=1000,
-            on_pressure=lambda _: None,
             is_held=self.holds.is_held,
         )
 

@@ -720,7 +720,7 @@ async def test_what_is_stored_is_found_by_its_words(server: Intake) -> None:
 @pytest.fixture
 async def ingest(tmp_path: Path) -> AsyncIterator[Ingest]:
     async with open_storage("sqlite::memory:") as storage:
-        writer = Writer(storage.archive, capacity=1000, on_pressure=lambda _: None)
+        writer = Writer(storage.archive)
         yield Delivering(writer).ingest(Policy(), [HOST])
         writer.stop()
         await writer.run()

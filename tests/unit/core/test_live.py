@@ -24,9 +24,7 @@ PAUSE = 60.0
 async def test_followers_are_told_when_it_can_be_read() -> None:
     async with open_storage("sqlite::memory:") as storage:
         live = Live()
-        writer = Writer(
-            storage.archive, capacity=10, on_pressure=lambda _: None, on_written=live.changed
-        )
+        writer = Writer(storage.archive, on_written=live.changed)
         with live.follow(ALICE) as hers, live.follow(BOB) as his:
             writer.put([entry(1)])
             assert not hers.changed.is_set()

@@ -11,6 +11,7 @@ from support.builders import everything
 from support.sidecar import HOST, open_services, stamp
 
 from component.core.errors import BadRequest, Conflict, Overloaded
+from component.core.pressure import CAPACITY, WORK_BYTES
 from component.core.remote_data import LAST, Query, RemoteArchive
 from component.core.remote_posts import Post, body_of, entry_of
 from component.core.times import format_time, now
@@ -82,7 +83,7 @@ async def test_no_page_is_longer_than_the_bound(
 
 async def test_a_full_queue_refuses_to_store(services: Services, archive: RemoteArchive) -> None:
     async with services.storage._database.write():
-        services.writer.put([entry(second) for second in range(1000)])
+        services.writer.put([entry(1)] * (CAPACITY // WORK_BYTES))
 
         with pytest.raises(Overloaded):
             await archive.store(
@@ -103,12 +104,12 @@ async def test_what_waits_before_the_writer_is_read_too(services: Services) -> N
     class Waiting(Writer):
         """The writer, behind something that holds a message back for a while."""
 
-        async def settled(self, owner: str | None = None) -> None:
+        async def readable(self, owner: str) -> None:
             asked.set()
             await told.wait()
-            await services.writer.settled()
+            await services.writer.readable(owner)
 
-    queue = Waiting(services.storage.archive, capacity=1, on_pressure=lambda _: None)
+    queue = Waiting(services.storage.archive)
     archive = RemoteArchive(
         services.storage.archive, services.writer, services.jids, queue=queue, max_items=MAX_ITEMS
     )

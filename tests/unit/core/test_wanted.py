@@ -15,6 +15,7 @@ from support.rosters import FixedRosters
 from component.core import preferences
 from component.core.errors import Overloaded
 from component.core.preferences import HostRules, Wishes
+from component.core.pressure import Pressure, size_of
 from component.core.rosters import FRESH_SECONDS, UNREADABLE_SECONDS, RosterMemory
 from component.core.wanted import Wanted
 from component.core.writer import Writer
@@ -64,7 +65,8 @@ async def bench(storage: SqlStorage, writer: Writer) -> AsyncIterator[Bench]:
     wishes = Wishes(storage.records, Addresses(), rosters, {HOST: HostRules()})
     await wishes.load()
     memory = RosterMemory(rosters, clock=lambda: clock[0])
-    wanted = Wanted(writer, wishes, memory, held_max=HELD_MAX)
+    room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
+    wanted = Wanted(writer, wishes, memory, Pressure(room))
     yield Bench(storage, writer, wishes, wanted, memory, rosters, clock)
     rosters.may_answer.set()
     await wanted.settled()
@@ -348,7 +350,8 @@ async def slow(bench: Bench) -> AsyncIterator[SlowRecords]:
     slow = SlowRecords(bench.storage.records)
     records = cast(Records, slow)
     wishes = Wishes(records, Addresses(), bench.rosters, {HOST: HostRules()})
-    bench.wanted = Wanted(bench.writer, wishes, bench.memory, held_max=HELD_MAX)
+    room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
+    bench.wanted = Wanted(bench.writer, wishes, bench.memory, Pressure(room))
     yield slow
     slow.may_answer.set()
     bench.rosters.may_answer.set()

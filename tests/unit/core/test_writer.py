@@ -27,6 +27,7 @@ from support.delivering import Delivering
 
 from component.core.errors import Overloaded, Refused
 from component.core.policy import Policy
+from component.core.pressure import Pressure, size_of
 from component.core.writer import Writer
 from storage.errors import StorageError
 from storage.interface import Archive
@@ -103,7 +104,7 @@ def pressure() -> list[bool]:
 
 @pytest.fixture
 def writer(archive: Watched, pressure: list[bool]) -> Writer:
-    return Writer(archive, capacity=10, on_pressure=pressure.append)
+    return Writer(archive, pressure=Pressure(size_of(entries(10)), pressure.append))
 
 
 def deed(name: object) -> Deed:
@@ -329,7 +330,7 @@ async def test_pressure_ends_when_half_of_the_queue_is_free(
     writer.put(entries(10))
     async with running(writer):
         await archive.begun.wait()
-        writer.put([entry(f"late {n}") for n in range(waiting)])
+        writer.put([entry("abcdef"[n]) for n in range(waiting)])
         archive.hold_next()
         # The second batch begins behind what the first one told.
         await archive.next_begun()
@@ -427,7 +428,7 @@ async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_writte
 ) -> None:
     async with open_storage(f"sqlite:{path}") as storage:
         archive = Watched(storage.archive)
-        writer = Writer(archive, capacity=10, on_pressure=lambda _: None)
+        writer = Writer(archive)
         async with running(writer):
             async with outage(path):
                 writer.put([entry("kept")])
@@ -447,7 +448,7 @@ async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_writte
 async def test_a_store_that_comes_back_has_everything_in_order(path: Path) -> None:
     async with open_storage(f"sqlite:{path}") as storage:
         archive = Watched(storage.archive)
-        writer = Writer(archive, capacity=10, on_pressure=lambda _: None)
+        writer = Writer(archive)
         async with running(writer):
             async with outage(path):
                 writer.put([entry("first")])
@@ -464,7 +465,7 @@ async def test_a_store_that_comes_back_has_everything_in_order(path: Path) -> No
 async def test_a_store_in_trouble_is_told_until_it_is_over(path: Path) -> None:
     async with open_storage(f"sqlite:{path}") as storage:
         archive = Watched(storage.archive)
-        writer = Writer(archive, capacity=10, on_pressure=lambda _: None)
+        writer = Writer(archive)
         healthy = [writer.is_healthy]
         async with running(writer):
             async with outage(path):
@@ -478,20 +479,111 @@ async def test_a_store_in_trouble_is_told_until_it_is_over(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_retries")
-async def test_stopping_during_an_outage_waits_for_its_end(path: Path) -> None:
+async def test_stopping_during_an_outage_ends_and_hands_out_what_is_left(path: Path) -> None:
     async with open_storage(f"sqlite:{path}") as storage:
         archive = Watched(storage.archive)
-        writer = Writer(archive, capacity=10, on_pressure=lambda _: None)
+        writer = Writer(archive)
         task = asyncio.create_task(writer.run())
         async with outage(path):
             writer.put(entries(3))
             await fails(archive)
+            writer.put([entry("behind")])
             writer.stop()
-            await fails(archive, 3)
-            was_done = task.done()
-        await task
+            await task
 
-        assert (was_done, texts(await everything(archive))) == (False, texts(entries(3)))
+        assert writer.left == (*entries(3), entry("behind"))
+        assert await archive.count(ALICE, ANY) == 0
+
+
+async def test_a_writer_that_is_cancelled_hands_out_what_it_was_writing(
+    archive: Watched, writer: Writer
+) -> None:
+    archive.hold()
+    task = asyncio.create_task(writer.run())
+    writer.put(entries(2))
+    await archive.begun.wait()
+    writer.put([entry("behind")])
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert writer.left == (*entries(2), entry("behind"))
+
+
+async def test_nobody_waits_for_a_writer_that_has_ended(archive: Watched, writer: Writer) -> None:
+    archive.hold()
+    task = asyncio.create_task(writer.run())
+    writer.put([entry(1)])
+    await archive.begun.wait()
+    waits = [writer.settled(), writer.settled(ALICE), writer.readable(ALICE)]
+    waiting = [asyncio.create_task(wait) for wait in [*waits, writer.store([entry(2)])]]
+    await asyncio.sleep(0)
+    task.cancel()
+    ends = await asyncio.gather(*waiting, writer.readable(ALICE), return_exceptions=True)
+
+    assert [type(end) for end in ends] == [Overloaded] * 5
+
+
+async def test_what_follows_a_write_and_fails_ends_the_writer(archive: Watched) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("no room to tell it")
+
+    writer = Writer(archive, on_written=fail)
+    writer.put([entry(1)])
+
+    with pytest.raises(RuntimeError):
+        await writer.run()
+    await writer.settled()
+    writer.put([entry(2)])
+    with pytest.raises(Overloaded):
+        await writer.settled()
+
+
+@pytest.mark.usefixtures("quick_retries")
+async def test_reads_go_on_while_the_store_cannot_be_written(path: Path) -> None:
+    async with open_storage(f"sqlite:{path}") as storage:
+        archive = Watched(storage.archive)
+        writer = Writer(archive)
+        async with running(writer):
+            async with outage(path):
+                writer.put([entry(1)])
+                reading = asyncio.create_task(writer.readable(ALICE))
+                writing = asyncio.create_task(writer.settled(ALICE))
+                await reading
+                await writer.readable(ALICE)
+                was_written = writing.done()
+            await writing
+
+    assert not was_written
+
+
+async def test_reads_do_not_wait_while_an_operator_keeps_the_store_from_being_written(
+    archive: Watched, writer: Writer
+) -> None:
+    archive.hold()
+    async with running(writer):
+        writer.put([entry(1)])
+        reading = asyncio.create_task(writer.readable(ALICE))
+        await archive.begun.wait()
+        async with writer.standing():
+            await reading
+            await writer.readable(ALICE)
+        again = asyncio.create_task(writer.readable(ALICE))
+        await asyncio.sleep(0)
+        was_over = again.done()
+        archive.free.set()
+        await again
+
+    assert not was_over
+
+
+async def test_nobody_waits_for_what_is_put_for_others(archive: Watched, writer: Writer) -> None:
+    archive.hold()
+    async with running(writer):
+        writer.put([entry(1, owner=BOB)])
+        await archive.begun.wait()
+        await writer.settled(ALICE)
+        await writer.readable(ALICE)
+        archive.free.set()
 
 
 @pytest.mark.parametrize("places", [[0], [3], [7], [0, 1], [2, 5], [0, 7], list(range(8))])
@@ -587,9 +679,7 @@ async def test_what_was_left_of_a_retraction_is_done_by_the_next_run() -> None:
         return said(body, sender=f"{BOB}/b1", to=ALICE, id=id, extra=extra)
 
     async with open_storage("sqlite::memory:") as storage:
-        first, second = (
-            Writer(storage.archive, capacity=10_000, on_pressure=lambda _: None) for _ in range(2)
-        )
+        first, second = Writer(storage.archive), Writer(storage.archive)
         delivering = Delivering(first)
         ingest = delivering.ingest(Policy(), [HOST])
         ingest.take(stanza(message("m")), NOON)

@@ -35,6 +35,7 @@ async def test_a_process_is_ready_when_every_part_is(stranger: TestClient) -> No
             "link": {"ok": True},
             "writer": {"ok": True, "backlog": 0},
             "retention": {"ok": True, "confirmed": True},
+            "tasks": {"ok": True, "failed": []},
         },
     }
 
@@ -71,3 +72,15 @@ async def test_a_process_that_cannot_write_is_not_ready(
     services.writer.is_healthy = False
 
     assert await unready(aiohttp_client, services) == ["writer"]
+
+
+async def test_a_process_with_a_task_that_died_is_not_ready(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    async def die() -> None:
+        raise RuntimeError
+
+    async with services.background:
+        services.background.start("rooms", die())
+
+    assert await unready(aiohttp_client, services) == ["tasks"]

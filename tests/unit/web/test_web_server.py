@@ -47,9 +47,17 @@ async def test_an_address_in_use_is_told(services: Services) -> None:
     async with serve(SETTINGS, services) as url:
         taken = replace(SETTINGS, port=int(url.rpartition(":")[2]))
 
-        with pytest.raises(OSError, match="address already in use"):
+        with pytest.raises(OSError, match="is in use: end the program"):
             async with serve(taken, services):
                 pass
+
+
+async def test_an_address_of_no_machine_here_is_told_in_our_words(services: Services) -> None:
+    elsewhere = replace(SETTINGS, address="no.such.host.invalid")
+
+    with pytest.raises(OSError, match=r"no\.such\.host\.invalid:\d+ cannot be listened on \(.+\)"):
+        async with serve(elsewhere, services):
+            pass
 
 
 async def test_the_server_serves_again_below_another_prefix(services: Services) -> None:

@@ -15,9 +15,14 @@ from support.wire import (
     until,
 )
 
+from component.core.pressure import size_of
 from storage.rows import ANY
 
-CAPACITY = 10
+CAPACITY = 64 * 1024
+SMALL = {"queue_bytes": CAPACITY}
+
+#: So many of them are more than that.
+FULL = 40
 
 
 def pour(wire: Wire, count: int, first: int = 0, padding: str = "") -> None:
@@ -27,14 +32,14 @@ def pour(wire: Wire, count: int, first: int = 0, padding: str = "") -> None:
 
 
 async def test_a_full_queue_stops_the_reading(tmp_path: Path) -> None:
-    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
-        pour(wire, CAPACITY)
+    async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
+        pour(wire, FULL)
 
         await until(lambda: not wire.stream.is_reading)
 
 
 async def test_a_queue_with_room_does_not_stop_the_reading(tmp_path: Path) -> None:
-    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
+    async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
         pour(wire, 4)  # each is in two archives
         await wire.caught_up()
 
@@ -42,8 +47,8 @@ async def test_a_queue_with_room_does_not_stop_the_reading(tmp_path: Path) -> No
 
 
 async def test_reading_goes_on_when_the_queue_has_room(tmp_path: Path) -> None:
-    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
-        pour(wire, CAPACITY)
+    async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
+        pour(wire, FULL)
         await until(lambda: not wire.stream.is_reading)
         wire.write()
 
@@ -51,7 +56,7 @@ async def test_reading_goes_on_when_the_queue_has_room(tmp_path: Path) -> None:
 
 
 async def test_the_server_has_to_wait_while_the_queue_is_full(tmp_path: Path) -> None:
-    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
+    async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
         pour(wire, 10_000, padding="x" * 2000)
         await until(lambda: not wire.stream.is_reading)
 
@@ -60,7 +65,7 @@ async def test_the_server_has_to_wait_while_the_queue_is_full(tmp_path: Path) ->
 
 
 async def test_nothing_is_lost_while_the_server_waits(tmp_path: Path) -> None:
-    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
+    async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
         pour(wire, 3000, padding="x" * 1000)
         await until(lambda: not wire.stream.is_reading)
         wire.write()
@@ -72,8 +77,8 @@ async def test_nothing_is_lost_while_the_server_waits(tmp_path: Path) -> None:
 async def test_a_connection_that_comes_back_while_the_queue_is_full_waits_too(
     tmp_path: Path,
 ) -> None:
-    async with open_wire(tmp_path, writing=False, archive={"queue_max": CAPACITY}) as wire:
-        pour(wire, CAPACITY)
+    async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
+        pour(wire, FULL)
         await until(lambda: not wire.stream.is_reading)
         wire.stream.abort()
         again = await wire.server.accept()
@@ -99,3 +104,16 @@ async def test_what_was_received_when_the_connection_is_lost_is_archived_and_not
 
         assert await wire.archive.count(ALICE, ANY) == len(copies)
         assert "hush" not in caplog.text
+
+
+async def test_large_messages_fill_the_queue_by_their_bytes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = 4 * 1024 * 1024
+    async with open_wire(tmp_path, writing=False, archive={"queue_bytes": room}) as wire:
+        pour(wire, 200, padding="x" * 240_000)
+        await until(lambda: not wire.stream.is_reading)
+        await wire.parts.wanted.judged()
+
+        assert room <= size_of(wire.parts.writer.left) < 2 * room
+        assert "the server is read no further" in caplog.text

@@ -396,12 +396,12 @@ async def test_a_server_too_busy_to_answer_but_not_to_send_is_alive(restless: Wi
 
 
 async def test_a_server_that_is_not_read_is_not_called_dead(tmp_path: Path) -> None:
-    options = {"queue_max": 2}
+    options = {"queue_bytes": 65536}
     async with open_wire(
         tmp_path, patience=QUICK, granted=[], writing=False, archive=options
     ) as wire:
         loop = asyncio.get_running_loop()
-        wire.say("fills the queue")
+        wire.say("x" * 65536, id="fills the queue")
         await until(lambda: not wire.stream.is_reading)
         end = loop.time() + 0.5
         await until(lambda: loop.time() > end or not wire.stream.is_up)
@@ -493,7 +493,7 @@ async def test_closing_when_there_is_no_connection_is_nothing(lonely: Wire) -> N
 
 
 async def test_closing_is_answered_while_the_queue_is_full(tmp_path: Path) -> None:
-    async with open_wire(tmp_path, archive={"queue_max": 2}, writing=False) as wire:
+    async with open_wire(tmp_path, archive={"queue_bytes": 65536}, writing=False) as wire:
         for number in range(100):
             wire.say(str(number))
         await until(lambda: not wire.stream.is_reading)
