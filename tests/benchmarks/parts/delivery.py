@@ -20,9 +20,9 @@ PERCENTILES = (50, 99)
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Give each contender its turn in every round, the one without an archive first."""
+    """Give each contender its turn in every round."""
     for number in range(plan.rounds):
-        for contender in (E, *ARCHIVES):
+        for contender in plan.order(PART, number, (E, *ARCHIVES)):
             with space.fresh(contender.key) as folder, contender.start(folder) as server:
                 figures = await _turn(plan, server)
             yield of_turn(PART, contender.key, number, figures)
@@ -40,5 +40,6 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         await traffic.at_rate(plan.rate, plan.rate_seconds)
         gc.enable()
         others = meter.others()
+        resident = meter.memory()
     times = {f"p{n}_ms": percentile(traffic.seconds, n) * 1000 for n in PERCENTILES}
-    return times | {"others_cpu": others}
+    return times | resident | {"others_cpu": others}
