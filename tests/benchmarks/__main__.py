@@ -41,7 +41,7 @@ def main() -> None:
         for part in chosen.parts or PARTS:
             uvloop.run(_run(part, plan, chosen.results, chosen.folder))
     results = Results.load(chosen.results)
-    if chosen.command == "publish" or chosen.publish:
+    if chosen.publishes:
         publish(results, PAGE)
     print()
     for table in tables(results):
@@ -62,9 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     length.add_argument("--quick", action="store_true", help="only to see that all of it works")
     run.add_argument("--large", action="store_true", help="archives of a million messages, too")
     run.add_argument("--folder", type=Path, help="on the disk to be measured (a temporary one)")
-    run.add_argument("--publish", action="store_true", help="put it into docs/performance.md")
-    commands.add_parser("show", parents=[common], help="print what was measured")
-    commands.add_parser("publish", parents=[common], help="put it into docs/performance.md")
+    publishes = "put it into docs/performance.md"
+    run.add_argument("--publish", action="store_true", dest="publishes", help=publishes)
+    show = commands.add_parser("show", parents=[common], help="print what was measured")
+    show.set_defaults(publishes=False)
+    put = commands.add_parser("publish", parents=[common], help=publishes)
+    put.set_defaults(publishes=True)
     return parser
 
 
@@ -91,8 +94,8 @@ async def _run(part: str, plan: Plan, path: Path, folder: Path | None) -> None:
     results.plan[part] = asdict(plan) | {"commit": commit(), "day": results.machine["day"]}
     results.replace(part, samples)
     results.save(path)
-    took = f"{time.monotonic() - begun:.0f} s"
-    print(f"{part}: done in {took}, {busy_seconds()[1] - stolen:.1f} s of it stolen by other machines")
+    stolen = busy_seconds()[1] - stolen
+    print(f"{part}: done in {time.monotonic() - begun:.0f} s, {stolen:.1f} CPU s taken from here")
 
 
 def _tell(turn: list[Sample]) -> None:

@@ -18,7 +18,6 @@ from benchmarks.servers.ejabberd import MOD_MAM, BenchmarkedEjabberd
 from benchmarks.servers.postgres import DATABASE, USER, Postgres
 from benchmarks.servers.prosody import Prosody
 
-
 #: Who reads archives over the archive API, and what is shown for it.
 OPERATOR, OPERATOR_SECRET = "bench", "benchmark-operator-secret"
 _OPERATOR = {"role": "reader", "secret": OPERATOR_SECRET}

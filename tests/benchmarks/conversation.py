@@ -1,8 +1,8 @@
 """What people write to each other, and what their clients write beside it.
 
-A message asks for a receipt (XEP-0184) and a marker (XEP-0333), and gets both. Before it comes that
-it is being written (XEP-0085). Some are long, some encrypted as OMEMO does it (XEP-0384); some go
-to who is away, some to a room.
+A message asks for a receipt (XEP-0184) and a marker (XEP-0333), and gets both. Before it comes
+that it is being written (XEP-0085). Some are long, some encrypted as OMEMO does it (XEP-0384); some
+go to who is away, some to a room.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ class Conversation(Flow):
         if place % AWAY_EVERY == 0 and self.to_away < AWAY_MAX:
             self.to_away += 1
             absent = f"{away(self.sender.user)}@{HOST}"
-            parts.append(f"<message to='{absent}' type='chat' id='o{number:08x}'>{_PLAIN}</message>")
+            parts.append(
+                f"<message to='{absent}' type='chat' id='o{number:08x}'>{_PLAIN}</message>"
+            )
         if place % ROOM_EVERY == 0:
             parts.append(
                 f"<message to='{ROOM}' type='groupchat' id='g{number:08x}'>{_PLAIN}</message>"

@@ -29,9 +29,7 @@ class Plan:
     http_seconds: float = 5.0
     inside_pages: int = 2_000
 
-    def order(
-        self, part: str, number: int, candidates: Iterable[_Candidate]
-    ) -> list[_Candidate]:
+    def order(self, part: str, number: int, candidates: Iterable[_Candidate]) -> list[_Candidate]:
         """Return in which order the candidates have their turns in a round of a part."""
         shuffled = list(candidates)
         random.Random(f"{self.seed} {part} {number}").shuffle(shuffled)  # noqa: S311 - no secret

@@ -83,8 +83,9 @@ class Results:
         return list(dict.fromkeys(s.case for s in self.samples if s.part == part))
 
     def replace(self, part: str, samples: Iterable[Sample]) -> None:
-        """Put in new samples of a part for those that were there."""
-        self.samples = [s for s in self.samples if s.part != part] + list(samples)
+        """Put in new samples of a part for those that were there, in whatever order they came."""
+        ordered = sorted(samples, key=lambda sample: sample.contender)
+        self.samples = [s for s in self.samples if s.part != part] + ordered
 
     def save(self, path: Path) -> None:
         """Write all of it as JSON."""

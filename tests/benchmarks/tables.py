@@ -171,7 +171,11 @@ _PARTS = (
         {"pages_per_second": "pages/s", "page_p50_ms": "p50 ms", "cpu_ms": "CPU ms"},
     ),
     ("inside", "The middle of our process alone, a page: way/archive", {"cpu_ms": "CPU ms"}),
-    ("search", "The middle of our process alone, a search: what for/archive", {"cpu_ms": "CPU ms"}),
+    (
+        "search",
+        "The middle of our process alone, a search: what for/archive",
+        {"cpu_ms": "CPU ms"},
+    ),
     ("start", "Start of Muniment", {"seconds": "s", "rss_muniment": "RSS MiB"}),
 )
 

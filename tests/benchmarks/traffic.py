@@ -89,7 +89,7 @@ class Traffic:
         await self.all_delivered()
 
     async def one_more_each(self) -> None:
-        """Send a last message each, with nothing else under way, and wait until it is delivered."""
+        """Send a last message each when all others are delivered, and wait for it, too."""
         self.is_sending = True
         for flow in self.flows:
             flow.on_delivery = lambda _: None

@@ -92,9 +92,7 @@ def cold(size: int) -> str:
     return case("cold", size, 1)
 
 
-async def _measured(
-    run: Awaitable[float], reading: Reading, server: Running
-) -> dict[str, float]:
+async def _measured(run: Awaitable[float], reading: Reading, server: Running) -> dict[str, float]:
     meter = Meter(server.pids)
     gc.disable()
     elapsed = await run
