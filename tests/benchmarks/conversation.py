@@ -1,8 +1,8 @@
 """What people write to each other, and what their clients write beside it.
 
 A message asks for a receipt (XEP-0184) and a marker (XEP-0333), and gets both. Before it comes
-that it is being written (XEP-0085). Some are long, some encrypted as OMEMO does it (XEP-0384); some
-go to who is away, some to a room.
+that it is being written (XEP-0085). Some are long, some encrypted as OMEMO does it (XEP-0384).
+Some are written as well to somebody who is away, and to a room.
 """
 
 from __future__ import annotations

@@ -38,14 +38,14 @@ class Plan:
 
 FULL = Plan()
 
-#: The same archives, loads and number of clients, each for a shorter time.
+#: The same archives, loads and numbers of clients, most of them for a shorter time.
 SHORT = Plan(
     rounds=3,
-    people_seconds=5.0,
-    rate_seconds=10.0,
-    page_seconds=1.0,
-    http_seconds=3.0,
-    inside_pages=1_000,
+    people_seconds=4.0,
+    rate_seconds=6.0,
+    page_seconds=0.7,
+    http_seconds=2.0,
+    inside_pages=300,
 )
 
 #: Enough to see that everything works; its figures mean little.

@@ -196,12 +196,15 @@ def _absolute(results: Results) -> Iterator[Table]:
 
 
 def _plans(results: Results) -> Iterator[Sequence[str]]:
-    usual = json.loads(json.dumps(asdict(FULL)))
+    told = ("day", "commit", "rounds", "seed")
+    usual = {name: json.dumps(value) for name, value in asdict(FULL).items()}
     for part, plan in results.plan.items():
-        told = ("day", "commit", "rounds", "seed")
-        others = {n: v for n, v in plan.items() if n not in told and v != usual.get(n)}
-        shown = ", ".join(f"{name} {value}" for name, value in others.items())
-        yield part, *(str(plan.get(name, NONE)) for name in told), shown or NONE
+        shown = [
+            f"{name} {json.dumps(value)}"
+            for name, value in plan.items()
+            if name not in told and json.dumps(value) != usual.get(name)
+        ]
+        yield part, *(str(plan.get(name, NONE)) for name in told), ", ".join(shown) or NONE
 
 
 def _rows(results: Results, part: str, metrics: Sequence[str]) -> Iterator[Sequence[str]]:
