@@ -20,7 +20,7 @@ ROOM = f"tea@conference.{HOST}"
 #: Of so many messages one is written as well to who is away, and to the room.
 AWAY_EVERY, ROOM_EVERY = 10, 20
 
-#: Of each sender, so that a server keeps all that two of them send until they are read.
+#: Fewer than a server keeps for somebody who is away.
 AWAY_MAX = 400
 
 #: Of ten messages: four plain ones, two long ones, four encrypted ones.
