@@ -3,6 +3,9 @@
 
 BIN := .venv/bin
 
+# Tests wait for servers half of the time, so there may be more of them than cores.
+WORKERS ?= 3
+
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -15,14 +18,15 @@ test: export REQUIRE_ALL = 1
 test: ## Install what is missing, then run every check and every test; nothing may be skipped
 	@scripts/install test
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 bench: ## Install what is missing, then measure Muniment beside its peers: ARGS=--short, --publish
 	@scripts/install bench
 	PYTHONPATH=tests $(BIN)/python -m benchmarks run $(ARGS)
 
 check: lint ## Run the checks and the tests that need no ejabberd
-	$(BIN)/pytest tests/unit tests/contract tests/property tests/conformance
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \
+		tests/unit tests/contract tests/property tests/conformance
 
 lint: ## Check format, style, types and layers
 	$(BIN)/ruff format --check

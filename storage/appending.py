@@ -190,8 +190,9 @@ async def _mark_late(
     connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_Row]
 ) -> None:
     """Mark the new rows that are older than rows before them."""
-    late = [(row, counters[row.entry.owner].came(row.entry.at)) for row in rows]
-    await lateness.mark(connection, [(*row[:2], by) for row, by in late if by])
+    came = [(row, counters[row.entry.owner].came(row.entry.at)) for row in rows]
+    if late := [(*row[:2], by) for row, by in came if by]:
+        await lateness.mark(connection, late)
 
 
 async def _log(connection: Connection, deeds: Sequence[Deed]) -> None:

@@ -143,21 +143,34 @@ async def behind(
         if index > LOOKED_AT_MAX:
             raise TooCostly(f"more than {LOOKED_AT_MAX} messages to skip")
         return selection, index
-    edges = [selection.first - 1, selection.last]
-    before, until, *gaps = await through(
-        connection, selection.number, of, [*edges, *selection.gaps]
-    )
+    number, gaps = selection.number, selection.gaps
+    before, until = await through(connection, number, of, [selection.first - 1, selection.last])
     if index >= (kept := max(until - before, 0) - len(gaps)):
         rest = selection.strays[index - kept :]
         return selection.within(rest[0] if rest else BEYOND, BEYOND), 0
-    passed = sum(rank - before - place - 1 <= index for place, rank in enumerate(gaps))
-    place = await place_of(connection, selection.number, of, before + index + passed + 1)
+    passed = await _gaps_before(connection, selection, of, before, index)
+    place = await place_of(connection, number, of, before + index + passed + 1)
     if place is None or place[0] < selection.first:
         return selection, index
     sequence, skip = place
     # Gaps are counted behind the place, but not read.
-    skip -= sum(gap >= sequence for gap in selection.gaps[:passed])
+    skip -= sum(gap >= sequence for gap in gaps[:passed])
     return selection.within(sequence, BEYOND), skip
+
+
+async def _gaps_before(
+    connection: Connection, selection: Selection, of: Scopes, before: int, index: int
+) -> int:
+    """Return how many gaps come before the row of an index; `before` rows come before all."""
+    low, high = 0, len(selection.gaps)
+    while low < high:
+        middle = (low + high) // 2
+        [rank] = await through(connection, selection.number, of, [selection.gaps[middle]])
+        if rank - before - middle - 1 <= index:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def tallied(selection: Selection) -> Scopes | None:

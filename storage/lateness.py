@@ -31,7 +31,13 @@ _SCALES = " UNION ALL ".join(
     f"SELECT {scale} AS late, {width} AS width" for scale, width in enumerate(SCALE, 1)
 )
 
-# First the edge, its time NULL, then the misplaced ones: one statement, so of one moment.
+_MISPLACED = f"""
+FROM ({_SCALES}) AS scale CROSS JOIN archive INDEXED BY archive_late
+WHERE owner = $1 AND archive.late > 0 AND archive.late = scale.late
+    AND at BETWEEN $2 - width AND $2 - 1 AND sequence > {{first}}{{only}}
+"""
+
+# First the edge, then the misplaced ones: one statement, so of one moment.
 _EDGE = f"""
 WITH next AS (
     SELECT at FROM archive WHERE owner = $1 AND at >= $2 AND late = 0 ORDER BY at LIMIT 1
@@ -40,15 +46,13 @@ edge AS MATERIALIZED (
     SELECT min(sequence) AS first FROM archive
     WHERE owner = $1 AND at BETWEEN $2 AND coalesce((SELECT at FROM next), {LATEST})
 )
-SELECT first AS sequence, NULL AS at FROM edge
-UNION ALL SELECT sequence, at FROM (
-    SELECT sequence, at FROM ({_SCALES}) AS scale CROSS JOIN archive INDEXED BY archive_late
-    WHERE owner = $1 AND archive.late > 0 AND archive.late = scale.late
-        AND at BETWEEN $2 - width AND $2 - 1
-        AND sequence > (SELECT first FROM edge){{only}}
-    ORDER BY sequence DESC LIMIT {MISPLACED_MAX + 1}
+SELECT first AS sequence FROM edge
+UNION ALL SELECT * FROM (
+    SELECT sequence {_MISPLACED} LIMIT {MISPLACED_MAX + 1}
 )
 """  # noqa: S608 - constant words
+
+_LAST = f"SELECT max(sequence) {_MISPLACED}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +60,9 @@ class Edge:
     """Where messages of a time and later begin."""
 
     first: int | None  #: the sequence of the first of them; None: there are none
-    #: (sequence, time) of earlier ones that are behind it, of those that are asked for. Where
-    #: there are more than MISPLACED_MAX, the last of them.
-    misplaced: tuple[tuple[int, int], ...]
+    #: Sequences of earlier ones that are behind it, rising: all of them, or more than
+    #: MISPLACED_MAX.
+    misplaced: tuple[int, ...]
 
     @property
     def is_whole(self) -> bool:
@@ -77,17 +81,37 @@ async def mark(connection: Connection, rows: Iterable[tuple[int, int, int]]) -> 
     )
 
 
-async def edge(connection: Connection, number: int, at: int, wanted: Filter) -> Edge:
+async def edge(
+    connection: Connection, number: int, at: int, wanted: Filter, *, since: int | None = None
+) -> Edge:
     """Return where messages of a time and later begin.
 
-    Of those that are misplaced only what is with the peer and of the type of a filter is named.
+    Of those that are misplaced only what is with the peer and of the type of a filter is named,
+    and what is not older than `since`.
     """
     values: list[object] = [number, at]
-    only = ""
-    if wanted.peer is not None:
-        only += " AND peer = $3"
-        values.append(wanted.peer)
+    sql = _EDGE.format(first="(SELECT first FROM edge)", only=_only(wanted, since, values))
+    first, *misplaced = [row[0] for row in await connection.fetch(sql, *values)]
+    return Edge(first=first, misplaced=tuple(sorted(misplaced)))
+
+
+async def last_misplaced(
+    connection: Connection, number: int, at: int, first: int, wanted: Filter, since: int | None
+) -> int:
+    """Return the last of those that are misplaced at an edge, where not all are known."""
+    values: list[object] = [number, at, first]
+    sql = _LAST.format(first="$3", only=_only(wanted, since, values))
+    rows = await connection.fetch(sql, *values)
+    return int(rows[0][0] or first)
+
+
+def _only(wanted: Filter, since: int | None, values: list[object]) -> str:
+    """Write what else misplaced messages have to be; what it compares with is added to values."""
+    sql = ""
+    for compared, value in (("peer =", wanted.peer), ("at >=", since)):
+        if value is not None:
+            values.append(value)
+            sql += f" AND {compared} ${len(values)}"
     if wanted.groupchat is not None:
-        only += f" AND type {'=' if wanted.groupchat else '<>'} 'groupchat'"
-    (first, _), *misplaced = await connection.fetch(_EDGE.format(only=only), *values)
-    return Edge(first=first, misplaced=tuple((row[0], row[1]) for row in reversed(misplaced)))
+        sql += f" AND type {'=' if wanted.groupchat else '<>'} 'groupchat'"
+    return sql

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from storage.database import Connection
 from storage.errors import NotFound
 from storage.ids import Ids
-from storage.lateness import LATEST, Edge, edge
+from storage.lateness import LATEST, edge, last_misplaced
 from storage.rows import Filter, Kind
 
 #: More than any sequence.
@@ -48,6 +48,10 @@ class Selection:
             strays=tuple(stray for stray in self.strays if first <= stray <= last),
         )
 
+    def among(self, sequences: Iterable[int]) -> tuple[int, ...]:
+        """Return those of some sequences that are between its first and last."""
+        return tuple(one for one in sequences if self.first <= one <= self.last)
+
     def of_kinds(self, kinds: frozenset[Kind] | None) -> Selection:
         """Return the same of other kinds."""
         return replace(self, wanted=replace(self.wanted, kinds=kinds))
@@ -73,34 +77,33 @@ async def select(
 
 async def _narrow(connection: Connection, selection: Selection) -> Selection:
     """Bound the sequences of a page by the times that are wanted."""
-    wanted, number = selection.wanted, selection.number
+    wanted = selection.wanted
     if wanted.since is not None:
-        begin = await edge(connection, number, wanted.since, wanted)
+        begin = await edge(connection, selection.number, wanted.since, wanted)
         selection = selection.within(BEYOND if begin.first is None else begin.first, BEYOND)
-        gaps = tuple(sequence for sequence, _ in begin.misplaced)
-        selection = replace(selection, gaps=gaps, is_exact=begin.is_whole)
+        selection = replace(selection, gaps=begin.misplaced, is_exact=begin.is_whole)
     if wanted.until is not None and wanted.until < LATEST:
-        end = await edge(connection, number, wanted.until + 1, wanted)
-        selection = _until(selection, end)
-    inside = tuple(gap for gap in selection.gaps if selection.first <= gap <= selection.last)
-    return replace(selection, gaps=inside)
+        selection = await _until(connection, selection, wanted.until)
+    return replace(selection, gaps=selection.among(selection.gaps))
 
 
-def _until(selection: Selection, end: Edge) -> Selection:
+async def _until(connection: Connection, selection: Selection, until: int) -> Selection:
     """Bound a selection by where messages begin that are later than wanted."""
+    number, wanted, later = selection.number, selection.wanted, until + 1
+    end = await edge(connection, number, later, wanted, since=wanted.since)
     if end.first is None:
         return selection
-    since = selection.wanted.since
-    strays = [
-        sequence
-        for sequence, at in end.misplaced
-        if (since is None or at >= since) and selection.first <= sequence <= selection.last
-    ]
-    is_one_by_one = selection.wanted.phrases is None and selection.sequences is None
-    if strays and not (end.is_whole and is_one_by_one):
-        # Too many, or found otherwise: all up to the last of them, by their times.
-        return replace(selection.within(1, strays[-1]), is_exact=False)
-    return replace(selection.within(1, end.first - 1), strays=tuple(strays))
+    strays = selection.among(end.misplaced)
+    is_one_by_one = wanted.phrases is None and selection.sequences is None
+    if end.is_whole and (is_one_by_one or not strays):
+        return replace(selection.within(1, end.first - 1), strays=strays)
+    # Too many, or found otherwise: all up to the last of them, by their times.
+    last = (
+        strays[-1]
+        if end.is_whole
+        else await last_misplaced(connection, number, later, end.first, wanted, wanted.since)
+    )
+    return replace(selection.within(1, last), is_exact=False)
 
 
 async def sequences(

@@ -152,7 +152,9 @@ async def test_places_are_right_where_a_long_stretch_ends(counted: Counted, plac
 
 
 @pytest.mark.parametrize("owner", [ALICE, BOB])
-@pytest.mark.parametrize("wanted", [ANY, Filter(kinds=READABLE), Filter(peer=BOB)], ids=str)
+@pytest.mark.parametrize(
+    "wanted", [ANY, Filter(kinds=READABLE), Filter(peer=BOB)], ids=["any", "kinds", "peer"]
+)
 @pytest.mark.parametrize("newest", [False, True])
 async def test_a_page_by_time_takes_few_steps_whatever_came_late(
     counted: Counted, owner: str, wanted: Filter, newest: bool

@@ -72,7 +72,6 @@ async def test_nothing_is_counted_that_was_not_asked_for(archive: Archive) -> No
         (Filter(kinds=frozenset({Kind.MESSAGE})), lambda n: True),
         (Filter(kinds=frozenset({Kind.RECEIPT})), lambda n: False),
     ],
-    ids=str,
 )
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_a_counted_page_knows_its_place(

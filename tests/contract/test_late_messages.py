@@ -7,6 +7,7 @@ from support.builders import ALICE, NOON, SECOND, entry, removal
 
 from storage.counts import LOOKED_AT_MAX
 from storage.interface import Archive
+from storage.lateness import MISPLACED_MAX
 from storage.rows import Filter
 
 MANY = LOOKED_AT_MAX + 1000
@@ -42,3 +43,44 @@ async def test_a_late_message_leaves_counts_and_places_of_a_large_archive(
     await archive.append([removal(copy)])
     again = await archive.page(ALICE, wanted, limit=10, backwards=True, counted=True)
     assert again == before
+
+
+@pytest.mark.parametrize("misplaced", [10, MISPLACED_MAX + 10])
+async def test_late_messages_of_one_time_are_found_behind_those_of_another(
+    archive: Archive, misplaced: int
+) -> None:
+    await archive.append([entry(n, at=NOON + n * SECOND) for n in range(100)])
+    late = [entry(f"late {n}", at=NOON + 50 * SECOND + n) for n in range(misplaced)]
+    await archive.append(late)
+    await archive.append(
+        [entry(f"later {n}", at=NOON + 10 * SECOND + n) for n in range(misplaced)]
+    )
+    wanted = Filter(since=NOON + 50 * SECOND, until=NOON + 51 * SECOND)
+
+    oldest = await archive.page(ALICE, wanted, limit=3)
+    newest = await archive.page(ALICE, wanted, limit=3, backwards=True, counted=True)
+    skipped = await archive.page(ALICE, wanted, limit=3, index=misplaced - 1)
+
+    assert [message.at - NOON for message in oldest.messages] == [
+        50 * SECOND,
+        51 * SECOND,
+        50 * SECOND,
+    ]
+    assert [message.xml for message in newest.messages] == [one.xml for one in late[-3:]]
+    assert skipped.messages == newest.messages
+    assert newest.count == misplaced + 2 == await archive.count(ALICE, wanted)
+
+
+async def test_a_page_by_index_passes_over_late_messages(archive: Archive) -> None:
+    """Those that are older than what is wanted lie scattered among what is."""
+    for n in range(1000):
+        await archive.append([entry(n, at=NOON + n * SECOND)])
+        if n > 500 and n % 7 == 0:
+            await archive.append([entry(f"late {n}", at=NOON + n)])
+    wanted = Filter(since=NOON + 300 * SECOND)
+
+    for index in (0, 200, 201, 350, 498, 699, 700, 5000):
+        page = await archive.page(ALICE, wanted, limit=1, index=index)
+
+        expected = [NOON + (300 + index) * SECOND] if index < 700 else []
+        assert [message.at for message in page.messages] == expected
