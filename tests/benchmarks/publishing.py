@@ -16,8 +16,9 @@ def publish(results: Results, page: Path) -> None:
     """Write the plots and the results, and replace what is between the marks of the page."""
     folder = page.with_suffix("")
     folder.mkdir(exist_ok=True)
-    drawn = plots(results)
-    for name, svg in drawn.items():
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for name, svg in plots(results).items():
         (folder / name).write_text(svg)
     results.save(folder / "results.json")
     page.write_text(inserted(page.read_text(), section(results, folder.name)))

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from benchmarks.contenders import D, Running
 from benchmarks.parts.ingest import backlog
 from benchmarks.parts.proof import complete
+from benchmarks.parts.turns import each_round
 from benchmarks.parts.users import new_pairs
 from benchmarks.plan import Plan
-from benchmarks.samples import Sample, of_turn
+from benchmarks.samples import Sample
 from benchmarks.traffic import Traffic
 from benchmarks.usage import Meter
 from benchmarks.workspace import Workspace
@@ -19,10 +20,8 @@ PART = "burst"
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Send all at once, each round with nothing in the archives."""
-    for number in range(plan.rounds):
-        with space.fresh(D.key) as folder, D.start(folder) as server:
-            figures = await _turn(plan, server)
-        yield of_turn(PART, D.key, number, figures)
+    async for turn in each_round(PART, (D,), _turn, plan, space):
+        yield turn
 
 
 async def _turn(plan: Plan, server: Running) -> dict[str, float]:

@@ -12,9 +12,10 @@ from benchmarks import mam
 from benchmarks.contenders import ARCHIVES, Running
 from benchmarks.conversation import ROOM, Conversation, away
 from benchmarks.parts.proof import PATIENCE_SECONDS, complete, differences
+from benchmarks.parts.turns import each_round
 from benchmarks.parts.users import new_pairs
 from benchmarks.plan import Plan
-from benchmarks.samples import Sample, of_turn, percentile
+from benchmarks.samples import Sample, percentile
 from benchmarks.traffic import Traffic
 from benchmarks.usage import Meter
 from benchmarks.workspace import Workspace
@@ -31,11 +32,8 @@ POLL_SECONDS = 0.05
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Give each contender its turn in every round, each time with nothing in its archives."""
-    for number in range(plan.rounds):
-        for contender in plan.order(PART, number, ARCHIVES):
-            with space.fresh(contender.key) as folder, contender.start(folder) as server:
-                figures = await _turn(plan, server)
-            yield of_turn(PART, contender.key, number, figures)
+    async for turn in each_round(PART, ARCHIVES, _turn, plan, space):
+        yield turn
 
 
 async def _turn(plan: Plan, server: Running) -> dict[str, float]:
