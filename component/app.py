@@ -59,7 +59,7 @@ async def _run(config: Config, stack: AsyncExitStack, stopped: asyncio.Event) ->
             parts.holds,
             settings.usual(config),
             settings.timing(config),
-            on_erasing=parts.live.end,
+            live=parts.live,
             on_erased=[parts.wishes.forget, parts.rooms.forget],
         )
     )

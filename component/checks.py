@@ -8,6 +8,7 @@ runs is asked over HTTP, and nobody logs in to ejabberd unless the administrator
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import stat
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from component import settings, sources
 from component.config import Config
-from component.config.values import SQLITE
+from component.config.values import MEMORY, SQLITE
 from component.web.client import Client, NotRunning
 from component.web.settings import UNIX
 from component.xmpp.connection import ServerRefused
@@ -106,10 +107,18 @@ async def _server(config: Config, *, login: bool) -> Finding:
 
 def _permissions(url: str) -> Iterator[Finding]:
     """Yield what is wrong with the rights to the file of the store and to its folder."""
+    if url == MEMORY:
+        return
     path = Path(url.removeprefix(SQLITE))
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - raises nothing where it is hidden
         return  # `examine` says so
+    if (owner := folder.stat().st_uid) != os.geteuid():
+        yield Finding(
+            Verdict.WARN,
+            f"storage: {folder} belongs to {_user(owner)}, and this check runs as "
+            f"{_user(os.geteuid())}: run it as the user of the service, who may do less or more",
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding(Verdict.BAD, f"storage: {folder} cannot be written by this user")
     if not path.exists():
@@ -124,8 +133,20 @@ def _permissions(url: str) -> Iterator[Finding]:
         )
 
 
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
 def _port(address: str, port: int) -> Finding:
     if address.startswith(UNIX):
+        folder = Path(address.removeprefix(UNIX)).parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return Finding(
+                Verdict.BAD, f"http: {address}: {folder} cannot be written by this user"
+            )
         return Finding(Verdict.OK, f"http: {address}")
     try:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

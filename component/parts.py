@@ -91,7 +91,7 @@ class Parts:
 
     async def load(self) -> None:
         """Know what was kept. Raises StorageError."""
-        for part in (self.wishes, self.rooms, self.holds):
+        for part in (self.wishes, self.holds):
             await part.load()
 
     async def write(self) -> None:
@@ -153,7 +153,7 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         is_held=holds.is_held,
     )
     services = config.archive.room_services
-    rooms = Rooms(services, hosts, storage.records, RoomQueries(stream))
+    rooms = Rooms(services, hosts, storage.records, RoomQueries(stream), on_another=live.end)
     stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
     room_news = RoomNews(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)

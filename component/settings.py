@@ -146,6 +146,7 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         page_max=config.archive.page_max,
         page_max_bytes=config.archive.page_max_bytes,
         max_streams=http.max_streams,
+        max_streams_per_caller=http.max_streams_per_caller,
         stream_heartbeat_seconds=http.stream_heartbeat_seconds,
         count_as_string=config.remote_data.count_as_string,
         roster_details=config.rosters.details,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from component.config import Config
-from component.core.accounts import Accounts
+from component.core.accounts import Accounts, Unasked
 from component.core.errors import Overloaded
 from component.core.own_accounts import OwnAccounts
 from component.core.passwords import Passwords
@@ -33,12 +33,19 @@ async def accounts(
 
 async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> Accounts:
     own = config.accounts
-    if own.source == "ejabberd" and own.api_url is not None:
+    if own.source == "store":
+        passwords = Passwords(own.password_format)
+        return OwnAccounts(storage.accounts, passwords, config.xmpp.hosts)
+    if own.api_url is not None:
         return EjabberdAccounts(await stack.enter_async_context(_api(config, own.api_url)))
-    if own.source == "ejabberd" and own.login_address is not None:
+    if own.login_address is not None:
         return Logins(own.login_address, own.login_port)
-    passwords = Passwords(own.password_format)
-    return OwnAccounts(storage.accounts, passwords, config.xmpp.hosts)
+    return Unasked(
+        "Accounts live in ejabberd (accounts.source), and Muniment is not told how to ask it: "
+        "nothing was asked, made or changed. Look after accounts by ejabberdctl (register, "
+        "change_password, ban_account, unregister), or set accounts.api_url. Only an ejabberd "
+        'that itself asks Muniment for accounts wants accounts.source = "store".'
+    )
 
 
 def _api(config: Config, url: str) -> EjabberdApi:
@@ -50,7 +57,7 @@ def _api(config: Config, url: str) -> EjabberdApi:
 async def check(config: Config) -> tuple[bool, str] | None:
     """Ask ejabberd for an account, and say whether it answered; None where it is not asked."""
     own = config.accounts
-    if own.source != "ejabberd":
+    if not own.asks_ejabberd:
         return None
     nobody = f"nobody@{config.xmpp.hosts[0]}"
     try:

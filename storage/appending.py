@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -12,9 +11,10 @@ from typing import NamedTuple
 from storage import conversations, lateness, marks, trash, words
 from storage.database import Connection, Row
 from storage.ids import Ids
+from storage.marks import Target
 from storage.owners import Counters, Owners
-from storage.queries import stored
-from storage.rows import Batch, Deed, Entry, Kind, Removal, Retraction, Stored
+from storage.queries import COLUMNS, stored
+from storage.rows import BURIED_MAX, Batch, Deed, Entry, Kind, Removal, Retraction
 from storage.taking import LINE, take_away
 from storage.tallies import Line, count_up
 
@@ -49,6 +49,16 @@ UPDATE owners SET bytes = bytes + $3 - (
 )
 WHERE number = $1
 """
+
+_RETRACTING = "SELECT sequence FROM archive WHERE owner = $1 AND origin = $2"
+
+_RETRACTED = f"""
+SELECT {COLUMNS} FROM archive
+WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'gone')
+"""  # noqa: S608 - constant words
+
+_UNFINISHED = "INSERT INTO unfinished (owner, sequence) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+_FINISHED = "DELETE FROM unfinished WHERE owner = $1 AND sequence = $2"
 
 _BURY = """
 UPDATE archive SET kind = $4, xml = $3 WHERE owner = $1 AND sequence = $2
@@ -91,6 +101,7 @@ class Appending:
         """Write a batch in its order; lines of the audit log have an order of their own."""
         entries: list[Entry] = []
         deeds: list[Deed] = []
+        left = BURIED_MAX
         for work in batch:
             if isinstance(work, Entry):
                 entries.append(work)
@@ -103,7 +114,7 @@ class Appending:
             if isinstance(work, Removal):
                 await self._remove(connection, work)
             else:
-                await self._retract(connection, work)
+                left -= await self._retract(connection, work, left)
         await self._enter(connection, entries)
         await _log(connection, deeds)
 
@@ -133,53 +144,70 @@ class Appending:
             for number, sequence, e in rows
         ]
         await count_up(connection, lines)
-        await words.add(connection, rows)
-        came = []
-        for number, sequence, e in rows:
-            seen = await _seen(connection, number, sequence, e) if e.is_seen else 0
-            came.append((number, sequence, e.peer, seen))
-        await conversations.came(connection, came)
+        targets = await marks.resolve(connection, rows)
+        about = [targets.get(row[:2]) for row in rows]
+        shown = [None if target is None else target.shown for target in about]
+        await words.add(connection, [(*row, to) for row, to in zip(rows, shown, strict=True)])
+        await conversations.came(
+            connection,
+            [
+                (number, sequence, e.peer, _seen(sequence, e, target) if e.is_seen else 0)
+                for (number, sequence, e), target in zip(rows, about, strict=True)
+            ],
+        )
 
     async def _remove(self, connection: Connection, removal: Removal) -> None:
         number = await self._owners.find(connection, removal.owner)
         rows = await connection.fetch(_OF_ORIGIN, number, removal.origin)
         await take_away(connection, number, [Line(*row) for row in rows])
 
-    async def _retract(self, connection: Connection, retraction: Retraction) -> None:
+    async def _retract(self, connection: Connection, retraction: Retraction, limit: int) -> int:
+        """Carry out a retraction, over up to `limit` corrections; return over how many."""
         number = await self._owners.find(connection, retraction.owner)
-        rows = await marks.called(connection, number, retraction.mark)
-        buried = await self._bury(connection, number, rows, retraction.tombstone, Kind.TOMBSTONE)
+        found = await connection.fetch(_RETRACTING, number, retraction.origin)
+        if not found:
+            return 0
+        sequence = int(found[0][0])
+        target = await words.retracted(connection, number, sequence)
+        if target is None:
+            return 0
+        rows = await connection.fetch(_RETRACTED, number, target)
+        buried = await self._bury(connection, number, rows, retraction, Kind.TOMBSTONE)
+        if rows and not buried:
+            return 0
+        rows = await marks.corrections(connection, number, target, limit + 1)
+        step = rows[:limit]
+        buried += await self._bury(connection, number, step, retraction, Kind.ANNOTATION)
+        await words.settle(connection, number, target, [int(row[0]) for row in step])
         if buried:
             await trash.note(connection)
-        looked_up: set[int] = set()
-        while buried:
-            message = buried.pop()
-            names = set(retraction.names(message)) - looked_up
-            looked_up |= names
-            rows = await marks.annotating(connection, number, list(names))
-            judge = partial(retraction.correction, message)
-            buried += await self._bury(connection, number, rows, judge, Kind.ANNOTATION)
+        await connection.execute(
+            _UNFINISHED if len(rows) > len(step) else _FINISHED, number, sequence
+        )
+        return len(step)
 
     async def _bury(
         self,
         connection: Connection,
         number: int,
         rows: Sequence[Row],
-        judge: Callable[[Stored], str | None],
+        retraction: Retraction,
         kind: Kind,
-    ) -> list[Stored]:
-        """Leave of each message what the judge says; return what it changes, as it was."""
+    ) -> int:
+        """Leave tombstones of messages, and return of how many."""
         messages = zip(rows, stored(self._ids, number, rows), strict=True)
-        judged = [(int(row[0]), message, judge(message)) for row, message in messages]
-        left = [(sequence, message, xml) for sequence, message, xml in judged if xml is not None]
+        judged = [(int(row[0]), retraction.tombstone(message)) for row, message in messages]
+        left = [(sequence, xml) for sequence, xml in judged if xml is not None]
+        if not left:
+            return 0
         await connection.executemany(
-            _BYTES, [(number, sequence, len(xml.encode())) for sequence, _, xml in left]
+            _BYTES, [(number, sequence, len(xml.encode())) for sequence, xml in left]
         )
         await connection.executemany(
-            _BURY, [(number, sequence, xml, kind) for sequence, _, xml in left]
+            _BURY, [(number, sequence, xml, kind) for sequence, xml in left]
         )
-        await words.drop(connection, [(number, sequence) for sequence, _, _ in left])
-        return [message for _, message, _ in left]
+        await words.silence(connection, number, [sequence for sequence, _ in left])
+        return len(left)
 
 
 def _row(known: Counters, entry: Entry) -> _Row:
@@ -215,11 +243,8 @@ async def _insert(connection: Connection, rows: Sequence[_Row]) -> int:
     return came
 
 
-async def _seen(connection: Connection, number: int, sequence: int, entry: Entry) -> int:
+def _seen(sequence: int, entry: Entry, target: Target | None) -> int:
     """Return up to which sequence an entry shows that its owner has read."""
-    if entry.kind is not Kind.RECEIPT or entry.about is None:
-        return sequence
     # A marker stands for the message that it names and all before (XEP-0333), not for those that
     # came while it was under way.
-    named = [int(row[0]) for row in await marks.called(connection, number, entry.about)]
-    return max([known for known in named if known < sequence], default=sequence)
+    return target.sequence if target and entry.kind is Kind.RECEIPT else sequence

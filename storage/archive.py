@@ -10,15 +10,33 @@ from storage.counts import AT_ONCE, at_once, behind, cheaply, counted_rows, exac
 from storage.database import Bound, Connection, Database, Result, Row
 from storage.errors import NotFound
 from storage.ids import Ids
-from storage.marks import referring
+from storage.marks import about
 from storage.owners import Owners
-from storage.queries import by_arrival, by_time, of_xml, stored
-from storage.rows import ANY, Batch, Conversation, Filter, Page, Stored
+from storage.queries import COLUMNS, by_arrival, by_time, of_xml, stored
+from storage.rows import (
+    ANY,
+    UNFINISHED_MAX,
+    Batch,
+    Conversation,
+    Conversations,
+    Filter,
+    Page,
+    References,
+    Stored,
+    Unfinished,
+)
 from storage.selection import BEYOND, Selection, decoded, select, sequences
 from storage.tallies import Scopes, scopes
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
 _GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"
+
+_UNFINISHED = f"""
+SELECT jid, origin, number, {COLUMNS} FROM unfinished
+JOIN owners ON number = unfinished.owner
+JOIN archive USING (owner, sequence)
+LIMIT {UNFINISHED_MAX}
+"""  # noqa: S608 - constant words
 
 
 class SqlArchive:
@@ -210,37 +228,64 @@ class SqlArchive:
 
         return await self._reading(owner, read, is_steady=True)
 
-    async def about(self, owner: str, marks: Sequence[int]) -> tuple[Stored, ...]:
-        """Return the messages that refer to any of these marks, in arrival order."""
+    async def about(
+        self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
+    ) -> dict[str, References]:
+        """Return what is about each of these messages, as far as there is anything."""
 
-        async def read(connection: Connection) -> tuple[Stored, ...]:
+        async def read(connection: Connection) -> dict[str, References]:
             number = await self._owners.look_up(connection, owner)
-            return stored(self._ids, number, await referring(connection, number, marks))
+            places = decoded(self._ids, number, ids)
+            found = {}
+            rows_about = about(connection, number, places.values(), limit, of_xml(max_bytes))
+            async for place, rows, left_out in rows_about:
+                messages = stored(self._ids, number, rows)
+                found[place] = References(messages=messages, left_out=left_out)
+            return {id: found[place] for id, place in places.items() if place in found}
 
-        return await self._reading(owner, read)
+        return await self._reading(owner, read, is_steady=True)
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Return retractions that were carried out in part, UNFINISHED_MAX at most."""
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_UNFINISHED)
+        return tuple(
+            Unfinished(owner=row[0], origin=row[1], by=stored(self._ids, row[2], [row[3:]])[0])
+            for row in rows
+        )
 
     async def conversations(
-        self, owner: str, *, limit: int, before: str | None = None, since: str | None = None
-    ) -> tuple[Conversation, ...]:
-        """Return the conversations of an archive, the one with the newest message first."""
+        self,
+        owner: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        since: str | None = None,
+        max_bytes: int | None = None,
+    ) -> Conversations:
+        """Return up to `limit` conversations of an archive, those with the newest messages."""
 
-        async def read(connection: Connection) -> tuple[int, list[Row]]:
+        async def read(connection: Connection) -> tuple[int, list[Row], list[Row], bool]:
             number = await self._owners.look_up(connection, owner)
             places = await sequences(connection, self._ids, number, _named(before, since))
-            return number, await listed(
+            return number, *await listed(
                 connection,
                 number,
                 before=BEYOND if before is None else places[before],
                 since=None if since is None else places[since],
                 limit=limit,
+                bound=of_xml(max_bytes),
             )
 
-        number, found = await self._reading(owner, read, is_steady=True)
+        number, found, said, complete = await self._reading(owner, read, is_steady=True)
         newest = self._ids.encode(number, [row[1] for row in found])
-        last = stored(self._ids, number, [row[4:] for row in found])
-        return tuple(
-            Conversation(peer=row[0], newest=id, kept=row[2], last=message, unread=row[3])
-            for row, id, message in zip(found, newest, last, strict=True)
+        last = stored(self._ids, number, said)
+        return Conversations(
+            listed=tuple(
+                Conversation(peer=row[0], newest=id, kept=row[2], last=message, unread=row[3])
+                for row, id, message in zip(found, newest, last, strict=True)
+            ),
+            complete=complete,
         )
 
 

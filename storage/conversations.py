@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
-from storage.database import Connection, Row
+from storage.database import Bound, Connection, Row
 from storage.queries import COLUMNS
 from storage.rows import UNREAD_MAX
 from storage.tallies import all_sql
@@ -39,14 +40,21 @@ SELECT
             AND direction = 'recv' AND kind = 'message'
         LIMIT {UNREAD_MAX}
     )),
-    {COLUMNS}
-FROM listed CROSS JOIN archive ON owner = $1 AND sequence = coalesce((
-    SELECT sequence FROM archive AS spoken
-    WHERE owner = $1 AND peer = other AND kind IN ('message', 'tombstone')
-    ORDER BY sequence DESC LIMIT 1
-), newest)
-ORDER BY newest DESC
+    coalesce((
+        SELECT sequence FROM archive AS spoken
+        WHERE owner = $1 AND peer = other AND kind IN ('message', 'tombstone')
+        ORDER BY sequence DESC LIMIT 1
+    ), newest)
+FROM listed ORDER BY newest DESC
 """  # noqa: S608 - constant words
+
+_SAID = f"""
+SELECT {COLUMNS} FROM archive
+WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
+"""  # noqa: S608 - constant words
+
+#: How many messages are read at once, however many of them fit.
+_READ_AT_ONCE = 16
 
 
 async def came(connection: Connection, rows: Iterable[tuple[int, int, str, int]]) -> None:
@@ -74,7 +82,25 @@ async def went(connection: Connection, keys: Iterable[tuple[int, str]]) -> None:
 
 
 async def listed(
-    connection: Connection, number: int, *, before: int, since: int | None, limit: int
-) -> list[Row]:
-    """Return (peer, newest, kept, unread, the last that says something) of each."""
-    return await connection.fetch(_LIST, number, before, since, limit)
+    connection: Connection,
+    number: int,
+    *,
+    before: int,
+    since: int | None,
+    limit: int,
+    bound: Bound | None,
+) -> tuple[list[Row], list[Row], bool]:
+    """Return (peer, newest, kept, unread, the last that says something) of each, those messages,
+    and whether these are all; the messages are within a bound."""
+    found = await connection.fetch(_LIST, number, before, since, limit + 1)
+    said: list[Row] = []
+    fitting = 0
+    for start in range(0, min(limit, len(found)), _READ_AT_ONCE):
+        some = [row[4] for row in found[start : min(limit, start + _READ_AT_ONCE)]]
+        rows = await connection.fetch(_SAID, number, json.dumps(some))
+        by_sequence = {row[0]: row for row in rows}
+        said += [by_sequence[sequence] for sequence in some]
+        fitting = len(said) if bound is None else bound.fit(said)
+        if fitting < len(said):
+            break
+    return found[:fitting], said[:fitting], fitting == len(found)

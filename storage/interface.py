@@ -9,17 +9,20 @@ from typing import Protocol
 from storage.people import Accounts, Contacts, Offline
 from storage.rows import (
     Batch,
-    Conversation,
+    Conversations,
     Deed,
     Filter,
     Hold,
     Limits,
-    Occupant,
     Page,
     Preferences,
+    References,
+    Room,
+    RoomChanges,
     Rule,
     Shed,
     Stored,
+    Unfinished,
     Usage,
 )
 
@@ -31,6 +34,7 @@ class Archive(Protocol):
         """Store a batch in its order, with lines of the audit log, and make it durable.
 
         An entry whose origin (or a twin of it) is already in its owner's archive is left out.
+        What an entry is about is found out now: the last entry before it with such a name.
         All of the batch is stored or none. Raises Unavailable (try again) or Rejected.
         """
         ...
@@ -97,14 +101,38 @@ class Archive(Protocol):
         """Return the first and the last message of an archive, None when it is empty."""
         ...
 
-    async def about(self, owner: str, marks: Sequence[int]) -> tuple[Stored, ...]:
-        """Return the messages that refer to any of these marks, in arrival order."""
+    async def about(
+        self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
+    ) -> dict[str, References]:
+        """Return what is about each of these messages, as far as there is anything.
+
+        That is what was stored later and named it, or a correction of it, when that was the last
+        message of this name. The newest `limit` corrections and retractions, and as many others,
+        without the corrections that a retraction was carried out over. `max_bytes` bounds the XML
+        of the ones and of the others, for each message; one is told at least.
+        Raises NotFound for an id that this archive never gave.
+        """
+        ...
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Return retractions that were carried out in part, UNFINISHED_MAX at most.
+
+        Each goes on where the same retraction is appended again.
+        """
         ...
 
     async def conversations(
-        self, owner: str, *, limit: int, before: str | None = None, since: str | None = None
-    ) -> tuple[Conversation, ...]:
-        """Return the conversations of an archive, the one with the newest message first.
+        self,
+        owner: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        since: str | None = None,
+        max_bytes: int | None = None,
+    ) -> Conversations:
+        """Return up to `limit` conversations of an archive, those with the newest messages.
+
+        The XML of their last messages is bounded by `max_bytes` as in `page`.
 
         `before`: only those whose newest message (of any kind) arrived before that id.
         `since`: count as unread what came behind that id, whatever the owner has seen.
@@ -174,8 +202,12 @@ class Keeping(Protocol):
 class Records(Protocol):
     """Small things that are kept beside messages."""
 
-    async def preferences(self) -> tuple[Preferences, ...]:
-        """Return the preferences of all users that have set any."""
+    async def preferences(self, owner: str) -> Preferences | None:
+        """Return the preferences of a user, None of one that has set none."""
+        ...
+
+    async def all_preferences(self, *, after: str, limit: int) -> tuple[Preferences, ...]:
+        """Return up to `limit` preferences in the order of their owners' JIDs, behind `after`."""
         ...
 
     async def set_preferences(self, preferences: Preferences) -> None: ...
@@ -200,27 +232,16 @@ class Records(Protocol):
         """Return lines of the audit log, newest first, with smaller numbers than `before`."""
         ...
 
-    async def occupants(self) -> tuple[Occupant, ...]: ...
-
-    async def set_occupant(self, occupant: Occupant) -> None: ...
-
-    async def rooms(self) -> dict[str, int]:
-        """Return when each room was made, in microseconds, as far as that is known."""
+    async def room(self, room: str) -> Room:
+        """Return what is known of a room."""
         ...
 
-    async def set_room(self, room: str, made: int) -> None:
-        """Keep when a room was made; what users were in one of that name before is forgotten.
-
-        So is whether that one was persistent.
-        """
+    async def affiliation(self, room: str, jid: str) -> str | None:
+        """Return what was last known of a user in a room, None where that is nothing."""
         ...
 
-    async def persistent_rooms(self) -> frozenset[str]:
-        """Return the rooms that were last known to be persistent."""
-        ...
-
-    async def set_persistent(self, room: str, is_persistent: bool) -> None:
-        """Keep whether a room stays when nobody is in it (XEP-0045 section 4.2)."""
+    async def note_room(self, changes: RoomChanges) -> None:
+        """Keep what was heard of a room and of users in it. A room is never made earlier again."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -92,8 +93,9 @@ async def examine(url: str) -> str:
 
 
 def _is_new(path: str) -> bool:
-    if not Path(path).absolute().parent.is_dir():
-        raise Unavailable(f"{path}: there is no such folder")
+    # Of pathlib, a folder that is hidden would be an error.
+    if not os.path.isdir(Path(path).absolute().parent):  # noqa: PTH112
+        raise Unavailable(f"{path}: there is no such folder, or it is hidden from this user")
     return not Path(path).exists()
 
 

@@ -158,8 +158,8 @@ class Query:
         if wanted.kinds == READABLE:
             checked.append("kind <> 'gone'")
         elif wanted.kinds is not None:
-            kinds = ", ".join(f"'{kind.value}'" for kind in sorted(wanted.kinds))
-            checked.append(f"kind IN ({kinds})")
+            kinds = self.value(json.dumps(sorted(wanted.kinds)))
+            checked.append(f"kind IN (SELECT value FROM json_each({kinds}))")  # noqa: S608
 
 
 async def by_arrival(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from storage.database import Database
-from storage.rows import Deed, Hold, Occupant, Preferences, Rule
+from storage.database import Database, Row
+from storage.rows import Deed, Hold, Occupant, Preferences, Room, RoomChanges, Rule
 
-_PREFERENCES = "SELECT owner, usual, always, never FROM preferences ORDER BY owner"
+_PREFERENCES = "SELECT owner, usual, always, never FROM preferences WHERE owner = $1"
+
+_ALL_PREFERENCES = """
+SELECT owner, usual, always, never FROM preferences WHERE owner > $1 ORDER BY owner LIMIT $2
+"""
 
 _SET_PREFERENCES = """
 INSERT INTO preferences (owner, usual, always, never) VALUES ($1, $2, $3, $4)
@@ -46,27 +50,34 @@ SELECT number, at, actor, action, subject, detail FROM deeds
 WHERE number < $1 AND subject = $3 ORDER BY number DESC LIMIT $2
 """
 
-_OCCUPANTS = "SELECT room, jid, affiliation FROM occupants ORDER BY room, jid"
+_ROOM = "SELECT made, is_persistent FROM rooms WHERE jid = $1"
 
-_SET_OCCUPANT = """
-INSERT INTO occupants (room, jid, affiliation) VALUES ($1, $2, $3)
-ON CONFLICT (room, jid) DO UPDATE SET affiliation = excluded.affiliation
-"""
-
-_ROOMS = "SELECT jid, made FROM rooms WHERE made > 0 ORDER BY jid"
-
-_PERSISTENT_ROOMS = "SELECT jid FROM rooms WHERE is_persistent = 1"
+_AFFILIATION = "SELECT affiliation FROM occupants WHERE room = $1 AND jid = $2"
 
 _LEAVE = "DELETE FROM occupants WHERE room = $1"
 
-_SET_ROOM = """
+_LEAVE_BUT_BANNED = f"{_LEAVE} AND heard < $2 AND affiliation <> 'outcast'"
+
+_MAKE = """
 INSERT INTO rooms (jid, made) VALUES ($1, $2)
-ON CONFLICT (jid) DO UPDATE SET made = excluded.made, is_persistent = 0
+ON CONFLICT (jid) DO UPDATE SET made = max(made, excluded.made), is_persistent = 0
 """
 
 _SET_PERSISTENT = """
 INSERT INTO rooms (jid, is_persistent) VALUES ($1, $2)
 ON CONFLICT (jid) DO UPDATE SET is_persistent = excluded.is_persistent
+"""
+
+# What is no news writes nothing.
+_SET_OCCUPANT = """
+INSERT INTO occupants (room, jid, affiliation, heard) VALUES ($1, $2, $3, $4)
+ON CONFLICT (room, jid) DO UPDATE SET affiliation = excluded.affiliation, heard = excluded.heard
+WHERE affiliation <> excluded.affiliation OR heard <> excluded.heard
+"""
+
+_REMOVE = """
+UPDATE occupants SET affiliation = $3, heard = $4
+WHERE room = $1 AND jid = $2 AND affiliation IN ('member', 'admin', 'owner')
 """
 
 #: Behind every line of the audit log.
@@ -79,14 +90,16 @@ class SqlRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def preferences(self) -> tuple[Preferences, ...]:
-        """Return the preferences of all users that have set any."""
+    async def preferences(self, owner: str) -> Preferences | None:
+        """Return the preferences of a user, None of one that has set none."""
         async with self._database.read() as connection:
-            rows = await connection.fetch(_PREFERENCES)
-        return tuple(
-            Preferences(owner=row[0], default=row[1], always=_split(row[2]), never=_split(row[3]))
-            for row in rows
-        )
+            rows = await connection.fetch(_PREFERENCES, owner)
+        return _preferences(rows[0]) if rows else None
+
+    async def all_preferences(self, *, after: str, limit: int) -> tuple[Preferences, ...]:
+        """Return up to `limit` preferences by owner, behind `after`."""
+        async with self._database.read() as connection:
+            return tuple(map(_preferences, await connection.fetch(_ALL_PREFERENCES, after, limit)))
 
     async def set_preferences(self, preferences: Preferences) -> None:
         """Keep preferences in the place of the owner's last ones."""
@@ -146,39 +159,45 @@ class SqlRecords:
             for row in rows
         )
 
-    async def occupants(self) -> tuple[Occupant, ...]:
-        """Return what was last known of every user in every room."""
+    async def room(self, room: str) -> Room:
+        """Return what is known of a room."""
         async with self._database.read() as connection:
-            rows = await connection.fetch(_OCCUPANTS)
-        return tuple(Occupant(room=row[0], jid=row[1], affiliation=row[2]) for row in rows)
+            rows = await connection.fetch(_ROOM, room)
+        return Room(made=rows[0][0], is_persistent=bool(rows[0][1])) if rows else Room()
 
-    async def set_occupant(self, occupant: Occupant) -> None:
-        """Keep what is known of a user in a room in the place of what was."""
-        await self._write(_SET_OCCUPANT, occupant.room, occupant.jid, occupant.affiliation)
-
-    async def rooms(self) -> dict[str, int]:
-        """Return when each room was made, as far as that is known."""
+    async def affiliation(self, room: str, jid: str) -> str | None:
+        """Return what was last known of a user in a room, None where that is nothing."""
         async with self._database.read() as connection:
-            return {row[0]: row[1] for row in await connection.fetch(_ROOMS)}
+            rows = await connection.fetch(_AFFILIATION, room, jid)
+        return str(rows[0][0]) if rows else None
 
-    async def set_room(self, room: str, made: int) -> None:
-        """Keep when a room was made; what users were in one of that name before is forgotten."""
+    async def note_room(self, changes: RoomChanges) -> None:
+        """Keep what was heard of a room and of users in it."""
+        room, made = changes.room, changes.made
         async with self._database.write() as connection:
-            await connection.execute(_LEAVE, room)
-            await connection.execute(_SET_ROOM, room, made)
-
-    async def persistent_rooms(self) -> frozenset[str]:
-        """Return the rooms that were last known to be persistent."""
-        async with self._database.read() as connection:
-            return frozenset(row[0] for row in await connection.fetch(_PERSISTENT_ROOMS))
-
-    async def set_persistent(self, room: str, is_persistent: bool) -> None:
-        """Keep whether a room stays when nobody is in it."""
-        await self._write(_SET_PERSISTENT, room, int(is_persistent))
+            if made is not None and changes.keeps_banned:
+                await connection.execute(_LEAVE_BUT_BANNED, room, made)
+            elif made is not None:
+                await connection.execute(_LEAVE, room)
+            if made is not None:
+                await connection.execute(_MAKE, room, made)
+            if changes.is_persistent is not None:
+                await connection.execute(_SET_PERSISTENT, room, int(changes.is_persistent))
+            await connection.executemany(_SET_OCCUPANT, map(_occupant, changes.occupants))
+            await connection.executemany(_REMOVE, map(_occupant, changes.removed))
 
     async def _write(self, sql: str, *values: object) -> None:
         async with self._database.write() as connection:
             await connection.execute(sql, *values)
+
+
+def _preferences(row: Row) -> Preferences:
+    owner, default, always, never = row
+    return Preferences(owner=owner, default=default, always=_split(always), never=_split(never))
+
+
+def _occupant(occupant: Occupant) -> tuple[str, str, str, int]:
+    return occupant.room, occupant.jid, occupant.affiliation, occupant.heard
 
 
 def _join(jids: Sequence[str]) -> str:

@@ -29,6 +29,14 @@ class Kind(StrEnum):
 READABLE = frozenset(Kind) - {Kind.GONE}
 
 
+class Relation(StrEnum):
+    """How a message is about another one."""
+
+    CORRECTION = "correction"  #: takes its place (XEP-0308)
+    RETRACTION = "retraction"  #: takes it back (XEP-0424, XEP-0425)
+    NOTE = "note"  #: all else: a reaction, a receipt or a marker
+
+
 class Entry(NamedTuple):
     """One stanza on its way into one owner's archive; a tuple, as `Stored` is."""
 
@@ -47,7 +55,9 @@ class Entry(NamedTuple):
     text: str = ""  #: what a search finds it by: folded words, one blank between two of them
     #: marks (64 bits, signed) that stand for the names by which other messages refer to this one
     names: tuple[int, ...] = ()
-    about: int | None = None  #: the mark of the message that this one refers to
+    #: marks of which the message that this one is about has one: the last that was stored before
+    about: tuple[int, ...] = ()
+    relation: Relation = Relation.NOTE  #: how it is about that message
     #: it shows that the owner had read the conversation when it was sent, a receipt up to `about`
     is_seen: bool = False
 
@@ -60,33 +70,25 @@ class Removal:
     origin: bytes
 
 
-def _unnamed(_: Stored) -> tuple[int, ...]:
-    return ()
-
-
-def _uncorrected(_: Stored, __: Stored) -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retraction:
-    """Leave a tombstone of each message of a name (of RETRACTED_MAX), and of its corrections."""
+    """Carry out what a stored message takes back.
+
+    A tombstone is left of the message that it is about, and of each correction of that one, the
+    newest first: of BURIED_MAX corrections in a batch. What is left then is `Archive.unfinished`.
+    """
 
     owner: str
-    mark: int  #: one of the `names` of those messages
+    origin: bytes  #: of the message that takes back; nothing is done where it is not stored
     #: returns the XML that takes the place of a message, None where it has to stay as it is
     tombstone: Callable[[Stored], str | None]
-    #: returns the marks of a message that is replaced; what refers to them may correct it
-    names: Callable[[Stored], tuple[int, ...]] = _unnamed
-    #: returns what takes the place of a correction (of the one message, the other), or None
-    correction: Callable[[Stored, Stored], str | None] = _uncorrected
 
 
-#: Messages looked at for one retraction: names are made up by senders, who may use one for all.
-RETRACTED_MAX = 100
+#: Corrections of which one batch leaves tombstones: each of them is read and written.
+BURIED_MAX = 200
 
-#: Annotations looked at for one message that is taken back: the corrections are among them.
-ANNOTATING_MAX = 1000
+#: Retractions that are told at once to be unfinished.
+UNFINISHED_MAX = 100
 
 #: What is done with the messages of an archive.
 Work = Entry | Removal | Retraction
@@ -107,6 +109,23 @@ class Stored(NamedTuple):
     xml: str
     nick: str
     kind: Kind = Kind.MESSAGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """A retraction that was carried out in part."""
+
+    owner: str
+    origin: bytes
+    by: Stored  #: the message that takes back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What is about one message."""
+
+    messages: tuple[Stored, ...] = ()  #: in arrival order
+    left_out: int = 0  #: how many older ones there are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +178,14 @@ class Conversation:
     last: Stored  #: the newest that says something, the newest of any kind where none does
     #: received texts behind the last one that the owner is known to have seen, UNREAD_MAX at most
     unread: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversations:
+    """Some conversations of one archive, the one with the newest message first."""
+
+    listed: tuple[Conversation, ...] = ()
+    complete: bool = True  #: there are no others behind these
 
 
 #: Unread messages are counted no further.
@@ -251,3 +278,27 @@ class Occupant:
     room: str
     jid: str
     affiliation: str  #: XEP-0045: owner, admin, member, none or outcast
+    #: when the connection came up on which the room said so, microseconds
+    heard: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is known of a room; nothing of one that nobody was in."""
+
+    made: int = 0  #: microseconds; 0: that is not known
+    is_persistent: bool = False  #: whether it stays when nobody is in it (XEP-0045 section 4.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomChanges:
+    """What is written of a room at once, in this order."""
+
+    room: str
+    #: when it was made, microseconds: all that was known before goes; None: it is the same room
+    made: int | None = None
+    #: but who was banned, and what was heard on a connection that came up at that time or later
+    keeps_banned: bool = False
+    is_persistent: bool | None = None  #: None: as it was
+    occupants: tuple[Occupant, ...] = ()
+    removed: tuple[Occupant, ...] = ()  #: what those are that were members

@@ -7,11 +7,11 @@ for, and so nothing of others. A sign behind the number tells words that are non
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from storage.database import Connection
-from storage.rows import Entry, Phrase
+from storage.rows import Entry, Phrase, Relation
 
 #: A row of the index is called by the number of its owner and its sequence, in one number, so that
 #: one owner's are one stretch. $1 is the number of the owner.
@@ -20,17 +20,31 @@ SEQUENCE = "words.rowid - ($1 << 40)"
 #: Rows of the archive, as they are found in the index.
 FOUND = f"words CROSS JOIN archive ON archive.owner = $1 AND archive.sequence = {SEQUENCE}"
 
-_PEER, _NAME, _ABOUT = "§«»"
+_PEER, _NAME = "§«"
 _PEER_BYTES = 8
 _MARK_BITS = 64
+
+# What a message is about is no name but the place of a message: ids repeat. A correction of which
+# a tombstone is left is looked for no more, but what names it is about what it corrected.
+_SIGNS = {Relation.CORRECTION: "¤", Relation.RETRACTION: "¬", Relation.NOTE: "»"}
+_BURIED = "†"
 
 _INTO = "words (rowid, text, peer, marks)"
 
 _DROP = "DELETE FROM words WHERE rowid = ($1 << 40) + $2"
 
 
-async def add(connection: Connection, entries: Iterable[tuple[int, int, Entry]]) -> None:
-    """Index messages: number of the owner, sequence, and what it is."""
+_BURY = "UPDATE words SET marks = replace(marks, $3, $4) WHERE rowid = ($1 << 40) + $2"
+
+_SILENCE = "UPDATE words SET text = '' WHERE rowid = ($1 << 40) + $2"
+
+_MARKS = "SELECT marks FROM words WHERE rowid = ($1 << 40) + $2"
+
+
+async def add(
+    connection: Connection, entries: Iterable[tuple[int, int, Entry, int | None]]
+) -> None:
+    """Index messages: number of the owner, sequence, what it is, the sequence it is about."""
     await connection.insert(
         _INTO,
         [
@@ -38,10 +52,10 @@ async def add(connection: Connection, entries: Iterable[tuple[int, int, Entry]])
                 (number << 40) + sequence,
                 " ".join([_word(number, word) for word in entry.text.split()]),
                 _peer(number, entry.peer),
-                _marks(number, entry),
+                _marks(number, entry, about),
             )
-            for number, sequence, entry in entries
-            if entry.text or entry.names or entry.about is not None
+            for number, sequence, entry, about in entries
+            if entry.text or entry.names or about is not None
         ],
     )
 
@@ -60,17 +74,39 @@ def saying(number: int, phrases: Iterable[Phrase], peer: str | None) -> str:
 
 
 def called(number: int, mark: int) -> str:
-    """Write a search for what has a name.
-
-    What refers to it is left out, even where a client gave both the same id.
-    """
-    return f'marks : ("{_mark(number, _NAME, mark)}" NOT "{_mark(number, _ABOUT, mark)}")'
+    """Write a search for what has a name."""
+    return f'marks : "{_name(number, mark)}"'
 
 
-def referring(number: int, marks: Sequence[int]) -> str:
-    """Write a search for what refers to any of some names."""
-    wanted = " OR ".join(f'"{_mark(number, _ABOUT, mark)}"' for mark in marks)
+def about(number: int, sequence: int, *relations: Relation) -> str:
+    """Write a search for what is about one message in these ways."""
+    wanted = " OR ".join(f'"{_about(number, sequence, _SIGNS[one])}"' for one in relations)
     return f"marks : ({wanted})"
+
+
+def corrected(marks: str) -> int | None:
+    """Return the sequence of the message that a message with these marks corrects."""
+    return _place(marks, _SIGNS[Relation.CORRECTION] + _BURIED)
+
+
+async def retracted(connection: Connection, number: int, sequence: int) -> int | None:
+    """Return the sequence of the message that this one takes back, None if it takes none."""
+    rows = await connection.fetch(_MARKS, number, sequence)
+    return _place(rows[0][0], _SIGNS[Relation.RETRACTION]) if rows else None
+
+
+async def silence(connection: Connection, number: int, sequences: Iterable[int]) -> None:
+    """Let messages be found by no word any more, but by their names."""
+    await connection.executemany(_SILENCE, [(number, sequence) for sequence in sequences])
+
+
+async def settle(
+    connection: Connection, number: int, sequence: int, corrections: Iterable[int]
+) -> None:
+    """Let corrections of a message no longer be looked for: what had to go of them is gone."""
+    old = _about(number, sequence, _SIGNS[Relation.CORRECTION])
+    new = _about(number, sequence, _BURIED)
+    await connection.executemany(_BURY, [(number, one, old, new) for one in corrections])
 
 
 def _word(number: int, word: str) -> str:
@@ -89,12 +125,21 @@ def _peer(number: int, peer: str) -> str:
     return _word(number, f"{_PEER}{digest.hexdigest()}")
 
 
-def _marks(number: int, entry: Entry) -> str:
-    marks = [_mark(number, _NAME, mark) for mark in entry.names]
-    if entry.about is not None:
-        marks.append(_mark(number, _ABOUT, entry.about))
+def _marks(number: int, entry: Entry, about: int | None) -> str:
+    marks = [_name(number, mark) for mark in entry.names]
+    if about is not None:
+        marks.append(_about(number, about, _SIGNS[entry.relation]))
     return " ".join(marks)
 
 
-def _mark(number: int, sign: str, mark: int) -> str:
-    return _word(number, f"{sign}{mark % (1 << _MARK_BITS):x}")
+def _name(number: int, mark: int) -> str:
+    return _word(number, f"{_NAME}{mark % (1 << _MARK_BITS):x}")
+
+
+def _about(number: int, sequence: int, sign: str) -> str:
+    return _word(number, f"{sign}{sequence:x}")
+
+
+def _place(marks: str, signs: str) -> int | None:
+    words = (one.partition("_")[2] for one in marks.split())
+    return next((int(word[1:], 16) for word in words if word[0] in signs), None)

@@ -101,8 +101,10 @@ def _is_there(place: Path) -> bool:
     try:
         return place.exists()
     except OSError:
-        # It is hidden from this user. Reading it says so; passing over it would not.
-        return True
+        # It is hidden from this user. Reading it says so; passing over it would not. But nobody
+        # means a file in a working directory that may not be entered, like that of root for
+        # a command that is run as another user.
+        return place.is_absolute()
 
 
 def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:

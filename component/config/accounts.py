@@ -14,9 +14,11 @@ class Accounts(Section):
     """Where accounts live, and who says whether a password is right."""
 
     source: Literal["store", "ejabberd"] = Field(
-        default="store",
-        description="store: in the database, for an ejabberd that asks for them here. ejabberd: "
-        "in ejabberd, which is asked by accounts.api_url or, where that is not set, by a login.",
+        default="ejabberd",
+        description="ejabberd: in ejabberd, which is asked by accounts.api_url or, where that is "
+        "not set, by a login at accounts.login_address; where neither is set, nothing is asked "
+        "and what needs accounts is refused. store: in the database, for an ejabberd that asks "
+        "for them here.",
     )
     password_format: Literal["argon2id", "scram-sha-1", "scram-sha-256", "scram-sha-512"] = Field(
         default="argon2id",
@@ -55,3 +57,9 @@ class Accounts(Section):
         if password is None:
             raise ValueError("required, but missing (there is an accounts.api_user)")
         raise ValueError("of no use without accounts.api_user")
+
+    @property
+    def asks_ejabberd(self) -> bool:
+        """Whether the accounts are in ejabberd, and it is known how to ask it."""
+        is_told = self.api_url is not None or self.login_address is not None
+        return self.source == "ejabberd" and is_told

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from component.config.accounts import Accounts
 from component.config.archive import Archive
 from component.config.network import Http, Xmpp
 from component.config.operators import Operator
@@ -22,13 +21,11 @@ def disagreements(tables: Sequence[Table], right: Mapping[str, Section]) -> Iter
 
     `right` has the sections that are right by themselves, by their titles.
     """
-    xmpp, archive, accounts = (right.get(title) for title in ("xmpp", "archive", "accounts"))
+    xmpp, archive = right.get("xmpp"), right.get("archive")
     if isinstance(xmpp, Xmpp):
         yield from _hosts(tables, xmpp)
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
-    if isinstance(accounts, Accounts):
-        yield from _way_to_ask(accounts)
     yield from _names(tables)
     yield from _shared(right)
 
@@ -61,13 +58,6 @@ def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Mistake]:
             yield Mistake("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
         if service == xmpp.jid:
             yield Mistake("archive.room_services", f"{service} is the component itself (xmpp.jid)")
-
-
-def _way_to_ask(accounts: Accounts) -> Iterator[Mistake]:
-    if accounts.source == "ejabberd" and not (accounts.api_url or accounts.login_address):
-        yield Mistake(
-            "accounts.source", '"ejabberd" wants accounts.api_url or accounts.login_address'
-        )
 
 
 def _names(tables: Sequence[Table]) -> Iterator[Mistake]:

@@ -20,9 +20,10 @@ class Storage(Section):
     """Where the archive is kept."""
 
     url: StorageUrl = Field(
-        default="sqlite:muniment.db",
+        default="sqlite:/var/lib/muniment/muniment.db",
         validate_default=True,
-        description="The database: sqlite:PATH. A relative PATH starts at the folder of the file.",
+        description="The database: sqlite:PATH. A relative PATH starts at the folder of the file; "
+        "below /etc nothing is kept.",
     )
     synchronous: Literal["full", "normal"] = Field(
         default="full",

@@ -147,7 +147,13 @@ class Http(Section):
     )
     max_items: Count = Field(default=1000, description="Most items in one request or one answer.")
     max_streams: Count = Field(
-        default=200, description="Most live streams open at once; further ones are turned away."
+        default=200,
+        description="Most live streams and exports open at once; further ones are turned away.",
+    )
+    max_streams_per_caller: Count = Field(
+        default=50,
+        description="Most live streams and exports open at once of one caller: of an operator, or "
+        "of those together who show http.secret.",
     )
     stream_heartbeat_seconds: Seconds = Field(
         default=15.0,

@@ -69,7 +69,7 @@ class Config:
         return self.retention.model_copy(update=bounds)
 
     def described(self) -> Iterator[str]:
-        """Say of each host of its own kind what differs, and of each operator what it may do."""
+        """Say which hosts differ and how, what each operator may do, and where accounts are."""
         for name, host in self.hosts.items():
             own = host.model_dump(exclude_unset=True)
             differing = ", ".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
@@ -77,6 +77,13 @@ class Config:
         for name, operator in self.operators.items():
             ways = [operator.jid, "a secret" if operator.secret else None]
             yield f"operator {name}: {operator.role}, by {' and '.join(filter(None, ways))}"
+        yield from self._accounts_described()
+
+    def _accounts_described(self) -> Iterator[str]:
+        if self.accounts.source == "store":
+            yield "accounts: in the database of Muniment; those of ejabberd are not known"
+        elif not self.accounts.asks_ejabberd and not self.handlers.module:
+            yield "accounts: in ejabberd, which is not asked (accounts.api_url is not set)"
 
 
 #: The sections by their names in the file, in its order.

@@ -20,7 +20,12 @@ from component.config.problems import given, kind
 
 FILE = "file:"
 SQLITE = "sqlite:"
+MEMORY = f"{SQLITE}:memory:"
 UNIX = "unix:"
+#: Where configurations are, which are backed up, compared and read otherwise than data (FHS 3.7).
+CONFIGURATIONS = Path("/etc")
+#: How the secrets of examples begin: everybody knows them.
+PLACEHOLDER = "change-me"
 #: A secret is a line. Whatever is larger was named by mistake.
 MAX_SECRET_BYTES = 4096
 
@@ -148,9 +153,15 @@ def _storage_url(value: object, info: ValidationInfo) -> str:
     path = value.removeprefix(SQLITE)
     if path.startswith("//"):
         raise ValueError("expected sqlite:PATH, without slashes that are not part of the path")
-    if path == ":memory:":
+    if value == MEMORY:
         return value
-    return f"{SQLITE}{_reading(info).start(info.field_name) / path}"
+    place = _reading(info).start(info.field_name) / path
+    if place.resolve().is_relative_to(CONFIGURATIONS):
+        raise ValueError(
+            f"expected a place for data, and {CONFIGURATIONS} is none (a relative path starts at "
+            "the folder of the file): write sqlite:/var/lib/muniment/muniment.db, for example"
+        )
+    return f"{SQLITE}{place}"
 
 
 def _secret(value: object, info: ValidationInfo) -> object:
@@ -163,6 +174,11 @@ def _secret(value: object, info: ValidationInfo) -> object:
         value = _secret_file(value.removeprefix(FILE), info)
     if not value:
         raise ValueError("expected a secret, given an empty one")
+    if value.lower().startswith(PLACEHOLDER):
+        raise ValueError(
+            f"expected a secret of your own, given that of an example ({PLACEHOLDER}): make one, "
+            "as by head -c 24 /dev/urandom | base64"
+        )
     if value != value.strip():
         # A second line end in the file, most often; and HTTP headers cannot carry it.
         raise ValueError("expected a secret without blanks at its ends")

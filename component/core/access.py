@@ -38,7 +38,7 @@ class Access:
             return 0
         operator = self._operators.get(requester)
         if self._rooms and self._rooms.keeps(owner) and await self._rooms.admits(requester, owner):
-            since = self._rooms.since(owner)
+            since = await self._rooms.since(owner)
             if operator is None or not since:
                 return since
         if operator is None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from component.core.errors import NotAllowed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
@@ -63,3 +65,43 @@ class Accounts(Protocol):
     async def count(self, host: str) -> int:
         """Return how many accounts a host has. Raises NotAllowed, Overloaded."""
         ...
+
+
+class Unasked:
+    """Accounts of a server that is not asked: everything is refused, with the reason."""
+
+    def __init__(self, reason: str) -> None:
+        """`reason` says where the accounts are, and what to change so that they can be asked."""
+        self._reason = reason
+
+    async def authenticate(self, jid: str, password: str) -> bool:
+        """Raise NotAllowed."""
+        raise NotAllowed(self._reason)
+
+    async def exists(self, jid: str) -> bool:
+        """Raise NotAllowed."""
+        raise NotAllowed(self._reason)
+
+    async def register(self, jid: str, password: str) -> None:
+        """Raise NotAllowed."""
+        raise NotAllowed(self._reason)
+
+    async def set_password(self, jid: str, password: str) -> None:
+        """Raise NotAllowed."""
+        raise NotAllowed(self._reason)
+
+    async def remove(self, jid: str) -> None:
+        """Raise NotAllowed."""
+        raise NotAllowed(self._reason)
+
+    async def set_enabled(self, jid: str, is_enabled: bool) -> None:
+        """Raise NotAllowed."""
+        raise NotAllowed(self._reason)
+
+    async def listed(self, host: str, after: str, limit: int) -> tuple[Listing, ...]:
+        """Raise NotAllowed."""
+        raise NotAllowed(self._reason)
+
+    async def count(self, host: str) -> int:
+        """Raise NotAllowed."""
+        raise NotAllowed(self._reason)

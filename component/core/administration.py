@@ -11,6 +11,7 @@ from component.core.erasure import Erasure
 from component.core.export import Export
 from component.core.holds import Holds
 from component.core.janitor import Janitor, Timing
+from component.core.live import Live
 from component.core.refusals import refusals
 from component.core.retention import Usual
 from component.core.rules import Rules
@@ -30,6 +31,7 @@ class Administration:
     erasure: Erasure
     export: Export
     janitor: Janitor
+    live: Live
 
     async def usage(self, domain: str | None, after: str, limit: int) -> tuple[Usage, ...]:
         """Return what archives take up, by owner, behind `after`.
@@ -58,13 +60,12 @@ async def administering(
     usual: Usual,
     timing: Timing,
     *,
-    on_erasing: Callable[[str], None] = lambda _: None,
+    live: Live,
     on_erased: Sequence[Callable[[str], None]] = (),
 ) -> AsyncIterator[Administration]:
     """Lend the parts, with the janitor at work; what is under way at the end is broken off.
 
-    `on_erasing` hears of each owner before its archive goes and after, `on_erased` hear of each
-    that is to be forgotten. Raises StorageError.
+    `on_erased` hear of each owner that is to be forgotten. Raises StorageError.
     """
     rules = Rules(storage.records)
     await rules.load()
@@ -73,7 +74,7 @@ async def administering(
         writer,
         holds,
         batch=timing.batch,
-        on_erasing=on_erasing,
+        live=live,
         on_erased=(rules.forget, *on_erased),
     )
     janitor = Janitor(storage, rules, holds, usual, timing)
@@ -85,8 +86,9 @@ async def administering(
             rules=rules,
             holds=holds,
             erasure=erasure,
-            export=Export(storage, writer),
+            export=Export(storage, writer, live),
             janitor=janitor,
+            live=live,
         )
     finally:
         working.cancel()

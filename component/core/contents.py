@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Self
 
 from component.core.document import parse
+from component.core.references import Does, Side
 from component.core.stanza import NS_STANZA_ID
 from component.core.xml import Element, Malformed
 from storage.rows import Stored
@@ -27,17 +27,6 @@ NS_MODERATE_0 = "urn:xmpp:message-moderate:0"
 
 #: message, apply-to, moderated, reason.
 _DEPTH = 3
-
-
-class Does(StrEnum):
-    """What one message does to another."""
-
-    CORRECT = "correct"
-    RETRACT = "retract"
-    MODERATE = "moderate"
-    REACT = "react"
-    RECEIVED = "received"
-    DISPLAYED = "displayed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +77,19 @@ class Message:
     def of(cls, stored: Stored) -> Self:
         """Read one."""
         return cls(stored, contents(stored.xml))
+
+    @property
+    def side(self) -> Side:
+        """Who wrote it."""
+        row, said = self.stored, self.contents
+        return Side(
+            row.peer,
+            row.resource,
+            row.type,
+            row.direction,
+            said.occupant_id,
+            said.is_from_occupant,
+        )
 
 
 def contents(xml: str) -> Contents:

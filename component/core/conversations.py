@@ -57,15 +57,19 @@ class Conversations:
             await self._queue.settled(owner)
             since, surplus = await self._since(owner, query.since)
             found = await self._archive.conversations(
-                owner, limit=limit + 1, before=query.before, since=since
+                owner,
+                limit=limit,
+                before=query.before,
+                since=since,
+                max_bytes=self._pages.max_bytes,
             )
-        rows = [conversation.last for conversation in found[:limit]]
+        rows = [conversation.last for conversation in found.listed]
         items = await self._reading.items(owner, rows, folded=query.folded)
         listed = tuple(
             Listed(conversation=c, last=item, unread=c.unread + (c.peer == surplus))
-            for c, item in zip(found, items, strict=False)
+            for c, item in zip(found.listed, items, strict=True)
         )
-        return listed, len(found) <= limit
+        return listed, found.complete
 
     async def _since(self, owner: str, since: str | int | None) -> tuple[str | None, str | None]:
         """Return behind which id messages are unread, and whose one more is."""

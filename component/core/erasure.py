@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from component.core.errors import Refused
 from component.core.holds import Holds
+from component.core.live import Live
 from component.core.refusals import refusals
 from component.core.writer import Queue
 from storage.errors import StorageError
@@ -29,20 +30,17 @@ class Erasure:
         writer: Queue,
         holds: Holds,
         *,
+        live: Live,
         batch: int,
-        on_erasing: Callable[[str], None] = lambda _: None,
         on_erased: Sequence[Callable[[str], None]] = (),
     ) -> None:
-        """`on_erased` hear of each owner that is to be forgotten; `batch` is in messages.
-
-        `on_erasing` hears of each before, and once more behind the end.
-        """
+        """`on_erased` hear of each owner that is to be forgotten; `batch` is in messages."""
         self._keeping = keeping
         self._writer = writer
         self._holds = holds
         self._batch = batch
-        self._on_erasing = on_erasing
-        self._on_erased = (on_erasing, *on_erased)
+        self._live = live
+        self._on_erased = tuple(on_erased)
         self._running: dict[str, asyncio.Task[Shed]] = {}
 
     async def erase(self, owner: str, *, patience: float, scrub: bool = True) -> Shed:
@@ -78,7 +76,15 @@ class Erasure:
     async def _erase(self, owner: str, scrub: bool) -> Shed:
         await self._writer.settled(owner)
         self._holds.refuse_if_held(owner)
-        self._on_erasing(owner)
+        with self._live.erasing(owner):
+            total = await self._take_away(owner)
+        for forget in self._on_erased:
+            forget(owner)
+        if scrub:
+            await self._keeping.scrub()
+        return total
+
+    async def _take_away(self, owner: str) -> Shed:
         total = Shed(done=False)
         while not total.done:
             # It may have come meanwhile.
@@ -89,10 +95,6 @@ class Erasure:
                 bytes=total.bytes + step.bytes,
                 done=step.done,
             )
-        for forget in self._on_erased:
-            forget(owner)
-        if scrub:
-            await self._keeping.scrub()
         return total
 
     def _end(self, owner: str, task: asyncio.Task[Shed]) -> None:

@@ -129,6 +129,14 @@ class Slowed(Refused):
         self.retry_seconds = retry_seconds
 
 
+class TooMany(Refused):
+    """The caller has as many of these open as it may: end one."""
+
+    condition = "resource-constraint"
+    kind = "wait"
+    status = 429
+
+
 class Misdirected(Refused):
     """The request is meant for another server."""
 

@@ -1,19 +1,21 @@
 """XEP-0227: Portable Import/Export Format for XMPP-IM Servers, version 1.1. Archives in files.
 
-Also as JSON lines. Either is made page by page, and ends at the message that was the newest when
-it began; what is removed meanwhile is left out.
+Also as JSON lines. Either is made page by page, from the message that was the oldest when it began
+to the one that was the newest; what retention removes meanwhile is left out. An erasure breaks it
+off.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core import jids
 from component.core.client_xml import in_client_namespace
 from component.core.contacts import is_shown
+from component.core.errors import Conflict
+from component.core.live import Follower, Live
 from component.core.pages import PAGE_MAX_BYTES
 from component.core.refusals import refusals
 from component.core.roster_xml import roster_xml
@@ -21,10 +23,12 @@ from component.core.times import format_time
 from component.core.writer import Queue
 from storage.errors import NotFound
 from storage.interface import Storage
-from storage.rows import ANY, Direction, Preferences, Stored
+from storage.rows import Direction, Page, Preferences, Stored
 
 #: Messages that are held in memory at once.
 PAGE = 200
+
+_ERASED = "The archive was erased while it was written out: what was written is not all of it."
 
 _PIE = "urn:xmpp:pie:0"
 _ARCHIVE = "urn:xmpp:pie:0#mam"
@@ -34,12 +38,16 @@ _MAM = "urn:xmpp:mam:2"
 class Export:
     """Writes out archives."""
 
-    def __init__(self, storage: Storage, writer: Queue) -> None:
+    def __init__(self, storage: Storage, writer: Queue, live: Live) -> None:
         self._storage = storage
         self._writer = writer
+        self._live = live
 
     async def json_lines(self, owner: str) -> AsyncGenerator[bytes]:
-        """Yield an archive as one JSON object a line, in arrival order. Raises Overloaded."""
+        """Yield an archive as one JSON object a line, in arrival order.
+
+        Raises Overloaded, and Conflict where the archive is erased meanwhile.
+        """
         async for messages in self._pages(owner):
             yield b"".join(_line(owner, message) for message in messages)
 
@@ -49,7 +57,7 @@ class Export:
         Those are no part of XEP-0227, which lets anything of another namespace stand anywhere. A
         roster that is in our own store goes with it; the server exports those that it has.
         What was taken out of an archive has nothing to be forwarded and is left out. Raises
-        Overloaded.
+        as `json_lines` does.
         """
         roster, preferences = await self._roster(owner), await self._preferences(owner)
         yield (
@@ -63,21 +71,38 @@ class Export:
         yield b"</archive>\n</user>\n</host>\n</server-data>\n"
 
     async def _pages(self, owner: str) -> AsyncGenerator[Sequence[Stored]]:
-        archive = self._storage.archive
         await self._writer.settled(owner)
-        # What is erased meanwhile ends it: what is there now is not what was asked for.
-        with refusals(), suppress(NotFound):
-            ends = await archive.bounds(owner)
+        with self._live.follow(owner) as follower:
+            with refusals():
+                ends = await self._storage.archive.bounds(owner)
+            _refuse_if_erased(follower)
             if ends is None:
                 return
-            page = await archive.page(owner, ANY, limit=PAGE, max_bytes=PAGE_MAX_BYTES)
+            first, last = ends
+            if first.id == last.id:
+                yield (first,)
+                return
+            page = await self._behind(owner, first.id, follower, limit=PAGE - 1)
+            messages = (first, *page.messages)
             while True:
-                ids = [message.id for message in page.messages]
-                has_end = ends[1].id in ids
-                yield page.messages[: ids.index(ends[1].id) + 1 if has_end else None]
+                ids = [message.id for message in messages]
+                has_end = last.id in ids
+                yield messages[: ids.index(last.id) + 1 if has_end else None]
                 if has_end or page.complete:
                     return
-                page = await archive.behind(owner, ids[-1], limit=PAGE, max_bytes=PAGE_MAX_BYTES)
+                page = await self._behind(owner, ids[-1], follower)
+                messages = page.messages
+
+    async def _behind(self, owner: str, id: str, follower: Follower, *, limit: int = PAGE) -> Page:
+        with refusals():
+            try:
+                page = await self._storage.archive.behind(
+                    owner, id, limit=limit, max_bytes=PAGE_MAX_BYTES
+                )
+            except NotFound as error:
+                raise Conflict(_ERASED) from error
+        _refuse_if_erased(follower)
+        return page
 
     async def _roster(self, owner: str) -> str:
         with refusals():
@@ -87,8 +112,14 @@ class Export:
 
     async def _preferences(self, owner: str) -> str:
         with refusals():
-            found = [p for p in await self._storage.records.preferences() if p.owner == owner]
-        return "".join(map(_prefs, found))
+            found = await self._storage.records.preferences(owner)
+        return "" if found is None else _prefs(found)
+
+
+def _refuse_if_erased(follower: Follower) -> None:
+    """Return if all that was read is what was asked for. Raises Conflict."""
+    if follower.is_erased:
+        raise Conflict(_ERASED)
 
 
 def _line(owner: str, message: Stored) -> bytes:

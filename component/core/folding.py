@@ -7,12 +7,13 @@ XEP-0333 (receipts). Pure functions; what somebody does who may not is left out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from component.core import jids
-from component.core.authorship import Name, author, called, may, names
-from component.core.contents import Does, Message, Reference
+from component.core.authorship import may
+from component.core.contents import Message, Reference
+from component.core.references import Does
 from component.core.times import format_time
 from storage.rows import Direction, Kind
 
@@ -56,6 +57,7 @@ class Folded:
     retracted: Retraction | None
     reactions: dict[str, tuple[str, ...]]  #: by emoji the JIDs of whom it is from
     receipts: tuple[Receipt, ...]
+    left_out: int  #: how many older messages about it were not looked at
 
 
 @dataclass(slots=True)
@@ -67,37 +69,27 @@ class _State:
     edited: Edit | None = None
     retracted: Retraction | None = None
     #: by author the JID that is shown, and the last set
-    reactions: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    reactions: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
 
 
-def fold(
-    owner: str, messages: Sequence[Message], annotations: Sequence[Message]
-) -> tuple[Folded, ...]:
-    """Return what messages of an archive have become by later ones, in arrival order."""
-    states = [_State(message, message.contents.body) for message in messages]
-    known: defaultdict[Name, list[_State]] = defaultdict(list)
-    for state in states:
-        for name in names(state.message):
-            known[name].append(state)
-    for annotation in annotations:
-        reference = annotation.contents.reference
-        if reference is None:
-            continue
-        for state in tuple(known.get(called(annotation, reference), ())):
-            if may(annotation, reference, state.message):
-                _apply(owner, annotation, reference, state)
-                if is_correction(annotation):
-                    # COMPAT: some clients correct their last correction, not the first message.
-                    for other in names(annotation):
-                        known[other].append(state)
-    return tuple(_folded(state) for state in states)
+class Folding:
+    """A message of an archive, and what those about it make of it, a few at a time."""
 
+    def __init__(self, owner: str, message: Message) -> None:
+        self._owner = owner
+        self._state = _State(message, message.contents.body)
 
-def is_correction(message: Message) -> bool:
-    """Whether a message corrects another one, and so may be corrected itself."""
-    reference = message.contents.reference
-    return reference is not None and reference.does is Does.CORRECT
+    def add(self, annotations: Iterable[Message]) -> None:
+        """Take in more messages about it, in arrival order."""
+        for annotation in annotations:
+            reference = annotation.contents.reference
+            if reference is not None and may(annotation, reference, self._state.message):
+                _apply(self._owner, annotation, reference, self._state)
+
+    def folded(self, left_out: int) -> Folded:
+        """Return what it has become; `left_out` is how many were not taken in."""
+        return _folded(self._state, left_out)
 
 
 def _apply(owner: str, annotation: Message, reference: Reference, state: _State) -> None:
@@ -113,8 +105,8 @@ def _apply(owner: str, annotation: Message, reference: Reference, state: _State)
             )
         case Does.REACT:
             # The last set takes the place of the one before (XEP-0444 section 4.1).
-            state.reactions.pop(author(annotation), None)
-            state.reactions[author(annotation)] = (who, reference.reactions)
+            state.reactions.pop(annotation.side.author, None)
+            state.reactions[annotation.side.author] = (who, reference.reactions)
         case Does.RECEIVED | Does.DISPLAYED:
             before = state.receipts.get(who)
             if before is None or (before.state, reference.does) == _FIRST_SEEN:
@@ -126,25 +118,33 @@ def _address(owner: str, annotation: Message) -> str:
     row = annotation.stored
     if row.direction is Direction.SENT:
         return owner
-    if author(annotation)[0] != Direction.RECEIVED and row.resource:
+    if annotation.side.author != Direction.RECEIVED and row.resource:
         return f"{row.peer}/{row.resource}"
     return jids.bare(row.peer)
 
 
-def _folded(state: _State) -> Folded:
+def _folded(state: _State, left_out: int) -> Folded:
     retracted = state.retracted or _buried(state.message)
     if retracted:
-        return Folded(body=None, edited=None, retracted=retracted, reactions={}, receipts=())
-    reactions: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+        return Folded(
+            body=None,
+            edited=None,
+            retracted=retracted,
+            reactions={},
+            receipts=(),
+            left_out=left_out,
+        )
+    reactions: defaultdict[str, list[str]] = defaultdict(list)
     for who, emojis in state.reactions.values():
         for emoji in emojis:
-            reactions[emoji] += (who,)
+            reactions[emoji].append(who)
     return Folded(
         body=state.body,
         edited=state.edited,
         retracted=None,
-        reactions=dict(reactions),
+        reactions={emoji: tuple(people) for emoji, people in reactions.items()},
         receipts=tuple(state.receipts.values()),
+        left_out=left_out,
     )
 
 

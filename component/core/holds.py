@@ -8,6 +8,9 @@ from component.core.refusals import refusals
 from storage.interface import Records
 from storage.rows import Hold
 
+#: All are known from memory, and asked for with each message that is retracted.
+HOLDS_MAX = 10_000
+
 
 class Holds:
     """All holds, known from memory and kept in the store."""
@@ -42,8 +45,13 @@ class Holds:
     async def set(self, hold: Hold) -> None:
         """Order a hold.
 
-        Raises BadRequest, Overloaded: even then it is in force, until this program ends.
+        Raises BadRequest, Overloaded: even then it is in force, until this program ends. Raises
+        Conflict where there are too many.
         """
+        if hold.subject not in self._holds and len(self._holds) >= HOLDS_MAX:
+            raise Conflict(
+                f"There are {HOLDS_MAX} legal holds already: hold a whole host instead."
+            )
         # In memory first: behind the return nothing more goes, for the store writes in turn.
         self._holds[hold.subject] = hold
         try:

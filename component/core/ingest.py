@@ -264,6 +264,7 @@ class Ingest:
         entries = []
         for owner, other, direction in sides:
             peer, resource = jids.bare(other), jids.resource(other)
+            names, about = meaning.marks(peer, resource, stanza.type, direction)
             entries.append(
                 Entry(
                     owner=owner,
@@ -278,8 +279,9 @@ class Ingest:
                     nick=resource if stanza.type == GROUPCHAT else "",
                     kind=meaning.kind,
                     text=meaning.text,
-                    names=meaning.marks(peer),
-                    about=meaning.mark_about(peer),
+                    names=names,
+                    about=about,
+                    relation=meaning.relation,
                     is_seen=meaning.is_seeing and self._is_own(stanza, owner, direction),
                 )
             )

@@ -1,10 +1,21 @@
-"""Removing an account together with its archive, as users and the law expect."""
+"""Accounts that come and go: each of a name is somebody else than the one before."""
 
 from __future__ import annotations
 
 from component.core.accounts import Accounts
 from component.core.administration import Administration
 from component.core.errors import NotAllowed, Overloaded, Refused
+
+
+async def register_account(
+    accounts: Accounts, administration: Administration, jid: str, password: str
+) -> None:
+    """Make an account, and have those leave that follow the archive of its name.
+
+    Raises what `Accounts.register` does.
+    """
+    await accounts.register(jid, password)
+    administration.live.end(jid)
 
 
 async def remove_account(

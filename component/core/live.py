@@ -17,7 +17,8 @@ class Follower:
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()  #: set at each change; clear it before reading
-        self.is_over = False  #: this archive is no more, and nothing may be read on
+        self.is_over = False  #: what comes next is another owner's, and may not be read
+        self.is_erased = False  #: something of this archive was erased, or is being so
 
 
 class Live:
@@ -25,6 +26,7 @@ class Live:
 
     def __init__(self) -> None:
         self._followers: defaultdict[str, set[Follower]] = defaultdict(set)
+        self._erasing: set[str] = set()
 
     def changed(self, owners: Collection[str]) -> None:
         """Wake those that follow any of these archives."""
@@ -41,9 +43,26 @@ class Live:
             follower.changed.set()
 
     @contextmanager
+    def erasing(self, owner: str) -> Iterator[None]:
+        """Have those leave that follow an archive before the block, or come while it goes on."""
+        self._erasing.add(owner)
+        self._erase(owner)
+        try:
+            yield
+        finally:
+            self._erasing.discard(owner)
+            self._erase(owner)
+
+    def _erase(self, owner: str) -> None:
+        for follower in self._followers.get(owner, ()):
+            follower.is_erased = True
+        self.end(owner)
+
+    @contextmanager
     def follow(self, owner: str) -> Iterator[Follower]:
         """Lend what is told of each change."""
         follower = Follower()
+        follower.is_erased = follower.is_over = owner in self._erasing
         self._followers[owner].add(follower)
         try:
             yield follower

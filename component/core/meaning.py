@@ -13,35 +13,36 @@ from component.core.contents import (
     NS_CORRECT,
     NS_FASTEN,
     NS_MARKERS,
+    NS_OCCUPANT,
     NS_REACTIONS,
     NS_RECEIPTS,
     NS_RETRACT,
 )
 from component.core.policy import BODY, MARKERS, MEANINGFUL, RECEIPT
-from component.core.references import mark
+from component.core.references import Does, Side
 from component.core.search import fold
-from component.core.stanza import GROUPCHAT, NS_CLIENT, NS_STANZA_ID, Stanza
-from storage.rows import Kind
+from component.core.stanza import GROUPCHAT, NS_CLIENT, NS_MUC_USER, NS_STANZA_ID, Stanza
+from storage.rows import Direction, Kind, Relation
 
 _TEXTS = ("body", "subject")
 
 _MEANINGFUL = frozenset(MEANINGFUL)
 _ANNOTATIONS = frozenset({"correction", "retraction", "moderation", "reaction"})
 
-#: Elements that name the message which they are about.
-_REFERENCES = frozenset(
-    {
-        (NS_CORRECT, "replace"),
-        (NS_RETRACT, "retract"),
-        (NS_FASTEN, "apply-to"),
-        (NS_REACTIONS, "reactions"),
-        (NS_RECEIPTS, "received"),
-        (NS_MARKERS, "received"),
-        (NS_MARKERS, "displayed"),
-        (NS_MARKERS, "acknowledged"),
-    }
-)
+#: Elements that name the message which they are about, those that count before others first.
+#: A moderation is a retraction here: what it holds is looked at where it is carried out.
+_REFERENCES = {
+    (NS_CORRECT, "replace"): Does.CORRECT,
+    (NS_RETRACT, "retract"): Does.RETRACT,
+    (NS_FASTEN, "apply-to"): Does.RETRACT,
+    (NS_REACTIONS, "reactions"): Does.REACT,
+    (NS_MARKERS, "displayed"): Does.DISPLAYED,
+    (NS_MARKERS, "acknowledged"): Does.DISPLAYED,
+    (NS_MARKERS, "received"): Does.RECEIVED,
+    (NS_RECEIPTS, "received"): Does.RECEIVED,
+}
 _SEEN = frozenset({(NS_MARKERS, "displayed"), (NS_MARKERS, "acknowledged")})
+_RELATIONS = {Does.CORRECT: Relation.CORRECTION, Does.RETRACT: Relation.RETRACTION}
 
 
 class Meaning(NamedTuple):
@@ -49,17 +50,28 @@ class Meaning(NamedTuple):
 
     kind: Kind
     text: str  #: folded words
-    names: tuple[str, ...]  #: by which other messages may refer to it
-    about: str | None  #: the name of the message that it refers to
+    ids: tuple[str, ...]  #: that its author gave it
+    room_id: str | None  #: that the room gave it which sends it
+    does: Does | None  #: to the message that it refers to
+    about: str | None  #: the id of that message
     is_seeing: bool  #: whoever sent it has read the conversation
+    occupant_id: str | None
+    is_from_occupant: bool
 
-    def marks(self, peer: str) -> tuple[int, ...]:
-        """Return the marks of the names in the conversation with a bare JID."""
-        return tuple([mark(peer, name) for name in self.names])
+    @property
+    def relation(self) -> Relation:
+        """How it is about the message that it refers to."""
+        return _RELATIONS.get(self.does, Relation.NOTE) if self.does else Relation.NOTE
 
-    def mark_about(self, peer: str) -> int | None:
-        """Return the mark of the message that it refers to in that conversation."""
-        return None if self.about is None else mark(peer, self.about)
+    def marks(
+        self, peer: str, resource: str, type: str, direction: Direction
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the marks of its names in an archive, and of the message that it refers to."""
+        side = Side(peer, resource, type, direction, self.occupant_id, self.is_from_occupant)
+        # What only tells of another message is not what somebody means by an id.
+        is_named = self.kind is Kind.MESSAGE or self.does is Does.CORRECT
+        names = side.names(self.ids, self.room_id) if is_named else ()
+        return names, side.about(self.does, self.about) if self.does and self.about else ()
 
 
 def meaning_of(stanza: Stanza) -> Meaning:
@@ -71,12 +83,17 @@ def meaning_of(stanza: Stanza) -> Meaning:
     # better (XEP-0428): nobody wrote it.
     is_text = BODY in payloads and (kind is Kind.MESSAGE or "correction" in reasons)
     is_open = "encrypted" not in reasons and (is_text or kind is Kind.MESSAGE)
+    does, about = _reference(stanza)
     return Meaning(
         kind=kind,
         text=_text(stanza) if is_open else "",
-        names=_names(stanza),
-        about=_about(stanza),
+        ids=_ids(stanza),
+        room_id=room_name(stanza) or None if stanza.type == GROUPCHAT else None,
+        does=does,
+        about=about or None,
         is_seeing=is_text or "encrypted" in reasons or not payloads.isdisjoint(_SEEN),
+        occupant_id=_occupant_id(stanza) if stanza.type == GROUPCHAT else None,
+        is_from_occupant=(NS_MUC_USER, "x") in payloads,
     )
 
 
@@ -104,16 +121,22 @@ def _text(stanza: Stanza) -> str:
     return fold(" ".join([c.text for c in elements if c.name in _TEXTS and c.ns == NS_CLIENT]))
 
 
-def _names(stanza: Stanza) -> tuple[str, ...]:
+def _ids(stanza: Stanza) -> tuple[str, ...]:
     origin = stanza.element.child(NS_STANZA_ID, "origin-id")
-    given = [stanza.id, "" if origin is None else origin.get("id")]
-    if stanza.type == GROUPCHAT:
-        given.append(room_name(stanza))
-    return tuple(dict.fromkeys(name for name in given if name))
+    given = (stanza.id, "" if origin is None else origin.get("id"))
+    return tuple(dict.fromkeys(id for id in given if id))
 
 
-def _about(stanza: Stanza) -> str | None:
+def _occupant_id(stanza: Stanza) -> str | None:
+    element = stanza.element.child(NS_OCCUPANT, "occupant-id")
+    return None if element is None else element.get("id") or None
+
+
+def _reference(stanza: Stanza) -> tuple[Does | None, str]:
     if stanza.payloads.isdisjoint(_REFERENCES):
-        return None
-    found = (c.get("id") for c in stanza.element.elements if (c.ns, c.name) in _REFERENCES)
-    return next((id for id in found if id), None)
+        return None, ""
+    for (ns, name), does in _REFERENCES.items():
+        element = stanza.element.child(ns, name)
+        if element is not None:
+            return does, element.get("id")
+    return None, ""

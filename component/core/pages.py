@@ -58,7 +58,7 @@ class Pages:
         self._queue = queue
         self._usual = usual
         self._most = most
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes  #: of XML on a page
 
     def size(self, limit: int | None) -> int:
         """Return how much a page gets where that much is asked for."""
@@ -81,7 +81,7 @@ class Pages:
                 backwards=query.backwards,
                 index=query.index,
                 counted=query.counted,
-                max_bytes=self._max_bytes,
+                max_bytes=self.max_bytes,
             )
 
     async def bounds(self, owner: str, *, since: int = 0) -> tuple[Stored, Stored] | None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import partial
 
 from component.core.holds import Holds
+from component.core.pages import PAGE_MAX_BYTES
 from component.core.retention import Plan, Usual, plan_for, within
 from component.core.rules import Rules
 from component.core.times import now
@@ -125,15 +126,17 @@ class Purge:
         before = None
         while True:
             try:
-                page = await self._storage.archive.conversations(owner, limit=PAGE, before=before)
+                page = await self._storage.archive.conversations(
+                    owner, limit=PAGE, before=before, max_bytes=PAGE_MAX_BYTES
+                )
             except NotFound:
                 # The message that the last page ended at was removed: the rest has its next turn.
                 return
-            for conversation in page:
+            for conversation in page.listed:
                 yield conversation.peer
-            if len(page) < PAGE:
+            if page.complete:
                 return
-            before = page[-1].newest
+            before = page.listed[-1].newest
 
     async def _take(
         self, owner: str, limits: Limits, step: Callable[[], Coroutine[None, None, Shed]]

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from component.core.audit import Audit
-from component.core.authorship import marks
 from component.core.contents import Message
-from component.core.folding import Folded, fold, is_correction
+from component.core.folding import Folded, Folding
 from component.core.pages import Pages, Query
 from component.core.refusals import refusals
 from storage.interface import Archive, Keeping
-from storage.rows import Filter, Kind, Stored
+from storage.rows import Filter, Kind, References, Stored
 
 #: What the folded view shows; all else is shown as a part of these.
 SHOWN = frozenset({Kind.MESSAGE, Kind.TOMBSTONE})
 
-#: How often corrections of corrections are looked for.
-_CORRECTED_AGAIN = 4
+#: How many messages about one are looked at, and about all of a page, each having its share:
+#: that many corrections and retractions, and as many reactions, receipts and markers.
+ABOUT_ONE_MAX = 1000
+ABOUT_PAGE_MAX = 10_000
+
+#: How many bytes of XML those about all of a page may have, each message having its share.
+ABOUT_PAGE_BYTES_MAX = 8 * 1024 * 1024
+
+#: How many messages are read before others have their turn: some milliseconds.
+_READ_AT_ONCE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +93,33 @@ class Reading:
 
     async def items(self, owner: str, rows: Sequence[Stored], *, folded: bool) -> tuple[Item, ...]:
         """Return rows as they are shown. Raises Overloaded."""
-        messages = [Message.of(row) for row in rows]
-        if not folded:
+        messages = [one async for some in _read(rows) for one in some]
+        if not folded or not messages:
             return tuple(map(Item, messages))
+        limit = min(ABOUT_ONE_MAX, ABOUT_PAGE_MAX // len(rows))
+        share = ABOUT_PAGE_BYTES_MAX // len(rows)
         with refusals():
-            annotations = await self._annotations(owner, messages)
-        return tuple(map(Item, messages, fold(owner, messages, annotations)))
+            about = await self._archive.about(
+                owner, [row.id for row in rows], limit=limit, max_bytes=share
+            )
+        nothing = References()
+        return tuple(
+            [
+                Item(one, await _folded(owner, one, about.get(one.stored.id, nothing)))
+                for one in messages
+            ]
+        )
 
-    async def _annotations(self, owner: str, messages: Sequence[Message]) -> list[Message]:
-        """Return what is about these messages, and about their corrections, in arrival order."""
-        names = dict.fromkeys(name for message in messages for name in marks(message))
-        found: list[Message] = []
-        for _ in range(_CORRECTED_AGAIN):
-            # All at once: what corrects a correction may come before what corrects the message.
-            found = [Message.of(row) for row in await self._archive.about(owner, list(names))]
-            known = len(names)
-            corrections = filter(is_correction, found)
-            names |= dict.fromkeys(name for one in corrections for name in marks(one))
-            if len(names) == known:
-                break
-        return found
+
+async def _folded(owner: str, message: Message, about: References) -> Folded:
+    folding = Folding(owner, message)
+    async for some in _read(about.messages):
+        folding.add(some)
+    return folding.folded(about.left_out)
+
+
+async def _read(rows: Sequence[Stored]) -> AsyncIterator[list[Message]]:
+    """Read messages, some at a time, letting others have their turn in between."""
+    for start in range(0, len(rows), _READ_AT_ONCE):
+        yield [Message.of(row) for row in rows[start : start + _READ_AT_ONCE]]
+        await asyncio.sleep(0)

@@ -69,20 +69,23 @@ def entry_of(post: Post, host: str, jids: Jids) -> Entry:
     said = post.body if post.xml is None else post.xml
     room, peer = message.kind == GROUPCHAT, bare(message.other)
     meaning = meaning_of(stanza)
+    type = stanza.type if not room and stanza.type in ("normal", "headline") else message.kind
+    names, about = meaning.marks(peer, resource(message.other), type, message.direction)
     return Entry(
         owner=message.owner,
         at=at,
         peer=peer,
         resource=resource(message.other),
-        type=stanza.type if not room and stanza.type in ("normal", "headline") else message.kind,
+        type=type,
         direction=message.direction,
         xml=stanza.xml,
         origin=_origin(message, at, said or ""),
         nick=post.nick or (resource(message.other) if room else ""),
         kind=meaning.kind,
         text=meaning.text,
-        names=meaning.marks(peer),
-        about=meaning.mark_about(peer),
+        names=names,
+        about=about,
+        relation=meaning.relation,
         is_seen=meaning.is_seeing and message.direction is Direction.SENT,
     )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
+
+from cachetools import FIFOCache
 
 from component.core import jids
 from component.core.errors import ItemNotFound, Refused
@@ -13,9 +15,13 @@ from component.core.ports import Rosters
 
 log = logging.getLogger(__name__)
 
-#: How many rosters are remembered, and how long: what pushes tell of a change may be lost.
-REMEMBERED = 10_000
+#: How much of rosters is remembered, in characters of addresses and what is around them, and how
+#: long: what pushes tell of a change may be lost.
+REMEMBERED_SIZE = 32 * 1024 * 1024
 FRESH_SECONDS = 600.0
+
+#: What an empty roster counts for, and what an address does beside its characters.
+_SIZE, _SIZE_EACH = 512, 128
 
 #: How long a roster that could not be read is not asked for again.
 UNREADABLE_SECONDS = 60.0
@@ -30,11 +36,18 @@ Contacts = frozenset[str] | None
 class RosterMemory:
     """Rosters, remembered for a while."""
 
-    def __init__(self, rosters: Rosters, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        rosters: Rosters,
+        clock: Callable[[], float] = monotonic,
+        *,
+        size: int = REMEMBERED_SIZE,
+    ) -> None:
+        """`size` is how much is remembered, as REMEMBERED_SIZE has it."""
         self._rosters = rosters
         self._clock = clock
         #: until when it counts, and the bare JIDs on it, None where it cannot be read
-        self._known: OrderedDict[str, tuple[float, Contacts]] = OrderedDict()
+        self._known: FIFOCache[str, tuple[float, Contacts]] = FIFOCache(size, getsizeof=_size)
         #: whose roster was asked for, and has not changed since
         self._asked: set[str] = set()
         self._told: set[str] = set()  # hosts whose rosters cannot be read
@@ -80,10 +93,9 @@ class RosterMemory:
 
     def _remember(self, owner: str, contacts: Contacts) -> None:
         fresh = UNREADABLE_SECONDS if contacts is None else FRESH_SECONDS
-        self._known[owner] = self._clock() + fresh, contacts
-        self._known.move_to_end(owner)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        # One that is too large for that is read each time.
+        with suppress(ValueError):
+            self._known[owner] = self._clock() + fresh, contacts
 
     def _tell(self, host: str, *, is_readable: bool) -> None:
         """Say once that rosters of a host cannot be read, until they can."""
@@ -92,3 +104,8 @@ class RosterMemory:
         elif host not in self._told:
             self._told.add(host)
             log.warning("rosters of %s cannot be read: what depends on them is archived", host)
+
+
+def _size(known: tuple[float, Contacts]) -> int:
+    """Return what remembering a roster counts for."""
+    return _SIZE + sum(_SIZE_EACH + len(jid) for jid in known[1] or ())

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+from component.core.errors import Conflict
 from component.core.refusals import refusals
 from storage.interface import Records
 from storage.rows import Rule
+
+#: All are known from memory: some tens of megabytes of them.
+RULES_MAX = 100_000
 
 
 class Rules:
@@ -29,8 +33,11 @@ class Rules:
     async def set(self, rule: Rule) -> None:
         """Keep a rule in the place of the one for the same owner and peer.
 
-        Raises BadRequest, Overloaded.
+        Raises BadRequest, Conflict, Overloaded.
         """
+        is_new = rule.peer not in self._rules.get(rule.owner, {})
+        if is_new and sum(map(len, self._rules.values())) >= RULES_MAX:
+            raise Conflict(f"There are {RULES_MAX} retention rules already: drop some before.")
         with refusals():
             await self._records.set_rule(rule)
         self._rules[rule.owner][rule.peer] = rule

@@ -15,15 +15,14 @@ from component.core.contents import (
     NS_MODERATE,
     NS_OCCUPANT,
     NS_RETRACT,
-    Does,
     Message,
     Reference,
 )
 from component.core.document import parse
-from component.core.references import mark
+from component.core.references import Does
 from component.core.stanza import GROUPCHAT, NS_CLIENT, NS_STANZA_ID
 from component.core.times import format_time
-from storage.rows import Entry, Kind, Retraction, Stored, Work
+from storage.rows import Entry, Kind, Retraction, Stored, Unfinished, Work
 
 #: message, retract, moderated, its occupant-id.
 _MODERATOR_DEPTH = 3
@@ -52,26 +51,32 @@ def retraction(entry: Entry) -> Retraction | None:
     """Return what an entry takes back, None if it takes nothing back."""
     if entry.kind is not Kind.ANNOTATION:
         return None
-    annotation = Message.of(_as_stored(entry))
+    return _retraction(entry.owner, entry.origin, _as_stored(entry))
+
+
+def again(left: Unfinished) -> Retraction | None:
+    """Return what goes on with a retraction, None if what was stored takes nothing back."""
+    return _retraction(left.owner, left.origin, left.by)
+
+
+def _retraction(owner: str, origin: bytes, by: Stored) -> Retraction | None:
+    annotation = Message.of(by)
     reference = annotation.contents.reference
     if reference is None or reference.does not in _TAKING_BACK or not reference.id:
         return None
     # Only the room itself tells that one of its messages was moderated (XEP-0425 section 5).
-    if reference.does is Does.MODERATE and (entry.type != GROUPCHAT or entry.resource):
+    if reference.does is Does.MODERATE and (by.type != GROUPCHAT or by.resource):
         return None
     return Retraction(
-        owner=entry.owner,
-        mark=mark(entry.peer, reference.id),
-        tombstone=partial(tombstone, annotation, reference),
-        names=_marks,
-        correction=partial(correction, annotation, reference),
+        owner=owner, origin=origin, tombstone=partial(tombstone, annotation, reference)
     )
 
 
 def tombstone(annotation: Message, reference: Reference, stored: Stored) -> str | None:
     """Return what is left of a stored message, None where it is not to be taken back so.
 
-    Only its author takes a message back, or the room (XEP-0424 section 5).
+    Only its author takes a message back, or the room (XEP-0424 section 5). A correction (XEP-0308)
+    goes on naming what it corrected, so that nobody takes it for a message of its own.
     """
     if stored.kind not in _SAYING:
         return None
@@ -80,33 +85,9 @@ def tombstone(annotation: Message, reference: Reference, stored: Stored) -> str 
     # The retraction itself has to stay.
     if about and about.does in _TAKING_BACK:
         return None
-    if authorship.called(annotation, reference) not in authorship.names(message):
-        return None
     if not authorship.may(annotation, reference, message):
         return None
     return _left(message, annotation, reference)
-
-
-def correction(
-    annotation: Message, reference: Reference, corrected: Stored, stored: Stored
-) -> str | None:
-    """Return what is left of a correction (XEP-0308) of a message that is taken back, else None.
-
-    It goes on naming what it corrected, so that nobody takes it for a message of its own.
-    """
-    message, before = Message.of(stored), Message.of(corrected)
-    about = message.contents.reference
-    if about is None or about.does is not Does.CORRECT:
-        return None
-    if authorship.called(message, about) not in authorship.names(before):
-        return None
-    if not authorship.may(message, about, before):
-        return None
-    return _left(message, annotation, reference)
-
-
-def _marks(stored: Stored) -> tuple[int, ...]:
-    return authorship.marks(Message.of(stored))
 
 
 def _as_stored(entry: Entry) -> Stored:

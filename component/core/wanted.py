@@ -1,7 +1,7 @@
 """Before the writer: what its owner does not want archived is left out (XEP-0441 section 2).
 
-Where that depends on a roster that is not known yet, the work of that owner waits here, in its
-order, until the roster was read; that of all others goes on.
+Where that depends on preferences or on a roster that are not known yet, the work of that owner
+waits here, in its order, until they were read; that of all others goes on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from component.core.preferences import Wishes
+from component.core.preferences import Applied, Wishes
 from component.core.rosters import Contacts, RosterMemory
 from component.core.writer import Queue
 from storage.rows import Entry, Work
@@ -31,10 +31,10 @@ class Wanted:
         self._wishes = wishes
         self._rosters = rosters
         self._held_max = held_max
-        #: by owner, with whether the roster decides
-        self._held: dict[str, list[tuple[Work, bool]]] = {}
+        #: by owner, with what is applied to it where that is known
+        self._held: dict[str, list[tuple[Work, Applied | None]]] = {}
         self._count = 0
-        self._reading: dict[asyncio.Task[None], str] = {}  # whose roster
+        self._reading: dict[asyncio.Task[None], str] = {}  # of whom
 
     def put(self, work: Sequence[Work]) -> None:
         """Queue what is wanted of this work; it is durable once `settled` returns."""
@@ -58,7 +58,8 @@ class Wanted:
 
         What is wanted is decided here, by what holds when a message comes.
         """
-        owner, verdict = one.owner, self._verdict(one)
+        owner, applied = one.owner, self._wishes.remembered(one.owner)
+        verdict = True if not isinstance(one, Entry) else self._verdict(one, applied)
         if verdict is False or (verdict and owner not in self._held):
             return verdict
         if owner not in self._held:
@@ -66,38 +67,63 @@ class Wanted:
             task = asyncio.create_task(self._ask(owner))
             self._reading[task] = owner
             task.add_done_callback(self._reading.pop)
-        self._held[owner].append((one, verdict is None))
+        self._held[owner].append((one, applied))
         self._count += 1
         return False
 
-    def _verdict(self, one: Work) -> bool | None:
-        """Whether work is wanted; None while the roster that says so is not known."""
-        if not isinstance(one, Entry):
-            return True
-        verdict = self._wishes.wants(one.owner, one.peer, one.resource)
+    def _verdict(self, one: Entry, applied: Applied | None) -> bool | None:
+        """Whether a message is wanted; None while what says so is not known."""
+        if applied is None:
+            return None
+        verdict = applied.wants(one.owner, one.peer, one.resource)
         if verdict is None and self._rosters.is_known(one.owner):
-            return _is_kept(one, self._rosters.remembered(one.owner))
+            return _is_on(one, self._rosters.remembered(one.owner))
         return verdict
 
     async def _ask(self, owner: str) -> None:
-        """Read a roster, then judge what waits for it."""
+        """Read preferences, and a roster where they want one; then judge what waits for them."""
+        applied = await self._wishes.read(owner)
+        held, contacts = self._held.get(owner, []), None
+        held[:] = [(one, known or applied) for one, known in held]
+        if any(_wants(one, known or applied) is None for one, known in held):
+            contacts = await self._contacts(owner)
+        held = self._held.pop(owner, [])
+        self._count -= len(held)
+        self._writer.put([one for one, known in held if _is_kept(one, known or applied, contacts)])
+
+    async def _contacts(self, owner: str) -> Contacts:
+        if self._rosters.is_known(owner):
+            return self._rosters.remembered(owner)
         try:
-            contacts = await self._rosters.read(owner)
+            return await self._rosters.read(owner)
         except Exception:
             # Whatever went wrong, what waits must not wait for ever.
             log.exception("the roster of %s was not read", owner)
-            contacts = None
-        held = self._held.pop(owner, [])
-        self._count -= len(held)
-        self._writer.put([one for one, is_open in held if not is_open or _is_kept(one, contacts)])
+            return None
 
     def _release(self) -> None:
-        """Archive all that waits: nothing is lost for want of a roster."""
-        held, self._held, self._count = self._held, {}, 0
-        for work in held.values():
-            self._writer.put([one for one, _ in work])
+        """Archive all that waits for rosters: nothing is lost for want of one.
+
+        What waits for preferences goes on waiting: those are in the store, as it will be.
+        """
+        for owner, work in [*self._held.items()]:
+            if all(applied is not None for _, applied in work):
+                del self._held[owner]
+                self._count -= len(work)
+                self._writer.put([one for one, _ in work])
 
 
-def _is_kept(one: Work, contacts: Contacts) -> bool:
-    """Whether a roster lets work be archived; one that cannot be read does."""
-    return not isinstance(one, Entry) or contacts is None or one.peer in contacts
+def _wants(one: Work, applied: Applied) -> bool | None:
+    """Whether work is wanted, None where the roster says so."""
+    return applied.wants(one.owner, one.peer, one.resource) if isinstance(one, Entry) else True
+
+
+def _is_kept(one: Work, applied: Applied, contacts: Contacts) -> bool:
+    """Whether work is wanted, the roster being known."""
+    verdict = _wants(one, applied)
+    return _is_on(one, contacts) if verdict is None and isinstance(one, Entry) else verdict is True
+
+
+def _is_on(one: Entry, contacts: Contacts) -> bool:
+    """Whether a roster lets a message be archived; one that cannot be read does."""
+    return contacts is None or one.peer in contacts

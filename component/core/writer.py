@@ -14,9 +14,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from component.core.errors import BadRequest, Overloaded, Refused
+from component.core.tombstones import again
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
-from storage.rows import Batch, Deed, Entry, Work
+from storage.rows import Batch, Deed, Entry, Retraction, Work
 
 log = logging.getLogger(__name__)
 
@@ -124,16 +125,22 @@ class Writer:
 
     async def run(self) -> None:
         """Write until `stop` is called and nothing waits any more."""
+        # What a run before this one left unfinished is gone on with.
+        is_unfinished = True
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
+            while self._queue or (is_unfinished and not self._stopping):
                 batch, self._queue = self._queue, []
-                await self._write(batch, self._done)
-                await self._advance(len(batch))
-                self._on_written({one.owner for one in batch if not isinstance(one, Deed)})
+                if batch:
+                    await self._write(batch, self._done)
+                    await self._advance(len(batch))
+                    self._on_written({one.owner for one in batch if not isinstance(one, Deed)})
+                is_unfinished |= any(isinstance(one, Retraction) for one in batch)
+                if is_unfinished and not self._stopping:
+                    is_unfinished = await self._go_on()
             if self._stopping:
                 return
+            await self._wake.wait()
+            self._wake.clear()
 
     def stop(self) -> None:
         """Let `run` return once the queue is empty."""
@@ -180,6 +187,20 @@ class Writer:
                 log.warning("archive can be written again")
             break
         self.is_healthy = True
+
+    async def _go_on(self) -> bool:
+        """Do one more step of a retraction of which something is left; return whether it did."""
+        try:
+            left = map(again, await self._archive.unfinished())
+            work = next((one for one in left if one and not self._is_held(one.owner)), None)
+            if work is not None:
+                await self._archive.append([work])
+        except Exception as error:
+            # They are gone on with behind the next retraction, or when the program starts again.
+            fault = None if isinstance(error, StorageError) else error
+            log.error("a retraction is not finished: %s", error, exc_info=fault)
+            return False
+        return work is not None
 
     def _may(self, one: Work | Deed, place: int) -> bool:
         """Whether work may be done now: a hold counts also where it came after the work."""

@@ -11,11 +11,17 @@ from component.core.accounts import Listing
 from component.core.erasure import PATIENCE
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.jids import domain
-from component.core.leaving import remove_account
+from component.core.leaving import register_account, remove_account
 from component.core.operators import Role
 from component.core.times import format_if_known
 from component.web import auth, body, keys
-from component.web.archive_models import Id, Limit, NoParameters, Parameters
+from component.web.archive_models import (
+    ADDRESS_MAX,
+    Address,
+    Limit,
+    NoParameters,
+    Parameters,
+)
 from component.web.paths import account_of, at
 
 #: The JID may have braces, which aiohttp takes for none of a name.
@@ -25,8 +31,8 @@ ACCOUNT = "/v1/accounts/{jid:[^/]+}"
 class AccountsParameters(Parameters):
     """GET {prefix}/v1/accounts."""
 
-    host: Id | None = None
-    after: str = ""
+    host: Address | None = None
+    after: Annotated[str, Field(max_length=ADDRESS_MAX)] = ""
     limit: Limit | None = None
 
 
@@ -95,7 +101,7 @@ async def put(request: web.Request) -> web.Response:
         else:
             return web.Response(status=204)
     await audit.note(caller.name, "add-user", jid)
-    await accounts.register(jid, asked.password)
+    await register_account(accounts, request.app[keys.administration], jid, asked.password)
     return body.answer({"jid": jid}, status=201)
 
 

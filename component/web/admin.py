@@ -10,7 +10,7 @@ from component.core.operators import Role
 from component.web import admin_export, admin_rules, auth, body, keys
 from component.web.admin_models import PurgeFields, UsageParameters
 from component.web.archive_models import NoParameters
-from component.web.paths import ARCHIVE, at, bare_jid, owner_of
+from component.web.paths import ARCHIVE, at, bare_jid, id_of, owner_of
 from storage.rows import Shed
 
 PURGES = "/v1/purges"
@@ -60,7 +60,7 @@ async def delete(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/messages/{id}: empty one message."""
     caller, owner = auth.require(request, Role.ADMIN), owner_of(request)
     NoParameters.model_validate(body.parameters(request))
-    administration, id = request.app[keys.administration], request.match_info["id"]
+    administration, id = request.app[keys.administration], id_of(request)
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].note(caller.name, "delete", owner, f"message {id[:80]}")
     return _shed(await administration.erasure.delete(owner, id))

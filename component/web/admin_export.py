@@ -35,12 +35,19 @@ async def export(request: web.Request) -> web.StreamResponse:
     asked = ExportParameters.model_validate(body.parameters(request))
     source = request.app[keys.administration].export
     parts = source.json_lines(owner) if asked.format == "jsonl" else source.portable(owner)
+    with request.app[keys.streams].taken(caller.name):
+        return await _answer(request, parts, caller.name, owner, asked.format)
+
+
+async def _answer(
+    request: web.Request, parts: AsyncGenerator[bytes], caller: str, owner: str, format: str
+) -> web.StreamResponse:
     async with aclosing(parts):
         async with in_time(request):
-            await request.app[keys.audit].note(caller.name, "export", owner, asked.format)
+            await request.app[keys.audit].note(caller, "export", owner, format)
             # Before the head of the answer is sent a refusal can still be one.
             first = await anext(parts, b"")
-        answer = web.StreamResponse(headers=_headers(asked.format))
+        answer = web.StreamResponse(headers=_headers(format))
         answer.force_close()
         await _send(request, answer, first, parts)
     return answer

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from component.web.archive_models import Id, Limit, Parameters
+from component.web.archive_models import ADDRESS_MAX, Address, Limit, Parameters
 from storage.rows import Rule
 
 #: Longer than anybody keeps anything, and no time of the past is too far away to be written.
@@ -22,8 +22,8 @@ Amount = Annotated[int, Field(strict=True, ge=0, le=MAX_NUMBER)]
 class UsageParameters(Parameters):
     """GET {prefix}/v1/archives."""
 
-    domain: Id | None = None
-    after: str = ""
+    domain: Address | None = None
+    after: Annotated[str, Field(max_length=ADDRESS_MAX)] = ""
     limit: Limit | None = None
 
 
@@ -36,7 +36,7 @@ class ExportParameters(Parameters):
 class RetentionParameters(Parameters):
     """{prefix}/v1/archives/{owner}/retention."""
 
-    peer: Id | None = None
+    peer: Address | None = None
 
 
 class RetentionFields(Parameters):
@@ -69,4 +69,4 @@ class HoldFields(Parameters):
 class PurgeFields(Parameters):
     """POST {prefix}/v1/purges."""
 
-    owner: Id | None = None
+    owner: Address | None = None

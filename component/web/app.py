@@ -29,6 +29,7 @@ from component.web import (
     stream,
 )
 from component.web.auth import authenticate
+from component.web.callers import Told
 from component.web.errors import errors
 from component.web.guessing import Guessing
 from component.web.limits import deadline
@@ -59,6 +60,7 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
     )
     app[keys.settings] = settings
     app[keys.guessing] = Guessing()
+    app[keys.refused] = Told()
     app[keys.hosts] = services.hosts
     app[keys.readiness] = Readiness(services.storage, services.writer, services.link)
     app[keys.jids] = services.jids
@@ -107,5 +109,5 @@ def _provide_reading(app: web.Application, settings: WebSettings, services: Serv
     app[keys.pages], app[keys.reading] = pages, reading
     app[keys.conversations] = Conversations(archive, queue, log, pages, reading)
     app[keys.following] = Following(archive, queue, services.live)
-    streams = app[keys.streams] = Seats(settings.max_streams)
+    streams = app[keys.streams] = Seats(settings.max_streams, settings.max_streams_per_caller)
     app.on_shutdown.append(streams.close)

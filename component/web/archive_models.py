@@ -21,6 +21,12 @@ from storage.rows import Filter, Kind
 #: More digits than any number here has.
 DIGITS = 18
 
+#: What is taken at most: characters of an id, of an address and of a text, and ids at once. An
+#: address has up to 1,023 bytes in each of its three parts (RFC 7622 section 3.1).
+ID_MAX = 256
+ADDRESS_MAX = TEXT_MAX = 3 * 1023 + 2
+IDS_MAX = 1000
+
 _Read = TypeVar("_Read")
 
 
@@ -57,7 +63,8 @@ Flag = Annotated[bool, BeforeValidator(_bool)]
 Limit = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 Number = Annotated[int, BeforeValidator(_number)]
 Time = Annotated[int, BeforeValidator(_told(parse_time))]
-Id = Annotated[str, Field(min_length=1)]
+Id = Annotated[str, Field(min_length=1, max_length=ID_MAX)]
+Address = Annotated[str, Field(min_length=1, max_length=ADDRESS_MAX)]
 View = Literal["raw", "folded"]
 
 
@@ -90,7 +97,7 @@ class MessageParameters(Viewed):
 class Selection(Parameters):
     """Which messages of an archive are meant, whether they are read or followed."""
 
-    with_: Annotated[str | None, Field(alias="with")] = None
+    with_: Annotated[str | None, Field(alias="with", max_length=ADDRESS_MAX)] = None
     groupchat: Flag | None = None
     kind: tuple[Kind, ...] | None = None
     xml: Flag = True
@@ -114,8 +121,8 @@ class MessagesParameters(Selection, Viewed):
     end: Time | None = None
     after: Id | None = None
     before: Id | None = None
-    ids: tuple[Id, ...] | None = None
-    search: str | None = None
+    ids: Annotated[tuple[Id, ...], Field(max_length=IDS_MAX)] | None = None
+    search: Annotated[str, Field(max_length=TEXT_MAX)] | None = None
     limit: Limit | None = None
     order: Literal["asc", "desc"] = "asc"
     count: Flag = False
@@ -154,7 +161,7 @@ class ConversationsParameters(Viewed):
 
     limit: Limit | None = None
     before: Id | None = None
-    since: Annotated[str | int, BeforeValidator(_told(_time_or_id))] | None = None
+    since: Annotated[Id | int, BeforeValidator(_told(_time_or_id))] | None = None
 
     def query(self) -> conversations.Query:
         """Return what is wanted."""
@@ -171,4 +178,4 @@ class AuditParameters(Parameters):
 
     limit: Limit | None = None
     before: Number | None = None
-    subject: Id | None = None
+    subject: Address | None = None

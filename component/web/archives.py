@@ -8,7 +8,7 @@ from component.core.operators import Role
 from component.web import auth, body, keys
 from component.web.archive_models import MessageParameters, MessagesParameters, NoParameters
 from component.web.messages_json import message, place
-from component.web.paths import ARCHIVE, at, owner_of
+from component.web.paths import ARCHIVE, at, id_of, owner_of
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -61,6 +61,6 @@ async def one(request: web.Request) -> web.Response:
     caller, owner = auth.require(request, Role.READER), owner_of(request)
     asked = MessageParameters.model_validate(body.parameters(request))
     item = await request.app[keys.reading].message(
-        caller.name, owner, request.match_info["id"], folded=asked.is_folded
+        caller.name, owner, id_of(request), folded=asked.is_folded
     )
     return body.answer(message(item, xml=asked.xml))

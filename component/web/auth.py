@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Sequence
 
 from aiohttp import web
@@ -14,6 +15,8 @@ from component.web import health, keys, trust
 from component.web.callers import party_of
 from component.web.settings import WebSettings
 
+log = logging.getLogger(__name__)
+
 _HOW = "Authorization: Bearer SECRET, or X-Api-Key: SECRET"
 
 #: Headers by which a caller shows who it is.
@@ -24,7 +27,11 @@ _SHOWING = ("Authorization", "X-Api-Key")
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let those requests through that show a secret, or may be trusted without one."""
     if request.match_info.handler not in health.OPEN:
-        request[keys.operator] = _caller(request, request.app[keys.settings])
+        try:
+            request[keys.operator] = _caller(request, request.app[keys.settings])
+        except NotAuthorized as refused:
+            _tell(request, refused)
+            raise
     return await handler(request)
 
 
@@ -67,6 +74,13 @@ def _caller(request: web.Request, settings: WebSettings) -> Operator:
             " the secret of an operator, in the configuration of this program."
         )
     return caller
+
+
+def _tell(request: web.Request, refused: NotAuthorized) -> None:
+    """Have the log say from where something is asked in vain, and why: callers may not show it."""
+    party = party_of(request.transport)
+    if request.app[keys.refused].is_news(f"{party} {refused.message}"):
+        log.warning("refused over HTTP, from %s: %s", party, refused.message)
 
 
 def _whose(shown: bytes, settings: WebSettings) -> Operator | None:

@@ -27,6 +27,7 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
     def __init__(self, url: str, user: str | None = None, password: str | None = None) -> None:
         """Take the bare JID of an account that asks, with its password."""
         self.url = url
+        self._asked = f"with the password of {user}" if user else "without accounts.api_user"
         headers = {"Content-Type": "application/json"}
         if user is not None and password is not None:
             shown = aiohttp.encode_basic_auth(user, password, encoding="utf-8")
@@ -51,7 +52,10 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
             log.warning("ejabberd does not answer at %s: %s", self.url, type(error).__name__)
             raise Overloaded("ejabberd does not answer: try again shortly.") from error
         if answer.status in _REFUSED or _code(answer) == _NO_SUCH_COMMAND:
-            log.error("ejabberd refuses %s at %s: %s", command, self.url, answer.message)
+            log.error(
+                "ejabberd refuses %s at %s, asked %s: %s",
+                *(command, self.url, self._asked, answer.message),
+            )
             raise Overloaded("ejabberd does not let us ask this; the log says what.")
         return answer
 

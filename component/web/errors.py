@@ -29,6 +29,7 @@ CONDITIONS = {
     417: "not-acceptable",
     421: "not-allowed",
     429: "resource-constraint",
+    431: "policy-violation",
     503: "resource-constraint",
 }
 

@@ -17,6 +17,7 @@ from component.core.pages import Pages
 from component.core.ports import ArchiveCalls, Jids
 from component.core.reading import Reading
 from component.core.waiting import WaitingStanzas
+from component.web.callers import Told
 from component.web.guessing import Guessing
 from component.web.readiness import Readiness
 from component.web.seats import Seats
@@ -24,6 +25,7 @@ from component.web.settings import WebSettings
 
 settings = web.AppKey("settings", WebSettings)
 guessing = web.AppKey("guessing", Guessing)
+refused = web.AppKey("refused", Told)
 hosts = web.AppKey("hosts", tuple[str, ...])
 archive_calls = web.AppKey("archive_calls", ArchiveCalls)
 accounts = web.AppKey("accounts", Accounts)

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 #: How long the rest of a body is read after the answer, so that the caller gets to see that.
 LINGERING_SECONDS = 2.0
 
+#: What aiohttp takes of a request line and of each header.
+LINE_MAX_BYTES = 8190
+
+TOO_LONG = f"The request line, or a header, is longer than {LINE_MAX_BYTES} bytes."
 
 Protocols = Callable[[], asyncio.Protocol]
 
@@ -155,7 +159,10 @@ class Connection(RequestHandler):
             return errors.crash()
         # What exactly was wrong may quote a header, and so a secret.
         log.info("malformed HTTP from %s: %s", request.remote, type(exc).__name__)
-        answer = errors.response("bad-request", "This is not a well-formed HTTP request.", 400)
+        if isinstance(exc, LineTooLong):
+            answer = errors.response(errors.CONDITIONS[431], TOO_LONG, 431)
+        else:
+            answer = errors.response("bad-request", "This is not a well-formed HTTP request.", 400)
         answer.force_close()
         return answer
 

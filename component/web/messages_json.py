@@ -55,6 +55,7 @@ def _folded(folded: Folded, *, xml: bool) -> dict[str, Any]:
             {"by": receipt.by, "state": receipt.state.value, "time": receipt.time}
             for receipt in folded.receipts
         ],
+        "left_out": folded.left_out,
     }
     if retracted:
         # Not even where the archive still has it.

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.jids import local, resource
 from component.web import keys
+from component.web.archive_models import ID_MAX
 
 #: One archive. The JID of its owner may have braces, which aiohttp takes for none of a name.
 ARCHIVE = "/v1/archives/{owner:[^/]+}"
@@ -29,6 +30,14 @@ def at(
 def owner_of(request: web.Request) -> str:
     """Return whose archive a path names. Raises ItemNotFound when it names nobody's."""
     return _user(request, "owner", "An archive belongs to a bare JID like user@domain.")
+
+
+def id_of(request: web.Request) -> str:
+    """Return the id that a path names. Raises ItemNotFound for what can be none."""
+    id = request.match_info["id"]
+    if len(id) > ID_MAX:
+        raise ItemNotFound(f"An id has {ID_MAX} characters at most.")
+    return id
 
 
 def account_of(request: web.Request) -> str:

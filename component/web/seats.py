@@ -1,42 +1,58 @@
-"""So many streams at once and no more, all of which end when the program does."""
+"""So many answers that go on at once and no more: so many of one caller, and of all together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
 
-from component.core.errors import Overloaded
+from component.core.errors import Overloaded, TooMany
 
 
 class Seats:
-    """Runs what goes on until its caller leaves, or the program stops."""
+    """Counts streams and exports, and runs streams until the program stops."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._taken: set[asyncio.Task[None]] = set()
+    def __init__(self, limit: int, limit_each: int) -> None:
+        """`limit` holds for all callers together, `limit_each` for every single one."""
+        self._limit = limit
+        self._limit_each = limit_each
+        self._taken: Counter[str] = Counter()  # by the name of the caller
+        self._running: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
-    def check(self) -> None:
-        """Raise Overloaded when no seat is free."""
-        if self._is_closed or len(self._taken) >= self._most:
-            raise Overloaded("Too many streams: try again later.")
+    @contextmanager
+    def taken(self, caller: str) -> Iterator[None]:
+        """Give a caller a seat.
 
-    def take(self, running: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run something. Raises Overloaded when no seat is free."""
+        Raises TooMany when it has its share, Overloaded when none is free.
+        """
+        if self._taken[caller] >= self._limit_each:
+            raise TooMany("Too many streams and exports of this caller are open: end one.")
+        if self._is_closed or self._taken.total() >= self._limit:
+            raise Overloaded("Too many streams and exports are open: try again later.")
+        self._taken[caller] += 1
         try:
-            self.check()
-        except Overloaded:
+            yield
+        finally:
+            self._taken[caller] -= 1
+            if not self._taken[caller]:
+                del self._taken[caller]
+
+    def run(self, running: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run what goes on, until the program stops. Raises Overloaded when it does already."""
+        if self._is_closed:
             running.close()
-            raise
+            raise Overloaded
         task = asyncio.create_task(running)
-        self._taken.add(task)
-        task.add_done_callback(self._taken.discard)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         return task
 
     async def close(self, _: web.Application) -> None:
         """End all that runs; nothing is run any more."""
         self._is_closed = True
-        for task in self._taken:
+        for task in self._running:
             task.cancel()

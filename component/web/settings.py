@@ -49,7 +49,8 @@ class WebSettings:
     page_default: int = 50  #: messages on a page where the caller does not say how many
     page_max: int = 250
     page_max_bytes: int = PAGE_MAX_BYTES
-    max_streams: int = 200  #: open at once
+    max_streams: int = 200  #: open at once, exports too
+    max_streams_per_caller: int = 50
     stream_heartbeat_seconds: float = 15.0
     count_as_string: bool = False  #: for an old caller of Remote Data that takes no number
     roster_details: bool = False  #: Remote Data shows groups and open requests as well

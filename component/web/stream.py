@@ -11,12 +11,12 @@ from aiohttp import web
 
 from component.core.audit import described
 from component.core.contents import Message
-from component.core.errors import Refused
+from component.core.errors import BadRequest, Refused
 from component.core.following import Place
 from component.core.operators import Role
 from component.core.reading import Item
 from component.web import auth, body, keys
-from component.web.archive_models import StreamParameters
+from component.web.archive_models import ID_MAX, StreamParameters
 from component.web.limits import in_time, when_lost
 from component.web.messages_json import message
 from component.web.paths import ARCHIVE, at, owner_of
@@ -47,19 +47,21 @@ async def follow(request: web.Request) -> web.StreamResponse:
     wanted = asked.filter(request.app[keys.jids])
     # A browser that comes again still has the query of its first request.
     after = request.headers.get("Last-Event-ID") or asked.after
+    if after is not None and len(after) > ID_MAX:
+        raise BadRequest(f"Last-Event-ID: an id has {ID_MAX} characters at most")
     streams = request.app[keys.streams]
-    streams.check()
-    async with in_time(request):
-        place = await request.app[keys.following].place(owner, after)
-        asked_for = described(wanted, after=after)
-        await request.app[keys.audit].note(caller.name, "stream", owner, asked_for)
-    events = _Events(request, xml=asked.xml)
-    sending = streams.take(events.send(owner, place, wanted))
-    when_lost(request, sending.cancel)
-    try:
-        await asyncio.wait([sending])
-    finally:
-        sending.cancel()
+    with streams.taken(caller.name):
+        async with in_time(request):
+            place = await request.app[keys.following].place(owner, after)
+            asked_for = described(wanted, after=after)
+            await request.app[keys.audit].note(caller.name, "stream", owner, asked_for)
+        events = _Events(request, xml=asked.xml)
+        sending = streams.run(events.send(owner, place, wanted))
+        when_lost(request, sending.cancel)
+        try:
+            await asyncio.wait([sending])
+        finally:
+            sending.cancel()
     return events.response
 
 

@@ -21,7 +21,7 @@ from component.web.settings import WebSettings
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # RFC 9110 section 7.2: a name, an IPv4 address, or an IPv6 address in brackets; perhaps a port.
-_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[^\s\[\]:/@?#]+?)\.?)(?::\d*)?")
+_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[^\s\[\]:/@?#]+))(?::[0-9]*)?")
 
 #: Headers that browsers send, beside all that begin with `Sec-`, and neither ejabberd nor simple
 #: HTTP clients do. A page cannot leave out `Accept-Language`, nor can an image.
@@ -32,10 +32,22 @@ _OF_BROWSERS = (
     "Upgrade-Insecure-Requests",
     "Accept-Language",
     "Access-Control-Request-Method",
+    "Access-Control-Request-Headers",
+    "Access-Control-Request-Private-Network",
+    "DNT",
+    "Ping-From",
+    "Ping-To",
+    "Purpose",
+    "Save-Data",
+    "Service-Worker",
+    "X-Moz",
 )
 
-#: What browsers accept where they load pages, images and styles.
-_ACCEPTED = ("text/html", "application/xhtml+xml", "image/", "text/css")
+#: What browsers accept where they load pages, images, styles and media.
+_ACCEPTED = ("text/html", "application/xhtml+xml", "image/", "text/css", "audio/", "video/")
+
+#: How browsers call themselves, in lower case.
+_AGENTS = ("mozilla/", "opera/")
 
 
 def check(request: web.Request, settings: WebSettings) -> None:
@@ -45,8 +57,8 @@ def check(request: web.Request, settings: WebSettings) -> None:
     """
     if not _is_ours(request, settings):
         raise Misdirected(
-            "The Host header names no host of this server: call it by its address, or add the"
-            " name to http.hosts."
+            "The Host header, or the address in the request line, names no host of this server:"
+            " call it by its address, or add the name to http.hosts."
         )
     sign = _sign_of_browser(request.headers)
     if sign is not None:
@@ -57,15 +69,24 @@ def check(request: web.Request, settings: WebSettings) -> None:
 
 
 def _is_ours(request: web.Request, settings: WebSettings) -> bool:
-    """Whether there is one Host header, and it means us; its port says nothing about that."""
-    named = request.headers.getall("Host", ())
-    found = _HOST.fullmatch(named[0].strip().lower()) if len(named) == 1 else None
-    if found is None:
+    """Whether there is one Host header, and it means us; its port says nothing about that.
+
+    Where the request line has a whole URL, that has to mean us too (RFC 9112 section 3.2.2).
+    """
+    named = list(request.headers.getall("Host", ()))
+    if len(named) != 1:
         return False
-    host = _normal(found["ipv6"] or found["name"])
+    if not request.raw_path.startswith("/"):
+        named.append(request.raw_path.partition("://")[2].partition("/")[0])
     own = {_normal(name) for name in (settings.address, *settings.hosts)}
     own.add(str(address_of(request.transport, "sockname")))
-    return host in _LOOPBACK or host in own
+    return all(_host(one) in _LOOPBACK | own for one in named)
+
+
+def _host(named: str) -> str | None:
+    """Return the host of a Host header as it is compared, None where that is malformed."""
+    found = _HOST.fullmatch(named.strip().lower())
+    return None if found is None else _normal(found["ipv6"] or found["name"])
 
 
 def _normal(host: str) -> str:
@@ -73,7 +94,7 @@ def _normal(host: str) -> str:
     try:
         return str(ip_address(host))
     except ValueError:
-        return host.lower().rstrip(".")
+        return host.lower().removesuffix(".")
 
 
 def _sign_of_browser(headers: CIMultiDictProxy[str]) -> str | None:
@@ -87,4 +108,4 @@ def _sign_of_browser(headers: CIMultiDictProxy[str]) -> str | None:
     if any(kind in value.lower() for value in headers.getall("Accept", ()) for kind in _ACCEPTED):
         return "Accept"
     agents = headers.getall("User-Agent", ())
-    return "User-Agent" if any(value.startswith("Mozilla/") for value in agents) else None
+    return "User-Agent" if any(value.lower().startswith(_AGENTS) for value in agents) else None

@@ -34,7 +34,7 @@ def administration(desk: Desk, operators: Sequence[Operator]) -> tuple[Command, 
 def _command(
     desk: Desk, command: definition.Command, known: Callable[[str], Operator | None]
 ) -> Command:
-    def form(exchange: Exchange) -> Form | None:
+    async def form(exchange: Exchange) -> Form | None:
         desk.authorize(known(exchange.requester), command)
         return _form(desk, command) if command.fields else None
 

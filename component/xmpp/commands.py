@@ -47,7 +47,8 @@ class Command:
 
     node: str
     name: str
-    form: Callable[[Exchange], Form | None]  #: None: nothing is asked for; raises Refused
+    #: None: nothing is asked for; raises Refused
+    form: Callable[[Exchange], Awaitable[Form | None]]
     run: Callable[[Exchange, Values], Awaitable[Done]]  #: does what the form says; raises Refused
     is_open_to: Callable[[str], bool] = _anybody  #: who is told that it is there, by bare JID
     #: Whether a refusal is an error (XEP-0133 section 5), and not a note of a completed command.
@@ -120,7 +121,7 @@ class Commands:
     async def _begin(self, command: Command, action: str, exchange: Exchange) -> str:
         if action != "execute":
             raise _bad("a command begins by executing it", "bad-action")
-        form = command.form(exchange)
+        form = await command.form(exchange)
         id = secrets.token_urlsafe()
         session = self._sessions[id] = _Session(
             asker=exchange.asker,

@@ -21,9 +21,9 @@ _DEFAULTS = {
 def configure(wishes: Wishes) -> Command:
     """Return the command that shows and sets the preferences of who executes it."""
 
-    def form(exchange: Exchange) -> Form:
+    async def form(exchange: Exchange) -> Form:
         wishes.authorize(exchange.requester, exchange.owner)
-        return _form(wishes, wishes.of(exchange.owner))
+        return _form(wishes, await wishes.of(exchange.owner))
 
     async def run(exchange: Exchange, values: Values) -> Done:
         wishes.authorize(exchange.requester, exchange.owner)

@@ -16,8 +16,8 @@ from slixmpp import ClientXMPP
 from slixmpp.util.sasl.client import saslprep
 from slixmpp.util.stringprep_profiles import StringPrepError
 
-from component.core.accounts import Listing
-from component.core.errors import BadRequest, NotAllowed, Overloaded
+from component.core.accounts import Unasked
+from component.core.errors import BadRequest, Overloaded
 from component.core.passwords import prepare
 from component.xmpp.addresses import Addresses
 
@@ -55,10 +55,15 @@ def _is_news(record: logging.LogRecord) -> bool:
 logging.getLogger("slixmpp.features.feature_mechanisms.mechanisms").addFilter(_is_news)
 
 
-class Logins:
+class Logins(Unasked):
     """Who can log in, found out by doing it."""
 
     def __init__(self, address: str, port: int) -> None:
+        super().__init__(
+            "Accounts live in ejabberd (accounts.source), which Muniment asks by logging in only: "
+            "nothing else was asked, made or changed. Look after accounts by ejabberdctl, or set "
+            "accounts.api_url."
+        )
         self._address = address
         self._port = port
         self._is_near = _is_loopback(address)
@@ -84,34 +89,6 @@ class Logins:
                 return await self._try(jid, prepared)
         except TimeoutError as error:
             raise self._away("no answer in time") from error
-
-    async def exists(self, jid: str) -> bool:
-        """Raise NotAllowed: a login without the password tells nothing."""
-        raise _not_told()
-
-    async def register(self, jid: str, password: str) -> None:
-        """Raise NotAllowed."""
-        raise _not_told()
-
-    async def set_password(self, jid: str, password: str) -> None:
-        """Raise NotAllowed."""
-        raise _not_told()
-
-    async def remove(self, jid: str) -> None:
-        """Raise NotAllowed."""
-        raise _not_told()
-
-    async def set_enabled(self, jid: str, is_enabled: bool) -> None:
-        """Raise NotAllowed."""
-        raise _not_told()
-
-    async def listed(self, host: str, after: str, limit: int) -> tuple[Listing, ...]:
-        """Raise NotAllowed."""
-        raise _not_told()
-
-    async def count(self, host: str) -> int:
-        """Raise NotAllowed."""
-        raise _not_told()
 
     async def _try(self, jid: str, password: str) -> bool:
         login = _Login(jid, password, self._context, is_near=self._is_near)
@@ -185,13 +162,6 @@ def _condition(failure: Any) -> str:
     """Return what a server says as it stands: slixmpp takes all it does not know for the usual."""
     names = [str(child.tag).rpartition("}")[2] for child in failure.xml]
     return next((name for name in names if name != "text"), "")
-
-
-def _not_told() -> NotAllowed:
-    return NotAllowed(
-        "The accounts are those of ejabberd, which is asked by logging in only: look after them "
-        "there, or set accounts.api_url."
-    )
 
 
 def _is_loopback(address: str) -> bool:

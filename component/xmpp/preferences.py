@@ -30,7 +30,7 @@ class Prefs:
         self._wishes.authorize(exchange.requester, owner)
         if type == "set":
             return exchange.result(prefs_xml(await self._wishes.set(owner, parse(prefs, owner))))
-        return exchange.result(prefs_xml(self._wishes.of(owner)))
+        return exchange.result(prefs_xml(await self._wishes.of(owner)))
 
 
 def parse(prefs: Element, owner: str) -> Preferences:

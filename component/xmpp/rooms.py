@@ -55,10 +55,14 @@ class RoomNews:
         # Nearly all presences are those of users to each other.
         if not self._rooms.keeps(presence.get("from")):
             return
+        room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
+        if presence.get("type") == "unavailable" and _is_destroyed(raw):
+            # Who makes the next one may be a user of another server, and we hear nothing of it.
+            self._rooms.note_new(jids.bare(room), now())
+            return
         affiliation = _affiliation(presence, raw)
         if affiliation is None:
             return
-        room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
         occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
         if presence.get("type") == "error":
             # Whoever is refused need not have been in the room ever: he only loses by it.
@@ -136,6 +140,14 @@ def _affiliation(presence: Element, raw: bytes) -> str | None:
     item = x.child(NS_MUC_USER, "item") if x else None
     affiliation = item.get("affiliation") if item else ""
     return affiliation if _SELF in _codes(stanza) and affiliation in AFFILIATIONS else None
+
+
+def _is_destroyed(raw: bytes) -> bool:
+    """Whether a room says that it is no more (XEP-0045 section 10.9)."""
+    if b"destroy" not in raw:
+        return False
+    x = _reread(raw).child(NS_MUC_USER, "x")
+    return x is not None and any(child.name == "destroy" for child in x.elements)
 
 
 def _codes(presence: Element) -> list[str]:

@@ -10,6 +10,7 @@ from support.stanzas import CLIENT, Element, parse
 from support.writing import open_writer
 
 from component.core.export import Export
+from component.core.live import Live
 from component.core.writer import Writer
 from storage.open import open_storage
 from storage.people import Contact
@@ -30,7 +31,7 @@ async def exported() -> AsyncIterator[tuple[Element, list[str]]]:
     ):
         await storage.records.set_preferences(Preferences(owner=ALICE, default="always"))
         writer.put([entry(n, xml=message(f"text {n}")) for n in range(2)])
-        parts = [part async for part in Export(storage, writer).portable(ALICE)]
+        parts = [part async for part in Export(storage, writer, Live()).portable(ALICE)]
         ids = [stored.id for stored in (await everything(storage.archive)).messages]
         yield parse(b"".join(parts).decode()), ids
 
@@ -90,7 +91,7 @@ async def test_a_roster_that_is_here_goes_with_it() -> None:
         await storage.contacts.put(ALICE, contact)
         await storage.contacts.put(ALICE, Contact(jid=ROMEO, ask="in"))
         writer = Writer(storage.archive, capacity=10, on_pressure=lambda _: None)
-        parts = [part async for part in Export(storage, writer).portable(ALICE)]
+        parts = [part async for part in Export(storage, writer, Live()).portable(ALICE)]
     items = parse(b"".join(parts).decode()).findall(f"{PIE}host/{PIE}user/{ROSTER}query/*")
 
     assert [(dict(item.attrib), [group.text for group in item]) for item in items] == [

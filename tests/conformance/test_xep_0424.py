@@ -116,6 +116,33 @@ async def test_what_was_retracted_is_found_by_no_search(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("owner", [ALICE, BOB])
+async def test_a_message_goes_by_the_id_of_its_correction_too(wire: Wire, owner: str) -> None:
+    """4: the same. A message and its corrections are one message to people."""
+    wire.log_copy(chat("secret", id="m1"))
+    wire.log_copy(chat("secret too", id="m2", extra=correct("m1")))
+    wire.log_copy(retract("m2"))
+
+    rows = await wire.archived(owner)
+    assert [row.kind for row in rows] == [Kind.TOMBSTONE, Kind.ANNOTATION, Kind.ANNOTATION]
+    assert not any("secret" in row.xml for row in rows)
+
+
+@pytest.mark.parametrize("owner", [ALICE, BOB])
+async def test_an_id_that_was_used_before_takes_back_the_last_message(
+    wire: Wire, owner: str
+) -> None:
+    """RFC 6120 section 8.1.3: ids are unique in one stream only."""
+    wire.log_copy(chat("meet at five", id="1"))
+    wire.log_copy(chat("buy milk", id="1"))
+    wire.log_copy(chat("buy bread", id="2", extra=correct("1")))
+    wire.log_copy(retract("1"))
+
+    rows = await wire.archived(owner)
+    assert "meet at five" in rows[0].xml
+    assert not any("buy" in row.xml for row in rows)
+
+
+@pytest.mark.parametrize("owner", [ALICE, BOB])
 async def test_of_the_corrections_of_a_message_nothing_is_left_either(
     wire: Wire, owner: str
 ) -> None:

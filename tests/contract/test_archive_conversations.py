@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import pytest
 from contract.conftest import Open
-from support.builders import ALICE, BOB, NOON, ROMEO, entries, entry, everything, removal, texts
+from support.builders import (
+    ALICE,
+    BOB,
+    NOON,
+    ROMEO,
+    correction,
+    entries,
+    entry,
+    everything,
+    removal,
+    taking_back,
+    texts,
+)
 
 from storage.errors import NotFound
 from storage.interface import Archive
-from storage.rows import UNREAD_MAX, Conversation, Direction, Entry, Kind, Retraction
+from storage.rows import (
+    UNREAD_MAX,
+    Conversation,
+    Conversations,
+    Direction,
+    Entry,
+    Kind,
+)
 
 NOBODY = "nobody@example.org"
 SENT = Direction.SENT
@@ -19,13 +38,31 @@ def said(*peers: str) -> list[Entry]:
     return [entry(n, peer=peer, at=NOON + n) for n, peer in enumerate(peers)]
 
 
-def told(found: tuple[Conversation, ...]) -> list[tuple[object, ...]]:
-    return [(one.peer, one.kept, one.last.xml, one.unread) for one in found]
+def told(found: Conversations) -> list[tuple[object, ...]]:
+    return [(one.peer, one.kept, one.last.xml, one.unread) for one in found.listed]
 
 
 async def only(archive: Archive, since: str | None = None) -> Conversation:
     """Return the one conversation that there is."""
-    [found] = await archive.conversations(ALICE, limit=10, since=since)
+    [found] = (await archive.conversations(ALICE, limit=10, since=since)).listed
+    return found
+
+
+class Found(list[Conversation]):
+    """Conversations of several pages, and how many each page had."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+
+async def paged(archive: Archive, *, limit: int, max_bytes: int | None = None) -> Found:
+    found, before, complete = Found(), None, False
+    while not complete:
+        page = await archive.conversations(ALICE, limit=limit, before=before, max_bytes=max_bytes)
+        assert 0 < len(page.listed) <= limit
+        found += page.listed
+        found.sizes.append(len(page.listed))
+        before, complete = page.listed[-1].newest, page.complete
     return found
 
 
@@ -55,13 +92,13 @@ async def test_the_conversation_with_the_newest_message_comes_first(archive: Arc
         ("c@x", 1, rows[2].xml, 1),
     ]
     newest = {stored.xml: stored.id for stored in (await everything(archive)).messages}
-    assert [one.newest for one in found] == [newest[rows[n].xml] for n in (5, 3, 2)]
+    assert [one.newest for one in found.listed] == [newest[rows[n].xml] for n in (5, 3, 2)]
 
 
 async def test_an_unknown_archive_has_no_conversations(archive: Archive) -> None:
     await archive.append(entries(1))
 
-    assert await archive.conversations(NOBODY, limit=10) == ()
+    assert await archive.conversations(NOBODY, limit=10) == Conversations()
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
@@ -72,15 +109,40 @@ async def test_conversations_are_paged_by_their_newest_message(
     # What comes last says nothing, so it is not what is shown of the conversation.
     await archive.append([*rows, entry("seen", peer="2@x", kind=Kind.RECEIPT)])
 
-    found: list[Conversation] = []
-    before = None
-    while page := await archive.conversations(ALICE, limit=limit, before=before):
-        assert len(page) <= limit
-        found += page
-        before = page[-1].newest
+    found = await paged(archive, limit=limit)
 
     assert [one.peer for one in found] == ["2@x", "1@x", "0@x", "4@x", "3@x"]
-    assert tuple(found) == await archive.conversations(ALICE, limit=100)
+    assert tuple(found) == (await archive.conversations(ALICE, limit=100)).listed
+
+
+@pytest.mark.parametrize(("fits", "sizes"), [(3, [3, 3, 3, 1]), (1, [1] * 10), (0, [1] * 10)])
+async def test_conversations_are_bounded_by_the_bytes_of_their_last_messages(
+    archive: Archive, fits: int, sizes: list[int]
+) -> None:
+    text = "é" * 1000
+    await archive.append(
+        [entry(n, peer=f"{n}@x", xml=f"<message>{text}</message>") for n in range(10)]
+    )
+    size = 2000 + len("<message></message>")
+
+    found = await paged(archive, limit=5, max_bytes=fits * size)
+
+    assert [one.peer for one in found] == [f"{n}@x" for n in reversed(range(10))]
+    assert found.sizes == sizes
+
+
+@pytest.mark.parametrize("count", [16, 17, 33])
+async def test_many_conversations_are_each_told_with_their_own_message(
+    archive: Archive, count: int
+) -> None:
+    rows = said(*(f"{n}@x" for n in range(count)))
+    await archive.append(rows)
+
+    found = await archive.conversations(ALICE, limit=count, max_bytes=1_000_000)
+
+    assert [one.last.xml for one in found.listed] == [row.xml for row in reversed(rows)]
+    assert found.complete
+    assert not (await archive.conversations(ALICE, limit=count - 1)).complete
 
 
 @pytest.mark.parametrize("bound", ["before", "since"])
@@ -94,7 +156,7 @@ async def test_an_id_that_is_not_there_is_not_found(archive: Archive, bound: str
         with pytest.raises(NotFound):
             await archive.conversations(ALICE, limit=1, **{bound: id})
 
-    assert len(await archive.conversations(ALICE, limit=1)) == 1
+    assert len((await archive.conversations(ALICE, limit=1)).listed) == 1
 
 
 async def test_what_is_shown_is_the_last_that_says_something(archive: Archive) -> None:
@@ -152,9 +214,9 @@ async def test_duplicates_move_no_conversation(archive: Archive) -> None:
 
 async def test_a_retracted_message_is_shown_as_its_tombstone(archive: Archive) -> None:
     await archive.append([entry(1), entry(2, names=(7,))])
-    await archive.append([Retraction(owner=ALICE, mark=7, tombstone=lambda _: "left")])
+    await archive.append(taking_back(7, "left"))
 
-    assert told(await archive.conversations(ALICE, limit=9)) == [(BOB, 2, "left", 1)]
+    assert told(await archive.conversations(ALICE, limit=9)) == [(BOB, 3, "left", 1)]
 
 
 # Unread
@@ -180,7 +242,7 @@ async def test_a_marker_shows_that_what_came_before_the_message_it_names_was_see
     archive: Archive,
 ) -> None:
     def marker(name: str, about: int) -> Entry:
-        return entry(name, direction=SENT, kind=Kind.RECEIPT, about=about, is_seen=True)
+        return entry(name, direction=SENT, kind=Kind.RECEIPT, about=(about,), is_seen=True)
 
     said = [entry(n, names=(n,)) for n in range(1, 6)]
     await archive.append([*said[:3], marker("of the second", 2), *said[3:]])
@@ -191,6 +253,28 @@ async def test_a_marker_shows_that_what_came_before_the_message_it_names_was_see
 
     await archive.append([marker("of one that is not here", 9)])
     assert (await only(archive)).unread == 0
+
+
+async def test_a_marker_means_the_last_message_of_the_name_it_gives(archive: Archive) -> None:
+    def marker(name: str) -> Entry:
+        return entry(name, direction=SENT, kind=Kind.RECEIPT, about=(7,), is_seen=True)
+
+    said = [entry(1, names=(7,)), entry(2), entry(3, names=(7,)), correction(4, 7, names=(8,))]
+    await archive.append([*said[:2], marker("first")])
+    assert (await only(archive)).unread == 1
+
+    await archive.append([*said[2:], entry(5), marker("second"), entry(6, names=(7,))])
+    assert (await only(archive)).unread == 2
+
+
+async def test_a_marker_of_a_correction_shows_that_all_before_it_was_seen(
+    archive: Archive,
+) -> None:
+    said = [entry(1, names=(7,)), entry(2), correction(3, 7, names=(8,)), entry(4)]
+    seen = entry("seen", direction=SENT, kind=Kind.RECEIPT, about=(8,), is_seen=True)
+    await archive.append([*said, seen])
+
+    assert (await only(archive)).unread == 1
 
 
 async def test_what_was_seen_stays_seen(archive: Archive) -> None:
@@ -205,7 +289,7 @@ async def test_seeing_one_conversation_is_not_seeing_another(archive: Archive) -
 
     found = await archive.conversations(ALICE, limit=9)
 
-    assert {one.peer: one.unread for one in found} == {"b@x": 0, "a@x": 1}
+    assert {one.peer: one.unread for one in found.listed} == {"b@x": 0, "a@x": 1}
 
 
 async def test_unread_can_be_counted_behind_an_id(archive: Archive) -> None:
@@ -232,4 +316,4 @@ async def test_conversations_are_there_after_reopening(reopen: Open) -> None:
 
     async with reopen() as storage:
         assert await storage.archive.conversations(ALICE, limit=9) == before
-        assert texts([one.last for one in before]) == texts([entry("s"), rows[2]])
+        assert texts([one.last for one in before.listed]) == texts([entry("s"), rows[2]])

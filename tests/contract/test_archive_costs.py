@@ -8,15 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from support.builders import ALICE, BOB, NOON, ROMEO, entry, texts
+from support.builders import (
+    ALICE,
+    BOB,
+    NOON,
+    ROMEO,
+    correction,
+    entry,
+    everything,
+    taking_back,
+    texts,
+)
 from support.databases import open_database
-from support.steps import watch
+from support.steps import listen, watch
 
 from storage.archive import SqlArchive
 from storage.counts import LOOKED_AT_MAX
 from storage.ids import KEY_BYTES, Ids
 from storage.keeping import SqlKeeping
-from storage.rows import ANY, READABLE, Filter, Limits, Phrase
+from storage.rows import ANY, READABLE, Filter, Kind, Limits, Phrase
 from storage.sqlite_connection import _numbered
 from storage.tallies import LONG
 from storage.trash import merge_words
@@ -68,7 +78,8 @@ async def fill(path: Path) -> None:
                         peer=ROMEO if n % 10 else BOB,
                         type="groupchat" if n % 7 == 0 else "chat",
                         text=f"common rare wor{n}" if n % 10_000 == 5 else f"common wor{n}",
-                        about=n,
+                        names=(n,),
+                        about=(n - 1,),
                     )
                     for n in range(first, first + 1000)
                 ]
@@ -257,12 +268,13 @@ async def test_a_search_reads_nothing_of_what_others_said(
 
 
 async def test_references_and_conversations_take_few_steps(counted: Counted) -> None:
+    page = await counted.archive.page(ALICE, ANY, limit=50)
     counted.steps()
-    found = await counted.archive.about(ALICE, range(100, 150))
+    found = await counted.archive.about(ALICE, [one.id for one in page.messages], limit=10)
     conversations = await counted.archive.conversations(ALICE, limit=10)
 
     assert counted.steps() < 2 * FEW
-    assert [len(found), len(conversations)] == [50, 2]
+    assert [len(found), len(conversations.listed)] == [50, 2]
 
 
 async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_one(
@@ -283,6 +295,50 @@ async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_o
 
     # Each piece is written, searched, and some day joined to others, by itself.
     assert await pieces(5) == await pieces(1)
+
+
+async def test_a_retraction_costs_no_more_where_its_name_was_used_often(
+    tmp_path: Path,
+) -> None:
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    async with open_database(tmp_path / "muniment.db") as database:
+        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+        for n in range(100):
+            notes = [entry(f"note {n} {m}", about=(7,)) for m in range(30)]
+            await archive.append([entry(f"said {n}", names=(7,)), *notes])
+        await archive.append(
+            [entry("said", owner=BOB, names=(7,)), correction("new", 7, owner=BOB)]
+        )
+        await watch(database, step, 1)
+
+        await archive.append(taking_back(7))
+        many, steps = steps, 0
+        await archive.append(taking_back(7, owner=BOB))
+
+    assert 0 < many <= steps
+
+
+async def test_what_a_batch_is_about_is_asked_for_in_one_statement(tmp_path: Path) -> None:
+    told: list[str] = []
+    markers = [entry(f"seen {n}", about=(n,), kind=Kind.RECEIPT) for n in range(100)]
+    async with open_database(tmp_path / "muniment.db") as database:
+        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+        await archive.append([entry("first")])
+        await listen(database, told.append)
+        await archive.append([entry(n, names=(n,)) for n in range(100)])
+        messages = len(told)
+        told.clear()
+        await archive.append(markers)
+
+        assert len(told) == messages + 1
+        ids = [one.id for one in (await everything(archive)).messages[1:101]]
+        found = await archive.about(ALICE, ids, limit=10)
+        assert [texts(found[id].messages) for id in ids] == [[one.xml] for one in markers]
 
 
 async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ async def test_no_phrases_leave_nothing_out(archive: Archive) -> None:
 @pytest.mark.parametrize("wanted", ["p*", "n*", "a*", "0*", "1*", "f*", "bob*", "message*"])
 async def test_a_search_finds_only_texts(archive: Archive, wanted: str) -> None:
     names = (1, -1, 2**63 - 1, 0xABCDEF)
-    await archive.append([entry(n, text="rain", names=names, about=n) for n in range(20)])
+    await archive.append([entry(n, text="rain", names=names, about=(n,)) for n in range(20)])
 
     assert await everything(archive, wanted=Filter(phrases=phrases(wanted))) == Page()
 

@@ -20,6 +20,7 @@ from support.builders import (
     entry,
     everything,
     removal,
+    taking_back,
     texts,
 )
 from support.recount import dangling_marks, kept_books, recounted_books
@@ -38,7 +39,8 @@ from storage.rows import (
     Occupant,
     Phrase,
     Preferences,
-    Retraction,
+    Room,
+    RoomChanges,
     Rule,
     Shed,
     Usage,
@@ -192,7 +194,8 @@ async def test_what_was_shed_is_in_no_list_search_or_reference(storage: SqlStora
 
     wanted = Filter(phrases=(Phrase(words=("all",)),))
     assert await storage.archive.count(ALICE, wanted) == 1
-    assert [c.peer for c in await storage.archive.conversations(ALICE, limit=9)] == [ROMEO]
+    left = await storage.archive.conversations(ALICE, limit=9)
+    assert [one.peer for one in left.listed] == [ROMEO]
     assert await dangling_marks(storage._database) == 0
 
 
@@ -271,15 +274,16 @@ async def test_cutting_goes_in_steps(storage: SqlStorage) -> None:
 
 async def test_an_emptied_message_keeps_id_time_and_peer_only(storage: SqlStorage) -> None:
     """XEP-0313 section 3.1: what is taken out of the middle leaves its place."""
-    await storage.archive.append([entry(nick="Nick", text="all", names=(7,), about=8)])
-    [before] = (await everything(storage.archive)).messages
+    await storage.archive.append([entry("said", peer=ROMEO, names=(8,))])
+    await storage.archive.append([entry(nick="Nick", text="all", names=(7,), about=(8,))])
+    said, before = (await everything(storage.archive)).messages
 
     await storage.keeping.cut(ALICE, BOB, ALL, limit=100)
 
-    [after] = (await everything(storage.archive)).messages
+    after = (await everything(storage.archive)).messages[1]
     assert (after.id, after.at, after.peer) == (before.id, before.at, before.peer)
     assert (after.kind, after.xml, after.nick, after.resource) == (Kind.GONE, "", "", "")
-    assert await storage.archive.about(ALICE, [8]) == ()
+    assert await storage.archive.about(ALICE, [said.id], limit=9) == {}
     assert await dangling_marks(storage._database) == 0
 
 
@@ -340,7 +344,8 @@ async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
     await records.set_preferences(Preferences(owner=ALICE, default="always"))
     await records.set_rule(Rule(owner=ALICE, peer=BOB, days=1))
     for room, jid in ((ROOM, ALICE), (ROOM, BOB)):
-        await records.set_occupant(Occupant(room=room, jid=jid, affiliation="member"))
+        occupant = Occupant(room=room, jid=jid, affiliation="member")
+        await records.note_room(RoomChanges(room=room, occupants=(occupant,)))
     for owner in (ALICE, BOB):
         await storage.offline.add(owner, Waiting(peer=ROMEO, packet="<message/>", at=NOON))
     hold = Hold(subject=ALICE, reason="r", by="me", at=1)
@@ -350,20 +355,20 @@ async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
 
     assert (erased.messages, erased.done) == (3, True)
     assert await storage.keeping.usage() == ()
-    assert (await records.preferences(), await records.rules()) == ((), ())
-    assert [occupant.jid for occupant in await records.occupants()] == [BOB]
+    assert (await records.preferences(ALICE), await records.rules()) == (None, ())
+    assert [await records.affiliation(ROOM, jid) for jid in (ALICE, BOB)] == [None, "member"]
     assert [await storage.offline.count(owner) for owner in (ALICE, BOB)] == [0, 1]
     assert await records.holds() == (hold,)
 
 
 async def test_a_room_is_erased_with_its_occupants(storage: SqlStorage) -> None:
-    await storage.records.set_room(ROOM, 7)
-    await storage.records.set_occupant(Occupant(room=ROOM, jid=BOB, affiliation="owner"))
+    occupants = (Occupant(room=ROOM, jid=BOB, affiliation="owner"),)
+    await storage.records.note_room(RoomChanges(room=ROOM, made=7, occupants=occupants))
 
     await storage.keeping.erase(ROOM, limit=100)
 
-    assert await storage.records.occupants() == ()
-    assert await storage.records.rooms() == {}
+    assert await storage.records.affiliation(ROOM, BOB) is None
+    assert await storage.records.room(ROOM) == Room()
 
 
 async def test_erasing_goes_in_steps(storage: SqlStorage) -> None:
@@ -397,7 +402,7 @@ async def test_a_new_archive_begins_where_one_was_erased(storage: SqlStorage) ->
 
 async def test_a_retraction_changes_the_bytes_of_an_archive(storage: SqlStorage) -> None:
     await storage.archive.append(said(3))
-    await storage.archive.append([Retraction(owner=ALICE, mark=1, tombstone=lambda _: "<gone/>")])
+    await storage.archive.append(taking_back(1, "<gone/>"))
 
     found = await storage.keeping.usage_of(ALICE)
 

@@ -14,7 +14,7 @@ from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO, ROOM, en
 from storage.errors import Rejected, Unavailable
 from storage.interface import Records, Storage
 from storage.open import open_storage
-from storage.rows import ANY, Deed, Hold, Occupant, Preferences, Rule
+from storage.rows import ANY, Deed, Hold, Occupant, Preferences, Room, RoomChanges, Rule
 
 
 @pytest.fixture(params=BACKENDS)
@@ -50,11 +50,11 @@ HOLD = Hold(subject=ALICE, reason="case 7", by="auditor", at=NOON)
 
 
 async def test_a_new_store_has_no_records(records: Records) -> None:
-    assert await records.preferences() == ()
+    assert await records.preferences(ALICE) is None
+    assert await records.all_preferences(after="", limit=9) == ()
     assert await records.rules() == ()
     assert await records.holds() == ()
     assert await records.deeds(limit=10) == ()
-    assert await records.occupants() == ()
 
 
 # Preferences
@@ -67,7 +67,8 @@ async def test_preferences_are_given_back_as_they_were_set(records: Records, def
     )
     await records.set_preferences(given)
 
-    assert await records.preferences() == (given,)
+    assert await records.preferences(ALICE) == given
+    assert await records.all_preferences(after="", limit=9) == (given,)
 
 
 async def test_preferences_replace_those_of_the_same_owner_only(records: Records) -> None:
@@ -75,10 +76,13 @@ async def test_preferences_replace_those_of_the_same_owner_only(records: Records
     await records.set_preferences(Preferences(owner=ALICE, default="always", never=(ROMEO,)))
     await records.set_preferences(Preferences(owner=ALICE, default="never", always=(BOB,)))
 
-    assert set(await records.preferences()) == {
-        Preferences(owner=ALICE, default="never", always=(BOB,)),
-        Preferences(owner=BOB, default="roster"),
-    }
+    hers = Preferences(owner=ALICE, default="never", always=(BOB,))
+    his = Preferences(owner=BOB, default="roster")
+    assert await records.preferences(ALICE) == hers
+    assert await records.preferences(BOB) == his
+    assert await records.all_preferences(after="", limit=1) == (hers,)
+    assert await records.all_preferences(after=ALICE, limit=9) == (his,)
+    assert await records.all_preferences(after=BOB, limit=9) == ()
 
 
 # Rules
@@ -215,68 +219,104 @@ async def test_lines_of_the_log_are_written_in_one_step_with_messages(storage: S
 # Rooms and occupants
 
 
-async def test_an_occupant_is_known_by_the_last_affiliation_in_each_room(
+OTHER_ROOM = f"other@conference.{HOST}"
+
+
+def occupant(affiliation: str, jid: str = ALICE, room: str = ROOM, heard: int = 0) -> Occupant:
+    return Occupant(room=room, jid=jid, affiliation=affiliation, heard=heard)
+
+
+async def known(records: Records, room: str = ROOM) -> tuple[str | None, str | None]:
+    """Return what alice and bob are in a room."""
+    return await records.affiliation(room, ALICE), await records.affiliation(room, BOB)
+
+
+async def test_a_user_is_known_by_the_last_affiliation_in_each_room(records: Records) -> None:
+    for affiliation in ("none", "outcast"):
+        changed = (occupant(affiliation), occupant("owner", BOB))
+        await records.note_room(RoomChanges(room=ROOM, occupants=changed))
+    others = (occupant("admin", room=OTHER_ROOM),)
+    await records.note_room(RoomChanges(room=OTHER_ROOM, occupants=others))
+
+    assert await known(records) == ("outcast", "owner")
+    assert await known(records, OTHER_ROOM) == ("admin", None)
+
+
+@pytest.mark.parametrize("affiliation", ["member", "admin", "owner", "none", "outcast", None])
+async def test_who_is_removed_was_a_member(records: Records, affiliation: str | None) -> None:
+    if affiliation is not None:
+        await records.note_room(RoomChanges(room=ROOM, occupants=(occupant(affiliation),)))
+    await records.note_room(RoomChanges(room=ROOM, removed=(occupant("none"),)))
+
+    was_member = affiliation in ("member", "admin", "owner")
+    assert await known(records) == ("none" if was_member else affiliation, None)
+
+
+async def test_it_is_kept_which_rooms_are_persistent_and_when_they_were_made(
     records: Records,
 ) -> None:
-    known = [
-        Occupant(room=ROOM, jid=BOB, affiliation="owner"),
-        Occupant(room=f"other@conference.{HOST}", jid=ALICE, affiliation="admin"),
-    ]
-    for affiliation in ("none", "outcast"):
-        await records.set_occupant(Occupant(room=ROOM, jid=ALICE, affiliation=affiliation))
-    for occupant in known:
-        await records.set_occupant(occupant)
+    assert await records.room(ROOM) == Room()
+    await records.note_room(RoomChanges(room=ROOM, made=5))
+    for room in (ROOM, OTHER_ROOM):
+        await records.note_room(RoomChanges(room=room, is_persistent=True))
+    assert await records.room(ROOM) == Room(5, is_persistent=True)
+    assert await records.room(OTHER_ROOM) == Room(0, is_persistent=True)
 
-    assert set(await records.occupants()) == {
-        *known,
-        Occupant(room=ROOM, jid=ALICE, affiliation="outcast"),
-    }
-
-
-async def test_it_is_kept_which_rooms_are_persistent(records: Records) -> None:
-    other = f"other@conference.{HOST}"
-    await records.set_room(ROOM, 5)
-    for room in (ROOM, other):
-        await records.set_persistent(room, True)
-    assert await records.persistent_rooms() == {ROOM, other}
-
-    await records.set_persistent(other, False)
-    await records.set_room(ROOM, 9)
-    assert await records.persistent_rooms() == frozenset()
-    assert await records.rooms() == {ROOM: 9}
+    await records.note_room(RoomChanges(room=OTHER_ROOM, is_persistent=False))
+    await records.note_room(RoomChanges(room=ROOM, made=9))
+    assert await records.room(ROOM) == Room(9)
+    await records.note_room(RoomChanges(room=ROOM, made=7, is_persistent=True))
+    assert await records.room(ROOM) == Room(9, is_persistent=True)
+    assert await records.room(OTHER_ROOM) == Room()
 
 
-async def test_a_room_made_anew_has_no_occupants(records: Records) -> None:
-    other = Occupant(room=f"other@conference.{HOST}", jid=ALICE, affiliation="admin")
-    for occupant in (Occupant(room=ROOM, jid=ALICE, affiliation="owner"), other):
-        await records.set_occupant(occupant)
-    for made in (7, 9):
-        await records.set_room(ROOM, made)
+async def test_a_room_made_anew_has_those_in_it_that_are_told_with_it(records: Records) -> None:
+    before = (occupant("owner"), occupant("outcast", BOB, heard=9))
+    await records.note_room(RoomChanges(room=ROOM, occupants=before))
+    others = (occupant("admin", room=OTHER_ROOM),)
+    await records.note_room(RoomChanges(room=OTHER_ROOM, occupants=others))
+    await records.note_room(RoomChanges(room=ROOM, made=7))
+    assert await known(records) == (None, None)
 
-    assert await records.occupants() == (other,)
-    assert await records.rooms() == {ROOM: 9}
+    await records.note_room(RoomChanges(room=ROOM, made=9, occupants=(occupant("owner", BOB),)))
+    assert await known(records) == (None, "owner")
+    assert await known(records, OTHER_ROOM) == ("admin", None)
 
 
-# Lasting
+async def test_a_room_that_may_be_another_one_keeps_whom_it_bans_and_what_was_heard_since(
+    records: Records,
+) -> None:
+    carol, dave = f"carol@{HOST}", f"dave@{HOST}"
+    before = (
+        occupant("owner", heard=4),
+        occupant("outcast", BOB, heard=4),
+        occupant("member", carol, heard=5),
+        occupant("none", dave, heard=4),
+    )
+    await records.note_room(RoomChanges(room=ROOM, occupants=before))
+    await records.note_room(RoomChanges(room=ROOM, made=5, keeps_banned=True))
+
+    assert await known(records) == (None, "outcast")
+    assert await records.affiliation(ROOM, carol) == "member"
+    assert await records.affiliation(ROOM, dave) is None
 
 
 async def test_records_last_over_a_reopening(reopen: Open) -> None:
     preferences = Preferences(owner=ALICE, default="roster", always=(BOB,), never=(ROMEO,))
     rule = Rule(owner=ALICE, peer=ROMEO, days=30)
-    occupant = Occupant(room=ROOM, jid=ALICE, affiliation="member")
     async with reopen() as storage:
         await storage.records.set_preferences(preferences)
         await storage.records.set_rule(rule)
         await storage.records.set_hold(HOLD)
-        await storage.records.set_room(ROOM, 7)
-        await storage.records.set_occupant(occupant)
+        changes = RoomChanges(room=ROOM, made=7, occupants=(occupant("member"),))
+        await storage.records.note_room(changes)
 
     async with reopen() as storage:
-        assert await storage.records.preferences() == (preferences,)
+        assert await storage.records.preferences(ALICE) == preferences
         assert await storage.records.rules() == (rule,)
         assert await storage.records.holds() == (HOLD,)
-        assert await storage.records.rooms() == {ROOM: 7}
-        assert await storage.records.occupants() == (occupant,)
+        assert await storage.records.room(ROOM) == Room(7)
+        assert await known(storage.records) == ("member", None)
 
 
 async def test_the_numbers_of_the_log_go_on_after_a_reopening(reopen: Open) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from support.builders import ALICE, BOB, NOON, SECOND, entry, everything
+from support.builders import ALICE, BOB, NOON, SECOND, entry, everything, taking_back
 
 from storage import trash
 from storage.open import SqlStorage, open_storage
 from storage.people import Waiting
-from storage.rows import Entry, Limits, Phrase, Retraction
+from storage.rows import Entry, Limits, Phrase
 from storage.rows import Filter as Wanted
 
 MESSAGES = 3000
@@ -90,10 +90,7 @@ async def test_retracted_messages_are_in_no_byte(tmp_path: Path, url: str) -> No
             await storage.archive.append(
                 [
                     *(written(BOB, n, chance) for n in new),
-                    *(
-                        Retraction(owner=ALICE, mark=n, tombstone=lambda _: "")
-                        for n in gone[first : first + 10]
-                    ),
+                    *(work for n in gone[first : first + 10] for work in taking_back(n, "")),
                 ]
             )
         await storage.keeping.scrub()

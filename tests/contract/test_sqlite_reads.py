@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from threading import get_ident
 
@@ -208,13 +208,34 @@ async def test_errors_of_a_query_are_no_matter_of_length(database: SqliteDatabas
         await fetched(database, "SELECT $1", 2**63)
 
 
+READS: dict[str, Callable[[SqlArchive, str], Awaitable[object]]] = {
+    "page": lambda archive, _: archive.page(ALICE, ANY, limit=10),
+    "page of one": lambda archive, id: archive.page(ALICE, Filter(ids=(id,)), limit=1),
+    "page behind": lambda archive, id: archive.page(ALICE, ANY, limit=10, after=id),
+    "counted page": lambda archive, _: archive.page(ALICE, ANY, limit=10, counted=True),
+    "counted page of a peer": lambda archive, _: archive.page(
+        ALICE, Filter(peer=BOB), limit=10, counted=True
+    ),
+    "page by time": lambda archive, _: archive.page_by_time(ALICE, ANY, limit=10, newest=True),
+    "behind": lambda archive, id: archive.behind(ALICE, id, limit=10),
+    "count": lambda archive, _: archive.count(ALICE, Filter(peer=BOB)),
+    "bounds": lambda archive, _: archive.bounds(ALICE),
+    "about": lambda archive, id: archive.about(ALICE, [id], limit=10),
+    "unfinished": lambda archive, _: archive.unfinished(),
+    "conversations": lambda archive, _: archive.conversations(ALICE, limit=10),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 async def test_nothing_is_read_in_the_thread_of_the_loop(
-    database: SqliteDatabase, archive: SqlArchive
+    database: SqliteDatabase,
+    archive: SqlArchive,
+    read: Callable[[SqlArchive, str], Awaitable[object]],
 ) -> None:
+    [id] = [one.id for one in (await archive.page(ALICE, ANY, limit=1)).messages]
     threads: set[int] = set()
     await watch(database, lambda: threads.add(get_ident()), 1)
-    await archive.page(ALICE, ANY, limit=10, counted=True)
-    await archive.page_by_time(ALICE, ANY, limit=10, newest=True)
+    await read(archive, id)
 
     assert threads
     assert get_ident() not in threads

@@ -216,6 +216,43 @@ async def test_operators_read_what_their_role_allows_and_leave_a_line(office: Se
     assert deeds == [("admin", "search"), ("reader", "read")]
 
 
+async def test_an_id_means_the_last_message_and_a_correction_what_it_corrects(
+    office: Server,
+) -> None:
+    """Clients use ids again in later sessions, and some retract their last correction."""
+    alice, bob = office.accounts("alice", "bob")
+
+    def said(id: str, body: str, extra: str = "") -> str:
+        return (
+            f"<message to='{bob.jid}' type='chat' id='{id}'><body>{body}</body>{extra}</message>"
+        )
+
+    async with office.client(alice) as hers, office.client(bob) as his:
+        await his.be_available()
+        hers.send(said("1", "meet at five"))
+        hers.send(said("A", "the secretword"))
+        hers.send(said("B", "the othersecret", correct("A")))
+        await hers.settled()
+    async with office.client(alice) as hers, office.client(bob) as his:
+        await his.be_available()
+        hers.send(said("1", "buy milk"))
+        hers.send(said("2", "buy bread", correct("1")))
+        hers.send(said("3", "taken back", retract("1")))
+        hers.send(said("4", "taken back too", retract("B")))
+        await asyncio.gather(hers.settled(), his.settled())
+
+        for client in (hers, his):
+            kept = ["meet at five", "taken back", "taken back too"]
+            assert list(filter(None, await mam.bodies(client))) == kept
+            for word in ("secretword", "othersecret", "buy"):
+                assert await found_by_mam(client, 5, withtext=word) == []
+    async with session(office.muniment) as http:
+        for owner in (alice, bob):
+            target = f"/archives/{owner.jid}/messages"
+            folded = await found_by_http(http, target, view="folded")
+            assert folded == ["meet at five", None, None]
+
+
 async def test_under_a_legal_hold_nothing_can_be_made_to_vanish(office: Server) -> None:
     """Not by its owner, nor by an operator; in other archives nothing is held."""
     alice, bob = office.accounts("alice", "bob")

@@ -10,6 +10,7 @@ import pytest
 from slixmpp.exceptions import IqError
 from support import mam
 from support.commanding import ADMIN, BOSS, OPERATORS, line, operator, told
+from support.muniment import ACCOUNTS
 from support.raw import Client
 from support.server import Server
 
@@ -17,7 +18,7 @@ from support.server import Server
 @pytest.fixture(scope="module")
 def operated(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
     """Both programs, and an operator who is a user of ejabberd."""
-    with Server.running(tmp_path_factory.mktemp("commands"), OPERATORS) as running:
+    with Server.running(tmp_path_factory.mktemp("commands"), {**OPERATORS, **ACCOUNTS}) as running:
         running.ejabberd.register(BOSS)
         yield running
 

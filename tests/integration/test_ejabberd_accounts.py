@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+from support.commanding import line
 from support.ejabberd import ROOT, Account, Ejabberd
 from support.muniment import Muniment
 from support.ports import LOOPBACK, free_port
 from support.remote_data import session
+from support.server import Server
 
 from component.core.accounts import Accounts, Listing
 from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
@@ -239,7 +243,7 @@ def muniment(
         "api": {"api_url": url},
         "login": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
     }
-    options = {"accounts": {"source": "ejabberd", **ways[request.param]}}
+    options = {"accounts": ways[request.param]}
     with Muniment(tmp_path_factory.mktemp("muniment"), ejabberd, options=options) as running:
         yield running
 
@@ -255,6 +259,28 @@ async def test_remote_data_knows_the_passwords_of_ejabberd(
     assert (right.status, wrong.status) == (200, 401)
     for secret in ("wrong-one", "pass: w", "pass%3A"):
         assert secret not in muniment.log
+
+
+async def test_accounts_of_ejabberd_are_neither_judged_nor_made_unasked(
+    ejabberd: Ejabberd, ann: Account, tmp_path: Path
+) -> None:
+    """As the README leaves it: nothing is said of accounts, neither of ejabberd nor of an API."""
+    made = Account(f"made-{secrets.token_hex(3)}", ann.host, "pencil")
+    with Muniment(tmp_path, ejabberd) as muniment:
+        async with session(muniment) as http:
+            statuses = []
+            for password in (ann.password, "wrong-one"):
+                asked = {"username": ann.user, "password": password}
+                statuses.append((await http.get("/api/auth", params=asked)).status)
+        refused = await asyncio.to_thread(
+            line, Server(ejabberd, muniment), "add-user", made.jid, stdin=f"{made.password}\n"
+        )
+
+    assert statuses == [409, 409]
+    assert refused.returncode == 1
+    assert "live in ejabberd" in refused.stderr
+    assert "ejabberdctl (register" in refused.stderr
+    assert not await Logins(LOOPBACK, ejabberd.ports.c2s).authenticate(made.jid, made.password)
 
 
 def test_check_config_asks_ejabberd(muniment: Muniment) -> None:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from support.ejabberd import Account, Ejabberd
-from support.muniment import Muniment
+from support.muniment import ACCOUNTS, Muniment
 from support.raw import Client
 from support.remote_data import session
 from support.server import Server
@@ -51,7 +51,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
     """The rosters are in our own store."""
-    options = {"rosters": {"source": "store", "details": True}}
+    options = {"rosters": {"source": "store", "details": True}, **ACCOUNTS}
     with Server.running(tmp_path_factory.mktemp("stored"), options) as running:
         yield running
 

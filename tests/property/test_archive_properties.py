@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from support.builders import entry, origin, owned
+from support.builders import entry, origin, owned, taking_back
 
 from storage.interface import Archive
 from storage.rows import (
@@ -18,6 +18,7 @@ from storage.rows import (
     Filter,
     Kind,
     Phrase,
+    Relation,
     Removal,
     Retraction,
     Stored,
@@ -46,7 +47,8 @@ def rows(draw: st.DrawFn) -> Entry:
         kind=draw(st.sampled_from(Kind)),
         text=" ".join(draw(st.lists(st.sampled_from(WORDS), max_size=4))),
         names=tuple(draw(st.lists(st.sampled_from(MARKS), max_size=2, unique=True))),
-        about=draw(st.none() | st.sampled_from(MARKS)),
+        about=tuple(draw(st.lists(st.sampled_from(MARKS), max_size=1))),
+        relation=draw(st.sampled_from([Relation.CORRECTION, Relation.NOTE])),
         is_seen=draw(st.booleans()),
         origin=origin(name),
         xml=draw(st.sampled_from(["x", "ü", "long"])) + str(name),
@@ -54,10 +56,13 @@ def rows(draw: st.DrawFn) -> Entry:
 
 
 REMOVALS = st.sampled_from(NAMES).map(lambda n: Removal(owner="", origin=origin(n)))
-RETRACTIONS = st.sampled_from(MARKS).map(
-    lambda mark: Retraction(owner="", mark=mark, tombstone=lambda _: LEFT)
+RETRACTIONS = st.builds(
+    lambda mark, name: taking_back(mark, LEFT, name=name, owner=""),
+    st.sampled_from(MARKS),
+    st.sampled_from(["back", "again"]),
 )
-BATCHES = st.lists(st.lists(rows() | rows() | REMOVALS | RETRACTIONS, max_size=8), max_size=5)
+WORK = st.lists((rows() | rows() | REMOVALS).map(lambda work: [work]) | RETRACTIONS, max_size=8)
+BATCHES = st.lists(WORK.map(lambda work: list(chain.from_iterable(work))), max_size=5)
 
 PHRASES = st.builds(
     Phrase,
@@ -79,34 +84,71 @@ FILTERS = st.builds(
 
 
 @dataclass
+class Held:
+    """A row in a list."""
+
+    entry: Entry
+    named: int | None = None  #: the place of the row that it names
+    about: int | None = None  #: the place of the row which that one is shown as
+    is_settled: bool = False  #: a correction of which what had to go is gone
+
+
+@dataclass
 class Model:
     """What an archive holds, in a list."""
 
-    held: dict[bytes, Entry]
-    seen: dict[str, bytes | None]
+    held: list[Held | None]
 
     @classmethod
     def of(cls, batches: Sequence[Sequence[Work]]) -> Model:
-        model = cls({}, {})
-        for work in (work for batch in batches for work in batch):
+        model = cls([])
+        for work in chain.from_iterable(batches):
             if isinstance(work, Entry):
-                model.held.setdefault(work.origin, work)
+                model.add(work)
             elif isinstance(work, Removal):
-                model.held.pop(work.origin, None)
+                model.held = [
+                    None if row and row.entry.origin == work.origin else row for row in model.held
+                ]
             else:
                 model.retract(work)
         return model
 
+    def add(self, entry: Entry) -> None:
+        if any(row and row.entry.origin == entry.origin for row in self.held):
+            return
+        new = Held(entry)
+        self.held.append(new)
+        for place, row in enumerate(self.held[:-1]):
+            if row and set(entry.about) & set(row.entry.names):
+                is_correction = row.entry.relation is Relation.CORRECTION
+                is_shown_elsewhere = is_correction and row.about is not None
+                new.named, new.about = place, row.about if is_shown_elsewhere else place
+
     def retract(self, retraction: Retraction) -> None:
-        for key, row in self.held.items():
-            is_meant = retraction.mark in row.names and retraction.mark != row.about
-            if is_meant and row.kind not in (Kind.TOMBSTONE, Kind.GONE):
-                self.held[key] = row._replace(
-                    kind=Kind.TOMBSTONE, xml=LEFT, text="", names=(), about=None
-                )
+        [by] = [row for row in self.held if row and row.entry.origin == retraction.origin]
+        if by.about is None or by.entry.relation is not Relation.RETRACTION:
+            return
+        target = self.held[by.about]
+        if target and target.entry.kind not in (Kind.TOMBSTONE, Kind.GONE):
+            target.entry = target.entry._replace(kind=Kind.TOMBSTONE, xml=LEFT, text="")
+        for row in self.held:
+            is_correction = row and row.entry.relation is Relation.CORRECTION
+            if row and is_correction and row.about == by.about and not row.is_settled:
+                row.is_settled = True
+                row.entry = row.entry._replace(kind=Kind.ANNOTATION, xml=LEFT, text="")
+
+    def there(self) -> list[tuple[int, Held]]:
+        """Return the rows and their places."""
+        return [(place, row) for place, row in enumerate(self.held) if row]
 
     def rows(self) -> list[Entry]:
-        return list(self.held.values())
+        return [row.entry for _, row in self.there()]
+
+
+def up_to(place: int, row: Held | None) -> int:
+    """Return the place up to which a row shows that its owner has read."""
+    is_marker = row is not None and row.entry.kind is Kind.RECEIPT
+    return row.named if row and is_marker and row.named is not None else place
 
 
 def is_in(phrase: Phrase, text: str) -> bool:
@@ -227,31 +269,22 @@ def test_a_counted_page_is_a_slice_and_knows_which(
     runner.run(check())
 
 
-@given(batches=BATCHES, marks=st.lists(st.sampled_from([*MARKS, 5]), max_size=4))
-def test_what_refers_to_marks_is_found(
-    runner: asyncio.Runner, archive: Archive, batches: list[list[Work]], marks: list[int]
+@given(batches=BATCHES)
+def test_what_is_about_each_message_is_found(
+    runner: asyncio.Runner, archive: Archive, batches: list[list[Work]]
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, batches)
+        ids = [stored.id for stored in await everything(archive, owner)]
 
-        found = await archive.about(owner, marks)
+        found = await archive.about(owner, ids, limit=100)
 
-        assert told(found) == told([r for r in Model.of(batches).rows() if r.about in marks])
+        there = Model.of(batches).there()
+        for id, (place, _) in zip(ids, there, strict=True):
+            expected = [row.entry for _, row in there if row.about == place and not row.is_settled]
+            assert told(found[id].messages if id in found else ()) == told(expected)
 
     runner.run(check())
-
-
-def shown(rows: Sequence[Entry], place: int) -> int:
-    """Return up to which place a row shows that its owner has read: a marker, what it names."""
-    row = rows[place]
-    if row.kind is not Kind.RECEIPT or row.about is None:
-        return place
-    named = [
-        n
-        for n, other in enumerate(rows[:place])
-        if row.about in other.names and other.kind not in (Kind.TOMBSTONE, Kind.GONE)
-    ]
-    return max(named, default=place)
 
 
 @given(batches=BATCHES, limit=st.integers(1, 3), since=st.none() | st.integers(0, 9))
@@ -263,26 +296,31 @@ def test_conversations_are_what_the_rows_say(
     since: int | None,
 ) -> None:
     async def check() -> None:
-        batches_kept = [[w for w in batch if isinstance(w, Entry)] for batch in batches]
-        rows = Model.of(batches_kept).rows()
+        batches_kept = [
+            [w for w in batch if isinstance(w, Entry) and w.peer in PEERS] for batch in batches
+        ]
+        held = Model.of(batches_kept).held
+        rows = [row.entry for row in held if row]
         assume(rows)
         owner = await fill(archive, batches_kept)
         stored = await everything(archive, owner)
         place = None if since is None else since % len(rows)
         cursor = None if place is None else stored[place].id
 
-        found = list(await archive.conversations(owner, limit=limit, since=cursor))
-        while page := await archive.conversations(
-            owner, limit=limit, since=cursor, before=found[-1].newest
-        ):
-            found += page
+        page = await archive.conversations(owner, limit=limit, since=cursor)
+        found = list(page.listed)
+        while not page.complete:
+            page = await archive.conversations(
+                owner, limit=limit, since=cursor, before=found[-1].newest
+            )
+            found += page.listed
 
         expected = []
         for peer in PEERS:
             mine = [n for n, row in enumerate(rows) if row.peer == peer]
             if not mine:
                 continue
-            seen = max([shown(rows, n) for n in mine if rows[n].is_seen], default=-1)
+            seen = max([up_to(n, held[n]) for n in mine if rows[n].is_seen], default=-1)
             behind = seen if place is None else place
             unread = sum(
                 n > behind

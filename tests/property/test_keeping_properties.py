@@ -10,12 +10,12 @@ from itertools import count
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builders import entry, everything, origin
+from support.builders import entry, everything, origin, taking_back
 from support.recount import kept_books, recounted_books
 
 from storage.errors import Rejected
 from storage.open import SqlStorage, open_storage
-from storage.rows import Entry, Kind, Limits, Removal, Retraction
+from storage.rows import Entry, Kind, Limits, Relation, Removal, Stored, Work
 
 NAMES = st.integers(0, 15)
 PEERS = st.sampled_from(["a@x", "b@x", "room@c"])
@@ -41,7 +41,8 @@ def arrivals(draw: st.DrawFn) -> Step:
                 text="said",
                 names=(name % 5,),
                 kind=Kind.ANNOTATION if name % 2 else Kind.MESSAGE,
-                about=name * 3 % 5 if name % 2 else None,
+                about=(name * 3 % 5,) if name % 2 else (),
+                relation=Relation.CORRECTION,
             )
             for name, peer, is_groupchat, xml in rows
         ]
@@ -60,9 +61,9 @@ def departures(draw: st.DrawFn) -> Step:
     ways: list[Step] = [
         lambda s, o: s.archive.append([Removal(owner=o, origin=origin(name))]),
         lambda s, o: s.archive.append(
-            [Retraction(owner=o, mark=name % 5, tombstone=lambda _: "é" if name % 2 else None)]
+            taking_back(name % 5, "é" if name % 2 else None, name=-name, owner=o, text="said")
         ),
-        lambda s, o: s.archive.append([correcting(o, name)]),
+        lambda s, o: s.archive.append(some_back(o, name)),
         lambda s, o: break_off(s, o, name),
         lambda s, o: s.keeping.shed(o, limits, limit=limit),
         lambda s, o: s.keeping.cut(o, peer, limits, limit=limit),
@@ -71,15 +72,13 @@ def departures(draw: st.DrawFn) -> Step:
     return draw(st.sampled_from(ways))
 
 
-def correcting(owner: str, name: int) -> Retraction:
-    """Take back a message, and what corrects it, and what corrects that."""
-    return Retraction(
-        owner=owner,
-        mark=name % 5,
-        tombstone=lambda _: "é",
-        names=lambda message: (message.at % 5,),
-        correction=lambda _, message: LEFT if message.at % 3 and message.xml != LEFT else None,
-    )
+def some_back(owner: str, name: int) -> list[Work]:
+    """Take back a message and some of what corrects it."""
+
+    def left(message: Stored) -> str | None:
+        return LEFT if message.kind is Kind.MESSAGE or message.at % 3 else None
+
+    return taking_back(name % 5, left, name=-name - 20, owner=owner, text="said")
 
 
 async def break_off(storage: SqlStorage, owner: str, name: int) -> None:
@@ -87,7 +86,7 @@ async def break_off(storage: SqlStorage, owner: str, name: int) -> None:
     batch = [
         entry(owner=owner, peer="c@x", text="said"),
         Removal(owner=owner, origin=origin(name)),
-        correcting(owner, name),
+        *some_back(owner, name),
         entry(owner=owner, at=2**63),
     ]
     before = await kept_books(storage._database)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
@@ -11,7 +11,19 @@ from component.core.document import parse
 from component.core.stanza import ORIGIN_BYTES, Stanza, read
 from component.core.times import parse_time
 from storage.interface import Archive
-from storage.rows import ANY, Direction, Entry, Filter, Page, Removal, Stored, Work
+from storage.rows import (
+    ANY,
+    Direction,
+    Entry,
+    Filter,
+    Kind,
+    Page,
+    Relation,
+    Removal,
+    Retraction,
+    Stored,
+    Work,
+)
 
 HOST = "example.org"
 OTHER_HOST = "example.net"
@@ -53,6 +65,26 @@ def entries(count: int, **fields: Any) -> list[Entry]:
 def removal(of: Entry) -> Removal:
     """Return what takes a row out again."""
     return Removal(owner=of.owner, origin=of.origin)
+
+
+def correction(name: object, of: int, **fields: Any) -> Entry:
+    """Return a row that corrects what has a mark."""
+    relation = {"kind": Kind.ANNOTATION, "relation": Relation.CORRECTION}
+    return entry(name, about=(of,), **(relation | fields))
+
+
+def taking_back(
+    mark: int,
+    left: str | Callable[[Stored], str | None] | None = "<message><retracted/></message>",
+    *,
+    name: object = None,
+    **fields: Any,
+) -> list[Work]:
+    """Return a row that takes back what has a mark, and what carries that out."""
+    relation = {"kind": Kind.ANNOTATION, "relation": Relation.RETRACTION}
+    row = entry(f"back {mark}" if name is None else name, about=(mark,), **(relation | fields))
+    tombstone = left if callable(left) else lambda _: left
+    return [row, Retraction(owner=row.owner, origin=row.origin, tombstone=tombstone)]
 
 
 def owned(work: Sequence[Work], owner: str) -> list[Work]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.ejabberd import ROOT, Ejabberd
-from support.muniment import Muniment, Options
+from support.muniment import ACCOUNTS, Muniment, Options
 from support.server import Server
 
 #: As an operator writes it, with two processes for both hosts; a test may register at any time.
@@ -37,7 +37,7 @@ def external(
     setting = SETTING.format(command=f'"{command}"', cache=str(cache).lower())
     with (
         Ejabberd(folder / "ejabberd", changes={"auth_method: internal": setting}) as ejabberd,
-        Muniment(home, ejabberd, options=options) as muniment,
+        Muniment(home, ejabberd, options={**ACCOUNTS, **(options or {})}) as muniment,
     ):
         yield Server(ejabberd, muniment)
 

@@ -61,7 +61,7 @@ class Intake:
         self.delivering.deliveries.decide()
         await self._writer.settled()
         found = await self._archive.conversations(owner, limit=100)
-        return {conversation.peer: conversation.unread for conversation in found}
+        return {conversation.peer: conversation.unread for conversation in found.listed}
 
     async def search(self, owner: str, words: str) -> tuple[Stored, ...]:
         """Return what of an archive has these words."""

@@ -19,6 +19,9 @@ Options = Mapping[str, Mapping[str, Any]]
 
 DATABASE = "muniment.db"
 
+#: Accounts are in Muniment's database.
+ACCOUNTS: Options = {"accounts": {"source": "store"}}
+
 
 class Muniment(Program):
     """Muniment beside an ejabberd."""

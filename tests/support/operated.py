@@ -72,7 +72,12 @@ async def open_operated(folder: Path, usual: Usual | None = None) -> AsyncIterat
     async with open_wire(folder, **sections) as wire:
         parts, storage = wire.parts, wire.storage
         async with administering(
-            storage, parts.wanted, parts.holds, usual or Usual(), Timing(batch=10)
+            storage,
+            parts.wanted,
+            parts.holds,
+            usual or Usual(),
+            Timing(batch=10),
+            live=parts.live,
         ) as administration:
             accounts = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
             restart = wire.connection.restart

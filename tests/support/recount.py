@@ -14,7 +14,7 @@ Book = dict[tuple[Any, ...], int]
 _ROWS = """
 SELECT
     owner, sequence, peer, type, length(CAST(xml AS BLOB)),
-    kind NOT IN ('gone', 'tombstone') AND xml NOT LIKE '%<retracted %'
+    kind <> 'gone'
 FROM archive
 """
 
@@ -26,7 +26,7 @@ class Books:
     owners: dict[int, tuple[int, int]]  #: kept and bytes by number
     tallies: Book
     last: Book  #: the newest sequence of each conversation
-    searchable: set[tuple[int, int]]  #: rows that a search may find
+    indexed: set[tuple[int, int]]  #: rows that are found by a word or a name
 
 
 async def kept_books(database: Database) -> Books:
@@ -40,12 +40,12 @@ async def kept_books(database: Database) -> Books:
         owners={number: (kept, octets) for number, kept, octets in owners},
         tallies={tuple(stretch): kept for *stretch, kept in tallies},
         last={(owner, peer): sequence for owner, peer, sequence in last},
-        searchable={(owner, sequence) for owner, sequence in words},
+        indexed={(owner, sequence) for owner, sequence in words},
     )
 
 
 async def recounted_books(database: Database) -> Books:
-    """Return the books as the rows themselves have it; every row had a text."""
+    """Return the books as the rows themselves have it; every row had a text or a name."""
     async with database.read() as connection:
         rows = await connection.fetch(_ROWS)
         owners = {row[0]: (0, 0) for row in await connection.fetch("SELECT number FROM owners")}
@@ -60,7 +60,7 @@ async def recounted_books(database: Database) -> Books:
         owners=owners,
         tallies=dict(tallies),
         last=last,
-        searchable={(row[0], row[1]) for row in rows if row[5]},
+        indexed={(row[0], row[1]) for row in rows if row[5]},
     )
 
 

@@ -66,7 +66,7 @@ async def open_services(
         async with (
             open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
             administering(
-                storage, writer, holds, usual or Usual(), Timing(batch=10), on_erasing=live.end
+                storage, writer, holds, usual or Usual(), Timing(batch=10), live=live
             ) as administration,
         ):
             kept = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)

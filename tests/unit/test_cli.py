@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -20,6 +21,11 @@ hosts = ["chat.example"]
 secret = "s3cret"
 [http]
 secret = "other"
+"""
+#: Where nothing of this machine is.
+STORED = """
+[storage]
+url = "sqlite:muniment.db"
 """
 #: Two distributions that came with a package of one name, told by the lists of pip or setuptools.
 COLLISION = {
@@ -103,6 +109,7 @@ def test_a_right_configuration_is_ok(folder: Path) -> None:
     assert done.returncode == exits.OK
     assert done.stdout.splitlines() == [
         f"ok  configuration: {path}",
+        "ok  accounts: in ejabberd, which is not asked (accounts.api_url is not set)",
         "ok  packages: component and storage are Muniment's own",
     ]
     assert done.stderr == ""
@@ -131,6 +138,7 @@ def test_who_operates_and_which_hosts_differ_is_told(
         'ok  host chat.example: never = ["bot@chat.example"], days = 0',
         "ok  operator auditor: reader, by auditor@chat.example and a secret",
         "ok  operator boss: admin, by a secret",
+        "ok  accounts: in ejabberd, which is not asked (accounts.api_url is not set)",
     ]
 
 
@@ -242,7 +250,7 @@ def test_packages_of_another_distribution_are_refused(
 
 def test_what_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # Port 1 of the loopback: nobody listens there.
-    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]"))
+    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]") + STORED)
 
     code = cli.main(["check-config"])
 
@@ -284,11 +292,89 @@ def test_a_report_whose_reader_has_left_ends_without_a_traceback(folder: Path) -
 def test_a_store_that_others_may_read_is_told(
     folder: Path, capsys: pytest.CaptureFixture[str], mode: int, told: bool
 ) -> None:
-    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]"))
+    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]") + STORED)
     (folder / "muniment.db").touch()
     (folder / "muniment.db").chmod(mode)
 
     cli.main(["check-config"])
 
-    found = "warn storage: muniment.db holds the messages" in capsys.readouterr().out
+    found = "muniment.db holds the messages" in capsys.readouterr().out
     assert found is told
+
+
+#: Runs the check as somebody who is not root, in a working directory that is closed to everybody
+#: if one is given. What is imported by then needs not be read again.
+AS_NOBODY = """
+import os, sys
+from component import app, checks, cli
+if sys.argv[1]:
+    os.chdir(sys.argv[1])
+    os.chmod(".", 0)
+if os.geteuid() == 0:
+    os.setuid(65534)
+sys.exit(cli.main(["check-config", *sys.argv[2:]]))
+"""
+
+
+def as_nobody(hidden: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Check in a working directory that is hidden, or in that of the tests."""
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, hidden, *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """Give a folder that everybody can reach."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            'port = 1\n[storage]\nurl = "sqlite:/usr/muniment.db"',
+            "bad storage: /usr cannot be written by this user",
+        ),
+        (
+            'port = 1\n[storage]\nurl = "sqlite:/usr/muniment.db"',
+            "warn storage: /usr belongs to root, and this check runs as ",
+        ),
+        (
+            'port = 1\n[storage]\nurl = "sqlite:hidden/below/muniment.db"',
+            "there is no such folder, or it is hidden from this user",
+        ),
+        (
+            'address = "unix:/usr/http.sock"\n[storage]\nurl = "sqlite::memory:"',
+            "bad http: unix:/usr/http.sock: /usr cannot be written by this user",
+        ),
+    ],
+    ids=["not writable", "of another user", "hidden", "of a socket"],
+)
+def test_a_folder_that_is_of_no_use_fails_the_check(shared: Path, options: str, said: str) -> None:
+    (shared / "hidden").mkdir(mode=0o000)
+    path = shared / "muniment.toml"
+    path.write_text(f"{RIGHT}{options}\n")
+
+    done = as_nobody("", "--config", str(path))
+
+    assert done.returncode == exits.UNREACHABLE, done.stderr
+    assert said in done.stdout
+
+
+def test_a_working_directory_that_is_hidden_is_passed_over(shared: Path) -> None:
+    """As that of root is for the user of the service."""
+    hidden = shared / "hidden"
+    hidden.mkdir()
+
+    done = as_nobody(hidden, "--offline")
+
+    assert "no configuration file" in done.stdout, done.stderr
+    assert "Permission denied" not in done.stdout

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from support.configuration import REQUIRED, problems, read, write
 
 from component.config import SECTIONS, ConfigError, load
+from component.config.archive import Storage
+from component.config.values import Reading
 
 
 @pytest.fixture
@@ -185,7 +187,6 @@ def test_every_section_of_a_configuration_is_one_of_the_file(folder: Path) -> No
 
 
 def test_a_relative_database_starts_at_the_folder_of_the_file(folder: Path) -> None:
-    assert read(folder).storage.url == f"sqlite:{folder}/muniment.db"
     assert read(folder, f'{REQUIRED}[storage]\nurl = "sqlite:a/b.db"').storage.url == (
         f"sqlite:{folder}/a/b.db"
     )
@@ -195,6 +196,18 @@ def test_a_relative_database_starts_at_the_folder_of_the_file(folder: Path) -> N
     assert read(folder, f'{REQUIRED}[storage]\nurl = "sqlite::memory:"').storage.url == (
         "sqlite::memory:"
     )
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:muniment.db", "sqlite:/etc/muniment.db", "sqlite:../../etc/x/muniment.db"]
+)
+def test_no_database_is_below_etc(url: str) -> None:
+    with pytest.raises(ValidationError, match="a place for data, and /etc is none"):
+        Storage.model_validate({"url": url}, context=Reading(Path("/etc/muniment")))
+
+
+def test_the_database_is_in_a_folder_for_data_unless_said_otherwise(folder: Path) -> None:
+    assert read(folder).storage.url == "sqlite:/var/lib/muniment/muniment.db"
 
 
 def test_http_may_listen_on_a_unix_socket(folder: Path) -> None:

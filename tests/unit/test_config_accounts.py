@@ -35,10 +35,13 @@ def problem(folder: Path, options: str) -> str:
     return line.partition(": ")[2]
 
 
-def test_accounts_are_ours_unless_said_otherwise(tmp_path: Path) -> None:
+def test_accounts_are_those_of_an_ejabberd_that_is_not_asked_unless_said_otherwise(
+    tmp_path: Path,
+) -> None:
     accounts = loaded(tmp_path, "")
 
-    assert (accounts.source, accounts.password_format) == ("store", "argon2id")
+    assert (accounts.source, accounts.password_format) == ("ejabberd", "argon2id")
+    assert not accounts.asks_ejabberd
 
 
 def test_ejabberd_is_asked_over_its_api(tmp_path: Path) -> None:
@@ -67,10 +70,6 @@ def test_ejabberd_is_asked_by_logging_in(tmp_path: Path) -> None:
     ("options", "said"),
     [
         ('source = "ldap"', 'accounts.source: expected one of "store", "ejabberd", given "ldap"'),
-        (
-            'source = "ejabberd"',
-            'accounts.source: "ejabberd" wants accounts.api_url or accounts.login_address',
-        ),
         ('api_user = "a@chat.example"', "accounts.api_password: required, but missing"),
         ('api_password = "pencil"', "accounts.api_password: of no use without accounts.api_user"),
         ("login_port = 0", "accounts.login_port: expected a whole number from 1 to 65535"),

@@ -29,7 +29,7 @@ def test_the_environment_is_enough() -> None:
     config = load(None, NEEDED | {"HOME": "/", "MUNIMENT_CONFIG": "unread"})
 
     assert config.xmpp.hosts == ("chat.example", "team.example")
-    assert config.storage.url == "sqlite:muniment.db"
+    assert config.storage.url == "sqlite:/var/lib/muniment/muniment.db"
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
@@ -144,6 +144,20 @@ def test_a_secret_file_that_is_no_use_is_told(
 )
 def test_a_secret_that_is_none_is_refused(value: str, problem: str) -> None:
     assert problems({"MUNIMENT_XMPP__SECRET": value}) == [problem]
+
+
+@pytest.mark.parametrize("value", ["change-me", "Change-Me", "change-me-too"])
+def test_the_secret_of_an_example_is_refused_with_how_to_make_one(
+    tmp_path: Path, value: str
+) -> None:
+    (tmp_path / "s").write_text(f"{value}\n")
+
+    [written] = problems({"MUNIMENT_XMPP__SECRET": value})
+    [in_file] = problems({"MUNIMENT_HTTP__SECRET": f"file:{tmp_path}/s"})
+
+    for found in (written, in_file):
+        assert "expected a secret of your own" in found
+        assert "/dev/urandom" in found
 
 
 def test_a_secret_file_that_everybody_reads_is_warned_about(tmp_path: Path) -> None:

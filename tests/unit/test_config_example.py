@@ -105,11 +105,17 @@ def test_the_example_explains_every_option_in_the_words_of_the_code() -> None:
     } | {title: model.__doc__ for title, model in sections.items()}
 
 
-def test_all_of_the_example_loads_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "muniment.toml"
-    path.write_text(uncommented())
+def write(folder: Path, text: str) -> Path:
+    """Write a configuration, and beside it a file for each secret that it names."""
+    for name in re.findall('"file:(.+)"', text):
+        (folder / name).write_text(f"of {name}\n")
+    path = folder / "muniment.toml"
+    path.write_text(text)
+    return path
 
-    config = load(path, {})
+
+def test_all_of_the_example_loads_at_once(tmp_path: Path) -> None:
+    config = load(write(tmp_path, uncommented()), {})
 
     for name, model in NAMED_SECTIONS.items():
         [section] = getattr(config, name).values()
@@ -117,12 +123,10 @@ def test_all_of_the_example_loads_at_once(tmp_path: Path) -> None:
 
 
 def test_the_example_loads_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "muniment.toml"
-    path.write_text(EXAMPLE.read_text())
-
-    config = load(path, {})
+    config = load(write(tmp_path, EXAMPLE.read_text()), {})
 
     assert config.xmpp.jid == "muniment.example"
+    assert config.xmpp.secret.get_secret_value() == "of xmpp-secret"
 
 
 def test_the_example_fits_that_of_ejabberd() -> None:
@@ -130,7 +134,7 @@ def test_the_example_fits_that_of_ejabberd() -> None:
     ours = flat(EXAMPLE.read_text())
 
     assert f"{ours['xmpp.jid']}:\n" in theirs
-    assert f'password: "{ours["xmpp.secret"]}"' in theirs
+    assert 'password: "change-me"' in theirs
     assert f"port: {OPTIONS['xmpp.port'].default}\n" in theirs
     assert all(
         f"  - {host}\n" in theirs for host in tomllib.loads(EXAMPLE.read_text())["xmpp"]["hosts"]

@@ -19,7 +19,7 @@ GIVEN = {
     "MUNIMENT_XMPP__SECRET": "one",
     "MUNIMENT_HTTP__SECRET": "two",
 }
-EJABBERD = {"MUNIMENT_ACCOUNTS__SOURCE": "ejabberd"}
+STORE = {"MUNIMENT_ACCOUNTS__SOURCE": "store"}
 
 
 async def guess_all(accounts: Accounts) -> None:
@@ -27,8 +27,27 @@ async def guess_all(accounts: Accounts) -> None:
         assert not await accounts.authenticate(ANN, f"guess {guess}")
 
 
+async def test_accounts_of_an_ejabberd_that_is_not_asked_are_refused_with_what_to_do(
+    storage: Storage,
+) -> None:
+    async with sources.accounts(load(None, GIVEN), storage, Handlers()) as accounts:
+        for asking in (
+            accounts.authenticate(ANN, "pencil"),
+            accounts.exists(ANN),
+            accounts.register(ANN, "pencil"),
+            accounts.set_password(ANN, "pencil"),
+            accounts.set_enabled(ANN, True),
+            accounts.remove(ANN),
+            accounts.listed("chat.example", "", 10),
+            accounts.count("chat.example"),
+        ):
+            with pytest.raises(NotAllowed, match=r"live in ejabberd .*set accounts\.api_url"):
+                await asking
+    assert await storage.accounts.count("chat.example") == 0
+
+
 async def test_passwords_are_kept_in_the_format_that_is_configured(storage: Storage) -> None:
-    config = load(None, GIVEN | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-512"})
+    config = load(None, GIVEN | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-512"})
     async with sources.accounts(config, storage, Handlers()) as accounts:
         await accounts.register(ANN, "pencil")
         assert await accounts.authenticate(ANN, "pencil")
@@ -39,7 +58,7 @@ async def test_passwords_are_kept_in_the_format_that_is_configured(storage: Stor
 
 
 async def test_guessing_is_slowed(storage: Storage) -> None:
-    config = load(None, GIVEN | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-1"})
+    config = load(None, GIVEN | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-1"})
     async with sources.accounts(config, storage, Handlers()) as accounts:
         await accounts.register(ANN, "pencil")
         with pytest.raises(Overloaded):
@@ -47,7 +66,7 @@ async def test_guessing_is_slowed(storage: Storage) -> None:
 
 
 async def test_ejabberd_is_asked_by_logging_in_where_it_has_no_api(storage: Storage) -> None:
-    config = load(None, GIVEN | EJABBERD | {"MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1"})
+    config = load(None, GIVEN | {"MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1"})
     async with sources.accounts(config, storage, Handlers()) as accounts:
         with pytest.raises(NotAllowed, match="logging in"):
             await accounts.exists(ANN)
@@ -57,7 +76,6 @@ async def test_the_api_of_ejabberd_goes_before_logging_in(storage: Storage) -> N
     config = load(
         None,
         GIVEN
-        | EJABBERD
         | {
             "MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1",
             "MUNIMENT_ACCOUNTS__API_URL": "http://127.0.0.1:5280/api",

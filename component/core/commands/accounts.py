@@ -11,7 +11,7 @@ from component.core.commands.definition import Answers, Command, Field, Kind, Ou
 from component.core.commands.desk import Desk
 from component.core.erasure import PATIENCE
 from component.core.errors import BadRequest, Refused
-from component.core.leaving import remove_account
+from component.core.leaving import register_account, remove_account
 from component.core.operators import Operator, Role
 
 ADMIN = "http://jabber.org/protocol/admin"
@@ -33,7 +33,7 @@ async def _add(desk: Desk, _: Operator, answers: Answers) -> Outcome:
     again = answers.one("password-verify")
     if again and again != password:
         raise BadRequest("password-verify: the passwords differ")
-    await desk.accounts.register(jid, password)
+    await register_account(desk.accounts, desk.administration, jid, password)
     return Outcome(message=f"{jid} has an account now.")
 
 
@@ -80,6 +80,7 @@ ON_ACCOUNTS = (
     Command(
         name="add-user",
         title="Make an account",
+        help="It is made where accounts.source says that accounts live.",
         node=f"{ADMIN}#add-user",
         role=Role.ADMIN,
         fields=(ACCOUNT, PASSWORD, AGAIN),

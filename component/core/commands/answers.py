@@ -39,10 +39,11 @@ def _values(
         if field.is_required:
             raise BadRequest(f"{field.name}: required, but missing")
         return [field.default] if field.default else []
-    if len(said) > (VALUES_MAX if field.is_many else 1):
-        raise BadRequest(f"{field.name}: too many values")
+    most = VALUES_MAX if field.is_many else 1
+    if len(said) > most:
+        raise BadRequest(f"{field.name}: too many values, {most} at most")
     if any(len(value) > VALUE_LENGTH_MAX for value in said):
-        raise BadRequest(f"{field.name}: too long")
+        raise BadRequest(f"{field.name}: too long, {VALUE_LENGTH_MAX} characters at most")
     try:
         return [_value(field, value, prepare, hosts) for value in said]
     except BadRequest as error:

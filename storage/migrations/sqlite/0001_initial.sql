@@ -67,9 +67,16 @@ CREATE TABLE conversations (
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
+-- Retractions of which something is left to do: the messages that take back.
+CREATE TABLE unfinished (
+    owner    INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (owner, sequence)
+) WITHOUT ROWID;
+
 -- Full text. rowid = owner << 40 | sequence, so one owner's are one stretch. Texts come folded, so
 -- words end at blanks only, and begin with the number of the owner and "_". The peer is one word; so
--- is each name by which a message is referred to, and the one that it refers to itself.
+-- is each name by which a message is referred to, and the place of the one that it is about itself.
 CREATE VIRTUAL TABLE words USING fts5 (
     text, peer, marks, columnsize = 0, tokenize = "ascii tokenchars '_'"
 );
@@ -112,6 +119,7 @@ CREATE TABLE occupants (
     room        TEXT NOT NULL,
     jid         TEXT NOT NULL,
     affiliation TEXT NOT NULL,
+    heard       INTEGER NOT NULL, -- when the connection came up on which the room said so
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
 

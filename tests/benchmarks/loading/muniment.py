@@ -27,6 +27,7 @@ async def fill(database: Path, archives: dict[str, int]) -> None:
 def entry(owner: str, number: int, size: int) -> Entry:
     """Return one message of an archive of that size."""
     said = line(number, size)
+    direction = Direction.SENT if said.is_sent else Direction.RECEIVED
     return Entry(
         owner=f"{owner}@{HOST}",
         at=said.at * 1_000_000,
@@ -34,10 +35,10 @@ def entry(owner: str, number: int, size: int) -> Entry:
         # A client writes to the bare address, and is written to from a full one.
         resource="" if said.is_sent else "phone",
         type="chat",
-        direction=Direction.SENT if said.is_sent else Direction.RECEIVED,
+        direction=direction,
         xml=stanza(owner, number, size),
         origin=hashlib.blake2b(f"{owner} {number}".encode(), digest_size=16).digest(),
         text=fold(said.body),
-        names=(mark(f"{said.peer}@{HOST}", said.id),),
+        names=(mark(f"{said.peer}@{HOST}", direction, said.id),),
         is_seen=said.is_sent,
     )

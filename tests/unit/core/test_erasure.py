@@ -11,6 +11,7 @@ from support.builders import ALICE, BOB, entries, entry, everything, texts
 from component.core.erasure import Erasure
 from component.core.errors import Conflict, ItemNotFound, Overloaded
 from component.core.holds import Holds
+from component.core.live import Live
 from component.core.writer import Writer
 from storage.open import SqlStorage, open_storage
 from storage.rows import ANY, Hold, Shed
@@ -30,6 +31,7 @@ class Town:
             storage.keeping,
             self.writer,
             self.holds,
+            live=Live(),
             batch=2,
             on_erased=[self.forgotten.append],
         )

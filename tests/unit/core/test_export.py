@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
@@ -21,11 +23,14 @@ from support.builders import (
 )
 from support.stanzas import CLIENT
 
-from component.core.errors import Overloaded
+from component.core.erasure import Erasure
+from component.core.errors import Conflict, Overloaded
 from component.core.export import PAGE, Export
+from component.core.holds import Holds
+from component.core.live import Live
 from component.core.writer import Writer
 from storage.open import SqlStorage
-from storage.rows import Direction, Limits, Preferences
+from storage.rows import ANY, Direction, Hold, Limits, Preferences
 
 PIE = "{urn:xmpp:pie:0}"
 MAM = "{urn:xmpp:mam:2}"
@@ -33,7 +38,7 @@ MAM = "{urn:xmpp:mam:2}"
 
 @pytest.fixture
 def export(storage: SqlStorage, writer: Writer) -> Export:
-    return Export(storage, writer)
+    return Export(storage, writer, Live())
 
 
 async def lines(export: Export) -> list[dict[str, Any]]:
@@ -113,18 +118,65 @@ async def test_what_is_shed_meanwhile_brings_nothing_twice(
     assert found == given[:PAGE] + given[2 * PAGE :]
 
 
-async def test_what_is_erased_meanwhile_ends_the_export(
-    storage: SqlStorage, export: Export
-) -> None:
+async def test_an_erasure_breaks_the_export_off(storage: SqlStorage, export: Export) -> None:
     await storage.archive.append(entries(PAGE + 1))
     parts = export.json_lines(ALICE)
     first = await anext(parts)
     await storage.keeping.erase(ALICE, limit=10_000)
     await storage.archive.append([entry("new")])
-    rest = b"".join([part async for part in parts])
 
     assert first.count(b"\n") == PAGE
-    assert rest == b""
+    with pytest.raises(Conflict):
+        await anext(parts)
+
+
+class ErasedMeanwhile:
+    """An archive that is erased, and has a new owner, right behind the look at its ends."""
+
+    def __init__(self, storage: SqlStorage) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage.archive, name)
+
+    async def bounds(self, owner: str) -> Any:
+        found = await self._storage.archive.bounds(owner)
+        await self._storage.keeping.erase(owner, limit=10_000)
+        await self._storage.archive.append([entry(f"new {n}") for n in range(3)])
+        return found
+
+
+async def test_an_export_has_nothing_of_the_next_owner_of_a_name(
+    storage: SqlStorage, writer: Writer
+) -> None:
+    await storage.archive.append(entries(3))
+    changing = cast(SqlStorage, SimpleNamespace(archive=ErasedMeanwhile(storage)))
+
+    with pytest.raises(Conflict):
+        await lines(Export(changing, writer, Live()))
+
+
+@pytest.mark.parametrize("is_held", [False, True], ids=["goes on", "stopped by a hold"])
+async def test_a_part_that_is_erased_breaks_the_export_off(
+    storage: SqlStorage, writer: Writer, is_held: bool
+) -> None:
+    """Without that the end would come as ever, and what is missing would not be missed."""
+    live, holds = Live(), Holds(storage.records)
+    erasure = Erasure(storage.keeping, writer, holds, live=live, batch=PAGE)
+    await storage.archive.append(entries(4 * PAGE))
+    parts = Export(storage, writer, live).json_lines(ALICE)
+    await anext(parts)
+    erasing = asyncio.create_task(erasure.erase(ALICE, patience=10.0))
+    while await storage.archive.count(ALICE, ANY) == 4 * PAGE:
+        pass
+    if is_held:
+        await holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
+        with pytest.raises(Conflict, match="hold"):
+            await erasing
+
+    with pytest.raises(Conflict, match="erased"):
+        await anext(parts)
+    await asyncio.gather(erasing, return_exceptions=True)
 
 
 async def test_a_removed_message_does_not_stop_the_export(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
+from types import FrameType
 
 import pytest
 from support.archives import (
@@ -26,7 +29,7 @@ from support.sidecar import HOST, open_services
 from component.core.audit import Audit
 from component.core.folding import Folded
 from component.core.pages import Pages, Query
-from component.core.reading import SHOWN, Reading
+from component.core.reading import ABOUT_ONE_MAX, SHOWN, Reading
 from component.core.stanza import NS_MUC_USER
 from storage.rows import Filter
 
@@ -143,6 +146,114 @@ async def test_an_id_that_is_used_again_is_not_corrected_backwards(archive: Arch
     )
 
     assert await archive.texts() == ["old, corrected", "new"]
+
+
+async def test_an_id_that_is_used_again_means_the_last_message_that_has_it(
+    archive: Archive,
+) -> None:
+    await archive.take(
+        to_bob("meet at five", "1"),
+        to_bob("buy milk", "1"),
+        to_bob("buy bread", "2", correct("1")),
+        to_alice(None, "3", react("1", "👍")),
+    )
+
+    folded = await archive.folded()
+
+    assert [one.body for one in folded] == ["meet at five", "buy bread"]
+    assert [one.reactions for one in folded] == [{}, {"👍": (BOB,)}]
+
+
+async def test_an_id_means_the_message_of_whoever_corrects(archive: Archive) -> None:
+    await archive.take(
+        to_bob("mine", "1"), to_alice("his", "1"), to_bob("corrected", "2", correct("1"))
+    )
+
+    assert await archive.texts() == ["corrected", "his"]
+
+
+async def test_a_receipt_is_for_a_message_of_the_other_side(archive: Archive) -> None:
+    await archive.take(
+        to_bob("mine", "1"), to_alice("his", "1"), to_alice(None, "2", received("1"))
+    )
+
+    assert [len(one.receipts) for one in await archive.folded()] == [1, 0]
+
+
+async def test_only_the_last_message_of_an_id_is_retracted(archive: Archive) -> None:
+    await archive.take(
+        to_bob("meet at five", "1"),
+        to_bob("buy milk", "1"),
+        to_bob("buy bread", "2", correct("1")),
+        to_bob(None, "3", retract("1")),
+        to_bob(None, "4", retract("1")),
+    )
+
+    assert await archive.texts() == ["meet at five", None]
+
+
+async def test_a_retraction_of_a_correction_takes_the_message_back(archive: Archive) -> None:
+    await archive.take(
+        to_bob("one", "A"), to_bob("two", "B", correct("A")), to_bob(None, "C", retract("B"))
+    )
+
+    folded = await archive.only()
+
+    assert (folded.body, folded.retracted is not None) == (None, True)
+
+
+async def test_many_reactions_hide_no_correction_and_are_counted(archive: Archive) -> None:
+    await archive.take(
+        to_bob("one", "m1"),
+        to_bob("two", "m2", correct("m1")),
+        *(to_alice(None, f"r{n}", react("m1", str(n))) for n in range(ABOUT_ONE_MAX + 20)),
+    )
+
+    folded = await archive.only()
+
+    assert (folded.body, folded.left_out) == ("two", 20)
+    assert folded.reactions == {str(ABOUT_ONE_MAX + 19): (BOB,)}
+
+
+class Turns:
+    """Counts the functions that are called in one turn of the loop, where there are most."""
+
+    def __init__(self) -> None:
+        self._calls = self.longest = 0
+
+    def _called(self, _: FrameType, event: str, __: object) -> None:
+        self._calls += event == "call"
+
+    async def _others(self) -> None:
+        while True:
+            self._calls = 0
+            await asyncio.sleep(0)
+            self.longest = max(self.longest, self._calls)
+
+    async def __aenter__(self) -> Turns:
+        self._waiting = asyncio.create_task(self._others())
+        await asyncio.sleep(0)
+        sys.setprofile(self._called)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        sys.setprofile(None)
+        self._waiting.cancel()
+
+
+async def test_others_have_their_turn_however_many_reactions_there_are(archive: Archive) -> None:
+    async def longest(reactions: range) -> int:
+        await archive.take(*(to_alice(None, f"r{n}", react("m1", str(n))) for n in reactions))
+        async with Turns() as turns:
+            await archive.only()
+        return turns.longest
+
+    await archive.take(to_bob("one", "m1"))
+
+    few = await longest(range(100))
+    many = await longest(range(100, 500))
+
+    assert many < 2 * few
 
 
 async def test_other_devices_of_the_author_may_correct(archive: Archive) -> None:

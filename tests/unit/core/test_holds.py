@@ -7,20 +7,24 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from support.archives import retract
+from support.archives import correct, retract
 from support.builders import ALICE, BOB, HOST, NOON, ROMEO, ROOM, everything, message, stanza
 from support.delivering import Delivering
 from support.sidecar import stamp
 
+from component.core import holds
+from component.core.audit import Audit
 from component.core.errors import BadRequest, Conflict, Overloaded
 from component.core.holds import Holds
+from component.core.pages import Pages, Query
 from component.core.policy import Policy
+from component.core.reading import SHOWN, Reading
 from component.core.remote_data import RemoteArchive
 from component.core.remote_posts import Post
 from component.core.writer import Writer
 from component.xmpp.addresses import Addresses
 from storage.open import SqlStorage, open_storage
-from storage.rows import Hold
+from storage.rows import Filter, Hold
 
 TO_ALICE = message("a secret", sender=f"{BOB}/b1", to=ALICE, id="1")
 TAKEN_BACK = message(None, sender=f"{BOB}/b1", to=ALICE, id="2", extra=retract("1"))
@@ -28,6 +32,19 @@ TAKEN_BACK = message(None, sender=f"{BOB}/b1", to=ALICE, id="2", extra=retract("
 
 def hold(subject: str) -> Hold:
     return Hold(subject=subject, reason="a case", by="counsel", at=1)
+
+
+async def test_holds_are_bounded_and_those_there_are_can_be_changed(
+    storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "HOLDS_MAX", 2)
+    known = Holds(storage.records)
+    for subject in (ALICE, BOB, ALICE):
+        await known.set(hold(subject))
+
+    with pytest.raises(Conflict):
+        await known.set(hold(ROOM))
+    assert await storage.records.holds() == (hold(ALICE), hold(BOB))
 
 
 @pytest.mark.parametrize(
@@ -141,6 +158,36 @@ async def test_a_hold_wins_over_what_waits_to_be_written(held: Held) -> None:
     await held.write()
 
     assert await held.alice() == [TO_ALICE, TAKEN_BACK]
+
+
+@pytest.mark.parametrize("named", ["A", "B"])
+async def test_under_a_hold_the_view_says_retracted_and_the_archive_keeps_it(
+    held: Held, named: str
+) -> None:
+    said = [
+        message("a secret", sender=f"{BOB}/b1", to=ALICE, id="A"),
+        message("a secret too", sender=f"{BOB}/b1", to=ALICE, id="B", extra=correct("A")),
+        message(None, sender=f"{BOB}/b1", to=ALICE, id="C", extra=retract(named)),
+    ]
+    delivering = Delivering(held.writer)
+    ingest = delivering.ingest(Policy(), [HOST])
+    await held.holds.set(hold(ALICE))
+    for text in said:
+        ingest.take(stanza(text), NOON)
+    delivering.deliveries.decide()
+
+    running = asyncio.create_task(held.writer.run())
+    pages = Pages(held.storage.archive, held.writer, usual=50, most=100)
+    records, keeping = held.storage.records, held.storage.keeping
+    reading = Reading(pages, held.storage.archive, keeping, Audit(records, held.writer))
+    query = Query(wanted=Filter(kinds=SHOWN), limit=10)
+    [item] = (await reading.page("counsel", ALICE, query, folded=True)).items
+    held.writer.stop()
+    await running
+
+    assert await held.alice() == said
+    assert item.folded is not None
+    assert (item.folded.body, item.folded.retracted is not None) == (None, True)
 
 
 async def test_a_hold_on_one_lets_others_take_back(held: Held) -> None:

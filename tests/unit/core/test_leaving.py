@@ -34,7 +34,7 @@ async def broken(services: Services) -> AsyncIterator[Administration]:
     known = services.administration
     async with open_storage("sqlite::memory:") as away:
         await away.close()
-        erasure = Erasure(away.keeping, services.writer, known.holds, batch=10)
+        erasure = Erasure(away.keeping, services.writer, known.holds, live=known.live, batch=10)
         yield replace(known, erasure=erasure)
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiohttp import ClientSession
 from support.builders import ALICE, BOB, entry, removal
-from support.sidecar import open_services
+from support.operated import named
+from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.following import START, Following
 from component.core.live import Live
+from component.core.operators import SERVER
 from component.core.writer import Writer
+from component.web.server import serve
 from storage.open import open_storage
 from storage.rows import ANY
 
@@ -78,6 +82,30 @@ async def test_a_follower_ends_where_an_erasure_was_not_told() -> None:
         await services.writer.store([entry("of somebody else")])
 
         assert [found async for found in news if found] == []
+
+
+async def test_who_comes_while_an_archive_is_erased_follows_nothing() -> None:
+    live = Live()
+    with live.erasing(ALICE), live.follow(ALICE) as hers, live.follow(BOB) as his:
+        assert (hers.is_over, his.is_over) == (True, False)
+    with live.follow(ALICE) as hers:
+        assert not hers.is_over
+
+
+@pytest.mark.parametrize("is_over_http", [True, False])
+async def test_a_follower_ends_where_an_account_is_made(is_over_http: bool) -> None:
+    async with open_services() as services:
+        with services.live.follow(ALICE) as hers, services.live.follow(BOB) as his:
+            if is_over_http:
+                async with serve(SETTINGS, services) as url, ClientSession(url) as http:
+                    path = f"/api/v1/accounts/{ALICE}"
+                    async with http.put(path, json={"password": "p"}, headers=SHOWN) as answer:
+                        assert answer.status == 201
+            else:
+                given = {"accountjid": [ALICE], "password": ["p"]}
+                await services.desk.run(SERVER, named("add-user"), given)
+
+            assert (hers.is_over, his.is_over) == (True, False)
 
 
 async def test_many_that_bounce_at_once_bring_nothing_twice() -> None:

@@ -86,7 +86,7 @@ def test_another_body_than_that_of_the_client_is_no_text() -> None:
     ],
 )
 def test_what_a_message_is_called(id: str | None, extra: str, names: tuple[str, ...]) -> None:
-    assert meant(id=id, extra=extra).names == names
+    assert meant(id=id, extra=extra).ids == names
 
 
 def test_what_is_said_in_a_room_is_called_as_the_room_calls_it_too() -> None:
@@ -94,4 +94,4 @@ def test_what_is_said_in_a_room_is_called_as_the_room_calls_it_too() -> None:
     extra = by.format("bob@example.org", "s1") + by.format(ROOM, "s2")
     found = meant(sender=f"{ROOM}/n", type="groupchat", extra=extra)
 
-    assert found.names == ("m1", "s2")
+    assert (found.ids, found.room_id) == (("m1",), "s2")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,24 +39,28 @@ def prefs(default: str = "always", always: Lists = (), never: Lists = ()) -> Pre
     return Preferences(owner=ALICE, default=default, always=always, never=never)
 
 
+async def wants(wishes: Wishes, owner: str, peer: str, resource: str) -> bool | None:
+    return (await wishes.read(owner)).wants(owner, peer, resource)
+
+
 # What is applied
 
 
-def test_all_is_archived_of_who_has_set_nothing(wishes: Wishes) -> None:
-    assert wishes.of(ALICE) == prefs("always")
+async def test_all_is_archived_of_who_has_set_nothing(wishes: Wishes) -> None:
+    assert await wishes.of(ALICE) == prefs("always")
 
 
 async def test_what_is_set_is_applied(wishes: Wishes) -> None:
     wanted = prefs("roster", (ROMEO,), (BOB,))
 
-    assert await wishes.set(ALICE, wanted) == wanted == wishes.of(ALICE)
+    assert await wishes.set(ALICE, wanted) == wanted == await wishes.of(ALICE)
 
 
 async def test_what_is_set_takes_the_place_of_what_was(wishes: Wishes) -> None:
     await wishes.set(ALICE, prefs("roster", (ROMEO,), (BOB,)))
     await wishes.set(ALICE, prefs("never"))
 
-    assert wishes.of(ALICE) == prefs("never")
+    assert await wishes.of(ALICE) == prefs("never")
 
 
 async def test_what_is_set_outlives_the_program(storage: Storage, wishes: Wishes) -> None:
@@ -63,21 +69,72 @@ async def test_what_is_set_outlives_the_program(storage: Storage, wishes: Wishes
     later = wishes_in(storage)
     await later.load()
 
-    assert later.of(ALICE) == wanted
+    assert await later.of(ALICE) == wanted
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+async def test_what_is_not_remembered_is_read_again(storage: Storage, is_loaded: bool) -> None:
+    """And nobody is taken for one who has set nothing."""
+    wishes = Wishes(storage.records, Addresses(), FixedRosters(), {HOST: HostRules()}, size=2000)
+    owners = [f"user{n}@{HOST}" for n in range(10)]
+    if is_loaded:
+        await wishes.load()
+    for owner in owners:
+        await wishes.set(owner, Preferences(owner=owner, default="never", always=(ROMEO,)))
+    if is_loaded:
+        await wishes.load()
+
+    assert [owner for owner in owners if wishes.remembered(owner)] == owners[-3:]
+    assert wishes.remembered(ALICE) is None
+    for owner in owners:
+        assert await wants(wishes, owner, BOB, "") is False
+        assert await wants(wishes, owner, ROMEO, "") is True
+    assert await wants(wishes, ALICE, BOB, "") is True
+
+
+async def test_who_has_set_nothing_is_known_where_all_is_remembered(
+    storage: Storage, wishes: Wishes
+) -> None:
+    await wishes.set(BOB, Preferences(owner=BOB, default="never"))
+    later = wishes_in(storage)
+    await later.load()
+
+    applied = [later.remembered(owner) for owner in (ALICE, BOB)]
+
+    assert [one and one.default for one in applied] == ["always", "never"]
+
+
+async def test_what_is_set_while_it_is_read_is_not_forgotten(
+    storage: Storage, wishes: Wishes
+) -> None:
+    for default in ("never", "always") * 20:
+        reading = asyncio.create_task(wishes.read(ALICE))
+        await asyncio.sleep(0)
+        await wishes.set(ALICE, prefs(default))
+        await reading
+
+        assert (await wishes.of(ALICE)).default == default
+        wishes.forget(ALICE)
 
 
 async def test_what_one_user_sets_is_nothing_to_others(wishes: Wishes) -> None:
     await wishes.set(ALICE, prefs("never"))
 
-    assert (wishes.of(BOB).default, wishes.of(CAROL).default) == ("always", "always")
+    assert ((await wishes.of(BOB)).default, (await wishes.of(CAROL)).default) == (
+        "always",
+        "always",
+    )
 
 
-async def test_what_was_set_is_forgotten_with_the_archive(wishes: Wishes) -> None:
+async def test_what_was_set_is_forgotten_with_the_archive(
+    storage: Storage, wishes: Wishes
+) -> None:
     await wishes.set(ALICE, prefs("never"))
+    await storage.keeping.erase(ALICE, limit=1)
     wishes.forget(ALICE)
     wishes.forget(BOB)
 
-    assert wishes.of(ALICE) == prefs("always")
+    assert await wishes.of(ALICE) == prefs("always")
 
 
 async def test_addresses_are_prepared(wishes: Wishes) -> None:
@@ -122,15 +179,16 @@ async def test_what_is_refused_changes_nothing(storage: Storage, wishes: Wishes)
     with pytest.raises(BadRequest):
         await wishes.set(ALICE, prefs("always", (ROMEO,), ("@",)))
 
-    assert [wishes.of(ALICE)] == list(await storage.records.preferences())
+    assert [await wishes.of(ALICE)] == [await storage.records.preferences(ALICE)]
 
 
 async def test_what_is_not_durable_is_not_applied(storage: Storage, wishes: Wishes) -> None:
+    await wishes.load()
     await storage.close()
     with pytest.raises(Overloaded):
         await wishes.set(ALICE, prefs("never"))
 
-    assert wishes.of(ALICE).default == "always"
+    assert (await wishes.of(ALICE)).default == "always"
 
 
 async def test_a_roster_that_cannot_be_read_is_no_default(storage: Storage) -> None:
@@ -141,7 +199,7 @@ async def test_a_roster_that_cannot_be_read_is_no_default(storage: Storage) -> N
 # Whose they are
 
 
-def test_preferences_are_their_owners(wishes: Wishes) -> None:
+async def test_preferences_are_their_owners(wishes: Wishes) -> None:
     wishes.authorize(ALICE, ALICE)
 
 
@@ -149,7 +207,7 @@ def test_preferences_are_their_owners(wishes: Wishes) -> None:
     ("requester", "owner"),
     [(BOB, ALICE), (ROMEO, ALICE), (HOST, ALICE), (ROMEO, ROMEO), (HOST, HOST), ("", "")],
 )
-def test_preferences_are_nobody_elses(wishes: Wishes, requester: str, owner: str) -> None:
+async def test_preferences_are_nobody_elses(wishes: Wishes, requester: str, owner: str) -> None:
     with pytest.raises(Forbidden):
         wishes.authorize(requester, owner)
 
@@ -166,14 +224,17 @@ async def test_the_default_decides_where_no_list_does(
 ) -> None:
     await wishes.set(ALICE, prefs(default, (CAROL,), (f"dave@{HOST}",)))
 
-    assert wishes.wants(ALICE, peer, "x") is verdict
+    assert await wants(wishes, ALICE, peer, "x") is verdict
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
 async def test_a_list_decides_before_the_default(wishes: Wishes, default: str) -> None:
     await wishes.set(ALICE, prefs(default, (BOB,), (ROMEO,)))
 
-    assert (wishes.wants(ALICE, BOB, ""), wishes.wants(ALICE, ROMEO, "")) == (True, False)
+    assert (await wants(wishes, ALICE, BOB, ""), await wants(wishes, ALICE, ROMEO, "")) == (
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
@@ -184,14 +245,14 @@ async def test_never_wins_where_both_lists_name_somebody(
 ) -> None:
     await wishes.set(ALICE, prefs(default, (always,), (never,)))
 
-    assert wishes.wants(ALICE, BOB, "phone") is False
+    assert await wants(wishes, ALICE, BOB, "phone") is False
 
 
 @pytest.mark.parametrize("resource", ["", "phone", "Phone"])
 async def test_a_bare_address_names_all_its_resources(wishes: Wishes, resource: str) -> None:
     await wishes.set(ALICE, prefs("never", (BOB,)))
 
-    assert wishes.wants(ALICE, BOB, resource) is True
+    assert await wants(wishes, ALICE, BOB, resource) is True
 
 
 @pytest.mark.parametrize(
@@ -202,13 +263,13 @@ async def test_a_full_address_names_that_resource(
 ) -> None:
     await wishes.set(ALICE, prefs("never", (f"{BOB}/phone",)))
 
-    assert wishes.wants(ALICE, BOB, resource) is verdict
+    assert await wants(wishes, ALICE, BOB, resource) is verdict
 
 
 async def test_a_listed_domain_is_the_address_of_a_server(wishes: Wishes) -> None:
     await wishes.set(ALICE, prefs("never", ("remote.example",)))
 
-    named = wishes.wants(ALICE, "remote.example", ""), wishes.wants(ALICE, ROMEO, "")
+    named = await wants(wishes, ALICE, "remote.example", ""), await wants(wishes, ALICE, ROMEO, "")
     assert named == (True, False)
 
 
@@ -229,7 +290,7 @@ async def test_the_rules_of_the_document_hold(
     async with open_storage("sqlite::memory:") as storage:
         wishes = wishes_in(storage)
         await wishes.set(ALICE, prefs(default, tuple(always), tuple(never)))
-        verdict = wishes.wants(ALICE, BOB, resource)
+        verdict = await wants(wishes, ALICE, BOB, resource)
 
     if any(map(names, never)):
         assert verdict is False
@@ -243,22 +304,28 @@ async def test_the_rules_of_the_document_hold(
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
-def test_operators_choose_for_who_has_set_nothing(storage: Storage, default: str) -> None:
-    assert wishes_in(storage, HostRules(default=default)).of(ALICE) == prefs(default)
+async def test_operators_choose_for_who_has_set_nothing(storage: Storage, default: str) -> None:
+    assert await wishes_in(storage, HostRules(default=default)).of(ALICE) == prefs(default)
 
 
 async def test_users_choose_otherwise(storage: Storage) -> None:
     wishes = wishes_in(storage, HostRules(default="never"))
     await wishes.set(ALICE, prefs("always"))
 
-    assert (wishes.wants(ALICE, BOB, ""), wishes.wants(CAROL, BOB, "")) == (True, False)
+    assert (await wants(wishes, ALICE, BOB, ""), await wants(wishes, CAROL, BOB, "")) == (
+        True,
+        False,
+    )
 
 
-def test_operators_choose_for_each_host_apart(storage: Storage) -> None:
+async def test_operators_choose_for_each_host_apart(storage: Storage) -> None:
     hosts = {HOST: HostRules(default="never"), OTHER_HOST: HostRules()}
     wishes = Wishes(storage.records, Addresses(), FixedRosters(), hosts)
 
-    assert (wishes.wants(ALICE, BOB, ""), wishes.wants(CAROL, BOB, "")) == (False, True)
+    assert (await wants(wishes, ALICE, BOB, ""), await wants(wishes, CAROL, BOB, "")) == (
+        False,
+        True,
+    )
 
 
 @pytest.mark.parametrize("forbidden", [ROMEO, "remote.example"])
@@ -266,14 +333,17 @@ async def test_what_operators_forbid_is_never_wanted(storage: Storage, forbidden
     wishes = wishes_in(storage, HostRules(never=frozenset({forbidden})))
     await wishes.set(ALICE, prefs("always", (ROMEO, f"{ROMEO}/x")))
 
-    assert (wishes.wants(ALICE, ROMEO, "x"), wishes.wants(ALICE, BOB, "x")) == (False, True)
+    assert (await wants(wishes, ALICE, ROMEO, "x"), await wants(wishes, ALICE, BOB, "x")) == (
+        False,
+        True,
+    )
 
 
 @pytest.mark.parametrize("forbidden", [ALICE, HOST])
-def test_who_operators_forbid_has_nothing_archived(storage: Storage, forbidden: str) -> None:
+async def test_who_operators_forbid_has_nothing_archived(storage: Storage, forbidden: str) -> None:
     wishes = wishes_in(storage, HostRules(never=frozenset({forbidden})))
 
-    assert wishes.wants(ALICE, ROMEO, "x") is False
+    assert await wants(wishes, ALICE, ROMEO, "x") is False
 
 
 async def test_what_operators_forbid_is_not_said_to_be_applied(storage: Storage) -> None:
@@ -288,11 +358,11 @@ async def test_what_operators_allow_again_is_applied_again(storage: Storage) -> 
     later = wishes_in(storage)
     await later.load()
 
-    assert later.of(ALICE).always == (ROMEO,)
+    assert (await later.of(ALICE)).always == (ROMEO,)
 
 
 @pytest.mark.parametrize("owner", [ROOM, ROMEO, HOST])
-def test_archives_of_others_know_no_preferences(storage: Storage, owner: str) -> None:
+async def test_archives_of_others_know_no_preferences(storage: Storage, owner: str) -> None:
     rules = HostRules(default="never", never=frozenset({BOB}))
 
-    assert wishes_in(storage, rules).wants(owner, BOB, "x") is True
+    assert await wants(wishes_in(storage, rules), owner, BOB, "x") is True

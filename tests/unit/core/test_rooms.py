@@ -6,7 +6,10 @@ import asyncio
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM
+from support.occupants import occupants
 
+from component.core import rooms as module
+from component.core.errors import Overloaded
 from component.core.rooms import Rooms
 from storage.interface import Storage
 from storage.rows import Occupant
@@ -97,21 +100,8 @@ async def test_the_last_word_of_a_room_is_known_after_a_restart(storage: Storage
     await running
 
     after = rooms(storage, MEMBERS)
-    await after.load()
     assert (await after.admits(ALICE, ROOM), await after.admits(BOB, ROOM)) == (True, False)
-    assert set(await storage.records.occupants()) == {occupant("member"), occupant("outcast", BOB)}
-
-
-async def test_what_is_no_news_is_not_written(storage: Storage) -> None:
-    await storage.records.set_occupant(occupant("member"))
-    known = rooms(storage)
-    await known.load()
-    await storage.records.set_occupant(occupant("owner"))
-    known.note(occupant("member"))
-    known.stop()
-    await known.run()
-
-    assert await storage.records.occupants() == (occupant("owner"),)
+    assert set(await occupants(storage)) == {occupant("member"), occupant("outcast", BOB)}
 
 
 async def test_who_was_erased_is_forgotten(storage: Storage) -> None:
@@ -135,12 +125,25 @@ async def test_a_room_made_anew_has_no_members_of_the_one_before(storage: Storag
     await running
 
     after = rooms(storage, MEMBERS)
-    await after.load()
     for each in (known, after):
         assert (await each.admits(ALICE, ROOM), await each.admits(BOB, ROOM)) == (False, True)
         assert await each.admits(ALICE, other.room) is True
-        assert (each.since(ROOM), each.since(other.room)) == (7, 0)
-    assert set(await storage.records.occupants()) == {occupant("owner", BOB), other}
+        assert (await each.since(ROOM), await each.since(other.room)) == (7, 0)
+    assert set(await occupants(storage)) == {occupant("owner", BOB), other}
+
+
+async def test_followers_hear_of_a_room_that_is_another_one(storage: Storage) -> None:
+    heard: list[str] = []
+    known = Rooms([SERVICE], [HOST], storage.records, Answers(OPEN), on_another=heard.append)
+    known.note(occupant("owner"))
+    assert heard == []
+
+    known.note_new(ROOM, 1)
+    assert heard == [ROOM]
+
+    known.begin(2)
+    await known.admits(ALICE, ROOM)
+    assert heard == [ROOM, ROOM]
 
 
 async def test_a_room_that_was_erased_has_nothing_to_hide(storage: Storage) -> None:
@@ -148,7 +151,7 @@ async def test_a_room_that_was_erased_has_nothing_to_hide(storage: Storage) -> N
     known.note_new(ROOM, 7)
     known.forget(ROOM)
 
-    assert known.since(ROOM) == 0
+    assert await known.since(ROOM) == 0
 
 
 TEMPORARY, PERSISTENT = MEMBERS | {"muc_temporary"}, MEMBERS | {"muc_persistent"}
@@ -194,16 +197,18 @@ async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_pers
         known.stop()
         await running
         known = Rooms([SERVICE], [HOST], storage.records, info)
-        await known.load()
         running = asyncio.create_task(known.run())
     info.become(after)
     known.begin(9)
 
-    assert (await known.admits(ALICE, ROOM), known.since(ROOM)) == (is_same, 7 if is_same else 9)
+    assert (await known.admits(ALICE, ROOM), await known.since(ROOM)) == (
+        is_same,
+        7 if is_same else 9,
+    )
     assert not await known.admits(BOB, ROOM)
     known.stop()
     await running
-    rows = {row for row in await storage.records.occupants() if row.affiliation == "member"}
+    rows = {row for row in await occupants(storage) if row.affiliation == "member"}
     assert rows == ({occupant("member")} if is_same else set())
 
 
@@ -216,7 +221,7 @@ async def test_what_is_heard_after_an_interruption_is_of_the_room_that_is_there(
     known.note(occupant("owner", BOB))
 
     assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
-    assert known.since(ROOM) == 9
+    assert await known.since(ROOM) == 9
 
 
 async def test_a_room_that_was_made_persistent_is_known_to_be(storage: Storage) -> None:
@@ -230,7 +235,70 @@ async def test_a_room_that_was_made_persistent_is_known_to_be(storage: Storage) 
     known.stop()
     await known.run()
 
-    assert await storage.records.persistent_rooms() == frozenset()
+    assert not (await storage.records.room(ROOM)).is_persistent
     await known.admits(ALICE, ROOM)
     await known.run()
-    assert await storage.records.persistent_rooms() == {ROOM}
+    assert (await storage.records.room(ROOM)).is_persistent
+
+
+# How much is remembered
+
+
+@pytest.mark.parametrize("features", [TEMPORARY, PERSISTENT])
+async def test_a_room_that_is_not_remembered_is_no_other_one(
+    storage: Storage, features: frozenset[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMEMBERED", 1)
+    known = rooms(storage, features)
+    known.begin(5)
+    others = [f"{n}@{SERVICE}" for n in range(3)]
+    for made, room in enumerate((ROOM, *others), start=7):
+        known.note_new(room, made)
+        known.note(Occupant(room=room, jid=ALICE, affiliation="member"))
+
+    for _ in range(2):
+        for made, room in enumerate((ROOM, *others), start=7):
+            assert await known.admits(ALICE, room)
+            assert not await known.admits(BOB, room)
+            assert await known.since(room) == made
+
+
+async def test_what_is_known_can_be_asked_for_while_it_is_written(storage: Storage) -> None:
+    known = rooms(storage, MEMBERS)
+    running = asyncio.create_task(known.run())
+    for affiliation in ("member", "outcast", "owner", "none", "admin"):
+        known.note(occupant(affiliation))
+
+        assert await known.admits(ALICE, ROOM) is (affiliation not in ("outcast", "none"))
+    known.stop()
+    await running
+    assert await occupants(storage) == (occupant("admin"),)
+
+
+async def test_too_much_that_cannot_be_written_counts_as_an_interruption(
+    storage: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = rooms(storage, MEMBERS)
+    known.begin(5)
+    known.note(occupant("member"))
+    assert await known.admits(ALICE, ROOM)
+
+    monkeypatch.setattr(module, "UNWRITTEN_MAX", 20)
+    for n in range(15):
+        known.note(Occupant(room=f"{n}@{SERVICE}", jid=ALICE, affiliation="member"))
+    known.note(occupant("owner", BOB))
+
+    assert "taken for an interruption" in caplog.text
+    assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
+    assert await known.since(ROOM) > 5
+
+
+async def test_nobody_is_admitted_while_the_store_cannot_be_asked(storage: Storage) -> None:
+    known = rooms(storage, OPEN)
+    known.note(occupant("outcast"))
+    await storage.close()
+
+    with pytest.raises(Overloaded):
+        await known.admits(ALICE, ROOM)
+    with pytest.raises(Overloaded):
+        await known.since(ROOM)

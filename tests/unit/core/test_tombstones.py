@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.builders import ALICE, BOB, NOON, ROOM, SECOND, entry, message
+from support.builders import ALICE, BOB, NOON, ROOM, SECOND, entry, message, stanza
 
 from component.core.document import parse
-from component.core.references import mark
+from component.core.meaning import meaning_of
 from component.core.tombstones import retraction
 from component.core.xml import Element
 from storage.rows import Direction, Entry, Kind, Stored
@@ -66,9 +66,14 @@ def stored_in_room(extra: str = room_id("s1"), nick: str = "nick") -> Stored:
     return stored(extra, sender=f"{ROOM}/{nick}", type="groupchat")
 
 
+def marks(of: Entry | Stored) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the marks of what a message is called, and of what it is about."""
+    return meaning_of(stanza(of.xml)).marks(of.peer, of.resource, of.type, of.direction)
+
+
 def left(by: Entry, of: Stored) -> Element | None:
     taken_back = retraction(by)
-    if taken_back is None:
+    if taken_back is None or not set(marks(by)[1]) & set(marks(of)[0]):
         return None
     xml = taken_back.tombstone(of)
     return None if xml is None else parse(xml.encode())
@@ -77,11 +82,12 @@ def left(by: Entry, of: Stored) -> Element | None:
 # What is left
 
 
-def test_a_retraction_looks_for_what_it_names() -> None:
-    taken_back = retraction(back())
+def test_what_takes_back_is_known_by_its_origin() -> None:
+    by = back()
+    taken_back = retraction(by)
 
     assert taken_back is not None
-    assert (taken_back.owner, taken_back.mark) == (ALICE, mark(BOB, "m1"))
+    assert (taken_back.owner, taken_back.origin) == (ALICE, by.origin)
 
 
 def test_nothing_that_was_said_is_left() -> None:

@@ -6,22 +6,26 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import pytest
-from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, removal
+from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, removal, taking_back
 from support.rosters import FixedRosters
 
+from component.core import preferences
 from component.core.errors import Overloaded
 from component.core.preferences import HostRules, Wishes
-from component.core.rosters import FRESH_SECONDS, REMEMBERED, UNREADABLE_SECONDS, RosterMemory
+from component.core.rosters import FRESH_SECONDS, UNREADABLE_SECONDS, RosterMemory
 from component.core.wanted import Wanted
 from component.core.writer import Writer
 from component.xmpp.addresses import Addresses
-from storage.interface import Storage
+from storage.errors import Unavailable
+from storage.interface import Records, Storage
 from storage.open import SqlStorage
 from storage.rows import ANY, Entry, Preferences, Removal, Retraction
 
 HELD_MAX = 5
+CAROL = f"carol@{HOST}"
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Bench:
 async def bench(storage: SqlStorage, writer: Writer) -> AsyncIterator[Bench]:
     rosters, clock = FixedRosters({ALICE: frozenset({BOB}), BOB: frozenset()}), [0.0]
     wishes = Wishes(storage.records, Addresses(), rosters, {HOST: HostRules()})
+    await wishes.load()
     memory = RosterMemory(rosters, clock=lambda: clock[0])
     wanted = Wanted(writer, wishes, memory, held_max=HELD_MAX)
     yield Bench(storage, writer, wishes, wanted, memory, rosters, clock)
@@ -176,12 +181,10 @@ async def test_a_retraction_waits_behind_what_it_retracts(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a", names=(7,)))
-    bench.put(
-        Retraction(owner=ALICE, mark=7, tombstone=lambda _: "<message><body>gone</body></message>")
-    )
+    bench.put(*taking_back(7, "<message><body>gone</body></message>"))
     bench.rosters.may_answer.set()
 
-    assert await bench.kept() == ["gone"]
+    assert await bench.kept() == ["gone", "back 7"]
 
 
 async def test_whoever_waits_for_what_was_put_waits_for_rosters_too(bench: Bench) -> None:
@@ -317,6 +320,95 @@ async def test_after_too_much_has_waited_rosters_decide_again(bench: Bench) -> N
     assert await bench.kept() == [*names(HELD_MAX + 1), "last"]
 
 
+# Preferences that are not remembered
+
+
+class SlowRecords:
+    """Records that read no preferences until they are told to, or fail to."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self.may_answer = asyncio.Event()
+        self.fault: Exception | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._records, name)
+
+    async def preferences(self, owner: str) -> Preferences | None:
+        await self.may_answer.wait()
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
+        return await self._records.preferences(owner)
+
+
+@pytest.fixture
+async def slow(bench: Bench) -> AsyncIterator[SlowRecords]:
+    """Preferences of which nothing is remembered."""
+    slow = SlowRecords(bench.storage.records)
+    records = cast(Records, slow)
+    wishes = Wishes(records, Addresses(), bench.rosters, {HOST: HostRules()})
+    bench.wanted = Wanted(bench.writer, wishes, bench.memory, held_max=HELD_MAX)
+    yield slow
+    slow.may_answer.set()
+    bench.rosters.may_answer.set()
+    await bench.wanted.settled()
+
+
+async def test_preferences_that_are_not_remembered_are_read_before_anything_is_archived(
+    bench: Bench, slow: SlowRecords
+) -> None:
+    await bench.prefer("never", always=(ROMEO,))
+    bench.put(entry("a"), entry("b", peer=ROMEO), entry("c", owner=BOB), removal(entry("b")))
+    bench.put(entry("d", peer=ROMEO))
+    before = await bench.now(), await bench.now(BOB)
+    slow.may_answer.set()
+
+    assert before == ([], [])
+    assert (await bench.kept(), await bench.kept(BOB)) == (["d"], ["c"])
+    bench.put(entry("e", peer=ROMEO), entry("f"))
+    assert await bench.now() == ["d", "e"]
+
+
+async def test_preferences_that_want_a_roster_are_followed_by_it(
+    bench: Bench, slow: SlowRecords
+) -> None:
+    await bench.prefer("roster", never=(ROOM,))
+    slow.may_answer.set()
+    bench.put(entry("a"), entry("b", peer=ROMEO), entry("c", peer=ROOM), entry("d"))
+
+    assert (await bench.kept(), bench.rosters.asked) == (["a", "d"], [ALICE])
+
+
+async def test_however_much_waits_for_preferences_they_count(
+    bench: Bench, slow: SlowRecords
+) -> None:
+    await bench.prefer("never")
+    for name in names(2 * HELD_MAX):
+        bench.put(entry(name), entry(name, owner=BOB))
+    before = await bench.now(), await bench.now(BOB)
+    slow.may_answer.set()
+
+    assert before == ([], [])
+    assert (await bench.kept(), await bench.kept(BOB)) == ([], list(names(2 * HELD_MAX)))
+
+
+async def test_preferences_that_cannot_be_read_are_read_later(
+    bench: Bench,
+    slow: SlowRecords,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(preferences, "RETRY_SECONDS", 0.0)
+    await bench.prefer("never")
+    slow.fault = Unavailable("busy")
+    slow.may_answer.set()
+    bench.put(entry("a"))
+
+    assert await bench.kept() == []
+    assert caplog.messages == [f"the preferences of {ALICE} cannot be read: busy"]
+
+
 # How long rosters are remembered
 
 
@@ -361,9 +453,20 @@ async def test_a_roster_is_believed_for_a_while(
 
 
 async def test_the_roster_that_was_read_first_is_forgotten_first(bench: Bench) -> None:
-    for number in range(REMEMBERED):
-        await bench.memory.read(f"u{number}@{HOST}")
-    await bench.memory.read(f"u0@{HOST}")
-    await bench.memory.read(ALICE)
+    memory = RosterMemory(bench.rosters, size=3 * 512)
+    for user in "abcad":
+        await memory.read(f"{user}@{HOST}")
 
-    assert [bench.memory.is_known(f"u{n}@{HOST}") for n in (0, 1, 2)] == [True, False, True]
+    assert [user for user in "abcd" if memory.is_known(f"{user}@{HOST}")] == ["a", "c", "d"]
+
+
+async def test_large_rosters_are_remembered_in_the_place_of_many(bench: Bench) -> None:
+    contacts = frozenset(f"{n}@{HOST}" for n in range(10))
+    bench.rosters.contacts_of = {ALICE: contacts, CAROL: frozenset({*contacts, ROMEO})}
+    memory = RosterMemory(bench.rosters, size=512 + sum(128 + len(jid) for jid in contacts))
+    await memory.read(BOB)
+    await memory.read(ALICE)
+
+    assert (memory.is_known(ALICE), memory.is_known(BOB)) == (True, False)
+    assert await memory.read(CAROL) == {*contacts, ROMEO}
+    assert (memory.is_known(ALICE), memory.is_known(CAROL)) == (True, False)

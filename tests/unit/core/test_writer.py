@@ -9,14 +9,29 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from support.builders import ALICE, BOB, entries, entry, everything, removal, texts
+from support.archives import correct, retract
+from support.builders import (
+    ALICE,
+    BOB,
+    HOST,
+    NOON,
+    entries,
+    entry,
+    everything,
+    removal,
+    stanza,
+    texts,
+)
+from support.builders import message as said
+from support.delivering import Delivering
 
 from component.core.errors import Overloaded, Refused
+from component.core.policy import Policy
 from component.core.writer import Writer
 from storage.errors import StorageError
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import ANY, Deed, Entry, Removal
+from storage.rows import ANY, BURIED_MAX, Deed, Entry, Removal
 
 
 class Watched:
@@ -33,6 +48,7 @@ class Watched:
         self.page = archive.page
         self.page_by_time = archive.page_by_time
         self.count = archive.count
+        self.unfinished = archive.unfinished
 
     async def append(self, batch: Sequence[Entry | Removal]) -> None:
         self.batches.append(list(batch))
@@ -564,3 +580,35 @@ async def test_settled_tells_the_waiting_when_it_stops(archive: Watched, writer:
     await asyncio.gather(task, waiting)
 
     assert await archive.count(ALICE, ANY) == 1
+
+
+async def test_what_was_left_of_a_retraction_is_done_by_the_next_run() -> None:
+    def message(id: str, extra: str = "", body: str | None = "secret") -> str:
+        return said(body, sender=f"{BOB}/b1", to=ALICE, id=id, extra=extra)
+
+    async with open_storage("sqlite::memory:") as storage:
+        first, second = (
+            Writer(storage.archive, capacity=10_000, on_pressure=lambda _: None) for _ in range(2)
+        )
+        delivering = Delivering(first)
+        ingest = delivering.ingest(Policy(), [HOST])
+        ingest.take(stanza(message("m")), NOON)
+        for n in range(BURIED_MAX + 2):
+            ingest.take(stanza(message(f"c{n}", correct("m"))), NOON)
+        ingest.take(stanza(message("r", retract("m"), body=None)), NOON)
+        delivering.deliveries.decide()
+        first.stop()
+        await first.run()
+        left = await storage.archive.unfinished()
+
+        running = asyncio.create_task(second.run())
+        while await storage.archive.unfinished():
+            await asyncio.wait({running}, timeout=0)
+        second.stop()
+        await running
+
+        assert {one.owner for one in left} == {ALICE, BOB}
+        for owner in (ALICE, BOB):
+            assert not any(
+                "secret" in xml for xml in texts(await everything(storage.archive, owner))
+            )

@@ -231,12 +231,42 @@ async def test_what_was_taken_before_the_request_is_read(
         ({"view": "folded", "kind": "receipt"}, "kind"),
         ({"with_": f"bob@{HOST}"}, "with_"),
         ({"page": "2"}, "page"),
+        ({"after": "x" * 257}, "after"),
+        ({"before": "x" * 257}, "before"),
+        ({"ids": f"a,{'x' * 257}"}, "ids"),
+        ({"ids": ",".join("x" * 1001)}, "ids"),
+        ({"with": f"{'x' * 3100}@{HOST}"}, "with"),
+        ({"search": "word " * 700}, "search"),
     ],
 )
 async def test_a_wrong_or_unknown_parameter_is_named(
     api: TestClient, query: dict[str, str], named: str
 ) -> None:
     assert (await refusal(api, MESSAGES, **query)).startswith(named)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/conversations", {"since": "x" * 257}),
+        ("/conversations", {"before": "x" * 257}),
+        ("/stream", {"after": "x" * 257}),
+        ("/retention", {"peer": f"{'x' * 3100}@{HOST}"}),
+    ],
+)
+async def test_what_is_too_long_is_named_everywhere(
+    api: TestClient, path: str, query: dict[str, str]
+) -> None:
+    assert (await refusal(api, f"{ARCHIVE}{path}", **query)).startswith(next(iter(query)))
+
+
+async def test_an_id_that_is_too_long_is_refused_in_headers_and_paths(api: TestClient) -> None:
+    async with api.get(f"{ARCHIVE}/stream", headers={"Last-Event-ID": "x" * 257}) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["message"].startswith("Last-Event-ID: ")
+    for method in ("GET", "DELETE"):
+        async with api.request(method, f"{MESSAGES}/{'x' * 257}") as answer:
+            assert answer.status == 404
 
 
 @pytest.mark.parametrize("path", ["", "/messages/x", "/conversations", "/stream"])

@@ -61,7 +61,9 @@ async def test_a_caller_with_the_secret_is_answered(
     assert answer.status == 200
 
 
-async def test_no_secret_and_a_wrong_one_are_told_apart(stranger: TestClient) -> None:
+async def test_no_secret_and_a_wrong_one_are_told_apart(
+    stranger: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
     said = [
         (await (await stranger.get(ARCHIVE, headers=headers)).json())["message"]
         for headers in ({}, {"X-Api-Key": "wrong"}, {"Authorization": "Basic wrong"})
@@ -73,6 +75,17 @@ async def test_no_secret_and_a_wrong_one_are_told_apart(stranger: TestClient) ->
         "Show one secret",
     ]
     assert "wrong" not in "".join(said)
+    logged = [record.getMessage() for record in caplog.records if "refused" in record.message]
+    assert logged == [f"refused over HTTP, from loopback: {text}" for text in said]
+
+
+async def test_who_is_refused_again_and_again_is_logged_once(
+    stranger: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        await stranger.get(ARCHIVE)
+
+    assert caplog.text.count("No secret was shown") == 1
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from support.archives import ALICE, Talk, correct, displayed, to_alice, to_bob
 from support.builders import message
 from support.sidecar import HOST
 
+from component.core.pages import PAGE_MAX_BYTES
 from component.web.settings import Services
 
 OWNER = f"alice@{HOST}"
@@ -96,6 +97,20 @@ async def test_pages_have_each_conversation_once(api: TestClient, talk: Talk) ->
             url = answer.links.get("next", {}).get("url")  # type: ignore[assignment]
 
     assert found == [BOB, DAVE, CAROL]
+
+
+async def test_a_page_of_large_messages_is_shorter_and_says_where_the_next_is(
+    api: TestClient, talk: Talk
+) -> None:
+    large = PAGE_MAX_BYTES // 2 - 1000
+    await talk.take(*(of(peer, "x" * large, peer) for peer in (BOB, CAROL, DAVE)))
+
+    first = await get(api)
+    second = await get(api, before=first["next"])
+
+    assert [one["peer"] for one in first["conversations"]] == [DAVE, CAROL]
+    assert [one["peer"] for one in second["conversations"]] == [BOB]
+    assert (first["complete"], second["complete"], second["next"]) == (False, True, None)
 
 
 async def test_the_last_message_may_be_folded(api: TestClient, talk: Talk) -> None:

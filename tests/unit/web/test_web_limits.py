@@ -18,6 +18,7 @@ import pytest
 from aiohttp import ClientSession
 from support.sidecar import SECRET, SETTINGS, SHOWN, message, post
 
+from component.web.limits import LINE_MAX_BYTES
 from component.web.server import serve
 from component.web.settings import Services
 
@@ -232,7 +233,6 @@ async def test_one_connection_too_many_is_turned_away(served: Serve) -> None:
         b"NOT HTTP\r\n\r\n",
         b"GET / HTTP/1.1\r\nX-Api-Key : s3cret\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\x00\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + b"s3cret" * 5000 + b"\r\n\r\n",
         POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         POST + JSON + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
     ],
@@ -249,6 +249,27 @@ async def test_malformed_http_is_answered_in_json_and_logged_in_one_line(
     assert "Traceback" not in caplog.text
     assert SECRET not in caplog.text
     assert SECRET not in str(error)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + SECRET.encode() * 5000 + b"\r\n\r\n",
+        b"GET /?" + SECRET.encode() * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+async def test_a_line_that_is_too_long_is_answered_so(
+    served: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    caplog.set_level(logging.DEBUG, "component")
+    async with served() as server:
+        received = await server.exchange(sent)
+
+    ((status, error),) = answers(received)
+    assert (status, error["error"]) == (431, "policy-violation")
+    assert str(LINE_MAX_BYTES) in error["message"]
+    assert "Traceback" not in caplog.text
+    assert SECRET not in caplog.text + str(error)
 
 
 async def test_an_expectation_that_cannot_be_met_is_answered_in_json(served: Serve) -> None:

@@ -18,6 +18,7 @@ from support.events import Events, stream
 from support.sidecar import SETTINGS, SHOWN
 from support.wire import until
 
+from component.core.operators import Operator, Role
 from component.web.server import serve
 from component.web.settings import Services
 from storage.rows import Kind
@@ -249,6 +250,30 @@ async def test_streams_are_bounded_and_their_places_come_free(services: Services
         async with stream(http, PATH) as events:
             await services.writer.store([entry("hi")])
             assert await events.take(1) == ["hi"]
+
+
+async def test_one_caller_has_a_share_of_the_streams(services: Services) -> None:
+    """And of exports, which go on as streams do."""
+    reader = Operator(name="reader", role=Role.READER, secret="r")
+    shares = {"max_streams": 3, "max_streams_per_caller": 2, "operators": (reader,)}
+    export = PATH.replace("stream", "export")
+    async with served(services, **shares) as http, stream(http, PATH), stream(http, PATH):
+        for path in (PATH, export):
+            async with http.get(path) as answer:
+                assert answer.status == 429
+                assert (await answer.json())["error"] == "resource-constraint"
+        async with http.get(PATH, headers={"X-Api-Key": "r"}) as answer:
+            assert answer.status == 200
+            async with http.get(export, headers={"X-Api-Key": "r"}) as refused:
+                assert refused.status == 503
+
+
+async def test_an_export_gives_its_place_back(services: Services) -> None:
+    async with served(services, max_streams=1) as http:
+        for _ in range(2):
+            async with http.get(PATH.replace("stream", "export")) as answer:
+                assert answer.status == 200
+                await answer.read()
 
 
 async def test_a_stream_is_in_the_audit_log(http: ClientSession, services: Services) -> None:

@@ -65,7 +65,14 @@ async def test_programs_that_are_near_need_no_secret(
         {"Accept-Language": "en"},
         {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"},
         {"Accept": IMAGE},
+        {"Accept": "TEXT/HTML"},
+        {"Accept": "video/webm,video/ogg,video/*;q=0.9"},
         {"User-Agent": MOZILLA},
+        {"User-Agent": "Opera/9.80 (X11; Linux x86_64) Presto/2.12.388 Version/12.16"},
+        {"Access-Control-Request-Private-Network": "true"},
+        {"DNT": "1"},
+        {"Purpose": "prefetch"},
+        {"Service-Worker": "script"},
     ],
     ids=lambda headers: " ".join(headers)[:30],
 )
@@ -91,6 +98,13 @@ async def test_whatever_only_browsers_send_is_refused(
         "192.0.2.1:5281",
         "[::2]:5281",
         "127.0.0.1:evil",
+        "localhost:\u0663",
+        "localhost..",
+        "localhost,evil.example",
+        "localhost/evil.example",
+        "::1",
+        "[::1%25lo]",
+        "127.1",
         "",
     ],
 )
@@ -121,15 +135,34 @@ async def test_further_names_are_ours_where_the_configuration_says_so(services: 
         assert await status(http, {"Host": "other.internal"}) == 421
 
 
-async def test_a_request_without_a_host_is_refused(services: Services) -> None:
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (f"GET {ARCHIVE} HTTP/1.0", 421),
+        (f"GET {ARCHIVE} HTTP/1.1", 400),
+        (f"GET {ARCHIVE} HTTP/1.0\r\nHost: localhost", 200),
+        (f"GET {ARCHIVE} HTTP/1.1\r\nHost: localhost\r\nHost: localhost", 400),
+        (f"GET {ARCHIVE} HTTP/1.1\r\nHost: localhost\r\nhost: evil.example", 400),
+        (f"GET http://localhost:1{ARCHIVE} HTTP/1.1\r\nHost: localhost", 200),
+        (f"GET http://LOCALHOST{ARCHIVE} HTTP/1.1\r\nHost: evil.example", 421),
+        (f"GET http://evil.example{ARCHIVE} HTTP/1.1\r\nHost: localhost", 421),
+        (f"GET https://evil.example{ARCHIVE} HTTP/1.0\r\nHost: localhost", 421),
+        (f"GET http://localhost@evil.example{ARCHIVE} HTTP/1.1\r\nHost: localhost", 421),
+        (f"GET http://localhost{ARCHIVE} HTTP/1.0", 421),
+        (f"GET //evil.example{ARCHIVE} HTTP/1.1\r\nHost: localhost", 404),
+    ],
+)
+async def test_one_host_is_named_and_is_ours_whatever_the_request_line_has(
+    services: Services, head: str, expected: int
+) -> None:
     async with serve(TRUSTING, services) as url:
         place = urlsplit(url)
         reader, writer = await asyncio.open_connection(place.hostname, place.port)
-        writer.write(f"GET {ARCHIVE} HTTP/1.0\r\n\r\n".encode())
+        writer.write(f"{head}\r\nConnection: close\r\n\r\n".encode())
         received = await reader.read()
         writer.close()
 
-    assert received.startswith(b"HTTP/1.0 421 ")
+    assert int(received.split()[1]) == expected
 
 
 async def test_the_address_that_was_called_is_ours(services: Services) -> None:

@@ -82,7 +82,7 @@ async def test_a_session_is_of_one_command() -> None:
     async def run(_: Exchange, __: Values) -> Done:
         return Done(note="done")
 
-    def form(_: Exchange) -> Form:
+    async def form(_: Exchange) -> Form:
         return Form(title="", instructions="", fields=())
 
     both = Commands(

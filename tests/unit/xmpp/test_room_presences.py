@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROOM
+from support.occupants import made, occupants
 
 from component.core.document import parse
 from component.core.rooms import Rooms
@@ -39,7 +40,7 @@ async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
             heard.take_message(read(element, raw))
     rooms.stop()
     await rooms.run()
-    return [(one.room, one.jid, one.affiliation) for one in await storage.records.occupants()]
+    return [(one.room, one.jid, one.affiliation) for one in await occupants(storage)]
 
 
 def presence(
@@ -80,6 +81,27 @@ async def test_a_room_tells_users_what_they_are(
     assert await told(storage, text) == [(ROOM, ALICE, affiliation)]
 
 
+DESTROYED = presence("none", type="unavailable").replace("</x>", "<destroy/></x>")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_another"),
+    [
+        (DESTROYED, True),
+        (DESTROYED.replace(" type='unavailable'", ""), False),
+        (DESTROYED.replace("<destroy/></x>", "</x><x><destroy/></x>"), False),
+        (DESTROYED.replace("destroy", "destroyed"), False),
+        (DESTROYED.replace(f"{ROOM}/nick", f"{BOB}/phone"), False),
+    ],
+)
+async def test_a_room_that_is_destroyed_is_another_one_from_then_on(
+    storage: Storage, text: str, is_another: bool
+) -> None:
+    await told(storage, presence("member", 110), text)
+
+    assert (ROOM in await made(storage)) is is_another
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -107,22 +129,22 @@ async def test_who_makes_a_room_anew_is_all_that_is_known_of_it(storage: Storage
     of_bob = presence("member", 110).replace(f"to='{ALICE}", f"to='{BOB}")
 
     assert await told(storage, of_bob, presence("owner", 201, 110)) == [(ROOM, ALICE, "owner")]
-    assert list(await storage.records.rooms()) == [ROOM]
+    assert list(await made(storage)) == [ROOM]
 
 
 @pytest.mark.parametrize("code", [100, 170, 2010])
 async def test_who_enters_has_not_made_the_room(storage: Storage, code: int) -> None:
     await told(storage, presence("owner", code, 110))
 
-    assert await storage.records.rooms() == {}
+    assert await made(storage) == {}
 
 
 async def test_who_is_refused_has_not_made_the_room(storage: Storage) -> None:
-    made = f"<x xmlns='{MUC_USER}'><status code='201'/><status code='110'/></x>"
-    forged = refused("forbidden").replace("<error", f"{made}<error")
+    claim = f"<x xmlns='{MUC_USER}'><status code='201'/><status code='110'/></x>"
+    forged = refused("forbidden").replace("<error", f"{claim}<error")
 
     assert await told(storage, forged) == [(ROOM, ALICE, "outcast")]
-    assert await storage.records.rooms() == {}
+    assert await made(storage) == {}
 
 
 async def test_the_last_word_counts(storage: Storage) -> None:

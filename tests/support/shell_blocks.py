@@ -1,0 +1,20 @@
+"""The shell blocks of a document, which tests run or compare."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+ROOT = Path(__file__).parents[2]
+OPERATIONS = ROOT / "docs" / "operations.md"
+README = ROOT / "README.md"
+UNIT = ROOT / "packaging" / "muniment.service"
+
+
+def shell_blocks(document: Path, heading: str) -> list[str]:
+    """Return the shell blocks of a chapter, in its order, without the indent of lists."""
+    chapter = document.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^( *)```sh\n(.*?)^\1```$", chapter, re.DOTALL | re.MULTILINE)
+    assert blocks, f"{document.name} has no shell block below {heading}"
+    return [dedent(text) for _, text in blocks]

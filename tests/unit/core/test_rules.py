@@ -1,0 +1,31 @@
+"""Retention rules: known from memory, as in the store."""
+
+from __future__ import annotations
+
+import pytest
+from support.builders import ALICE, BOB, ROMEO
+
+from component.core import rules
+from component.core.errors import Conflict
+from component.core.rules import Rules
+from storage.interface import Storage
+from storage.rows import Rule
+
+
+async def test_rules_are_bounded_and_those_there_are_can_be_changed(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "RULES_MAX", 2)
+    known = Rules(storage.records)
+    await known.set(Rule(owner=ALICE, days=1))
+    await known.set(Rule(owner=ALICE, peer=BOB, days=2))
+    await known.set(Rule(owner=ALICE, days=3))
+
+    for rule in (Rule(owner=BOB, days=4), Rule(owner=ALICE, peer=ROMEO, days=4)):
+        with pytest.raises(Conflict):
+            await known.set(rule)
+    assert {rule.days for rule in await storage.records.rules()} == {2, 3}
+
+    await known.drop(ALICE)
+    await known.set(Rule(owner=BOB, days=5))
+    assert known.of(BOB) == {"": Rule(owner=BOB, days=5)}
