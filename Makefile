@@ -20,7 +20,7 @@ test: ## Install what is missing, then run every check and every test; nothing m
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
-bench: ## Install what is missing, then measure Muniment beside its peers: ARGS=--quick, --large
+bench: ## Install what is missing, then measure Muniment beside its peers: ARGS=--short, --publish
 	@scripts/install bench
 	PYTHONPATH=tests $(BIN)/python -m benchmarks run $(ARGS)
 

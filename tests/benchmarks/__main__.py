@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import secrets
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import uvloop
 from support.ejabberd import ROOT
 
-from benchmarks.machine import describe
-from benchmarks.parts import burst, delivery, http, ingest, inside, pages, search, start
-from benchmarks.plan import FULL, QUICK, Plan, large
+from benchmarks.machine import commit, describe
+from benchmarks.parts import burst, delivery, http, ingest, inside, pages, people, search, start
+from benchmarks.plan import FULL, QUICK, SHORT, Plan, large
 from benchmarks.publishing import publish
 from benchmarks.samples import Results, Sample
 from benchmarks.tables import tables
@@ -21,10 +23,12 @@ from benchmarks.workspace import workspace
 RESULTS = ROOT / ".run" / "benchmarks.json"
 PAGE = ROOT / "docs" / "performance.md"
 
+SEEDS = 1_000_000
+
 #: What can be measured, in the order in which it is.
 PARTS = {
     module.PART: module.measure
-    for module in (start, ingest, delivery, burst, inside, pages, http, search)
+    for module in (start, ingest, people, delivery, burst, inside, pages, http, search)
 }
 
 
@@ -33,12 +37,12 @@ def main() -> None:
     chosen = _parser().parse_args()
     if chosen.command == "run":
         plan = _plan(chosen)
+        print(f"seed {plan.seed}: the same order of turns comes with --seed {plan.seed}")
         for part in chosen.parts or PARTS:
             uvloop.run(_run(part, plan, chosen.results, chosen.folder))
     results = Results.load(chosen.results)
-    if chosen.command == "publish":
+    if chosen.publishes:
         publish(results, PAGE)
-        return
     print()
     for table in tables(results):
         print(table.terminal())
@@ -52,25 +56,34 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[common], help="measure; parts not named stay")
     run.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     run.add_argument("--rounds", type=int, help=f"how often each has its turn ({FULL.rounds})")
-    run.add_argument("--quick", action="store_true", help="only to see that all of it works")
+    run.add_argument("--seed", type=int, help="the order of the turns (a random one)")
+    length = run.add_mutually_exclusive_group()
+    length.add_argument("--short", action="store_true", help=f"{SHORT.rounds} shorter rounds")
+    length.add_argument("--quick", action="store_true", help="only to see that all of it works")
     run.add_argument("--large", action="store_true", help="archives of a million messages, too")
     run.add_argument("--folder", type=Path, help="on the disk to be measured (a temporary one)")
-    commands.add_parser("show", parents=[common], help="print what was measured")
-    commands.add_parser("publish", parents=[common], help="put it into docs/performance.md")
+    publishes = "put it into docs/performance.md"
+    run.add_argument("--publish", action="store_true", dest="publishes", help=publishes)
+    show = commands.add_parser("show", parents=[common], help="print what was measured")
+    show.set_defaults(publishes=False)
+    put = commands.add_parser("publish", parents=[common], help=publishes)
+    put.set_defaults(publishes=True)
     return parser
 
 
 def _plan(chosen: argparse.Namespace) -> Plan:
     if unknown := set(chosen.parts) - PARTS.keys():
         raise SystemExit(f"no such part: {', '.join(sorted(unknown))}")
-    plan = QUICK if chosen.quick else FULL
+    plan = QUICK if chosen.quick else SHORT if chosen.short else FULL
     plan = large(plan) if chosen.large else plan
-    return replace(plan, rounds=chosen.rounds) if chosen.rounds else plan
+    seed = secrets.randbelow(SEEDS) if chosen.seed is None else chosen.seed
+    return replace(plan, rounds=chosen.rounds or plan.rounds, seed=seed)
 
 
 async def _run(part: str, plan: Plan, path: Path, folder: Path | None) -> None:
     """Measure one part and put it into the file, in place of what was there of it."""
     samples: list[Sample] = []
+    begun = time.monotonic()
     _, stolen = busy_seconds()
     with workspace(folder) as space:
         async for turn in PARTS[part](plan, space):
@@ -78,10 +91,11 @@ async def _run(part: str, plan: Plan, path: Path, folder: Path | None) -> None:
             _tell(turn)
     results = Results.load(path) if path.exists() else Results()
     results.machine = describe()
-    results.plan[part] = asdict(plan)
+    results.plan[part] = asdict(plan) | {"commit": commit(), "day": results.machine["day"]}
     results.replace(part, samples)
     results.save(path)
-    print(f"{part}: done, {busy_seconds()[1] - stolen:.1f} CPU seconds stolen by other machines")
+    stolen = busy_seconds()[1] - stolen
+    print(f"{part}: done in {time.monotonic() - begun:.0f} s, {stolen:.1f} CPU s taken from here")
 
 
 def _tell(turn: list[Sample]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.muniment import DATABASE as STORE
 from support.muniment import Muniment
 from support.ports import LOOPBACK
 
@@ -15,6 +17,10 @@ from benchmarks.servers.constant import Constant
 from benchmarks.servers.ejabberd import MOD_MAM, BenchmarkedEjabberd
 from benchmarks.servers.postgres import DATABASE, USER, Postgres
 from benchmarks.servers.prosody import Prosody
+
+#: Who reads archives over the archive API, and what is shown for it.
+OPERATOR, OPERATOR_SECRET = "bench", "benchmark-operator-secret"
+_OPERATOR = {"role": "reader", "secret": OPERATOR_SECRET}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,8 @@ class Running:
     pids: Mapping[str, int]  #: its processes by name, each with children of its own
     muniment: Muniment | None = None
     start_seconds: float = 0.0  #: from Muniment's command until all its parts were ready
+    #: how many messages its archives hold; None where a message is archived before it is delivered
+    archived: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ def _prosody(folder: Path) -> Iterator[Running]:
 @contextmanager
 def _muniment(folder: Path) -> Iterator[Running]:
     with BenchmarkedEjabberd(folder) as server:
-        options = {"log": {"level": "warning"}}
+        options = {"log": {"level": "warning"}, f"operators.{OPERATOR}": _OPERATOR}
         begun = time.perf_counter()
         with Muniment(folder, server, options=options) as archive:
             yield Running(
@@ -72,7 +80,14 @@ def _muniment(folder: Path) -> Iterator[Running]:
                 pids={"ejabberd": server.pid, "muniment": archive.pid},
                 muniment=archive,
                 start_seconds=time.perf_counter() - begun,
+                archived=lambda: _kept(folder / STORE),
             )
+
+
+def _kept(database: Path) -> int:
+    # Read beside Muniment: asked itself it would answer when it has read what came before.
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT coalesce(sum(kept), 0) FROM owners").fetchone()[0]
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from support.ejabberd import ROOT
+
 _PACKAGES = ("ejabberd", "prosody", "postgresql-15", "erlang-base", "wrk")
 
 
@@ -22,6 +24,18 @@ def describe() -> dict[str, Any]:
         "Python": platform.python_version(),
         **{name: version for name in _PACKAGES if (version := _version(name))},
     }
+
+
+def commit() -> str:
+    """Return the commit that is measured; with a + behind it where files were changed since."""
+    shown = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return shown.stdout.strip() or "unknown"
 
 
 def _processor() -> str:

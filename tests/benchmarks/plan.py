@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
+
+_Candidate = TypeVar("_Candidate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Sizes and durations of a run."""
 
-    rounds: int = 3
+    rounds: int = 5
+    seed: int = 0  #: decides the order of the candidates in each round
     pairs: int = 10
     under_way: int = 200
     ingest_seconds: float = 8.0
+    people_seconds: float = 8.0
     rate: float = 100.0  #: messages a second, for delivery times without queues
     rate_seconds: float = 20.0
     burst: int = 20_000
@@ -22,13 +29,30 @@ class Plan:
     http_seconds: float = 5.0
     inside_pages: int = 2_000
 
+    def order(self, part: str, number: int, candidates: Iterable[_Candidate]) -> list[_Candidate]:
+        """Return in which order the candidates have their turns in a round of a part."""
+        shuffled = list(candidates)
+        random.Random(f"{self.seed} {part} {number}").shuffle(shuffled)  # noqa: S311 - no secret
+        return shuffled
+
 
 FULL = Plan()
+
+#: The same archives, loads and numbers of clients, most of them for a shorter time.
+SHORT = Plan(
+    rounds=3,
+    people_seconds=4.0,
+    rate_seconds=6.0,
+    page_seconds=0.7,
+    http_seconds=2.0,
+    inside_pages=300,
+)
 
 #: Enough to see that everything works; its figures mean little.
 QUICK = Plan(
     rounds=1,
     ingest_seconds=2.0,
+    people_seconds=2.0,
     rate_seconds=3.0,
     burst=2_000,
     sizes=(1_000, 10_000),

@@ -16,11 +16,12 @@ def publish(results: Results, page: Path) -> None:
     """Write the plots and the results, and replace what is between the marks of the page."""
     folder = page.with_suffix("")
     folder.mkdir(exist_ok=True)
-    drawn = plots(results)
-    for name, svg in drawn.items():
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for name, svg in plots(results).items():
         (folder / name).write_text(svg)
     results.save(folder / "results.json")
-    page.write_text(inserted(page.read_text(), _section(results, folder.name, list(drawn))))
+    page.write_text(inserted(page.read_text(), section(results, folder.name)))
 
 
 def inserted(text: str, section: str) -> str:
@@ -32,9 +33,9 @@ def inserted(text: str, section: str) -> str:
     return f"{before}{BEGIN}\n\n{section}\n{END}{after}"
 
 
-def _section(results: Results, folder: str, images: list[str]) -> str:
+def section(results: Results, folder: str) -> str:
+    """Return the part of the page that is made of the results, with plots that are in a folder."""
     machine = ", ".join(f"{name}: {value}" for name, value in results.machine.items())
-    rounds = ", ".join(f"{part} {plan['rounds']}" for part, plan in results.plan.items())
-    pictures = [f"![{name.removesuffix('.svg')}]({folder}/{name})\n" for name in images]
+    pictures = [f"![{name.removesuffix('.svg')}]({folder}/{name})\n" for name in plots(results)]
     made = [table.markdown() for table in tables(results)]
-    return "\n".join([f"{machine}.\n", f"Rounds: {rounds}.\n", *made[:2], *pictures, *made[2:]])
+    return "\n".join([f"{machine}.\n", *made[:2], *pictures, *made[2:]])

@@ -60,25 +60,32 @@ class Results:
         values = self.by_round(part, contender, case, metric).values()
         return max(values) if values else None
 
-    def ratio(
+    def ratios(
         self, part: str, metric: str, ours: tuple[str, str], theirs: tuple[str, str]
-    ) -> float | None:
-        """Return the median over the rounds of ours to theirs, each a contender and a case.
+    ) -> dict[int, float]:
+        """Return for each round that both took part in ours to theirs.
 
-        Both of one ratio are of the same round, so that what slows a whole round slows both.
+        Each is a contender and a case. What slows a whole round slows both of a ratio.
         """
         mine = self.by_round(part, *ours, metric)
         other = self.by_round(part, *theirs, metric)
-        rounds = [n for n in mine if other.get(n)]
-        return median(mine[n] / other[n] for n in rounds) if rounds else None
+        return {n: mine[n] / other[n] for n in mine if other.get(n)}
+
+    def ratio(
+        self, part: str, metric: str, ours: tuple[str, str], theirs: tuple[str, str]
+    ) -> float | None:
+        """Return the median of the ratios."""
+        ratios = self.ratios(part, metric, ours, theirs)
+        return median(ratios.values()) if ratios else None
 
     def cases(self, part: str) -> list[str]:
         """Return the cases of a part, in the order they were first measured in."""
         return list(dict.fromkeys(s.case for s in self.samples if s.part == part))
 
     def replace(self, part: str, samples: Iterable[Sample]) -> None:
-        """Put in new samples of a part for those that were there."""
-        self.samples = [s for s in self.samples if s.part != part] + list(samples)
+        """Put in new samples of a part for those that were there, in whatever order they came."""
+        ordered = sorted(samples, key=lambda sample: sample.contender)
+        self.samples = [s for s in self.samples if s.part != part] + ordered
 
     def save(self, path: Path) -> None:
         """Write all of it as JSON."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import median
 
 from benchmarks.contenders import ARCHIVES, BY_KEY, D
 from benchmarks.goals import outcomes
+from benchmarks.plan import FULL
 from benchmarks.samples import Results
 
 #: In place of a figure that there is not.
@@ -43,7 +45,8 @@ class Table:
 
 def tables(results: Results) -> list[Table]:
     """Return what there is to show: goals and ratios first, then this machine's own figures."""
-    made = [_goals(results), _ratios(results), *_absolute(results)]
+    ratios = (_ratios(results, title, parts) for title, parts in _RATIOS.items())
+    made = [_goals(results), *ratios, *_absolute(results)]
     return [table for table in made if table.rows]
 
 
@@ -62,18 +65,39 @@ def _goals(results: Results) -> Table:
             one.goal,
             one.wanted,
             NONE if one.measured is None else f"{number(one.measured)}{one.unit}",
-            "not measured" if one.measured is None else "met" if one.is_met else "not met",
+            _range(list(one.rounds.values())),
+            str(len(one.rounds)),
+            one.verdict,
         )
         for one in outcomes(results)
     ]
-    return Table("Goals", ("goal", "wanted", "measured", ""), rows)
+    return Table("Goals", ("goal", "wanted", "measured", "least to most", "rounds", ""), rows)
 
 
-def _ratios(results: Results) -> Table:
-    """Muniment to each peer: how many times as much it does in a second."""
+def _range(values: Sequence[float]) -> str:
+    return f"{number(min(values))} to {number(max(values))}" if values else NONE
+
+
+#: Tables of ratios by their title, and the metric of each part that they compare.
+_RATIOS = {
+    "Ratios of the same rounds: messages or pages a second (more is better for Muniment)": {
+        "ingest": "messages_per_second",
+        "people": "messages_per_second",
+        "pages": "pages_per_second",
+    },
+    "Ratios of the same rounds: CPU of all processes, a message or a page (less is better)": {
+        "ingest": "cpu_seconds_per_1000",
+        "people": "cpu_seconds_per_1000",
+        "pages": "cpu_ms",
+    },
+}
+
+
+def _ratios(results: Results, title: str, parts: Mapping[str, str]) -> Table:
+    """Muniment to each peer."""
     peers = [contender for contender in ARCHIVES if contender is not D]
     rows = []
-    for part, metric in (("ingest", "messages_per_second"), ("pages", "pages_per_second")):
+    for part, metric in parts.items():
         for case in results.cases(part):
             ratios = [
                 results.ratio(part, metric, (D.key, case), (peer.key, case)) for peer in peers
@@ -82,7 +106,7 @@ def _ratios(results: Results) -> Table:
                 cells = [f"{number(r)} x" if r is not None else NONE for r in ratios]
                 rows.append((f"{part} {case}".strip(), *cells))
     head = ("Muniment to", *(peer.name for peer in peers))
-    return Table("Ratios of the same rounds (more is better for Muniment)", head, rows)
+    return Table(title, head, rows)
 
 
 #: Part, title, and metrics with their names: the absolute tables.
@@ -95,15 +119,38 @@ _PARTS = (
             "delivery_p50_ms": "p50 ms",
             "delivery_p99_ms": "p99 ms",
             "behind_seconds": "behind s",
+            "backlog": "backlog",
             "lost": "lost",
             "cpu_seconds_per_1000": "CPU s/1000",
+            "cpu_muniment": "of it Muniment",
+            "cpu_ejabberd": "of it ejabberd",
+        },
+    ),
+    (
+        "people",
+        "As people write",
+        {
+            "messages_per_second": "messages/s",
+            "stanzas_per_second": "stanzas/s",
+            "delivery_p50_ms": "p50 ms",
+            "delivery_p99_ms": "p99 ms",
+            "behind_seconds": "behind s",
+            "lost": "lost",
+            "cpu_seconds_per_1000": "CPU s/1000",
+            "cpu_muniment": "of it Muniment",
+            "cpu_ejabberd": "of it ejabberd",
         },
     ),
     ("delivery", "Delivery at 100 messages/s", {"p50_ms": "p50 ms", "p99_ms": "p99 ms"}),
     (
         "burst",
         "Burst",
-        {"messages_per_second": "messages/s", "behind_seconds": "behind s", "lost": "lost"},
+        {
+            "messages_per_second": "messages/s",
+            "behind_seconds": "behind s",
+            "backlog": "backlog",
+            "lost": "lost",
+        },
     ),
     (
         "pages",
@@ -114,6 +161,8 @@ _PARTS = (
             "page_p99_ms": "p99 ms",
             "cpu_ms": "CPU ms",
             "cpu_ms_muniment": "of it Muniment",
+            "cpu_ms_ejabberd": "of it ejabberd",
+            "resident_mib": "MiB in memory before",
         },
     ),
     (
@@ -121,8 +170,12 @@ _PARTS = (
         "HTTP pages of 50",
         {"pages_per_second": "pages/s", "page_p50_ms": "p50 ms", "cpu_ms": "CPU ms"},
     ),
-    ("inside", "A page inside our process: way/archive", {"cpu_ms": "CPU ms"}),
-    ("search", "A search inside our process: what for/archive", {"cpu_ms": "CPU ms"}),
+    ("inside", "The middle of our process alone, a page: way/archive", {"cpu_ms": "CPU ms"}),
+    (
+        "search",
+        "The middle of our process alone, a search: what for/archive",
+        {"cpu_ms": "CPU ms"},
+    ),
     ("start", "Start of Muniment", {"seconds": "s", "rss_muniment": "RSS MiB"}),
 )
 
@@ -136,7 +189,22 @@ def _absolute(results: Results) -> Iterator[Table]:
         ("part", "median", "most"),
         list(_noise(results)),
     )
-    yield Table("Memory (MiB, most of all rounds)", ("", "RSS", "PSS"), list(_memory(results)))
+    head = ("", "RSS before", "RSS after", "grown", "peak RSS", "PSS after")
+    yield Table("Memory of a program (MiB, most of all rounds)", head, list(_memory(results)))
+    head = ("part", "day", "commit", "rounds", "seed", "other than by default")
+    yield Table("How it was made", head, list(_plans(results)))
+
+
+def _plans(results: Results) -> Iterator[Sequence[str]]:
+    told = ("day", "commit", "rounds", "seed")
+    usual = {name: json.dumps(value) for name, value in asdict(FULL).items()}
+    for part, plan in results.plan.items():
+        shown = [
+            f"{name} {json.dumps(value)}"
+            for name, value in plan.items()
+            if name not in told and json.dumps(value) != usual.get(name)
+        ]
+        yield part, *(str(plan.get(name, NONE)) for name in told), ", ".join(shown) or NONE
 
 
 def _rows(results: Results, part: str, metrics: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -162,9 +230,12 @@ def _memory(results: Results) -> Iterator[Sequence[str]]:
         if s.metric.startswith("rss_")
     )
     for part, contender, case, process in seen:
-        figures = [
-            results.worst(part, contender, case, f"{kind}_{process}") for kind in ("rss", "pss")
-        ]
+        before, after, peak, shared = (
+            results.by_round(part, contender, case, f"{kind}_{process}")
+            for kind in ("before", "rss", "peak", "pss")
+        )
+        grown = {n: after[n] - before[n] for n in before}
+        figures = [max(one.values(), default=None) for one in (before, after, grown, peak, shared)]
         label = f"{part} {case}".strip()
         yield f"{label}: {_name(contender)}, {process}", *map(number, figures)
 

@@ -12,7 +12,7 @@ from benchmarks.xmpp import Session
 #: Time without a single delivery after which what is missing counts as lost.
 PATIENCE_SECONDS = 20.0
 
-_BODY = "the quick brown fox jumps over the lazy dog while seven wizards box with quivering zebras"
+BODY = "the quick brown fox jumps over the lazy dog while seven wizards box with quivering zebras"
 _END = b"</message>"
 _DELIVERED = re.compile(rb"<message (?![^>]*\btype='error')[^>]*?\bid='m([0-9a-f]{8})'")
 
@@ -20,7 +20,13 @@ _DELIVERED = re.compile(rb"<message (?![^>]*\btype='error')[^>]*?\bid='m([0-9a-f
 class Traffic:
     """All messages of one run. Each is known by its number."""
 
-    def __init__(self, pairs: Sequence[tuple[Session, Session]]) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple[Session, Session]],
+        make: Callable[[Traffic, Session, Session], Flow] | None = None,
+    ) -> None:
+        """`make` says what the flows are of, if not plain ones."""
+        make = make or Flow
         self.sent_at: list[float] = []
         self.seconds: list[float] = []  #: delivery times, in the order of arrival
         self.last_delivered = 0.0
@@ -29,7 +35,7 @@ class Traffic:
         self.flows = [
             flow
             for one, other in pairs
-            for flow in (Flow(self, one, other), Flow(self, other, one))
+            for flow in (make(self, one, other), make(self, other, one))
         ]
 
     @property
@@ -82,6 +88,15 @@ class Traffic:
             await asyncio.sleep(0)
         await self.all_delivered()
 
+    async def one_more_each(self) -> None:
+        """Send a last message each when all others are delivered, and wait for it, too."""
+        self.is_sending = True
+        for flow in self.flows:
+            flow.on_delivery = lambda _: None
+            flow.send(1)
+        self.is_sending = False
+        await self.all_delivered()
+
     async def all_delivered(self) -> None:
         """Wait until nothing is under way, or nothing arrives any more."""
         seen, since = self.delivered, time.perf_counter()
@@ -105,7 +120,7 @@ class Flow:
         self._rest = b""
         self._head = f"<message to='{recipient.jid}' type='chat' id='m".encode()
         self._tail = (
-            f"'><body>{_BODY}</body>"
+            f"'><body>{BODY}</body>"
             "<active xmlns='http://jabber.org/protocol/chatstates'/></message>"
         ).encode()
         recipient.on_data = self._received
@@ -118,9 +133,16 @@ class Flow:
         first = len(sent_at)
         numbers = range(first, first + count)
         self.numbers.extend(numbers)
-        data = b"".join(b"%b%08x%b" % (self._head, number, self._tail) for number in numbers)
+        data = b"".join(map(self.stanzas, numbers))
         sent_at.extend([time.perf_counter()] * count)
         self.sender.send(data)
+
+    def stanzas(self, number: int) -> bytes:
+        """Return what is written for a message, itself among it."""
+        return b"%b%08x%b" % (self._head, number, self._tail)
+
+    def heard(self, ids: Sequence[bytes]) -> None:
+        """Let the recipient do what it does when messages arrive: nothing."""
 
     def _received(self, data: bytes) -> None:
         now = time.perf_counter()
@@ -136,4 +158,5 @@ class Flow:
         traffic.seconds += [now - sent_at[int(number, 16)] for number in found]
         traffic.last_delivered = now
         traffic.bounced += data.count(b"type='error'", 0, end)
+        self.heard(found)
         self.on_delivery(len(found))

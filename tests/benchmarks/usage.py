@@ -11,6 +11,13 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MIB = 1024  # /proc counts in KiB
 
+#: What is told of memory, and the files and fields it is read from.
+_MEMORY = (
+    ("rss", "smaps_rollup", "Rss"),
+    ("pss", "smaps_rollup", "Pss"),
+    ("peak", "status", "VmHWM"),
+)
+
 _MACHINE, _OURSELVES = "the machine", "ourselves"
 
 
@@ -19,6 +26,7 @@ class Meter:
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = pids
+        self._resident = memory(pids)
         self._before = self._read()
         self._begun = time.perf_counter()
 
@@ -35,6 +43,11 @@ class Meter:
         elapsed = time.perf_counter() - self._begun
         return max(0.0, spent[_MACHINE] - ours) / elapsed / (os.cpu_count() or 1)
 
+    def memory(self) -> dict[str, float]:
+        """Return the resident memory of each program now, and as `before_` when this began."""
+        before = {f"before_{name}": self._resident[f"rss_{name}"] for name in self._pids}
+        return memory(self._pids) | before
+
     def _read(self) -> dict[str, float]:
         seconds = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
         return seconds | {_MACHINE: sum(busy_seconds()), _OURSELVES: time.process_time()}
@@ -48,12 +61,13 @@ def cpu_seconds(pid: int) -> float:
 def memory(pids: Mapping[str, int]) -> dict[str, float]:
     """Return the resident memory of some programs with their children, in MiB.
 
-    `rss` counts what several processes share once for each, `pss` once in all.
+    `rss` counts what several processes share once for each, `pss` once in all. `peak` is the
+    highest `rss` of each process since it was started.
     """
     return {
-        f"{kind.lower()}_{name}": sum(_rollup(one, kind) for one in family(pid)) / _MIB
-        for name, pid in pids.items()
-        for kind in ("Rss", "Pss")
+        f"{name}_{program}": sum(_field(one, file, field) for one in family(pid)) / _MIB
+        for program, pid in pids.items()
+        for name, file, field in _MEMORY
     }
 
 
@@ -85,9 +99,9 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _rollup(pid: int, kind: str) -> int:
+def _field(pid: int, file: str, name: str) -> int:
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)

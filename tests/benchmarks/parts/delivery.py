@@ -7,9 +7,10 @@ import gc
 from collections.abc import AsyncIterator
 
 from benchmarks.contenders import ARCHIVES, E, Running
+from benchmarks.parts.turns import each_round
 from benchmarks.parts.users import new_pairs
 from benchmarks.plan import Plan
-from benchmarks.samples import Sample, of_turn, percentile
+from benchmarks.samples import Sample, percentile
 from benchmarks.traffic import Traffic
 from benchmarks.usage import Meter
 from benchmarks.workspace import Workspace
@@ -20,12 +21,9 @@ PERCENTILES = (50, 99)
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Give each contender its turn in every round, the one without an archive first."""
-    for number in range(plan.rounds):
-        for contender in (E, *ARCHIVES):
-            with space.fresh(contender.key) as folder, contender.start(folder) as server:
-                figures = await _turn(plan, server)
-            yield of_turn(PART, contender.key, number, figures)
+    """Give each contender its turn in every round."""
+    async for turn in each_round(PART, (E, *ARCHIVES), _turn, plan, space):
+        yield turn
 
 
 async def _turn(plan: Plan, server: Running) -> dict[str, float]:
@@ -40,5 +38,6 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         await traffic.at_rate(plan.rate, plan.rate_seconds)
         gc.enable()
         others = meter.others()
+        resident = meter.memory()
     times = {f"p{n}_ms": percentile(traffic.seconds, n) * 1000 for n in PERCENTILES}
-    return times | {"others_cpu": others}
+    return times | resident | {"others_cpu": others}

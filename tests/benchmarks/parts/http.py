@@ -1,29 +1,41 @@
-"""Pages of 50 over HTTP, beside a handler of djabberd's shape with the same rows."""
+"""Pages of 50 over HTTP: Remote Data and the archive API, beside a handler of djabberd's shape.
+
+All of them have the same rows.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from support.muniment import DATABASE, Muniment
 from support.ports import LOOPBACK
 from support.program import Failed
 
-from benchmarks.contenders import D
+from benchmarks.contenders import OPERATOR_SECRET, D, Running
 from benchmarks.loading import djabberd, muniment
 from benchmarks.plan import Plan
 from benchmarks.samples import Sample, of_turn
+from benchmarks.servers.ejabberd import HOST
 from benchmarks.servers.gunicorn import WORKERS, Gunicorn
-from benchmarks.usage import cpu_seconds
+from benchmarks.usage import cpu_seconds, memory
 from benchmarks.workspace import Workspace
 
 PART = "http"
 SIZE = 10_000
 OWNERS = tuple(f"owner{n}" for n in range(8))
 CONNECTIONS = 8
+PEER_DATABASE = "djabberd.db"
 WARM_SECONDS = 1
+
+_QUERY = "username={owner}&before=last&limit=50"
 
 #: The newest page of each owner in turn.
 _SCRIPT = """
@@ -41,25 +53,27 @@ end
 """
 
 
+#: What each page is asked for at, by the case.
+REMOTE_DATA, ARCHIVE_API = "", "archive API"
+
+_Turn = Callable[[Path, Plan], Coroutine[Any, Any, dict[str, float]]]
+
+
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Give each its turn in every round."""
     folder = space.kept(PART)
     archives = dict.fromkeys(OWNERS, SIZE)
     await muniment.fill(folder / DATABASE, archives)
-    djabberd.fill(folder / "djabberd.db", archives)
+    djabberd.fill(folder / PEER_DATABASE, archives)
+    turns: dict[tuple[str, str], _Turn] = {
+        (D.key, REMOTE_DATA): _remote_data,
+        (D.key, ARCHIVE_API): _archive_api,
+        **{(djabberd_with(workers), ""): partial(_peer, workers) for workers in WORKERS},
+    }
     for number in range(plan.rounds):
-        with D.start(folder) as server:
-            archive = server.muniment
-            assert isinstance(archive, Muniment)
-            figures = await _loaded(
-                folder, archive.pid, f"{archive.url}/api", plan, secret=archive.secret
-            )
-        yield of_turn(PART, D.key, number, figures)
-        for workers in WORKERS:
-            with Gunicorn(folder, folder / "djabberd.db", workers) as peer:
-                url = f"http://{LOOPBACK}:{peer.port}"
-                figures = await _loaded(folder, peer.pid, url, plan)
-            yield of_turn(PART, djabberd_with(workers), number, figures)
+        for key, case in plan.order(PART, number, turns):
+            figures = await turns[key, case](folder, plan)
+            yield of_turn(PART, key, number, figures, case)
 
 
 def djabberd_with(workers: str) -> str:
@@ -67,27 +81,73 @@ def djabberd_with(workers: str) -> str:
     return f"djabberd, {workers}"
 
 
-async def _loaded(
-    folder: Path, pid: int, url: str, plan: Plan, *, secret: str = ""
-) -> dict[str, float]:
+async def _remote_data(folder: Path, plan: Plan) -> dict[str, float]:
+    paths = [f"/api/archive?{_QUERY.format(owner=owner)}" for owner in OWNERS]
+    with D.start(folder) as server:
+        archive = _archive(server)
+        load = Load(archive.url, paths, secret=archive.secret)
+        return await _loaded(folder, server.pids["muniment"], load, plan) | memory(server.pids)
+
+
+async def _archive_api(folder: Path, plan: Plan) -> dict[str, float]:
+    """Read as an operator: each request is in the audit log before it is answered."""
+    query = "order=desc&limit=50&count=true"
+    paths = [f"/api/v1/archives/{owner}@{HOST}/messages?{query}" for owner in OWNERS]
+    with D.start(folder) as server:
+        load = Load(_archive(server).url, paths, secret=OPERATOR_SECRET)
+        before = _audited(folder)
+        figures = await _loaded(folder, server.pids["muniment"], load, plan)
+        if _audited(folder) - before < figures["requests"]:
+            raise Failed("there are pages that were read and are not in the audit log")
+        return figures | memory(server.pids)
+
+
+async def _peer(workers: str, folder: Path, plan: Plan) -> dict[str, float]:
+    paths = [f"/archive?{_QUERY.format(owner=owner)}" for owner in OWNERS]
+    with Gunicorn(folder, folder / PEER_DATABASE, workers) as peer:
+        load = Load(f"http://{LOOPBACK}:{peer.port}", paths)
+        return await _loaded(folder, peer.pid, load, plan)
+
+
+def _archive(server: Running) -> Muniment:
+    assert server.muniment is not None
+    return server.muniment
+
+
+def _audited(folder: Path) -> int:
+    with closing(sqlite3.connect(f"file:{folder / DATABASE}?mode=ro", uri=True)) as database:
+        return database.execute("SELECT count(*) FROM deeds").fetchone()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Who is asked for what, in turn."""
+
+    url: str
+    paths: Sequence[str]
+    secret: str = ""
+
+    def script(self) -> str:
+        """Return it for wrk."""
+        paths = ", ".join(f'"{path}"' for path in self.paths)
+        return _SCRIPT.format(paths=paths, secret=self.secret)
+
+
+async def _loaded(folder: Path, pid: int, load: Load, plan: Plan) -> dict[str, float]:
     script = folder / "wrk.lua"
-    path = url.split("/", 3)[3:] or [""]
-    places = [
-        f'"/{path[0]}/archive?username={o}&before=last&limit=50"'.replace("//", "/")
-        for o in OWNERS
-    ]
-    script.write_text(_SCRIPT.format(paths=", ".join(places), secret=secret))
-    await _wrk(url, script, WARM_SECONDS)
+    script.write_text(load.script())
+    await _wrk(load.url, script, WARM_SECONDS)
     before = cpu_seconds(pid)
-    requests, micros, p50, p99, size, errors = await _wrk(url, script, plan.http_seconds)
+    requests, micros, p50, p99, size, errors = await _wrk(load.url, script, plan.http_seconds)
     if errors:
-        raise Failed(f"{url}: {errors} requests failed")
+        raise Failed(f"{load.url}: {errors} requests failed")
     return {
         "pages_per_second": requests / micros * 1e6,
         "page_p50_ms": p50 / 1000,
         "page_p99_ms": p99 / 1000,
         "kilobytes_per_page": size / requests / 1000,
         "cpu_ms": (cpu_seconds(pid) - before) * 1000 / requests,
+        "requests": requests,
     }
 
 

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 
 from benchmarks.contenders import ARCHIVES, Running
 from benchmarks.parts.proof import complete, differences
+from benchmarks.parts.turns import each_round
 from benchmarks.parts.users import new_pairs
 from benchmarks.plan import Plan
-from benchmarks.samples import Sample, of_turn, percentile
+from benchmarks.samples import Sample, percentile
 from benchmarks.traffic import Traffic
-from benchmarks.usage import Meter, memory
+from benchmarks.usage import Meter
 from benchmarks.workspace import Workspace
 
 PART = "ingest"
@@ -21,11 +22,8 @@ SETTLE_SECONDS = 1.0
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Give each contender its turn in every round, each time with nothing in its archives."""
-    for number in range(plan.rounds):
-        for contender in ARCHIVES:
-            with space.fresh(contender.key) as folder, contender.start(folder) as server:
-                figures = await _turn(plan, server)
-            yield of_turn(PART, contender.key, number, figures)
+    async for turn in each_round(PART, ARCHIVES, _turn, plan, space):
+        yield turn
 
 
 async def _turn(plan: Plan, server: Running) -> dict[str, float]:
@@ -36,8 +34,10 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         gc.disable()
         await traffic.keep_under_way(plan.under_way, plan.ingest_seconds)
         gc.enable()
+        figures = backlog(server, traffic)
         sessions = [session for pair in pairs for session in pair]
         archived, missing = await complete(sessions, traffic.expected())
+        figures |= meter.memory()
         spent, others = meter.spent(), meter.others()
         thousands = len(traffic.sent_at) / 1000
         wrong = sum([await differences(one, traffic.ids(one.user)) for one in pairs[0]])
@@ -51,5 +51,12 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         "cpu_seconds_per_1000": sum(spent.values()) / thousands,
         **{f"cpu_{name}": seconds / thousands for name, seconds in spent.items()},
         "others_cpu": others,
-        **memory(server.pids),
+        **figures,
     }
+
+
+def backlog(server: Running, traffic: Traffic) -> dict[str, float]:
+    """Return how many messages of all archives are still to come, now that all are delivered."""
+    if server.archived is None:
+        return {}
+    return {"backlog": sum(traffic.expected().values()) - server.archived()}

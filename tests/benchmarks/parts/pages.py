@@ -1,15 +1,17 @@
-"""Pages of 50 by MAM, of archives of several sizes, read in four ways."""
+"""Pages of 50 by MAM, of archives of several sizes, read in four ways, and once from the disk."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import cycle
+from itertools import cycle, islice
+from pathlib import Path
 
 from benchmarks import mam
+from benchmarks.cache import evict, load, resident_bytes
 from benchmarks.contenders import ARCHIVES, Contender, F, Running
 from benchmarks.loading.archives import fill, owners
 from benchmarks.loading.dialogue import END, PEERS, STEP_SECONDS
@@ -17,12 +19,15 @@ from benchmarks.mam import Page
 from benchmarks.plan import Plan
 from benchmarks.samples import Sample, of_turn, percentile
 from benchmarks.servers.ejabberd import HOST
-from benchmarks.usage import Meter, memory
+from benchmarks.usage import Meter
 from benchmarks.workspace import Workspace
 from benchmarks.xmpp import Session, Unexpected, login
 
 PART = "pages"
 WARM_SECONDS = 0.2
+
+#: As many as there are others in an archive, from as many places of it.
+COLD_PAGES = PEERS
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
@@ -31,16 +36,24 @@ async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     for contender in contenders:
         await fill(contender, space.kept(contender.key), plan.sizes)
     for number in range(plan.rounds):
-        for contender in contenders:
-            with contender.start(space.kept(contender.key)) as server:
+        for contender in plan.order(PART, number, contenders):
+            folder = space.kept(contender.key)
+            # The last turn may have ended with a cold read.
+            load(folder)
+            with contender.start(folder) as server:
                 async for case, figures in _turn(plan, contender, server):
                     yield of_turn(PART, contender.key, number, figures, case)
+            if contender is not F:
+                with contender.start(folder) as server:
+                    figures = await _cold_turn(plan, folder, server)
+                yield of_turn(PART, contender.key, number, figures, cold(plan.sizes[-1]))
 
 
 async def _turn(
     plan: Plan, contender: Contender, server: Running
 ) -> AsyncIterator[tuple[str, dict[str, float]]]:
     # The constant page is the same for every query.
+    meter = Meter(server.pids)
     sizes = plan.sizes[:1] if contender is F else plan.sizes
     ways = {"last": last} if contender is F else WAYS
     for size in sizes:
@@ -49,9 +62,24 @@ async def _turn(
                 for count in plan.clients:
                     reading = Reading(clients[:count], begin, size)
                     await reading.run(WARM_SECONDS)
-                    figures = await _measured(reading, plan.page_seconds, server)
+                    figures = await _measured(reading.run(plan.page_seconds), reading, server)
                     yield case(way, None if contender is F else size, count), figures
-        yield f"after {size}", memory(server.pids)
+        yield f"after {size}", meter.memory()
+
+
+async def _cold_turn(plan: Plan, folder: Path, server: Running) -> dict[str, float]:
+    """Read one page each at some places of archives of which nothing is in memory."""
+    size = plan.sizes[-1]
+    # The smallest archives show that the server answers, without a look at the largest.
+    async with _clients(server.port, plan.sizes[0], 1), AsyncExitStack() as stack:
+        clients = [await login(server.port, owner) for owner in owners(size)]
+        for client in clients:
+            stack.callback(client.close)
+        evict(folder)
+        resident = resident_bytes(folder)
+        reading = Reading(clients, with_start, size)
+        figures = await _measured(reading.once(COLD_PAGES), reading, server)
+    return figures | {"resident_mib": resident / 2**20}
 
 
 def case(way: str, size: int | None, clients: int) -> str:
@@ -59,10 +87,15 @@ def case(way: str, size: int | None, clients: int) -> str:
     return f"{way}/{size or 'constant'}/{clients}"
 
 
-async def _measured(reading: Reading, seconds: float, server: Running) -> dict[str, float]:
+def cold(size: int) -> str:
+    """Return the name of the case in which nothing of an archive is in memory."""
+    return case("cold", size, 1)
+
+
+async def _measured(run: Awaitable[float], reading: Reading, server: Running) -> dict[str, float]:
     meter = Meter(server.pids)
     gc.disable()
-    elapsed = await reading.run(seconds)
+    elapsed = await run
     gc.enable()
     pages = len(reading.seconds)
     spent = {f"cpu_ms_{name}": used * 1000 / pages for name, used in meter.spent().items()}
@@ -99,12 +132,23 @@ class Reading:
         )
         return time.perf_counter() - begun
 
+    async def once(self, pages: int) -> float:
+        """Read some pages, one client after the other; return how long it was."""
+        begun = time.perf_counter()
+        for client, walk in islice(cycle(self._walks), pages):
+            await self._page(client, walk)
+        return time.perf_counter() - begun
+
     async def _read(self, client: Session, walk: Walk, until: float) -> None:
-        while (asked := time.perf_counter()) < until:
-            page = await mam.page(client, walk.query())
-            self.seconds.append(time.perf_counter() - asked)
-            self.messages += page.results
-            walk.heard(page)
+        while time.perf_counter() < until:
+            await self._page(client, walk)
+
+    async def _page(self, client: Session, walk: Walk) -> None:
+        asked = time.perf_counter()
+        page = await mam.page(client, walk.query())
+        self.seconds.append(time.perf_counter() - asked)
+        self.messages += page.results
+        walk.heard(page)
 
 
 class Walk:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from benchmarks.contenders import D
 from benchmarks.plan import Plan
 from benchmarks.samples import Sample, of_turn
-from benchmarks.usage import memory
+from benchmarks.usage import Meter
 from benchmarks.workspace import Workspace
 
 PART = "start"
@@ -17,5 +17,5 @@ async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Start it some times beside an ejabberd that runs already."""
     for number in range(plan.rounds):
         with space.fresh(D.key) as folder, D.start(folder) as server:
-            figures = {"seconds": server.start_seconds, **memory(server.pids)}
+            figures = {"seconds": server.start_seconds, **Meter(server.pids).memory()}
         yield of_turn(PART, D.key, number, figures)

@@ -1,7 +1,8 @@
 """A bare component that answers every archive query with the same page: the limit of the way.
 
 Run as `python -m benchmarks.servers.constant_page PORT SECRET`. It parses nothing that it can
-find by search.
+find by search, writes a page at once, and passes over the copies of what it sent, which gather
+meanwhile as they do for Muniment.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import asyncio
 import hashlib
 import re
 import sys
+from collections.abc import Mapping
 from typing import cast
 
+import uvloop
 from support.ports import LOOPBACK
 
 from benchmarks.loading.dialogue import stanza
 from benchmarks.servers.ejabberd import COMPONENT, HOST
+from component.xmpp.intake import Intake
 
 PAGE = 50
 
@@ -47,14 +51,17 @@ _FIN = """\
 </iq></forwarded></delegation></iq>"""
 
 
-def page(message: str) -> bytes:
-    """Return a whole answer, with names in capitals for what a query decides."""
+_NAMES = re.compile("(ASKER|OWNER|QUERYID|PRIVILEGE|OUTER|INNER|DELEGATION)")
+
+
+def page(message: str) -> list[str]:
+    """Return a whole answer in pieces, every second one the name of what a query decides."""
     ids = [hashlib.sha256(bytes([n])).hexdigest()[:22] for n in range(PAGE)]
     names = {"component": COMPONENT, "host": HOST}
     results = [
         _RESULT.format(**names, id=id, second=n, message=message) for n, id in enumerate(ids)
     ]
-    return "".join([*results, _FIN.format(**names, first=ids[0], last=ids[-1])]).encode()
+    return _NAMES.split("".join([*results, _FIN.format(**names, first=ids[0], last=ids[-1])]))
 
 
 class Component(asyncio.Protocol):
@@ -65,10 +72,12 @@ class Component(asyncio.Protocol):
         self._page = page(message)
         self._buffer = b""
         self.ended = asyncio.Event()
-        self._privilege = b""
+        self._privilege = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
+        self._intake = Intake(self._transport, self._read)
         self._transport.write(
             b"<stream:stream xmlns='jabber:component:accept' "
             b"xmlns:stream='http://etherx.jabber.org/streams' to='%s'>" % COMPONENT.encode()
@@ -78,13 +87,16 @@ class Component(asyncio.Protocol):
         self.ended.set()
 
     def data_received(self, data: bytes) -> None:
+        self._intake.take(data)
+
+    def _read(self, data: bytes) -> None:
         data = self._buffer + data
         if not self._privilege:
             self._greet(data)
         if b"disco#info" in data:
             for found in _DISCO.finditer(data):
-                outer = dict(_ATTRIBUTE.findall(found["outer"]))
-                self._transport.write(_disco(outer, found["node"]))
+                outer = _attributes(found["outer"])
+                self._transport.write(_disco(outer, found["node"].decode()).encode())
         end = max(data.rfind(b"</message>"), data.rfind(b"</iq>"), data.rfind(b"stream:stream"))
         if b"<delegation " in data:
             end = max(end, self._answer(data))
@@ -95,7 +107,7 @@ class Component(asyncio.Protocol):
             digest = hashlib.sha1(stream[1] + self._secret.encode()).hexdigest()  # noqa: S324
             self._transport.write(f"<handshake>{digest}</handshake>".encode())
         if found := _PRIVILEGE.search(data):
-            self._privilege = found[1]
+            self._privilege = found[1].decode()
             print("ready")
 
     def _answer(self, data: bytes) -> int:
@@ -103,27 +115,38 @@ class Component(asyncio.Protocol):
         end = 0
         for found in _QUERY.finditer(data):
             end = found.end()
-            inner = dict(_ATTRIBUTE.findall(found["inner"]))
-            outer = dict(_ATTRIBUTE.findall(found["outer"]))
-            self._transport.write(
-                self._page.replace(b"ASKER", inner[b"from"])
-                .replace(b"OWNER", inner[b"to"])
-                .replace(b"QUERYID", found["queryid"])
-                .replace(b"PRIVILEGE", self._privilege)
-                .replace(b"OUTER", outer[b"id"])
-                .replace(b"INNER", inner[b"id"])
-                .replace(b"DELEGATION", found["delegation"])
+            inner, outer = _attributes(found["inner"]), _attributes(found["outer"])
+            text = self._text(
+                {
+                    "ASKER": inner["from"],
+                    "OWNER": inner["to"],
+                    "QUERYID": found["queryid"].decode(),
+                    "PRIVILEGE": self._privilege,
+                    "OUTER": outer["id"],
+                    "INNER": inner["id"],
+                    "DELEGATION": found["delegation"].decode(),
+                }
             )
+            self._transport.write(text.encode())
+            self._intake.sent(text)
         return end
 
+    def _text(self, values: Mapping[str, str]) -> str:
+        pieces = self._page.copy()
+        pieces[1::2] = [values[name] for name in pieces[1::2]]
+        return "".join(pieces)
 
-def _disco(outer: dict[bytes, bytes], node: bytes) -> bytes:
-    feature = b"<feature var='urn:xmpp:mam:2'/>" if b":bare:" in node else b""
+
+def _attributes(written: bytes) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in _ATTRIBUTE.findall(written)}
+
+
+def _disco(outer: Mapping[str, str], node: str) -> str:
+    feature = "<feature var='urn:xmpp:mam:2'/>" if ":bare:" in node else ""
     return (
-        b"<iq type='result' id='%s' from='%s' to='%s'>"
-        b"<query xmlns='http://jabber.org/protocol/disco#info' node='%s'>"
-        b"<identity category='component' type='archive'/>%s</query></iq>"
-        % (outer[b"id"], outer[b"to"], outer[b"from"], node, feature)
+        f"<iq type='result' id='{outer['id']}' from='{outer['to']}' to='{outer['from']}'>"
+        f"<query xmlns='http://jabber.org/protocol/disco#info' node='{node}'>"
+        f"<identity category='component' type='archive'/>{feature}</query></iq>"
     )
 
 
@@ -137,4 +160,4 @@ async def main(port: int, secret: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+    uvloop.run(main(int(sys.argv[1]), sys.argv[2]))

@@ -25,6 +25,9 @@ _CHANGES = {
     "c2s_shaper: normal": "c2s_shaper: none",
     "loglevel: info": "loglevel: warning",
 }
+
+#: Its own archive is asked to keep what is said in rooms, as Muniment does by default.
+_ARCHIVED_ROOMS = {"allow_subscription: true": "allow_subscription: true\n      mam: true"}
 _COMMON = "registration_timeout: infinity\n"
 
 
@@ -39,6 +42,8 @@ class BenchmarkedEjabberd(Ejabberd):
 
     def _config(self) -> str:
         text = replaced(super()._config(), _CHANGES)
+        if self._modules == MOD_MAM:
+            text = replaced(text, _ARCHIVED_ROOMS)
         if self._modules is not None:
             text = text.partition(_OWN)[0] + self._modules
         return f"{text}\n{_COMMON}{self._options}"

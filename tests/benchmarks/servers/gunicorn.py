@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from support.ejabberd import ROOT
-from support.ports import LOOPBACK, answers, free_port
+from support.ports import LOOPBACK, free_port
 from support.program import Program
 
 #: How it is usually run: one plain worker, or two with threads.
@@ -41,4 +42,15 @@ class Gunicorn(Program):
                 "DJABBERD_DATABASE": str(self._database),
             },
         )
-        self.wait_until(lambda: answers(self.port), "takes connections")
+        self.wait_until(self._answers, "answers requests")
+
+    def _answers(self) -> bool:
+        # It takes connections before there is anybody to answer on them.
+        connection = HTTPConnection(LOOPBACK, self.port, timeout=5)
+        try:
+            connection.request("GET", "/archive")
+            return connection.getresponse().status == 401
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()

@@ -37,6 +37,9 @@ archive_expires_after = "never"
 default_archive_policy = true
 max_archive_query_results = 250
 VirtualHost "{host}"
+Component "conference.{host}" "muc"
+    modules_enabled = {{ "muc_mam" }}
+    muc_room_locking = false
 """
 
 
