@@ -18,6 +18,7 @@ from component.core.purging import State
 from component.core.retention import DAY, Bounds, Usual, is_tighter
 from component.core.rules import Rules
 from component.core.times import now
+from component.core.writer import Writer
 from storage.open import SqlStorage
 from storage.rows import ANY, Excess, Hold, Rule, Usage
 
@@ -222,7 +223,8 @@ async def test_the_schedule_takes_nothing_until_an_order_confirms(
     approval = town.approval(Bounds(messages=5))
     usual = Usual(hosts={HOST: Bounds(messages=5)}, others=Bounds(messages=5))
     timing = Timing(sweep_seconds=10_000)
-    janitor = Janitor(town.storage, town.rules, town.holds, usual, timing, approval)
+    queue = Writer(town.storage.archive)
+    janitor = Janitor(town.storage, queue, town.rules, town.holds, usual, timing, approval)
     working = asyncio.create_task(janitor.run())
     await until(lambda: janitor.last is not None and janitor.current is None)
     assert janitor.last is not None
