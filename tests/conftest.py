@@ -26,7 +26,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _default))
 
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
-    """Give each test the logging that it found: a program that it ran in this process set its own."""
+    """Put logging back as a test found it: a program that it ran here has set its own."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

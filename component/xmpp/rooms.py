@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from xml.etree.ElementTree import SubElement
 
 from slixmpp.exceptions import IqError, IqTimeout
@@ -86,6 +87,13 @@ class RoomNews:
             self._rooms.note_of_others(occupant)
 
 
+@dataclass(slots=True, eq=False)
+class _Question:
+    """A question to a room that is not answered yet."""
+
+    is_outdated: bool = False  #: whether the room has changed since
+
+
 class RoomQueries:
     """Asks rooms what they are like; implements `core.ports.RoomInfo`."""
 
@@ -93,18 +101,21 @@ class RoomQueries:
         self._stream = stream
         self._timeout = timeout
         self._answers: dict[str, tuple[float, frozenset[str] | None]] = {}
+        self._open: dict[str, list[_Question]] = {}  # by room
         stream.add_event_handler("session_start", lambda _: self._answers.clear())
 
     def forget(self, room: str) -> None:
         """Ask a room again when its features are wanted next."""
         self._answers.pop(room, None)
+        for question in self._open.get(room, ()):
+            question.is_outdated = True
 
     async def features(self, room: str) -> frozenset[str] | None:
         """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
         asked, features = self._answers.get(room, (-REMEMBERED_SECONDS, None))
         if time.monotonic() - asked < REMEMBERED_SECONDS:
             return features
-        features = await self._ask(room)
+        features = await self._ask_now(room)
         self._answers.pop(room, None)
         # What a room is like is not remembered for want of an answer.
         if features is not None:
@@ -112,6 +123,21 @@ class RoomQueries:
         if len(self._answers) > REMEMBERED_MAX:
             del self._answers[next(iter(self._answers))]
         return features
+
+    async def _ask_now(self, room: str) -> frozenset[str] | None:
+        """Ask a room, and again when it has changed before its answer came."""
+        while True:
+            question = _Question()
+            questions = self._open.setdefault(room, [])
+            questions.append(question)
+            try:
+                features = await self._ask(room)
+            finally:
+                questions.remove(question)
+                if not questions:
+                    self._open.pop(room, None)
+            if not question.is_outdated:
+                return features
 
     async def _ask(self, room: str) -> frozenset[str] | None:
         iq = self._stream.make_iq_get(ifrom=self._stream.boundjid)

@@ -23,14 +23,34 @@ async def ask(wire: Wire) -> tuple[asyncio.Task[frozenset[str] | None], str]:
     return asking, iq.get("id", "")
 
 
-async def test_a_room_says_what_it_is_like(wire: Wire) -> None:
-    asking, id = await ask(wire)
+def answer(wire: Wire, id: str, *features: str) -> None:
+    """Say what the room is like."""
+    written = "".join(f"<feature var='{feature}'/>" for feature in features)
     wire.peer.send(
-        f"<iq type='result' from='{ROOM}' to='{COMPONENT}' id='{id}'><query xmlns='{NS_DISCO}'>"
-        "<feature var='muc_open'/><feature var='muc_public'/></query></iq>"
+        f"<iq type='result' from='{ROOM}' to='{COMPONENT}' id='{id}'>"
+        f"<query xmlns='{NS_DISCO}'>{written}</query></iq>"
     )
 
+
+async def test_a_room_says_what_it_is_like(wire: Wire) -> None:
+    asking, id = await ask(wire)
+    answer(wire, id, "muc_open", "muc_public")
+
     assert await asking == {"muc_open", "muc_public"}
+
+
+async def test_a_room_that_changes_before_it_answers_is_asked_again(wire: Wire) -> None:
+    """Its answer may be of before: the news of the change comes by another way."""
+    queries = RoomQueries(wire.stream, timeout=LONG_SECONDS)
+    asking = asyncio.create_task(queries.features(ROOM))
+    first = await wire.next_sent()
+    queries.forget(ROOM)
+    answer(wire, first.get("id", ""), "muc_open")
+    second = await wire.next_sent()
+    answer(wire, second.get("id", ""), "muc_membersonly")
+
+    assert await asking == {"muc_membersonly"}
+    assert await queries.features(ROOM) == {"muc_membersonly"}
 
 
 async def test_a_room_that_refuses_tells_nothing(wire: Wire) -> None:
