@@ -94,7 +94,7 @@ class Deliveries:
         self._open[delivery] = None
         self._of_message.setdefault(delivery.message, []).append(delivery)
         self._bytes += delivery.bytes
-        if len(self._open) > self._open_max or self._bytes > self._bytes_max:
+        while self._open and (len(self._open) > self._open_max or self._bytes > self._bytes_max):
             if not self._is_pressed:
                 log.warning("%d messages wait for their delivery: decided early", len(self._open))
             self._is_pressed = True
