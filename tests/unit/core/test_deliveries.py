@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.builders import ALICE, entry
+from support.builders import ALICE, BOB, entry
 from support.delivering import Known
 
 from component.core.deliveries import Deliveries, Delivery
@@ -50,3 +50,14 @@ async def test_a_message_beyond_the_bound_is_decided_at_once(storage: SqlStorage
     held.open(delivery("huge", BYTES_MAX + 1))
 
     assert (len(held), len(queue.left)) == (0, 1)
+
+
+async def test_what_one_owner_waits_for_is_decided_alone(storage: SqlStorage) -> None:
+    queue, held = deliveries(storage)
+    for name, owner in (("a", ALICE), ("b", BOB), ("c", ALICE)):
+        held.open(delivery(name, owner=owner))
+
+    held.decide(ALICE)
+
+    assert len(held) == 1
+    assert queue.left == (entry("a", at=0), entry("c", at=0))
