@@ -125,6 +125,7 @@ class Erasure:
         if self._running.get(owner) is task:
             del self._running[owner]
         if task.cancelled():
+            log.warning("the erasure of the archive of %s is broken off: erase it again", owner)
             return
         error = task.exception()
         if error is not None and not isinstance(error, Refused):

@@ -148,11 +148,14 @@ async def test_who_does_not_wait_can_ask_again(town: Town) -> None:
     assert (second.messages, second.done) == (100, True)
 
 
-async def test_an_erasure_that_is_broken_off_can_be_done_again(town: Town) -> None:
+async def test_an_erasure_that_is_broken_off_is_told_and_can_be_done_again(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
     await town.storage.archive.append(entries(100))
     await town.erasure.erase(ALICE, patience=0)
     await town.erasure.close()
     left = await town.storage.archive.count(ALICE, ANY)
+    assert f"the erasure of the archive of {ALICE} is broken off" in caplog.text
 
     again = await town.erasure.erase(ALICE, patience=PATIENCE)
 
