@@ -301,7 +301,9 @@ async def test_a_failure_to_read_loses_nothing(
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-async def test_when_too_much_waits_all_of_it_is_archived(bench: Bench) -> None:
+async def test_when_too_much_waits_all_of_it_is_archived(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     for name in names(HELD_MAX):
@@ -310,6 +312,7 @@ async def test_when_too_much_waits_all_of_it_is_archived(bench: Bench) -> None:
     bench.put(entry("more", peer=ROMEO))
 
     assert (before, await bench.now()) == ([], [*names(HELD_MAX), "more"])
+    assert "too much waits for rosters: 6 messages are archived" in caplog.messages
 
 
 async def test_after_too_much_has_waited_rosters_decide_again(bench: Bench) -> None:
@@ -384,7 +387,7 @@ async def test_preferences_that_want_a_roster_are_followed_by_it(
 
 
 async def test_however_much_waits_for_preferences_they_count(
-    bench: Bench, slow: SlowRecords
+    bench: Bench, slow: SlowRecords, caplog: pytest.LogCaptureFixture
 ) -> None:
     await bench.prefer("never")
     for name in names(2 * HELD_MAX):
@@ -394,6 +397,7 @@ async def test_however_much_waits_for_preferences_they_count(
 
     assert before == ([], [])
     assert (await bench.kept(), await bench.kept(BOB)) == ([], list(names(2 * HELD_MAX)))
+    assert not [told for told in caplog.messages if "archived" in told]
 
 
 async def test_preferences_that_cannot_be_read_are_read_later(
