@@ -405,6 +405,20 @@ async def test_store_acknowledges_what_was_stored_beside_a_refused_entry(
     assert [type(end).__name__ for end in ends] == ["NoneType", "BadRequest", "NoneType"]
 
 
+async def test_nothing_is_remembered_of_a_refusal_that_nobody_waits_for(writer: Writer) -> None:
+    bad = entry("bad", xml="\ud800")
+    writer.put([bad])
+    waiting = [asyncio.create_task(writer.store([bad, bad])) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    async with running(writer):
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        await writer.settled()
+
+    assert [type(end).__name__ for end in ends] == ["CancelledError", *2 * ["BadRequest"]]
+    assert not writer._refused
+
+
 # Lines of the audit log
 
 
