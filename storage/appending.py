@@ -15,7 +15,7 @@ from storage.marks import Target
 from storage.owners import Counters, Owners
 from storage.queries import COLUMNS, stored
 from storage.rows import BURIED_MAX, Batch, Deed, Entry, Kind, Removal, Retraction
-from storage.taking import LINE, take_away
+from storage.taking import FINISHED, LINE, take_away
 from storage.tallies import Line, count_up
 
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, origin, xml"
@@ -59,7 +59,6 @@ WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'gone')
 """  # noqa: S608 - constant words
 
 _UNFINISHED = "INSERT INTO unfinished (owner, sequence) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-_FINISHED = "DELETE FROM unfinished WHERE owner = $1 AND sequence = $2"
 
 _BURY = """
 UPDATE archive SET kind = $4, xml = $3 WHERE owner = $1 AND sequence = $2
@@ -183,7 +182,7 @@ class Appending:
         if buried:
             await trash.note(connection)
         await connection.execute(
-            _UNFINISHED if len(rows) > len(step) else _FINISHED, number, sequence
+            _UNFINISHED if len(rows) > len(step) else FINISHED, number, sequence
         )
         return len(step)
 

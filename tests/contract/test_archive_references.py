@@ -22,6 +22,7 @@ from storage.rows import (
     BURIED_MAX,
     Filter,
     Kind,
+    Limits,
     Page,
     Phrase,
     References,
@@ -281,6 +282,22 @@ async def test_what_is_left_to_do_goes_with_its_archive(reopen: Open) -> None:
         await storage.archive.append([entry(1), entry(2)])
 
         assert await storage.archive.unfinished() == ()
+
+
+async def test_a_retraction_that_is_emptied_leaves_nothing_to_do(reopen: Open) -> None:
+    async with reopen() as storage:
+        archive, keeping = storage.archive, storage.keeping
+        for mark in (7, 8):
+            await archive.append([entry(mark, names=(mark,))])
+            await archive.append([correction((mark, n), mark) for n in range(BURIED_MAX + 1)])
+        for mark in (7, 8):
+            await archive.append(taking_back(mark))
+        first, second = [left.by for left in await archive.unfinished()]
+        await keeping.cut_one(ALICE, first.id)
+        assert [left.by for left in await archive.unfinished()] == [second]
+        await keeping.cut(ALICE, second.peer, Limits(messages=0), limit=10_000)
+
+        assert await archive.unfinished() == ()
 
 
 async def test_what_tells_of_a_tombstone_sees_the_messages(archive: Archive) -> None:
