@@ -14,8 +14,8 @@ from storage.ids import Ids
 from storage.marks import Target
 from storage.owners import Counters, Owners
 from storage.queries import COLUMNS, stored
-from storage.rows import BURIED_MAX, Batch, Deed, Entry, Kind, Removal, Retraction
-from storage.taking import FINISHED, LINE, take_away
+from storage.rows import BURIED_MAX, Batch, Deed, Entry, Kind, Retraction
+from storage.taking import FINISHED
 from storage.tallies import Line, count_up
 
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, origin, xml"
@@ -39,10 +39,6 @@ WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 """
 
 _GIVEN = "UPDATE owners SET last = $2, newest = $3 WHERE number = $1"
-
-_OF_ORIGIN = f"""
-SELECT {LINE} FROM archive WHERE owner = $1 AND origin = $2
-"""  # noqa: S608 - constant words
 
 _BYTES = """
 UPDATE owners SET bytes = bytes + $3 - (
@@ -111,10 +107,7 @@ class Appending:
                 continue
             await self._enter(connection, entries)
             entries = []
-            if isinstance(work, Removal):
-                await self._remove(connection, work)
-            else:
-                left -= await self._retract(connection, work, left)
+            left -= await self._retract(connection, work, left)
         await self._enter(connection, entries)
         await _log(connection, deeds)
 
@@ -155,11 +148,6 @@ class Appending:
                 for (number, sequence, e), target in zip(rows, about, strict=True)
             ],
         )
-
-    async def _remove(self, connection: Connection, removal: Removal) -> None:
-        number = await self._owners.find(connection, removal.owner)
-        rows = await connection.fetch(_OF_ORIGIN, number, removal.origin)
-        await take_away(connection, number, [Line(*row) for row in rows])
 
     async def _retract(self, connection: Connection, retraction: Retraction, limit: int) -> int:
         """Carry out a retraction, over up to `limit` corrections; return over how many."""
