@@ -76,6 +76,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background) ->
             settings.usual(config),
             settings.timing(config),
             live=parts.live,
+            on_erasing=[parts.deliveries.decide],
             on_erased=[parts.wishes.forget, parts.rooms.forget],
             start=background.start,
         )

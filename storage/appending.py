@@ -14,8 +14,8 @@ from storage.ids import Ids
 from storage.marks import Target
 from storage.owners import Counters, Owners
 from storage.queries import COLUMNS, stored
-from storage.rows import BURIED_MAX, Batch, Deed, Entry, Kind, Removal, Retraction
-from storage.taking import LINE, take_away
+from storage.rows import BURIED_MAX, Batch, Deed, Entry, Kind, Retraction
+from storage.taking import FINISHED
 from storage.tallies import Line, count_up
 
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, origin, xml"
@@ -40,10 +40,6 @@ WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 
 _GIVEN = "UPDATE owners SET last = $2, newest = $3 WHERE number = $1"
 
-_OF_ORIGIN = f"""
-SELECT {LINE} FROM archive WHERE owner = $1 AND origin = $2
-"""  # noqa: S608 - constant words
-
 _BYTES = """
 UPDATE owners SET bytes = bytes + $3 - (
     SELECT length(CAST(xml AS BLOB)) FROM archive WHERE owner = $1 AND sequence = $2
@@ -59,7 +55,6 @@ WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'gone')
 """  # noqa: S608 - constant words
 
 _UNFINISHED = "INSERT INTO unfinished (owner, sequence) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-_FINISHED = "DELETE FROM unfinished WHERE owner = $1 AND sequence = $2"
 
 _BURY = """
 UPDATE archive SET kind = $4, xml = $3 WHERE owner = $1 AND sequence = $2
@@ -112,10 +107,7 @@ class Appending:
                 continue
             await self._enter(connection, entries)
             entries = []
-            if isinstance(work, Removal):
-                await self._remove(connection, work)
-            else:
-                left -= await self._retract(connection, work, left)
+            left -= await self._retract(connection, work, left)
         await self._enter(connection, entries)
         await _log(connection, deeds)
 
@@ -157,11 +149,6 @@ class Appending:
             ],
         )
 
-    async def _remove(self, connection: Connection, removal: Removal) -> None:
-        number = await self._owners.find(connection, removal.owner)
-        rows = await connection.fetch(_OF_ORIGIN, number, removal.origin)
-        await take_away(connection, number, [Line(*row) for row in rows])
-
     async def _retract(self, connection: Connection, retraction: Retraction, limit: int) -> int:
         """Carry out a retraction, over up to `limit` corrections; return over how many."""
         number = await self._owners.find(connection, retraction.owner)
@@ -183,7 +170,7 @@ class Appending:
         if buried:
             await trash.note(connection)
         await connection.execute(
-            _UNFINISHED if len(rows) > len(step) else _FINISHED, number, sequence
+            _UNFINISHED if len(rows) > len(step) else FINISHED, number, sequence
         )
         return len(step)
 

@@ -63,14 +63,6 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removal:
-    """A message that turned out never to have been delivered: take it out again."""
-
-    owner: str
-    origin: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Retraction:
     """Carry out what a stored message takes back.
 
@@ -91,7 +83,7 @@ BURIED_MAX = 200
 UNFINISHED_MAX = 100
 
 #: What is done with the messages of an archive.
-Work = Entry | Removal | Retraction
+Work = Entry | Retraction
 
 
 class Stored(NamedTuple):

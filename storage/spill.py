@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 from zlib import crc32
 
 from storage.errors import StorageError, Unavailable
-from storage.rows import Entry, Removal, Work
+from storage.rows import Entry, Work
 
 _HEADER = b"muniment spill 1\n"
 
@@ -36,7 +36,7 @@ _RESERVE = "-reserve"
 class Spilled:
     """What a spill holds."""
 
-    work: tuple[Entry | Removal, ...] = ()
+    work: tuple[Entry, ...] = ()
     damaged: int = 0  #: how many rows cannot be read
 
 
@@ -122,17 +122,14 @@ def _told(path: Path) -> Iterator[None]:
 
 def _lines(work: Sequence[Work]) -> Iterator[bytes]:
     for one in work:
-        if isinstance(one, Entry):
-            fields = {"entry": {name: _plain(value) for name, value in one._asdict().items()}}
-        elif isinstance(one, Removal):
-            fields = {"removal": {"owner": one.owner, "origin": _plain(one.origin)}}
-        else:
+        if not isinstance(one, Entry):
             continue
+        fields = {"entry": {name: _plain(value) for name, value in one._asdict().items()}}
         row = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
         yield b"%d %08x %s\n" % (len(row), crc32(row), row)
 
 
-def _row(line: bytes) -> Entry | Removal | None:
+def _row(line: bytes) -> Entry | None:
     """Return the row of a line, None where it is damaged."""
     length, _, rest = line.partition(b" ")
     checksum, _, row = rest.partition(b" ")
@@ -140,8 +137,6 @@ def _row(line: bytes) -> Entry | Removal | None:
         return None
     fields = json.loads(row)
     try:
-        if "removal" in fields:
-            return Removal(**_back(fields["removal"]))
         return Entry(**_back(fields["entry"]))
     except (KeyError, TypeError, ValueError):
         # Another version of the program wrote it, and has other fields.

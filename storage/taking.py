@@ -20,6 +20,9 @@ UPDATE archive SET kind = 'gone', resource = '', nick = '', xml = ''
 WHERE owner = $1 AND sequence = $2
 """
 
+#: What is left to do of a retraction is done, or is not to be done any more.
+FINISHED = "DELETE FROM unfinished WHERE owner = $1 AND sequence = $2"
+
 _LESS = "UPDATE owners SET bytes = bytes - $2 WHERE number = $1"
 
 
@@ -40,8 +43,10 @@ async def empty(connection: Connection, number: int, lines: Sequence[Line]) -> S
 
 
 async def _forget(connection: Connection, number: int, lines: Sequence[Line]) -> Shed:
-    """Leave out of searches and references what no longer says anything."""
+    """Leave out of searches, references and what is left to do what no longer says anything."""
     if lines:
-        await words.drop(connection, [line[:2] for line in lines])
+        rows = [line[:2] for line in lines]
+        await words.drop(connection, rows)
+        await connection.executemany(FINISHED, rows)
         await trash.note(connection)
     return Shed(messages=len(lines), bytes=sum(line.bytes for line in lines))

@@ -68,12 +68,13 @@ async def administering(
     timing: Timing,
     *,
     live: Live,
+    on_erasing: Sequence[Callable[[str], None]] = (),
     on_erased: Sequence[Callable[[str], None]] = (),
     start: Start = start_alone,
 ) -> AsyncIterator[Administration]:
     """Lend the parts, with the janitor at work; what is under way at the end is broken off.
 
-    `on_erased` hear of each owner that is to be forgotten. Raises StorageError.
+    `on_erasing` and `on_erased` are those of `Erasure`. Raises StorageError.
     """
     rules = Rules(storage.records)
     await rules.load()
@@ -83,6 +84,7 @@ async def administering(
         holds,
         batch=timing.batch,
         live=live,
+        on_erasing=on_erasing,
         on_erased=(rules.forget, *on_erased),
     )
     approval = Approval(storage.records, Forecasts(storage, rules, holds), usual)

@@ -94,7 +94,7 @@ class Deliveries:
         self._open[delivery] = None
         self._of_message.setdefault(delivery.message, []).append(delivery)
         self._bytes += delivery.bytes
-        if len(self._open) > self._open_max or self._bytes > self._bytes_max:
+        while self._open and (len(self._open) > self._open_max or self._bytes > self._bytes_max):
             if not self._is_pressed:
                 log.warning("%d messages wait for their delivery: decided early", len(self._open))
             self._is_pressed = True
@@ -117,9 +117,10 @@ class Deliveries:
         self._close(waiting[0])
         return True
 
-    def decide(self) -> None:
-        """Decide all at once, by what is known: nothing more will be heard of them."""
-        self._conclude(list(self._open), self._clock())
+    def decide(self, owner: str | None = None) -> None:
+        """Decide at once by what is known, all or what is for one owner: no more is waited for."""
+        due = [one for one in self._open if owner in (None, jids.bare(one.recipient))]
+        self._conclude(due, self._clock())
 
     async def run(self) -> None:
         """Decide what is due, until `stop` is called."""

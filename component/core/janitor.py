@@ -113,6 +113,7 @@ class Janitor:
     async def _work(self, purge: Purge) -> None:
         try:
             if purge.progress.by == SCHEDULE and not await self._approval.is_given():
+                await self._storage.keeping.clean()
                 purge.finish(State.UNCONFIRMED, "Its bounds want to be confirmed.")
                 return
             await purge.run()

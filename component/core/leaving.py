@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from component.core.accounts import Accounts
 from component.core.administration import Administration
-from component.core.errors import NotAllowed, Overloaded, Refused
+from component.core.errors import Conflict, NotAllowed, Overloaded, Refused
 
 
 async def register_account(
@@ -12,8 +12,11 @@ async def register_account(
 ) -> None:
     """Make an account, and have those leave that follow the archive of its name.
 
-    Raises what `Accounts.register` does.
+    Raises Conflict while the archive of that name is being erased, and what `Accounts.register`
+    does.
     """
+    if administration.erasure.is_erasing(jid):
+        raise Conflict("The archive of that name is being erased: make the account behind that.")
     await accounts.register(jid, password)
     administration.live.end(jid)
 
@@ -27,8 +30,8 @@ async def remove_account(
     nobody logs in, nobody else gets the name, and who asks again goes on.
 
     Waits up to `patience` seconds for the archive to be gone; then that goes on, and Overloaded
-    says to ask again. Raises Conflict where there is a legal hold on the archive, and what
-    `Accounts.remove` does.
+    says to ask again, or where the account is gone already to erase the archive. Raises Conflict
+    where there is a legal hold on the archive, and what `Accounts.remove` does.
     """
     administration.holds.refuse_if_held(jid)
     try:
@@ -46,6 +49,8 @@ async def remove_account(
 async def _erase_behind(administration: Administration, jid: str, patience: float) -> None:
     """Erase the archive of an account that is gone. Raises Refused, which says that it is."""
     try:
-        await administration.erasure.erase(jid, patience=patience, scrub=False)
+        shed = await administration.erasure.erase(jid, patience=patience, scrub=False)
     except Refused as refused:
         raise type(refused)("The account is gone, its archive is not: erase that.") from refused
+    if not shed.done:
+        raise Overloaded("The account is gone, its archive is still being removed: erase that.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from component.core.errors import Overloaded
-from component.core.tombstones import retraction
+from component.core.tombstones import with_retractions
 from component.core.writer import Queue
 from storage.errors import StorageError
-from storage.rows import Entry, Removal, Work
+from storage.rows import Work
 from storage.spill import Spill, Spilled
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ async def take_up(spill: Spill, queue: Queue) -> Spilled:
         log.error("%d rows of %s are damaged and left out", kept.damaged, spill.path)
     if kept.work:
         log.warning("%d rows of %s are written now", len(kept.work), spill.path)
-        queue.put(list(_whole(kept.work)))
+        queue.put(with_retractions(kept.work))
     return kept
 
 
@@ -58,11 +58,3 @@ async def keep(spill: Spill | None, left: Sequence[Work]) -> None:
     except StorageError as error:
         raise Lost(f"{len(left)} rows are lost: {error}") from error
     log.warning("%d rows are kept in %s until the next start", len(left), spill.path)
-
-
-def _whole(work: Sequence[Entry | Removal]) -> Iterator[Work]:
-    """Yield what was kept, with what entries take back."""
-    for one in work:
-        yield one
-        if isinstance(one, Entry) and (taken_back := retraction(one)):
-            yield taken_back

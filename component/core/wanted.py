@@ -33,7 +33,7 @@ class Wanted:
         """`pressure` counts what waits here too.
 
         No more than half of what may wait at all waits for rosters: they are told by the server,
-        which is not read while too much waits. With more, all of it is archived.
+        which is not read while too much waits. With more, all that waits for them is archived.
         """
         self._writer = writer
         self._wishes = wishes
@@ -48,8 +48,9 @@ class Wanted:
         """Queue what is wanted of this work; it is durable once `settled` returns."""
         self._writer.put([one for one in work if self._passes(one)])
         if self._bytes > self._pressure.capacity // 2:
-            log.warning("too much waits for rosters: all of it is archived")
-            self.release()
+            released = self.release()
+            if released:
+                log.warning("too much waits for rosters: %d messages are archived", released)
 
     async def settled(self, owner: str | None = None) -> None:
         """Wait until what was put before this call and is wanted is durable.
@@ -123,16 +124,19 @@ class Wanted:
             log.exception("the roster of %s was not read", owner)
             return None
 
-    def release(self, *, is_last: bool = False) -> None:
-        """Archive all that waits for rosters: nothing is lost for want of one.
+    def release(self, *, is_last: bool = False) -> int:
+        """Archive all that waits for rosters: nothing is lost for want of one. Return how much.
 
         What waits for preferences goes on waiting, except at the end: those are in the store.
         """
+        released = 0
         for owner, held in [*self._held.items()]:
             if is_last or all(applied is not None for _, applied in held):
                 del self._held[owner]
                 work = [one for one, _ in held]
                 self._pass_on(work, work)
+                released += len(work)
+        return released
 
     def _pass_on(self, held: Sequence[Work], kept: Sequence[Work]) -> None:
         # First to the writer, so that nothing is told of room that there is not.

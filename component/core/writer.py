@@ -82,7 +82,9 @@ class Writer:
         #: The place behind what was put last for each owner that waits. Lines of the audit log are
         #: waited for by nobody but who had them written.
         self._last: dict[str, int] = {}
-        self._refused: dict[int, Refused] = {}  # by the place in the order of what was put
+        #: What somebody waits for, by its place in the order of what was put: whether, and with
+        #: what, it was refused.
+        self._refused: dict[int, Refused | None] = {}
         self._dropped: set[int] = set()  # places of lines that are passed over when they come up
         self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
@@ -207,10 +209,19 @@ class Writer:
 
     async def _written(self, places: range) -> None:
         """Wait until what has these places is durable. Raises what it was refused with."""
-        await self._reached(places.stop, or_=lambda: not self._refused.keys().isdisjoint(places))
-        for place in places:
-            if refused := self._refused.pop(place, None):
+        self._refused.update(dict.fromkeys(places))
+        try:
+            await self._reached(places.stop, or_=lambda: any(map(self._refused.get, places)))
+            if refused := next(filter(None, map(self._refused.get, places)), None):
                 raise refused
+        finally:
+            for place in places:
+                del self._refused[place]
+
+    def _refuse(self, place: int, refused: Refused) -> None:
+        """Tell it to who waits for what has this place; nobody does where it was put only."""
+        if place in self._refused:
+            self._refused[place] = refused
 
     async def _reached(self, place: int, *, or_: Callable[[], bool] = lambda: False) -> None:
         """Wait until all before a place is durable, or until something else holds."""
@@ -282,7 +293,7 @@ class Writer:
         waiting = [*enumerate(batch, place), *enumerate(self._queue, self._put - len(self._queue))]
         for at, one in waiting:
             if isinstance(one, Deed) and at not in self._dropped:
-                self._refused[at] = Overloaded()
+                self._refuse(at, Overloaded())
                 self._dropped.add(at)
         await self._tell()
 
@@ -292,7 +303,7 @@ class Writer:
             [one] = batch
             named = one.subject if isinstance(one, Deed) else one.owner
             log.error("left out of the archive of %s: the store refuses it", named)
-            self._refused[place] = BadRequest("the request has a value that no archive can hold")
+            self._refuse(place, BadRequest("the request has a value that no archive can hold"))
             return True
         middle = len(batch) // 2
         first, second = batch[:middle], batch[middle:]

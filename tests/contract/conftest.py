@@ -30,10 +30,16 @@ BACKENDS = {
 
 
 @pytest.fixture(params=BACKENDS)
-async def archive(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Archive]:
-    """An empty archive of each backend in turn."""
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    """An empty store of each backend in turn."""
     async with open_storage(BACKENDS[request.param].url(tmp_path)) as storage:
-        yield storage.archive
+        yield storage
+
+
+@pytest.fixture
+def archive(storage: Storage) -> Archive:
+    """Its archive."""
+    return storage.archive
 
 
 @pytest.fixture(params=[name for name, backend in BACKENDS.items() if backend.is_lasting])

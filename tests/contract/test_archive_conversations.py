@@ -13,13 +13,13 @@ from support.builders import (
     entries,
     entry,
     everything,
-    removal,
+    shed,
     taking_back,
     texts,
 )
 
 from storage.errors import NotFound
-from storage.interface import Archive
+from storage.interface import Archive, Storage
 from storage.rows import (
     UNREAD_MAX,
     Conversation,
@@ -66,8 +66,9 @@ async def paged(archive: Archive, *, limit: int, max_bytes: int | None = None) -
     return found
 
 
-async def test_an_archive_without_messages_has_no_ends(archive: Archive) -> None:
-    await archive.append([entry(1), removal(entry(1))])
+async def test_an_archive_without_messages_has_no_ends(storage: Storage, archive: Archive) -> None:
+    await archive.append([entry(1)])
+    await shed(storage, 0)
 
     assert [await archive.bounds(owner) for owner in (ALICE, NOBODY)] == [None, None]
 
@@ -146,11 +147,13 @@ async def test_many_conversations_are_each_told_with_their_own_message(
 
 
 @pytest.mark.parametrize("bound", ["before", "since"])
-async def test_an_id_that_is_not_there_is_not_found(archive: Archive, bound: str) -> None:
+async def test_an_id_that_is_not_there_is_not_found(
+    storage: Storage, archive: Archive, bound: str
+) -> None:
     await archive.append([entry(1), entry(2), entry(1, owner=BOB)])
     gone = (await everything(archive)).messages[0].id
     foreign = (await everything(archive, BOB)).messages[0].id
-    await archive.append([removal(entry(1))])
+    await shed(storage, 1)
 
     for id in (gone, foreign, "x"):
         with pytest.raises(NotFound):
@@ -180,20 +183,23 @@ async def test_where_nothing_says_something_the_newest_is_shown(archive: Archive
     assert (found.last.kind, found.last.id, found.unread) == (Kind.ANNOTATION, found.newest, 0)
 
 
-async def test_removals_lead_back_to_what_was_newest_before(archive: Archive) -> None:
+async def test_a_conversation_ends_with_its_newest_message(
+    storage: Storage, archive: Archive
+) -> None:
     rows = said("a@x", "b@x", "a@x", "b@x", "c@x")
     await archive.append(rows)
-    await archive.append([removal(rows[3]), removal(rows[4]), removal(rows[0])])
+    await shed(storage, 2)
 
     assert told(await archive.conversations(ALICE, limit=9)) == [
-        ("a@x", 1, rows[2].xml, 1),
-        ("b@x", 1, rows[1].xml, 1),
+        ("c@x", 1, rows[4].xml, 1),
+        ("b@x", 1, rows[3].xml, 1),
     ]
 
 
-async def test_a_conversation_can_begin_again(archive: Archive) -> None:
+async def test_a_conversation_can_begin_again(storage: Storage, archive: Archive) -> None:
     await archive.append([entry(1, peer=ROMEO, direction=SENT, is_seen=True), entry(2)])
-    await archive.append([removal(entry(1)), entry(3, peer=ROMEO)])
+    await shed(storage, 1)
+    await archive.append([entry(3, peer=ROMEO)])
 
     assert told(await archive.conversations(ALICE, limit=9)) == [
         (ROMEO, 1, entry(3).xml, 1),
@@ -277,9 +283,10 @@ async def test_a_marker_of_a_correction_shows_that_all_before_it_was_seen(
     assert (await only(archive)).unread == 1
 
 
-async def test_what_was_seen_stays_seen(archive: Archive) -> None:
+async def test_what_was_seen_stays_seen(storage: Storage, archive: Archive) -> None:
     await archive.append([entry(1), entry(2, direction=SENT, is_seen=True), entry(3)])
-    await archive.append([entry(4), removal(entry(2))])
+    await archive.append([entry(4)])
+    await shed(storage, 2)
 
     assert (await only(archive)).unread == 2
 

@@ -10,18 +10,19 @@ from support.builders import (
     correction,
     entry,
     everything,
-    removal,
+    shed,
     taking_back,
     texts,
 )
 
 from storage.errors import NotFound, Rejected
-from storage.interface import Archive
+from storage.interface import Archive, Storage
 from storage.rows import (
     ANY,
     BURIED_MAX,
     Filter,
     Kind,
+    Limits,
     Page,
     Phrase,
     References,
@@ -153,12 +154,12 @@ async def test_references_are_of_one_archive(archive: Archive) -> None:
     assert (await about(archive), await about(archive, BOB)) == ([[]], [[], [entry(3).xml], []])
 
 
-async def test_what_was_removed_is_about_nothing_and_not_meant(archive: Archive) -> None:
-    rows = [entry(1, names=(5,)), entry(2, names=(5,)), entry(3, about=(5,))]
-    await archive.append(rows)
-    await archive.append([removal(rows[1]), removal(rows[2]), entry(4, about=(5,))])
+async def test_what_was_removed_is_not_meant(storage: Storage, archive: Archive) -> None:
+    await archive.append([entry(1, names=(5,)), entry(2)])
+    await shed(storage, 1)
+    await archive.append([entry(3, about=(5,)), entry(4, names=(5,)), entry(5, about=(5,))])
 
-    assert await about(archive) == [[entry(4).xml], []]
+    assert await about(archive) == [[], [], [entry(5).xml], []]
 
 
 # Retraction
@@ -283,6 +284,22 @@ async def test_what_is_left_to_do_goes_with_its_archive(reopen: Open) -> None:
         assert await storage.archive.unfinished() == ()
 
 
+async def test_a_retraction_that_is_emptied_leaves_nothing_to_do(reopen: Open) -> None:
+    async with reopen() as storage:
+        archive, keeping = storage.archive, storage.keeping
+        for mark in (7, 8):
+            await archive.append([entry(mark, names=(mark,))])
+            await archive.append([correction((mark, n), mark) for n in range(BURIED_MAX + 1)])
+        for mark in (7, 8):
+            await archive.append(taking_back(mark))
+        first, second = [left.by for left in await archive.unfinished()]
+        await keeping.cut_one(ALICE, first.id)
+        assert [left.by for left in await archive.unfinished()] == [second]
+        await keeping.cut(ALICE, second.peer, Limits(messages=0), limit=10_000)
+
+        assert await archive.unfinished() == ()
+
+
 async def test_what_tells_of_a_tombstone_sees_the_messages(archive: Archive) -> None:
     seen: list[Stored] = []
     await archive.append([entry(1, names=(7,)), correction(2, 7), correction(3, 7)])
@@ -338,7 +355,7 @@ async def test_retracting_what_is_not_there_changes_nothing(archive: Archive) ->
     await archive.append([entry(1, names=(7,), about=(8,))])
     absent = Retraction(owner=ALICE, origin=b"absent", tombstone=lambda _: LEFT)
     note = Retraction(owner=ALICE, origin=entry(1).origin, tombstone=lambda _: LEFT)
-    await archive.append([*taking_back(8), absent, note, removal(entry("x"))])
+    await archive.append([*taking_back(8), absent, note])
 
     assert texts(await everything(archive)) == texts([entry(1), entry("back 8")])
 
@@ -351,10 +368,12 @@ async def test_a_rejected_batch_undoes_its_retractions(archive: Archive) -> None
     assert texts(await everything(archive, wanted=RAIN)) == texts([entry(1)])
 
 
-async def test_a_retracted_message_can_be_removed_and_meets_its_copies(archive: Archive) -> None:
+async def test_a_retracted_message_can_be_removed_and_meets_its_copies(
+    storage: Storage, archive: Archive
+) -> None:
     await archive.append([entry(1, names=(7,)), *taking_back(7), entry(1)])
     counted = await archive.count(ALICE, ANY)
-    await archive.append([removal(entry(1))])
+    await shed(storage, 1)
 
     assert (counted, await kinds(archive)) == (2, [Kind.ANNOTATION])
 
@@ -374,9 +393,10 @@ async def test_the_bytes_of_an_archive_are_those_of_its_xml(reopen: Open) -> Non
     rows = [entry(n, xml="ü" * n, names=(n,)) for n in range(1, 6)]
     async with reopen() as storage:
         back = [taking_back(n, left, xml="") for n, left in ((2, "é"), (4, "longer than before"))]
-        await storage.archive.append([*rows, rows[0], removal(rows[2]), *back[0]])
-        await storage.archive.append([removal(rows[0]), *back[1]])
+        await storage.archive.append([*rows, rows[0], *back[0]])
+        await storage.archive.append(back[1])
+        await shed(storage, 6)
 
         usage = await storage.keeping.usage_of(ALICE)
 
-    assert (usage.messages, usage.bytes) == (5, 2 + 18 + 10)
+    assert (usage.messages, usage.bytes) == (6, 2 + 6 + 18 + 10)

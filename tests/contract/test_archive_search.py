@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.builders import ALICE, BOB, NOON, ROMEO, entry, everything, removal, texts
+from support.builders import ALICE, BOB, NOON, ROMEO, entry, everything, shed, texts
 
-from storage.interface import Archive
+from storage.interface import Archive, Storage
 from storage.rows import Entry, Filter, Kind, Page, Phrase
 
 
@@ -188,13 +188,13 @@ async def test_archives_are_searched_apart(archive: Archive) -> None:
     assert [texts(page) for page in found] == [texts([entry(owner)]) for owner in owners]
 
 
-async def test_a_removed_message_is_not_found(archive: Archive) -> None:
+async def test_a_removed_message_is_not_found(storage: Storage, archive: Archive) -> None:
     rows = said("rain", "rain", "rain")
     await archive.append(rows)
-    await archive.append([removal(rows[1])])
+    await shed(storage, 2)
 
     assert texts(await everything(archive, wanted=Filter(phrases=phrases("rain")))) == texts(
-        [rows[0], rows[2]]
+        rows[1:]
     )
 
 

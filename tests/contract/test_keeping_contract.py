@@ -19,7 +19,6 @@ from support.builders import (
     entries,
     entry,
     everything,
-    removal,
     taking_back,
     texts,
 )
@@ -441,7 +440,7 @@ async def test_a_new_archive_begins_where_one_was_erased(storage: SqlStorage) ->
     assert after.isdisjoint(before)
 
 
-# Retraction and removal
+# Retraction
 
 
 async def test_a_retraction_changes_the_bytes_of_an_archive(storage: SqlStorage) -> None:
@@ -451,14 +450,6 @@ async def test_a_retraction_changes_the_bytes_of_an_archive(storage: SqlStorage)
     found = await storage.keeping.usage_of(ALICE)
 
     assert found.bytes == sum(map(len, texts(await everything(storage.archive))))
-
-
-async def test_a_removal_out_of_the_middle_keeps_the_books(storage: SqlStorage) -> None:
-    given = said(3)
-    await storage.archive.append(given)
-    await storage.archive.append([removal(given[1])])
-
-    assert (await storage.keeping.usage_of(ALICE)).messages == 2
 
 
 async def test_all_archives_together_are_their_sum(storage: SqlStorage) -> None:

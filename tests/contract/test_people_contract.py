@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.conftest import BACKENDS, Open
+from contract.conftest import Open
 from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO
 
 from storage.errors import Rejected, Unavailable
 from storage.interface import Storage
-from storage.open import open_storage
 from storage.people import Account, Contact, Waiting
 
 CAROL = f"carol@{HOST}"
 ELSEWHERE = f"alice@{OTHER_HOST}"
-
-
-@pytest.fixture(params=BACKENDS)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    """An empty store of each backend in turn."""
-    async with open_storage(BACKENDS[request.param].url(tmp_path)) as opened:
-        yield opened
 
 
 def account(jid: str = ALICE, **fields: Any) -> Account:

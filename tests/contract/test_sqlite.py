@@ -21,7 +21,7 @@ from support.builders import (
     entries,
     entry,
     everything,
-    removal,
+    shed,
     texts,
 )
 from support.databases import ENDLESS, open_database
@@ -319,7 +319,7 @@ async def test_what_was_removed_is_in_no_file(url: str, tmp_path: Path) -> None:
     secret = "burn after reading " * 40
     async with open_storage(url) as storage:
         await storage.archive.append([entry("x", xml=secret, peer="mata@hari"), *entries(50)])
-        await storage.archive.append([removal(entry("x"))])
+        await shed(storage, 50)
 
     left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert (b"burn after" in left, b"mata@hari" in left) == (False, False)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from support.builders import NOON, ROMEO, entries, entry, removal
+from support.builders import NOON, ROMEO, entries, entry
 
 from storage.open import SqlStorage, open_storage
 from storage.people import Account, Contact, Waiting
@@ -40,7 +40,7 @@ async def read_and_write(storage: SqlStorage, n: int) -> None:
     rows = entries(20, owner=owner, peer=peer, text=f"word{n}", names=(n,))
     line = Deed(number=0, at=n, actor=f"a{n}", action="read", subject=owner, detail=str(n))
     await storage.archive.append([*rows, line])
-    await storage.archive.append([entry(f"x{n}", owner=owner), removal(rows[0])])
+    await storage.archive.append([entry(f"x{n}", owner=owner)])
     await read(storage, owner, peer, n)
     await keep_records(storage, owner, peer, room, n)
     await keep_people(storage, owner, n)

@@ -195,3 +195,21 @@ async def test_an_erased_user_can_take_everything_along_and_leaves_nothing(
         assert b"nobody" not in office.readable()
         actions = [deed["action"] for deed in (await office.ask("GET", "/audit"))["deeds"]]
         assert actions == ["export", "erase", "erase", "export"]
+
+
+async def test_what_somebody_away_was_just_sent_goes_with_an_archive_that_is_erased(
+    own_server: Server,
+) -> None:
+    alice, bob = own_server.accounts("alice", "bob")
+    async with session(own_server.muniment) as http, own_server.client(alice) as hers:
+        office = Office(own_server, http)
+        hers.say(bob.jid, "before")
+        while not await office.exported(alice):
+            await hers.settled()
+        await office.ask("DELETE", f"/archives/{bob.jid}")
+        hers.say(bob.jid, "behind")
+        while not (kept := await office.exported(bob)):
+            await hers.settled()
+
+        assert len(kept) == 1
+        assert "behind" in kept[0]["xml"]

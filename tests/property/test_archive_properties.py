@@ -19,7 +19,6 @@ from storage.rows import (
     Kind,
     Phrase,
     Relation,
-    Removal,
     Retraction,
     Stored,
     Work,
@@ -55,13 +54,12 @@ def rows(draw: st.DrawFn) -> Entry:
     )
 
 
-REMOVALS = st.sampled_from(NAMES).map(lambda n: Removal(owner="", origin=origin(n)))
 RETRACTIONS = st.builds(
     lambda mark, name: taking_back(mark, LEFT, name=name, owner=""),
     st.sampled_from(MARKS),
     st.sampled_from(["back", "again"]),
 )
-WORK = st.lists((rows() | rows() | REMOVALS).map(lambda work: [work]) | RETRACTIONS, max_size=8)
+WORK = st.lists(rows().map(lambda work: [work]) | RETRACTIONS, max_size=8)
 BATCHES = st.lists(WORK.map(lambda work: list(chain.from_iterable(work))), max_size=5)
 
 PHRASES = st.builds(
@@ -97,7 +95,7 @@ class Held:
 class Model:
     """What an archive holds, in a list."""
 
-    held: list[Held | None]
+    held: list[Held]
 
     @classmethod
     def of(cls, batches: Sequence[Sequence[Work]]) -> Model:
@@ -105,35 +103,31 @@ class Model:
         for work in chain.from_iterable(batches):
             if isinstance(work, Entry):
                 model.add(work)
-            elif isinstance(work, Removal):
-                model.held = [
-                    None if row and row.entry.origin == work.origin else row for row in model.held
-                ]
             else:
                 model.retract(work)
         return model
 
     def add(self, entry: Entry) -> None:
-        if any(row and row.entry.origin == entry.origin for row in self.held):
+        if any(row.entry.origin == entry.origin for row in self.held):
             return
         new = Held(entry)
         self.held.append(new)
         for place, row in enumerate(self.held[:-1]):
-            if row and set(entry.about) & set(row.entry.names):
+            if set(entry.about) & set(row.entry.names):
                 is_correction = row.entry.relation is Relation.CORRECTION
                 is_shown_elsewhere = is_correction and row.about is not None
                 new.named, new.about = place, row.about if is_shown_elsewhere else place
 
     def retract(self, retraction: Retraction) -> None:
-        [by] = [row for row in self.held if row and row.entry.origin == retraction.origin]
+        [by] = [row for row in self.held if row.entry.origin == retraction.origin]
         if by.about is None or by.entry.relation is not Relation.RETRACTION:
             return
         target = self.held[by.about]
-        if target and target.entry.kind not in (Kind.TOMBSTONE, Kind.GONE):
+        if target.entry.kind not in (Kind.TOMBSTONE, Kind.GONE):
             target.entry = target.entry._replace(kind=Kind.TOMBSTONE, xml=LEFT, text="")
         for row in self.held:
-            is_correction = row and row.entry.relation is Relation.CORRECTION
-            if row and is_correction and row.about == by.about and not row.is_settled:
+            is_correction = row.entry.relation is Relation.CORRECTION
+            if is_correction and row.about == by.about and not row.is_settled:
                 row.is_settled = True
                 row.entry = row.entry._replace(kind=Kind.ANNOTATION, xml=LEFT, text="")
 

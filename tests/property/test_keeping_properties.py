@@ -10,12 +10,12 @@ from itertools import count
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builders import entry, everything, origin, taking_back
+from support.builders import entry, everything, taking_back
 from support.recount import kept_books, recounted_books
 
 from storage.errors import Rejected
 from storage.open import SqlStorage, open_storage
-from storage.rows import Entry, Kind, Limits, Relation, Removal, Stored, Work
+from storage.rows import Entry, Kind, Limits, Relation, Stored, Work
 
 NAMES = st.integers(0, 15)
 PEERS = st.sampled_from(["a@x", "b@x", "room@c"])
@@ -59,7 +59,6 @@ STEPS = st.integers(1, 6)
 def departures(draw: st.DrawFn) -> Step:
     name, peer, limits, limit = draw(NAMES), draw(PEERS), draw(LIMITS), draw(STEPS)
     ways: list[Step] = [
-        lambda s, o: s.archive.append([Removal(owner=o, origin=origin(name))]),
         lambda s, o: s.archive.append(
             taking_back(name % 5, "é" if name % 2 else None, name=-name, owner=o, text="said")
         ),
@@ -85,7 +84,6 @@ async def break_off(storage: SqlStorage, owner: str, name: int) -> None:
     """Have all of a batch undone, because the store will never take the last of it."""
     batch = [
         entry(owner=owner, peer="c@x", text="said"),
-        Removal(owner=owner, origin=origin(name)),
         *some_back(owner, name),
         entry(owner=owner, at=2**63),
     ]

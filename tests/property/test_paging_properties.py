@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.builders import entry, origin, owned
 
 from storage.interface import Archive
-from storage.rows import Entry, Filter, Page, Removal, Stored
+from storage.rows import Entry, Filter, Page, Stored
 
 NAMES = range(12)
 PEERS = ["a@x", "a@y", "aa@x", "a%@x", "b@x", "a", "room@c"]
@@ -34,8 +34,7 @@ def rows(draw: st.DrawFn) -> Entry:
     )
 
 
-REMOVALS = st.sampled_from(NAMES).map(lambda n: Removal(owner="", origin=origin(n)))
-BATCHES = st.lists(st.lists(rows() | REMOVALS, max_size=8), max_size=5)
+BATCHES = st.lists(st.lists(rows(), max_size=8), max_size=5)
 MESSAGES = st.lists(
     st.lists(rows().map(lambda row: row._replace(twins=None)), max_size=8), max_size=5
 )
@@ -57,13 +56,11 @@ def filters(draw: st.DrawFn) -> Filter:
     )
 
 
-def kept(batches: Sequence[Sequence[Entry | Removal]]) -> list[Entry]:
+def kept(batches: Sequence[Sequence[Entry]]) -> list[Entry]:
     """Return what an archive holds after these batches, in the order of arrival."""
     held: dict[bytes, Entry] = {}
     for work in (work for batch in batches for work in batch):
-        if isinstance(work, Removal):
-            held.pop(work.origin, None)
-        elif held.keys().isdisjoint({work.origin, *(work.twins or ())}):
+        if held.keys().isdisjoint({work.origin, *(work.twins or ())}):
             held[work.origin] = work
     return list(held.values())
 
@@ -86,7 +83,7 @@ def told(found: Sequence[Entry | Stored]) -> list[tuple[object, ...]]:
     return [(row.xml, row.at, row.peer, row.resource, row.type) for row in found]
 
 
-async def fill(archive: Archive, batches: Sequence[Sequence[Entry | Removal]]) -> str:
+async def fill(archive: Archive, batches: Sequence[Sequence[Entry]]) -> str:
     """Store batches in a new archive and return its owner."""
     owner = next(OWNERS)
     for batch in batches:
@@ -136,7 +133,7 @@ async def paged(
 def test_pages_forwards_and_backwards_are_the_archive(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry | Removal]],
+    batches: list[list[Entry]],
     wanted: Filter,
     size: int,
 ) -> None:
@@ -162,7 +159,7 @@ def test_pages_forwards_and_backwards_are_the_archive(
 def test_pages_that_are_cut_by_bytes_lose_and_repeat_nothing(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry | Removal]],
+    batches: list[list[Entry]],
     wanted: Filter,
     size: int,
     max_bytes: int,
@@ -196,7 +193,7 @@ def test_pages_that_are_cut_by_bytes_lose_and_repeat_nothing(
 def test_pages_by_time_that_are_cut_by_bytes_part_no_microsecond(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry | Removal]],
+    batches: list[list[Entry]],
     wanted: Filter,
     max_bytes: int,
     newest: bool,
@@ -224,7 +221,7 @@ def test_pages_by_time_that_are_cut_by_bytes_part_no_microsecond(
 def test_the_count_is_the_number_of_messages(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry | Removal]],
+    batches: list[list[Entry]],
     wanted: Filter,
 ) -> None:
     async def check() -> None:
@@ -278,7 +275,7 @@ def test_a_page_between_two_ids_is_a_slice(
 def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry | Removal]],
+    batches: list[list[Entry]],
     wanted: Filter,
     limit: int | None,
     newest: bool,
@@ -302,7 +299,7 @@ def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
 @settings(max_examples=30)
 @given(batches=BATCHES)
 def test_ids_are_never_given_twice(
-    runner: asyncio.Runner, archive: Archive, batches: list[list[Entry | Removal]]
+    runner: asyncio.Runner, archive: Archive, batches: list[list[Entry]]
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, [])

@@ -10,16 +10,16 @@ from typing import Any
 from component.core.document import parse
 from component.core.stanza import ORIGIN_BYTES, Stanza, read
 from component.core.times import parse_time
-from storage.interface import Archive
+from storage.interface import Archive, Storage
 from storage.rows import (
     ANY,
     Direction,
     Entry,
     Filter,
     Kind,
+    Limits,
     Page,
     Relation,
-    Removal,
     Retraction,
     Stored,
     Work,
@@ -62,11 +62,6 @@ def entries(count: int, **fields: Any) -> list[Entry]:
     return [entry(n, at=NOON + n * SECOND, **fields) for n in range(count)]
 
 
-def removal(of: Entry) -> Removal:
-    """Return what takes a row out again."""
-    return Removal(owner=of.owner, origin=of.origin)
-
-
 def correction(name: object, of: int, **fields: Any) -> Entry:
     """Return a row that corrects what has a mark."""
     relation = {"kind": Kind.ANNOTATION, "relation": Relation.CORRECTION}
@@ -99,6 +94,11 @@ def texts(found: Page | Sequence[Stored | Entry]) -> list[str]:
     """Return the XML of each message."""
     rows = found.messages if isinstance(found, Page) else found
     return [row.xml for row in rows]
+
+
+async def shed(storage: Storage, left: int, owner: str = ALICE) -> None:
+    """Take away the oldest messages of an archive, so many are left."""
+    await storage.keeping.shed(owner, Limits(messages=left), limit=1_000_000)
 
 
 async def everything(archive: Archive, owner: str = ALICE, wanted: Filter = ANY) -> Page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, SECOND, entry
@@ -19,7 +20,7 @@ from component.core.retention import DAY, Bounds, Usual, is_tighter
 from component.core.rules import Rules
 from component.core.times import now
 from component.core.writer import Writer
-from storage.open import SqlStorage
+from storage.open import SqlStorage, open_storage
 from storage.rows import ANY, Excess, Hold, Rule, Usage
 
 CAROL = f"carol@{OTHER_HOST}"
@@ -38,6 +39,13 @@ class Town:
         """Return that of a process with these bounds."""
         usual = Usual(hosts=dict.fromkeys(hosts, bounds), others=bounds)
         return Approval(self.storage.records, self.forecasts, usual)
+
+    def janitor(self, bounds: Bounds, approval: Approval | None = None) -> Janitor:
+        """Return one that works once."""
+        usual = Usual(hosts={HOST: bounds}, others=bounds)
+        timing, queue = Timing(sweep_seconds=10_000), Writer(self.storage.archive)
+        approval = approval or self.approval(bounds)
+        return Janitor(self.storage, queue, self.rules, self.holds, usual, timing, approval)
 
     async def fill(self, count: int, owner: str = ALICE, days: int = 0) -> None:
         base = now() - days * DAY
@@ -221,10 +229,7 @@ async def test_the_schedule_takes_nothing_until_an_order_confirms(
 ) -> None:
     await town.fill(115)
     approval = town.approval(Bounds(messages=5))
-    usual = Usual(hosts={HOST: Bounds(messages=5)}, others=Bounds(messages=5))
-    timing = Timing(sweep_seconds=10_000)
-    queue = Writer(town.storage.archive)
-    janitor = Janitor(town.storage, queue, town.rules, town.holds, usual, timing, approval)
+    janitor = town.janitor(Bounds(messages=5), approval)
     working = asyncio.create_task(janitor.run())
     await until(lambda: janitor.last is not None and janitor.current is None)
     assert janitor.last is not None
@@ -240,6 +245,33 @@ async def test_the_schedule_takes_nothing_until_an_order_confirms(
     assert (approval.waiting is None) is ordered
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_what_was_removed_leaves_index_and_journal_though_bounds_are_unconfirmed(
+    tmp_path: Path,
+) -> None:
+    async with open_storage(f"sqlite:{tmp_path}/archive.db") as storage:
+        town = Town(storage)
+        await town.fill(115)
+        await storage.archive.append([entry("secret", xml="<m>sesame</m>", text="sesame")])
+        newest = await storage.archive.bounds(ALICE)
+        assert newest is not None
+        await storage.keeping.cut_one(ALICE, newest[1].id)
+        assert is_readable("sesame", tmp_path)
+        janitor = town.janitor(Bounds(messages=5))
+        working = asyncio.create_task(janitor.run())
+        await until(lambda: janitor.last is not None)
+
+        assert janitor.last is not None
+        assert janitor.last.state is State.UNCONFIRMED
+        assert not is_readable("sesame", tmp_path)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+def is_readable(text: str, folder: Path) -> bool:
+    """Whether a text is in any file of a store."""
+    return any(text.encode() in file.read_bytes() for file in folder.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,28 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from support.builders import ALICE, BOB, entries, entry, everything, texts
+from support.builders import (
+    ALICE,
+    BOB,
+    HOST,
+    MINUTE,
+    NOON,
+    entries,
+    entry,
+    everything,
+    message,
+    stanza,
+    texts,
+)
+from support.delivering import Delivering
 
 from component.core.erasure import Erasure
 from component.core.errors import Conflict, ItemNotFound, Overloaded
 from component.core.holds import Holds
 from component.core.live import Live
+from component.core.policy import Policy
 from component.core.writer import Writer
+from storage import trash
 from storage.open import SqlStorage, open_storage
 from storage.rows import ANY, Hold, Shed
 
@@ -27,12 +42,14 @@ class Town:
         self.writer = Writer(storage.archive)
         self.holds = Holds(storage.records)
         self.forgotten: list[str] = []
+        self.delivering = Delivering(self.writer)
         self.erasure = Erasure(
             storage.keeping,
             self.writer,
             self.holds,
             live=Live(),
             batch=2,
+            on_erasing=[self.delivering.deliveries.decide],
             on_erased=[self.forgotten.append],
         )
 
@@ -61,15 +78,49 @@ async def test_an_archive_is_erased_with_what_was_taken_before(town: Town) -> No
     assert town.forgotten == [ALICE]
 
 
+async def test_an_archive_is_erased_with_what_was_not_known_to_be_delivered(town: Town) -> None:
+    ingest = town.delivering.ingest(Policy(), [HOST])
+    ingest.take(stanza(message(sender=f"{BOB}/b1", to=ALICE)), NOON)
+
+    erased = await town.erasure.erase(ALICE, patience=PATIENCE)
+    town.delivering.now = NOON + MINUTE
+    await town.delivering.deliveries.turn()
+    await town.writer.settled()
+
+    assert (erased.messages, len(town.delivering.deliveries)) == (1, 0)
+    assert [await town.storage.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [0, 1]
+
+
+async def test_who_comes_while_an_archive_is_erased_has_it_done_as_asked(town: Town) -> None:
+    """With what was taken meanwhile, and without a trace where either call wants that."""
+    await town.storage.archive.append(entries(100))
+    calls = [
+        asyncio.create_task(town.erasure.erase(ALICE, patience=PATIENCE, scrub=scrub))
+        for scrub in (False, True, False)
+    ]
+    while await town.storage.archive.count(ALICE, ANY) == 100:
+        pass
+    town.writer.put([entry("meanwhile")])
+    calls.append(asyncio.create_task(town.erasure.erase(ALICE, patience=PATIENCE, scrub=False)))
+    erased = await asyncio.gather(*calls)
+
+    assert erased == 4 * [erased[0]]
+    assert (erased[0].messages, erased[0].done) == (101, True)
+    assert await town.storage.archive.count(ALICE, ANY) == 0
+    async with town.storage._database.read() as connection:
+        assert await trash.seen(connection) is None
+    assert not town.erasure.is_erasing(ALICE)
+
+
 async def test_nothing_is_erased_under_a_hold(town: Town) -> None:
     await town.storage.archive.append([entry()])
     await town.hold()
-    [message] = (await everything(town.storage.archive)).messages
+    [stored] = (await everything(town.storage.archive)).messages
 
     with pytest.raises(Conflict):
         await town.erasure.erase(ALICE, patience=PATIENCE)
     with pytest.raises(Conflict):
-        await town.erasure.delete(ALICE, message.id)
+        await town.erasure.delete(ALICE, stored.id)
 
     assert texts(await everything(town.storage.archive)) == [entry().xml]
 
@@ -97,11 +148,14 @@ async def test_who_does_not_wait_can_ask_again(town: Town) -> None:
     assert (second.messages, second.done) == (100, True)
 
 
-async def test_an_erasure_that_is_broken_off_can_be_done_again(town: Town) -> None:
+async def test_an_erasure_that_is_broken_off_is_told_and_can_be_done_again(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
     await town.storage.archive.append(entries(100))
     await town.erasure.erase(ALICE, patience=0)
     await town.erasure.close()
     left = await town.storage.archive.count(ALICE, ANY)
+    assert f"the erasure of the archive of {ALICE} is broken off" in caplog.text
 
     again = await town.erasure.erase(ALICE, patience=PATIENCE)
 
@@ -110,13 +164,13 @@ async def test_an_erasure_that_is_broken_off_can_be_done_again(town: Town) -> No
 
 async def test_a_store_that_fails_is_said_to_be_overloaded(town: Town) -> None:
     await town.storage.archive.append([entry()])
-    [message] = (await everything(town.storage.archive)).messages
+    [stored] = (await everything(town.storage.archive)).messages
     await town.storage.close()
 
     with pytest.raises(Overloaded):
         await town.erasure.erase(ALICE, patience=PATIENCE)
     with pytest.raises(Overloaded):
-        await town.erasure.delete(ALICE, message.id)
+        await town.erasure.delete(ALICE, stored.id)
 
 
 async def test_one_message_is_emptied(town: Town) -> None:

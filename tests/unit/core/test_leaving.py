@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -13,7 +14,8 @@ from support.sidecar import open_services
 from component.core.administration import Administration
 from component.core.erasure import Erasure
 from component.core.errors import Conflict, ItemNotFound, Overloaded
-from component.core.leaving import remove_account
+from component.core.leaving import register_account, remove_account
+from component.core.writer import Writer
 from component.web.settings import Services
 from storage.open import open_storage
 
@@ -100,4 +102,26 @@ async def test_an_account_waits_for_a_large_archive(services: Services) -> None:
 
     await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
     await services.accounts.register(ALICE, "of somebody else")
+    assert texts(await everything(services.storage.archive)) == []
+
+
+async def test_a_large_archive_that_is_left_by_an_account_of_ejabberd_is_told(
+    services: Services,
+) -> None:
+    known, writer = services.administration, Writer(services.storage.archive)
+    writer.put([entry("not written yet")])
+    erasure = Erasure(services.storage.keeping, writer, known.holds, live=known.live, batch=1)
+    administration = replace(known, erasure=erasure)
+    async with answering("0") as accounts:
+        with pytest.raises(Overloaded, match="still being removed"):
+            await remove_account(accounts, administration, ALICE, patience=0)
+        with pytest.raises(Conflict, match="being erased"):
+            await register_account(accounts, administration, ALICE, "of somebody else")
+
+        writing = asyncio.create_task(writer.run())
+        assert (await erasure.erase(ALICE, patience=PATIENCE)).done
+        await register_account(accounts, administration, ALICE, "of somebody else")
+        writer.stop()
+        await writing
+
     assert texts(await everything(services.storage.archive)) == []

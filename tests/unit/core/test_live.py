@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from aiohttp import ClientSession
-from support.builders import ALICE, BOB, entry, removal
+from support.builders import ALICE, BOB, entry, shed
 from support.operated import named
 from support.sidecar import SETTINGS, SHOWN, open_services
 
@@ -35,17 +35,6 @@ async def test_followers_are_told_when_it_can_be_read() -> None:
             assert not his.changed.is_set()
         writer.stop()
         await running
-
-
-async def test_a_removal_wakes_too() -> None:
-    async with open_services() as services:
-        await services.writer.store([entry(1)])
-        with services.live.follow(ALICE) as hers:
-            hers.changed.clear()
-            await services.writer.store([removal(entry(1))])
-            await hers.changed.wait()
-
-            assert await services.storage.archive.count(ALICE, ANY) == 0
 
 
 async def test_a_batch_wakes_the_followers_of_all_its_archives() -> None:
@@ -106,17 +95,17 @@ async def test_a_follower_ends_where_an_account_is_made(is_over_http: bool) -> N
             assert (hers.is_over, his.is_over) == (True, False)
 
 
-async def test_many_that_bounce_at_once_bring_nothing_twice() -> None:
+async def test_many_that_are_purged_at_once_bring_nothing_twice() -> None:
     async with open_services() as services:
         following = Following(services.storage.archive, services.queue, services.live)
         await services.writer.store([entry("before")])
         place = await following.place(ALICE, None)
         news = following.news(ALICE, place, ANY, pause=PAUSE)
-        bounced = [entry(n) for n in range(100)]
-        await services.writer.store(bounced)
+        await services.writer.store([entry(n) for n in range(100)])
         assert len(await anext(news)) == 100
 
-        await services.writer.store([*map(removal, bounced), entry("behind")])
+        await shed(services.storage, 0)
+        await services.writer.store([entry("behind")])
 
         assert [message.xml for message in await anext(news)] == [entry("behind").xml]
         await news.aclose()

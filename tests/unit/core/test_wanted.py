@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
-from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, removal, taking_back
+from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, taking_back
 from support.rosters import FixedRosters
 
 from component.core import preferences
@@ -23,7 +23,7 @@ from component.xmpp.addresses import Addresses
 from storage.errors import Unavailable
 from storage.interface import Records, Storage
 from storage.open import SqlStorage
-from storage.rows import ANY, Entry, Preferences, Removal, Retraction
+from storage.rows import ANY, Preferences, Work
 
 HELD_MAX = 5
 CAROL = f"carol@{HOST}"
@@ -44,7 +44,7 @@ class Bench:
     async def prefer(self, default: str, owner: str = ALICE, **lists: tuple[str, ...]) -> None:
         await self.wishes.set(owner, Preferences(owner=owner, default=default, **lists))
 
-    def put(self, *work: Entry | Removal | Retraction) -> None:
+    def put(self, *work: Work) -> None:
         self.wanted.put(work)
 
     async def kept(self, owner: str = ALICE) -> list[str]:
@@ -116,14 +116,6 @@ async def test_archives_of_rooms_pass_untouched(bench: Bench) -> None:
     assert await bench.now(ROOM) == ["a"]
 
 
-async def test_a_removal_is_passed_on_whatever_is_wanted(bench: Bench) -> None:
-    bench.put(entry("a"), entry("b"))
-    await bench.prefer("never")
-    bench.put(removal(entry("a")))
-
-    assert await bench.now() == ["b"]
-
-
 async def test_no_roster_is_asked_for_that_does_not_matter(bench: Bench) -> None:
     await bench.prefer("roster", always=(BOB,), never=(ROMEO,))
     bench.put(entry("a"), entry("b", peer=ROMEO))
@@ -168,15 +160,6 @@ async def test_what_needs_no_roster_waits_behind_what_does(bench: Bench) -> None
     bench.rosters.may_answer.set()
 
     assert (before, await bench.kept()) == ([], ["a", "b"])
-
-
-async def test_a_removal_waits_behind_what_it_removes(bench: Bench) -> None:
-    await bench.prefer("roster")
-    bench.rosters.may_answer.clear()
-    bench.put(entry("a"), entry("b"), removal(entry("a")))
-    bench.rosters.may_answer.set()
-
-    assert await bench.kept() == ["b"]
 
 
 async def test_a_retraction_waits_behind_what_it_retracts(bench: Bench) -> None:
@@ -301,7 +284,9 @@ async def test_a_failure_to_read_loses_nothing(
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-async def test_when_too_much_waits_all_of_it_is_archived(bench: Bench) -> None:
+async def test_when_too_much_waits_all_of_it_is_archived(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     for name in names(HELD_MAX):
@@ -310,6 +295,7 @@ async def test_when_too_much_waits_all_of_it_is_archived(bench: Bench) -> None:
     bench.put(entry("more", peer=ROMEO))
 
     assert (before, await bench.now()) == ([], [*names(HELD_MAX), "more"])
+    assert "too much waits for rosters: 6 messages are archived" in caplog.messages
 
 
 async def test_after_too_much_has_waited_rosters_decide_again(bench: Bench) -> None:
@@ -362,15 +348,15 @@ async def test_preferences_that_are_not_remembered_are_read_before_anything_is_a
     bench: Bench, slow: SlowRecords
 ) -> None:
     await bench.prefer("never", always=(ROMEO,))
-    bench.put(entry("a"), entry("b", peer=ROMEO), entry("c", owner=BOB), removal(entry("b")))
+    bench.put(entry("a"), entry("b", peer=ROMEO), entry("c", owner=BOB))
     bench.put(entry("d", peer=ROMEO))
     before = await bench.now(), await bench.now(BOB)
     slow.may_answer.set()
 
     assert before == ([], [])
-    assert (await bench.kept(), await bench.kept(BOB)) == (["d"], ["c"])
+    assert (await bench.kept(), await bench.kept(BOB)) == (["b", "d"], ["c"])
     bench.put(entry("e", peer=ROMEO), entry("f"))
-    assert await bench.now() == ["d", "e"]
+    assert await bench.now() == ["b", "d", "e"]
 
 
 async def test_preferences_that_want_a_roster_are_followed_by_it(
@@ -384,7 +370,7 @@ async def test_preferences_that_want_a_roster_are_followed_by_it(
 
 
 async def test_however_much_waits_for_preferences_they_count(
-    bench: Bench, slow: SlowRecords
+    bench: Bench, slow: SlowRecords, caplog: pytest.LogCaptureFixture
 ) -> None:
     await bench.prefer("never")
     for name in names(2 * HELD_MAX):
@@ -394,6 +380,7 @@ async def test_however_much_waits_for_preferences_they_count(
 
     assert before == ([], [])
     assert (await bench.kept(), await bench.kept(BOB)) == ([], list(names(2 * HELD_MAX)))
+    assert not [told for told in caplog.messages if "archived" in told]
 
 
 async def test_preferences_that_cannot_be_read_are_read_later(

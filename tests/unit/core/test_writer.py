@@ -18,7 +18,6 @@ from support.builders import (
     entries,
     entry,
     everything,
-    removal,
     stanza,
     texts,
 )
@@ -32,7 +31,7 @@ from component.core.writer import Writer
 from storage.errors import StorageError
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import ANY, BURIED_MAX, Deed, Entry, Removal
+from storage.rows import ANY, BURIED_MAX, Deed, Work
 
 
 class Watched:
@@ -40,7 +39,7 @@ class Watched:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self.batches: list[list[Entry | Removal]] = []
+        self.batches: list[list[Work]] = []
         self.failures = 0
         self._holds_next = False
         self.begun = asyncio.Event()
@@ -51,7 +50,7 @@ class Watched:
         self.count = archive.count
         self.unfinished = archive.unfinished
 
-    async def append(self, batch: Sequence[Entry | Removal]) -> None:
+    async def append(self, batch: Sequence[Work]) -> None:
         self.batches.append(list(batch))
         self.begun.set()
         await self.free.wait()
@@ -202,16 +201,6 @@ async def test_putting_nothing_writes_nothing(archive: Watched, writer: Writer) 
         await writer.settled()
 
     assert archive.batches == []
-
-
-async def test_a_removal_stays_behind_what_it_removes(archive: Watched, writer: Writer) -> None:
-    async with running(writer):
-        writer.put([entry(1)])
-        writer.put([removal(entry(1))])
-        writer.put([entry(2)])
-        await writer.settled()
-
-    assert texts(await everything(archive)) == [entry(2).xml]
 
 
 # Settled
@@ -403,6 +392,20 @@ async def test_store_acknowledges_what_was_stored_beside_a_refused_entry(
         ends = await storing
 
     assert [type(end).__name__ for end in ends] == ["NoneType", "BadRequest", "NoneType"]
+
+
+async def test_nothing_is_remembered_of_a_refusal_that_nobody_waits_for(writer: Writer) -> None:
+    bad = entry("bad", xml="\ud800")
+    writer.put([bad])
+    waiting = [asyncio.create_task(writer.store([bad, bad])) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    async with running(writer):
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        await writer.settled()
+
+    assert [type(end).__name__ for end in ends] == ["CancelledError", *2 * ["BadRequest"]]
+    assert not writer._refused
 
 
 # Lines of the audit log

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.builders import ALICE, entry, everything, removal, texts
+from support.builders import ALICE, entry, everything, texts
 from support.databases import open_database
 
 from storage.archive import SqlArchive
 from storage.database import Connection, Row
 from storage.ids import KEY_BYTES, Ids
 from storage.owners import Owners
+from storage.rows import Retraction
 from storage.sqlite import MEMORY
 
 
@@ -115,9 +116,10 @@ async def test_a_batch_of_more_archives_than_are_kept_in_memory_is_written(
     async with open_database(tmp_path / "archive.db") as database:
         archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
         rows = [[entry((time, name), owner=name) for name in names] for time in range(3)]
-        # A removal ends a run of entries, so that the second is entered in the same batch.
-        await archive.append([*rows[0], removal(rows[0][0]), *rows[1]])
+        # A retraction ends a run of entries, so that the second is entered in the same batch.
+        absent = Retraction(owner=names[0], origin=b"absent", tombstone=lambda _: "")
+        await archive.append([*rows[0], absent, *rows[1]])
         await archive.append(rows[2])
 
         kept = [texts(await everything(archive, name)) for name in names]
-    assert kept == [texts([row[n] for row in rows[n == 0 :]]) for n in range(len(names))]
+    assert kept == [texts([row[n] for row in rows]) for n in range(len(names))]

@@ -7,7 +7,7 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from support.builders import ALICE, entries, entry, removal, taking_back
+from support.builders import ALICE, entries, entry, taking_back
 
 from storage.errors import StorageError, Unavailable
 from storage.rows import Direction, Entry, Kind, Relation
@@ -39,7 +39,7 @@ def spill(tmp_path: Path) -> Spill:
 
 
 def test_rows_come_back_as_they_were(spill: Spill) -> None:
-    work = (EVERYTHING, *entries(2), removal(entry(1)))
+    work = (EVERYTHING, *entries(2))
     spill.write(work)
 
     kept = spill.read()

@@ -1,0 +1,63 @@
+"""What is undecided about deliveries: how much of it is held, and until when."""
+
+from __future__ import annotations
+
+from support.builders import ALICE, BOB, entry
+from support.delivering import Known
+
+from component.core.deliveries import Deliveries, Delivery
+from component.core.sessions import Sessions
+from component.core.writer import Writer
+from storage.open import SqlStorage
+
+BYTES_MAX = 100_000
+
+
+def delivery(name: str, bytes: int = 100, owner: str = ALICE) -> Delivery:
+    """Return one of a message of this size to somebody who is away."""
+    return Delivery(
+        message=name.encode(),
+        recipient=f"{owner}/phone",
+        at=0,
+        entries=[entry(name, owner=owner)],
+        waits_offline=True,
+        bytes=bytes,
+    )
+
+
+def deliveries(storage: SqlStorage) -> tuple[Writer, Deliveries]:
+    queue = Writer(storage.archive)
+    return queue, Deliveries(queue, Sessions(), Known(), clock=lambda: 0, bytes_max=BYTES_MAX)
+
+
+async def test_one_large_message_has_as_many_small_ones_decided_as_it_takes(
+    storage: SqlStorage,
+) -> None:
+    queue, held = deliveries(storage)
+    small = [delivery(f"small {n}") for n in range(900)]
+    large = [delivery(f"large {n}", 60_000) for n in range(3)]
+    for one in (*small, *large):
+        held.open(one)
+
+    undecided = [one for one in (*small, *large) if one in held]
+    assert sum(one.bytes for one in undecided) <= BYTES_MAX
+    assert undecided == large[-1:]
+    assert len(queue.left) == 902
+
+
+async def test_a_message_beyond_the_bound_is_decided_at_once(storage: SqlStorage) -> None:
+    queue, held = deliveries(storage)
+    held.open(delivery("huge", BYTES_MAX + 1))
+
+    assert (len(held), len(queue.left)) == (0, 1)
+
+
+async def test_what_one_owner_waits_for_is_decided_alone(storage: SqlStorage) -> None:
+    queue, held = deliveries(storage)
+    for name, owner in (("a", ALICE), ("b", BOB), ("c", ALICE)):
+        held.open(delivery(name, owner=owner))
+
+    held.decide(ALICE)
+
+    assert len(held) == 1
+    assert queue.left == (entry("a", at=0), entry("c", at=0))
