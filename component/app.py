@@ -158,4 +158,4 @@ async def end(link: asyncio.Task[None], connection: Connection) -> None:
     """Leave the server, after reading what it had sent."""
     link.cancel()
     await asyncio.gather(link, return_exceptions=True)
-    await connection.close()
+    await connection.end()
