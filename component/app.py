@@ -65,8 +65,8 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background) ->
     )
     accounts = await stack.enter_async_context(sources.accounts(config, storage, handlers))
     await stack.enter_async_context(background)
-    parts = join(config, storage, handlers, accounts)
-    await stack.enter_async_context(parts.running(background.start, settings.spill(config)))
+    parts = join(config, storage, handlers, accounts, settings.spill(config))
+    await stack.enter_async_context(parts.running(background.start))
     administration = await stack.enter_async_context(
         administering(
             storage,

@@ -1,0 +1,83 @@
+"""What was kept at the last end comes into the store once, and not behind an erasure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support.builders import ALICE, entries, everything, texts
+
+from component.core.spilling import Remains
+from component.core.writer import Writer
+from storage.open import SqlStorage, open_storage
+from storage.rows import ANY
+from storage.spill import Spill
+
+
+@pytest.fixture
+def spill(tmp_path: Path) -> Spill:
+    return Spill(tmp_path / "archive.db-spill")
+
+
+@pytest.fixture
+async def storage() -> AsyncIterator[SqlStorage]:
+    async with open_storage("sqlite::memory:") as storage:
+        yield storage
+
+
+@pytest.fixture
+async def writer(storage: SqlStorage) -> AsyncIterator[Writer]:
+    writer = Writer(storage.archive)
+    running = asyncio.create_task(writer.run())
+    yield writer
+    writer.stop()
+    await running
+
+
+async def test_what_was_kept_waits_until_it_can_be_judged(
+    spill: Spill, storage: SqlStorage, writer: Writer
+) -> None:
+    spill.write(entries(2))
+    remains = Remains(spill, writer)
+    await remains.read()
+    running = asyncio.create_task(remains.run())
+    await asyncio.sleep(0)
+    waiting = writer.backlog
+
+    remains.put()
+    await running
+
+    assert waiting == 0
+    assert texts(await everything(storage.archive)) == [one.xml for one in entries(2)]
+    assert not spill.path.exists()
+
+
+async def test_what_was_kept_is_written_though_nothing_can_judge_it(
+    spill: Spill, storage: SqlStorage, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("component.core.spilling.PUT_SECONDS", 0.0)
+    spill.write(entries(2))
+    remains = Remains(spill, writer)
+    await remains.read()
+
+    await remains.run()
+
+    assert await storage.archive.count(ALICE, ANY) == 2
+
+
+async def test_damaged_rows_stay_where_the_store_fails_again(spill: Spill, writer: Writer) -> None:
+    spill.write(entries(3))
+    damaged = bytearray(spill.path.read_bytes())
+    damaged[-2] ^= 0x20
+    spill.path.write_bytes(damaged)
+    remains = Remains(spill, writer)
+    await remains.read()
+
+    await remains.keep(entries(2))
+
+    aside = spill.path.with_name("archive.db-spill-damaged")
+    assert aside.read_bytes() == damaged
+    assert aside.stat().st_mode & 0o777 == 0o600
+    assert spill.read().work == tuple(entries(2))
