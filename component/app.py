@@ -81,6 +81,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             settings.timing(config),
             live=parts.live,
             on_erased=[parts.wishes.forget, parts.rooms.forget],
+            spill_gone=parts.remains.gone,
             start=background.start,
         )
     )

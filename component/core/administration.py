@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from component.core.approval import Approval
 from component.core.background import Start, start_alone
-from component.core.erasure import Erasure
+from component.core.erasure import Erasure, at_once
 from component.core.export import Export
 from component.core.forecast import Forecasts
 from component.core.holds import Holds
@@ -70,10 +70,12 @@ async def administering(
     live: Live,
     on_erased: Sequence[Callable[[str], None]] = (),
     start: Start = start_alone,
+    spill_gone: Callable[[], Awaitable[None]] = at_once,
 ) -> AsyncIterator[Administration]:
     """Lend the parts, with the janitor at work; what is under way at the end is broken off.
 
-    `on_erased` hear of each owner that is to be forgotten. Raises StorageError.
+    `on_erased` hear of each owner that is to be forgotten; `spill_gone` returns when nothing can
+    come back any more that was kept at the last end. Raises StorageError.
     """
     rules = Rules(storage.records)
     await rules.load()
@@ -84,6 +86,7 @@ async def administering(
         batch=timing.batch,
         live=live,
         on_erased=(rules.forget, *on_erased),
+        spill_gone=spill_gone,
     )
     approval = Approval(storage.records, Forecasts(storage, rules, holds), usual)
     janitor = Janitor(storage, writer, rules, holds, usual, timing, approval)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from component.core.errors import Refused
 from component.core.holds import Holds
@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 PATIENCE = 0.8
 
 
+async def at_once() -> None:
+    """Return: there is nothing to wait for."""
+
+
 class Erasure:
     """Erases archives, each in the background of whoever asked for it."""
 
@@ -34,14 +38,19 @@ class Erasure:
         live: Live,
         batch: int,
         on_erased: Sequence[Callable[[str], None]] = (),
+        spill_gone: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
-        """`on_erased` hear of each owner that is to be forgotten; `batch` is in messages."""
+        """`on_erased` hear of each owner that is to be forgotten; `batch` is in messages.
+
+        `spill_gone` returns when nothing can come back any more that was kept at the last end.
+        """
         self._keeping = keeping
         self._writer = writer
         self._holds = holds
         self._batch = batch
         self._live = live
         self._on_erased = tuple(on_erased)
+        self._spill_gone = spill_gone
         self._running: dict[str, asyncio.Task[Shed]] = {}
 
     async def erase(self, owner: str, *, patience: float, scrub: bool = True) -> Shed:
@@ -75,6 +84,7 @@ class Erasure:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _erase(self, owner: str, scrub: bool) -> Shed:
+        await self._spill_gone()
         await self._writer.settled(owner)
         self._holds.refuse_if_held(owner)
         with self._live.erasing(owner):

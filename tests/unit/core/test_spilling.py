@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 from support.builders import ALICE, entries, everything, texts
 
+from component.core.erasure import Erasure
+from component.core.holds import Holds
+from component.core.live import Live
 from component.core.spilling import Remains
 from component.core.writer import Writer
 from storage.open import SqlStorage, open_storage
 from storage.rows import ANY
 from storage.spill import Spill
+
+PATIENCE = 10.0
 
 
 @pytest.fixture
@@ -65,6 +70,27 @@ async def test_what_was_kept_is_written_though_nothing_can_judge_it(
     await remains.run()
 
     assert await storage.archive.count(ALICE, ANY) == 2
+
+
+async def test_what_was_erased_does_not_come_back(
+    spill: Spill, storage: SqlStorage, writer: Writer
+) -> None:
+    spill.write(entries(2))
+    remains = Remains(spill, writer)
+    await remains.read()
+    holds, live = Holds(storage.records), Live()
+    erasure = Erasure(storage.keeping, writer, holds, live=live, batch=2, spill_gone=remains.gone)
+    erasing = asyncio.create_task(erasure.erase(ALICE, patience=PATIENCE))
+    await asyncio.sleep(0)
+
+    remains.put()
+    running = asyncio.create_task(remains.run())
+    erased = await erasing
+    is_left = spill.path.exists()
+    await running
+
+    assert (erased.messages, is_left) == (2, False)
+    assert await storage.archive.count(ALICE, ANY) == 0
 
 
 async def test_damaged_rows_stay_where_the_store_fails_again(spill: Spill, writer: Writer) -> None:
