@@ -43,11 +43,11 @@ raise RuntimeError("no shop")
 """
 
 SERVE = """
-import asyncio, pathlib
+import asyncio, os, pathlib
 from component import app
 from component.config import load
 app.END_SECONDS, app.SAVE_SECONDS = 0.4, 0.2
-raise SystemExit(asyncio.run(app.serve(load(pathlib.Path("muniment.toml")))))
+raise SystemExit(asyncio.run(app.serve(load(pathlib.Path("muniment.toml"), os.environ))))
 """
 
 HANG = """
@@ -69,23 +69,31 @@ asyncio.run(hang())
 """
 
 
-def run(folder: Path, program: str) -> int:
-    """Return the exit code of a program."""
+def run(folder: Path, program: str) -> tuple[int, str]:
+    """Return the exit code of a program, and what it says."""
     (folder / "muniment.toml").write_text(CONFIG)
     (folder / "muniment.toml").chmod(0o600)
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, cwd=folder, timeout=DEADLINE_SECONDS, check=False).returncode
+    ended = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
+    )
+    return ended.returncode, ended.stderr
 
 
 @pytest.mark.parametrize("module", [TOLD, FAILING], ids=["told to end", "failing"])
 def test_a_start_that_hangs_ends(tmp_path: Path, module: str) -> None:
     (tmp_path / "hanging.py").write_text(module)
 
-    assert run(tmp_path, SERVE) == app.FAILED
+    code, said = run(tmp_path, SERVE)
+
+    assert code == app.FAILED
+    assert "something hangs, so the program ends" in said
 
 
 def test_what_waits_is_kept_before_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
-    assert run(tmp_path, HANG) == app.FAILED
+    code, _ = run(tmp_path, HANG)
+
+    assert code == app.FAILED
     assert (tmp_path / "kept").read_text() == "all"
 
 

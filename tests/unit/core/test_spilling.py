@@ -80,16 +80,15 @@ async def test_what_was_erased_does_not_come_back(
     await remains.read()
     holds, live = Holds(storage.records), Live()
     erasure = Erasure(storage.keeping, writer, holds, live=live, batch=2, spill_gone=remains.gone)
-    erasing = asyncio.create_task(erasure.erase(ALICE, patience=PATIENCE))
-    await asyncio.sleep(0)
+    early = await erasure.erase(ALICE, patience=0.2)
 
     remains.put()
     running = asyncio.create_task(remains.run())
-    erased = await erasing
+    erased = await erasure.erase(ALICE, patience=PATIENCE)
     is_left = spill.path.exists()
     await running
 
-    assert (erased.messages, is_left) == (2, False)
+    assert (early.done, erased.messages, is_left) == (False, 2, False)
     assert await storage.archive.count(ALICE, ANY) == 0
 
 
