@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from component.core.holds import Holds
 from component.core.live import Live
 from component.core.spilling import Remains
 from component.core.writer import Writer
-from storage.open import SqlStorage, open_storage
+from storage.open import SqlStorage
 from storage.rows import ANY
 from storage.spill import Spill
 
@@ -26,27 +25,18 @@ def spill(tmp_path: Path) -> Spill:
     return Spill(tmp_path / "archive.db-spill")
 
 
-@pytest.fixture
-async def storage() -> AsyncIterator[SqlStorage]:
-    async with open_storage("sqlite::memory:") as storage:
-        yield storage
-
-
-@pytest.fixture
-async def writer(storage: SqlStorage) -> AsyncIterator[Writer]:
-    writer = Writer(storage.archive)
-    running = asyncio.create_task(writer.run())
-    yield writer
-    writer.stop()
-    await running
+async def kept(spill: Spill, writer: Writer) -> Remains:
+    """Return what a spill holds of two messages."""
+    spill.write(entries(2))
+    remains = Remains(spill, writer)
+    await remains.read()
+    return remains
 
 
 async def test_what_was_kept_waits_until_it_can_be_judged(
     spill: Spill, storage: SqlStorage, writer: Writer
 ) -> None:
-    spill.write(entries(2))
-    remains = Remains(spill, writer)
-    await remains.read()
+    remains = await kept(spill, writer)
     running = asyncio.create_task(remains.run())
     await asyncio.sleep(0)
     waiting = writer.backlog
@@ -63,9 +53,7 @@ async def test_what_was_kept_is_written_though_nothing_can_judge_it(
     spill: Spill, storage: SqlStorage, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.core.spilling.PUT_SECONDS", 0.0)
-    spill.write(entries(2))
-    remains = Remains(spill, writer)
-    await remains.read()
+    remains = await kept(spill, writer)
 
     await remains.run()
 
@@ -75,9 +63,7 @@ async def test_what_was_kept_is_written_though_nothing_can_judge_it(
 async def test_what_was_erased_does_not_come_back(
     spill: Spill, storage: SqlStorage, writer: Writer
 ) -> None:
-    spill.write(entries(2))
-    remains = Remains(spill, writer)
-    await remains.read()
+    remains = await kept(spill, writer)
     holds, live = Holds(storage.records), Live()
     erasure = Erasure(storage.keeping, writer, holds, live=live, batch=2, spill_gone=remains.gone)
     early = await erasure.erase(ALICE, patience=0.2)
