@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import threading
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 from component import settings, sources
 from component.config import Config
@@ -27,20 +28,22 @@ log = logging.getLogger(__name__)
 
 OK, FAILED, REFUSED = 0, 1, 78
 
-#: Whatever hangs, a disk for one, the program ends so long after it began to.
-END_SECONDS = 50.0
+#: Whatever hangs, a disk for one, the program ends so long after it began to. The last of that is
+#: there to keep what waits for the store.
+END_SECONDS, SAVE_SECONDS = 50.0, 5.0
 
 
 async def serve(config: Config) -> int:
     """Run until a signal to stop, then finish what was taken. Return an exit code."""
-    background = Background()
     loop = asyncio.get_running_loop()
+    limit = Limit(loop)
+    background = Background(on_end=limit.begin)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, background.end)
     try:
         async with AsyncExitStack() as stack:
             try:
-                code = await _run(config, stack, background)
+                code = await _run(config, stack, background, limit)
             finally:
                 background.end()
     except HandlersError as error:
@@ -56,7 +59,7 @@ async def serve(config: Config) -> int:
     return FAILED if background.failed else code
 
 
-async def _run(config: Config, stack: AsyncExitStack, background: Background) -> int:
+async def _run(config: Config, stack: AsyncExitStack, background: Background, limit: Limit) -> int:
     # Out of the loop, in which some libraries refuse to be imported or to ask their database.
     handlers = await asyncio.to_thread(settings.handlers, config)
     stack.callback(handlers.close)
@@ -65,8 +68,9 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background) ->
     )
     accounts = await stack.enter_async_context(sources.accounts(config, storage, handlers))
     await stack.enter_async_context(background)
-    parts = join(config, storage, handlers, accounts)
-    await stack.enter_async_context(parts.running(background.start, settings.spill(config)))
+    parts = join(config, storage, handlers, accounts, settings.spill(config))
+    stack.enter_context(limit.saving(parts.save))
+    await stack.enter_async_context(parts.running(background.start))
     administration = await stack.enter_async_context(
         administering(
             storage,
@@ -78,6 +82,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background) ->
             live=parts.live,
             on_erasing=[parts.deliveries.decide],
             on_erased=[parts.wishes.forget, parts.rooms.forget],
+            spill_gone=parts.remains.gone,
             start=background.start,
         )
     )
@@ -109,9 +114,9 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background) ->
         serving = serve_http(settings.web(config, parts.operators), services)
         await stack.enter_async_context(serving)
     # Not before: whoever cannot serve must not take the place of a component that does.
-    link.start()
+    if not background.ending.is_set():
+        link.start()
     await background.ending.wait()
-    _bound()
     log.info("stopping")
     return REFUSED if link.is_refused else OK
 
@@ -143,20 +148,44 @@ class Link:
             self._background.end()
 
 
-def _bound() -> None:
-    """Have the process end even where something hangs that nothing else can break off."""
+class Limit:
+    """Ends the process even where something hangs that nothing else can break off."""
 
-    def give_up() -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._save: Callable[[], Coroutine[None, None, None]] | None = None
+
+    def begin(self) -> None:
+        """Count from now on."""
+        timer = threading.Timer(END_SECONDS - SAVE_SECONDS, self._give_up)
+        timer.daemon = True
+        timer.start()
+
+    @contextmanager
+    def saving(self, save: Callable[[], Coroutine[None, None, None]]) -> Iterator[None]:
+        """Call `save` before the process is ended. It may raise Lost."""
+        self._save = save
+        try:
+            yield
+        finally:
+            self._save = None
+
+    def _give_up(self) -> None:
         log.critical("something hangs, so the program ends without waiting for it")
-        os._exit(FAILED)
-
-    timer = threading.Timer(END_SECONDS, give_up)
-    timer.daemon = True
-    timer.start()
+        try:
+            if self._save is not None:
+                saving = asyncio.run_coroutine_threadsafe(self._save(), self._loop)
+                saving.result(SAVE_SECONDS)
+        except TimeoutError:
+            log.critical("what waits for the store is lost: to keep it takes too long")
+        except Exception as error:
+            log.critical("%s", error)
+        finally:
+            os._exit(FAILED)
 
 
 async def end(link: asyncio.Task[None], connection: Connection) -> None:
     """Leave the server, after reading what it had sent."""
     link.cancel()
     await asyncio.gather(link, return_exceptions=True)
-    await connection.close()
+    await connection.end()

@@ -36,7 +36,7 @@ from component.core.rooms import Rooms
 from component.core.rosters import RosterMemory
 from component.core.served import Served
 from component.core.sessions import Sessions
-from component.core.spilling import clear, keep, take_up
+from component.core.spilling import Remains
 from component.core.times import now
 from component.core.wanted import Wanted
 from component.core.writer import Writer
@@ -61,12 +61,12 @@ from component.xmpp.rosters import PrivilegedRosters, RosterPushes
 from component.xmpp.service_log import ServiceLog
 from component.xmpp.stream import Stream
 from storage.interface import Storage
-from storage.spill import Spill, Spilled
+from storage.spill import Spill
 
 log = logging.getLogger(__name__)
 
 #: How long rosters may take at the end, and the store.
-STOP_SECONDS = 15.0
+STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,8 @@ class Parts:
     stream: Stream
     writer: Writer
     wanted: Wanted
+    remains: Remains
+    resume: Callable[[], None]  #: have what was kept written, once rosters can be read
     deliveries: Deliveries
     wishes: Wishes
     rooms: Rooms
@@ -90,22 +92,22 @@ class Parts:
     live: Live = field(default_factory=Live)
 
     @asynccontextmanager
-    async def running(self, start: Start, spill: Spill | None = None) -> AsyncIterator[None]:
+    async def running(self, start: Start) -> AsyncIterator[None]:
         """Know what was kept, write what comes, and at the end all that is left.
 
         What the store does not take at the end goes into the spill, out of which it comes at the
         next start. Raises StorageError.
         """
         await self.load()
-        kept = Spilled() if spill is None else await take_up(spill, self.wanted)
+        await self.remains.read()
+        self.resume()
         tasks = [start(name, work) for name, work in self.works().items()]
-        if spill is not None:
-            tasks.append(asyncio.create_task(clear(spill, kept, self.wanted)))
+        tasks.append(asyncio.create_task(self.remains.run()))
         try:
             yield
         finally:
             await self.stop()
-            await self._end(tasks, spill)
+            await self._end(tasks)
 
     async def load(self) -> None:
         """Know what was kept. Raises StorageError."""
@@ -151,6 +153,7 @@ class Parts:
 
     async def stop(self) -> None:
         """Have all written that is left."""
+        self.remains.put()
         self.deliveries.stop()
         with suppress(TimeoutError, Refused):
             async with asyncio.timeout(STOP_SECONDS):
@@ -159,26 +162,42 @@ class Parts:
         self.writer.stop()
         self.rooms.stop()
 
-    async def _end(self, tasks: Collection[asyncio.Task[None]], spill: Spill | None) -> None:
+    async def save(self) -> None:
+        """Keep what waits for the store, as it is: there is no time to write it. Raises Lost."""
+        self.remains.put()
+        self.deliveries.stop()
+        self.wanted.release(is_last=True)
+        await self._keep()
+
+    async def _end(self, tasks: Collection[asyncio.Task[None]]) -> None:
         """Wait for the end of what writes, and keep what it has left."""
         _, slow = await asyncio.wait(tasks, timeout=STOP_SECONDS)
         for task in slow:
             task.cancel()
         if self.rooms.backlog:
             log.error("%d things about rooms are not written, and lost", self.rooms.backlog)
+        await self._keep()
+
+    async def _keep(self) -> None:
         if self.writer.left:
-            await keep(spill, self.writer.left)
+            await self.remains.keep(self.writer.left)
 
 
-def join(config: Config, storage: Storage, handlers: Handlers, accounts: Accounts) -> Parts:
-    """Make the parts between the stream and the store."""
+def join(
+    config: Config,
+    storage: Storage,
+    handlers: Handlers,
+    accounts: Accounts,
+    spill: Spill | None = None,
+) -> Parts:
+    """Make the parts between the stream and the store, beside which there may be a spill."""
     hosts, addresses, live = config.xmpp.hosts, Addresses(), Live()
     stream = settings.stream(
         config,
         on_copy=lambda *copy: service_log.take(*copy),
         was_here=lambda *copy: ingest.was_here(*copy),
     )
-    privileges = Privileges(stream, hosts)
+    privileges = Privileges(stream, hosts, on_reading=lambda host: readable(host))
     holds = Holds(storage.records)
     pressure = Pressure(config.archive.queue_bytes, stream.hold)
     writer = Writer(
@@ -200,6 +219,16 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
     contact_lists = ContactLists(known, hosts, rosters.changed, is_user)
     wishes = Wishes(storage.records, addresses, known, settings.rules(config, addresses))
     wanted = Wanted(writer, wishes, rosters, pressure)
+    remains = Remains(spill, wanted)
+
+    def resume() -> None:
+        if all(map(known.are_readable, hosts)):
+            remains.put()
+
+    def readable(host: str) -> None:
+        rosters.readable(host)
+        resume()
+
     sessions = Sessions(began=now())
     deliveries = Deliveries(wanted, sessions, RecipientQueries(stream, hosts[0]))
     ingest = Ingest(
@@ -264,6 +293,8 @@ def join(config: Config, storage: Storage, handlers: Handlers, accounts: Account
         stream=stream,
         writer=writer,
         wanted=wanted,
+        remains=remains,
+        resume=resume,
         deliveries=deliveries,
         wishes=wishes,
         rooms=rooms,

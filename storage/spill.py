@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
 from typing import Any, get_type_hints
 from zlib import crc32
 
@@ -48,6 +49,7 @@ class Spill:
         self.path = path
         self._reserve = path.with_name(path.name + _RESERVE)
         self._reserved = reserve
+        self._writing = Lock()  # an end that takes too long keeps what is left a second time
 
     def keep_room(self) -> None:
         """Take from the disk what it may need. Raises Unavailable."""
@@ -76,7 +78,7 @@ class Spill:
         Retractions are left out: they follow from their entries.
         """
         new = self.path.with_name(self.path.name + "-new")
-        with _told(self.path):
+        with self._writing, _told(self.path):
             # Its room is what this is for.
             self._reserve.unlink(missing_ok=True)
             new.unlink(missing_ok=True)
@@ -92,14 +94,18 @@ class Spill:
             finally:
                 new.unlink(missing_ok=True)
 
-    def remove(self, *, is_damaged: bool = False) -> None:
-        """Remove it: all that it held is in the store. Raises Unavailable.
+    def copy_damaged(self) -> None:
+        """Keep it beside itself, whatever becomes of it: it is damaged. Raises Unavailable."""
+        damaged = self.path.with_name(self.path.name + "-damaged")
+        with _told(damaged):
+            damaged.unlink(missing_ok=True)
+            # A second name, for a full disk has no room for a copy. Nothing writes into the file.
+            damaged.hardlink_to(self.path)
+            self._sync_folder()
 
-        A damaged one is put aside.
-        """
+    def remove(self) -> None:
+        """Remove it: all that it held is in the store. Raises Unavailable."""
         with _told(self.path):
-            if is_damaged:
-                self.path.replace(self.path.with_name(self.path.name + "-damaged"))
             self.path.unlink(missing_ok=True)
             self._sync_folder()
 
@@ -135,10 +141,10 @@ def _row(line: bytes) -> Entry | None:
     checksum, _, row = rest.partition(b" ")
     if length != b"%d" % len(row) or checksum != b"%08x" % crc32(row):
         return None
-    fields = json.loads(row)
     try:
+        fields = json.loads(row)
         return Entry(**_back(fields["entry"]))
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         # Another version of the program wrote it, and has other fields.
         return None
 

@@ -69,7 +69,7 @@ class Xmpp(Section):
     drain_seconds: float = Field(
         default=5.0,
         ge=0,
-        le=300,
+        le=10,
         description="Time, in seconds, to finish what has arrived when the program is stopped.",
     )
 

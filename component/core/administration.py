@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from component.core.approval import Approval
 from component.core.background import Start, start_alone
-from component.core.erasure import Erasure
+from component.core.erasure import Erasure, at_once
 from component.core.export import Export
 from component.core.forecast import Forecasts
 from component.core.holds import Holds
@@ -71,10 +71,11 @@ async def administering(
     on_erasing: Sequence[Callable[[str], None]] = (),
     on_erased: Sequence[Callable[[str], None]] = (),
     start: Start = start_alone,
+    spill_gone: Callable[[], Awaitable[None]] = at_once,
 ) -> AsyncIterator[Administration]:
     """Lend the parts, with the janitor at work; what is under way at the end is broken off.
 
-    `on_erasing` and `on_erased` are those of `Erasure`. Raises StorageError.
+    `on_erasing`, `on_erased` and `spill_gone` are those of `Erasure`. Raises StorageError.
     """
     rules = Rules(storage.records)
     await rules.load()
@@ -86,6 +87,7 @@ async def administering(
         live=live,
         on_erasing=on_erasing,
         on_erased=(rules.forget, *on_erased),
+        spill_gone=spill_gone,
     )
     approval = Approval(storage.records, Forecasts(storage, rules, holds), usual)
     janitor = Janitor(storage, writer, rules, holds, usual, timing, approval)

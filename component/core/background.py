@@ -24,8 +24,10 @@ class Background:
     Whoever starts a task also ends it: once the program is `ending` none is missed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Callable[[], None] = lambda: None) -> None:
+        """`on_end` hears once that the program has to end."""
         self._group = asyncio.TaskGroup()
+        self._on_end = on_end
         #: set when the program has to end
         self.ending = asyncio.Event()
         #: names of the tasks that have ended before
@@ -45,7 +47,9 @@ class Background:
 
     def end(self) -> None:
         """Have the program end."""
-        self.ending.set()
+        if not self.ending.is_set():
+            self.ending.set()
+            self._on_end()
 
     async def _watch(self, name: str, work: Work) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from component.core.errors import Refused
 from component.core.holds import Holds
@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 PATIENCE = 0.8
 
 
+async def at_once() -> None:
+    """Return: there is nothing to wait for."""
+
+
 class Erasure:
     """Erases archives, each in the background of whoever asked for it."""
 
@@ -35,11 +39,14 @@ class Erasure:
         batch: int,
         on_erasing: Sequence[Callable[[str], None]] = (),
         on_erased: Sequence[Callable[[str], None]] = (),
+        spill_gone: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
         """`batch` is in messages.
 
         `on_erasing` hear of each owner, and put what they still hold for its archive. `on_erased`
         hear of each owner that is to be forgotten.
+
+        `spill_gone` returns when nothing can come back any more that was kept at the last end.
         """
         self._keeping = keeping
         self._writer = writer
@@ -48,6 +55,7 @@ class Erasure:
         self._live = live
         self._on_erasing = tuple(on_erasing)
         self._on_erased = tuple(on_erased)
+        self._spill_gone = spill_gone
         self._running: dict[str, asyncio.Task[Shed]] = {}
         #: What was asked for since a running erasure began, by owner: whether to scrub.
         self._asked: dict[str, bool] = {}
@@ -103,6 +111,7 @@ class Erasure:
     async def _erase(self, owner: str, scrub: bool) -> Shed:
         for put in self._on_erasing:
             put(owner)
+        await self._spill_gone()
         await self._writer.settled(owner)
         self._holds.refuse_if_held(owner)
         with self._live.erasing(owner):

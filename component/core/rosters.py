@@ -65,6 +65,13 @@ class RosterMemory:
         self._known.pop(owner, None)
         self._asked.discard(owner)
 
+    def readable(self, host: str) -> None:
+        """Forget which rosters of a host could not be read: now they can."""
+        failed = [owner for owner, (_, contacts) in self._known.items() if contacts is None]
+        for owner in (*failed, *self._asked):
+            if jids.domain(owner) == host:
+                self.changed(owner)
+
     async def read(self, owner: str) -> Contacts:
         """Ask for a roster, and remember it where no change comes meanwhile.
 

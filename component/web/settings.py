@@ -43,7 +43,7 @@ class WebSettings:
     body_timeout_seconds: float = 8.0
     request_timeout_seconds: float = 9.0
     keepalive_timeout_seconds: float = 75.0
-    stop_timeout_seconds: float = 10.0  #: for requests under way when the server stops
+    stop_timeout_seconds: float = 5.0  #: for requests under way at the end, twice if they hang
     max_connections: int = 1000
     max_connections_per_address: int = 250  #: those of a Unix socket are not bounded by this
     max_items: int = 1000  #: in one request or answer of Remote Data

@@ -94,6 +94,11 @@ class Connection:
         if self._stream.is_connected():
             await self._stream.disconnect(wait=self._patience.drain)
 
+    async def end(self) -> None:
+        """End the stream for good: what the server had sent is read, however much waits."""
+        self._stream.read_to_the_end()
+        await self.close()
+
     async def _connect(self) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(HANDSHAKE_SECONDS):

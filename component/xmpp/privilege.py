@@ -6,7 +6,7 @@ ejabberd 23.01 speaks urn:xmpp:privilege:1, from 24.10 on :2; what we were offer
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from xml.etree.ElementTree import Element
 
 from slixmpp.xmlstream.stanzabase import StanzaBase
@@ -27,8 +27,16 @@ _BOTH = {("roster", "both"): (_READING, _WRITING)}
 class Privileges:
     """What the virtual hosts grant, as long as the stream lasts."""
 
-    def __init__(self, stream: Stream, hosts: Collection[str]) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        hosts: Collection[str],
+        *,
+        on_reading: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`on_reading` hears of each host that lets rosters be read."""
         self._hosts = frozenset(hosts)
+        self._on_reading = on_reading
         #: the namespace of each grant, by host and what is granted
         self._granted: dict[tuple[str, tuple[str, str]], str] = {}
         for namespace in NAMESPACES:
@@ -58,6 +66,8 @@ class Privileges:
         for namespace in NAMESPACES:
             for perm in message.xml.iterfind(f"{{{namespace}}}privilege/{{{namespace}}}perm"):
                 self._take(host, namespace, perm)
+        if self.reads_rosters(host):
+            self._on_reading(host)
 
     def _take(self, host: str, namespace: str, perm: Element) -> None:
         given = perm.get("access", ""), perm.get("type", "")

@@ -48,6 +48,7 @@ class Stream(ComponentXMPP):
         self._gate: Gate | None = None
         self._intake: Intake | None = None
         self._is_reading = True
+        self._is_ending = False
         self._heard = 0.0
         self._writable = asyncio.Event()
         # Without a connection there is nothing to wait for.
@@ -83,10 +84,20 @@ class Stream(ComponentXMPP):
 
     def hold(self, on: bool) -> None:
         """Stop reading, or go on: how a full queue slows the server down."""
+        if self._is_ending:
+            return
         self._is_reading = not on
         self._heard = self.loop.time()
         if self._intake is not None:
             self._intake.hold(on)
+
+    def read_to_the_end(self) -> None:
+        """Read all that the server still sends, however full the queue is.
+
+        What stays unread would be lost, what is read is kept.
+        """
+        self.hold(False)
+        self._is_ending = True
 
     def on_message(self, ns: str, name: str, heard: Callable[[StanzaBase], None]) -> None:
         """Have messages from servers heard that carry this payload; any others are dropped."""

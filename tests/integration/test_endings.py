@@ -25,6 +25,7 @@ END_SECONDS = 50.0
 #: What may wait for the store, and many times as much.
 QUEUE_BYTES = 4 * 1024 * 1024
 LARGE, LARGE_BYTES = 400, 240_000
+UNREAD = 60
 UNSLOWED = {"rate: 50000": "rate: 500000000", "burst_size: 500000": "burst_size: 500000000"}
 
 #: A module of the operator by which a task of the program is ended from within.
@@ -141,6 +142,40 @@ async def test_memory_is_bounded_in_bytes_while_the_store_fails(tmp_path: Path) 
 
     assert "the server is read no further" in muniment.log
     assert grown < LARGE * LARGE_BYTES / 2
+
+
+@pytest.mark.usefixtures("_installed")
+async def test_what_the_server_has_sent_is_kept_where_the_queue_is_full(tmp_path: Path) -> None:
+    options = {"archive": {"queue_bytes": QUEUE_BYTES}, "xmpp": {"drain_seconds": 10.0}}
+    with (
+        Ejabberd(tmp_path / "ejabberd", changes=UNSLOWED) as ejabberd,
+        Muniment(tmp_path / "muniment", ejabberd, options=options) as muniment,
+    ):
+        both = Server(ejabberd, muniment)
+        file = muniment.folder / DATABASE
+        spill, away = file.with_name(f"{DATABASE}-spill"), file.with_name("away.db")
+        alice, bob = both.accounts("alice", "bob")
+        async with both.client(alice) as hers, both.client(bob) as his:
+            await his.be_available()
+            file.rename(away)
+            for n in range(UNREAD):
+                hers.say(bob.jid, f"{n} " + "x" * LARGE_BYTES)
+                await his.wait_for_body(f"{n} " + "x" * LARGE_BYTES)
+            await logged(muniment, "the server is read no further")
+            muniment.terminate()
+            code = await asyncio.to_thread(muniment.wait, END_SECONDS)
+            told = muniment.log
+
+            away.rename(file)
+            await asyncio.to_thread(muniment.start)
+            await asyncio.to_thread(
+                muniment.wait_until, lambda: not spill.exists(), "has written it"
+            )
+            counts = [len(await mam.bodies(hers)), len(await mam.bodies(his))]
+
+    assert code == 0
+    assert f"{2 * UNREAD} rows are kept in {spill} until the next start" in told
+    assert counts == [UNREAD, UNREAD]
 
 
 @pytest.mark.parametrize("task", ["writer", "rooms", "deliveries", "janitor", "link"])

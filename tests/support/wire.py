@@ -26,6 +26,7 @@ from component.xmpp.stream import Stream
 from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import ANY, Stored
+from storage.spill import Spill
 from support.asking import archive_query
 
 HOST, OTHER_HOST = "example.org", "example.net"
@@ -454,6 +455,7 @@ async def open_wire(
     patience: Patience = PATIENCE,
     archive: dict[str, object] | None = None,
     xmpp: dict[str, object] | None = None,
+    spill: Spill | None = None,
     **sections: Any,
 ) -> AsyncIterator[Wire]:
     """Open a component over a store in this folder, connected to a server unless told otherwise.
@@ -475,7 +477,7 @@ async def open_wire(
             open_storage(f"sqlite:{folder / 'archive.db'}", synchronous="normal")
         )
         accounts = OwnAccounts(storage.accounts, PASSWORDS, hosts)
-        parts = join(config, storage, Handlers(), accounts)
+        parts = join(config, storage, Handlers(), accounts, spill)
         await parts.load()
         stack.callback(_end_sending, parts.stream)
         connection = Connection(parts.stream, "127.0.0.1", server.port, HOST, patience)

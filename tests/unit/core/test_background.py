@@ -55,6 +55,17 @@ async def test_a_task_that_is_cancelled_from_elsewhere_ends_the_program(
     assert "writer was cancelled" in caplog.text
 
 
+async def test_it_is_told_once_that_the_program_has_to_end() -> None:
+    told: list[bool] = []
+    background = Background(on_end=lambda: told.append(True))
+    async with background:
+        background.start("janitor", at_once())
+        await background.ending.wait()
+        background.end()
+
+    assert told == [True]
+
+
 async def test_tasks_that_end_with_the_program_are_no_failure() -> None:
     background = Background()
     async with background:

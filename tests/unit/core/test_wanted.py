@@ -261,6 +261,19 @@ async def test_a_roster_that_cannot_be_read_is_told_once(
     ]
 
 
+async def test_a_roster_that_could_not_be_read_is_asked_for_when_it_can(bench: Bench) -> None:
+    bench.rosters.contacts_of = {}
+    await bench.prefer("roster")
+    bench.put(entry("a", peer=ROMEO))
+    await bench.kept()
+
+    bench.rosters.contacts_of = {ALICE: frozenset({BOB})}
+    bench.memory.readable(HOST)
+    bench.put(entry("b", peer=ROMEO), entry("c"))
+
+    assert await bench.kept() == ["a", "c"]
+
+
 async def test_a_roster_that_is_refused_cannot_be_read(bench: Bench) -> None:
     bench.rosters.contacts_of = {ALICE: frozenset()}
     bench.rosters.fault = Overloaded()

@@ -31,9 +31,11 @@ from support.wire import (
     until,
 )
 
+from component import app
 from component.xmpp import connection as connection_module
 from component.xmpp.connection import Connection, Patience, ServerRefused
 from storage.rows import ANY
+from storage.spill import Spill
 
 QUICK = Patience(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5.0)
 
@@ -504,6 +506,35 @@ async def test_closing_is_answered_while_the_queue_is_full(tmp_path: Path) -> No
         await wire.writer.settled()
 
         assert await wire.archive.count(BOB, ANY) == 100
+
+
+async def test_at_the_end_all_is_read_however_much_waits(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, archive={"queue_bytes": 65536}, writing=False) as wire:
+        for number in range(2000):
+            wire.say(str(number))
+        await until(lambda: not wire.stream.is_reading)
+        assert wire.link is not None
+        ending = asyncio.create_task(app.end(wire.link, wire.connection))
+        await wire.peer.stream_closed()
+        wire.say("the last one")
+        wire.peer.send(FOOTER)
+        await ending
+
+        left = [one for one in wire.writer.left if one.owner == BOB]
+        assert len(left) == 2001
+        wire.write()
+        await wire.writer.settled()
+
+
+async def test_what_waits_anywhere_can_be_kept_at_once(tmp_path: Path) -> None:
+    spill = Spill(tmp_path / "archive.db-spill")
+    async with open_wire(tmp_path, writing=False, spill=spill) as wire:
+        wire.log_copy(chat("undecided"), is_delivered=False)
+        await wire.caught_up()
+
+        await wire.parts.save()
+
+        assert {one.owner for one in spill.read().work} == {ALICE, BOB}
 
 
 async def test_a_query_under_way_at_the_end_is_no_trouble(

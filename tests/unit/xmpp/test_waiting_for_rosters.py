@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from support.archives import retract
 from support.asking import set_preferences
+from support.builders import ROMEO, entry
 from support.roster_queries import asked_roster, give_roster, push
-from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, Wire, chat
+from support.wire import (
+    ALICE,
+    ALICE_PHONE,
+    BOB,
+    BOB_PHONE,
+    HOST,
+    OTHER_HOST,
+    Wire,
+    chat,
+    open_wire,
+)
 
-from storage.rows import Hold
+from storage.rows import Hold, Preferences
+from storage.spill import Spill
 
 
 async def test_preferences_set_while_a_message_waits_are_for_later_ones(wire: Wire) -> None:
@@ -31,6 +45,37 @@ async def test_a_contact_removed_while_a_message_waits_counts_for_it(wire: Wire)
     give_roster(wire, await asked_roster(wire))
 
     assert (await wire.history()).bodies == ["hello"]
+
+
+async def test_a_grant_has_rosters_read_that_could_not_be_before(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, granted=[]) as wire:
+        await wire.storage.records.set_preferences(Preferences(owner=ALICE, default="roster"))
+        await wire.parts.wishes.load()
+        wire.say("unknown")
+        assert await wire.bodies(ALICE) == ["unknown"]
+
+        wire.grant()
+        wire.say("of a stranger")
+        give_roster(wire, await asked_roster(wire))
+
+        assert (await wire.history()).bodies == ["unknown"]
+
+
+async def test_what_was_kept_at_the_last_end_is_judged_by_rosters(tmp_path: Path) -> None:
+    spill = Spill(tmp_path / "archive.db-spill")
+    spill.write([entry("of a stranger", peer=ROMEO), entry("of a friend")])
+    async with open_wire(tmp_path, connected=False, spill=spill) as wire:
+        await wire.storage.records.set_preferences(Preferences(owner=ALICE, default="roster"))
+        await wire.parts.wishes.load()
+        await wire.parts.remains.read()
+        wire.parts.resume()
+        wire.start()
+        await wire.welcome()
+        for host in (HOST, OTHER_HOST):
+            wire.grant(host=host)
+        give_roster(wire, await asked_roster(wire), BOB)
+
+        assert (await wire.history()).bodies == ["of a friend"]
 
 
 async def test_a_hold_counts_for_a_retraction_that_waits(wire: Wire) -> None:
