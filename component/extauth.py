@@ -19,9 +19,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO, Self
 
-from component import settings
+from component.clients.muniment_http import Answer, Client, NotRunning
 from component.config import ConfigError, Http
-from component.web.client import Answer, Client, NotRunning
+from component.wiring import settings
 
 log = logging.getLogger(__name__)
 

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from storage.accounts import SqlAccounts
-from storage.archive import SqlArchive
-from storage.contacts import SqlContacts
-from storage.database import Connection, Database
 from storage.errors import StorageError, Unavailable
-from storage.ids import KEY_BYTES, Ids
-from storage.keeping import SqlKeeping
-from storage.migrate import migrate, migrations, pending
-from storage.offline import SqlOffline
-from storage.records import SqlRecords
-from storage.sqlite import MEMORY, SqliteDatabase
+from storage.sqlite.accounts import SqlAccounts
+from storage.sqlite.archive import SqlArchive
+from storage.sqlite.contacts import SqlContacts
+from storage.sqlite.database import MEMORY, SqliteDatabase
+from storage.sqlite.ids import KEY_BYTES, Ids
+from storage.sqlite.migrate import migrate, migrations, pending
+from storage.sqlite.offline import SqlOffline
+from storage.sqlite.protocols import Connection, Database
+from storage.sqlite.records import SqlRecords
+from storage.sqlite.retention import SqlKeeping
 
 SQLITE = "sqlite:"
 

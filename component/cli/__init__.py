@@ -141,7 +141,7 @@ def _serve(config: Config) -> int:
     # Imported where it is run: neither --help nor a wrong configuration has to wait for it.
     import uvloop
 
-    from component.app import serve
+    from component.wiring.app import serve
 
     gc.freeze()
     gc.enable()

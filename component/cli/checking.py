@@ -75,8 +75,8 @@ def _load_handlers(config: Config) -> bool:
     """Import the operator's module, and say what it does in our place, or what is wrong."""
     if not config.handlers.module:
         return True
-    from component import settings
     from component.handlers.loading import HandlersError
+    from component.wiring import settings
 
     try:
         handlers = settings.handlers(config)
@@ -90,7 +90,7 @@ def _load_handlers(config: Config) -> bool:
 
 async def _ask(config: Config, *, login: bool) -> bool:
     """Try what the configuration names, and say whether all of it answered."""
-    from component.checks import Verdict, checks
+    from component.wiring.checks import Verdict, checks
 
     is_well = True
     async for finding in checks(config, login=login):

@@ -12,10 +12,10 @@ from component.cli import export, tables, terminal
 from component.cli.exits import FAILED, OK, UNCONFIRMED, UNREACHABLE, USAGE
 from component.config import Http
 from component.core.commands.catalogue import COMMANDS
-from component.core.commands.definition import Command, Field, Kind
+from component.core.commands.spec import Command, Field, Kind
 
 if TYPE_CHECKING:
-    from component.web.client import Answer, Client
+    from component.clients.muniment_http import Answer, Client
 
     Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -169,8 +169,8 @@ async def _asked(
 ) -> int:
     """Ask the running program, tell what it answers, and return an exit code."""
     # Imported where it is run: --help does not have to wait for it.
-    from component import settings
-    from component.web.client import Client, NotRunning
+    from component.clients.muniment_http import Client, NotRunning
+    from component.wiring import settings
 
     async with Client(settings.client(http)) as client:
         try:

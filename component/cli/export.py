@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from component.web.client import Answer, Client
+    from component.clients.muniment_http import Answer, Client
 
 NAME = "export"
 

@@ -1,7 +1,7 @@
 """Every refusal, said once: its XMPP condition, its HTTP status, its default message.
 
-The edges translate: `component.xmpp.errors` into stanza errors (RFC 6120 section 8.3.3),
-`component.web.errors` into JSON. Nothing else decides conditions or statuses.
+The edges translate: `component.xmpp.queries.errors` into stanza errors (RFC 6120 section 8.3.3),
+`component.web.server.errors` into JSON. Nothing else decides conditions or statuses.
 """
 
 from __future__ import annotations

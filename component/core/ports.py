@@ -1,11 +1,11 @@
-"""What one edge needs of the other, as Protocols; `component.parts` joins them."""
+"""What one edge needs of the other, as Protocols; `component.wiring.compose` joins them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from component.core.contacts import Change
+from component.core.rosters.contacts import Change
 from storage.people import Contact
 
 

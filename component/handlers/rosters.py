@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 
-from component.core.contacts import REMOVE, SUBSCRIPTIONS, Change, can_be_shown
 from component.core.errors import BadRequest, Failed, ItemNotFound, NotAllowed
 from component.core.jids import bare, domain, local
 from component.core.ports import EditableRosters, Jids
+from component.core.rosters.contacts import REMOVE, SUBSCRIPTIONS, Change, can_be_shown
 from component.handlers.functions import Function, Handlers
 from storage.people import Contact
 

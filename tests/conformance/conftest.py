@@ -16,7 +16,7 @@ __all__ = ["no_certificates", "wire"]
 def january(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let it be noon of 9 January 2026, a microsecond later at each look."""
     clock = count(parse_time("2026-01-09T12:00:00Z"))
-    monkeypatch.setattr("component.xmpp.service_log.now", lambda: next(clock))
+    monkeypatch.setattr("component.xmpp.copies.service_log.now", lambda: next(clock))
     # Nobody was heard of since then.
     began = parse_time("2026-01-01T00:00:00Z")
-    monkeypatch.setattr("component.parts.now", lambda: began)
+    monkeypatch.setattr("component.wiring.compose.now", lambda: began)

@@ -16,9 +16,9 @@ from support.handlers import handlers
 from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services
 from yarl import URL
 
-from component.web.app import make_app
-from component.web.server import serve
-from component.web.settings import Services
+from component.web.server.app import make_app
+from component.web.server.server import serve
+from component.web.server.settings import Services
 
 PASSWORD = "s3cret + ü/?&="
 

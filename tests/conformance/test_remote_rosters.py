@@ -11,12 +11,12 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services
 
-from component.core.contact_lists import ContactLists
-from component.core.own_rosters import OwnRosters
-from component.core.rosters import RosterMemory
-from component.web.app import make_app
-from component.web.settings import Services
-from component.xmpp.addresses import Addresses
+from component.core.rosters.cache import RosterMemory
+from component.core.rosters.own import OwnRosters
+from component.core.rosters.service import ContactLists
+from component.web.server.app import make_app
+from component.web.server.settings import Services
+from component.xmpp.connection.addresses import Addresses
 
 ALICE = f"alice@{HOST}"
 ITEM = {"username": "alice", "jid": f"bob@{HOST}"}

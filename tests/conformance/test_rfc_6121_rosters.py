@@ -21,7 +21,7 @@ from support.wire import (
 )
 
 from component.config import Rosters
-from component.core.contacts import Change
+from component.core.rosters.contacts import Change
 
 ROSTER = f"{{{NS_ROSTER}}}"
 GET = f"<query xmlns='{NS_ROSTER}'/>"

@@ -8,8 +8,8 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROOM, message, stanza
 from support.intake import Intake, open_intake
 
-from component.core.document import parse
-from component.core.policy import Policy
+from component.core.archiving.policy import Policy
+from component.core.xml.document_parser import parse
 
 MUC_USER = "http://jabber.org/protocol/muc#user"
 A1, B1 = f"{ALICE}/a1", f"{BOB}/b1"

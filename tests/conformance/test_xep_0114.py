@@ -27,7 +27,7 @@ from support.wire import (
     query,
 )
 
-from component.xmpp.connection import ServerRefused
+from component.xmpp.connection.connection import ServerRefused
 
 
 @pytest.fixture

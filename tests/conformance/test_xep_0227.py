@@ -9,9 +9,9 @@ from support.builders import ALICE, BOB, ROMEO, entry, everything, message
 from support.stanzas import CLIENT, Element, parse
 from support.writing import open_writer
 
-from component.core.export import Export
-from component.core.live import Live
-from component.core.writer import Writer
+from component.core.archiving.writer import Writer
+from component.core.reading.export import Export
+from component.core.reading.live import Live
 from storage.open import open_storage
 from storage.people import Contact
 from storage.rows import Preferences

@@ -24,7 +24,7 @@ from support.wire import (
     query,
 )
 
-from component.xmpp.mam_form import FIELDS
+from component.xmpp.archive.mam_form import FIELDS
 
 pytestmark = pytest.mark.usefixtures("january")
 

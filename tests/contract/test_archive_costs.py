@@ -22,14 +22,14 @@ from support.builders import (
 from support.databases import open_database
 from support.steps import listen, watch
 
-from storage.archive import SqlArchive
-from storage.counts import LOOKED_AT_MAX
-from storage.ids import KEY_BYTES, Ids
-from storage.keeping import SqlKeeping
 from storage.rows import ANY, READABLE, Filter, Kind, Limits, Phrase
-from storage.sqlite_connection import _numbered
-from storage.tallies import LONG
-from storage.trash import merge_words
+from storage.sqlite.archive import SqlArchive
+from storage.sqlite.connection import _numbered
+from storage.sqlite.counters import LONG
+from storage.sqlite.counting import LOOKED_AT_MAX
+from storage.sqlite.ids import KEY_BYTES, Ids
+from storage.sqlite.retention import SqlKeeping
+from storage.sqlite.scrub import merge_words
 
 CAROL = "carol@example.org"
 MESSAGES = 50_000

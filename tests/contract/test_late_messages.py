@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from support.builders import ALICE, NOON, SECOND, entry
 
-from storage.counts import LOOKED_AT_MAX
 from storage.interface import Archive
-from storage.lateness import MISPLACED_MAX
 from storage.rows import Filter
+from storage.sqlite.counting import LOOKED_AT_MAX
+from storage.sqlite.lateness import MISPLACED_MAX
 
 MANY = LOOKED_AT_MAX + 1000
 

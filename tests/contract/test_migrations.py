@@ -13,9 +13,9 @@ import pytest
 from support.builders import ALICE, entry, everything, texts
 
 from storage.errors import ChangedMigration, NewerSchema, StorageError, Unavailable
-from storage.migrate import migrations
 from storage.open import examine, open_storage
 from storage.rows import ANY
+from storage.sqlite.migrate import migrations
 
 Write = Callable[[str, str], None]
 
@@ -33,10 +33,10 @@ def url(path: Path) -> str:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of migrations, a copy that a test may change."""
-    copied = tmp_path / "storage" / "migrations" / "sqlite"
-    with_own = files("storage").joinpath("migrations", "sqlite")
+    copied = tmp_path / "storage" / "sqlite" / "migrations"
+    with_own = files("storage").joinpath("sqlite", "migrations")
     shutil.copytree(str(with_own), copied)
-    monkeypatch.setattr("storage.migrate.files", lambda _: tmp_path / "storage")
+    monkeypatch.setattr("storage.sqlite.migrate.files", lambda _: tmp_path / "storage")
     return copied
 
 
@@ -68,7 +68,7 @@ def newest() -> int:
 def test_the_numbers_of_this_program_have_no_gap_and_no_double() -> None:
     names = [
         file.name
-        for file in files("storage").joinpath("migrations", "sqlite").iterdir()
+        for file in files("storage").joinpath("sqlite", "migrations").iterdir()
         if file.name.endswith(".sql")
     ]
 

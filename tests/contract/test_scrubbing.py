@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from support.builders import ALICE, BOB, NOON, SECOND, entry, everything, taking_back
 
-from storage import trash
 from storage.open import SqlStorage, open_storage
 from storage.people import Waiting
 from storage.rows import Entry, Limits, Phrase
 from storage.rows import Filter as Wanted
+from storage.sqlite import scrub as trash
 
 MESSAGES = 3000
 

@@ -13,15 +13,16 @@ from support.databases import ENDLESS, open_database
 from support.steps import watch
 
 from component.core.errors import Overloaded, TakesTooLong
-from component.core.refusals import refusals
-from storage import sqlite, turns
-from storage.archive import SqlArchive
-from storage.database import Connection, Row
+from component.core.store_errors import refusals
 from storage.errors import Busy, Rejected, TookTooLong, Unavailable
-from storage.ids import KEY_BYTES, Ids
 from storage.rows import ANY, Filter, Phrase
-from storage.sqlite import LONG_READERS, READERS, SHORT_STEPS, SqliteDatabase
-from storage.turns import OWNER_MAX
+from storage.sqlite import database as sqlite
+from storage.sqlite import turns
+from storage.sqlite.archive import SqlArchive
+from storage.sqlite.database import LONG_READERS, READERS, SHORT_STEPS, SqliteDatabase
+from storage.sqlite.ids import KEY_BYTES, Ids
+from storage.sqlite.protocols import Connection, Row
+from storage.sqlite.turns import OWNER_MAX
 
 #: Far more steps than a short read may take, and no more than some tenths of a second.
 LONG = ENDLESS.replace("FROM n)", f"FROM n WHERE x < {20 * SHORT_STEPS})")

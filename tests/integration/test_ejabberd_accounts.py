@@ -18,11 +18,11 @@ from support.ports import LOOPBACK, free_port
 from support.remote_data import session
 from support.server import Server
 
-from component.core.accounts import Accounts, Listing
+from component.clients.ejabberd_accounts import EjabberdAccounts
+from component.clients.ejabberd_http import EjabberdApi
+from component.clients.ejabberd_login import Logins
+from component.core.accounts.protocol import Accounts, Listing
 from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
-from component.web.ejabberd_accounts import EjabberdAccounts
-from component.web.ejabberd_api import EjabberdApi
-from component.xmpp.logins import Logins
 
 #: As docs/operations.md has it.
 PERMISSIONS = """\

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from support.ejabberd import Account, Ejabberd
 from support.ports import LOOPBACK
 
+from component.clients.ejabberd_accounts import EjabberdAccounts
+from component.clients.ejabberd_http import EjabberdApi
+from component.clients.ejabberd_login import Logins
 from component.core.errors import Overloaded
-from component.web.ejabberd_accounts import EjabberdAccounts
-from component.web.ejabberd_api import EjabberdApi
-from component.xmpp.logins import Logins
 
 #: This machine, by a name that is not known for it: only "localhost" is.
 FAR = "LOCALHOST"

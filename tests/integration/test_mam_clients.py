@@ -19,7 +19,7 @@ from support.server import Server
 from support.stanzas import Refused
 from support.traffic import say_in_turn
 
-from component.xmpp.mam_form import FIELDS
+from component.xmpp.archive.mam_form import FIELDS
 
 NBXMPP = Path(__file__).parents[1] / "support" / "nbxmpp_client.py"
 SYSTEM_PYTHON = "/usr/bin/python3"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from support.copies import CopyReader
 from support.wire import ALICE, ALICE_PHONE, BOB, COMPONENT, HANDSHAKE, HEADER, HOST, chat, copy_of
 
-from component.core import xml
-from component.core.xml import Element, Malformed
-from component.xmpp.gate import Gate
+from component.core.xml import stream_parser
+from component.core.xml.stream_parser import Element, Malformed
+from component.xmpp.connection.gate import Gate
 
 NOTE = f"<message from='{HOST}' to='{COMPONENT}'><body>note</body></message>"
 PING = f"<iq type='get' id='1' from='{HOST}' to='{COMPONENT}'><ping xmlns='urn:xmpp:ping'/></iq>"
@@ -86,7 +86,7 @@ def copies(draw: st.DrawFn) -> str:
 def told(element: Element, raw: bytes) -> list[object]:
     """Return what an element of a copy is."""
     payloads = [
-        (c.ns, c.name, c.get("id"), c.get("by"), c.text, xml.cut(raw, element, c))
+        (c.ns, c.name, c.get("id"), c.get("by"), c.text, stream_parser.cut(raw, element, c))
         for c in element.elements
     ]
     named = [element.get(name) for name in ("from", "to", "id", "type")]

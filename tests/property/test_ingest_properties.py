@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from support.builders import MINUTE, NOON, delay, everything, message, stanza, texts
 from support.delivering import Delivering
 
-from component.core.policy import Policy
+from component.core.archiving.policy import Policy
+from component.core.archiving.writer import Writer
 from component.core.times import format_time
-from component.core.writer import Writer
 from storage.interface import Archive
 
 EXAMPLES = count()

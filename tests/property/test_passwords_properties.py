@@ -7,10 +7,10 @@ from contextlib import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from component.core import argon2id, scram
+from component.core.accounts import argon2id, scram
+from component.core.accounts.passwords import prepare
+from component.core.accounts.throttle import Budget
 from component.core.errors import BadRequest
-from component.core.passwords import prepare
-from component.core.throttle import Budget
 
 typed = st.text(min_size=1, max_size=30)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from component.core.document import parse
-from component.core.policy import Policy
-from component.core.stanza import Stanza
+from component.core.archiving.policy import Policy
+from component.core.xml.document_parser import parse
+from component.core.xml.stanza import Stanza
 
 KNOWN = [
     ("jabber:client", "body"),

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.sidecar import HOST, open_services
 
-from component.core.remote_data import LAST, Query, RemoteArchive
-from component.core.remote_posts import Post, body_of
+from component.core.remote_data.archive import LAST, Query, RemoteArchive
+from component.core.remote_data.posts import Post, body_of
 from component.core.times import format_time, parse_time
 from storage.rows import Direction, Stored
 

@@ -10,9 +10,9 @@ from xml.sax.saxutils import escape
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from component.core.document import parse, read
-from component.core.wellformed import standalone
-from component.core.xml import Element, Malformed, Parser, cut
+from component.core.xml.document_parser import parse, read
+from component.core.xml.prefixes import standalone
+from component.core.xml.stream_parser import Element, Malformed, Parser, cut
 
 CHARACTERS = st.characters(
     codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"

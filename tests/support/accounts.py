@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from component.core.own_accounts import OwnAccounts
-from component.core.passwords import Passwords
+from component.core.accounts.own import OwnAccounts
+from component.core.accounts.passwords import Passwords
 from storage.open import open_storage
 from support.builders import HOST, OTHER_HOST
 

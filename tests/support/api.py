@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from component.core.accounts import Accounts
-from component.web.ejabberd_accounts import EjabberdAccounts
-from component.web.ejabberd_api import EjabberdApi
+from component.clients.ejabberd_accounts import EjabberdAccounts
+from component.clients.ejabberd_http import EjabberdApi
+from component.core.accounts.protocol import Accounts
 
 
 @asynccontextmanager

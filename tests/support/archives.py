@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from component.core.policy import Policy
-from component.core.writer import Writer
+from component.core.archiving.policy import Policy
+from component.core.archiving.writer import Writer
 from support.builders import NOON, SECOND, message, stanza
 from support.delivering import Delivering
 from support.sidecar import HOST, OTHER_HOST

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from component.core.policy import Policy
-from component.core.xml import Element
-from component.xmpp.addresses import Addresses
-from component.xmpp.gate import Gate
-from component.xmpp.service_log import ServiceLog
+from component.core.archiving.policy import Policy
+from component.core.xml.stream_parser import Element
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.connection.gate import Gate
+from component.xmpp.copies.service_log import ServiceLog
 from storage.rows import Entry, Work
 from support.delivering import Delivering
 from support.wire import HANDSHAKE, HEADER, HOST

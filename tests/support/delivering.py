@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from component.core.deliveries import Deliveries
-from component.core.ingest import Ingest
-from component.core.policy import Policy
-from component.core.sessions import Sessions
-from component.core.writer import Queue
+from component.core.archiving.deliveries import Deliveries
+from component.core.archiving.ingest import Ingest
+from component.core.archiving.policy import Policy
+from component.core.archiving.sessions import Sessions
+from component.core.archiving.writer import Queue
 
 
 class Known:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from component.core.policy import Policy
-from component.core.search import parse as parse_search
-from component.core.writer import Writer
+from component.core.archiving.policy import Policy
+from component.core.archiving.writer import Writer
+from component.core.messages.search import parse as parse_search
 from storage.interface import Archive
 from storage.open import open_storage
 from storage.rows import Filter, Stored

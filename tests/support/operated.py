@@ -19,16 +19,16 @@ import pytest
 
 from component import cli
 from component.config import Operator, Rosters
-from component.core.administration import administering
+from component.core.accounts.own import OwnAccounts
 from component.core.commands.catalogue import COMMANDS
-from component.core.commands.definition import Command, Kind
-from component.core.commands.desk import Desk
-from component.core.janitor import Timing
-from component.core.own_accounts import OwnAccounts
-from component.core.retention import Usual
-from component.web.server import serve
-from component.web.settings import Services
-from component.xmpp.addresses import Addresses
+from component.core.commands.dispatch import Desk
+from component.core.commands.spec import Command, Kind
+from component.core.retention.admin import administering
+from component.core.retention.janitor import Timing
+from component.core.retention.plan import Usual
+from component.web.server.server import serve
+from component.web.server.settings import Services
+from component.xmpp.connection.addresses import Addresses
 from support.commands import NS_COMMANDS, command, request
 from support.sidecar import HOSTS, PASSWORDS, SETTINGS
 from support.wire import HOST, NS_FORM, NS_STANZAS, Reply, Wire, open_wire

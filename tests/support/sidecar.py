@@ -7,25 +7,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from component.core.accounts import Accounts
-from component.core.administration import administering
-from component.core.audit import Audit
+from component.core.accounts.own import OwnAccounts
+from component.core.accounts.passwords import Passwords
+from component.core.accounts.protocol import Accounts
 from component.core.commands.catalogue import COMMANDS
-from component.core.commands.desk import Desk
-from component.core.contact_lists import ContactLists
-from component.core.holds import Holds
-from component.core.janitor import Timing
-from component.core.live import Live
-from component.core.own_accounts import OwnAccounts
-from component.core.own_rosters import OwnRosters
-from component.core.passwords import Passwords
-from component.core.retention import Usual
-from component.core.served import Served
+from component.core.commands.dispatch import Desk
+from component.core.reading.audit import Audit
+from component.core.reading.live import Live
+from component.core.reading.served import Served
+from component.core.retention.admin import administering
+from component.core.retention.holds import Holds
+from component.core.retention.janitor import Timing
+from component.core.retention.plan import Usual
+from component.core.rosters.own import OwnRosters
+from component.core.rosters.service import ContactLists
 from component.handlers.accounts import HandlerAccounts
 from component.handlers.functions import Handlers
 from component.handlers.rosters import known_rosters
-from component.web.settings import Services, WebSettings
-from component.xmpp.addresses import Addresses
+from component.web.server.settings import Services, WebSettings
+from component.xmpp.connection.addresses import Addresses
 from storage.open import open_storage
 from support.writing import open_writer
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from component.app import end
 from component.config import Archive, Config, Http, Xmpp
-from component.core.own_accounts import OwnAccounts
-from component.core.passwords import Passwords
+from component.core.accounts.own import OwnAccounts
+from component.core.accounts.passwords import Passwords
 from component.handlers.functions import Handlers
-from component.parts import Parts, join
-from component.xmpp.connection import Connection, Patience
-from component.xmpp.stream import Stream
+from component.wiring.app import end
+from component.wiring.compose import Parts, join
+from component.xmpp.connection.connection import Connection, Patience
+from component.xmpp.connection.stream import Stream
 from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import ANY, Stored

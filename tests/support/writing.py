@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from component.core.writer import Writer
+from component.core.archiving.writer import Writer
 from storage.interface import Archive
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from support.writing import open_writer
 
-from component.core.writer import Writer
+from component.core.archiving.writer import Writer
 from storage.open import SqlStorage, open_storage
 
 

@@ -309,7 +309,8 @@ def test_a_store_that_others_may_read_is_told(
 #: if one is given. What is imported by then needs not be read again.
 AS_NOBODY = """
 import os, sys
-from component import app, checks, cli
+from component import cli
+from component.wiring import app, checks
 if sys.argv[1]:
     os.chdir(sys.argv[1])
     os.chmod(".", 0)

@@ -8,7 +8,7 @@ import pytest
 from support.configuration import write
 
 from component.config import ConfigError, load_http
-from component.settings import client
+from component.wiring.settings import client
 
 
 def test_whoever_asks_need_not_know_more_than_where(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from component import app, parts
 from component.config import Xmpp
-from component.web.settings import WebSettings
+from component.web.server.settings import WebSettings
+from component.wiring import app, compose
 
 #: However long a loaded machine may take.
 DEADLINE_SECONDS = 30.0
@@ -44,7 +44,7 @@ raise RuntimeError("no shop")
 
 SERVE = """
 import asyncio, os, pathlib
-from component import app
+from component.wiring import app
 from component.config import load
 app.END_SECONDS, app.SAVE_SECONDS = 0.4, 0.2
 raise SystemExit(asyncio.run(app.serve(load(pathlib.Path("muniment.toml"), os.environ))))
@@ -52,7 +52,7 @@ raise SystemExit(asyncio.run(app.serve(load(pathlib.Path("muniment.toml"), os.en
 
 HANG = """
 import asyncio, pathlib
-from component import app
+from component.wiring import app
 app.END_SECONDS, app.SAVE_SECONDS = 0.2, 10.0
 app.END_SECONDS += app.SAVE_SECONDS
 
@@ -104,4 +104,4 @@ def test_all_that_is_waited_for_at_the_end_is_waited_for_within_its_limit() -> N
     # Requests are given theirs twice by aiohttp; rosters and the store have one each.
     http = 2 * WebSettings(secret=None).stop_timeout_seconds
 
-    assert http + drain + 2 * parts.STOP_SECONDS < app.END_SECONDS - app.SAVE_SECONDS
+    assert http + drain + 2 * compose.STOP_SECONDS < app.END_SECONDS - app.SAVE_SECONDS

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from component import sources
 from component.config import load
-from component.core.accounts import Accounts
+from component.core.accounts.protocol import Accounts
+from component.core.accounts.throttle import BURST
 from component.core.errors import NotAllowed, Overloaded
-from component.core.throttle import BURST
 from component.handlers.functions import Handlers
+from component.wiring import account_sources
 from storage.interface import Storage
 
 ANN = "ann@chat.example"
@@ -30,7 +30,7 @@ async def guess_all(accounts: Accounts) -> None:
 async def test_accounts_of_an_ejabberd_that_is_not_asked_are_refused_with_what_to_do(
     storage: Storage,
 ) -> None:
-    async with sources.accounts(load(None, GIVEN), storage, Handlers()) as accounts:
+    async with account_sources.accounts(load(None, GIVEN), storage, Handlers()) as accounts:
         for asking in (
             accounts.authenticate(ANN, "pencil"),
             accounts.exists(ANN),
@@ -48,7 +48,7 @@ async def test_accounts_of_an_ejabberd_that_is_not_asked_are_refused_with_what_t
 
 async def test_passwords_are_kept_in_the_format_that_is_configured(storage: Storage) -> None:
     config = load(None, GIVEN | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-512"})
-    async with sources.accounts(config, storage, Handlers()) as accounts:
+    async with account_sources.accounts(config, storage, Handlers()) as accounts:
         await accounts.register(ANN, "pencil")
         assert await accounts.authenticate(ANN, "pencil")
 
@@ -59,7 +59,7 @@ async def test_passwords_are_kept_in_the_format_that_is_configured(storage: Stor
 
 async def test_guessing_is_slowed(storage: Storage) -> None:
     config = load(None, GIVEN | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-1"})
-    async with sources.accounts(config, storage, Handlers()) as accounts:
+    async with account_sources.accounts(config, storage, Handlers()) as accounts:
         await accounts.register(ANN, "pencil")
         with pytest.raises(Overloaded):
             await guess_all(accounts)
@@ -67,7 +67,7 @@ async def test_guessing_is_slowed(storage: Storage) -> None:
 
 async def test_ejabberd_is_asked_by_logging_in_where_it_has_no_api(storage: Storage) -> None:
     config = load(None, GIVEN | {"MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1"})
-    async with sources.accounts(config, storage, Handlers()) as accounts:
+    async with account_sources.accounts(config, storage, Handlers()) as accounts:
         with pytest.raises(NotAllowed, match="logging in"):
             await accounts.exists(ANN)
 
@@ -81,6 +81,6 @@ async def test_the_api_of_ejabberd_goes_before_logging_in(storage: Storage) -> N
             "MUNIMENT_ACCOUNTS__API_URL": "http://127.0.0.1:5280/api",
         },
     )
-    async with sources.accounts(config, storage, Handlers()) as accounts:
+    async with account_sources.accounts(config, storage, Handlers()) as accounts:
         with pytest.raises(NotAllowed, match="ejabberdctl"):
             await accounts.set_enabled(ANN, True)

@@ -14,9 +14,9 @@ from pydantic_core.core_schema import ErrorType
 from component.config import NAMED_SECTIONS, SECTIONS
 from component.core.errors import BadRequest
 from component.validation import wrong
-from component.web import app, models
-from component.web.archive_models import Parameters
-from component.web.checking import checked
+from component.web.archive.models import Parameters
+from component.web.remote_data import models
+from component.web.server.checking import checked
 
 #: What may stand where anything else should; a string of digits is beyond every number.
 ODD: tuple[Any, ...] = (
@@ -58,7 +58,11 @@ REQUESTS = sorted(
     {
         *_below(Parameters),
         *_below(models.Fields),
-        *(one for one in BaseModel.__subclasses__() if one.__module__.startswith(app.__package__)),
+        *(
+            one
+            for one in BaseModel.__subclasses__()
+            if one.__module__.startswith("component.web.")
+        ),
     },
     key=lambda model: model.__name__,
 )

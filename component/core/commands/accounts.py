@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from component.core.commands.definition import (
+from component.core.commands.dispatch import Desk
+from component.core.commands.spec import (
     Answers,
     Command,
     Field,
@@ -15,11 +16,10 @@ from component.core.commands.definition import (
     Outcome,
     Table,
 )
-from component.core.commands.desk import Desk
-from component.core.erasure import PATIENCE
 from component.core.errors import BadRequest, Refused
-from component.core.leaving import register_account, remove_account
-from component.core.operators import Operator, Role
+from component.core.principals import Operator, Role
+from component.core.retention.account_removal import register_account, remove_account
+from component.core.retention.erasure import PATIENCE
 
 ADMIN = "http://jabber.org/protocol/admin"
 

@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from component.core.commands.definition import (
+from component.core.commands.dispatch import Desk
+from component.core.commands.paging import listed, part_of
+from component.core.commands.spec import (
     Answers,
     Cell,
     Command,
@@ -16,13 +18,11 @@ from component.core.commands.definition import (
     Table,
     Value,
 )
-from component.core.commands.desk import Desk
-from component.core.commands.listing import listed, part_of
-from component.core.erasure import PATIENCE
 from component.core.errors import TooLarge
-from component.core.figures import Figures, of_archive, of_forecast, of_purge
-from component.core.operators import Operator, Role
-from component.core.purging import Progress
+from component.core.principals import Operator, Role
+from component.core.retention.erasure import PATIENCE
+from component.core.retention.figures import Figures, of_archive, of_forecast, of_purge
+from component.core.retention.purge import Progress
 
 #: An archive that is larger, as a file, is not answered in one piece.
 EXPORT_MAX_BYTES = 256 * 1024

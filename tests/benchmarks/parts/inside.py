@@ -19,14 +19,14 @@ from benchmarks.samples import Sample, of_turn
 from benchmarks.servers.ejabberd import COMPONENT, HOST
 from benchmarks.workspace import Workspace
 from benchmarks.xmpp import Session
-from component.core.access import Access
-from component.core.audit import Audit
-from component.core.history import History
-from component.core.pages import Pages
-from component.core.writer import Writer
-from component.xmpp.addresses import Addresses
-from component.xmpp.exchange import Delegated
-from component.xmpp.mam import Mam
+from component.core.archiving.writer import Writer
+from component.core.reading.access import Access
+from component.core.reading.audit import Audit
+from component.core.reading.history import History
+from component.core.reading.pages import Pages
+from component.xmpp.archive.mam import Mam
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.queries.exchange import Delegated
 from storage.interface import Archive
 from storage.open import open_storage
 from storage.rows import Filter

@@ -19,7 +19,7 @@ from support.ports import LOOPBACK
 
 from benchmarks.loading.dialogue import stanza
 from benchmarks.servers.ejabberd import COMPONENT, HOST
-from component.xmpp.intake import Intake
+from component.xmpp.connection.fair_reader import Intake
 
 PAGE = 50
 

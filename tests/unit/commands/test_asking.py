@@ -16,8 +16,8 @@ from component import cli
 from component.cli import exits
 from component.core.commands.catalogue import COMMANDS
 from component.core.errors import BadRequest
-from component.core.operators import SERVER
-from component.core.retention import Bounds, Usual
+from component.core.principals import SERVER
+from component.core.retention.plan import Bounds, Usual
 from storage.rows import ANY
 
 Type = Callable[[str], None]

@@ -26,12 +26,12 @@ from support.operated import (
 )
 from support.wire import HOST, NS_FORM, OTHER_HOST, until
 
-from component.core.commands import archives, people
-from component.core.erasure import Erasure
+from component.core.archiving.writer import Writer
+from component.core.commands import archives, rosters
 from component.core.errors import NotAllowed, Overloaded
-from component.core.operators import SERVER
-from component.core.retention import Bounds, Usual
-from component.core.writer import Writer
+from component.core.principals import SERVER
+from component.core.retention.erasure import Erasure
+from component.core.retention.plan import Bounds, Usual
 from storage.rows import ANY
 
 
@@ -117,7 +117,7 @@ async def test_without_a_stream_there_is_nothing_to_close(operated: Operated) ->
 async def test_lists_of_accounts_are_looked_through_to_their_end(
     operated: Operated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "PAGE", 2)
+    monkeypatch.setattr(rosters, "PAGE", 2)
     jids = [f"u{number}@{host}" for host in (HOST, OTHER_HOST) for number in range(5)]
     for jid in jids:
         await operated.desk.accounts.register(jid, "a password")

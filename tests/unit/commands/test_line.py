@@ -21,7 +21,7 @@ from support.wire import HOST
 from component import cli
 from component.cli import exits, tables
 from component.core.commands.catalogue import COMMANDS
-from component.core.commands.definition import Kind
+from component.core.commands.spec import Kind
 from storage.people import Contact
 
 

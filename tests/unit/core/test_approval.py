@@ -10,16 +10,16 @@ import pytest
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, SECOND, entry
 from support.wire import until
 
-from component.core.approval import Approval
+from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, Overloaded
-from component.core.forecast import Forecast, Forecasts
-from component.core.holds import Holds
-from component.core.janitor import Janitor, Timing
-from component.core.purging import State
-from component.core.retention import DAY, Bounds, Usual, is_tighter
-from component.core.rules import Rules
+from component.core.retention.approval import Approval
+from component.core.retention.forecast import Forecast, Forecasts
+from component.core.retention.holds import Holds
+from component.core.retention.janitor import Janitor, Timing
+from component.core.retention.plan import DAY, Bounds, Usual, is_tighter
+from component.core.retention.purge import State
+from component.core.retention.rules import Rules
 from component.core.times import now
-from component.core.writer import Writer
 from storage.open import SqlStorage, open_storage
 from storage.rows import ANY, Excess, Hold, Rule, Usage
 

@@ -10,11 +10,11 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO
 from support.rosters import FixedRosters
 
-from component.core.contact_lists import ContactLists
-from component.core.contacts import Change
 from component.core.errors import BadRequest, ItemNotFound, NotAllowed, Overloaded
-from component.core.own_rosters import OwnRosters
-from component.core.rosters import RosterMemory
+from component.core.rosters.cache import RosterMemory
+from component.core.rosters.contacts import Change
+from component.core.rosters.own import OwnRosters
+from component.core.rosters.service import ContactLists
 from storage.open import open_storage
 from storage.people import Contact, Contacts
 

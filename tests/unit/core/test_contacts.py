@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from support.builders import BOB, ROMEO
 
-from component.core.contacts import (
+from component.core.errors import BadRequest
+from component.core.rosters.contacts import (
     GROUPS_MAX,
     LENGTH_MAX,
     Change,
@@ -15,7 +16,6 @@ from component.core.contacts import (
     is_shown,
     version_of,
 )
-from component.core.errors import BadRequest
 from storage.people import Contact
 
 BOBBY = Contact(

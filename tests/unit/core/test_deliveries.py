@@ -5,9 +5,9 @@ from __future__ import annotations
 from support.builders import ALICE, BOB, entry
 from support.delivering import Known
 
-from component.core.deliveries import Deliveries, Delivery
-from component.core.sessions import Sessions
-from component.core.writer import Writer
+from component.core.archiving.deliveries import Deliveries, Delivery
+from component.core.archiving.sessions import Sessions
+from component.core.archiving.writer import Writer
 from storage.open import SqlStorage
 
 BYTES_MAX = 100_000

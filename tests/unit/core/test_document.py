@@ -6,8 +6,8 @@ import gc
 
 import pytest
 
-from component.core.document import parse, read
-from component.core.xml import Element, Malformed
+from component.core.xml.document_parser import parse, read
+from component.core.xml.stream_parser import Element, Malformed
 
 
 def root_of(text: str, *, keep_depth: int = 1, max_depth: int = 8) -> Element | None:

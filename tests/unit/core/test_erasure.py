@@ -21,15 +21,15 @@ from support.builders import (
 )
 from support.delivering import Delivering
 
-from component.core.erasure import Erasure
+from component.core.archiving.policy import Policy
+from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, ItemNotFound, Overloaded
-from component.core.holds import Holds
-from component.core.live import Live
-from component.core.policy import Policy
-from component.core.writer import Writer
-from storage import trash
+from component.core.reading.live import Live
+from component.core.retention.erasure import Erasure
+from component.core.retention.holds import Holds
 from storage.open import SqlStorage, open_storage
 from storage.rows import ANY, Hold, Shed
+from storage.sqlite import scrub as trash
 
 PATIENCE = 10.0
 

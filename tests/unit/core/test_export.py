@@ -23,12 +23,12 @@ from support.builders import (
 )
 from support.stanzas import CLIENT
 
-from component.core.erasure import Erasure
+from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, Overloaded
-from component.core.export import PAGE, Export
-from component.core.holds import Holds
-from component.core.live import Live
-from component.core.writer import Writer
+from component.core.reading.export import PAGE, Export
+from component.core.reading.live import Live
+from component.core.retention.erasure import Erasure
+from component.core.retention.holds import Holds
 from storage.open import SqlStorage
 from storage.rows import ANY, Direction, Hold, Limits, Preferences
 

@@ -26,11 +26,11 @@ from support.archives import (
 from support.builders import message
 from support.sidecar import HOST, open_services
 
-from component.core.audit import Audit
-from component.core.folding import Folded
-from component.core.pages import Pages, Query
-from component.core.reading import ABOUT_ONE_MAX, SHOWN, Reading
-from component.core.stanza import NS_MUC_USER
+from component.core.reading.audit import Audit
+from component.core.reading.folding import Folded
+from component.core.reading.operator_reads import ABOUT_ONE_MAX, SHOWN, Reading
+from component.core.reading.pages import Pages, Query
+from component.core.xml.stanza import NS_MUC_USER
 from storage.rows import Filter
 
 OWNER = f"alice@{HOST}"

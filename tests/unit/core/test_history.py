@@ -15,8 +15,7 @@ from support.builders import (
     texts,
 )
 
-from component.core.access import Access
-from component.core.audit import Audit
+from component.core.archiving.writer import Writer
 from component.core.errors import (
     BadRequest,
     Forbidden,
@@ -25,10 +24,11 @@ from component.core.errors import (
     Overloaded,
     Refused,
 )
-from component.core.history import History
-from component.core.operators import Operator, Role
-from component.core.pages import Pages, Query
-from component.core.writer import Writer
+from component.core.principals import Operator, Role
+from component.core.reading.access import Access
+from component.core.reading.audit import Audit
+from component.core.reading.history import History
+from component.core.reading.pages import Pages, Query
 from storage.open import SqlStorage
 from storage.rows import Deed, Filter, Phrase
 

@@ -12,17 +12,17 @@ from support.builders import ALICE, BOB, HOST, NOON, ROMEO, ROOM, everything, me
 from support.delivering import Delivering
 from support.sidecar import stamp
 
-from component.core import holds
-from component.core.audit import Audit
+from component.core.archiving.policy import Policy
+from component.core.archiving.writer import Writer
 from component.core.errors import BadRequest, Conflict, Overloaded
-from component.core.holds import Holds
-from component.core.pages import Pages, Query
-from component.core.policy import Policy
-from component.core.reading import SHOWN, Reading
-from component.core.remote_data import RemoteArchive
-from component.core.remote_posts import Post
-from component.core.writer import Writer
-from component.xmpp.addresses import Addresses
+from component.core.reading.audit import Audit
+from component.core.reading.operator_reads import SHOWN, Reading
+from component.core.reading.pages import Pages, Query
+from component.core.remote_data.archive import RemoteArchive
+from component.core.remote_data.posts import Post
+from component.core.retention import holds
+from component.core.retention.holds import Holds
+from component.xmpp.connection.addresses import Addresses
 from storage.open import SqlStorage, open_storage
 from storage.rows import Filter, Hold
 

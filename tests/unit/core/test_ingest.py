@@ -26,11 +26,11 @@ from support.builders import (
 from support.delivering import Delivering
 from support.intake import Intake, open_intake
 
-from component.core.copies import NEAR, SLOT
-from component.core.ingest import Ingest
-from component.core.policy import Policy
+from component.core.archiving.copies import NEAR, SLOT
+from component.core.archiving.ingest import Ingest
+from component.core.archiving.policy import Policy
+from component.core.archiving.writer import Writer
 from component.core.times import format_time, now
-from component.core.writer import Writer
 from storage.open import open_storage
 from storage.rows import Direction, Kind
 

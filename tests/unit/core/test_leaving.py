@@ -11,12 +11,12 @@ from support.api import answering
 from support.builders import ALICE, entry, everything, texts
 from support.sidecar import open_services
 
-from component.core.administration import Administration
-from component.core.erasure import Erasure
+from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, ItemNotFound, Overloaded
-from component.core.leaving import register_account, remove_account
-from component.core.writer import Writer
-from component.web.settings import Services
+from component.core.retention.account_removal import register_account, remove_account
+from component.core.retention.admin import Administration
+from component.core.retention.erasure import Erasure
+from component.web.server.settings import Services
 from storage.open import open_storage
 
 PATIENCE = 10.0

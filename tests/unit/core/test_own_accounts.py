@@ -9,11 +9,11 @@ import pytest
 from support.accounts import open_accounts
 from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO
 
-from component.core import scram
-from component.core.accounts import Accounts, Listing
+from component.core.accounts import scram
+from component.core.accounts.own import OwnAccounts
+from component.core.accounts.passwords import Passwords
+from component.core.accounts.protocol import Accounts, Listing
 from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
-from component.core.own_accounts import OwnAccounts
-from component.core.passwords import Passwords
 from storage.errors import Unavailable
 from storage.interface import Storage
 from storage.people import Account

@@ -8,9 +8,9 @@ from hashlib import new
 
 import pytest
 
-from component.core import scram
+from component.core.accounts import scram
+from component.core.accounts.passwords import MAX_BYTES, Passwords, prepare
 from component.core.errors import BadRequest
-from component.core.passwords import MAX_BYTES, Passwords, prepare
 
 KINDS = ["argon2id", "scram-sha-1", "scram-sha-256", "scram-sha-512"]
 

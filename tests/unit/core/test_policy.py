@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.builders import BOB, HOST, ROOM, delay, message, stanza
 
-from component.core.policy import Policy
+from component.core.archiving.policy import Policy
 
 ALL = Policy()
 STORE = "<store xmlns='urn:xmpp:hints'/>"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM
 from support.rosters import FixedRosters
 
-from component.core import preferences
+from component.core.archiving import preferences
+from component.core.archiving.preferences import DEFAULTS, LIST_MAX, HostRules, Wishes
 from component.core.errors import BadRequest, Forbidden, NotImplementedHere, Overloaded, TooLarge
-from component.core.preferences import DEFAULTS, LIST_MAX, HostRules, Wishes
-from component.xmpp.addresses import Addresses
+from component.xmpp.connection.addresses import Addresses
 from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import Preferences

@@ -7,19 +7,19 @@ import asyncio
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, SECOND, entry, everything
 
-from component.core.approval import Approval
+from component.core.archiving.writer import Writer
 from component.core.errors import Conflict
-from component.core.forecast import Forecasts
-from component.core.holds import Holds
-from component.core.janitor import SCHEDULE, Janitor, Timing
-from component.core.purging import Progress, Purge, State
-from component.core.retention import DAY, Bounds, Usual
-from component.core.rules import Rules
+from component.core.retention.approval import Approval
+from component.core.retention.forecast import Forecasts
+from component.core.retention.holds import Holds
+from component.core.retention.janitor import SCHEDULE, Janitor, Timing
+from component.core.retention.plan import DAY, Bounds, Usual
+from component.core.retention.purge import Progress, Purge, State
+from component.core.retention.rules import Rules
 from component.core.times import now
-from component.core.writer import Writer
-from storage import trash
 from storage.open import SqlStorage
 from storage.rows import ANY, Hold, Kind, Rule
+from storage.sqlite import scrub
 
 NEVER = 10_000.0
 
@@ -128,7 +128,7 @@ async def test_a_peer_with_a_longer_rule_keeps_what_others_lose(storage: SqlStor
 async def test_every_conversation_is_looked_at(
     storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("component.core.archives.PAGE", 3)
+    monkeypatch.setattr("component.core.retention.archives.PAGE", 3)
     town = Town(storage, Bounds(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for n in range(8):
@@ -142,7 +142,7 @@ async def test_every_conversation_is_looked_at(
 async def test_every_archive_is_looked_at(
     storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("component.core.archives.PAGE", 3)
+    monkeypatch.setattr("component.core.retention.archives.PAGE", 3)
     town = Town(storage, Bounds(messages=1))
     for n in range(8):
         await town.fill(2, f"user{n}@{HOST}")
@@ -264,7 +264,7 @@ async def test_the_store_is_written_anew_only_where_it_is_ordered(storage: SqlSt
 
 async def has_traces(storage: SqlStorage) -> bool:
     async with storage._database.read() as connection:
-        return await trash.seen(connection) is not None
+        return await scrub.seen(connection) is not None
 
 
 async def test_a_store_that_fails_is_tried_again(

@@ -8,10 +8,10 @@ import pytest
 from support.rosters import FixedRosters
 from support.sidecar import HOST, open_services
 
+from component.core.archiving.preferences import HostRules, Wishes
 from component.core.errors import BadRequest, Overloaded
-from component.core.preferences import HostRules, Wishes
-from component.web.settings import Services
-from component.xmpp.addresses import Addresses
+from component.web.server.settings import Services
+from component.xmpp.connection.addresses import Addresses
 from storage.rows import Hold, Preferences, Rule
 
 #: Half a character, which no encoding has.

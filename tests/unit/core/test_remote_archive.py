@@ -10,14 +10,14 @@ import pytest
 from support.builders import everything
 from support.sidecar import HOST, open_services, stamp
 
+from component.core.archiving.pressure import CAPACITY, WORK_BYTES
+from component.core.archiving.writer import Writer
 from component.core.errors import BadRequest, Conflict, Overloaded
-from component.core.pressure import CAPACITY, WORK_BYTES
-from component.core.remote_data import LAST, Query, RemoteArchive
-from component.core.remote_posts import Post, body_of, entry_of
+from component.core.remote_data.archive import LAST, Query, RemoteArchive
+from component.core.remote_data.posts import Post, body_of, entry_of
 from component.core.times import format_time, now
-from component.core.writer import Writer
-from component.web.settings import Services
-from component.xmpp.addresses import Addresses
+from component.web.server.settings import Services
+from component.xmpp.connection.addresses import Addresses
 from storage.rows import Direction, Entry, Stored
 
 ALICE = Query(username="alice")

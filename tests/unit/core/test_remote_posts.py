@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from component.core.errors import BadRequest
-from component.core.remote_posts import Post, body_of, entry_of
-from component.core.stanza import parse
-from component.xmpp.addresses import Addresses
+from component.core.remote_data.posts import Post, body_of, entry_of
+from component.core.xml.stanza import parse
+from component.xmpp.connection.addresses import Addresses
 from storage.rows import Direction, Entry
 
 HOST = "example.org"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO, ROOM
 
-from component.core.retention import DAY, Bounds, Plan, Usual, plan_for
+from component.core.retention.plan import DAY, Bounds, Plan, Usual, plan_for
 from storage.rows import Limits, Rule
 
 USUAL = Usual(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from support.builders import ALICE, BOB, ROMEO
 
-from component.core import rules
 from component.core.errors import Conflict
-from component.core.rules import Rules
+from component.core.retention import rules
+from component.core.retention.rules import Rules
 from storage.interface import Storage
 from storage.rows import Rule
 

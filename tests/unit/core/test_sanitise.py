@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM, message, stanza
 
-from component.core.document import parse
-from component.core.sanitise import for_room, for_user
+from component.core.archiving.sanitise import for_room, for_user
+from component.core.xml.document_parser import parse
 
 HOSTS = frozenset({HOST, OTHER_HOST})
 ITEM = "<item affiliation='none' role='participant' jid='witch@remote.example/broom'/>"

@@ -6,9 +6,9 @@ import unicodedata
 
 import pytest
 
-from component.core import search
 from component.core.errors import BadRequest
-from component.core.search import PIECE_MAX, TEXT_MAX, WORD_MAX, WORDS_MAX, fold, parse
+from component.core.messages import search
+from component.core.messages.search import PIECE_MAX, TEXT_MAX, WORD_MAX, WORDS_MAX, fold, parse
 from storage.rows import Phrase
 
 

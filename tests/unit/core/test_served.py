@@ -6,8 +6,8 @@ import pytest
 from support.builders import ALICE, HOST, ROMEO, ROOM, entry
 
 from component.core.errors import ItemNotFound
-from component.core.operators import SERVER, Operator, Role
-from component.core.served import NAMED_MAX, Served
+from component.core.principals import SERVER, Operator, Role
+from component.core.reading.served import NAMED_MAX, Served
 from storage.interface import Storage
 
 READER = Operator(name="eve", role=Role.READER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from component.core.sessions import RESOURCES_MAX, USERS_MAX, Sessions
+from component.core.archiving.sessions import RESOURCES_MAX, USERS_MAX, Sessions
 
 BOB = "bob@example.org"
 B1, B2 = f"{BOB}/b1", f"{BOB}/b2"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from support.builders import ALICE, entries, everything, texts
 
-from component.core.erasure import Erasure
-from component.core.holds import Holds
-from component.core.live import Live
-from component.core.spilling import Remains
-from component.core.writer import Writer
+from component.core.archiving.spilling import Remains
+from component.core.archiving.writer import Writer
+from component.core.reading.live import Live
+from component.core.retention.erasure import Erasure
+from component.core.retention.holds import Holds
 from storage.open import SqlStorage
 from storage.rows import ANY
 from storage.spill import Spill
@@ -52,7 +52,7 @@ async def test_what_was_kept_waits_until_it_can_be_judged(
 async def test_what_was_kept_is_written_though_nothing_can_judge_it(
     spill: Spill, storage: SqlStorage, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("component.core.spilling.PUT_SECONDS", 0.0)
+    monkeypatch.setattr("component.core.archiving.spilling.PUT_SECONDS", 0.0)
     remains = await kept(spill, writer)
 
     await remains.run()

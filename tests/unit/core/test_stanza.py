@@ -6,7 +6,7 @@ import pytest
 from support.builders import ALICE, BOB, HOST, NOON, ROOM, SECOND, delay, message, stanza
 
 from component.core.errors import BadRequest
-from component.core.stanza import ORIGIN_BYTES, parse
+from component.core.xml.stanza import ORIGIN_BYTES, parse
 
 
 def origin_of(text: str) -> bytes:

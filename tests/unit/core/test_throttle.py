@@ -8,10 +8,10 @@ import pytest
 from support.accounts import open_accounts
 from support.builders import ALICE, BOB
 
-from component.core import throttle
+from component.core.accounts import throttle
+from component.core.accounts.own import OwnAccounts
+from component.core.accounts.throttle import Budget, Throttled
 from component.core.errors import Overloaded
-from component.core.own_accounts import OwnAccounts
-from component.core.throttle import Budget, Throttled
 
 
 class Clock:

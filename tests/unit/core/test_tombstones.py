@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from support.builders import ALICE, BOB, NOON, ROOM, SECOND, entry, message, stanza
 
-from component.core.document import parse
-from component.core.meaning import meaning_of
-from component.core.tombstones import retraction
-from component.core.xml import Element
+from component.core.messages.meaning import meaning_of
+from component.core.messages.retraction import retraction
+from component.core.xml.document_parser import parse
+from component.core.xml.stream_parser import Element
 from storage.rows import Direction, Entry, Kind, Stored
 
 SENT, RECEIVED = Direction.SENT, Direction.RECEIVED

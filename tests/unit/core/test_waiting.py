@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from component.core.errors import Overloaded
-from component.core.waiting import WaitingStanzas
-from component.xmpp.addresses import Addresses
+from component.core.remote_data.offline import WaitingStanzas
+from component.xmpp.connection.addresses import Addresses
 from storage.interface import Storage
 
 ALICE = "alice@example.org"

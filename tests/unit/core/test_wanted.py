@@ -12,14 +12,14 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, taking_back
 from support.rosters import FixedRosters
 
-from component.core import preferences
+from component.core.archiving import preferences
+from component.core.archiving.preference_filter import Wanted
+from component.core.archiving.preferences import HostRules, Wishes
+from component.core.archiving.pressure import Pressure, size_of
+from component.core.archiving.writer import Writer
 from component.core.errors import Overloaded
-from component.core.preferences import HostRules, Wishes
-from component.core.pressure import Pressure, size_of
-from component.core.rosters import FRESH_SECONDS, UNREADABLE_SECONDS, RosterMemory
-from component.core.wanted import Wanted
-from component.core.writer import Writer
-from component.xmpp.addresses import Addresses
+from component.core.rosters.cache import FRESH_SECONDS, UNREADABLE_SECONDS, RosterMemory
+from component.xmpp.connection.addresses import Addresses
 from storage.errors import Unavailable
 from storage.interface import Records, Storage
 from storage.open import SqlStorage

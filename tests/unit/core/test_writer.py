@@ -24,10 +24,10 @@ from support.builders import (
 from support.builders import message as said
 from support.delivering import Delivering
 
+from component.core.archiving.policy import Policy
+from component.core.archiving.pressure import Pressure, size_of
+from component.core.archiving.writer import Writer
 from component.core.errors import Overloaded, Refused
-from component.core.policy import Policy
-from component.core.pressure import Pressure, size_of
-from component.core.writer import Writer
 from storage.errors import StorageError
 from storage.interface import Archive
 from storage.open import open_storage
@@ -122,9 +122,9 @@ async def running(writer: Writer) -> AsyncIterator[None]:
 
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("component.core.writer.FIRST_RETRY_SECONDS", 0.001)
-    monkeypatch.setattr("component.core.writer.LAST_RETRY_SECONDS", 0.002)
-    monkeypatch.setattr("storage.sqlite.BUSY_SECONDS", 0.001)
+    monkeypatch.setattr("component.core.archiving.writer.FIRST_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("component.core.archiving.writer.LAST_RETRY_SECONDS", 0.002)
+    monkeypatch.setattr("storage.sqlite.database.BUSY_SECONDS", 0.001)
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ import pytest
 from support.handlers import MODULE, handlers
 from support.sidecar import HOSTS, PASSWORDS
 
+from component.core.accounts.own import OwnAccounts
 from component.core.errors import NotAllowed
-from component.core.own_accounts import OwnAccounts
 from component.handlers.accounts import HandlerAccounts
 from storage.open import open_storage
 

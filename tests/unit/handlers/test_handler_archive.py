@@ -13,8 +13,8 @@ from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
 from support.sidecar import SETTINGS, SHOWN, open_services, post
 
-from component.web.app import make_app
-from component.web.settings import WebSettings
+from component.web.server.app import make_app
+from component.web.server.settings import WebSettings
 
 Open = Callable[..., Any]
 

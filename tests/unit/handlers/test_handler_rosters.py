@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 from support.handlers import MODULE, handlers
 
-from component.core.contacts import Change
 from component.core.errors import Failed, ItemNotFound, NotAllowed
-from component.core.rosters import RosterMemory
+from component.core.rosters.cache import RosterMemory
+from component.core.rosters.contacts import Change
 from component.handlers.rosters import HandlerRosters
-from component.xmpp.addresses import Addresses
+from component.xmpp.connection.addresses import Addresses
 from storage.people import Contact
 
 ANN = "ann@example.org"

@@ -11,11 +11,11 @@ import pytest
 from support.builders import ALICE, entry, everything, texts
 from support.databases import open_database
 
-from storage.archive import SqlArchive
-from storage.database import Connection
-from storage.ids import KEY_BYTES, Ids
-from storage.keeping import SqlKeeping
-from storage.sqlite import SqliteDatabase
+from storage.sqlite.archive import SqlArchive
+from storage.sqlite.database import SqliteDatabase
+from storage.sqlite.ids import KEY_BYTES, Ids
+from storage.sqlite.protocols import Connection
+from storage.sqlite.retention import SqlKeeping
 
 
 class CancelledAtTheEnd:

@@ -12,9 +12,9 @@ from support.api import answering
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everything, texts
 from support.sidecar import SETTINGS, SHOWN, open_services
 
-from component.core.operators import Operator, Role
-from component.web.app import make_app
-from component.web.settings import Services
+from component.core.principals import Operator, Role
+from component.web.server.app import make_app
+from component.web.server.settings import Services
 
 V1 = "/api/v1/accounts"
 OF_ALICE = f"{V1}/{ALICE}"

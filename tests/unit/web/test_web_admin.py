@@ -11,10 +11,10 @@ from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything, texts
 from support.sidecar import SETTINGS, SHOWN, open_services
 
-from component.core.retention import Bounds, Usual
-from component.web.admin_models import MAX_DAYS
-from component.web.app import make_app
-from component.web.settings import Services
+from component.core.retention.plan import Bounds, Usual
+from component.web.admin.models import MAX_DAYS
+from component.web.server.app import make_app
+from component.web.server.settings import Services
 from storage.open import open_storage
 from storage.rows import ANY, Hold, Rule
 

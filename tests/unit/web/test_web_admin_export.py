@@ -13,9 +13,9 @@ from support.builders import ALICE, entries, entry, message
 from support.sidecar import SETTINGS
 from support.stanzas import parse
 
-from component.core.operators import Operator, Role
-from component.web.app import make_app
-from component.web.settings import Services
+from component.core.principals import Operator, Role
+from component.web.server.app import make_app
+from component.web.server.settings import Services
 
 EXPORT = f"/api/v1/archives/{ALICE}/export"
 

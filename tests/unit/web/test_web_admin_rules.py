@@ -10,10 +10,10 @@ from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, entries
 from support.sidecar import SETTINGS, SHOWN, open_services
 
-from component.core.operators import Operator, Role
-from component.core.retention import Bounds, Usual
-from component.web.app import make_app
-from component.web.settings import Services
+from component.core.principals import Operator, Role
+from component.core.retention.plan import Bounds, Usual
+from component.web.server.app import make_app
+from component.web.server.settings import Services
 from storage.rows import Rule
 
 V1 = "/api/v1"

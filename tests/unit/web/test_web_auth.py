@@ -10,8 +10,8 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.sidecar import SECRET, SHOWN
 
-from component.web.app import make_app
-from component.web.settings import Services, WebSettings
+from component.web.server.app import make_app
+from component.web.server.settings import Services, WebSettings
 
 ARCHIVE = "/api/archive?username=alice"
 ELSEWHERE = (ip_network("192.0.2.0/24"),)

@@ -10,9 +10,9 @@ import pytest
 from support.ports import LOOPBACK, free_port
 from support.sidecar import HOST, SECRET, SETTINGS, post
 
-from component.web.client import Answer, Client, ClientSettings, NotRunning
-from component.web.server import serve
-from component.web.settings import Services
+from component.clients.muniment_http import Answer, Client, ClientSettings, NotRunning
+from component.web.server.server import serve
+from component.web.server.settings import Services
 
 WHERE = ClientSettings(
     address=LOOPBACK, port=0, secret=SECRET, prefix=SETTINGS.prefix, timeout_seconds=10

@@ -10,8 +10,8 @@ from support.archives import ALICE, Talk, correct, displayed, to_alice, to_bob
 from support.builders import message
 from support.sidecar import HOST
 
-from component.core.pages import PAGE_MAX_BYTES
-from component.web.settings import Services
+from component.core.reading.pages import PAGE_MAX_BYTES
+from component.web.server.settings import Services
 
 OWNER = f"alice@{HOST}"
 PATH = f"/api/v1/archives/{OWNER}/conversations"

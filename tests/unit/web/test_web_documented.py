@@ -8,10 +8,10 @@ from pathlib import Path
 from aiohttp.test_utils import TestClient
 
 from component.core.errors import TakesTooLong
-from component.web.archive_models import Parameters
-from component.web.errors import CONDITIONS
-from component.web.models import ArchivePost, ArchiveQuery, AuthQuery, OfflinePost
-from component.web.roster_models import RosterPost
+from component.web.archive.models import Parameters
+from component.web.remote_data.models import ArchivePost, ArchiveQuery, AuthQuery, OfflinePost
+from component.web.remote_data.roster_models import RosterPost
+from component.web.server.errors import CONDITIONS
 
 DOCS = Path(__file__).parents[3] / "docs"
 

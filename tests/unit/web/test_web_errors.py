@@ -14,10 +14,10 @@ from pytest_aiohttp import AiohttpClient
 from support.sidecar import SETTINGS, SHOWN, post
 
 from component.core.errors import ItemNotFound
-from component.web import health
-from component.web.app import make_app
-from component.web.errors import CONDITIONS, INTERNAL, body, errors
-from component.web.settings import Services
+from component.web.server import health
+from component.web.server.app import make_app
+from component.web.server.errors import CONDITIONS, INTERNAL, body, errors
+from component.web.server.settings import Services
 
 #: What of Remote Data knows no limit: its callers may send any parameter.
 LENIENT = {"auth", "user", "roster", "offline"}

@@ -8,11 +8,11 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support.sidecar import SHOWN
 
+from component.core.accounts.throttle import BURST, REFILL_SECONDS, Budget
 from component.core.errors import Slowed
-from component.core.operators import Operator, Role
-from component.core.throttle import BURST, REFILL_SECONDS, Budget
-from component.web import guessing
-from component.web.guessing import Guessing
+from component.core.principals import Operator, Role
+from component.web.auth import guessing
+from component.web.auth.guessing import Guessing
 
 ARCHIVE = "/api/archive?username=alice"
 WRONG = {"X-Api-Key": "wrong"}

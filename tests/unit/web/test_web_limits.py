@@ -18,9 +18,9 @@ import pytest
 from aiohttp import ClientSession
 from support.sidecar import SECRET, SETTINGS, SHOWN, message, post
 
-from component.web.limits import LINE_MAX_BYTES
-from component.web.server import serve
-from component.web.settings import Services
+from component.web.server.limits import LINE_MAX_BYTES
+from component.web.server.server import serve
+from component.web.server.settings import Services
 
 #: What a limit is set to in these tests, and how late it may strike on a busy machine.
 SHORT = 0.3
@@ -343,7 +343,7 @@ async def test_answers_that_are_not_taken_leave_no_connection_behind(served: Ser
 async def test_the_access_log_has_no_query(
     served: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "component.web.access_log")
+    caplog.set_level(logging.INFO, "component.web.server.access_log")
     async with served() as server, ClientSession(headers=SHOWN) as client:
         await client.get(f"{server.url}/api/archive?username=alice&password=hunter2")
         await client.get(f"{server.url}/no%0Athing")

@@ -14,8 +14,8 @@ from pytest_aiohttp import AiohttpClient
 from support.builders import BOB, NOON, ROMEO, SECOND, entry
 from support.sidecar import HOST, SETTINGS, SHOWN
 
-from component.web.app import make_app
-from component.web.settings import Services
+from component.web.server.app import make_app
+from component.web.server.settings import Services
 from storage.rows import Entry
 
 OWNERS = (f"owner{n}@{HOST}" for n in count())

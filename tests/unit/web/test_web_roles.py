@@ -12,9 +12,9 @@ from pytest_aiohttp import AiohttpClient
 from support.archives import Talk, to_bob
 from support.sidecar import HOST, SECRET, SETTINGS
 
-from component.core.operators import Operator, Role
-from component.web.app import make_app
-from component.web.settings import Services
+from component.core.principals import Operator, Role
+from component.web.server.app import make_app
+from component.web.server.settings import Services
 
 OWNER = f"alice@{HOST}"
 ARCHIVE = f"/api/v1/archives/{OWNER}"

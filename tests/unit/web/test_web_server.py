@@ -14,8 +14,8 @@ from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixCo
 from support.sidecar import SETTINGS, SHOWN, post
 
 from component.core.times import format_time, now
-from component.web.server import serve
-from component.web.settings import Services
+from component.web.server.server import serve
+from component.web.server.settings import Services
 
 ARCHIVE = "/api/archive?username=alice"
 

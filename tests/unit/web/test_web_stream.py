@@ -18,9 +18,9 @@ from support.events import Events, stream
 from support.sidecar import SETTINGS, SHOWN
 from support.wire import until
 
-from component.core.operators import Operator, Role
-from component.web.server import serve
-from component.web.settings import Services
+from component.core.principals import Operator, Role
+from component.web.server.server import serve
+from component.web.server.settings import Services
 from storage.rows import Kind
 
 PATH = f"/api/v1/archives/{ALICE}/stream"

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import ClientSession, UnixConnector
 from support.sidecar import SECRET, SETTINGS, SHOWN
 
-from component.web.server import serve
-from component.web.settings import Services
+from component.web.server.server import serve
+from component.web.server.settings import Services
 
 ARCHIVE = "/api/archive?username=alice"
 ARCHIVES = "/api/v1/archives/alice@example.org/messages"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from component.core.errors import ItemNotFound
-from component.xmpp.addresses import Addresses
-from component.xmpp.archive_addresses import owner_at, unescape
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.queries.archive_addresses import owner_at, unescape
 
 COMPONENT = "archive.example.org"
 

@@ -15,7 +15,7 @@ from support.wire import (
     until,
 )
 
-from component.core.pressure import size_of
+from component.core.archiving.pressure import size_of
 from storage.rows import ANY
 
 CAPACITY = 64 * 1024

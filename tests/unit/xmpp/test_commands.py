@@ -22,11 +22,11 @@ from support.wire import (
 )
 
 from component.core.errors import BadRequest
-from component.xmpp import commands
-from component.xmpp.commands import Command, Commands, Done
-from component.xmpp.configure import NODE
-from component.xmpp.exchange import Direct, Exchange
-from component.xmpp.forms import Field, Form, Values, form_xml, result_xml, submitted
+from component.xmpp.archive.prefs_form import NODE
+from component.xmpp.commands import adhoc
+from component.xmpp.commands.adhoc import Command, Commands, Done
+from component.xmpp.queries.exchange import Direct, Exchange
+from component.xmpp.queries.forms import Field, Form, Values, form_xml, result_xml, submitted
 
 HOSTILE = ["'", '"', "<&>", "]]>", "' var='x", "\u00e9\U0001f600"]
 
@@ -57,7 +57,7 @@ async def preferred(wire: Wire) -> tuple[str | None, list[str | None]]:
 async def test_sessions_that_were_never_ended_are_forgotten(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "SESSIONS_MAX", 2)
+    monkeypatch.setattr(adhoc, "SESSIONS_MAX", 2)
     first, second, third = [await begin(wire, NODE) for _ in range(3)]
     gone = await submit(wire, first, default=["never"])
     kept = [await submit(wire, begun, default=["never"]) for begun in (second, third)]
@@ -69,7 +69,7 @@ async def test_sessions_that_were_never_ended_are_forgotten(
 async def test_whoever_begins_many_sessions_forgets_only_their_own(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "SESSIONS_EACH_MAX", 2)
+    monkeypatch.setattr(adhoc, "SESSIONS_EACH_MAX", 2)
     first = await begin(wire, NODE)
     others = [await begin(wire, NODE, asker=BOB_PHONE) for _ in range(3)]
 

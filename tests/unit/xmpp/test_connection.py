@@ -31,9 +31,9 @@ from support.wire import (
     until,
 )
 
-from component import app
-from component.xmpp import connection as connection_module
-from component.xmpp.connection import Connection, Patience, ServerRefused
+from component.wiring import app
+from component.xmpp.connection import connection as connection_module
+from component.xmpp.connection.connection import Connection, Patience, ServerRefused
 from storage.rows import ANY
 from storage.spill import Spill
 

@@ -23,8 +23,8 @@ from support.wire import (
     open_wire,
 )
 
-from component.xmpp.addresses import Addresses
-from component.xmpp.disco import Item, announce
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.queries.disco import Item, announce
 
 #: What every archive can do.
 ARCHIVE = sorted(

@@ -18,9 +18,9 @@ from component.core.errors import (
     TooLarge,
     UnknownService,
 )
-from component.core.stanza import parse
 from component.core.times import now
-from component.xmpp.errors import error_xml, refusal
+from component.core.xml.stanza import parse
+from component.xmpp.queries.errors import error_xml, refusal
 from storage.rows import Direction, Entry
 
 DEFINED = {

@@ -21,7 +21,7 @@ from support.wire import (
 )
 
 from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
-from component.xmpp.exchange import Delegated, Direct
+from component.xmpp.queries.exchange import Delegated, Direct
 
 HOSTILE = ["'", '"', "'\"", "<&>", "' to='eve@evil.example", "\u00e9\U0001f600", "\t\n"]
 

@@ -21,8 +21,8 @@ from support.wire import (
     parsed,
 )
 
-from component.core.xml import Malformed
-from component.xmpp.gate import Gate
+from component.core.xml.stream_parser import Malformed
+from component.xmpp.connection.gate import Gate
 
 NOTE = f"<message from='{HOST}' to='{COMPONENT}'><body>hello</body></message>"
 

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from component.xmpp.exchange import HINTS
-from component.xmpp.intake import FEW, FORGOTTEN_SECONDS, SLICE, Intake
+from component.xmpp.connection.fair_reader import FEW, FORGOTTEN_SECONDS, SLICE, Intake
+from component.xmpp.queries.exchange import HINTS
 
 PAGE = FEW - 14
 

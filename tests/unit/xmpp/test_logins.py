@@ -8,8 +8,8 @@ import pytest
 from support.ports import LOOPBACK, free_port
 from support.pretending import SASL, pretending
 
+from component.clients.ejabberd_login import Logins
 from component.core.errors import Overloaded
-from component.xmpp.logins import Logins
 
 #: The same address, written so that it is taken for one of another machine.
 FAR = "127.1"

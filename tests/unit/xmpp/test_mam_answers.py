@@ -11,15 +11,15 @@ from support.builders import ALICE, BOB, HOST, entries
 from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
 from support.writing import open_writer
 
-from component.core.access import Access
-from component.core.audit import Audit
 from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
-from component.core.history import History
-from component.core.operators import Operator, Role
-from component.core.pages import Pages
-from component.xmpp.addresses import Addresses
-from component.xmpp.exchange import Delegated, Direct
-from component.xmpp.mam import QUERYID_MAX, Mam
+from component.core.principals import Operator, Role
+from component.core.reading.access import Access
+from component.core.reading.audit import Audit
+from component.core.reading.history import History
+from component.core.reading.pages import Pages
+from component.xmpp.archive.mam import QUERYID_MAX, Mam
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.queries.exchange import Delegated, Direct
 from storage.open import SqlStorage, open_storage
 
 OPS = f"ops@{HOST}"
@@ -110,7 +110,7 @@ async def test_what_cannot_be_written_down_is_not_read(mam: Mam, storage: SqlSto
 async def test_who_would_be_answered_too_late_is_told_at_once(
     mam: Mam, storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("component.xmpp.mam.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("component.xmpp.archive.mam.PATIENCE_SECONDS", 0.0)
     async with storage._database.write():
         # What an operator reads is written down first, which has to wait now.
         with pytest.raises(Overloaded):

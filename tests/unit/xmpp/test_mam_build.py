@@ -17,8 +17,8 @@ from support.wire import (
     parsed,
 )
 
-from component.xmpp.mam_form import FIELDS, form_xml
-from component.xmpp.mam_results import fin_xml, metadata_xml, results_xml
+from component.xmpp.archive.mam_form import FIELDS, form_xml
+from component.xmpp.archive.mam_results import fin_xml, metadata_xml, results_xml
 from storage.rows import Direction, Kind, Page, Stored
 
 HOSTILE = [

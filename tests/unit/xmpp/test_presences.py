@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, HOST, NS_CLIENT
 
-from component.core.document import parse
-from component.core.sessions import Sessions
+from component.core.archiving.sessions import Sessions
 from component.core.times import now
-from component.xmpp.addresses import Addresses
-from component.xmpp.presences import Presences
+from component.core.xml.document_parser import parse
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.copies.presences import Presences
 
 
 class Heard:

@@ -21,7 +21,7 @@ from support.wire import (
     open_wire,
 )
 
-from component.xmpp.recipients import RecipientQueries
+from component.xmpp.copies.recipients import RecipientQueries
 
 Asking = asyncio.Task[frozenset[str] | None]
 

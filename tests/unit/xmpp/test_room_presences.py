@@ -6,11 +6,11 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROOM
 from support.occupants import made, occupants
 
-from component.core.document import parse
-from component.core.rooms import Rooms
-from component.core.stanza import read
-from component.xmpp.addresses import Addresses
-from component.xmpp.rooms import RoomNews
+from component.core.reading.rooms import Rooms
+from component.core.xml.document_parser import parse
+from component.core.xml.stanza import read
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.copies.rooms import RoomNews
 from storage.interface import Storage
 
 MUC_USER = "http://jabber.org/protocol/muc#user"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.wire import COMPONENT, DEADLINE_SECONDS, FOOTER, NS_DISCO, NS_STANZAS, Wire, open_wire
 
-from component.xmpp.rooms import RoomQueries
+from component.xmpp.copies.rooms import RoomQueries
 
 ROOM = "room@conference.example.org"
 

@@ -11,9 +11,9 @@ import pytest
 from support.roster_queries import NS_ROSTER, asked_roster
 from support.wire import ALICE, BOB, COMPONENT, FOOTER, NS_STANZAS, PRIVILEGE_2, Wire, open_wire
 
-from component.core.contacts import Change
 from component.core.errors import BadRequest, NotAllowed, Overloaded, Refused
-from component.xmpp import rosters
+from component.core.rosters.contacts import Change
+from component.xmpp.rosters import privileged
 
 ROSTER = f"{{{NS_ROSTER}}}"
 ROMEO = "romeo@remote.example"
@@ -144,7 +144,7 @@ async def test_what_the_server_refuses_is_told(
 async def test_without_an_answer_whoever_asks_may_try_again(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rosters, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(privileged, "ANSWER_SECONDS", 0.01)
 
     with pytest.raises(Overloaded):
         await wire.parts.contact_lists.remove(ALICE, BOB)

@@ -23,7 +23,7 @@ from support.wire import (
     open_wire,
 )
 
-from component.xmpp import rosters
+from component.xmpp.rosters import privileged
 
 ROMEO = "romeo@remote.example"
 
@@ -82,7 +82,7 @@ async def test_a_roster_that_is_refused_loses_nothing(wire: Wire) -> None:
 async def test_a_roster_that_does_not_come_loses_nothing(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rosters, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(privileged, "ANSWER_SECONDS", 0.01)
     await prefer_roster(wire)
     wire.say("hello")
     await asked_roster(wire)

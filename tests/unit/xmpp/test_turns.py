@@ -10,7 +10,7 @@ from support.builders import ALICE, BOB, entries
 from support.wire import COMPONENT, Wire, query, until
 
 from component.core.errors import Overloaded
-from component.xmpp.turns import AT_ONCE, PENDING_EACH_MAX, PENDING_MAX, Turns
+from component.xmpp.queries.turns import AT_ONCE, PENDING_EACH_MAX, PENDING_MAX, Turns
 
 
 async def wait(turns: Turns, asker: str, done: asyncio.Event) -> None:
@@ -65,7 +65,7 @@ async def test_one_query_too_many_of_all_is_refused() -> None:
 
 
 async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("component.xmpp.turns.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("component.xmpp.queries.turns.PATIENCE_SECONDS", 0.0)
     turns = Turns()
     async with AsyncExitStack() as stack:
         for number in range(AT_ONCE):

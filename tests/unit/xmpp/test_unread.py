@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.wire import ALICE, ALICE_PHONE, chat, copy_of
 
-from component.xmpp.unread import is_result, pieces, whole_copy
+from component.xmpp.connection.copy_scanner import is_result, pieces, whole_copy
 
 HINTS = "<no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/>"
 

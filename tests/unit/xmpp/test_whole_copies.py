@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support.wire import COMPONENT, HANDSHAKE, HEADER, HOST, chat, copy_of
 
-from component.core.xml import Malformed
-from component.xmpp.gate import Gate
+from component.core.xml.stream_parser import Malformed
+from component.xmpp.connection.gate import Gate
 
 #: From whom a copy came, what was in it, and whether that is known to stand alone.
 Heard = list[tuple[str, str, bool]]

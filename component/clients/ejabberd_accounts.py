@@ -1,0 +1,90 @@
+"""Accounts that ejabberd has, asked over its API; one source of `core.accounts.Accounts`."""
+
+from __future__ import annotations
+
+import logging
+
+from component.clients.ejabberd_http import EjabberdApi
+from component.clients.muniment_http import Answer
+from component.core.accounts.passwords import prepare
+from component.core.accounts.protocol import Listing
+from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
+from component.core.jids import domain, local
+
+log = logging.getLogger(__name__)
+
+YES, NO = 0, 1
+
+
+class EjabberdAccounts:
+    """Who can log in, as ejabberd has it."""
+
+    def __init__(self, api: EjabberdApi) -> None:
+        self._api = api
+
+    async def authenticate(self, jid: str, password: str) -> bool:
+        """Whether this is the password of an account. Raises Overloaded."""
+        return _is_so(await self._ask("check_password", jid, password=password))
+
+    async def exists(self, jid: str) -> bool:
+        """Whether there is such an account. Raises Overloaded."""
+        return _is_so(await self._ask("check_account", jid))
+
+    async def register(self, jid: str, password: str) -> None:
+        """Make an account. Raises Conflict, BadRequest, Overloaded."""
+        answer = await self._ask("register", jid, password=prepare(password))
+        if answer.status == Conflict.status:
+            raise Conflict("There is such an account already.")
+        if not answer.is_good:
+            raise BadRequest(f"ejabberd does not take this account: {answer.message[:200]}")
+
+    async def set_password(self, jid: str, password: str) -> None:
+        """Give an account a password. Raises ItemNotFound, BadRequest, Overloaded."""
+        prepared = prepare(password)
+        await self._find(jid)
+        answer = await self._ask("change_password", jid, newpass=prepared)
+        if not _is_so(answer):
+            raise BadRequest("ejabberd does not take this password.")
+
+    async def remove(self, jid: str) -> None:
+        """Remove an account. Raises ItemNotFound, Overloaded."""
+        await self._find(jid)
+        if not (await self._ask("unregister", jid)).is_good:
+            raise Overloaded("ejabberd did not remove this account: try again shortly.")
+
+    async def set_enabled(self, jid: str, is_enabled: bool) -> None:
+        """Raise NotAllowed: ejabberd does it in another way."""
+        command = "unban_account" if is_enabled else "ban_account"
+        raise NotAllowed(f"The accounts are those of ejabberd: ejabberdctl {command} does it.")
+
+    async def listed(self, host: str, after: str, limit: int) -> tuple[Listing, ...]:
+        """Return accounts of a host by their JIDs, behind `after`. Raises Overloaded."""
+        found = sorted(jid for jid in await self._all(host) if jid > after)
+        return tuple(Listing(jid=jid, is_enabled=None) for jid in found[:limit])
+
+    async def count(self, host: str) -> int:
+        """Return how many accounts a host has. Raises Overloaded."""
+        return len(await self._all(host))
+
+    async def _all(self, host: str) -> list[str]:
+        answer = await self._api.call("registered_users", host=host)
+        if not answer.is_good or not isinstance(answer.data, list):
+            raise Overloaded("ejabberd does not list its accounts.")
+        return [f"{user}@{host}" for user in answer.data]
+
+    async def _find(self, jid: str) -> None:
+        # Some back ends of ejabberd make an account of whatever is given a password.
+        if not await self.exists(jid):
+            raise ItemNotFound("There is no such account.")
+
+    async def _ask(self, command: str, jid: str, **more: str) -> Answer:
+        return await self._api.call(command, user=local(jid), host=domain(jid), **more)
+
+
+def _is_so(answer: Answer) -> bool:
+    """Whether ejabberd says yes. Raises Overloaded where it says neither yes nor no."""
+    # By its type as well: `false`, from whatever answers there, equals the number that is a yes.
+    if not answer.is_good or type(answer.data) is not int or answer.data not in (YES, NO):
+        log.error("ejabberd gives an answer that is not known here: %s", answer.message[:200])
+        raise Overloaded("ejabberd gives an answer that is not known here.")
+    return bool(answer.data == YES)

@@ -1,0 +1,64 @@
+"""Asks ejabberd over its own HTTP interface (mod_http_api), one command a request."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractAsyncContextManager
+
+import aiohttp
+import orjson
+
+from component.clients.muniment_http import Answer
+from component.core.errors import Overloaded
+
+log = logging.getLogger(__name__)
+
+#: Whoever waits for us gives up after 10.
+TIMEOUT_SECONDS = 7.0
+
+#: What mod_http_api says of a command that there is not, or that is not allowed to us.
+_REFUSED = (401, 403)
+_NO_SUCH_COMMAND = 40
+
+
+class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
+    """mod_http_api of one ejabberd; for `async with`."""
+
+    def __init__(self, url: str, user: str | None = None, password: str | None = None) -> None:
+        """Take the bare JID of an account that asks, with its password."""
+        self.url = url
+        self._asked = f"with the password of {user}" if user else "without accounts.api_user"
+        headers = {"Content-Type": "application/json"}
+        if user is not None and password is not None:
+            shown = aiohttp.encode_basic_auth(user, password, encoding="utf-8")
+            headers["Authorization"] = shown
+        self._session = aiohttp.ClientSession(
+            headers=headers, timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        )
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def call(self, command: str, **arguments: str) -> Answer:
+        """Return what ejabberd answers to a command. Raises Overloaded if it is none."""
+        try:
+            async with self._session.post(
+                f"{self.url}/{command}",
+                data=orjson.dumps(arguments),
+                allow_redirects=False,
+            ) as response:
+                answer = Answer(status=response.status, data=orjson.loads(await response.read()))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            log.warning("ejabberd does not answer at %s: %s", self.url, type(error).__name__)
+            raise Overloaded("ejabberd does not answer: try again shortly.") from error
+        if answer.status in _REFUSED or _code(answer) == _NO_SUCH_COMMAND:
+            log.error(
+                "ejabberd refuses %s at %s, asked %s: %s",
+                *(command, self.url, self._asked, answer.message),
+            )
+            raise Overloaded("ejabberd does not let us ask this; the log says what.")
+        return answer
+
+
+def _code(answer: Answer) -> object:
+    return answer.data.get("code") if isinstance(answer.data, dict) else None

@@ -1,0 +1,1 @@
+"""Accounts: who may log in, where accounts are kept, and how guessing is slowed."""

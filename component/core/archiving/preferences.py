@@ -1,0 +1,244 @@
+"""What users want archived, within what operators allow. The rules of XEP-0441 section 2.
+
+Where a message is named by both lists, or by a list of its owner and by the operators' one, what
+is never archived wins: whoever wrote that expects privacy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from cachetools import LRUCache
+
+from component.core import jids
+from component.core.errors import BadRequest, Forbidden, NotImplementedHere, TooLarge
+from component.core.ports import Jids, Rosters
+from component.core.store_errors import refusals
+from storage.errors import StorageError
+from storage.interface import Records
+from storage.rows import Preferences
+
+log = logging.getLogger(__name__)
+
+ALWAYS, NEVER, ROSTER = "always", "never", "roster"
+DEFAULTS = (ALWAYS, NEVER, ROSTER)
+
+#: The most addresses that a list may have.
+LIST_MAX = 1000
+
+#: How much of preferences is remembered, in characters of addresses and what is around them.
+REMEMBERED_SIZE = 32 * 1024 * 1024
+
+#: What preferences without any address count for, and what one does beside its characters.
+_SIZE, _SIZE_EACH = 512, 128
+
+#: How many preferences are read at once when the program starts: the largest have megabytes.
+PAGE = 20
+
+#: So long after the store could not be read it is asked again.
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRules:
+    """What operators say of the users of a virtual host."""
+
+    default: str = ALWAYS  #: for users that have set nothing
+    #: bare JIDs and domains; messages from and to them are archived for nobody
+    never: frozenset[str] = frozenset()
+
+    def forbids(self, peer: str) -> bool:
+        """Whether messages with this address are archived for nobody."""
+        if not self.never:
+            return False
+        bare = jids.bare(peer)
+        return bare in self.never or jids.domain(bare) in self.never
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What is applied to a user: preferences, quick to ask, within what operators say."""
+
+    rules: HostRules
+    preferences: Preferences | None = None  #: None: the user has set none
+    always: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
+
+    @property
+    def default(self) -> str:
+        """What happens to messages that no list names."""
+        return self.preferences.default if self.preferences else self.rules.default
+
+    def wants(self, owner: str, peer: str, resource: str) -> bool | None:
+        """Whether the user wants messages with a bare JID and resource; None: ask the roster."""
+        if self.rules.forbids(peer) or self.rules.forbids(owner):
+            return False
+        names = {peer, f"{peer}/{resource}"}
+        if not self.never.isdisjoint(names):
+            return False
+        if not self.always.isdisjoint(names):
+            return True
+        return None if self.default == ROSTER else self.default == ALWAYS
+
+    def shown(self, owner: str) -> Preferences:
+        """Return the preferences without what operators forbid."""
+        if self.preferences is None:
+            return Preferences(owner=owner, default=self.rules.default)
+        allowed = tuple(peer for peer in self.preferences.always if not self.rules.forbids(peer))
+        return replace(self.preferences, always=allowed)
+
+
+#: Archives of others than our users (rooms have some) know no preferences.
+_EVERYTHING = Applied(HostRules())
+
+
+class _Memory(LRUCache[str, Applied]):
+    """What is applied to users; whose was not asked for longest is forgotten first."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size, getsizeof=_size)
+        self.is_all = False  #: whoever is not in it has set nothing
+
+    def popitem(self) -> tuple[str, Applied]:
+        """Forget one to make room."""
+        self.is_all = False
+        return super().popitem()
+
+
+def _size(applied: Applied) -> int:
+    """Return what remembering this counts for."""
+    return _SIZE + sum(_SIZE_EACH + len(jid) for jid in (*applied.always, *applied.never))
+
+
+class Wishes:
+    """The preferences of all users of some virtual hosts."""
+
+    def __init__(
+        self,
+        records: Records,
+        addresses: Jids,
+        rosters: Rosters,
+        hosts: Mapping[str, HostRules],
+        *,
+        size: int = REMEMBERED_SIZE,
+    ) -> None:
+        """`size` is how much is remembered, as REMEMBERED_SIZE has it."""
+        self._records = records
+        self._addresses = addresses
+        self._rosters = rosters
+        self._hosts = dict(hosts)
+        self._usual = {host: Applied(rules) for host, rules in self._hosts.items()}
+        self._memory = _Memory(size)
+        self._changes = 0
+        self._setting = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Read what users have set before, as far as it is remembered. Raises StorageError."""
+        self._memory.is_all, after = True, ""
+        while page := await self._records.all_preferences(after=after, limit=PAGE):
+            for preferences in page:
+                self._keep(preferences.owner, preferences)
+            if not self._memory.is_all:
+                return
+            after = page[-1].owner
+
+    def authorize(self, requester: str, owner: str) -> None:
+        """Return if one bare JID may read and set the preferences of the other.
+
+        Nobody but the users themselves may. Raises Forbidden.
+        """
+        if requester != owner or not self._is_user(owner):
+            raise Forbidden("these preferences are not yours")
+
+    async def of(self, owner: str) -> Preferences:
+        """Return what is applied to a user: its own preferences, or what operators have set.
+
+        Raises Overloaded.
+        """
+        with refusals():
+            return (await self._read(owner)).shown(owner)
+
+    def can_use(self, owner: str, default: str) -> bool:
+        """Whether a user can have this default: no roster, nothing archived by it."""
+        return default != ROSTER or self._rosters.are_readable(jids.domain(owner))
+
+    async def set(self, owner: str, preferences: Preferences) -> Preferences:
+        """Keep the preferences of a user and return what is applied now; it is durable.
+
+        Raises BadRequest, TooLarge, NotImplementedHere, Overloaded.
+        """
+        wanted = Preferences(
+            owner=owner,
+            default=self._default(owner, preferences.default),
+            always=self._prepared(preferences.always),
+            never=self._prepared(preferences.never),
+        )
+        # One after the other, so that what is applied is what is stored.
+        async with self._setting:
+            with refusals():
+                await self._records.set_preferences(wanted)
+            self.forget(owner)
+            applied = self._keep(owner, wanted)
+        return applied.shown(owner)
+
+    def forget(self, owner: str) -> None:
+        """Forget what a user has set, whose archive was erased."""
+        self._changes += 1
+        self._memory.pop(owner, None)
+
+    def remembered(self, owner: str) -> Applied | None:
+        """Return what is applied to an owner, None where it has to be read."""
+        if not self._is_user(owner):
+            return _EVERYTHING
+        known = self._memory.get(owner)
+        return self._made(owner, None) if known is None and self._memory.is_all else known
+
+    async def read(self, owner: str) -> Applied:
+        """Read what is applied to an owner; tries until the store answers."""
+        while True:
+            try:
+                return await self._read(owner)
+            except StorageError as error:
+                log.error("the preferences of %s cannot be read: %s", owner, error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read(self, owner: str) -> Applied:
+        """Return what is applied to a user. Raises StorageError."""
+        known = self.remembered(owner)
+        if known is not None:
+            return known
+        changes = self._changes
+        found = await self._records.preferences(owner)
+        # What was read may be of the moment before it was changed.
+        is_fresh = changes == self._changes
+        return self._keep(owner, found) if is_fresh else self._made(owner, found)
+
+    def _is_user(self, owner: str) -> bool:
+        return jids.domain(owner) in self._hosts and jids.local(owner) != ""
+
+    def _keep(self, owner: str, found: Preferences | None) -> Applied:
+        applied = self._memory[owner] = self._made(owner, found)
+        return applied
+
+    def _made(self, owner: str, found: Preferences | None) -> Applied:
+        usual = self._usual.get(jids.domain(owner), _EVERYTHING)
+        if found is None:
+            return usual
+        return Applied(usual.rules, found, frozenset(found.always), frozenset(found.never))
+
+    def _default(self, owner: str, default: str) -> str:
+        if default not in DEFAULTS:
+            raise BadRequest(f"default: one of {', '.join(DEFAULTS)} is expected")
+        if not self.can_use(owner, default):
+            raise NotImplementedHere("default: your server does not let its archive read rosters")
+        return default
+
+    def _prepared(self, addresses: Iterable[str]) -> tuple[str, ...]:
+        """Return the addresses as archives have them, each once."""
+        listed = tuple(addresses)
+        if len(listed) > LIST_MAX:
+            raise TooLarge(f"a list may have {LIST_MAX} addresses")
+        return tuple(dict.fromkeys(self._addresses.prepare(one.strip()) for one in listed))

@@ -1,0 +1,320 @@
+"""The one queue into the store: group commit, back-pressure, and reads that see writes.
+
+What gathers while one commit is under way goes into the next; there is no timer. Nothing that was
+taken is ever dropped: a store that fails is tried again until it takes the batch, and meanwhile
+the queue fills and the socket is no longer read. Lines of the audit log are written with the rest;
+only they are refused by a store that fails, for what they tell of is not done then. What is left
+at the end is handed out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Protocol
+
+from component.core.archiving.pressure import Pressure
+from component.core.errors import BadRequest, Overloaded, Refused
+from component.core.messages.retraction import again
+from storage.errors import Rejected, StorageError
+from storage.interface import Archive
+from storage.rows import Batch, Deed, Entry, Retraction, Work
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_SECONDS = 0.1
+LAST_RETRY_SECONDS = 5.0
+
+
+class Queue(Protocol):
+    """Takes work on its way into the store."""
+
+    def put(self, work: Sequence[Work]) -> None:
+        """Queue work; it is durable once `settled` returns."""
+        ...
+
+    async def settled(self, owner: str | None = None) -> None:
+        """Wait until what was put before this call is durable: that of an owner, or of all.
+
+        Raises Overloaded when nothing will be written any more.
+        """
+        ...
+
+    async def readable(self, owner: str) -> None:
+        """Wait until a read sees what was put before this call for an owner.
+
+        While the store cannot be written, a read sees what was written before. Raises Overloaded
+        when nothing will be written any more.
+        """
+        ...
+
+    def standing(self) -> AbstractAsyncContextManager[None]:
+        """Say that the store is kept from being written: reads do not wait meanwhile."""
+        ...
+
+
+class Writer:
+    """Writes entries in the order in which they were put, many to a commit."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        *,
+        pressure: Pressure | None = None,
+        on_written: Callable[[Collection[str]], None] = lambda _: None,
+        is_held: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`pressure` counts what waits.
+
+        `on_written` hears whose archives have changed, once that is durable. `is_held` tells of
+        whose archive nothing may be taken back: there is a legal hold on it.
+        """
+        self._archive = archive
+        self._pressure = pressure or Pressure()
+        self._on_written = on_written
+        self._is_held = is_held
+        self._queue: list[Work | Deed] = []
+        self._batch: list[Work | Deed] = []  # being written
+        self._put = 0
+        self._done = 0
+        #: The place behind what was put last for each owner that waits. Lines of the audit log are
+        #: waited for by nobody but who had them written.
+        self._last: dict[str, int] = {}
+        #: What somebody waits for, by its place in the order of what was put: whether, and with
+        #: what, it was refused.
+        self._refused: dict[int, Refused | None] = {}
+        self._dropped: set[int] = set()  # places of lines that are passed over when they come up
+        self._wake = asyncio.Event()
+        self._progress = asyncio.Condition()
+        self._stopping = asyncio.Event()
+        self._standing = 0  # how many keep the store from being written
+        self._is_dead = False
+        self.is_healthy = True
+
+    @property
+    def backlog(self) -> int:
+        """How many entries are not durable yet."""
+        return self._put - self._done
+
+    @property
+    def left(self) -> tuple[Work, ...]:
+        """What is not known to be durable, in its order."""
+        return tuple(one for one in (*self._batch, *self._queue) if not isinstance(one, Deed))
+
+    def put(self, work: Sequence[Work]) -> None:
+        """Queue work; it is durable once `settled` returns."""
+        self._enqueue(work)
+        for place, one in enumerate(work, self._put - len(work) + 1):
+            self._last[one.owner] = place
+        self._pressure.add(work)
+
+    async def settled(self, owner: str | None = None) -> None:
+        """Wait until what was put before this call is durable: that of an owner, or of all.
+
+        Raises Overloaded when nothing will be written any more.
+        """
+        await self._reached(self._place(owner))
+
+    async def readable(self, owner: str) -> None:
+        """Wait until a read sees what was put before this call for an owner.
+
+        While the store cannot be written, a read sees what was written before. Raises Overloaded
+        when nothing will be written any more.
+        """
+        await self._reached(self._place(owner), or_=lambda: not self._is_written)
+
+    @asynccontextmanager
+    async def standing(self) -> AsyncIterator[None]:
+        """Say that the store is kept from being written: reads do not wait meanwhile."""
+        self._standing += 1
+        await self._tell()
+        try:
+            yield
+        finally:
+            self._standing -= 1
+
+    def check_room(self) -> None:
+        """Raise Overloaded when the queue is full."""
+        if self._pressure.is_high:
+            raise Overloaded
+
+    async def store(self, work: Sequence[Work]) -> None:
+        """Put work and wait until it is durable.
+
+        Raises Overloaded when the queue is full, BadRequest when the store will never take it.
+        """
+        self.check_room()
+        places = range(self._put, self._put + len(work))
+        self.put(work)
+        await self._written(places)
+
+    async def record(self, deed: Deed) -> None:
+        """Write a line of the audit log; it is durable at the return.
+
+        Raises Overloaded when the store fails, BadRequest when it will never take the line.
+        """
+        if not self._is_written:
+            raise Overloaded
+        place = self._put
+        self._enqueue([deed])
+        await self._written(range(place, place + 1))
+
+    async def run(self) -> None:
+        """Write until `stop` is called and nothing waits, or the store fails behind it."""
+        # What a run before this one left unfinished is gone on with.
+        is_unfinished = True
+        try:
+            while True:
+                while self._queue or (is_unfinished and not self._stopping.is_set()):
+                    self._batch, self._queue = self._queue, []
+                    if self._batch and not await self._write(self._batch, self._done):
+                        return
+                    batch, self._batch = self._batch, []
+                    await self._advance(batch)
+                    if batch:
+                        self._on_written({one.owner for one in batch if not isinstance(one, Deed)})
+                    is_unfinished |= any(isinstance(one, Retraction) for one in batch)
+                    if is_unfinished and not self._stopping.is_set():
+                        is_unfinished = await self._go_on()
+                if self._stopping.is_set():
+                    return
+                await self._wake.wait()
+                self._wake.clear()
+        finally:
+            self._is_dead = True
+            await self._tell()
+
+    def stop(self) -> None:
+        """Let `run` return once the queue is empty, or the store fails."""
+        self._stopping.set()
+        self._wake.set()
+
+    @property
+    def _is_written(self) -> bool:
+        """Whether the store is written, as far as is known."""
+        return self.is_healthy and not self._standing
+
+    def _enqueue(self, work: Batch) -> None:
+        self._queue.extend(work)
+        self._put += len(work)
+        self._wake.set()
+
+    def _place(self, owner: str | None) -> int:
+        """Return the place behind the last work of an owner, or of all, that waits."""
+        if owner is None:
+            return max(self._last.values(), default=0)
+        return self._last.get(owner, 0)
+
+    async def _written(self, places: range) -> None:
+        """Wait until what has these places is durable. Raises what it was refused with."""
+        self._refused.update(dict.fromkeys(places))
+        try:
+            await self._reached(places.stop, or_=lambda: any(map(self._refused.get, places)))
+            if refused := next(filter(None, map(self._refused.get, places)), None):
+                raise refused
+        finally:
+            for place in places:
+                del self._refused[place]
+
+    def _refuse(self, place: int, refused: Refused) -> None:
+        """Tell it to who waits for what has this place; nobody does where it was put only."""
+        if place in self._refused:
+            self._refused[place] = refused
+
+    async def _reached(self, place: int, *, or_: Callable[[], bool] = lambda: False) -> None:
+        """Wait until all before a place is durable, or until something else holds."""
+
+        def is_over() -> bool:
+            return self._done >= place or self._is_dead or or_()
+
+        if not is_over():
+            async with self._progress:
+                await self._progress.wait_for(is_over)
+        if self._is_dead and self._done < place:
+            raise Overloaded("The archive is not written any more: try again later.")
+
+    async def _tell(self) -> None:
+        async with self._progress:
+            self._progress.notify_all()
+
+    async def _write(self, batch: list[Work | Deed], place: int) -> bool:
+        """Write a batch; return False where the store fails at the end."""
+        pause = FIRST_RETRY_SECONDS
+        while left := [one for at, one in enumerate(batch, place) if self._may(one, at)]:
+            try:
+                await self._archive.append(left)
+            except Rejected:
+                return await self._write_apart(batch, place)
+            except Exception as error:
+                await self._note_trouble(error, batch, place)
+                if self._stopping.is_set():
+                    return False
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
+                pause = min(pause * 2, LAST_RETRY_SECONDS)
+                continue
+            if not self.is_healthy:
+                log.warning("archive can be written again")
+            break
+        self.is_healthy = True
+        return True
+
+    async def _note_trouble(self, error: Exception, batch: Batch, place: int) -> None:
+        self.is_healthy = False
+        # What is no fault of the store is one of this program: its log says where.
+        fault = None if isinstance(error, StorageError) else error
+        log.error("archive cannot be written, %d waiting: %s", self.backlog, error, exc_info=fault)
+        await self._refuse_lines(batch, place)
+
+    async def _go_on(self) -> bool:
+        """Do one more step of a retraction of which something is left; return whether it did."""
+        try:
+            left = map(again, await self._archive.unfinished())
+            work = next((one for one in left if one and not self._is_held(one.owner)), None)
+            if work is not None:
+                await self._archive.append([work])
+        except Exception as error:
+            # They are gone on with behind the next retraction, or when the program starts again.
+            fault = None if isinstance(error, StorageError) else error
+            log.error("a retraction is not finished: %s", error, exc_info=fault)
+            return False
+        return work is not None
+
+    def _may(self, one: Work | Deed, place: int) -> bool:
+        """Whether work may be done now: a hold counts also where it came after the work."""
+        if isinstance(one, Deed):
+            return place not in self._dropped
+        return isinstance(one, Entry) or not self._is_held(one.owner)
+
+    async def _refuse_lines(self, batch: Batch, place: int) -> None:
+        """Refuse the lines of the audit log that wait, in a batch and behind it."""
+        waiting = [*enumerate(batch, place), *enumerate(self._queue, self._put - len(self._queue))]
+        for at, one in waiting:
+            if isinstance(one, Deed) and at not in self._dropped:
+                self._refuse(at, Overloaded())
+                self._dropped.add(at)
+        await self._tell()
+
+    async def _write_apart(self, batch: list[Work | Deed], place: int) -> bool:
+        """Halve a batch until the entry that the store will never take stands alone."""
+        if len(batch) == 1:
+            [one] = batch
+            named = one.subject if isinstance(one, Deed) else one.owner
+            log.error("left out of the archive of %s: the store refuses it", named)
+            self._refuse(place, BadRequest("the request has a value that no archive can hold"))
+            return True
+        middle = len(batch) // 2
+        first, second = batch[:middle], batch[middle:]
+        return await self._write(first, place) and await self._write(second, place + middle)
+
+    async def _advance(self, batch: Batch) -> None:
+        self._done += len(batch)
+        self._dropped = {place for place in self._dropped if place >= self._done}
+        work = [one for one in batch if not isinstance(one, Deed)]
+        for one in work:
+            if self._last.get(one.owner, self._put + 1) <= self._done:
+                del self._last[one.owner]
+        await self._tell()
+        self._pressure.remove(work)

@@ -1,0 +1,1 @@
+"""What a message says: its payloads, its author, what it refers to, how it is found."""

@@ -1,0 +1,25 @@
+"""What the author of one message may do to another.
+
+A store says which message is meant by marks, and those may be shared: who wrote the one message
+and the other has to be compared.
+"""
+
+from __future__ import annotations
+
+from component.core.messages.payloads import Message, Reference
+from component.core.messages.references import Does
+from component.core.xml.stanza import GROUPCHAT
+
+_RECEIPTS = frozenset({Does.RECEIVED, Does.DISPLAYED})
+
+
+def may(annotation: Message, reference: Reference, message: Message) -> bool:
+    """Whether the author of one message may do this to the other."""
+    if reference.does is Does.MODERATE:
+        # XEP-0425 section 5: only the room itself says so.
+        by, type = annotation.stored, message.stored.type
+        return by.type == type == GROUPCHAT and not by.resource
+    is_author = annotation.side.author == message.side.author
+    if reference.does in (Does.CORRECT, Does.RETRACT):
+        return is_author and annotation.stored.id != message.stored.id
+    return not is_author or reference.does not in _RECEIPTS

@@ -1,0 +1,142 @@
+"""What a stanza means to its readers: what it says, what it is called, and what it is about.
+
+Of corrections (XEP-0308), retractions (XEP-0424), reactions (XEP-0444), receipts (XEP-0184) and
+markers (XEP-0333), read as they pass by.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from component.core import jids
+from component.core.archiving.policy import BODY, MARKERS, MEANINGFUL, RECEIPT
+from component.core.messages.payloads import (
+    NS_CORRECT,
+    NS_FASTEN,
+    NS_MARKERS,
+    NS_OCCUPANT,
+    NS_REACTIONS,
+    NS_RECEIPTS,
+    NS_RETRACT,
+)
+from component.core.messages.references import Does, Side
+from component.core.messages.search import fold
+from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_MUC_USER, NS_STANZA_ID, Stanza
+from storage.rows import Direction, Kind, Relation
+
+_TEXTS = ("body", "subject")
+
+_MEANINGFUL = frozenset(MEANINGFUL)
+_ANNOTATIONS = frozenset({"correction", "retraction", "moderation", "reaction"})
+
+#: Elements that name the message which they are about, those that count before others first.
+#: A moderation is a retraction here: what it holds is looked at where it is carried out.
+_REFERENCES = {
+    (NS_CORRECT, "replace"): Does.CORRECT,
+    (NS_RETRACT, "retract"): Does.RETRACT,
+    (NS_FASTEN, "apply-to"): Does.RETRACT,
+    (NS_REACTIONS, "reactions"): Does.REACT,
+    (NS_MARKERS, "displayed"): Does.DISPLAYED,
+    (NS_MARKERS, "acknowledged"): Does.DISPLAYED,
+    (NS_MARKERS, "received"): Does.RECEIVED,
+    (NS_RECEIPTS, "received"): Does.RECEIVED,
+}
+_SEEN = frozenset({(NS_MARKERS, "displayed"), (NS_MARKERS, "acknowledged")})
+_RELATIONS = {Does.CORRECT: Relation.CORRECTION, Does.RETRACT: Relation.RETRACTION}
+
+
+class Meaning(NamedTuple):
+    """What a stanza means; a tuple, as a stanza is."""
+
+    kind: Kind
+    text: str  #: folded words
+    ids: tuple[str, ...]  #: that its author gave it
+    room_id: str | None  #: that the room gave it which sends it
+    does: Does | None  #: to the message that it refers to
+    about: str | None  #: the id of that message
+    is_seeing: bool  #: whoever sent it has read the conversation
+    occupant_id: str | None
+    is_from_occupant: bool
+
+    @property
+    def relation(self) -> Relation:
+        """How it is about the message that it refers to."""
+        return _RELATIONS.get(self.does, Relation.NOTE) if self.does else Relation.NOTE
+
+    def marks(
+        self, peer: str, resource: str, type: str, direction: Direction
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the marks of its names in an archive, and of the message that it refers to."""
+        side = Side(peer, resource, type, direction, self.occupant_id, self.is_from_occupant)
+        # What only tells of another message is not what somebody means by an id.
+        is_named = self.kind is Kind.MESSAGE or self.does is Does.CORRECT
+        names = side.names(self.ids, self.room_id) if is_named else ()
+        return names, side.about(self.does, self.about) if self.does and self.about else ()
+
+
+def meaning_of(stanza: Stanza) -> Meaning:
+    """Return what a stanza that is worth keeping means."""
+    payloads = stanza.payloads
+    reasons = {MEANINGFUL[one] for one in payloads & _MEANINGFUL}
+    kind = _kind(stanza, reasons)
+    # The body of what is encrypted, of a retraction and of a reaction is for clients that know no
+    # better (XEP-0428): nobody wrote it.
+    is_text = BODY in payloads and (kind is Kind.MESSAGE or "correction" in reasons)
+    is_open = "encrypted" not in reasons and (is_text or kind is Kind.MESSAGE)
+    does, about = _reference(stanza)
+    return Meaning(
+        kind=kind,
+        text=_text(stanza) if is_open else "",
+        ids=_ids(stanza),
+        room_id=room_name(stanza) or None if stanza.type == GROUPCHAT else None,
+        does=does,
+        about=about or None,
+        is_seeing=is_text or "encrypted" in reasons or not payloads.isdisjoint(_SEEN),
+        occupant_id=_occupant_id(stanza) if stanza.type == GROUPCHAT else None,
+        is_from_occupant=(NS_MUC_USER, "x") in payloads,
+    )
+
+
+def room_name(stanza: Stanza) -> str:
+    """Return what a room calls a message that it sends (XEP-0359), "" where it has no name."""
+    room = jids.bare(stanza.sender)
+    for child in stanza.element.elements:
+        if child.name == "stanza-id" and child.ns == NS_STANZA_ID and child.get("by") == room:
+            return child.get("id")
+    return ""
+
+
+def _kind(stanza: Stanza, reasons: set[str]) -> Kind:
+    if not reasons.isdisjoint(_ANNOTATIONS):
+        return Kind.ANNOTATION
+    if reasons or BODY in stanza.payloads:
+        return Kind.MESSAGE
+    if RECEIPT in stanza.payloads or not stanza.payloads.isdisjoint(MARKERS):
+        return Kind.RECEIPT
+    return Kind.MESSAGE
+
+
+def _text(stanza: Stanza) -> str:
+    elements = stanza.element.elements
+    return fold(" ".join([c.text for c in elements if c.name in _TEXTS and c.ns == NS_CLIENT]))
+
+
+def _ids(stanza: Stanza) -> tuple[str, ...]:
+    origin = stanza.element.child(NS_STANZA_ID, "origin-id")
+    given = (stanza.id, "" if origin is None else origin.get("id"))
+    return tuple(dict.fromkeys(id for id in given if id))
+
+
+def _occupant_id(stanza: Stanza) -> str | None:
+    element = stanza.element.child(NS_OCCUPANT, "occupant-id")
+    return None if element is None else element.get("id") or None
+
+
+def _reference(stanza: Stanza) -> tuple[Does | None, str]:
+    if stanza.payloads.isdisjoint(_REFERENCES):
+        return None, ""
+    for (ns, name), does in _REFERENCES.items():
+        element = stanza.element.child(ns, name)
+        if element is not None:
+            return does, element.get("id")
+    return None, ""

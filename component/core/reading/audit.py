@@ -1,0 +1,58 @@
+"""The audit log: who did what with an archive that is not its own, written before it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from component.core.archiving.writer import Writer
+from component.core.store_errors import refusals
+from component.core.times import format_time, now
+from storage.interface import Records
+from storage.rows import Deed, Filter
+
+
+class Audit:
+    """Writes the audit log."""
+
+    def __init__(self, records: Records, writer: Writer) -> None:
+        self._records = records
+        self._writer = writer
+
+    async def note(self, actor: str, action: str, subject: str, detail: str = "") -> None:
+        """Write a line that is durable at the return, in one commit with all that waits.
+
+        Raises BadRequest, Overloaded: then it is not to be done.
+        """
+        deed = Deed(at=now(), actor=actor, action=action, subject=subject, detail=detail)
+        await self._writer.record(deed)
+
+    async def read(
+        self, *, limit: int, before: int | None = None, subject: str | None = None
+    ) -> tuple[Deed, ...]:
+        """Return lines, the newest first. Raises BadRequest, Overloaded."""
+        with refusals():
+            return await self._records.deeds(limit=limit, before=before, subject=subject)
+
+
+def described(wanted: Filter, *, after: str | None = None, before: str | None = None) -> str:
+    """Return which messages are read, without what was searched for.
+
+    `after` and `before` are places in the archive that a page is bounded by, beside the filter.
+    """
+    return in_words(
+        {
+            "with": "/".join(part for part in (wanted.peer, wanted.resource) if part is not None),
+            "from": "" if wanted.since is None else format_time(wanted.since),
+            "until": "" if wanted.until is None else format_time(wanted.until),
+            "groupchat": "" if wanted.groupchat is None else str(wanted.groupchat).lower(),
+            "kinds": " ".join(sorted(wanted.kinds or ())),
+            "ids": " ".join(wanted.ids or ()),
+            "after": " ".join(id for id in (wanted.after, after) if id),
+            "before": " ".join(id for id in (wanted.before, before) if id),
+        }
+    )
+
+
+def in_words(said: Mapping[str, str | None]) -> str:
+    """Return what was asked for, by name, as one line of the audit log has it."""
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value) or "all"

@@ -1,0 +1,154 @@
+"""XEP-0227: Portable Import/Export Format for XMPP-IM Servers, version 1.1. Archives in files.
+
+Also as JSON lines. Either is made page by page, from the message that was the oldest when it began
+to the one that was the newest; what retention removes meanwhile is left out. An erasure breaks it
+off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from xml.sax.saxutils import escape, quoteattr
+
+from component.core import jids
+from component.core.archiving.writer import Queue
+from component.core.errors import Conflict
+from component.core.reading.live import Follower, Live
+from component.core.reading.pages import PAGE_MAX_BYTES
+from component.core.rosters.contacts import is_shown
+from component.core.rosters.xml import roster_xml
+from component.core.store_errors import refusals
+from component.core.times import format_time
+from component.core.xml.client_namespace import in_client_namespace
+from storage.errors import NotFound
+from storage.interface import Storage
+from storage.rows import Direction, Page, Preferences, Stored
+
+#: Messages that are held in memory at once.
+PAGE = 200
+
+_ERASED = "The archive was erased while it was written out: what was written is not all of it."
+
+_PIE = "urn:xmpp:pie:0"
+_ARCHIVE = "urn:xmpp:pie:0#mam"
+_MAM = "urn:xmpp:mam:2"
+
+
+class Export:
+    """Writes out archives."""
+
+    def __init__(self, storage: Storage, writer: Queue, live: Live) -> None:
+        self._storage = storage
+        self._writer = writer
+        self._live = live
+
+    async def json_lines(self, owner: str) -> AsyncGenerator[bytes]:
+        """Yield an archive as one JSON object a line, in arrival order.
+
+        Raises Overloaded, and Conflict where the archive is erased meanwhile.
+        """
+        async for messages in self._pages(owner):
+            yield b"".join(_line(owner, message) for message in messages)
+
+    async def portable(self, owner: str) -> AsyncGenerator[bytes]:
+        """Yield an archive as XEP-0227 has it, with the preferences of its owner.
+
+        Those are no part of XEP-0227, which lets anything of another namespace stand anywhere. A
+        roster that is in our own store goes with it; the server exports those that it has.
+        What was taken out of an archive has nothing to be forwarded and is left out. Raises
+        as `json_lines` does.
+        """
+        roster, preferences = await self._roster(owner), await self._preferences(owner)
+        yield (
+            f"<?xml version='1.0' encoding='UTF-8'?>\n<server-data xmlns='{_PIE}'>\n"
+            f"<host jid={quoteattr(jids.domain(owner))}>\n"
+            f"<user name={quoteattr(jids.local(owner))}>\n"
+            f"{roster}{preferences}<archive xmlns='{_ARCHIVE}'>\n"
+        ).encode()
+        async for messages in self._pages(owner):
+            yield "".join(_result(message) for message in messages if message.xml).encode()
+        yield b"</archive>\n</user>\n</host>\n</server-data>\n"
+
+    async def _pages(self, owner: str) -> AsyncGenerator[Sequence[Stored]]:
+        await self._writer.readable(owner)
+        with self._live.follow(owner) as follower:
+            with refusals():
+                ends = await self._storage.archive.bounds(owner)
+            _refuse_if_erased(follower)
+            if ends is None:
+                return
+            first, last = ends
+            if first.id == last.id:
+                yield (first,)
+                return
+            page = await self._behind(owner, first.id, follower, limit=PAGE - 1)
+            messages = (first, *page.messages)
+            while True:
+                ids = [message.id for message in messages]
+                has_end = last.id in ids
+                yield messages[: ids.index(last.id) + 1 if has_end else None]
+                if has_end or page.complete:
+                    return
+                page = await self._behind(owner, ids[-1], follower)
+                messages = page.messages
+
+    async def _behind(self, owner: str, id: str, follower: Follower, *, limit: int = PAGE) -> Page:
+        with refusals():
+            try:
+                page = await self._storage.archive.behind(
+                    owner, id, limit=limit, max_bytes=PAGE_MAX_BYTES
+                )
+            except NotFound as error:
+                raise Conflict(_ERASED) from error
+        _refuse_if_erased(follower)
+        return page
+
+    async def _roster(self, owner: str) -> str:
+        with refusals():
+            found = await self._storage.contacts.roster(owner)
+        shown = tuple(filter(is_shown, found))
+        return f"{roster_xml(shown)}\n" if shown else ""
+
+    async def _preferences(self, owner: str) -> str:
+        with refusals():
+            found = await self._storage.records.preferences(owner)
+        return "" if found is None else _prefs(found)
+
+
+def _refuse_if_erased(follower: Follower) -> None:
+    """Return if all that was read is what was asked for. Raises Conflict."""
+    if follower.is_erased:
+        raise Conflict(_ERASED)
+
+
+def _line(owner: str, message: Stored) -> bytes:
+    other = f"{message.peer}/{message.resource}" if message.resource else message.peer
+    is_sent = message.direction is Direction.SENT
+    fields = {
+        "id": message.id,
+        "time": format_time(message.at),
+        "from": owner if is_sent else other,
+        "to": other if is_sent else owner,
+        "direction": message.direction.value,
+        "type": message.type,
+        "kind": message.kind.value,
+        "xml": message.xml,
+    }
+    return f"{json.dumps(fields, ensure_ascii=False)}\n".encode()
+
+
+def _result(message: Stored) -> str:
+    return (
+        f"<result xmlns='{_MAM}' id='{message.id}'><forwarded xmlns='urn:xmpp:forward:0'>"
+        f"<delay xmlns='urn:xmpp:delay' stamp='{format_time(message.at)}'/>"
+        f"{in_client_namespace(message.xml)}</forwarded></result>\n"
+    )
+
+
+def _prefs(preferences: Preferences) -> str:
+    lists = "".join(
+        f"<{name}>{''.join(f'<jid>{escape(jid)}</jid>' for jid in listed)}</{name}>"
+        for name, listed in (("always", preferences.always), ("never", preferences.never))
+    )
+    return f"<prefs xmlns='{_MAM}' default='{preferences.default}'>{lists}</prefs>\n"

@@ -1,0 +1,64 @@
+"""Whose archives there can be: those of domains that are served, and those that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from component.core import jids
+from component.core.errors import ItemNotFound
+from component.core.principals import Operator, Role, may
+from component.core.store_errors import refusals
+from component.core.wording import meant
+from storage.interface import Keeping
+
+#: Domains that a refusal names.
+NAMED_MAX = 10
+
+
+class Served:
+    """The domains that are served, with all domains below them, as those of rooms are.
+
+    An owner on one of them may have an archive that is empty. On any other domain whoever asks
+    has most likely made a mistake, unless there is an archive from when it was served.
+    """
+
+    def __init__(self, domains: Sequence[str], keeping: Keeping) -> None:
+        """`domains` are virtual hosts and services of rooms, prepared."""
+        self._domains = tuple(dict.fromkeys(domains))
+        self._keeping = keeping
+
+    def covers(self, domain: str) -> bool:
+        """Whether a domain is served."""
+        return any(domain == one or domain.endswith(f".{one}") for one in self._domains)
+
+    async def has(self, owner: str) -> bool:
+        """Whether there can be an archive of an owner, or of anybody on a domain.
+
+        Raises Overloaded.
+        """
+        if self.covers(jids.domain(owner)):
+            return True
+        with refusals():
+            if jids.local(owner):
+                return (await self._keeping.usage_of(owner)).messages > 0
+            return bool(await self._keeping.usage(domain=owner, limit=1))
+
+    async def check(self, owner: str, asker: Operator) -> None:
+        """Return if there can be an archive of an owner, or of anybody on a domain.
+
+        Raises ItemNotFound, Overloaded.
+        """
+        if not await self.has(owner):
+            raise self.refusal(jids.domain(owner), asker)
+
+    def refusal(self, domain: str, asker: Operator) -> ItemNotFound:
+        """Return what is said of a domain that is not served; to admins which ones are."""
+        if not may(asker, Role.ADMIN):
+            return ItemNotFound(f"{domain} is not served here")
+        named = ", ".join(self._domains[:NAMED_MAX])
+        more = len(self._domains) - NAMED_MAX
+        rest = f" and {more} more" if more > 0 else ""
+        return ItemNotFound(
+            f"{domain} is not served here{meant(domain, self._domains) or '.'}"
+            f" Served are {named}{rest}."
+        )

@@ -1,0 +1,221 @@
+"""What a Remote Data caller posts, made into a row of the archive: who, whom, which way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from xml.sax.saxutils import escape, quoteattr, unescape
+
+from component.core.errors import BadRequest
+from component.core.jids import bare, domain, local, resource
+from component.core.messages.meaning import meaning_of
+from component.core.ports import Jids
+from component.core.times import parse_time
+from component.core.xml.document_parser import parse as parse_xml
+from component.core.xml.stanza import NS_CLIENT, Stanza, digest_of, parse
+from storage.rows import Direction, Entry
+
+CHAT = "chat"
+GROUPCHAT = "groupchat"
+
+#: Where ejabberd keeps the rooms of a virtual host unless it is told otherwise.
+ROOMS = "conference."
+
+_TEXT = "<body>([^<]*)</body>"
+#: In no attribute there is a <, so the first one behind the name is that of the first child.
+_FIRST = re.compile(rf"<message[\s>][^<]*{_TEXT}")
+_LAST = re.compile(rf"{_TEXT}</message>\Z")
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One message for one archive; None where the caller said nothing."""
+
+    username: str  #: local part of the owner, or a bare JID
+    timestamp: str
+    peer: str | None = None  #: local part of the other side, or a JID
+    type: str | None = None
+    nick: str = ""
+    xml: str | None = None
+    body: str | None = None
+    direction: Direction | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message:
+    """What is known once the parts that the caller left out are filled in."""
+
+    owner: str
+    kind: str
+    direction: Direction
+    other: str  #: full JID of the other side
+
+
+def entry_of(post: Post, host: str, jids: Jids) -> Entry:
+    """Return the row for a posted message. Raises BadRequest."""
+    with naming("timestamp"):
+        at = parse_time(post.timestamp)
+    if post.xml is not None:
+        stanza = parse(post.xml)
+        message = _from_xml(post, stanza, host, jids)
+    elif post.body is not None:
+        message = _from_body(post, host, jids)
+        stanza = _built(message, post.body)
+    else:
+        raise BadRequest("xml: missing, and so is body: one of them has to be there")
+    said = post.body if post.xml is None else post.xml
+    room, peer = message.kind == GROUPCHAT, bare(message.other)
+    meaning = meaning_of(stanza)
+    type = stanza.type if not room and stanza.type in ("normal", "headline") else message.kind
+    names, about = meaning.marks(peer, resource(message.other), type, message.direction)
+    return Entry(
+        owner=message.owner,
+        at=at,
+        peer=peer,
+        resource=resource(message.other),
+        type=type,
+        direction=message.direction,
+        xml=stanza.xml,
+        origin=_origin(message, at, said or ""),
+        nick=post.nick or (resource(message.other) if room else ""),
+        kind=meaning.kind,
+        text=meaning.text,
+        names=names,
+        about=about,
+        relation=meaning.relation,
+        is_seen=meaning.is_seeing and message.direction is Direction.SENT,
+    )
+
+
+def owner_of(username: str, type: str | None, host: str, jids: Jids) -> str:
+    """Return the archive that a caller means. Raises BadRequest."""
+    named = username
+    if "@" not in username:
+        named = f"{username}@{ROOMS if type == GROUPCHAT else ''}{host}"
+    with naming("username"):
+        owner = jids.prepare(named)
+        if not local(owner) or resource(owner):
+            raise BadRequest("write the local part, or a JID like user@domain")
+        if type not in (None, GROUPCHAT) and domain(owner) != host:
+            raise BadRequest(f"{domain(owner)} is not served here, this is {host}")
+    return owner
+
+
+def peer_of(peer: str, host: str, jids: Jids) -> str:
+    """Return the JID of the other side, on this host where only a local part is given."""
+    with naming("peer"):
+        prepared = jids.prepare(peer if "@" in peer else f"{peer}@{host}")
+        if not local(prepared):
+            raise BadRequest("write the local part, or a JID like user@domain")
+    return prepared
+
+
+@contextmanager
+def naming(field: str) -> Iterator[None]:
+    """Name the field of the request in which a value was wrong."""
+    try:
+        yield
+    except BadRequest as error:
+        raise BadRequest(f"{field}: {error.message}") from error
+
+
+def body_of(xml: str) -> str | None:
+    """Return the text of a stored stanza, None without one."""
+    # First or last, as clients and servers put it, it can be cut out: a page has fifty of them.
+    match = _FIRST.match(xml) or _LAST.match(xml, max(xml.find("<body"), 0))
+    if match and "\r" not in (text := match[1]):
+        if "&" not in text:
+            return text
+        if "&#" not in text:
+            # Every reference in it is one of the five that XML has.
+            return unescape(text, _QUOTES)
+    message = parse_xml(xml.encode(), keep_depth=1)
+    # COMPAT: ejabberd before 17 takes the namespace out of the stanzas it passes on.
+    body = message.child(message.ns, "body")
+    return None if body is None else body.text
+
+
+def _from_xml(post: Post, stanza: Stanza, host: str, jids: Jids) -> _Message:
+    kind = GROUPCHAT if (post.type or stanza.type) == GROUPCHAT else CHAT
+    owner = owner_of(post.username, kind, host, jids)
+    with naming("xml"):
+        sender = jids.prepare(stanza.sender) if stanza.sender else ""
+        recipient = jids.prepare(stanza.recipient) if stanza.recipient else ""
+    if kind == GROUPCHAT:
+        other = _occupant(post, owner, sender, host, jids)
+        # A room has sent nothing of its own accord: its occupants have.
+        direction = post.direction or Direction.RECEIVED
+    else:
+        direction = _direction(owner, bare(sender), bare(recipient), post.direction)
+        other = recipient if direction is Direction.SENT else sender
+        other = other or _peer(post, host, jids)
+    return _Message(owner=owner, kind=kind, direction=direction, other=other)
+
+
+def _from_body(post: Post, host: str, jids: Jids) -> _Message:
+    kind = GROUPCHAT if post.type == GROUPCHAT else CHAT
+    owner = owner_of(post.username, kind, host, jids)
+    if post.direction is None:
+        raise BadRequest('direction: missing, and there is no xml: send "send" or "recv"')
+    if kind == GROUPCHAT:
+        other = _occupant(post, owner, "", host, jids)
+    else:
+        other = _peer(post, host, jids)
+    return _Message(owner=owner, kind=kind, direction=post.direction, other=other)
+
+
+def _direction(owner: str, sender: str, recipient: str, given: Direction | None) -> Direction:
+    """Return which way a message went; the stanza knows better than the caller."""
+    if (sender == owner) != (recipient == owner):
+        return Direction.SENT if sender == owner else Direction.RECEIVED
+    if given is not None:
+        return given
+    if sender == owner:
+        return Direction.SENT
+    raise BadRequest(
+        f'direction: missing, and the xml is neither from nor to {owner}: send "send" or "recv"'
+    )
+
+
+def _occupant(post: Post, room: str, sender: str, host: str, jids: Jids) -> str:
+    """Return who wrote into a room: the real JID if it is told, with the nickname behind it."""
+    nick = post.nick or resource(sender)
+    if sender and bare(sender) != room:
+        return sender
+    real = room if post.peer is None else bare(_peer(post, host, jids))
+    return f"{real}/{nick}" if nick else real
+
+
+def _peer(post: Post, host: str, jids: Jids) -> str:
+    if not post.peer:
+        raise BadRequest("peer: missing, and no xml names it")
+    return peer_of(post.peer, host, jids)
+
+
+def _built(message: _Message, body: str) -> Stanza:
+    """Make the stanza of which a caller kept the text only."""
+    sender, recipient = message.other, message.owner
+    if message.kind == GROUPCHAT:
+        sender = f"{message.owner}/{resource(message.other)}"
+    elif message.direction is Direction.SENT:
+        sender, recipient = recipient, sender
+    xml = (
+        f"<message xmlns='{NS_CLIENT}' type='{message.kind}'"
+        f" from={quoteattr(sender)} to={quoteattr(recipient)}>"
+        # A carriage return as it stands would be read back as a line feed.
+        f"<body>{escape(body, {chr(13): '&#13;'})}</body></message>"
+    )
+    try:
+        return parse(xml)
+    except BadRequest as error:
+        raise BadRequest("body: has characters that XML cannot carry") from error
+
+
+def _origin(message: _Message, at: int, said: str) -> bytes:
+    """Return what makes a repeated request the same message."""
+    peer = bare(message.other)
+    what = ("remote-data", peer, str(at), message.kind, message.direction.value, said)
+    return digest_of(part.encode() for part in what)

@@ -1,0 +1,1 @@
+"""Removing messages: bounds, rules, purges, legal holds, erasure, removal of accounts."""

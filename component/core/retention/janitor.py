@@ -1,0 +1,136 @@
+"""Has archives purged at times, and when an operator says so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from component.core.archiving.writer import Queue
+from component.core.errors import Conflict
+from component.core.retention.approval import Approval
+from component.core.retention.holds import Holds
+from component.core.retention.plan import Usual
+from component.core.retention.purge import Progress, Purge, State
+from component.core.retention.rules import Rules
+from component.core.retention.traces import remove_traces
+from component.core.store_errors import refusals
+from storage.errors import StorageError
+from storage.interface import Storage
+
+log = logging.getLogger(__name__)
+
+#: The name of whoever ordered a purge that nobody ordered.
+SCHEDULE = "schedule"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """When a janitor works, and how much it does at once."""
+
+    sweep_seconds: float = 3600.0  #: between two purges
+    batch: int = 1000  #: messages
+
+
+class Janitor:
+    """Runs one purge after the other; what the store fails at is tried again by the next."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        queue: Queue,
+        rules: Rules,
+        holds: Holds,
+        usual: Usual,
+        timing: Timing,
+        approval: Approval,
+    ) -> None:
+        self._storage = storage
+        self._queue = queue
+        self._approval = approval
+        self._rules = rules
+        self._holds = holds
+        self._usual = usual
+        self._timing = timing
+        self._ordered = asyncio.Event()
+        self._purge: Purge | None = None
+        self.last: Progress | None = None  #: of the purge that was finished last
+
+    @property
+    def current(self) -> Progress | None:
+        """How far the purge is that is under way."""
+        return None if self._purge is None else self._purge.progress
+
+    async def order(
+        self, by: str, owner: str | None = None, *, is_confirmed: bool = False
+    ) -> Progress:
+        """Have a purge start now, of one archive or of all.
+
+        `is_confirmed`: whoever orders it confirms the bounds, whatever they take. Raises Conflict,
+        Overloaded.
+        """
+        self._refuse_if_busy()
+        if not is_confirmed:
+            await self._approval.require(owner)
+        elif owner is None:
+            with refusals():
+                await self._approval.confirm()
+        self._refuse_if_busy()
+        self._purge = self._new(by, owner)
+        self._ordered.set()
+        return self._purge.progress
+
+    async def run(self) -> None:
+        """Purge all archives at once, then again and again, until cancelled."""
+        while True:
+            self._purge = self._purge or self._new(SCHEDULE)
+            self._ordered.clear()
+            try:
+                await self._work(self._purge)
+            finally:
+                self.last, self._purge = self._purge.progress, None
+            try:
+                async with asyncio.timeout(self._timing.sweep_seconds):
+                    await self._ordered.wait()
+            except TimeoutError:
+                continue
+
+    def _refuse_if_busy(self) -> None:
+        if self._purge is not None:
+            raise Conflict("A purge is under way: wait until it is finished.")
+
+    def _new(self, by: str, owner: str | None = None) -> Purge:
+        return Purge(
+            self._storage,
+            self._rules,
+            self._holds,
+            self._usual,
+            batch=self._timing.batch,
+            by=by,
+            owner=owner,
+        )
+
+    async def _work(self, purge: Purge) -> None:
+        try:
+            if purge.progress.by == SCHEDULE and not await self._approval.is_given():
+                await self._storage.keeping.clean()
+                purge.finish(State.UNCONFIRMED, "Its bounds want to be confirmed.")
+                return
+            await purge.run()
+            if purge.progress.by == SCHEDULE:
+                await self._storage.keeping.clean()
+            else:
+                await remove_traces(self._storage.keeping, self._queue)
+        except asyncio.CancelledError:
+            purge.finish(State.STOPPED)
+            raise
+        except StorageError as error:
+            log.error("archives cannot be purged, the next purge tries again: %s", error)
+            purge.finish(State.FAILED, "The store cannot be used: the log says why.")
+        except Exception:
+            log.exception("a purge has failed")
+            purge.finish(State.FAILED, "Something went wrong: the log says what.")
+        else:
+            purge.finish(State.DONE)
+        if purge.progress.messages:
+            log.info("a purge has taken away %d messages", purge.progress.messages)

@@ -1,0 +1,1 @@
+"""Rosters: contacts, where they are kept, and a cache for archiving preferences."""

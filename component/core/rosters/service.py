@@ -1,0 +1,102 @@
+"""Rosters as they are at this moment (RFC 6121 section 2), wherever they live.
+
+Whoever shows a roster reads it here, so that all show the same. `core.rosters` remembers them for
+the archive, and is told of what is changed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+
+from component.core import jids
+from component.core.errors import ItemNotFound, NotAllowed, Overloaded
+from component.core.ports import EditableRosters
+from component.core.rosters.contacts import REMOVE, Change
+from storage.people import Contact
+
+
+async def anybody(_: str) -> bool:
+    """Whether somebody is a user, where that cannot be known."""
+    return True
+
+
+class ContactLists:
+    """Reads and changes the rosters of the users of some virtual hosts."""
+
+    def __init__(
+        self,
+        rosters: EditableRosters,
+        hosts: Collection[str],
+        changed: Callable[[str], None],
+        is_user: Callable[[str], Awaitable[bool]] = anybody,
+    ) -> None:
+        """`changed` hears whose roster there is a newer one of.
+
+        `is_user` says of a bare JID whether it has an account, where that can be known.
+        """
+        self._rosters = rosters
+        self._hosts = frozenset(hosts)
+        self._changed = changed
+        self._is_user = is_user
+
+    async def read(self, owner: str) -> tuple[Contact, ...]:
+        """Return a user's roster in the order of its JIDs. Raises ItemNotFound, Overloaded."""
+        self._require_host(owner)
+        found = await self._rosters.roster(owner)
+        if found is None:
+            raise Overloaded(f"rosters of {jids.domain(owner)} cannot be read at the moment")
+        return tuple(sorted(found, key=lambda contact: contact.jid))
+
+    async def find(self, owner: str) -> tuple[Contact, ...]:
+        """Return the roster of somebody who may be no user at all.
+
+        Who has contacts is one, wherever accounts live. Raises ItemNotFound, Overloaded.
+        """
+        found = await self.read(owner)
+        if not found and not await self._exists(owner):
+            raise ItemNotFound("there is no such user")
+        return found
+
+    async def change(self, owner: str, change: Change) -> None:
+        """Add a contact, change it, or take it off.
+
+        Raises BadRequest, ItemNotFound, NotAllowed, Overloaded.
+        """
+        self._require_host(owner)
+        change.check()
+        if change.jid == owner:
+            raise NotAllowed("nobody is on their own roster")
+        if change.subscription == REMOVE:
+            await self.remove(owner, change.jid)
+            return
+        try:
+            await self._rosters.change(owner, change)
+        finally:
+            self._changed(owner)
+
+    async def remove(self, owner: str, jid: str) -> None:
+        """Take a contact off, if it is there. Raises ItemNotFound, NotAllowed, Overloaded."""
+        self._require_host(owner)
+        try:
+            await self._rosters.remove(owner, jid)
+        finally:
+            self._changed(owner)
+
+    async def clear(self, owner: str) -> None:
+        """Take off all contacts. Raises ItemNotFound, NotAllowed, Overloaded."""
+        self._require_host(owner)
+        try:
+            await self._rosters.clear(owner)
+        finally:
+            self._changed(owner)
+
+    async def _exists(self, owner: str) -> bool:
+        try:
+            return await self._is_user(owner)
+        except NotAllowed:
+            # Nobody can tell here.
+            return True
+
+    def _require_host(self, owner: str) -> None:
+        if jids.domain(owner) not in self._hosts or not jids.local(owner):
+            raise ItemNotFound("there is no such user here")

@@ -1,0 +1,1 @@
+"""XML: the parsers of the stream and of single stanzas, and namespace prefixes."""

@@ -1,0 +1,1 @@
+"""The administration API: archives, rules, accounts, commands, exports, the audit log."""

@@ -1,0 +1,1 @@
+"""The archive API: archives, conversations and the live stream."""

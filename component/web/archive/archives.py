@@ -1,0 +1,68 @@
+"""The archive API: {prefix}/v1/archives/{owner}, for operators and the server."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from component.core.principals import Role
+from component.web.archive.messages_json import message, place
+from component.web.archive.models import MessageParameters, MessagesParameters, NoParameters
+from component.web.auth import auth, keys
+from component.web.server import body
+from component.web.server.checking import checked
+from component.web.server.paths import ARCHIVE, at, id_of, owner_of
+
+
+def routes(prefix: str) -> list[web.RouteDef]:
+    """Return the routes below a prefix."""
+    archive = f"{prefix}{ARCHIVE}"
+    return [
+        *at(web.get, archive, summary),
+        *at(web.get, f"{archive}/messages", messages),
+        *at(web.get, f"{archive}/messages/{{id}}", one),
+    ]
+
+
+async def summary(request: web.Request) -> web.Response:
+    """GET {prefix}/v1/archives/{owner}: what there is of an archive."""
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    checked(NoParameters, body.parameters(request))
+    found = await request.app[keys.reading].summary(caller.name, owner)
+    return body.answer(
+        {
+            "owner": owner,
+            "count": found.count,
+            "bytes": found.bytes,
+            "first": found.first and place(found.first),
+            "last": found.last and place(found.last),
+        }
+    )
+
+
+async def messages(request: web.Request) -> web.Response:
+    """GET {prefix}/v1/archives/{owner}/messages: one page of its messages."""
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    asked = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
+    query = asked.query(request.app[keys.jids])
+    found = await request.app[keys.reading].page(caller.name, owner, query, folded=asked.is_folded)
+    ids = [item.message.stored.id for item in found.items]
+    return body.page(
+        request,
+        {
+            "messages": [message(item, xml=asked.xml) for item in found.items],
+            "count": found.count,
+            "index": found.index,
+        },
+        place="before" if query.backwards else "after",
+        next=None if found.complete else ids[-1],
+    )
+
+
+async def one(request: web.Request) -> web.Response:
+    """GET {prefix}/v1/archives/{owner}/messages/{id}: one message."""
+    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    asked = checked(MessageParameters, body.parameters(request))
+    item = await request.app[keys.reading].message(
+        caller.name, owner, id_of(request), folded=asked.is_folded
+    )
+    return body.answer(message(item, xml=asked.xml))

@@ -1,0 +1,1 @@
+"""The Remote Data API: logins and users, rosters, archives, waiting stanzas."""

@@ -1,0 +1,54 @@
+"""The Remote Data contract of accounts: {prefix}/auth and {prefix}/user."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from component.core.errors import BadRequest, NotAuthorized
+from component.core.remote_data.posts import CHAT, owner_of
+from component.web.auth import keys
+from component.web.remote_data.hosts import host_of, places
+from component.web.remote_data.models import AuthQuery, UserQuery
+from component.web.server import body
+from component.web.server.checking import checked
+from component.web.server.paths import at
+
+
+def routes(prefix: str) -> list[web.RouteDef]:
+    """Return the routes below a prefix, each for the first virtual host and for a named one."""
+    return [
+        route
+        for place in places(prefix)
+        for name, handler in (("auth", authenticate), ("user", exists))
+        for route in at(web.get, f"{place}/{name}", handler)
+    ]
+
+
+async def authenticate(request: web.Request) -> web.Response:
+    """GET {prefix}/auth?username&password: 200 if this is the password, 401 otherwise."""
+    host = host_of(request)
+    asked = checked(AuthQuery, body.query(request))
+    if asked.password is None:
+        raise NotAuthorized("password: missing")
+    user = _user(request, asked, host)
+    if not await request.app[keys.accounts].authenticate(user, asked.password):
+        raise NotAuthorized("this is not the password of a user who may log in")
+    # ejabberd reads every body as JSON, and takes an empty one.
+    return web.Response()
+
+
+async def exists(request: web.Request) -> web.Response:
+    """GET {prefix}/user?username: 200 if there is such a user, 401 otherwise."""
+    host = host_of(request)
+    user = _user(request, checked(UserQuery, body.query(request)), host)
+    if not await request.app[keys.accounts].exists(user):
+        raise NotAuthorized("there is no such user")
+    return web.Response()
+
+
+def _user(request: web.Request, asked: UserQuery, host: str) -> str:
+    """Return who is meant. Raises NotAuthorized: what is no name is nobody's."""
+    try:
+        return owner_of(asked.owner, CHAT, host, request.app[keys.jids])
+    except BadRequest as error:
+        raise NotAuthorized(error.message) from error

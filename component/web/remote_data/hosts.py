@@ -1,0 +1,25 @@
+"""Remote Data routes exist for the first virtual host and for a named one, and for the server."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from component.web.auth import auth, keys
+
+
+def places(prefix: str) -> tuple[str, str]:
+    """Return below what the routes of the first virtual host are, and those of a named one."""
+    return prefix, f"{prefix}/{{host}}"
+
+
+def host_of(request: web.Request) -> str:
+    """Return the virtual host that is meant, to the server itself and nobody else.
+
+    Raises Forbidden, ItemNotFound.
+    """
+    auth.require_server(request)
+    hosts = request.app[keys.hosts]
+    host = request.match_info.get("host", hosts[0])
+    if host not in hosts:
+        raise request.app[keys.administration].served.refusal(host, auth.operator(request))
+    return host

@@ -1,0 +1,56 @@
+"""The bodies of Remote Data requests about rosters, checked field by field."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+from component.core.errors import BadRequest
+from component.core.ports import Jids
+from component.core.remote_data.posts import naming
+from component.core.rosters.contacts import Change
+from component.web.remote_data.models import Fields, Text
+
+#: What ejabberd calls open requests, and what a contact has of it: whom we asked, who asked us.
+_ASKS = {
+    "none": "",
+    "unsubscribe": "",
+    "subscribe": "subscribe",
+    "out": "subscribe",
+    "in": "in",
+    "both": "both",
+}
+
+
+def _without_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+class RosterPost(Fields):
+    """POST, PATCH and PUT {prefix}/roster: `username` is the owner, `jid` the contact."""
+
+    jid: Text = None
+    nick: str | None = None
+    subscription: Text = None
+    ask: Annotated[
+        Literal["none", "unsubscribe", "subscribe", "out", "in", "both"] | None,
+        BeforeValidator(_without_empty),
+    ] = None
+    askmessage: str | None = None
+    groups: tuple[str, ...] | None = None
+
+    def change(self, jids: Jids) -> Change:
+        """Return what becomes of the contact. Raises BadRequest."""
+        if self.jid is None:
+            raise BadRequest("jid: missing: say which contact is meant")
+        with naming("jid"):
+            jid = jids.prepare(self.jid)
+        return Change(
+            jid=jid,
+            name=self.nick,
+            subscription=self.subscription,
+            ask=None if self.ask is None else _ASKS[self.ask],
+            ask_message=self.askmessage,
+            groups=self.groups,
+        )

@@ -1,0 +1,108 @@
+"""The Remote Data contract of rosters: {prefix}/roster, read whole, written one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from component.core import jids
+from component.core.errors import ItemNotFound, NotAuthorized
+from component.core.remote_data.posts import CHAT, naming, owner_of
+from component.core.rosters.contacts import is_asked
+from component.web.auth import keys
+from component.web.remote_data.hosts import host_of, places
+from component.web.remote_data.models import UserQuery
+from component.web.remote_data.roster_models import RosterPost
+from component.web.server import body
+from component.web.server.checking import checked
+from component.web.server.paths import at
+from storage.people import Contact
+
+
+def routes(prefix: str) -> list[web.RouteDef]:
+    """Return the routes below a prefix, each for the first virtual host and for a named one."""
+    found = []
+    for place in places(prefix):
+        roster = f"{place}/roster"
+        found += at(web.get, roster, read)
+        found += at(web.post, roster, change_subscription)
+        found += at(web.patch, roster, change)
+        found += at(web.put, roster, add)
+        found += at(web.delete, f"{roster}/{{user}}", clear)
+        # Addresses of contacts may have a slash, so the one at the end is theirs to cut off.
+        found.append(web.delete(f"{roster}/{{user}}/{{contact:.+}}", remove))
+    return found
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET {prefix}/roster?username: the whole roster of a user."""
+    host = host_of(request)
+    query = checked(UserQuery, body.query(request))
+    owner = _owner(request, query.owner, host)
+    try:
+        contacts = await request.app[keys.contact_lists].find(owner)
+    except ItemNotFound as refused:
+        raise NotAuthorized(f"username: {refused.message}") from refused
+    details = request.app[keys.settings].roster_details
+    # No other key may stand beside this one: ejabberd would refuse all of it.
+    return body.answer({"roster": [_item(one, host, details=details) for one in contacts]})
+
+
+async def change_subscription(request: web.Request) -> web.Response:
+    """POST {prefix}/roster: the state of a subscription has changed."""
+    await _change(request)
+    return web.Response(status=201)
+
+
+async def change(request: web.Request) -> web.Response:
+    """PATCH {prefix}/roster: a contact has changed."""
+    await _change(request)
+    return web.Response(status=204)
+
+
+async def add(request: web.Request) -> web.Response:
+    """PUT {prefix}/roster: there is a new contact."""
+    await _change(request)
+    return web.Response()
+
+
+async def remove(request: web.Request) -> web.Response:
+    """DELETE {prefix}/roster/{user}/{contact}: a contact is taken off, if it is there."""
+    host = host_of(request)
+    owner = _owner(request, request.match_info["user"], host)
+    with naming("contact"):
+        contact = request.app[keys.jids].prepare(request.match_info["contact"].rstrip("/"))
+    await request.app[keys.contact_lists].remove(owner, contact)
+    return web.Response()
+
+
+async def clear(request: web.Request) -> web.Response:
+    """DELETE {prefix}/roster/{user}: there is no such user any more."""
+    host = host_of(request)
+    owner = _owner(request, request.match_info["user"], host)
+    await request.app[keys.contact_lists].clear(owner)
+    return web.Response()
+
+
+async def _change(request: web.Request) -> None:
+    host = host_of(request)
+    post = checked(RosterPost, await body.fields(request))
+    owner = _owner(request, post.owner, host)
+    await request.app[keys.contact_lists].change(owner, post.change(request.app[keys.jids]))
+
+
+def _owner(request: web.Request, username: str, host: str) -> str:
+    return owner_of(username, CHAT, host, request.app[keys.jids])
+
+
+def _item(contact: Contact, host: str, *, details: bool) -> dict[str, Any]:
+    """Return a contact with the keys that every caller takes, and the others where wanted."""
+    name, domain = jids.local(contact.jid), jids.domain(contact.jid)
+    is_near = name and domain == host and not jids.resource(contact.jid)
+    item: dict[str, Any] = {"username": name} if is_near else {"jid": contact.jid}
+    item |= {"subscription": contact.subscription, "nick": contact.name}
+    if details:
+        ask = "subscribe" if is_asked(contact) else "none"
+        item |= {"ask": ask, "groups": sorted(contact.groups)}
+    return item

@@ -1,0 +1,1 @@
+"""The HTTP server: its application, limits of sockets and bodies, errors, health."""

@@ -1,0 +1,109 @@
+"""JSON out, and JSON or form fields in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+
+from component.core.errors import BadRequest
+from component.web.auth import keys
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+MAX_FORM_FIELDS = 100
+
+
+def answer(
+    data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Return a JSON answer, which nobody on the way may keep."""
+    return web.json_bytes_response(
+        data,
+        dumps=orjson.dumps,
+        status=status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def page(
+    request: web.Request, data: dict[str, object], *, place: str, next: str | int | None
+) -> web.Response:
+    """Return a page of something with where the next one is, None being nowhere.
+
+    `place` is the parameter that says so in a query.
+    """
+    headers = {}
+    if next is not None:
+        # Relative, so that it is right behind a proxy which serves us at another path.
+        url = request.rel_url.update_query({place: str(next)})
+        headers["Link"] = f'<?{url.raw_query_string}>; rel="next"'
+    return answer({**data, "next": next, "complete": next is None}, headers=headers)
+
+
+def query(request: web.Request) -> dict[str, str]:
+    """Return the parameters of the query; of one that is repeated the last."""
+    return dict(request.query.items())
+
+
+def parameters(request: web.Request, *lists: str) -> dict[str, str | list[str]]:
+    """Return the parameters of a query in which nothing may stand twice but in these lists.
+
+    A list is written with commas, or by repeating its name. Raises BadRequest.
+    """
+    found: dict[str, str | list[str]] = {}
+    for name in request.query:
+        values = request.query.getall(name)
+        if name in lists:
+            found[name] = [part for value in values for part in value.split(",")]
+        elif len(values) == 1:
+            found[name] = values[0]
+        else:
+            raise BadRequest(f"{name}: given more than once")
+    return found
+
+
+async def fields(request: web.Request) -> dict[str, object]:
+    """Return the fields of the request body. Raises BadRequest."""
+    if request.content_type not in (JSON, FORM):
+        raise web.HTTPUnsupportedMediaType(text=f"Send {JSON}.")
+    raw = await _read(request)
+    if request.content_type == FORM:
+        return _form(raw)
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The request body is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise BadRequest("The request body has to be a JSON object.")
+    return data
+
+
+def _form(raw: bytes) -> dict[str, object]:
+    try:
+        text = raw.decode()
+        pairs = parse_qsl(
+            text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS
+        )
+    except ValueError as error:
+        raise BadRequest("The request body is not a form in UTF-8.") from error
+    return dict(pairs)
+
+
+async def _read(request: web.Request) -> bytes:
+    settings = request.app[keys.settings]
+    if (request.content_length or 0) > settings.max_body_bytes:
+        raise web.HTTPRequestEntityTooLarge(
+            max_size=settings.max_body_bytes, actual_size=request.content_length or 0
+        )
+    try:
+        async with asyncio.timeout(settings.body_timeout_seconds):
+            return await request.read()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout(text="The request body did not arrive in time.") from error
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise BadRequest("The request body cannot be read.") from error

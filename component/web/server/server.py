@@ -1,0 +1,109 @@
+"""The listening socket: opened with the program, closed once running requests are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import cast
+
+from aiohttp import web
+
+from component.web.server.app import make_app
+from component.web.server.limits import Protocols, connections
+from component.web.server.settings import UNIX, Services, WebSettings
+
+log = logging.getLogger(__name__)
+
+#: Callers over a Unix socket are let in by the permissions of its file: owner and group.
+SOCKET_MODE = 0o660
+
+
+@asynccontextmanager
+async def serve(settings: WebSettings, services: Services) -> AsyncIterator[str]:
+    """Serve while the context is open; its value is the address to call.
+
+    Raises OSError, in our own words, when the address cannot be listened on. At the end no new
+    connection is taken, and what is being served gets `stop_timeout_seconds` to finish.
+    """
+    runner = web.AppRunner(
+        make_app(settings, services),
+        access_log=None,
+        shutdown_timeout=settings.stop_timeout_seconds,
+    )
+    await runner.setup()
+    try:
+        protocols = connections(cast(web.Server, runner.server), settings)
+        if settings.address.startswith(UNIX):
+            listening = _on_path(Path(settings.address.removeprefix(UNIX)), protocols)
+        else:
+            listening = _on_port(settings.address, settings.port, protocols)
+        async with listening as address:
+            log.info("serving HTTP on %s", address)
+            yield address
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _on_port(address: str, port: int, protocols: Protocols) -> AsyncIterator[str]:
+    with _explained(f"[{address}]:{port}" if ":" in address else f"{address}:{port}"):
+        listener = await asyncio.get_running_loop().create_server(protocols, address, port)
+    try:
+        host, port = listener.sockets[0].getsockname()[:2]
+        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    finally:
+        listener.close()
+
+
+@asynccontextmanager
+async def _on_path(path: Path, protocols: Protocols) -> AsyncIterator[str]:
+    with _explained(str(path)):
+        await _refuse_used(path)
+        listener = await asyncio.get_running_loop().create_unix_server(protocols, path)
+    try:
+        _share(path)
+        yield f"{UNIX}{path}"
+    finally:
+        listener.close()
+        _remove(path)
+
+
+async def _refuse_used(path: Path) -> None:
+    """Raise OSError where somebody listens: the socket would be taken away from under him."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return
+    writer.close()
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+@contextmanager
+def _explained(place: str) -> Iterator[None]:
+    """Raise an OSError that says of this place what is wrong and what to change."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(
+                f"{place} is in use: end the program that listens there, or change http.port or"
+                " http.address"
+            ) from error
+        # Those of names have negative numbers, which os.strerror does not know.
+        is_of_system = error.errno is not None and error.errno > 0
+        reason = os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
+        raise OSError(f"{place} cannot be listened on ({reason}): change http.address") from error
+
+
+def _share(path: Path) -> None:
+    path.chmod(SOCKET_MODE)
+
+
+def _remove(path: Path) -> None:
+    # Newer Pythons have removed it already.
+    path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Make the parts as the configuration says, join them, and run them."""

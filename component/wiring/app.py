@@ -1,0 +1,191 @@
+"""The program: its parts opened in order, stopped in reverse, and nothing lost between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+from component.config import Config
+from component.core.archiving.spilling import Lost
+from component.core.background import Background
+from component.core.retention.admin import administering
+from component.handlers.loading import HandlersError
+from component.web.server.server import serve as serve_http
+from component.web.server.settings import Services
+from component.wiring import account_sources, settings
+from component.wiring.compose import join
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.connection.connection import Connection, ServerRefused
+from storage.errors import StorageError
+from storage.open import open_storage
+
+log = logging.getLogger(__name__)
+
+OK, FAILED, REFUSED = 0, 1, 78
+
+#: Whatever hangs, a disk for one, the program ends so long after it began to. The last of that is
+#: there to keep what waits for the store.
+END_SECONDS, SAVE_SECONDS = 50.0, 5.0
+
+
+async def serve(config: Config) -> int:
+    """Run until a signal to stop, then finish what was taken. Return an exit code."""
+    loop = asyncio.get_running_loop()
+    limit = Limit(loop)
+    background = Background(on_end=limit.begin)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, background.end)
+    try:
+        async with AsyncExitStack() as stack:
+            try:
+                code = await _run(config, stack, background, limit)
+            finally:
+                background.end()
+    except HandlersError as error:
+        for problem in error.problems:
+            log.error("handlers.module: %s", problem)
+        return REFUSED
+    except (StorageError, OSError) as error:
+        log.error("cannot start: %s", error)
+        return FAILED
+    except Lost as error:
+        log.critical("%s", error)
+        return FAILED
+    return FAILED if background.failed else code
+
+
+async def _run(config: Config, stack: AsyncExitStack, background: Background, limit: Limit) -> int:
+    # Out of the loop, in which some libraries refuse to be imported or to ask their database.
+    handlers = await asyncio.to_thread(settings.handlers, config)
+    stack.callback(handlers.close)
+    storage = await stack.enter_async_context(
+        open_storage(config.storage.url, synchronous=config.storage.synchronous)
+    )
+    accounts = await stack.enter_async_context(account_sources.accounts(config, storage, handlers))
+    await stack.enter_async_context(background)
+    parts = join(config, storage, handlers, accounts, settings.spill(config))
+    stack.enter_context(limit.saving(parts.save))
+    await stack.enter_async_context(parts.running(background.start))
+    administration = await stack.enter_async_context(
+        administering(
+            storage,
+            parts.wanted,
+            parts.served,
+            parts.holds,
+            settings.usual(config),
+            settings.timing(config),
+            live=parts.live,
+            on_erasing=[parts.deliveries.decide],
+            on_erased=[parts.wishes.forget, parts.rooms.forget],
+            spill_gone=parts.remains.gone,
+            start=background.start,
+        )
+    )
+    connection = settings.connection(config, parts.stream)
+    desk = parts.open_desk(
+        administration,
+        accounts,
+        connection.restart,
+        patience=config.http.request_timeout_seconds,
+    )
+    link = Link(connection, background)
+    stack.push_async_callback(link.end)
+    if config.http.enabled:
+        services = Services(
+            storage=storage,
+            writer=parts.writer,
+            queue=parts.wanted,
+            link=parts.stream,
+            jids=Addresses(),
+            administration=administration,
+            desk=desk,
+            accounts=accounts,
+            contact_lists=parts.contact_lists,
+            hosts=config.xmpp.hosts,
+            live=parts.live,
+            background=background,
+            handlers=handlers,
+        )
+        serving = serve_http(settings.web(config, parts.operators), services)
+        await stack.enter_async_context(serving)
+    # Not before: whoever cannot serve must not take the place of a component that does.
+    if not background.ending.is_set():
+        link.start()
+    await background.ending.wait()
+    log.info("stopping")
+    return REFUSED if link.is_refused else OK
+
+
+class Link:
+    """Keeps the connection to the server up; where the server refuses it the program ends."""
+
+    def __init__(self, connection: Connection, background: Background) -> None:
+        self._connection = connection
+        self._background = background
+        self._task: asyncio.Task[None] | None = None
+        self.is_refused = False
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._task = self._background.start("link", self._run())
+
+    async def end(self) -> None:
+        """Read what the server still sends, and stop connecting."""
+        if self._task is not None:
+            await end(self._task, self._connection)
+
+    async def _run(self) -> None:
+        try:
+            await self._connection.run()
+        except ServerRefused as error:
+            log.error("%s", error)
+            self.is_refused = True
+            self._background.end()
+
+
+class Limit:
+    """Ends the process even where something hangs that nothing else can break off."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._save: Callable[[], Coroutine[None, None, None]] | None = None
+
+    def begin(self) -> None:
+        """Count from now on."""
+        timer = threading.Timer(END_SECONDS - SAVE_SECONDS, self._give_up)
+        timer.daemon = True
+        timer.start()
+
+    @contextmanager
+    def saving(self, save: Callable[[], Coroutine[None, None, None]]) -> Iterator[None]:
+        """Call `save` before the process is ended. It may raise Lost."""
+        self._save = save
+        try:
+            yield
+        finally:
+            self._save = None
+
+    def _give_up(self) -> None:
+        log.critical("something hangs, so the program ends without waiting for it")
+        try:
+            if self._save is not None:
+                saving = asyncio.run_coroutine_threadsafe(self._save(), self._loop)
+                saving.result(SAVE_SECONDS)
+        except TimeoutError:
+            log.critical("what waits for the store is lost: to keep it takes too long")
+        except Exception as error:
+            log.critical("%s", error)
+        finally:
+            os._exit(FAILED)
+
+
+async def end(link: asyncio.Task[None], connection: Connection) -> None:
+    """Leave the server, after reading what it had sent."""
+    link.cancel()
+    await asyncio.gather(link, return_exceptions=True)
+    await connection.end()

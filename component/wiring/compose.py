@@ -1,0 +1,321 @@
+"""The parts between the stream and the store, made as the configuration says, and joined."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from component.config import Config
+from component.core.accounts.protocol import Accounts
+from component.core.archiving.deliveries import Deliveries
+from component.core.archiving.ingest import Ingest
+from component.core.archiving.preference_filter import Wanted
+from component.core.archiving.preferences import Wishes
+from component.core.archiving.pressure import Pressure
+from component.core.archiving.sessions import Sessions
+from component.core.archiving.spilling import Remains
+from component.core.archiving.writer import Writer
+from component.core.background import Start
+from component.core.commands.catalogue import COMMANDS
+from component.core.commands.dispatch import Desk
+from component.core.errors import Refused
+from component.core.ports import EditableRosters
+from component.core.principals import Operator
+from component.core.reading.access import Access
+from component.core.reading.audit import Audit
+from component.core.reading.history import History
+from component.core.reading.live import Live
+from component.core.reading.pages import Pages
+from component.core.reading.rooms import Rooms
+from component.core.reading.served import Served
+from component.core.retention.admin import Administration
+from component.core.retention.holds import Holds
+from component.core.rosters import xml
+from component.core.rosters.cache import RosterMemory
+from component.core.rosters.own import OwnRosters
+from component.core.rosters.service import ContactLists, anybody
+from component.core.times import now
+from component.core.xml.stream_parser import Element
+from component.handlers.functions import Handlers
+from component.handlers.rosters import known_rosters
+from component.wiring import settings
+from component.xmpp.archive import mam, prefs
+from component.xmpp.archive.mam import Mam
+from component.xmpp.archive.prefs import Prefs
+from component.xmpp.archive.prefs_form import configure
+from component.xmpp.commands import adhoc as commands
+from component.xmpp.commands.adhoc import Commands
+from component.xmpp.commands.admin import administration
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.connection.stream import Stream
+from component.xmpp.copies.presences import Presences
+from component.xmpp.copies.recipients import RecipientQueries
+from component.xmpp.copies.rooms import RoomNews, RoomQueries
+from component.xmpp.copies.service_log import ServiceLog
+from component.xmpp.queries import disco
+from component.xmpp.queries.delegation import Delegation
+from component.xmpp.queries.dispatch import Queries
+from component.xmpp.queries.privilege import Privileges
+from component.xmpp.rosters import stanzas
+from component.xmpp.rosters.privileged import PrivilegedRosters, RosterPushes
+from component.xmpp.rosters.query import RosterQueries
+from storage.interface import Storage
+from storage.spill import Spill
+
+log = logging.getLogger(__name__)
+
+#: How long rosters may take at the end, and the store.
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is joined to the stream."""
+
+    stream: Stream
+    writer: Writer
+    wanted: Wanted
+    remains: Remains
+    resume: Callable[[], None]  #: have what was kept written, once rosters can be read
+    deliveries: Deliveries
+    wishes: Wishes
+    rooms: Rooms
+    holds: Holds
+    operators: tuple[Operator, ...]
+    hosts: tuple[str, ...]
+    audit: Audit
+    served: Served
+    adhoc: Commands
+    queries: Queries
+    contact_lists: ContactLists
+    live: Live = field(default_factory=Live)
+
+    @asynccontextmanager
+    async def running(self, start: Start) -> AsyncIterator[None]:
+        """Know what was kept, write what comes, and at the end all that is left.
+
+        What the store does not take at the end goes into the spill, out of which it comes at the
+        next start. Raises StorageError.
+        """
+        await self.load()
+        await self.remains.read()
+        self.resume()
+        tasks = [start(name, work) for name, work in self.works().items()]
+        tasks.append(asyncio.create_task(self.remains.run()))
+        try:
+            yield
+        finally:
+            await self.stop()
+            await self._end(tasks)
+
+    async def load(self) -> None:
+        """Know what was kept. Raises StorageError."""
+        for part in (self.wishes, self.holds):
+            await part.load()
+
+    def works(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Return by name what writes until `stop` is called and nothing waits any more."""
+        return {
+            "writer": self.writer.run(),
+            "rooms": self.rooms.run(),
+            "deliveries": self.deliveries.run(),
+        }
+
+    def open_desk(
+        self,
+        parts: Administration,
+        accounts: Accounts,
+        reconnect: Callable[[], None],
+        *,
+        patience: float,
+    ) -> Desk:
+        """Return where operators give commands, having those answered that come over XMPP.
+
+        `patience` is in seconds: how long they wait for an answer.
+        """
+        desk = Desk(
+            commands=COMMANDS,
+            hosts=self.hosts,
+            jids=Addresses(),
+            audit=self.audit,
+            administration=parts,
+            accounts=accounts,
+            contact_lists=self.contact_lists,
+            queue=self.wanted,
+            writer=self.writer,
+            link=self.stream,
+            reconnect=reconnect,
+            patience=patience,
+        )
+        self.adhoc.offer(administration(desk, self.operators))
+        return desk
+
+    async def stop(self) -> None:
+        """Have all written that is left."""
+        self.remains.put()
+        self.deliveries.stop()
+        with suppress(TimeoutError, Refused):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.wanted.judged()
+        self.wanted.release(is_last=True)
+        self.writer.stop()
+        self.rooms.stop()
+
+    async def save(self) -> None:
+        """Keep what waits for the store, as it is: there is no time to write it. Raises Lost."""
+        self.remains.put()
+        self.deliveries.stop()
+        self.wanted.release(is_last=True)
+        await self._keep()
+
+    async def _end(self, tasks: Collection[asyncio.Task[None]]) -> None:
+        """Wait for the end of what writes, and keep what it has left."""
+        _, slow = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        for task in slow:
+            task.cancel()
+        if self.rooms.backlog:
+            log.error("%d things about rooms are not written, and lost", self.rooms.backlog)
+        await self._keep()
+
+    async def _keep(self) -> None:
+        if self.writer.left:
+            await self.remains.keep(self.writer.left)
+
+
+def join(
+    config: Config,
+    storage: Storage,
+    handlers: Handlers,
+    accounts: Accounts,
+    spill: Spill | None = None,
+) -> Parts:
+    """Make the parts between the stream and the store, beside which there may be a spill."""
+    hosts, addresses, live = config.xmpp.hosts, Addresses(), Live()
+    stream = settings.stream(
+        config,
+        on_copy=lambda *copy: service_log.take(*copy),
+        was_here=lambda *copy: ingest.was_here(*copy),
+    )
+    privileges = Privileges(stream, hosts, on_reading=lambda host: readable(host))
+    holds = Holds(storage.records)
+    pressure = Pressure(config.archive.queue_bytes, stream.hold)
+    writer = Writer(
+        storage.archive,
+        pressure=pressure,
+        on_written=live.changed,
+        is_held=holds.is_held,
+    )
+    services = config.archive.room_services
+    rooms = Rooms(services, hosts, storage.records, RoomQueries(stream), on_another=live.end)
+    stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
+    room_news = RoomNews(rooms, addresses)
+    kept: EditableRosters = OwnRosters(storage.contacts)
+    if config.rosters.source == "ejabberd":
+        kept = PrivilegedRosters(stream, privileges, addresses)
+    known = known_rosters(handlers, kept, addresses)
+    rosters = RosterMemory(known)
+    is_user = accounts.exists if _knows_users(config, handlers) else anybody
+    contact_lists = ContactLists(known, hosts, rosters.changed, is_user)
+    wishes = Wishes(storage.records, addresses, known, settings.rules(config, addresses))
+    wanted = Wanted(writer, wishes, rosters, pressure)
+    remains = Remains(spill, wanted)
+
+    def resume() -> None:
+        if all(map(known.are_readable, hosts)):
+            remains.put()
+
+    def readable(host: str) -> None:
+        rosters.readable(host)
+        resume()
+
+    sessions = Sessions(began=now())
+    deliveries = Deliveries(wanted, sessions, RecipientQueries(stream, hosts[0]))
+    ingest = Ingest(
+        wanted,
+        settings.policy(config),
+        hosts,
+        services,
+        sessions=sessions,
+        deliveries=deliveries,
+    )
+
+    def interrupted(_: object) -> None:
+        # Copies that the server makes from now on are lost, and sessions come and go unseen.
+        deliveries.decide()
+        sessions.forget(now())
+
+    stream.add_event_handler("disconnected", interrupted)
+    presences = Presences(sessions, addresses, hosts)
+
+    def heard(presence: Element, raw: bytes) -> None:
+        presences.take(presence, raw)
+        room_news.take_presence(presence, raw)
+
+    service_log = ServiceLog(
+        ingest,
+        addresses,
+        hosts,
+        on_iq=RosterPushes(rosters.changed, addresses).take,
+        on_presence=heard,
+        on_message=room_news.take_message,
+        on_active=sessions.active,
+    )
+    operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
+    served = Served((*hosts, *services), storage.keeping)
+    access = Access(hosts, operators, audit, rooms, served)
+    pages = Pages(
+        storage.archive,
+        wanted,
+        usual=config.archive.page_default,
+        most=config.archive.page_max,
+        max_bytes=config.archive.page_max_bytes,
+    )
+    archives, adhoc = Mam(History(pages, access), addresses), Commands([configure(wishes)])
+    answerers = {
+        mam.QUERY: archives.answer,
+        mam.METADATA: archives.metadata,
+        prefs.PREFS: Prefs(wishes).answer,
+        commands.COMMAND: adhoc.answer,
+        stanzas.QUERY: RosterQueries(contact_lists).answer,
+    }
+    delegation = Delegation(privileges, addresses, hosts)
+    queries = Queries(stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS)
+    disco.announce(
+        stream,
+        hosts,
+        addresses,
+        groupchat=config.archive.groupchat,
+        features=(commands.NS, xml.NS),
+        items=adhoc.items,
+    )
+    return Parts(
+        stream=stream,
+        writer=writer,
+        wanted=wanted,
+        remains=remains,
+        resume=resume,
+        deliveries=deliveries,
+        wishes=wishes,
+        rooms=rooms,
+        holds=holds,
+        operators=operators,
+        hosts=hosts,
+        audit=audit,
+        served=served,
+        adhoc=adhoc,
+        queries=queries,
+        contact_lists=contact_lists,
+        live=live,
+    )
+
+
+def _knows_users(config: Config, handlers: Handlers) -> bool:
+    """Whether who has no account there is no user: ejabberd has users of its own."""
+    if handlers.retrieve_user_roster:
+        return False
+    is_told = handlers.user_exists is not None or config.accounts.source == "ejabberd"
+    return is_told or config.rosters.source == "store"

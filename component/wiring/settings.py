@@ -1,0 +1,175 @@
+"""From the configuration to the values that each part of the program is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from component.clients.muniment_http import ClientSettings
+from component.config import Config, Http, Retention
+from component.core.archiving.policy import Policy
+from component.core.archiving.preferences import HostRules
+from component.core.ports import Jids
+from component.core.principals import Operator, Role
+from component.core.retention.janitor import Timing
+from component.core.retention.plan import Bounds, Usual
+from component.core.xml.stream_parser import Element
+from component.handlers.functions import Handlers
+from component.handlers.loading import load
+from component.web.server.settings import WebSettings
+from component.xmpp.connection.connection import Connection, Patience
+from component.xmpp.connection.stream import Stream
+from storage.open import SQLITE
+from storage.spill import Spill
+from storage.sqlite.database import MEMORY
+
+SPARE_SECONDS = 2.0
+
+
+def stream(
+    config: Config,
+    on_copy: Callable[[str, Element, bytes], None] = lambda *_: None,
+    was_here: Callable[[str, bytes], bool] = lambda *_: False,
+) -> Stream:
+    """Return a stream that is not connected yet.
+
+    `on_copy` hears copies of stanzas, but of those that `was_here` knows.
+    """
+    return Stream(
+        config.xmpp.jid,
+        config.xmpp.secret.get_secret_value(),
+        on_copy=on_copy,
+        max_stanza_bytes=config.xmpp.max_stanza_bytes,
+        max_stanza_depth=config.xmpp.max_stanza_depth,
+        was_here=was_here,
+    )
+
+
+def connection(config: Config, stream: Stream) -> Connection:
+    """Return what keeps a stream connected."""
+    patience = Patience(
+        ping_interval=config.xmpp.ping_interval_seconds,
+        ping_timeout=config.xmpp.ping_timeout_seconds,
+        reconnect_max=config.xmpp.reconnect_max_seconds,
+        drain=config.xmpp.drain_seconds,
+    )
+    return Connection(
+        stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], patience
+    )
+
+
+def handlers(config: Config) -> Handlers:
+    """Return what the operator's module does in our place. Raises HandlersError."""
+    module = config.handlers.module
+    if not module:
+        return Handlers()
+    return load(
+        module,
+        folder=Path(config.handlers.path),
+        threads=config.handlers.threads,
+        several_hosts=len(config.xmpp.hosts) > 1,
+    )
+
+
+def spill(config: Config) -> Spill | None:
+    """Return where that is kept which the store does not take at the end; None in memory."""
+    path = config.storage.url.removeprefix(SQLITE)
+    if path == MEMORY:
+        return None
+    return Spill(Path(f"{path}-spill"), reserve=config.archive.queue_bytes)
+
+
+def policy(config: Config) -> Policy:
+    """Return what is archived beside what has a text."""
+    return Policy(
+        groupchat=config.archive.groupchat,
+        receipts=config.archive.receipts,
+        markers=config.archive.markers,
+    )
+
+
+def rules(config: Config, addresses: Jids) -> Mapping[str, HostRules]:
+    """Return what holds for users that have set no preferences, by virtual host."""
+    return {
+        host: HostRules(
+            default=own.default, never=frozenset(addresses.prepare(one) for one in own.never)
+        )
+        for host in config.xmpp.hosts
+        for own in [config.archive_of(host)]
+    }
+
+
+def operators(config: Config, addresses: Jids) -> tuple[Operator, ...]:
+    """Return who may do more than read their own archive."""
+    return tuple(
+        Operator(
+            name=name,
+            role=Role(one.role),
+            jid=addresses.prepare(one.jid) if one.jid else None,
+            secret=one.secret.get_secret_value() if one.secret else None,
+        )
+        for name, one in config.operators.items()
+    )
+
+
+def usual(config: Config) -> Usual:
+    """Return how long messages stay where there is no rule."""
+    return Usual(
+        hosts={host: _bounds(config.retention_of(host)) for host in config.xmpp.hosts},
+        others=_bounds(config.retention),
+    )
+
+
+def _bounds(retention: Retention) -> Bounds:
+    return Bounds(days=retention.days, messages=retention.messages, bytes=retention.bytes)
+
+
+def timing(config: Config) -> Timing:
+    """Return when archives are purged."""
+    return Timing(
+        sweep_seconds=config.retention.sweep_seconds,
+        batch=config.retention.batch,
+    )
+
+
+def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
+    """Return where to listen, whom to answer, and how long to wait for whom."""
+    http = config.http
+    return WebSettings(
+        address=http.address,
+        port=http.port,
+        secret=http.secret.get_secret_value() if http.secret else None,
+        trusts_network=http.authentication == "network",
+        operators=operators,
+        allow_from=http.allow_from,
+        hosts=http.hosts,
+        prefix=http.prefix,
+        max_body_bytes=http.max_body_bytes,
+        header_timeout_seconds=http.header_timeout_seconds,
+        body_timeout_seconds=http.body_timeout_seconds,
+        request_timeout_seconds=http.request_timeout_seconds,
+        keepalive_timeout_seconds=http.keepalive_timeout_seconds,
+        max_connections=http.max_connections,
+        max_connections_per_address=http.max_connections_per_address,
+        max_items=http.max_items,
+        page_default=config.archive.page_default,
+        page_max=config.archive.page_max,
+        page_max_bytes=config.archive.page_max_bytes,
+        max_streams=http.max_streams,
+        max_streams_per_caller=http.max_streams_per_caller,
+        stream_heartbeat_seconds=http.stream_heartbeat_seconds,
+        count_as_string=config.remote_data.count_as_string,
+        roster_details=config.rosters.details,
+    )
+
+
+def client(http: Http) -> ClientSettings:
+    """Return where the running program is asked, and what is shown to it."""
+    return ClientSettings(
+        address=http.address,
+        port=http.port,
+        secret=http.secret.get_secret_value() if http.secret else None,
+        prefix=http.prefix,
+        # Until then it has answered, if only that this took too long.
+        timeout_seconds=http.request_timeout_seconds + SPARE_SECONDS,
+    )

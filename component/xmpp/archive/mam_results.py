@@ -1,0 +1,47 @@
+"""Text of what archive queries are answered with. XEP-0313 sections 4.2, 4.3 and 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from xml.sax.saxutils import quoteattr
+
+from component.core.times import format_time
+from component.core.xml.client_namespace import in_client_namespace
+from component.core.xml.stanza import NS_DELAY
+from component.xmpp.archive import rsm
+from component.xmpp.archive.mam_form import NS_MAM
+from component.xmpp.queries.exchange import NS_FORWARD
+from storage.rows import Page, Stored
+
+
+def results_xml(messages: Iterable[Stored], queryid: str | None) -> Iterator[str]:
+    """Return each archived message as a <result/> (section 4.2).
+
+    Of one that was taken out of the middle of the archive only the time is left (section 3.2).
+    """
+    of_query = "" if queryid is None else f" queryid={quoteattr(queryid)}"
+    head = f"<result xmlns='{NS_MAM}'{of_query} id='"
+    middle = f"'><forwarded xmlns='{NS_FORWARD}'><delay xmlns='{NS_DELAY}' stamp='"
+    for message in messages:
+        xml, stamp = in_client_namespace(message.xml), format_time(message.at)
+        yield f"{head}{message.id}{middle}{stamp}'/>{xml}</forwarded></result>"
+
+
+def fin_xml(page: Page, *, backwards: bool) -> str:
+    """Return what ends a page: where it begins and ends, and whether it is the last one.
+
+    What was read is stable: nothing is ever put before what is already in an archive.
+    """
+    complete = " complete='true'" if page.complete else ""
+    limits = rsm.set_xml(page, backwards=backwards)
+    return f"<fin xmlns='{NS_MAM}' stable='true'{complete}>{limits}</fin>"
+
+
+def metadata_xml(bounds: tuple[Stored, Stored] | None) -> str:
+    """Return where an archive begins and ends, nothing of both where it is empty (section 5)."""
+    edges = "" if bounds is None else _edge("start", bounds[0]) + _edge("end", bounds[1])
+    return f"<metadata xmlns='{NS_MAM}'>{edges}</metadata>"
+
+
+def _edge(name: str, message: Stored) -> str:
+    return f"<{name} id='{message.id}' timestamp='{format_time(message.at)}'/>"

@@ -1,0 +1,61 @@
+"""XEP-0441: Message Archive Management Preferences, version 0.2.0. Reads and writes <prefs/>.
+
+`component.core.archiving.preferences` decides what is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
+
+from component.core.archiving.preferences import Wishes
+from component.xmpp.queries.exchange import Exchange
+from storage.rows import Preferences
+
+NS = "urn:xmpp:mam:2"
+
+PREFS = f"{{{NS}}}prefs"
+
+
+class Prefs:
+    """Answers queries for archiving preferences."""
+
+    def __init__(self, wishes: Wishes) -> None:
+        self._wishes = wishes
+
+    async def answer(self, type: str, prefs: Element, exchange: Exchange) -> str:
+        """Return the text that tells what is applied, after a set too. Raises Refused."""
+        owner = exchange.owner
+        self._wishes.authorize(exchange.requester, owner)
+        if type == "set":
+            return exchange.result(prefs_xml(await self._wishes.set(owner, parse(prefs, owner))))
+        return exchange.result(prefs_xml(await self._wishes.of(owner)))
+
+
+def parse(prefs: Element, owner: str) -> Preferences:
+    """Return preferences as they were sent: a list that is missing is empty (section 2.1)."""
+    return Preferences(
+        owner=owner,
+        default=prefs.get("default", ""),
+        always=_listed(prefs, "always"),
+        never=_listed(prefs, "never"),
+    )
+
+
+def prefs_xml(preferences: Preferences) -> str:
+    """Return preferences with both lists, even empty ones (section 2.1)."""
+    return (
+        f"<prefs xmlns='{NS}' default='{preferences.default}'>"
+        f"<always>{_jids(preferences.always)}</always>"
+        f"<never>{_jids(preferences.never)}</never></prefs>"
+    )
+
+
+def _listed(prefs: Element, name: str) -> tuple[str, ...]:
+    found = prefs.iterfind(f"{{{NS}}}{name}/{{{NS}}}jid")
+    return tuple(jid.text or "" for jid in found)
+
+
+def _jids(addresses: Iterable[str]) -> str:
+    return "".join(f"<jid>{escape(address)}</jid>" for address in addresses)

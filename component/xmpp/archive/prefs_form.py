@@ -1,0 +1,78 @@
+"""Archiving preferences as a form, for clients that know no <prefs/> (XEP-0441 section 2.2)."""
+
+from __future__ import annotations
+
+from component.core.archiving.preferences import ALWAYS, NEVER, ROSTER, Wishes
+from component.core.errors import BadRequest
+from component.xmpp.commands.adhoc import Command, Done
+from component.xmpp.queries.exchange import Exchange
+from component.xmpp.queries.forms import Field, Form, Values
+from storage.rows import Preferences
+
+NODE = "urn:xmpp:mam#configure"
+
+_DEFAULTS = {
+    ALWAYS: "Archive them",
+    NEVER: "Do not archive them",
+    ROSTER: "Archive them with contacts only",
+}
+
+
+def configure(wishes: Wishes) -> Command:
+    """Return the command that shows and sets the preferences of who executes it."""
+
+    async def form(exchange: Exchange) -> Form:
+        wishes.authorize(exchange.requester, exchange.owner)
+        return _form(wishes, await wishes.of(exchange.owner))
+
+    async def run(exchange: Exchange, values: Values) -> Done:
+        wishes.authorize(exchange.requester, exchange.owner)
+        await wishes.set(exchange.owner, _preferences(exchange.owner, values))
+        return Done(note="Your archiving preferences are set.")
+
+    return Command(node=NODE, name="Archiving preferences", form=form, run=run)
+
+
+def _form(wishes: Wishes, applied: Preferences) -> Form:
+    offered = tuple(
+        (default, label)
+        for default, label in _DEFAULTS.items()
+        if default == applied.default or wishes.can_use(applied.owner, default)
+    )
+    return Form(
+        title="Archiving preferences",
+        instructions="Choose which of your messages the archive of your server keeps.",
+        fields=(
+            Field(
+                name="default",
+                type="list-single",
+                label="Messages with addresses in neither list",
+                values=(applied.default,),
+                options=offered,
+            ),
+            Field(
+                name="always",
+                type="jid-multi",
+                label="Always archive messages with",
+                values=applied.always,
+            ),
+            Field(
+                name="never",
+                type="jid-multi",
+                label="Never archive messages with",
+                values=applied.never,
+            ),
+        ),
+    )
+
+
+def _preferences(owner: str, values: Values) -> Preferences:
+    defaults = values.get("default", ())
+    if len(defaults) != 1:
+        raise BadRequest("default must have one value")
+    return Preferences(
+        owner=owner,
+        default=defaults[0],
+        always=values.get("always", ()),
+        never=values.get("never", ()),
+    )

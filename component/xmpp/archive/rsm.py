@@ -1,0 +1,75 @@
+"""XEP-0059: Result Set Management, version 1.0. Which page is wanted, and which one was given."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+from component.core.errors import BadRequest
+from component.core.reading.pages import Query
+from storage.rows import Filter, Page
+
+NS = "http://jabber.org/protocol/rsm"
+
+SET = f"{{{NS}}}set"
+
+#: Ids of ours are far shorter.
+UID_MAX = 256
+
+#: More digits than any archive has messages say no more than these.
+DIGITS = 18
+
+
+def read(page: Element | None, wanted: Filter) -> Query:
+    """Return the query for the page of a filter that a <set/> asks for. Raises BadRequest."""
+    if page is None:
+        return Query(wanted=wanted)
+    after, before = _uid(page, "after"), _uid(page, "before")
+    return Query(
+        wanted=wanted,
+        limit=_number(page, "max"),
+        after=after or None,
+        before=before or None,
+        # An empty <before/> asks for the last page (section 2.5).
+        backwards=before is not None,
+        index=_number(page, "index"),
+    )
+
+
+def set_xml(page: Page, *, backwards: bool) -> str:
+    """Return the <set/> that says where a page begins, where it ends, and how many match."""
+    first = last = count = ""
+    if page.messages:
+        told = page.index is not None and not (backwards and _looks_like_the_end(page))
+        index = f" index='{page.index}'" if told else ""
+        first = f"<first{index}>{page.messages[0].id}</first>"
+        last = f"<last>{page.messages[-1].id}</last>"
+    if page.count is not None:
+        count = f"<count>{page.count}</count>"
+    return f"<set xmlns='{NS}'>{first}{last}{count}</set>"
+
+
+def _looks_like_the_end(page: Page) -> bool:
+    """Whether a client that goes backwards would take the first page of its way for the last.
+
+    slixmpp does where index and count say that the page ends with the last item of all. Its index
+    is the count without its items then (section 2.2), so it is not missed.
+    """
+    if page.index is None or page.complete:
+        return False
+    return page.index + len(page.messages) == page.count
+
+
+def _uid(page: Element, name: str) -> str | None:
+    uid = page.findtext(f"{{{NS}}}{name}")
+    if uid is not None and len(uid) > UID_MAX:
+        raise BadRequest(f"{name}: an id has {UID_MAX} characters at most")
+    return uid
+
+
+def _number(page: Element, name: str) -> int | None:
+    text = page.findtext(f"{{{NS}}}{name}")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise BadRequest(f"{name}: {text[:20]!r} is not a number of messages")
+    return int(text[:DIGITS])

@@ -1,0 +1,229 @@
+"""XEP-0114: Jabber Component Protocol, version 1.6. One stream, on slixmpp, behind the gate."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import BaseTransport, Transport
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import cast
+
+from slixmpp import ComponentXMPP, Iq
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
+from slixmpp.xmlstream.stanzabase import StanzaBase
+
+from component.core.xml.stream_parser import Element, Malformed
+from component.xmpp.connection.admission import is_needed
+from component.xmpp.connection.fair_reader import Intake
+from component.xmpp.connection.gate import NS_COMPONENT, Gate
+
+log = logging.getLogger(__name__)
+
+#: How much that was sent may wait for the server to take it, beside one answer. A server that
+#: takes nothing for so long, while it goes on asking, is given up.
+UNTAKEN_MAX_BYTES = 16 * 1024 * 1024
+
+
+class Stream(ComponentXMPP):
+    """A component's stream; `component.xmpp.connection.connection` keeps it up."""
+
+    def __init__(
+        self,
+        jid: str,
+        secret: str,
+        *,
+        on_copy: Callable[[str, Element, bytes], None],
+        max_stanza_bytes: int,
+        max_stanza_depth: int,
+        was_here: Callable[[str, bytes], bool] = lambda *_: False,
+    ) -> None:
+        super().__init__(jid, secret)
+        self._on_copy = on_copy
+        self._was_here = was_here
+        self._max_stanza_bytes = max_stanza_bytes
+        self._max_stanza_depth = max_stanza_depth
+        self._gate: Gate | None = None
+        self._intake: Intake | None = None
+        self._is_reading = True
+        self._is_ending = False
+        self._heard = 0.0
+        self._writable = asyncio.Event()
+        # Without a connection there is nothing to wait for.
+        self._writable.set()
+        self._sending = asyncio.Lock()
+        self._asked: set[str] = set()
+        self._messages: set[tuple[str, str]] = set()
+        #: set while the stream is open
+        self.opened = asyncio.Event()
+        #: the condition with which the server ended the stream (RFC 6120 section 4.9.3)
+        self.refusal: str | None = None
+        #: why the last attempt or the last connection came to its end, as far as it is known
+        self.trouble = ""
+        self.add_event_handler("stream_error", self._note_refusal)
+        self.add_event_handler("session_start", lambda _: self.opened.set())
+        self.add_event_handler("connection_failed", self._note_trouble)
+        self.add_event_handler("disconnected", self._note_end)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the handshake is done and the stream is open."""
+        return self.opened.is_set()
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether what the server sends is read at the moment."""
+        return self._is_reading
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the server was heard; none while it is we who do not listen."""
+        return self.loop.time() - self._heard if self._is_reading else 0.0
+
+    def hold(self, on: bool) -> None:
+        """Stop reading, or go on: how a full queue slows the server down."""
+        if self._is_ending:
+            return
+        self._is_reading = not on
+        self._heard = self.loop.time()
+        if self._intake is not None:
+            self._intake.hold(on)
+
+    def read_to_the_end(self) -> None:
+        """Read all that the server still sends, however full the queue is.
+
+        What stays unread would be lost, what is read is kept.
+        """
+        self.hold(False)
+        self._is_ending = True
+
+    def on_message(self, ns: str, name: str, heard: Callable[[StanzaBase], None]) -> None:
+        """Have messages from servers heard that carry this payload; any others are dropped."""
+        self._messages.add((ns, name))
+        path = MatchXPath(f"{{{NS_COMPONENT}}}message/{{{ns}}}{name}")
+        self.register_handler(Callback(ns, path, heard))
+
+    async def send_text(self, text: str) -> None:
+        """Send stanzas as written, one text after the other; return when the server took them.
+
+        So no more than one text waits in memory for a server that is slow.
+        """
+        async with self._sending:
+            self.send_at_once(text)
+            await self._writable.wait()
+
+    def send_at_once(self, text: str) -> None:
+        """Send stanzas, which have to be few and short."""
+        # Whoever asked has lost the connection to us too, and cannot be told.
+        if text and self.is_up:
+            self.send_raw(text)
+            if self._intake is not None:
+                self._intake.sent(text)
+
+    def send_raw(self, data: str | bytes) -> None:
+        """Send bytes; end the stream where the server has not taken what was sent for long."""
+        if self.transport and self.transport.get_write_buffer_size() > UNTAKEN_MAX_BYTES:
+            self.trouble = "the server does not take what it is answered"
+            self.abort()
+        else:
+            super().send_raw(data)
+
+    async def ask(self, iq: Iq, *, patience: float) -> Iq | None:
+        """Return what is answered within `patience` seconds, None where the stream is lost.
+
+        Raises IqError, IqTimeout.
+        """
+        if not self.is_up:
+            return None
+        answer = iq.send(timeout=patience)
+        with self.expecting([iq["id"]]):
+            try:
+                # Nothing is answered on a new connection that was asked on the last one.
+                await asyncio.wait(
+                    [answer, self.disconnected], return_when=asyncio.FIRST_COMPLETED
+                )
+                return answer.result() if answer.done() else None
+            finally:
+                answer.cancel()
+
+    @contextmanager
+    def expecting(self, ids: Collection[str]) -> Iterator[None]:
+        """Have answers to these ids handed on for a while; any others are dropped."""
+        self._asked.update(ids)
+        try:
+            yield
+        finally:
+            self._asked.difference_update(ids)
+
+    def reschedule_connection_attempt(self) -> None:
+        """Try once only: `Connection` says when to try again."""
+
+    def connection_made(self, transport: BaseTransport, send_event: bool = True) -> None:
+        """Begin a stream, with a gate of its own."""
+        self.refusal = None
+        self.trouble = ""
+        self._writable.set()
+        self._gate = Gate(
+            self._on_copy,
+            self._deliver,
+            max_bytes=self._max_stanza_bytes,
+            max_depth=self._max_stanza_depth,
+            was_here=self._was_here,
+            is_needed=partial(is_needed, asked=self._asked, messages=self._messages),
+            send=self.send_at_once,
+        )
+        super().connection_made(transport, send_event)
+        self._intake = Intake(cast(Transport, transport), self._read)
+        self.hold(not self._is_reading)
+
+    def data_received(self, data: bytes | str) -> None:
+        """Take what the server sends."""
+        if self._intake is not None and isinstance(data, bytes):
+            self._heard = self.loop.time()
+            self._intake.take(data)
+
+    def _read(self, data: bytes) -> None:
+        """Let the gate read; end the stream when it cannot be trusted."""
+        if self._gate is None:
+            return
+        try:
+            self._gate.feed(data)
+        except Malformed as error:
+            self.trouble = f"the server's stream is refused: {error}"
+            self._gate = None
+            self.abort()
+
+    def _deliver(self, data: bytes) -> None:
+        # A connection that is lost has copies left to archive, and nobody left to answer.
+        if self.transport is None:
+            return
+        try:
+            super().data_received(data)
+        except Exception:
+            # What slixmpp cannot handle is one stanza, and behind it come those of others.
+            log.exception("left out a stanza")
+
+    def pause_writing(self) -> None:
+        """The server takes what we send more slowly than we send it."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._writable.set()
+
+    def _note_refusal(self, error: object) -> None:
+        self.refusal = str(error["condition"])  # type: ignore[index]
+
+    def _note_trouble(self, trouble: object) -> None:
+        self.trouble = str(trouble or "")
+
+    def _note_end(self, reason: object) -> None:
+        self.trouble = self.trouble or str(reason or "")
+        self.opened.clear()
+        self._writable.set()
+        intake, self._intake = self._intake, None
+        if intake is not None:
+            intake.finish()
+        self._gate = None

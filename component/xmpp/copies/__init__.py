@@ -1,0 +1,1 @@
+"""What ejabberd tells without being asked: copies of stanzas, presences, rooms."""

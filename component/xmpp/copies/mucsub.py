@@ -1,0 +1,67 @@
+"""MUC/Sub: what rooms of ejabberd send to those who subscribe without being there.
+
+<message from=ROOM to=USER><event xmlns='http://jabber.org/protocol/pubsub#event'>
+<items node='urn:xmpp:mucsub:nodes:messages'><item><message from=ROOM/NICK type='groupchat' .../>
+</item></items></event></message>. https://docs.ejabberd.im/developer/xmpp-clients-bots/extensions/muc-sub/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from component.core import jids
+from component.core.xml.document_parser import parse
+from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_DELAY, Stanza, read
+from component.core.xml.stream_parser import cut
+
+NS_EVENT = "http://jabber.org/protocol/pubsub#event"
+
+_EVENT = (NS_EVENT, "event")
+_DELAY = (NS_DELAY, "delay")
+_NODES = frozenset({"urn:xmpp:mucsub:nodes:messages", "urn:xmpp:mucsub:nodes:subject"})
+
+#: message, event, items, item, message
+_DEPTH = 4
+
+
+def unwrapped(
+    stanza: Stanza, hosts: Collection[str], accept: Callable[[str], str]
+) -> tuple[Stanza, ...]:
+    """Return the messages of a room in what it sends to a subscriber; none where it is none.
+
+    Only a room says what was said in it: not users, who can publish an event of any kind, and
+    not occupants. Rooms pass on what users put beside an invitation that they decline, so nothing
+    may be beside the event. Raises Malformed.
+    """
+    room = stanza.sender
+    if stanza.payloads - {_DELAY} != {_EVENT} or not _is_room(room, hosts):
+        return ()
+    found = []
+    for raw in _messages(stanza):
+        message = read(parse(raw, keep_depth=1), raw, accept)
+        is_said_there = jids.bare(message.sender) == room and message.type == GROUPCHAT
+        if is_said_there and jids.bare(message.recipient) == jids.bare(stanza.recipient):
+            # It waited where its wrapping did.
+            found.append(message._replace(delays=stanza.delays))
+    return tuple(found)
+
+
+def _is_room(address: str, hosts: Collection[str]) -> bool:
+    """Whether an address can be that of a room, and is none of our users'."""
+    is_bare = address == jids.bare(address) and jids.local(address) != ""
+    return is_bare and jids.domain(address) not in hosts
+
+
+def _messages(stanza: Stanza) -> list[bytes]:
+    """Return the messages in the events of a stanza, as their bytes."""
+    root = parse(stanza.raw, keep_depth=_DEPTH)
+    return [
+        cut(stanza.raw, root, message)
+        for event in root.elements
+        if (event.ns, event.name) == _EVENT
+        for items in event.elements
+        if items.get("node") in _NODES
+        for item in items.elements
+        for message in item.elements
+        if (message.ns, message.name) == (NS_CLIENT, "message")
+    ]

@@ -1,0 +1,205 @@
+"""What ejabberd tells of its rooms: to users who come and go, and to us when we ask."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from xml.etree.ElementTree import SubElement
+
+from slixmpp.exceptions import IqError, IqTimeout
+
+from component.core import jids
+from component.core.reading.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
+from component.core.times import now
+from component.core.xml.document_parser import parse
+from component.core.xml.stanza import NS_CLIENT, NS_MUC_USER, Stanza
+from component.core.xml.stream_parser import Element
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.connection.stream import Stream
+from storage.rows import Occupant
+
+log = logging.getLogger(__name__)
+
+NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
+NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+
+#: How long an answer of a room is good, and how long one is waited for.
+REMEMBERED_SECONDS = 10.0
+TIMEOUT_SECONDS = 5.0
+
+#: So many answers are remembered.
+REMEMBERED_MAX = 1000
+
+#: XEP-0045 section 15.6.2: this is about the one who gets it.
+_SELF = "110"
+
+#: XEP-0045 section 15.6.2: the one who gets it has made the room.
+_MADE = "201"
+
+#: XEP-0045 section 15.6.2: the room is configured differently from now on.
+_CHANGED = "104"
+
+#: Refusals to let somebody in, and what they tell of him (XEP-0045 section 7.2).
+_REFUSALS = {"forbidden": OUTCAST, "registration-required": NONE}
+
+
+class RoomNews:
+    """Hears from rooms what our users are in them."""
+
+    def __init__(self, rooms: Rooms, addresses: Addresses) -> None:
+        self._rooms = rooms
+        self._addresses = addresses
+
+    def take_presence(self, presence: Element, raw: bytes) -> None:
+        """Note what a room says to its recipient about himself, if it does."""
+        # Nearly all presences are those of users to each other.
+        if not self._rooms.keeps(presence.get("from")):
+            return
+        room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
+        if presence.get("type") == "unavailable" and _is_destroyed(raw):
+            # Who makes the next one may be a user of another server, and we hear nothing of it.
+            self._rooms.note_new(jids.bare(room), now())
+            return
+        affiliation = _affiliation(presence, raw)
+        if affiliation is None:
+            return
+        occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
+        if presence.get("type") == "error":
+            # Whoever is refused need not have been in the room ever: he only loses by it.
+            self._rooms.note_of_others(occupant)
+            return
+        if _MADE in _codes(_reread(raw)):
+            self._rooms.note_new(occupant.room, now())
+        self._rooms.note(occupant)
+
+    def take_message(self, stanza: Stanza) -> None:
+        """Note what a room says about a user who is not in it (XEP-0045 section 9), if it does."""
+        if not self._rooms.keeps(stanza.sender) or jids.resource(stanza.sender):
+            return
+        if _CHANGED.encode() in stanza.raw and _CHANGED in _codes(_reread(stanza.raw)):
+            self._rooms.note_changed(stanza.sender)
+        item = _lone_item(stanza)
+        if item is not None and item.get("affiliation") in AFFILIATIONS:
+            jid = jids.bare(self._addresses.accept(item.get("jid")))
+            affiliation = item.get("affiliation")
+            occupant = Occupant(room=stanza.sender, jid=jid, affiliation=affiliation)
+            self._rooms.note_of_others(occupant)
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    """A question to a room that is not answered yet."""
+
+    is_outdated: bool = False  #: whether the room has changed since
+
+
+class RoomQueries:
+    """Asks rooms what they are like; implements `core.ports.RoomInfo`."""
+
+    def __init__(self, stream: Stream, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        self._stream = stream
+        self._timeout = timeout
+        self._answers: dict[str, tuple[float, frozenset[str] | None]] = {}
+        self._open: dict[str, list[_Question]] = {}  # by room
+        stream.add_event_handler("session_start", lambda _: self._answers.clear())
+
+    def forget(self, room: str) -> None:
+        """Ask a room again when its features are wanted next."""
+        self._answers.pop(room, None)
+        for question in self._open.get(room, ()):
+            question.is_outdated = True
+
+    async def features(self, room: str) -> frozenset[str] | None:
+        """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
+        asked, features = self._answers.get(room, (-REMEMBERED_SECONDS, None))
+        if time.monotonic() - asked < REMEMBERED_SECONDS:
+            return features
+        features = await self._ask_now(room)
+        self._answers.pop(room, None)
+        # What a room is like is not remembered for want of an answer.
+        if features is not None:
+            self._answers[room] = (time.monotonic(), features)
+        if len(self._answers) > REMEMBERED_MAX:
+            del self._answers[next(iter(self._answers))]
+        return features
+
+    async def _ask_now(self, room: str) -> frozenset[str] | None:
+        """Ask a room, and again when it has changed before its answer came."""
+        while True:
+            question = _Question()
+            questions = self._open.setdefault(room, [])
+            questions.append(question)
+            try:
+                features = await self._ask(room)
+            finally:
+                questions.remove(question)
+                if not questions:
+                    self._open.pop(room, None)
+            if not question.is_outdated:
+                return features
+
+    async def _ask(self, room: str) -> frozenset[str] | None:
+        iq = self._stream.make_iq_get(ifrom=self._stream.boundjid)
+        # Byte for byte: slixmpp could make another room of it.
+        iq.xml.set("to", room)
+        SubElement(iq.xml, f"{{{NS_DISCO_INFO}}}query")
+        try:
+            answer = await self._stream.ask(iq, patience=self._timeout)
+        except (IqError, IqTimeout):
+            answer = None
+        if answer is None:
+            log.debug("%s does not say what it is like", room)
+            return None
+        found = answer.xml.iterfind(f"{{{NS_DISCO_INFO}}}query/{{{NS_DISCO_INFO}}}feature")
+        return frozenset(feature.get("var", "") for feature in found)
+
+
+def _affiliation(presence: Element, raw: bytes) -> str | None:
+    """Return the affiliation of the recipient of a presence, None where it does not tell."""
+    if presence.get("type") == "error":
+        return _refused(raw)
+    if presence.child(NS_MUC_USER, "x") is None or _SELF.encode() not in raw:
+        return None
+    stanza = _reread(raw)
+    x = stanza.child(NS_MUC_USER, "x")
+    item = x.child(NS_MUC_USER, "item") if x else None
+    affiliation = item.get("affiliation") if item else ""
+    return affiliation if _SELF in _codes(stanza) and affiliation in AFFILIATIONS else None
+
+
+def _is_destroyed(raw: bytes) -> bool:
+    """Whether a room says that it is no more (XEP-0045 section 10.9)."""
+    if b"destroy" not in raw:
+        return False
+    x = _reread(raw).child(NS_MUC_USER, "x")
+    return x is not None and any(child.name == "destroy" for child in x.elements)
+
+
+def _codes(presence: Element) -> list[str]:
+    """Return the status codes of a presence that was read more deeply than the stream does."""
+    x = presence.child(NS_MUC_USER, "x")
+    return [child.get("code") for child in x.elements if child.name == "status"] if x else []
+
+
+def _refused(raw: bytes) -> str | None:
+    error = _reread(raw).child(NS_CLIENT, "error")
+    names = [child.name for child in error.elements if child.ns == NS_STANZAS] if error else []
+    return next((_REFUSALS[name] for name in names if name in _REFUSALS), None)
+
+
+def _lone_item(stanza: Stanza) -> Element | None:
+    """Return what a message says of somebody, None where it says anything else too.
+
+    Rooms pass on what users put beside an invitation that they decline: that tells nothing.
+    """
+    if [(child.ns, child.name) for child in stanza.element.elements] != [(NS_MUC_USER, "x")]:
+        return None
+    x = _reread(stanza.raw).child(NS_MUC_USER, "x")
+    items = x.elements if x else []
+    return items[0] if [item.name for item in items] == ["item"] else None
+
+
+def _reread(raw: bytes) -> Element:
+    """Read a stanza more deeply than the stream does."""
+    return parse(raw, keep_depth=2)

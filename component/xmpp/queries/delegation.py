@@ -1,0 +1,70 @@
+"""XEP-0355: Namespace Delegation, version 0.5. Queries to users that their server hands to us.
+
+ejabberd speaks urn:xmpp:delegation:1 in every version so far, the XEP and Prosody :2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from xml.etree.ElementTree import Element
+
+from slixmpp.xmlstream.stanzabase import StanzaBase
+
+from component.core import jids
+from component.core.errors import BadRequest, Forbidden
+from component.core.xml.stanza import NS_CLIENT
+from component.xmpp.connection.addresses import Addresses
+from component.xmpp.queries.exchange import NS_FORWARD, Delegated
+from component.xmpp.queries.privilege import Privileges
+
+NAMESPACES = ("urn:xmpp:delegation:2", "urn:xmpp:delegation:1")
+
+_FORBIDDEN = Forbidden("only the virtual hosts of this archive hand queries to it")
+
+
+class Delegation:
+    """Unwraps queries from the virtual hosts."""
+
+    def __init__(
+        self, privileges: Privileges, addresses: Addresses, hosts: Collection[str]
+    ) -> None:
+        self._privileges = privileges
+        self._addresses = addresses
+        self._hosts = frozenset(hosts)
+
+    def unwrap(self, iq: StanzaBase) -> tuple[Element, Delegated]:
+        """Return the query in a delegated stanza and the way back. Raises Forbidden, BadRequest.
+
+        The addresses inside are believed, because only a virtual host itself is listened to, and
+        only about its own users.
+        """
+        host = iq.xml.get("from", "")
+        if host not in self._hosts:
+            raise _FORBIDDEN
+        for namespace in NAMESPACES:
+            path = f"{{{namespace}}}delegation/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
+            inner = iq.xml.find(path)
+            if inner is not None:
+                exchange = self._exchange(iq, namespace, inner)
+                if jids.domain(exchange.owner) != host:
+                    raise _FORBIDDEN
+                return inner, exchange
+        raise BadRequest("there is no query in this delegation")
+
+    def _exchange(self, iq: StanzaBase, namespace: str, inner: Element) -> Delegated:
+        host = iq.xml.get("from", "")
+        asker = inner.get("from", "")
+        # Prosody leaves it out when a user asks about himself.
+        addressee = inner.get("to") or jids.bare(asker)
+        return Delegated(
+            component=iq.xml.get("to", ""),
+            host=host,
+            outer_id=iq["id"],
+            delegation=namespace,
+            privilege=self._privileges.sending(host),
+            asker=asker,
+            addressee=addressee,
+            requester=jids.bare(self._addresses.accept(asker)),
+            owner=self._addresses.accept(addressee),
+            id=inner.get("id", ""),
+        )

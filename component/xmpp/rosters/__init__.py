@@ -1,0 +1,1 @@
+"""Roster queries, and rosters read and changed by privilege."""

@@ -1,0 +1,1 @@
+"""The store on SQLite: all SQL, the connection, and the migrations."""

@@ -1,0 +1,218 @@
+"""One connection to an SQLite file: `$1` parameters, and the errors of `storage.errors`.
+
+The only module that knows aiosqlite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from itertools import chain
+from math import inf
+from typing import Self, TypeVar
+
+import aiosqlite
+
+from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
+from storage.sqlite.protocols import Bound, Row
+
+#: Steps of SQLite's machine are counted by so many, where they are bounded: the thread needs the
+#: interpreter for it, which others have.
+COUNTED_STEPS = 10_000
+
+#: How many rows one step inserts where there are so many. At each step the thread waits until it
+#: gets the interpreter, and when that many are written others are busy with it too. And no more of
+#: them: what a step was given stays in memory until the next one of its kind.
+ROWS_AT_ONCE = (128, 32, 8, 1)
+
+#: Texts of statements that are kept. There are fewer as long as none has a value in it.
+SQL_KEPT = 1_000
+
+#: How often a step is broken off that does not end.
+INTERRUPT_SECONDS = 0.1
+
+#: Errors that come of what a statement was given.
+_VALUES = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+
+_PARAMETER = re.compile(r"\$(\d+)")
+
+_Result = TypeVar("_Result")
+
+
+class _Translated:
+    """Raises errors of the driver as those of `storage.errors`; one serves for all steps."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, _VALUES) and not _is_of_this_program(error):
+            raise Rejected(str(error)) from error
+        # aiosqlite has a ValueError for a connection that is closed.
+        if isinstance(error, sqlite3.Error | ValueError):
+            raise Unavailable(str(error)) from error
+
+
+def _is_of_this_program(error: BaseException) -> bool:
+    """Whether a key was given twice, which is no fault of the values that came with it."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+
+
+_translated = _Translated()
+
+
+class SqliteConnection:
+    """A connection with a thread of its own."""
+
+    def __init__(self, driver: aiosqlite.Connection) -> None:
+        self._driver = driver
+        self._is_under_way = False  # in the thread: a step that was broken off
+        self._steps_left: float = inf
+
+    @classmethod
+    async def open(cls, path: str, *, busy_seconds: float) -> Self:
+        """Open a file. Raises Unavailable."""
+        with _translated:
+            return cls(
+                await aiosqlite.connect(
+                    path, isolation_level=None, timeout=busy_seconds, cached_statements=256
+                )
+            )
+
+    async def execute(self, sql: str, *values: object) -> None:
+        """Run a statement."""
+        await self.fetch(sql, *values)
+
+    async def insert(
+        self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
+    ) -> int:
+        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to.
+
+        Returns how many came.
+        """
+        came = 0
+        with _translated:
+            for many in ROWS_AT_ONCE:
+                count = len(rows) // many
+                if count:
+                    sql = _inserting(into, len(rows[0]), many, otherwise)
+                    cursor = await self._driver.executemany(sql, _gathered(rows, many, count))
+                    came += cursor.rowcount
+                    rows = rows[many * count :]
+        return came
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each row of values."""
+        with _translated:
+            await self._driver.executemany(_numbered(sql), rows)
+
+    async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
+        """Run a query and return its rows, with a bound no more of them than it takes.
+
+        Raises TookTooLong where steps are bounded.
+        """
+        try:
+            with _translated:
+                await self._settle()
+                # The driver has no step of its own that ends before the last row.
+                step = self._driver._execute(self._read, _numbered(sql), values, bound)
+                return await self._finished(step)
+        except Unavailable as error:
+            if self._steps_left < 0:
+                raise TookTooLong("the read has taken as many steps as it may") from error
+            raise
+
+    def _read(self, sql: str, values: Sequence[object], bound: Bound | None) -> list[Row]:
+        cursor = self._driver._conn.execute(sql, values)
+        return cursor.fetchall() if bound is None else bound.take(cursor)
+
+    @contextmanager
+    def bounded(self, steps: int) -> Iterator[None]:
+        """Let the queries in the block take so many steps of SQLite's machine and not many more.
+
+        For a connection that counts them (`count_steps`).
+        """
+        self._steps_left = steps
+        try:
+            yield
+        finally:
+            self._steps_left = inf
+
+    async def count_steps(self) -> None:
+        """Count steps from now on, so that they can be bounded."""
+        with _translated:
+            await self._driver.set_progress_handler(self._counted, COUNTED_STEPS)
+
+    def _counted(self) -> bool:
+        """Count steps, in the thread; return whether to break off."""
+        self._steps_left -= COUNTED_STEPS
+        return self._steps_left < 0
+
+    async def rollback(self) -> None:
+        """Undo the open transaction, if there is one."""
+        with _translated:
+            await self._settle()
+            # Whether there is one is known in the thread only: SQLite ends it by itself after
+            # some errors.
+            await self._finished(self._driver.rollback())
+
+    async def close(self) -> None:
+        """Close the connection, whatever comes of what is under way."""
+        with suppress(StorageError), _translated:
+            await self._settle()
+        await self._driver.close()
+
+    async def _finished(self, step: Awaitable[_Result]) -> _Result:
+        """Wait for a step; break it off where nobody waits for it any more."""
+        try:
+            return await step
+        except asyncio.CancelledError:
+            # Others may want the connection, and the thread of the driver goes on by itself.
+            self._is_under_way = True
+            await self._interrupt()
+            raise
+
+    async def _settle(self) -> None:
+        """Wait for the end of a step that was broken off, and of the transaction it was in."""
+        if not self._is_under_way:
+            return
+        ended = asyncio.ensure_future(self._driver.rollback())
+        while not ended.done():
+            # It may have begun only after it was broken off.
+            await self._interrupt()
+            await asyncio.wait({ended}, timeout=INTERRUPT_SECONDS)
+        self._is_under_way = False
+        ended.result()
+
+    async def _interrupt(self) -> None:
+        with suppress(ValueError, sqlite3.Error):
+            await self._driver.interrupt()
+
+
+@lru_cache(SQL_KEPT)
+def _inserting(into: str, columns: int, rows: int, otherwise: str) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {otherwise}"  # noqa: S608
+
+
+def _gathered(rows: Sequence[Sequence[object]], many: int, count: int) -> list[list[object]]:
+    """Return the values of so many rows each, so many times."""
+    starts = range(0, many * count, many)
+    return [list(chain.from_iterable(rows[start : start + many])) for start in starts]
+
+
+@lru_cache(SQL_KEPT)
+def _numbered(sql: str) -> str:
+    return _PARAMETER.sub(r"?\1", sql)

@@ -1,0 +1,197 @@
+"""SQLite: one writing connection, a few reading ones, one process a file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from storage.errors import StorageError, TookTooLong, Unavailable
+from storage.sqlite.connection import SqliteConnection
+from storage.sqlite.file_lock import FileLock
+from storage.sqlite.protocols import Connection, Result
+from storage.sqlite.turns import Turns
+
+MEMORY = ":memory:"
+
+#: Connections for short reads, and those for long ones.
+READERS = 2
+LONG_READERS = 2
+
+#: A read of more steps of SQLite's machine than these, some milliseconds, is a long one.
+SHORT_STEPS = 50_000
+
+#: No read goes on for longer.
+LONG_SECONDS = 5.0
+
+BUSY_SECONDS = 5.0
+
+_WRITER_CACHE_KIB = 16 * 1024
+_READER_CACHE_KIB = 8 * 1024
+_JOURNAL_PAGES = 4_000
+#: "MUNI", as the first migration writes it.
+_APPLICATION = 1297436233
+
+# Before that migration there is nothing in the file, or no more than the table of migrations.
+_MAY_BE_OURS = """
+SELECT 1 WHERE $1 = 0 AND (
+    NOT EXISTS (SELECT 1 FROM sqlite_schema)
+    OR (SELECT count(*) FROM pragma_table_info('migrations')
+        WHERE name IN ('number', 'name', 'checksum')) = 3
+)
+"""
+
+
+class SqliteDatabase:
+    """An SQLite file in WAL mode, locked to this process."""
+
+    name = "sqlite"
+
+    def __init__(self, path: str, lock: FileLock | None) -> None:
+        self._path = path
+        self._lock = lock
+        self._connections: list[SqliteConnection] = []
+        self._writer_free = asyncio.Lock()
+        self._readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
+        self._long_readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
+        self._turns = Turns(LONG_READERS)
+
+    @classmethod
+    async def open(cls, path: str, *, synchronous: str) -> SqliteDatabase:
+        """Open or make the file. Raises Locked, Unavailable, or StorageError for a foreign one.
+
+        `synchronous` is "full" (a commit survives a power cut) or "normal" (it survives a crash
+        of this process).
+        """
+        database = cls(path, None if path == MEMORY else FileLock.take(path))
+        try:
+            await database._connect(synchronous)
+        except Unavailable as error:
+            await database.close()
+            raise Unavailable(f"{path}: {error}") from error
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def _connect(self, synchronous: str) -> None:
+        self._writer = await self._connection(_WRITER_CACHE_KIB)
+        await self._refuse_foreign()
+        # Larger pages keep a message of usual size in one piece.
+        await self._writer.execute("PRAGMA page_size = 8192")
+        await self._writer.execute("PRAGMA journal_mode = WAL")
+        # Pages that are written again and again go into the file once in many commits.
+        await self._writer.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL_PAGES}")
+        await self._writer.execute(f"PRAGMA synchronous = {synchronous}")
+        # What is removed is overwritten, not only no longer listed.
+        await self._writer.execute("PRAGMA secure_delete = ON")
+        if self._path == MEMORY:
+            return
+        for readers, many in ((self._readers, READERS), (self._long_readers, LONG_READERS)):
+            for _ in range(many):
+                reader = await self._connection(_READER_CACHE_KIB)
+                await reader.execute("PRAGMA query_only = ON")
+                if readers is self._readers:
+                    await reader.count_steps()
+                readers.put_nowait(reader)
+
+    async def _refuse_foreign(self) -> None:
+        """Raise StorageError where the file is a database of another program."""
+        rows = await self._writer.fetch("PRAGMA application_id")
+        if rows[0][0] == _APPLICATION or await self._writer.fetch(_MAY_BE_OURS, rows[0][0]):
+            return
+        raise StorageError(f"{self._path} is a database of another program")
+
+    async def _connection(self, cache_kib: int) -> SqliteConnection:
+        connection = await SqliteConnection.open(self._path, busy_seconds=BUSY_SECONDS)
+        self._connections.append(connection)
+        await connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        return connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Connection]:
+        """Open a transaction on the writing connection."""
+        async with self._writer_free:
+            try:
+                if self._lock is not None:
+                    self._lock.check()
+                await self._writer.execute("BEGIN IMMEDIATE")
+                yield self._writer
+                await self._writer.execute("COMMIT")
+            except BaseException:
+                await self._writer.rollback()
+                raise
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """Lend a connection that sees all that was committed, for what is known to be short."""
+        async with self._lend(self._readers) as reader:
+            yield reader
+
+    async def read_archive(
+        self,
+        owner: str,
+        job: Callable[[Connection], Awaitable[Result]],
+        *,
+        is_steady: bool = False,
+        is_long: bool = False,
+    ) -> Result:
+        """Run a job that reads one archive. Raises TookTooLong, Busy."""
+        if not is_long:
+            with suppress(TookTooLong):
+                async with self._lend(self._readers) as reader:
+                    with reader.bounded(SHORT_STEPS):
+                        return await _run(reader, job, is_steady)
+        async with self._turns.of(owner):
+            try:
+                async with asyncio.timeout(LONG_SECONDS), self._lend(self._long_readers) as reader:
+                    return await _run(reader, job, is_steady)
+            except TimeoutError as error:
+                raise TookTooLong(f"it was broken off after {LONG_SECONDS:g} s") from error
+
+    @asynccontextmanager
+    async def _lend(
+        self, readers: asyncio.LifoQueue[SqliteConnection]
+    ) -> AsyncIterator[SqliteConnection]:
+        if self._path == MEMORY:
+            async with self._writer_free:
+                yield self._writer
+            return
+        reader = await readers.get()
+        try:
+            yield reader
+        finally:
+            readers.put_nowait(reader)
+
+    async def rewrite(self) -> None:
+        """Write the file anew and cut the journal, so that they hold only what is stored."""
+        async with self._writer_free:
+            await self._writer.execute("VACUUM")
+        await self.cut_journal()
+
+    async def cut_journal(self) -> None:
+        """Cut the journal. Raises Unavailable when it is read for long."""
+        async with self._writer_free:
+            rows = await self._writer.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
+        if rows[0][0]:
+            raise Unavailable("the journal cannot be cut while it is read")
+
+    async def close(self) -> None:
+        """Close every connection and give the file free. Calling it twice is fine."""
+        while self._connections:
+            await self._connections.pop().close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+async def _run(
+    reader: SqliteConnection, job: Callable[[Connection], Awaitable[Result]], is_steady: bool
+) -> Result:
+    if not is_steady:
+        return await job(reader)
+    try:
+        await reader.execute("BEGIN")
+        return await job(reader)
+    finally:
+        await reader.rollback()

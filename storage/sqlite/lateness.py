@@ -1,0 +1,117 @@
+"""Messages that came late: behind one that is newer, as from the offline store.
+
+The times of all other messages rise with their sequence, so what is older or newer than some time
+is one stretch of sequences, but for the late messages on the wrong side of its edge. Each late
+message says on a scale how late it came. One that came at most an hour late can be on the wrong
+side of an edge only if its time is within the hour before it, so an index has them at hand.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from storage.rows import Filter
+from storage.sqlite.protocols import Connection
+
+#: Messages that are late by less than this many microseconds have the scale 1, 2 and so on; what
+#: is beyond the last but one has the last.
+SCALE = (*(64**step for step in range(1, 10)), 2**64)
+
+#: Misplaced messages of one edge that are read one by one.
+MISPLACED_MAX = 1000
+
+#: No time is later.
+LATEST = 2**63 - 1
+
+_MARK = "UPDATE archive SET late = $3 WHERE owner = $1 AND sequence = $2"
+
+_SCALES = " UNION ALL ".join(
+    f"SELECT {scale} AS late, {width} AS width" for scale, width in enumerate(SCALE, 1)
+)
+
+_MISPLACED = f"""
+FROM ({_SCALES}) AS scale CROSS JOIN archive INDEXED BY archive_late
+WHERE owner = $1 AND archive.late > 0 AND archive.late = scale.late
+    AND at BETWEEN $2 - width AND $2 - 1 AND sequence > {{first}}{{only}}
+"""
+
+# First the edge, then the misplaced ones: one statement, so of one moment.
+_EDGE = f"""
+WITH next AS (
+    SELECT at FROM archive WHERE owner = $1 AND at >= $2 AND late = 0 ORDER BY at LIMIT 1
+),
+edge AS MATERIALIZED (
+    SELECT min(sequence) AS first FROM archive
+    WHERE owner = $1 AND at BETWEEN $2 AND coalesce((SELECT at FROM next), {LATEST})
+)
+SELECT first AS sequence FROM edge
+UNION ALL SELECT * FROM (
+    SELECT sequence {_MISPLACED} LIMIT {MISPLACED_MAX + 1}
+)
+"""  # noqa: S608 - constant words
+
+_LAST = f"SELECT max(sequence) {_MISPLACED}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """Where messages of a time and later begin."""
+
+    first: int | None  #: the sequence of the first of them; None: there are none
+    #: Sequences of earlier ones that are behind it, rising: all of them, or more than
+    #: MISPLACED_MAX.
+    misplaced: tuple[int, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that are misplaced are known."""
+        return len(self.misplaced) <= MISPLACED_MAX
+
+
+async def mark(connection: Connection, rows: Iterable[tuple[int, int, int]]) -> None:
+    """Mark rows as late: number of the owner, sequence, and by how many microseconds."""
+    await connection.executemany(
+        _MARK,
+        [
+            (number, sequence, min(bisect_left(SCALE, by + 1) + 1, len(SCALE)))
+            for number, sequence, by in rows
+        ],
+    )
+
+
+async def edge(
+    connection: Connection, number: int, at: int, wanted: Filter, *, since: int | None = None
+) -> Edge:
+    """Return where messages of a time and later begin.
+
+    Of those that are misplaced only what is with the peer and of the type of a filter is named,
+    and what is not older than `since`.
+    """
+    values: list[object] = [number, at]
+    sql = _EDGE.format(first="(SELECT first FROM edge)", only=_only(wanted, since, values))
+    first, *misplaced = [row[0] for row in await connection.fetch(sql, *values)]
+    return Edge(first=first, misplaced=tuple(sorted(misplaced)))
+
+
+async def last_misplaced(
+    connection: Connection, number: int, at: int, first: int, wanted: Filter, since: int | None
+) -> int:
+    """Return the last of those that are misplaced at an edge, where not all are known."""
+    values: list[object] = [number, at, first]
+    sql = _LAST.format(first="$3", only=_only(wanted, since, values))
+    rows = await connection.fetch(sql, *values)
+    return int(rows[0][0] or first)
+
+
+def _only(wanted: Filter, since: int | None, values: list[object]) -> str:
+    """Write what else misplaced messages have to be; what it compares with is added to values."""
+    sql = ""
+    for compared, value in (("peer =", wanted.peer), ("at >=", since)):
+        if value is not None:
+            values.append(value)
+            sql += f" AND {compared} ${len(values)}"
+    if wanted.groupchat is not None:
+        sql += f" AND type {'=' if wanted.groupchat else '<>'} 'groupchat'"
+    return sql

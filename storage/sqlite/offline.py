@@ -1,0 +1,54 @@
+"""The store of stanzas that wait: SQL beside its method, as in `storage.sqlite.archive`."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from storage.people import Waiting
+from storage.sqlite.protocols import Database
+
+#: Two that have nothing to do with each other never have the same.
+_DIGEST_BYTES = 16
+
+_ADD = """
+INSERT INTO offline (owner, digest, at, peer, packet) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (owner, digest) DO NOTHING
+"""
+
+_COUNT = "SELECT COUNT(*) FROM offline WHERE owner = $1"
+
+_OLDEST_FIRST = "SELECT peer, packet, at FROM offline WHERE owner = $1 ORDER BY at, number"
+
+_DELETE = "DELETE FROM offline WHERE owner = $1"
+
+
+class SqlOffline:
+    """`storage.people.Offline` over a Database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, owner: str, waiting: Waiting) -> None:
+        """Keep one; the same one again changes nothing."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                _ADD, owner, _digest(waiting), waiting.at, waiting.peer, waiting.packet
+            )
+
+    async def count(self, owner: str) -> int:
+        """Return how many wait for somebody."""
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_COUNT, owner)
+        return int(rows[0][0])
+
+    async def pop(self, owner: str) -> tuple[Waiting, ...]:
+        """Take out all of them, the oldest first."""
+        async with self._database.write() as connection:
+            rows = await connection.fetch(_OLDEST_FIRST, owner)
+            await connection.execute(_DELETE, owner)
+        return tuple(Waiting(peer=row[0], packet=row[1], at=row[2]) for row in rows)
+
+
+def _digest(waiting: Waiting) -> bytes:
+    text = f"{waiting.at}\n{len(waiting.peer)}\n{waiting.peer}{waiting.packet}"
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).digest()

@@ -1,0 +1,91 @@
+"""Which messages of one conversation are beyond its limits."""
+
+from __future__ import annotations
+
+from storage.rows import Excess, Limits
+from storage.sqlite.counters import Line
+from storage.sqlite.delete import LINE
+from storage.sqlite.protocols import Connection
+
+#: How many rows are weighed at a time.
+STRETCH = 1000
+
+#: Before any time, and behind any sequence.
+_NEVER, _BEYOND = -(2**63), 2**63 - 1
+
+# Without statistics SQLite would rather read all of the archive than use the index.
+_AT_RANK = """
+SELECT sequence FROM archive INDEXED BY archive_peer
+WHERE owner = $1 AND peer = $2 AND kind <> 'gone'
+ORDER BY sequence DESC LIMIT 1 OFFSET $3
+"""
+
+_NEWEST = """
+SELECT sequence, length(CAST(xml AS BLOB)) FROM archive INDEXED BY archive_peer
+WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND sequence < $3
+ORDER BY sequence DESC LIMIT $4
+"""
+
+_BEHIND = f"""
+SELECT {LINE} FROM archive INDEXED BY archive_peer
+WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND (sequence <= $3 OR at < $4)
+ORDER BY sequence LIMIT $5
+"""  # noqa: S608 - constant words
+
+
+_COUNT_BEHIND = """
+SELECT count(*), min(at), max(at) FROM archive INDEXED BY archive_peer
+WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND (sequence <= $3 OR at < $4)
+"""
+
+
+async def beyond(connection: Connection, number: int, peer: str, limits: Limits) -> Excess:
+    """Return how many messages with a peer are to go."""
+    edge, since = await _edge(connection, number, peer, limits)
+    rows = await connection.fetch(_COUNT_BEHIND, number, peer, edge, since)
+    [[messages, oldest, newest]] = rows
+    return Excess(messages=messages, oldest=oldest, newest=newest)
+
+
+async def with_peer(
+    connection: Connection, number: int, peer: str, limits: Limits, limit: int
+) -> list[Line]:
+    """Return the oldest messages with a peer that are to go, as many as `limit`."""
+    edge, since = await _edge(connection, number, peer, limits)
+    rows = await connection.fetch(_BEHIND, number, peer, edge, since, limit)
+    return [Line(*row) for row in rows]
+
+
+async def _edge(connection: Connection, number: int, peer: str, limits: Limits) -> tuple[int, int]:
+    """Return the last sequence that is too much, and the time before which all are too old."""
+    edge = max(
+        await _last_by_count(connection, number, peer, limits.messages),
+        await _last_by_bytes(connection, number, peer, limits.bytes),
+    )
+    return edge, _NEVER if limits.since is None else limits.since
+
+
+async def _last_by_count(
+    connection: Connection, number: int, peer: str, messages: int | None
+) -> int:
+    """Return the sequence of the newest message that is one too many, 0 when none is."""
+    if messages is None:
+        return 0
+    rows = await connection.fetch(_AT_RANK, number, peer, messages)
+    return int(rows[0][0]) if rows else 0
+
+
+async def _last_by_bytes(
+    connection: Connection, number: int, peer: str, octets: int | None
+) -> int:
+    """Return the sequence of the newest message that is too much, 0 when none is."""
+    if octets is None:
+        return 0
+    place = _BEYOND
+    while rows := await connection.fetch(_NEWEST, number, peer, place, STRETCH):
+        for sequence, size in rows:
+            octets -= size
+            if octets < 0:
+                return int(sequence)
+        place = rows[-1][0]
+    return 0

@@ -1,0 +1,145 @@
+"""Where in an archive a filter has its rows: between which sequences, found by an index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from storage.errors import NotFound
+from storage.rows import Filter, Kind
+from storage.sqlite.ids import Ids
+from storage.sqlite.lateness import LATEST, edge, last_misplaced
+from storage.sqlite.protocols import Connection
+
+#: More than any sequence.
+BEYOND = 2**40 - 1
+
+_THERE = """
+SELECT sequence FROM archive
+WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Rows of one archive: a filter, and the sequences between which they are."""
+
+    number: int
+    wanted: Filter
+    first: int = 1
+    last: int = BEYOND
+    sequences: tuple[int, ...] | None = None  #: of the ids that are wanted
+    strays: tuple[int, ...] = ()  #: rows behind the last one that are wanted too
+    gaps: tuple[int, ...] = ()  #: rows between the two that are not wanted for their time
+    is_exact: bool = True  #: whether no other row between them has a time that is not wanted
+
+    @property
+    def is_one_stretch(self) -> bool:
+        """Whether it is all that a filter means between two sequences, times aside."""
+        return self.is_exact and not self.strays and not self.gaps
+
+    def within(self, first: int, last: int) -> Selection:
+        """Return the same without what lies outside of two sequences, both inclusive."""
+        return replace(
+            self,
+            first=max(self.first, first),
+            last=min(self.last, last),
+            strays=tuple(stray for stray in self.strays if first <= stray <= last),
+        )
+
+    def among(self, sequences: Iterable[int]) -> tuple[int, ...]:
+        """Return those of some sequences that are between its first and last."""
+        return tuple(one for one in sequences if self.first <= one <= self.last)
+
+    def of_kinds(self, kinds: frozenset[Kind] | None) -> Selection:
+        """Return the same of other kinds."""
+        return replace(self, wanted=replace(self.wanted, kinds=kinds))
+
+
+async def select(
+    connection: Connection, ids: Ids, number: int, wanted: Filter, *, is_by_time: bool = False
+) -> Selection:
+    """Find between which sequences a filter has its rows. Raises NotFound."""
+    named = [id for id in (wanted.after, wanted.before) if id is not None]
+    places = await sequences(connection, ids, number, [*named, *(wanted.ids or ())])
+    selection = Selection(
+        number=number,
+        wanted=wanted,
+        first=1 if wanted.after is None else places[wanted.after] + 1,
+        last=BEYOND if wanted.before is None else places[wanted.before] - 1,
+        sequences=None if wanted.ids is None else tuple(places[id] for id in wanted.ids),
+    )
+    if is_by_time or (wanted.since is None and wanted.until is None):
+        return selection
+    return await _narrow(connection, selection)
+
+
+async def _narrow(connection: Connection, selection: Selection) -> Selection:
+    """Bound the sequences of a page by the times that are wanted."""
+    wanted = selection.wanted
+    if wanted.since is not None:
+        begin = await edge(connection, selection.number, wanted.since, wanted)
+        selection = selection.within(BEYOND if begin.first is None else begin.first, BEYOND)
+        selection = replace(selection, gaps=begin.misplaced, is_exact=begin.is_whole)
+    if wanted.until is not None and wanted.until < LATEST:
+        selection = await _until(connection, selection, wanted.until)
+    return replace(selection, gaps=selection.among(selection.gaps))
+
+
+async def _until(connection: Connection, selection: Selection, until: int) -> Selection:
+    """Bound a selection by where messages begin that are later than wanted."""
+    number, wanted, later = selection.number, selection.wanted, until + 1
+    end = await edge(connection, number, later, wanted, since=wanted.since)
+    if end.first is None:
+        return selection
+    strays = selection.among(end.misplaced)
+    is_one_by_one = wanted.phrases is None and selection.sequences is None
+    if end.is_whole and (is_one_by_one or not strays):
+        return replace(selection.within(1, end.first - 1), strays=strays)
+    # Too many, or found otherwise: all up to the last of them, by their times.
+    last = (
+        strays[-1]
+        if end.is_whole
+        else await last_misplaced(connection, number, later, end.first, wanted, wanted.since)
+    )
+    return replace(selection.within(1, last), is_exact=False)
+
+
+async def sequences(
+    connection: Connection, ids: Ids, number: int, named: Iterable[str]
+) -> dict[str, int]:
+    """Return the sequences of messages by their ids. Raises NotFound."""
+    found = decoded(ids, number, named)
+    await check(connection, number, found)
+    return found
+
+
+def decoded(ids: Ids, number: int, named: Iterable[str]) -> dict[str, int]:
+    """Return the sequences that ids stand for, in the archive or not any more. Raises NotFound."""
+    found: dict[str, int] = {}
+    for id in named:
+        sequence = ids.decode(number, id)
+        if sequence is None:
+            raise NotFound(id)
+        found[id] = sequence
+    return found
+
+
+async def check(connection: Connection, number: int, named: Mapping[str, int]) -> None:
+    """Raise NotFound unless all of these sequences are in an archive."""
+    if not named:
+        return
+    rows = await connection.fetch(_THERE, number, json.dumps(list(named.values())))
+    there = {row[0] for row in rows}
+    for id, sequence in named.items():
+        if sequence not in there:
+            raise NotFound(id)
+
+
+def there_sql(sequences: str) -> str:
+    """Return a query for how many of some sequences (a JSON list) are in the archive $1."""
+    return (
+        "SELECT count(*) FROM archive WHERE owner = $1"  # noqa: S608 - constant words
+        f" AND sequence IN (SELECT value FROM json_each({sequences}))"
+    )

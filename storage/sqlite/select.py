@@ -1,0 +1,228 @@
+"""Reading the rows of a selection, in SQL that finds them by an index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from storage.rows import READABLE, Direction, Filter, Kind, Stored
+from storage.sqlite import words
+from storage.sqlite.ids import Ids
+from storage.sqlite.protocols import Bound, Connection, Row
+from storage.sqlite.ranges import BEYOND, Selection
+
+#: What is read of a row, in this order.
+COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
+
+#: What is read where only the places count.
+SEQUENCES = "sequence"
+
+_XML = 6
+
+
+# SQLite has no statistics, and would rather read all of the archive for one peer.
+_OF_PEER = "archive INDEXED BY archive_peer"
+_GONE = "archive INDEXED BY archive_gone"
+_ONLY_GONE = frozenset({Kind.GONE})
+
+# The owner, or nobody where a message came late: else the order of arrival is that of time.
+_NEVER_LATE = """(
+    SELECT number FROM owners WHERE number = $1 AND NOT EXISTS (
+        SELECT 1 FROM archive INDEXED BY archive_late WHERE owner = $1 AND late > 0
+    )
+)"""
+
+# A page has fifty of each, and an enum takes its time.
+_DIRECTIONS = {direction.value: direction for direction in Direction}
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+class Query:
+    """A selection in SQL: constant words and numbered values."""
+
+    def __init__(
+        self, selection: Selection, *, is_by_time: bool = False, owner: str = "$1"
+    ) -> None:
+        """`owner` is what the number of the owner has to be; $1 is that of the selection."""
+        self.values: list[object] = [selection.number]
+        self._owner = owner
+        self._is_search = bool(selection.wanted.phrases)
+        self._is_of_peer = selection.wanted.peer is not None and not is_by_time
+        self._is_gone = selection.wanted.kinds == _ONLY_GONE and not is_by_time
+        self._found: list[str] = []
+        self._checked: list[str] = []
+        #: The one stretch, and where there are any the strays.
+        self._parts: list[list[str]] = [[]]
+        self._find(selection)
+        self._check(selection.wanted)
+
+    @property
+    def source(self) -> str:
+        if self._is_search:
+            return words.FOUND
+        if self._is_gone:
+            return _GONE
+        return _OF_PEER if self._is_of_peer else "archive"
+
+    @property
+    def order(self) -> str:
+        return "words.rowid" if self._is_search else "sequence"
+
+    def by_arrival(
+        self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
+    ) -> str:
+        """Return a query for the oldest (or newest) rows in the order of their arrival."""
+        # Each part comes in this order by itself, so no more of it is read than is on the page.
+        return (
+            f"{self.rows(columns)} ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
+            f" LIMIT {self.value(limit)}{f' OFFSET {self.value(skip)}' if skip else ''}"
+        )
+
+    def rows(self, columns: str) -> str:
+        """Return a query for all rows in any order."""
+        return " UNION ALL ".join(self._rows(columns, self._checked))
+
+    def _rows(self, columns: str, checked: Sequence[str], source: str | None = None) -> list[str]:
+        """Return a query for the rows of each part."""
+        return [
+            f"SELECT {columns} FROM {source or self.source}"  # noqa: S608 - constant words
+            f" WHERE {' AND '.join([*self._found, *part, *checked])}"
+            for part in self._parts
+        ]
+
+    def looking(self, most: int) -> str:
+        """Return a query for sequences found by an index, and which of them fit (`fits`)."""
+        source, place = self.source, "sequence"
+        if self._is_search and not self._checked:
+            # All of it is in the index: no row of the archive has to be looked at.
+            source, place = "words", words.SEQUENCE
+        fits = " AND ".join(self._checked) or "true"
+        rows = self._rows(f"{place} AS sequence, ({fits}) AS fits", (), source)
+        return f"{' UNION ALL '.join(rows)} LIMIT {self.value(most)}"
+
+    def value(self, value: object) -> str:
+        """Add a value and return the words that stand for it."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def _find(self, selection: Selection) -> None:
+        wanted = selection.wanted
+        if wanted.phrases:
+            match = words.saying(selection.number, wanted.phrases, wanted.peer)
+            self._found += [
+                f"words MATCH {self.value(match)}",
+                f"words.rowid >= ($1 << 40) + {self.value(selection.first)}",
+                f"words.rowid <= ($1 << 40) + {self.value(selection.last)}",
+            ]
+            self._checked += self._peers(wanted)
+        else:
+            self._found.append(f"owner = {self._owner}")
+            [stretch] = self._parts
+            if selection.first > 1:
+                stretch.append(f"sequence >= {self.value(selection.first)}")
+            if selection.last < BEYOND:
+                stretch.append(f"sequence <= {self.value(selection.last)}")
+            if selection.strays:
+                self._parts.append([f"sequence IN {self._among(selection.strays)}"])
+            self._found += self._peers(wanted)
+            if self._is_gone:
+                self._found.append("kind = 'gone'")
+        if selection.sequences is not None:
+            place = words.SEQUENCE if wanted.phrases else "sequence"
+            self._found.append(f"{place} IN {self._among(selection.sequences)}")
+
+    def _among(self, sequences: Sequence[int]) -> str:
+        return f"(SELECT value FROM json_each({self.value(json.dumps(sequences))}))"  # noqa: S608
+
+    def _peers(self, wanted: Filter) -> list[str]:
+        if wanted.peer is not None:
+            return [f"archive.peer = {self.value(wanted.peer)}"]
+        if wanted.peer_local is not None:
+            # Every domain: "A" is the character after "@".
+            return [
+                f"archive.peer >= {self.value(f'{wanted.peer_local}@')}",
+                f"archive.peer < {self.value(f'{wanted.peer_local}A')}",
+            ]
+        return []
+
+    def _check(self, wanted: Filter) -> None:
+        checked = self._checked
+        if wanted.resource is not None:
+            checked.append(f"resource = {self.value(wanted.resource)}")
+        if wanted.since is not None:
+            checked.append(f"at >= {self.value(wanted.since)}")
+        if wanted.until is not None:
+            checked.append(f"at <= {self.value(wanted.until)}")
+        if wanted.groupchat is not None:
+            checked.append(f"type {'=' if wanted.groupchat else '<>'} 'groupchat'")
+        if wanted.kinds == READABLE:
+            checked.append("kind <> 'gone'")
+        elif wanted.kinds is not None:
+            kinds = self.value(json.dumps(sorted(wanted.kinds)))
+            checked.append(f"kind IN (SELECT value FROM json_each({kinds}))")  # noqa: S608
+
+
+async def by_arrival(
+    connection: Connection,
+    selection: Selection,
+    *,
+    limit: int,
+    backwards: bool = False,
+    skip: int = 0,
+    bound: Bound | None = None,
+    owner: str = "$1",
+) -> list[Row]:
+    """Return the oldest (or newest) rows in arrival order, of an owner as in Query."""
+    query = Query(selection, owner=owner)
+    sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
+    return await connection.fetch(sql, *query.values, bound=bound)
+
+
+async def by_time(
+    connection: Connection,
+    selection: Selection,
+    *,
+    newest: bool,
+    limit: int | None,
+    bound: Bound | None = None,
+    edge: tuple[str, int] | None = None,
+) -> list[Row]:
+    """Return the oldest (or newest) rows in the order of their time.
+
+    `edge`: only those whose time compares so (=, < or >) with this one.
+    """
+    wanted = selection.wanted
+    if limit and not edge and wanted == Filter(peer=wanted.peer, kinds=wanted.kinds):
+        # All of an archive, or of one peer: an index has them in the order of arrival.
+        rows = await by_arrival(
+            connection, selection, limit=limit, backwards=newest, bound=bound, owner=_NEVER_LATE
+        )
+        if rows:
+            return rows
+    query = Query(selection, is_by_time=True)
+    way = "DESC" if newest else "ASC"
+    limited = "" if limit is None else f" LIMIT {query.value(limit)}"
+    only = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
+    return await connection.fetch(
+        f"{query.rows(COLUMNS)}{only} ORDER BY at {way}, sequence {way}{limited}",
+        *query.values,
+        bound=bound,
+    )
+
+
+def of_xml(max_bytes: int | None, column: int = _XML) -> Bound | None:
+    """Return how many bytes of stanzas rows may have; None: no bound."""
+    return None if max_bytes is None else Bound(max_bytes, column)
+
+
+def stored(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Stored, ...]:
+    """Return rows of one archive as messages."""
+    found = zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
+    # A named tuple's own way to make one takes twice as long.
+    make = tuple.__new__
+    return tuple(
+        [
+            make(Stored, (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]]))
+            for id, r in found
+        ]
+    )
