@@ -1,1 +1,1 @@
-"""The HTTP sidecar: one module a family of routes, over component.core."""
+"""The HTTP sidecar: one folder a family of routes, over component.core."""

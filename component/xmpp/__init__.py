@@ -1,1 +1,1 @@
-"""The stream to ejabberd, and one module a feature. The only package that knows slixmpp."""
+"""The stream to ejabberd: queries, copies, commands. Only here and in clients is slixmpp known."""
