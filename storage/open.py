@@ -110,8 +110,8 @@ async def open_unchanged(url: str) -> AsyncIterator[SqlStorage | None]:
         async with database.read() as connection:
             is_made = await connection.fetch(_IS_MADE)
             if is_made and not await pending(connection, database.name):
-                key = await connection.fetch("SELECT value FROM secrets WHERE name = $1", "ids")
-        yield SqlStorage(database, Ids(bytes(key[0][0]))) if key else None
+                key = await _known_key(connection)
+        yield None if key is None else SqlStorage(database, Ids(key))
     finally:
         await database.close()
 

@@ -12,7 +12,7 @@ from component.cli import export, tables, terminal
 from component.cli.exits import FAILED, OK, UNCONFIRMED, UNREACHABLE, USAGE
 from component.config import Http
 from component.core.commands.catalogue import COMMANDS
-from component.core.commands.spec import Command, Field, Kind
+from component.core.commands.spec import OF_SUBJECTS, Command, Field, Kind
 
 if TYPE_CHECKING:
     from component.clients.muniment_http import Answer, Client
@@ -138,7 +138,7 @@ def _wanted(command: Command, given: Mapping[str, object]) -> str:
     """Return what has to be typed: the address that is meant, where it is one."""
     named: list[object] = []
     for field in command.fields:
-        if field.kind in (Kind.OWNER, Kind.ACCOUNT):
+        if field.kind in OF_SUBJECTS:
             said = given.get(field.name, [])
             named += said if isinstance(said, list) else [said]
     return str(named[0]) if len(named) == 1 else "yes"

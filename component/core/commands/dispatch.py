@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
-from component.core.commands.spec import Answers, Command, Kind, Outcome
+from component.core.commands.spec import OF_SUBJECTS, Answers, Command, Kind, Outcome
 from component.core.commands.validate import checked
 from component.core.errors import BadRequest, Forbidden, ItemNotFound
 from component.core.ports import Jids, Link
@@ -15,9 +15,6 @@ from component.core.principals import Operator, may
 from component.core.reading.audit import Audit, in_words
 from component.core.retention.admin import Administration
 from component.core.rosters.service import ContactLists
-
-#: Fields that say which archive or account is meant.
-_OF_SUBJECTS = (Kind.OWNER, Kind.ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +93,7 @@ class Desk:
         said = {
             field.name: " ".join(answers.all(field.name))
             for field in command.fields
-            if field.kind not in (*_OF_SUBJECTS, Kind.PASSWORD)
+            if field.kind not in (*OF_SUBJECTS, Kind.PASSWORD)
         }
         detail = in_words(said) if any(said.values()) else ""
         for subject in _subjects(command, answers):
@@ -105,5 +102,5 @@ class Desk:
 
 def _subjects(command: Command, answers: Answers) -> list[str]:
     """Return the archives and accounts that a command is about, "*" where it names none."""
-    fields = [field for field in command.fields if field.kind in _OF_SUBJECTS]
+    fields = [field for field in command.fields if field.kind in OF_SUBJECTS]
     return [subject for field in fields for subject in answers.all(field.name)] or ["*"]

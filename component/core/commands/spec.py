@@ -36,6 +36,10 @@ class Kind(StrEnum):
     FLAG = "flag"  #: true or false; false where nothing is said
 
 
+#: Kinds of fields that say which archive or account is meant.
+OF_SUBJECTS = (Kind.OWNER, Kind.ACCOUNT)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One thing that a command asks for."""

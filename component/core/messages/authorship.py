@@ -7,10 +7,8 @@ and the other has to be compared.
 from __future__ import annotations
 
 from component.core.messages.payloads import Message, Reference
-from component.core.messages.references import Does
+from component.core.messages.references import RECEIPTS, Does
 from component.core.xml.stanza import GROUPCHAT
-
-_RECEIPTS = frozenset({Does.RECEIVED, Does.DISPLAYED})
 
 
 def may(annotation: Message, reference: Reference, message: Message) -> bool:
@@ -22,4 +20,4 @@ def may(annotation: Message, reference: Reference, message: Message) -> bool:
     is_author = annotation.side.author == message.side.author
     if reference.does in (Does.CORRECT, Does.RETRACT):
         return is_author and annotation.stored.id != message.stored.id
-    return not is_author or reference.does not in _RECEIPTS
+    return not is_author or reference.does not in RECEIPTS

@@ -42,7 +42,10 @@ _REFERENCES = {
     (NS_RECEIPTS, "received"): Does.RECEIVED,
 }
 _SEEN = frozenset({(NS_MARKERS, "displayed"), (NS_MARKERS, "acknowledged")})
-_RELATIONS = {Does.CORRECT: Relation.CORRECTION, Does.RETRACT: Relation.RETRACTION}
+_RELATIONS: dict[Does | None, Relation] = {
+    Does.CORRECT: Relation.CORRECTION,
+    Does.RETRACT: Relation.RETRACTION,
+}
 
 
 class Meaning(NamedTuple):
@@ -61,7 +64,7 @@ class Meaning(NamedTuple):
     @property
     def relation(self) -> Relation:
         """How it is about the message that it refers to."""
-        return _RELATIONS.get(self.does, Relation.NOTE) if self.does else Relation.NOTE
+        return _RELATIONS.get(self.does, Relation.NOTE)
 
     def marks(
         self, peer: str, resource: str, type: str, direction: Direction

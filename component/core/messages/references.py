@@ -32,7 +32,8 @@ class Does(StrEnum):
     DISPLAYED = "displayed"
 
 
-_RECEIPTS = frozenset({Does.RECEIVED, Does.DISPLAYED})
+#: What only the other side of a conversation says of a message.
+RECEIPTS = frozenset({Does.RECEIVED, Does.DISPLAYED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Side:
             return (mark(self.peer, self.author, id),)
         if self.type == GROUPCHAT:
             return (mark(self.peer, _ROOM, id),)
-        if does in _RECEIPTS:
+        if does in RECEIPTS:
             return tuple(mark(self.peer, one, id) for one in Direction if one != self.direction)
         return tuple(mark(self.peer, one, id) for one in Direction)
 

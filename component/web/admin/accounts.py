@@ -24,7 +24,7 @@ from component.web.archive.models import (
 from component.web.auth import auth, keys
 from component.web.server import body
 from component.web.server.checking import checked
-from component.web.server.paths import account_of, at
+from component.web.server.paths import account_of, at, check_host
 
 #: The JID may have braces, which aiohttp takes for none of a name.
 ACCOUNT = "/v1/accounts/{jid:[^/]+}"
@@ -142,11 +142,7 @@ def _account(request: web.Request) -> str:
 
 
 def _host(request: web.Request, named: str | None) -> str:
-    hosts = request.app[keys.hosts]
-    host = hosts[0] if named is None else request.app[keys.jids].prepare(named)
-    if host not in hosts:
-        raise request.app[keys.administration].served.refusal(host, auth.operator(request))
-    return host
+    return check_host(request, None if named is None else request.app[keys.jids].prepare(named))
 
 
 def _says(request: web.Request, header: str) -> bool:

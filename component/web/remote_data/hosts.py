@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.web.auth import auth, keys
+from component.web.auth import auth
+from component.web.server.paths import check_host
 
 
 def places(prefix: str) -> tuple[str, str]:
@@ -18,8 +19,4 @@ def host_of(request: web.Request) -> str:
     Raises Forbidden, ItemNotFound.
     """
     auth.require_server(request)
-    hosts = request.app[keys.hosts]
-    host = request.match_info.get("host", hosts[0])
-    if host not in hosts:
-        raise request.app[keys.administration].served.refusal(host, auth.operator(request))
-    return host
+    return check_host(request, request.match_info.get("host"))

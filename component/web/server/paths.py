@@ -53,6 +53,15 @@ async def check_served(request: web.Request, subject: str) -> None:
     await served.check(subject, auth.operator(request))
 
 
+def check_host(request: web.Request, named: str | None) -> str:
+    """Return a virtual host, the first one where none is named. Raises ItemNotFound."""
+    hosts = request.app[keys.hosts]
+    host = hosts[0] if named is None else named
+    if host not in hosts:
+        raise request.app[keys.administration].served.refusal(host, auth.operator(request))
+    return host
+
+
 def account_of(request: web.Request) -> str:
     """Return whose account a path names. Raises ItemNotFound when it names nobody's."""
     return _user(request, "jid", "An account has a bare JID like user@domain.")
