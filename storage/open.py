@@ -10,15 +10,15 @@ from pathlib import Path
 
 from storage.errors import StorageError, Unavailable
 from storage.sqlite.accounts import SqlAccounts
-from storage.sqlite.archive import SqlArchive
 from storage.sqlite.contacts import SqlContacts
-from storage.sqlite.database import MEMORY, SqliteDatabase
-from storage.sqlite.ids import KEY_BYTES, Ids
-from storage.sqlite.migrate import migrate, migrations, pending
+from storage.sqlite.engine.database import MEMORY, SqliteDatabase
+from storage.sqlite.engine.migrate import migrate, migrations, pending
+from storage.sqlite.engine.protocols import Connection, Database
+from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.ids import KEY_BYTES, Ids
 from storage.sqlite.offline import SqlOffline
-from storage.sqlite.protocols import Connection, Database
 from storage.sqlite.records import SqlRecords
-from storage.sqlite.retention import SqlKeeping
+from storage.sqlite.retention.store import SqlKeeping
 
 SQLITE = "sqlite:"
 

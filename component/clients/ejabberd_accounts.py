@@ -9,7 +9,7 @@ from component.clients.muniment_http import Answer
 from component.core.accounts.passwords import prepare
 from component.core.accounts.protocol import Listing
 from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
-from component.core.jids import domain, local
+from component.core.xml.jids import domain, local
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from component.config.operators import Operator
 from component.config.problems import Mistake, unknown
 from component.config.section import Section
 from component.config.tables import Table
-from component.core.principals import SERVER
+from component.core.access.principals import SERVER
 
 _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from component.core.accounts.protocol import Accounts, Listing
 from component.core.errors import NotAllowed
-from component.core.jids import domain, local
+from component.core.xml.jids import domain, local
 from component.handlers.functions import Handlers
 
 

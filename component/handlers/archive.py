@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from component.core.errors import Conflict, Failed, NotAuthorized
-from component.core.jids import local
 from component.core.ports import ArchiveCalls
+from component.core.xml.jids import local
 from component.handlers.functions import Function, Handlers, type_parameter
 from component.handlers.loading import READING
 

@@ -15,12 +15,12 @@ from component.core.archiving.spilling import Lost
 from component.core.background import Background
 from component.core.retention.admin import administering
 from component.handlers.loading import HandlersError
-from component.web.server.server import serve as serve_http
+from component.web.server.listener import serve as serve_http
 from component.web.server.settings import Services
 from component.wiring import account_sources, settings
 from component.wiring.compose import join
 from component.xmpp.connection.addresses import Addresses
-from component.xmpp.connection.connection import Connection, ServerRefused
+from component.xmpp.connection.reconnect import Connection, ServerRefused
 from storage.errors import StorageError
 from storage.open import open_storage
 

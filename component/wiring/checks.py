@@ -25,8 +25,8 @@ from component.core.retention.holds import Holds
 from component.core.retention.rules import Rules
 from component.web.server.settings import UNIX
 from component.wiring import account_sources, settings
-from component.xmpp.connection.connection import ServerRefused
 from component.xmpp.connection.listener import listens
+from component.xmpp.connection.reconnect import ServerRefused
 from storage.errors import Locked, StorageError
 from storage.open import examine, open_unchanged
 

@@ -10,6 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from component.config import Config
+from component.core.access.audit import Audit
+from component.core.access.authorize import Access
+from component.core.access.principals import Operator
+from component.core.access.rooms import Rooms
+from component.core.access.served import Served
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.deliveries import Deliveries
 from component.core.archiving.ingest import Ingest
@@ -24,22 +29,17 @@ from component.core.commands.catalogue import COMMANDS
 from component.core.commands.dispatch import Desk
 from component.core.errors import Refused
 from component.core.ports import EditableRosters
-from component.core.principals import Operator
-from component.core.reading.access import Access
-from component.core.reading.audit import Audit
 from component.core.reading.history import History
 from component.core.reading.live import Live
 from component.core.reading.pages import Pages
-from component.core.reading.rooms import Rooms
-from component.core.reading.served import Served
 from component.core.retention.admin import Administration
 from component.core.retention.holds import Holds
 from component.core.rosters import xml
 from component.core.rosters.cache import RosterMemory
 from component.core.rosters.own import OwnRosters
 from component.core.rosters.service import ContactLists, anybody
-from component.core.times import now
 from component.core.xml.stream_parser import Element
+from component.core.xml.times import now
 from component.handlers.functions import Handlers
 from component.handlers.rosters import known_rosters
 from component.wiring import settings

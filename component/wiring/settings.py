@@ -7,21 +7,21 @@ from pathlib import Path
 
 from component.clients.muniment_http import ClientSettings
 from component.config import Config, Http, Retention
+from component.core.access.principals import Operator, Role
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
 from component.core.ports import Jids
-from component.core.principals import Operator, Role
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import Bounds, Usual
 from component.core.xml.stream_parser import Element
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.web.server.settings import WebSettings
-from component.xmpp.connection.connection import Connection, Patience
+from component.xmpp.connection.reconnect import Connection, Patience
 from component.xmpp.connection.stream import Stream
 from storage.open import SQLITE
 from storage.spill import Spill
-from storage.sqlite.database import MEMORY
+from storage.sqlite.engine.database import MEMORY
 
 SPARE_SECONDS = 2.0
 

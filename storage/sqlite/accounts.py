@@ -1,9 +1,9 @@
-"""The store of accounts: SQL beside its method, as in `storage.sqlite.archive`."""
+"""The store of accounts: SQL beside its method, as in `storage.sqlite.messages.archive`."""
 
 from __future__ import annotations
 
 from storage.people import Account
-from storage.sqlite.protocols import Database, Row
+from storage.sqlite.engine.protocols import Database, Row
 
 _GET = "SELECT jid, verifier, is_enabled, created FROM accounts WHERE domain = $1 AND jid = $2"
 

@@ -1,11 +1,11 @@
-"""The store of rosters: SQL beside its method, as in `storage.sqlite.archive`."""
+"""The store of rosters: SQL beside its method, as in `storage.sqlite.messages.archive`."""
 
 from __future__ import annotations
 
 import json
 
 from storage.people import Contact
-from storage.sqlite.protocols import Database, Row
+from storage.sqlite.engine.protocols import Database, Row
 
 _ROSTER = """
 SELECT jid, name, subscription, ask, ask_message, is_approved, groups FROM contacts

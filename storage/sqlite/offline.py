@@ -1,11 +1,11 @@
-"""The store of stanzas that wait: SQL beside its method, as in `storage.sqlite.archive`."""
+"""The store of stanzas that wait: SQL beside its method, as in the archive store."""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
 from storage.people import Waiting
-from storage.sqlite.protocols import Database
+from storage.sqlite.engine.protocols import Database
 
 #: Two that have nothing to do with each other never have the same.
 _DIGEST_BYTES = 16

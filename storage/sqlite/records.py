@@ -15,7 +15,7 @@ from storage.rows import (
     RoomChanges,
     Rule,
 )
-from storage.sqlite.protocols import Database, Row
+from storage.sqlite.engine.protocols import Database, Row
 
 _PREFERENCES = "SELECT owner, usual, always, never FROM preferences WHERE owner = $1"
 

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 from support.wire_fixtures import no_certificates, wire
 
-from component.core.times import parse_time
+from component.core.xml.times import parse_time
 
 __all__ = ["no_certificates", "wire"]
 

@@ -6,7 +6,7 @@ import pytest
 from support.archives import correct
 from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, Wire, chat, found, parsed
 
-from component.core.times import parse_time
+from component.core.xml.times import parse_time
 from storage.rows import Kind
 
 NS = "urn:xmpp:message-retract:1"

@@ -103,7 +103,7 @@ async def test_a_search_that_takes_too_long_is_refused_with_what_to_change(
 ) -> None:
     """3.2 (paraphrase): how it is done is the server's; what it does not do it says."""
     assert len((await talk.history(withtext="river")).results) == 2
-    monkeypatch.setattr("storage.sqlite.database.LONG_SECONDS", 0)
+    monkeypatch.setattr("storage.sqlite.engine.database.LONG_SECONDS", 0)
     refused = await talk.history(withtext="river")
 
     assert (refused.refusal, refused.results) == ("policy-violation", [])

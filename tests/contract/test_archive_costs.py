@@ -23,13 +23,13 @@ from support.databases import open_database
 from support.steps import listen, watch
 
 from storage.rows import ANY, READABLE, Filter, Kind, Limits, Phrase
-from storage.sqlite.archive import SqlArchive
-from storage.sqlite.connection import _numbered
-from storage.sqlite.counters import LONG
-from storage.sqlite.counting import LOOKED_AT_MAX
-from storage.sqlite.ids import KEY_BYTES, Ids
-from storage.sqlite.retention import SqlKeeping
-from storage.sqlite.scrub import merge_words
+from storage.sqlite.engine.connection import _numbered
+from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.counters import LONG
+from storage.sqlite.messages.counting import LOOKED_AT_MAX
+from storage.sqlite.messages.ids import KEY_BYTES, Ids
+from storage.sqlite.retention.scrub import merge_words
+from storage.sqlite.retention.store import SqlKeeping
 
 CAROL = "carol@example.org"
 MESSAGES = 50_000

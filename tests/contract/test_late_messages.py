@@ -7,8 +7,8 @@ from support.builders import ALICE, NOON, SECOND, entry
 
 from storage.interface import Archive
 from storage.rows import Filter
-from storage.sqlite.counting import LOOKED_AT_MAX
-from storage.sqlite.lateness import MISPLACED_MAX
+from storage.sqlite.messages.counting import LOOKED_AT_MAX
+from storage.sqlite.messages.lateness import MISPLACED_MAX
 
 MANY = LOOKED_AT_MAX + 1000
 

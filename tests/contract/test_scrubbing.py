@@ -14,7 +14,7 @@ from storage.open import SqlStorage, open_storage
 from storage.people import Waiting
 from storage.rows import Entry, Limits, Phrase
 from storage.rows import Filter as Wanted
-from storage.sqlite import scrub as trash
+from storage.sqlite.retention import scrub as trash
 
 MESSAGES = 3000
 

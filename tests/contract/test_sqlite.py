@@ -30,10 +30,10 @@ from support.steps import watch
 from storage.errors import Locked, StorageError, Unavailable
 from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
-from storage.sqlite.archive import SqlArchive
-from storage.sqlite.database import LONG_READERS, SqliteDatabase
-from storage.sqlite.ids import KEY_BYTES, Ids
-from storage.sqlite.protocols import Bound, Connection, Result, Row
+from storage.sqlite.engine.database import LONG_READERS, SqliteDatabase
+from storage.sqlite.engine.protocols import Bound, Connection, Result, Row
+from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.ids import KEY_BYTES, Ids
 
 ROOT = Path(__file__).parents[2]
 
@@ -471,7 +471,7 @@ def test_a_full_disk_is_seen_by_the_check(path: Path) -> None:
 async def test_a_lock_of_another_program_is_waited_out(
     url: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.database.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("storage.sqlite.engine.database.BUSY_SECONDS", 0.01)
     async with open_storage(url) as storage:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

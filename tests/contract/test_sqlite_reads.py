@@ -16,13 +16,13 @@ from component.core.errors import Overloaded, TakesTooLong
 from component.core.store_errors import refusals
 from storage.errors import Busy, Rejected, TookTooLong, Unavailable
 from storage.rows import ANY, Filter, Phrase
-from storage.sqlite import database as sqlite
-from storage.sqlite import turns
-from storage.sqlite.archive import SqlArchive
-from storage.sqlite.database import LONG_READERS, READERS, SHORT_STEPS, SqliteDatabase
-from storage.sqlite.ids import KEY_BYTES, Ids
-from storage.sqlite.protocols import Connection, Row
-from storage.sqlite.turns import OWNER_MAX
+from storage.sqlite.engine import database as sqlite
+from storage.sqlite.engine import turns
+from storage.sqlite.engine.database import LONG_READERS, READERS, SHORT_STEPS, SqliteDatabase
+from storage.sqlite.engine.protocols import Connection, Row
+from storage.sqlite.engine.turns import OWNER_MAX
+from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.ids import KEY_BYTES, Ids
 
 #: Far more steps than a short read may take, and no more than some tenths of a second.
 LONG = ENDLESS.replace("FROM n)", f"FROM n WHERE x < {20 * SHORT_STEPS})")

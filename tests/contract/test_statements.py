@@ -22,7 +22,7 @@ from storage.rows import (
     RoomChanges,
     Rule,
 )
-from storage.sqlite.connection import _inserting, _numbered
+from storage.sqlite.engine.connection import _inserting, _numbered
 
 KINDS = [frozenset({kind}) | {Kind.MESSAGE} for kind in Kind if kind is not Kind.GONE]
 

@@ -12,7 +12,7 @@ from support.ejabberd import Account
 from support.server import Server
 from support.stanzas import Refused
 
-from component.core.preparation import prepared
+from component.core.xml.preparation import prepared
 
 #: The two users whose names look alike once they are prepared twice.
 ODD, EVEN = "\u33c6", "c\u2215kg"

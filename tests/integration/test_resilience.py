@@ -20,7 +20,7 @@ from support.remote_data import path, read_all, session
 from support.server import Server
 from support.stanzas import body_of
 
-from component.core.times import format_time, now
+from component.core.xml.times import format_time, now
 
 QUICK_PING = {
     "xmpp": {

@@ -14,7 +14,7 @@ from support.delivering import Delivering
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
-from component.core.times import format_time
+from component.core.xml.times import format_time
 from storage.interface import Archive
 
 EXAMPLES = count()

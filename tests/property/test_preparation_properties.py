@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from component.core.preparation import prepared
+from component.core.xml.preparation import prepared
 
 LETTERS = st.one_of(
     st.characters(exclude_characters="@/", exclude_categories=("Cs", "Cc")),

@@ -12,7 +12,7 @@ from support.sidecar import HOST, open_services
 
 from component.core.remote_data.archive import LAST, Query, RemoteArchive
 from component.core.remote_data.posts import Post, body_of
-from component.core.times import format_time, parse_time
+from component.core.xml.times import format_time, parse_time
 from storage.rows import Direction, Stored
 
 #: Few times, so that many messages share one; the store keeps them to the microsecond. None is in

@@ -8,7 +8,7 @@ from unicodedata import category, normalize
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from component.core.messages.search import TEXT_MAX, WORD_MAX, fold, parse
+from component.core.messages.fulltext import TEXT_MAX, WORD_MAX, fold, parse
 
 ASCII = st.text(st.characters(max_codepoint=127), max_size=300)
 LONG = st.lists(st.text("aZ09", max_size=2 * WORD_MAX), max_size=4).map("-".join)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from component.core.errors import BadRequest
-from component.core.times import format_time, parse_time
+from component.core.xml.times import format_time, parse_time
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST = parse_time("0001-01-01T00:00:00Z")

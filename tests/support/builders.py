@@ -7,9 +7,9 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from component.core.times import parse_time
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import ORIGIN_BYTES, Stanza, read
+from component.core.xml.times import parse_time
 from storage.interface import Archive, Storage
 from storage.rows import (
     ANY,

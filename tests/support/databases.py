@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from storage.sqlite.database import SqliteDatabase
-from storage.sqlite.migrate import migrate
+from storage.sqlite.engine.database import SqliteDatabase
+from storage.sqlite.engine.migrate import migrate
 
 #: A query that has no end.
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"

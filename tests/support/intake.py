@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
-from component.core.messages.search import parse as parse_search
+from component.core.messages.fulltext import parse as parse_search
 from storage.interface import Archive
 from storage.open import open_storage
 from storage.rows import Filter, Stored

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from storage.sqlite.protocols import Database
+from storage.sqlite.engine.protocols import Database
 
 Book = dict[tuple[Any, ...], int]
 

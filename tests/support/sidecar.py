@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from component.core.access.audit import Audit
+from component.core.access.served import Served
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import Accounts
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.dispatch import Desk
-from component.core.reading.audit import Audit
 from component.core.reading.live import Live
-from component.core.reading.served import Served
 from component.core.retention.admin import administering
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Timing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from storage.sqlite.database import SqliteDatabase
+from storage.sqlite.engine.database import SqliteDatabase
 
 
 async def watch(

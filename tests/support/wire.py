@@ -21,7 +21,7 @@ from component.core.accounts.passwords import Passwords
 from component.handlers.functions import Handlers
 from component.wiring.app import end
 from component.wiring.compose import Parts, join
-from component.xmpp.connection.connection import Connection, Patience
+from component.xmpp.connection.reconnect import Connection, Patience
 from component.xmpp.connection.stream import Stream
 from storage.interface import Storage
 from storage.open import open_storage

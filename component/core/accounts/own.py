@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from component.core import jids
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import Listing
 from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
 from component.core.store_errors import refusals
-from component.core.times import now
+from component.core.xml import jids
+from component.core.xml.times import now
 from storage import people
 
 log = logging.getLogger(__name__)

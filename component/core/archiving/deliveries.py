@@ -14,12 +14,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from component.core import jids
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
 from component.core.messages.retraction import with_retractions
 from component.core.ports import Recipients
-from component.core.times import now
+from component.core.xml import jids
+from component.core.xml.times import now
 from storage.rows import Entry
 
 log = logging.getLogger(__name__)

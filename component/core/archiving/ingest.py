@@ -13,7 +13,6 @@ from collections.abc import Collection
 from functools import lru_cache
 from hashlib import blake2b
 
-from component.core import jids
 from component.core.archiving import sanitise
 from component.core.archiving.copies import (
     APART,
@@ -29,11 +28,12 @@ from component.core.archiving.policy import STORE, Policy
 from component.core.archiving.recent import Recent
 from component.core.archiving.sessions import GIVEN_OUT, Sessions
 from component.core.archiving.writer import Queue
-from component.core.messages.meaning import meaning_of, room_name
+from component.core.messages.describe import meaning_of, room_name
 from component.core.messages.retraction import with_retractions
-from component.core.times import now
+from component.core.xml import jids
 from component.core.xml.prefixes import standalone
 from component.core.xml.stanza import GROUPCHAT, ORIGIN_BYTES, Stanza, digest_of
+from component.core.xml.times import now
 from storage.rows import Direction, Entry
 
 #: In what order an error may mean messages that are alike but for their type, which it does not

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from component.core import jids
+from component.core.xml import jids
 from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_MUC_USER, Stanza
 
 _HINTS = "urn:xmpp:hints"

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from cachetools import LRUCache
 
-from component.core import jids
 from component.core.errors import BadRequest, Forbidden, NotImplementedHere, TooLarge
 from component.core.ports import Jids, Rosters
 from component.core.store_errors import refusals
+from component.core.xml import jids
 from storage.errors import StorageError
 from storage.interface import Records
 from storage.rows import Preferences

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from component.core import jids
+from component.core.xml import jids
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import NS_ARCHIVED, NS_MUC_USER, NS_STANZA_ID, Stanza
 from component.core.xml.stream_parser import Element, cut

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from component.core import jids
+from component.core.xml import jids
 
 #: Who sends nothing for longer than this may have been away.
 QUIET = 60_000_000  # microseconds

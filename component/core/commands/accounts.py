@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from component.core.access.principals import Operator, Role
 from component.core.commands.dispatch import Desk
 from component.core.commands.spec import (
     Answers,
@@ -17,7 +18,6 @@ from component.core.commands.spec import (
     Table,
 )
 from component.core.errors import BadRequest, Refused
-from component.core.principals import Operator, Role
 from component.core.retention.account_removal import register_account, remove_account
 from component.core.retention.erasure import PATIENCE
 

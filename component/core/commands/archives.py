@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+from component.core.access.principals import Operator, Role
 from component.core.commands.dispatch import Desk
 from component.core.commands.paging import listed, part_of
 from component.core.commands.spec import (
@@ -19,7 +20,6 @@ from component.core.commands.spec import (
     Value,
 )
 from component.core.errors import TooLarge
-from component.core.principals import Operator, Role
 from component.core.retention.erasure import PATIENCE
 from component.core.retention.figures import Figures, of_archive, of_forecast, of_purge
 from component.core.retention.purge import Progress

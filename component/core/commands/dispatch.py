@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from component.core.access.audit import Audit, in_words
+from component.core.access.principals import Operator, may
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
 from component.core.commands.spec import OF_SUBJECTS, Answers, Command, Kind, Outcome
 from component.core.commands.validate import checked
 from component.core.errors import BadRequest, Forbidden, ItemNotFound
 from component.core.ports import Jids, Link
-from component.core.principals import Operator, may
-from component.core.reading.audit import Audit, in_words
 from component.core.retention.admin import Administration
 from component.core.rosters.service import ContactLists
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from component.core import jids
+from component.core.access.principals import Operator, Role
 from component.core.accounts.protocol import Listing
 from component.core.commands.accounts import ACCOUNTS, ADMIN
 from component.core.commands.dispatch import Desk
@@ -18,8 +18,8 @@ from component.core.commands.spec import (
     Value,
 )
 from component.core.errors import BadRequest, NotAllowed
-from component.core.principals import Operator, Role
 from component.core.rosters.contacts import is_asked
+from component.core.xml import jids
 
 #: Accounts that are looked up at a time.
 PAGE = 500

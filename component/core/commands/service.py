@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from component.core.access.principals import Operator, Role
 from component.core.commands.dispatch import Desk
 from component.core.commands.spec import Answers, Command, Outcome, Value
 from component.core.errors import Conflict
-from component.core.principals import Operator, Role
 
 
 async def _statistics(desk: Desk, _: Operator, __: Answers) -> Outcome:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from component.core.principals import Operator, Role
+from component.core.access.principals import Operator, Role
 from storage.people import Contact
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from component.core import jids
 from component.core.commands.spec import (
     FALSE,
     TRUE,
@@ -16,6 +15,7 @@ from component.core.commands.spec import (
 from component.core.errors import BadRequest
 from component.core.ports import Jids
 from component.core.wording import meant
+from component.core.xml import jids
 
 #: More at once would take longer than anybody waits.
 VALUES_MAX = 100

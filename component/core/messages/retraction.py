@@ -19,9 +19,9 @@ from component.core.messages.payloads import (
     Reference,
 )
 from component.core.messages.references import Does
-from component.core.times import format_time
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_STANZA_ID
+from component.core.xml.times import format_time
 from storage.rows import Entry, Kind, Retraction, Stored, Unfinished, Work
 
 #: message, retract, moderated, its occupant-id.

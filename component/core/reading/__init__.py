@@ -1,1 +1,1 @@
-"""Reading archives: who may, pages, folded views, live streams, exports, the audit log."""
+"""Reading archives: pages, folded views, conversations, live streams, exports."""

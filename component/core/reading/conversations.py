@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from component.core.access.audit import Audit, in_words
 from component.core.archiving.writer import Queue
-from component.core.reading.audit import Audit, in_words
 from component.core.reading.operator_reads import Item, Reading
 from component.core.reading.pages import Pages
 from component.core.store_errors import refusals
-from component.core.times import format_time
+from component.core.xml.times import format_time
 from storage.interface import Archive
 from storage.rows import Conversation, Direction, Filter, Kind, Stored
 

@@ -11,7 +11,6 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from component.core import jids
 from component.core.archiving.writer import Queue
 from component.core.errors import Conflict
 from component.core.reading.live import Follower, Live
@@ -19,8 +18,9 @@ from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.rosters.contacts import is_shown
 from component.core.rosters.xml import roster_xml
 from component.core.store_errors import refusals
-from component.core.times import format_time
+from component.core.xml import jids
 from component.core.xml.client_namespace import in_client_namespace
+from component.core.xml.times import format_time
 from storage.errors import NotFound
 from storage.interface import Storage
 from storage.rows import Direction, Page, Preferences, Stored

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from component.core import jids
 from component.core.messages.authorship import may
 from component.core.messages.payloads import Message, Reference
 from component.core.messages.references import Does
-from component.core.times import format_time
+from component.core.xml import jids
+from component.core.xml.times import format_time
 from storage.rows import Direction, Kind
 
 #: What somebody had, and now has seen.

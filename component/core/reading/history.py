@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from component.core.reading.access import Access
+from component.core.access.authorize import Access
 from component.core.reading.pages import Pages, Query
 from storage.rows import Page, Stored
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from component.core.access.audit import Audit
 from component.core.messages.payloads import Message
-from component.core.reading.audit import Audit
 from component.core.reading.folding import Folded, Folding
 from component.core.reading.pages import Pages, Query
 from component.core.store_errors import refusals

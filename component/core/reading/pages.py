@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from component.core.access import audit
 from component.core.archiving.writer import Queue
 from component.core.errors import BadRequest
-from component.core.reading import audit
 from component.core.store_errors import refusals
 from storage.interface import Archive
 from storage.rows import ANY, Filter, Page, Stored

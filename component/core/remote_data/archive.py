@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from component.core.access.served import Served
 from component.core.archiving.writer import Queue, Writer
 from component.core.errors import BadRequest, Conflict
-from component.core.jids import bare, domain, local, resource
 from component.core.messages.retraction import with_retractions
 from component.core.ports import Jids
 from component.core.reading.pages import PAGE_MAX_BYTES
-from component.core.reading.served import Served
 from component.core.remote_data.posts import (
     GROUPCHAT,
     Post,
@@ -20,7 +19,8 @@ from component.core.remote_data.posts import (
     peer_of,
 )
 from component.core.store_errors import refusals
-from component.core.times import format_time, now, parse_time
+from component.core.xml.jids import bare, domain, local, resource
+from component.core.xml.times import format_time, now, parse_time
 from storage.interface import Archive
 from storage.rows import ANY, READABLE, Entry, Filter, Page, Stored
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr, unescape
 
 from component.core.errors import BadRequest
-from component.core.jids import bare, domain, local, resource
-from component.core.messages.meaning import meaning_of
+from component.core.messages.describe import meaning_of
 from component.core.ports import Jids
-from component.core.times import parse_time
 from component.core.xml.document_parser import parse as parse_xml
+from component.core.xml.jids import bare, domain, local, resource
 from component.core.xml.stanza import NS_CLIENT, Stanza, digest_of, parse
+from component.core.xml.times import parse_time
 from storage.rows import Direction, Entry
 
 CHAT = "chat"

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from component.core.access.served import Served
 from component.core.archiving.writer import Queue
 from component.core.background import Start, start_alone
 from component.core.reading.export import Export
 from component.core.reading.live import Live
-from component.core.reading.served import Served
 from component.core.retention.approval import Approval
 from component.core.retention.erasure import Erasure, at_once
 from component.core.retention.forecast import Forecasts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from component.core.retention.forecast import Forecast
 from component.core.retention.purge import Progress
-from component.core.times import format_if_known
+from component.core.xml.times import format_if_known
 from storage.rows import Usage
 
 Figures = dict[str, str | int | None]

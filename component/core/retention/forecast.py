@@ -9,7 +9,7 @@ from component.core.retention.archives import cuts, usage_pages
 from component.core.retention.holds import Holds
 from component.core.retention.plan import Plan, Usual, plan_for
 from component.core.retention.rules import Rules
-from component.core.times import format_time, now
+from component.core.xml.times import format_time, now
 from storage.interface import Storage
 from storage.rows import Excess, Limits, Rule, Usage
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from component.core import jids
 from component.core.errors import Conflict, Refused
 from component.core.store_errors import refusals
+from component.core.xml import jids
 from storage.interface import Records
 from storage.rows import Hold
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from component.core import jids
+from component.core.xml import jids
 from storage.rows import Limits, Rule, Usage
 
 DAY = 24 * 60 * 60 * 1_000_000

@@ -12,7 +12,7 @@ from component.core.retention.archives import cuts, usage_pages
 from component.core.retention.holds import Holds
 from component.core.retention.plan import Usual, plan_for
 from component.core.retention.rules import Rules
-from component.core.times import now
+from component.core.xml.times import now
 from storage.interface import Storage
 from storage.rows import Limits, Shed, Usage
 

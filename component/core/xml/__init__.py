@@ -1,1 +1,1 @@
-"""XML: the parsers of the stream and of single stanzas, and namespace prefixes."""
+"""XML, JIDs and times: parsers of the stream and of stanzas, and what stands in them."""

@@ -7,10 +7,10 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from component.core.errors import BadRequest
-from component.core.times import parse_time
 from component.core.xml.document_parser import parse as parse_xml
 from component.core.xml.prefixes import standalone
 from component.core.xml.stream_parser import Element, Malformed, cut
+from component.core.xml.times import parse_time
 
 NS_CLIENT = "jabber:client"
 NS_DELAY = "urn:xmpp:delay"

@@ -7,13 +7,13 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, StrictBool
 
+from component.core.access.principals import Role
 from component.core.accounts.protocol import Listing
 from component.core.errors import BadRequest, ItemNotFound
-from component.core.jids import domain
-from component.core.principals import Role
 from component.core.retention.account_removal import register_account, remove_account
 from component.core.retention.erasure import PATIENCE
-from component.core.times import format_if_known
+from component.core.xml.jids import domain
+from component.core.xml.times import format_if_known
 from component.web.archive.models import (
     ADDRESS_MAX,
     Address,
@@ -21,7 +21,7 @@ from component.web.archive.models import (
     NoParameters,
     Parameters,
 )
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import account_of, at, check_host
@@ -62,7 +62,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def listed(request: web.Request) -> web.Response:
     """GET {prefix}/v1/accounts: the accounts of a virtual host, by their JIDs."""
-    caller = auth.require(request, Role.ADMIN)
+    caller = authenticate.require(request, Role.ADMIN)
     asked = checked(AccountsParameters, body.parameters(request))
     host = _host(request, asked.host)
     limit = request.app[keys.pages].size(asked.limit)
@@ -86,7 +86,7 @@ async def put(request: web.Request) -> web.Response:
 
     `If-None-Match: *` does only the one, `If-Match: *` only the other (RFC 9110 section 13.1).
     """
-    caller, jid = auth.require(request, Role.ADMIN), _account(request)
+    caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
     checked(NoParameters, body.parameters(request))
     asked = checked(PasswordFields, await body.fields(request))
     may_be, may_be_new = not _says(request, "If-None-Match"), not _says(request, "If-Match")
@@ -109,7 +109,7 @@ async def put(request: web.Request) -> web.Response:
 
 async def enable(request: web.Request) -> web.Response:
     """PATCH {prefix}/v1/accounts/{jid}: let nobody log in to it, or let its owner in again."""
-    caller, jid = auth.require(request, Role.ADMIN), _account(request)
+    caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
     checked(NoParameters, body.parameters(request))
     asked = checked(AccountFields, await body.fields(request))
     action = "enable-user" if asked.enabled else "disable-user"
@@ -120,7 +120,7 @@ async def enable(request: web.Request) -> web.Response:
 
 async def remove(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/accounts/{jid}: remove an account with its archive."""
-    caller, jid = auth.require(request, Role.ADMIN), _account(request)
+    caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
     checked(NoParameters, body.parameters(request))
     await request.app[keys.audit].note(caller.name, "delete-user", jid)
     await remove_account(

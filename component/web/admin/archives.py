@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.principals import Role
+from component.core.access.principals import Role
 from component.core.retention import figures
 from component.core.retention.erasure import PATIENCE
 from component.web.admin import export, rules
 from component.web.admin.models import PurgeFields, UsageParameters
 from component.web.archive.models import NoParameters
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import ARCHIVE, at, bare_jid, check_served, id_of, owner_of
@@ -34,7 +34,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def usage(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives: what archives take up, by owner."""
-    caller = auth.require(request, Role.ADMIN)
+    caller = authenticate.require(request, Role.ADMIN)
     asked = checked(UsageParameters, body.parameters(request))
     limit = request.app[keys.pages].size(asked.limit)
     domain = None if asked.domain is None else request.app[keys.jids].prepare(asked.domain)
@@ -52,7 +52,7 @@ async def usage(request: web.Request) -> web.Response:
 
 async def erase(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}: 200 when it is done, 202 while it goes on."""
-    caller, owner = auth.require(request, Role.ADMIN), await owner_of(request)
+    caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     administration = request.app[keys.administration]
     administration.holds.refuse_if_held(owner)
@@ -63,7 +63,7 @@ async def erase(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/messages/{id}: empty one message."""
-    caller, owner = auth.require(request, Role.ADMIN), await owner_of(request)
+    caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     administration, id = request.app[keys.administration], id_of(request)
     administration.holds.refuse_if_held(owner)
@@ -73,7 +73,7 @@ async def delete(request: web.Request) -> web.Response:
 
 async def purge(request: web.Request) -> web.Response:
     """POST {prefix}/v1/purges: take away now what is beyond its bounds; 202 when it began."""
-    caller = auth.require(request, Role.ADMIN)
+    caller = authenticate.require(request, Role.ADMIN)
     checked(NoParameters, body.parameters(request))
     given = await body.fields(request) if request.can_read_body else {}
     asked = checked(PurgeFields, given)
@@ -89,7 +89,7 @@ async def purge(request: web.Request) -> web.Response:
 
 async def progress(request: web.Request) -> web.Response:
     """GET {prefix}/v1/purges: how far the purge is that is under way, and how the last one was."""
-    auth.require(request, Role.ADMIN)
+    authenticate.require(request, Role.ADMIN)
     checked(NoParameters, body.parameters(request))
     janitor = request.app[keys.administration].janitor
     return body.answer(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.principals import Role
-from component.core.times import format_time
+from component.core.access.principals import Role
+from component.core.xml.times import format_time
 from component.web.archive.models import AuditParameters
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import at
@@ -21,7 +21,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def read(request: web.Request) -> web.Response:
     """GET {prefix}/v1/audit: who did what with whose archive, newest first."""
-    auth.require(request, Role.ADMIN)
+    authenticate.require(request, Role.ADMIN)
     asked = checked(AuditParameters, body.parameters(request))
     limit = request.app[keys.pages].size(asked.limit)
     deeds = await request.app[keys.audit].read(

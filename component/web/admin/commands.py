@@ -10,7 +10,7 @@ from component.core.commands.spec import Cell, Command, Field, Outcome, Table
 from component.core.errors import BadRequest
 from component.web.admin.models import CommandParameters
 from component.web.archive.models import NoParameters
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import at
@@ -27,7 +27,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def commands(request: web.Request) -> web.Response:
     """GET {prefix}/v1/commands: the commands that the caller may give."""
     checked(NoParameters, body.parameters(request))
-    known = request.app[keys.desk].open_to(auth.operator(request))
+    known = request.app[keys.desk].open_to(authenticate.operator(request))
     return body.answer({"commands": [_command(command) for command in known]})
 
 
@@ -35,7 +35,7 @@ async def run(request: web.Request) -> web.Response:
     """POST {prefix}/v1/commands/{name}: have one done, or told what it would take away."""
     desk = request.app[keys.desk]
     command = desk.named(request.match_info["name"])
-    caller = desk.authorize(auth.operator(request), command)
+    caller = desk.authorize(authenticate.operator(request), command)
     asked = checked(CommandParameters, body.parameters(request))
     given = _strings(await body.fields(request) if request.can_read_body else {})
     do = desk.preview if asked.preview else desk.run

@@ -9,10 +9,10 @@ from contextlib import aclosing
 
 from aiohttp import web
 
+from component.core.access.principals import Role
 from component.core.errors import Refused
-from component.core.principals import Role
 from component.web.admin.models import ExportParameters
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.limits import in_time
@@ -33,7 +33,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def export(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it was at the start."""
-    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
     asked = checked(ExportParameters, body.parameters(request))
     source = request.app[keys.administration].export
     parts = source.json_lines(owner) if asked.format == "jsonl" else source.portable(owner)

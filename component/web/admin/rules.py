@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.principals import Role
+from component.core.access.principals import Role
 from component.core.retention.plan import Bounds
-from component.core.times import format_time, now
+from component.core.xml.times import format_time, now
 from component.web.admin.models import (
     HoldFields,
     RetentionChange,
@@ -14,7 +14,7 @@ from component.web.admin.models import (
     RetentionParameters,
 )
 from component.web.archive.models import NoParameters
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import (
@@ -46,7 +46,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def read_retention(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/retention: its rules, and what is usual without any."""
-    auth.require(request, Role.ADMIN)
+    authenticate.require(request, Role.ADMIN)
     owner, peer = await owner_of(request), _peer(request)
     administration = request.app[keys.administration]
     rules = administration.rules.of(owner)
@@ -62,7 +62,7 @@ async def read_retention(request: web.Request) -> web.Response:
 
 async def set_retention(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/retention: a rule in the place of what is usual."""
-    caller, owner = auth.require(request, Role.ADMIN), await owner_of(request)
+    caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     change, peer = _change(request)
     asked = checked(RetentionFields, await body.fields(request))
     rule = asked.rule(owner, peer)
@@ -78,7 +78,7 @@ async def set_retention(request: web.Request) -> web.Response:
 
 async def drop_retention(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/retention: back to what is usual."""
-    caller, owner = auth.require(request, Role.ADMIN), named_owner(request)
+    caller, owner = authenticate.require(request, Role.ADMIN), named_owner(request)
     change, peer = _change(request)
     administration = request.app[keys.administration]
     if not change.confirm:
@@ -94,7 +94,7 @@ async def drop_retention(request: web.Request) -> web.Response:
 
 async def holds(request: web.Request) -> web.Response:
     """GET {prefix}/v1/holds: every legal hold."""
-    auth.require(request, Role.ADMIN)
+    authenticate.require(request, Role.ADMIN)
     checked(NoParameters, body.parameters(request))
     found = request.app[keys.administration].holds.all()
     return body.answer({"holds": [_hold(each) for each in found]})
@@ -102,7 +102,7 @@ async def holds(request: web.Request) -> web.Response:
 
 async def hold(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/holds/{subject}: let nothing of a user or a host be taken away."""
-    caller, subject = auth.require(request, Role.ADMIN), subject_of(request)
+    caller, subject = authenticate.require(request, Role.ADMIN), subject_of(request)
     checked(NoParameters, body.parameters(request))
     asked = checked(HoldFields, await body.fields(request))
     await check_served(request, subject)
@@ -114,7 +114,7 @@ async def hold(request: web.Request) -> web.Response:
 
 async def release(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/holds/{subject}: release a hold."""
-    caller, subject = auth.require(request, Role.ADMIN), subject_of(request)
+    caller, subject = authenticate.require(request, Role.ADMIN), subject_of(request)
     checked(NoParameters, body.parameters(request))
     await request.app[keys.audit].note(caller.name, "release", subject)
     await request.app[keys.administration].holds.release(subject)

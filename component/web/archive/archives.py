@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.principals import Role
+from component.core.access.principals import Role
 from component.web.archive.messages_json import message, place
 from component.web.archive.models import MessageParameters, MessagesParameters, NoParameters
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import ARCHIVE, at, id_of, owner_of
@@ -25,7 +25,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def summary(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}: what there is of an archive."""
-    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     found = await request.app[keys.reading].summary(caller.name, owner)
     return body.answer(
@@ -41,7 +41,7 @@ async def summary(request: web.Request) -> web.Response:
 
 async def messages(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages: one page of its messages."""
-    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
     asked = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
     query = asked.query(request.app[keys.jids])
     found = await request.app[keys.reading].page(caller.name, owner, query, folded=asked.is_folded)
@@ -60,7 +60,7 @@ async def messages(request: web.Request) -> web.Response:
 
 async def one(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages/{id}: one message."""
-    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
     asked = checked(MessageParameters, body.parameters(request))
     item = await request.app[keys.reading].message(
         caller.name, owner, id_of(request), folded=asked.is_folded

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.principals import Role
+from component.core.access.principals import Role
 from component.web.archive.messages_json import message
 from component.web.archive.models import ConversationsParameters
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import ARCHIVE, at, owner_of
@@ -20,7 +20,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def conversations(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/conversations: whom there are messages with."""
-    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
     asked = checked(ConversationsParameters, body.parameters(request))
     found, complete = await request.app[keys.conversations].page(caller.name, owner, asked.query())
     listed = [

@@ -6,7 +6,7 @@ from typing import Any
 
 from component.core.reading.folding import Folded
 from component.core.reading.operator_reads import Item
-from component.core.times import format_time
+from component.core.xml.times import format_time
 from storage.rows import Stored
 
 

@@ -9,15 +9,15 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from component.core.errors import BadRequest
-from component.core.jids import bare, resource
-from component.core.messages import search
+from component.core.messages import fulltext
 from component.core.ports import Jids
 from component.core.reading import conversations
 from component.core.reading.operator_reads import SHOWN
 from component.core.reading.pages import Query
 from component.core.remote_data.posts import naming
-from component.core.times import parse_time
 from component.core.wording import given
+from component.core.xml.jids import bare, resource
+from component.core.xml.times import parse_time
 from storage.rows import Filter, Kind
 
 #: More digits than any number here has.
@@ -134,7 +134,7 @@ class MessagesParameters(Selection, Viewed):
     def filter(self, jids: Jids) -> Filter:
         """Return which messages are meant. Raises BadRequest."""
         with naming("search"):
-            phrases = None if self.search is None else search.parse(self.search)
+            phrases = None if self.search is None else fulltext.parse(self.search)
         found = replace(
             super().filter(jids), since=self.start, until=self.end, ids=self.ids, phrases=phrases
         )

@@ -9,15 +9,15 @@ from contextlib import aclosing
 import orjson
 from aiohttp import web
 
+from component.core.access.audit import described
+from component.core.access.principals import Role
 from component.core.errors import BadRequest, Refused
 from component.core.messages.payloads import Message
-from component.core.principals import Role
-from component.core.reading.audit import described
 from component.core.reading.following import Place
 from component.core.reading.operator_reads import Item
 from component.web.archive.messages_json import message
 from component.web.archive.models import ID_MAX, StreamParameters
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.limits import in_time, when_lost
@@ -44,7 +44,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/stream: messages as they come, without end."""
-    caller, owner = auth.require(request, Role.READER), await owner_of(request)
+    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
     asked = checked(StreamParameters, body.parameters(request, "kind"))
     wanted = asked.filter(request.app[keys.jids])
     # A browser that comes again still has the query of its first request.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from component.core.access.audit import Audit
+from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.commands.dispatch import Desk
 from component.core.ports import ArchiveCalls, Jids
-from component.core.principals import Operator
-from component.core.reading.audit import Audit
 from component.core.reading.conversations import Conversations
 from component.core.reading.following import Following
 from component.core.reading.operator_reads import Reading

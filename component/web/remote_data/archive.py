@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from component.core.jids import local
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.posts import CHAT, GROUPCHAT, body_of
-from component.core.times import format_time
+from component.core.xml.jids import local
+from component.core.xml.times import format_time
 from component.web.auth import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import ArchivePost, ArchiveQuery

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.web.auth import auth
+from component.web.auth import authenticate
 from component.web.server.paths import check_host
 
 
@@ -18,5 +18,5 @@ def host_of(request: web.Request) -> str:
 
     Raises Forbidden, ItemNotFound.
     """
-    auth.require_server(request)
+    authenticate.require_server(request)
     return check_host(request, request.match_info.get("host"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.core.remote_data.posts import CHAT, owner_of
-from component.core.times import format_time
+from component.core.xml.times import format_time
 from component.web.auth import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import OfflinePost

@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
-from component.core import jids
 from component.core.errors import ItemNotFound, NotAuthorized
 from component.core.remote_data.posts import CHAT, naming, owner_of
 from component.core.rosters.contacts import is_asked
+from component.core.xml import jids
 from component.web.auth import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import UserQuery

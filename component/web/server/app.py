@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.reading.audit import Audit
+from component.core.access.audit import Audit
 from component.core.reading.conversations import Conversations
 from component.core.reading.following import Following
 from component.core.reading.operator_reads import Reading
@@ -18,7 +18,7 @@ from component.web.archive import archives as archives
 from component.web.archive import conversations, stream
 from component.web.archive.seats import Seats
 from component.web.auth import keys
-from component.web.auth.auth import authenticate
+from component.web.auth.authenticate import authenticate
 from component.web.auth.guessing import Guessing
 from component.web.remote_data import archive as remote_data
 from component.web.remote_data import auth, offline, rosters

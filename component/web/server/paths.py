@@ -9,9 +9,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from component.core.errors import BadRequest, ItemNotFound
-from component.core.jids import local, resource
+from component.core.xml.jids import local, resource
 from component.web.archive.models import ID_MAX
-from component.web.auth import auth, keys
+from component.web.auth import authenticate, keys
 
 #: One archive. The JID of its owner may have braces, which aiohttp takes for none of a name.
 ARCHIVE = "/v1/archives/{owner:[^/]+}"
@@ -50,7 +50,7 @@ def id_of(request: web.Request) -> str:
 async def check_served(request: web.Request, subject: str) -> None:
     """Return if there can be an archive of a user, or on a domain. Raises ItemNotFound."""
     served = request.app[keys.administration].served
-    await served.check(subject, auth.operator(request))
+    await served.check(subject, authenticate.operator(request))
 
 
 def check_host(request: web.Request, named: str | None) -> str:
@@ -58,7 +58,7 @@ def check_host(request: web.Request, named: str | None) -> str:
     hosts = request.app[keys.hosts]
     host = hosts[0] if named is None else named
     if host not in hosts:
-        raise request.app[keys.administration].served.refusal(host, auth.operator(request))
+        raise request.app[keys.administration].served.refusal(host, authenticate.operator(request))
     return host
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import Desk
 from component.core.ports import Jids, Link
-from component.core.principals import Operator
 from component.core.reading.live import Live
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.retention.admin import Administration

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-from component.core import jids
 from component.core.errors import BadRequest, NotImplementedHere
-from component.core.messages import search
+from component.core.messages import fulltext
 from component.core.ports import Jids
-from component.core.times import parse_time
+from component.core.xml import jids
+from component.core.xml.times import parse_time
 from storage.rows import ANY, Filter, Phrase
 
 NS_MAM = "urn:xmpp:mam:2"
@@ -145,4 +145,4 @@ def _phrases(values: Values) -> tuple[Phrase, ...] | None:
         raise BadRequest(f"{given[0]} and {given[1]} are the same field: give one of them")
     # An empty text is no search (XEP-0431 section 2.2).
     text = _only(values, given[0]) if given else None
-    return search.parse(text) if text else None
+    return fulltext.parse(text) if text else None

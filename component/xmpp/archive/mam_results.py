@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import quoteattr
 
-from component.core.times import format_time
 from component.core.xml.client_namespace import in_client_namespace
 from component.core.xml.stanza import NS_DELAY
+from component.core.xml.times import format_time
 from component.xmpp.archive import rsm
 from component.xmpp.archive.mam_form import NS_MAM
 from component.xmpp.queries.exchange import NS_FORWARD

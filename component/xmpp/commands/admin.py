@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from component.core.access.principals import Operator
 from component.core.commands import spec
 from component.core.commands.accounts import ADMIN
 from component.core.commands.dispatch import Desk
 from component.core.commands.spec import Kind, Outcome
-from component.core.principals import Operator
 from component.core.rosters.xml import roster_xml
 from component.xmpp.commands.adhoc import Command, Done
 from component.xmpp.queries.exchange import Exchange

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slixmpp import JID, InvalidJID
 
 from component.core.errors import BadRequest
-from component.core.preparation import prepared
+from component.core.xml.preparation import prepared
 
 
 class Addresses:

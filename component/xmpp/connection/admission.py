@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Container
 from xml.sax.saxutils import quoteattr
 
-from component.core import jids
 from component.core.errors import Refused
+from component.core.xml import jids
 from component.core.xml.stream_parser import Element
 from component.xmpp.queries.exchange import Direct
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from xml.sax.saxutils import quoteattr
 
 from component.core.xml.stream_parser import Element, Malformed, Parser
-from component.xmpp.connection.connection import ServerRefused
+from component.xmpp.connection.reconnect import ServerRefused
 
 NS_STREAM = "http://etherx.jabber.org/streams"
 NS_STREAM_ERROR = "urn:ietf:params:xml:ns:xmpp-streams"

@@ -28,7 +28,7 @@ UNTAKEN_MAX_BYTES = 16 * 1024 * 1024
 
 
 class Stream(ComponentXMPP):
-    """A component's stream; `component.xmpp.connection.connection` keeps it up."""
+    """A component's stream; `component.xmpp.connection.reconnect` keeps it up."""
 
     def __init__(
         self,

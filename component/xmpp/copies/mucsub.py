@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from component.core import jids
+from component.core.xml import jids
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_DELAY, Stanza, read
 from component.core.xml.stream_parser import cut

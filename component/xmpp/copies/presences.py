@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 
-from component.core import jids
 from component.core.archiving.sessions import Sessions
-from component.core.times import now
+from component.core.xml import jids
 from component.core.xml.stanza import NS_CLIENT
 from component.core.xml.stream_parser import Element
+from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses
 
 

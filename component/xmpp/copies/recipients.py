@@ -16,8 +16,8 @@ from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
-from component.xmpp.connection.connection import NS_PING
 from component.xmpp.connection.gate import NS_COMPONENT
+from component.xmpp.connection.reconnect import NS_PING
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries.exchange import HINTS
 

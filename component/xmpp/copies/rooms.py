@@ -9,12 +9,12 @@ from xml.etree.ElementTree import SubElement
 
 from slixmpp.exceptions import IqError, IqTimeout
 
-from component.core import jids
-from component.core.reading.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
-from component.core.times import now
+from component.core.access.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
+from component.core.xml import jids
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import NS_CLIENT, NS_MUC_USER, Stanza
 from component.core.xml.stream_parser import Element
+from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
 from storage.rows import Occupant

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 
-from component.core import jids
 from component.core.archiving.ingest import Ingest
-from component.core.times import now
+from component.core.xml import jids
 from component.core.xml.stanza import Stanza, read
 from component.core.xml.stream_parser import Element, Malformed
+from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.copies.mucsub import unwrapped
 

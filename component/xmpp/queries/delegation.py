@@ -10,8 +10,8 @@ from xml.etree.ElementTree import Element
 
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
-from component.core import jids
 from component.core.errors import BadRequest, Forbidden
+from component.core.xml import jids
 from component.core.xml.stanza import NS_CLIENT
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.exchange import NS_FORWARD, Delegated

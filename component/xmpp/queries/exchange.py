@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 from xml.sax.saxutils import quoteattr
 
-from component.core import jids
 from component.core.errors import Refused
-from component.core.preparation import prepared
+from component.core.xml import jids
+from component.core.xml.preparation import prepared
 from component.core.xml.stanza import NS_CLIENT
 from component.xmpp.queries.errors import error_xml
 

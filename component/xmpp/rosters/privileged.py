@@ -13,11 +13,10 @@ from xml.etree.ElementTree import Element
 
 from slixmpp.exceptions import IqError, IqTimeout
 
-from component.core import jids
 from component.core.errors import BadRequest, NotAllowed, Overloaded, Refused
 from component.core.rosters.contacts import Change, is_asked
 from component.core.rosters.xml import NS
-from component.core.xml import stream_parser
+from component.core.xml import jids, stream_parser
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries.errors import condition_in

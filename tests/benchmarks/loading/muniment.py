@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.loading.dialogue import line, stanza
 from benchmarks.servers.ejabberd import HOST
+from component.core.messages.fulltext import fold
 from component.core.messages.references import mark
-from component.core.messages.search import fold
 from storage.open import open_storage
 from storage.rows import Direction, Entry
 

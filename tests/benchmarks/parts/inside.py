@@ -19,9 +19,9 @@ from benchmarks.samples import Sample, of_turn
 from benchmarks.servers.ejabberd import COMPONENT, HOST
 from benchmarks.workspace import Workspace
 from benchmarks.xmpp import Session
+from component.core.access.audit import Audit
+from component.core.access.authorize import Access
 from component.core.archiving.writer import Writer
-from component.core.reading.access import Access
-from component.core.reading.audit import Audit
 from component.core.reading.history import History
 from component.core.reading.pages import Pages
 from component.xmpp.archive.mam import Mam

@@ -14,9 +14,9 @@ from support.wire import HOST, until
 
 from component import cli
 from component.cli import exits
+from component.core.access.principals import SERVER
 from component.core.commands.catalogue import COMMANDS
 from component.core.errors import BadRequest
-from component.core.principals import SERVER
 from component.core.retention.plan import Bounds, Usual
 from storage.rows import ANY
 

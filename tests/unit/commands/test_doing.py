@@ -26,10 +26,10 @@ from support.operated import (
 )
 from support.wire import HOST, NS_FORM, OTHER_HOST, until
 
+from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
 from component.core.commands import archives, rosters
 from component.core.errors import NotAllowed, Overloaded
-from component.core.principals import SERVER
 from component.core.retention.erasure import Erasure
 from component.core.retention.plan import Bounds, Usual
 from storage.rows import ANY

@@ -20,8 +20,8 @@ from support.operated import (
 )
 from support.wire import ALICE_PHONE, COMPONENT, HOST, NS_DISCO, found
 
+from component.core.access.principals import Role
 from component.core.commands.catalogue import COMMANDS
-from component.core.principals import Role
 
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
 CONFIGURE = "urn:xmpp:mam#configure"

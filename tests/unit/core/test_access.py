@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM, entry
 
+from component.core.access.audit import Audit
+from component.core.access.authorize import Access
+from component.core.access.principals import Operator, Role
+from component.core.access.rooms import Rooms
+from component.core.access.served import Served
 from component.core.archiving.writer import Writer
 from component.core.errors import Forbidden, ItemNotFound
-from component.core.principals import Operator, Role
-from component.core.reading.access import Access
-from component.core.reading.audit import Audit
-from component.core.reading.rooms import Rooms
-from component.core.reading.served import Served
 from storage.interface import Storage
 
 EVE = Operator(name="eve", role=Role.READER, jid=f"eve@{HOST}")

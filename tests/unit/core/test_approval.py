@@ -19,7 +19,7 @@ from component.core.retention.janitor import Janitor, Timing
 from component.core.retention.plan import DAY, Bounds, Usual, is_tighter
 from component.core.retention.purge import State
 from component.core.retention.rules import Rules
-from component.core.times import now
+from component.core.xml.times import now
 from storage.open import SqlStorage, open_storage
 from storage.rows import ANY, Excess, Hold, Rule, Usage
 

@@ -29,7 +29,7 @@ from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
 from storage.open import SqlStorage, open_storage
 from storage.rows import ANY, Hold, Shed
-from storage.sqlite import scrub as trash
+from storage.sqlite.retention import scrub as trash
 
 PATIENCE = 10.0
 

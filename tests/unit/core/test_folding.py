@@ -26,7 +26,7 @@ from support.archives import (
 from support.builders import message
 from support.sidecar import HOST, open_services
 
-from component.core.reading.audit import Audit
+from component.core.access.audit import Audit
 from component.core.reading.folding import Folded
 from component.core.reading.operator_reads import ABOUT_ONE_MAX, SHOWN, Reading
 from component.core.reading.pages import Pages, Query

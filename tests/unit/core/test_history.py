@@ -15,6 +15,9 @@ from support.builders import (
     texts,
 )
 
+from component.core.access.audit import Audit
+from component.core.access.authorize import Access
+from component.core.access.principals import Operator, Role
 from component.core.archiving.writer import Writer
 from component.core.errors import (
     BadRequest,
@@ -24,9 +27,6 @@ from component.core.errors import (
     Overloaded,
     Refused,
 )
-from component.core.principals import Operator, Role
-from component.core.reading.access import Access
-from component.core.reading.audit import Audit
 from component.core.reading.history import History
 from component.core.reading.pages import Pages, Query
 from storage.open import SqlStorage

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from support.builders import ALICE, HOST, NOON, ROOM, SECOND, entries, texts
 
+from component.core.access.audit import Audit
+from component.core.access.authorize import Access
+from component.core.access.principals import Operator, Role
+from component.core.access.rooms import Rooms
 from component.core.archiving.writer import Writer
-from component.core.principals import Operator, Role
-from component.core.reading.access import Access
-from component.core.reading.audit import Audit
 from component.core.reading.history import History
 from component.core.reading.pages import Pages, Query
-from component.core.reading.rooms import Rooms
 from storage.interface import Storage
 from storage.rows import Filter
 

@@ -12,10 +12,10 @@ from support.builders import ALICE, BOB, HOST, NOON, ROMEO, ROOM, everything, me
 from support.delivering import Delivering
 from support.sidecar import stamp
 
+from component.core.access.audit import Audit
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
 from component.core.errors import BadRequest, Conflict, Overloaded
-from component.core.reading.audit import Audit
 from component.core.reading.operator_reads import SHOWN, Reading
 from component.core.reading.pages import Pages, Query
 from component.core.remote_data.archive import RemoteArchive

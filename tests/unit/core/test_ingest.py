@@ -30,7 +30,7 @@ from component.core.archiving.copies import NEAR, SLOT
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
-from component.core.times import format_time, now
+from component.core.xml.times import format_time, now
 from storage.open import open_storage
 from storage.rows import Direction, Kind
 

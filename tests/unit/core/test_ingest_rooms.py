@@ -10,7 +10,7 @@ from support.intake import Intake, open_intake
 
 from component.core.archiving.copies import SLOT
 from component.core.archiving.policy import Policy
-from component.core.times import format_time
+from component.core.xml.times import format_time
 from storage.rows import Direction, Kind
 
 SERVICE = f"conference.{HOST}"

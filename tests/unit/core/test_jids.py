@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from component.core import jids
+from component.core.xml import jids
 
 PARTS = [
     # address, local, domain, resource

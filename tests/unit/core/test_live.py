@@ -10,11 +10,11 @@ from support.builders import ALICE, BOB, entry, shed
 from support.operated import named
 from support.sidecar import SETTINGS, SHOWN, open_services
 
+from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
-from component.core.principals import SERVER
 from component.core.reading.following import START, Following
 from component.core.reading.live import Live
-from component.web.server.server import serve
+from component.web.server.listener import serve
 from storage.open import open_storage
 from storage.rows import ANY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.builders import ROOM, message, stanza
 
-from component.core.messages.meaning import Meaning, meaning_of
+from component.core.messages.describe import Meaning, meaning_of
 from storage.rows import Kind
 
 SAID, NOTED, RECEIVED = Kind.MESSAGE, Kind.ANNOTATION, Kind.RECEIPT

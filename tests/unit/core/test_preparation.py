@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from component.core.preparation import prepared
+from component.core.xml.preparation import prepared
 
 
 @pytest.mark.parametrize(

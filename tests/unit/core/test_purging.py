@@ -16,10 +16,10 @@ from component.core.retention.janitor import SCHEDULE, Janitor, Timing
 from component.core.retention.plan import DAY, Bounds, Usual
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
-from component.core.times import now
+from component.core.xml.times import now
 from storage.open import SqlStorage
 from storage.rows import ANY, Hold, Kind, Rule
-from storage.sqlite import scrub
+from storage.sqlite.retention import scrub
 
 NEVER = 10_000.0
 

@@ -15,7 +15,7 @@ from component.core.archiving.writer import Writer
 from component.core.errors import BadRequest, Conflict, Overloaded
 from component.core.remote_data.archive import LAST, Query, RemoteArchive
 from component.core.remote_data.posts import Post, body_of, entry_of
-from component.core.times import format_time, now
+from component.core.xml.times import format_time, now
 from component.web.server.settings import Services
 from component.xmpp.connection.addresses import Addresses
 from storage.rows import Direction, Entry, Stored

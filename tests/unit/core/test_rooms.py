@@ -8,9 +8,9 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM
 from support.occupants import occupants
 
+from component.core.access import rooms as module
+from component.core.access.rooms import Rooms
 from component.core.errors import Overloaded
-from component.core.reading import rooms as module
-from component.core.reading.rooms import Rooms
 from storage.interface import Storage
 from storage.rows import Occupant
 

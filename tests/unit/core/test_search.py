@@ -7,8 +7,8 @@ import unicodedata
 import pytest
 
 from component.core.errors import BadRequest
-from component.core.messages import search
-from component.core.messages.search import PIECE_MAX, TEXT_MAX, WORD_MAX, WORDS_MAX, fold, parse
+from component.core.messages import fulltext
+from component.core.messages.fulltext import PIECE_MAX, TEXT_MAX, WORD_MAX, WORDS_MAX, fold, parse
 from storage.rows import Phrase
 
 
@@ -77,7 +77,7 @@ def test_accents_without_end_are_put_in_order_piece_by_piece(
         lengths.append(len(text))
         return unicodedata.normalize(form, text)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(search, "normalize", normalize)
+    monkeypatch.setattr(fulltext, "normalize", normalize)
     fold("\u1dce\u1dc2" * PIECE_MAX)
 
     assert max(lengths) <= PIECE_MAX

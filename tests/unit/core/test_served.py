@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from support.builders import ALICE, HOST, ROMEO, ROOM, entry
 
+from component.core.access.principals import SERVER, Operator, Role
+from component.core.access.served import NAMED_MAX, Served
 from component.core.errors import ItemNotFound
-from component.core.principals import SERVER, Operator, Role
-from component.core.reading.served import NAMED_MAX, Served
 from storage.interface import Storage
 
 READER = Operator(name="eve", role=Role.READER)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from component.core.errors import BadRequest
-from component.core.times import format_time, now, parse_time
+from component.core.xml.times import format_time, now, parse_time
 
 NOON = 1_767_268_800_000_000
 

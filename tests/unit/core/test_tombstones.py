@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.builders import ALICE, BOB, NOON, ROOM, SECOND, entry, message, stanza
 
-from component.core.messages.meaning import meaning_of
+from component.core.messages.describe import meaning_of
 from component.core.messages.retraction import retraction
 from component.core.xml.document_parser import parse
 from component.core.xml.stream_parser import Element

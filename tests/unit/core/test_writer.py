@@ -124,7 +124,7 @@ async def running(writer: Writer) -> AsyncIterator[None]:
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("component.core.archiving.writer.FIRST_RETRY_SECONDS", 0.001)
     monkeypatch.setattr("component.core.archiving.writer.LAST_RETRY_SECONDS", 0.002)
-    monkeypatch.setattr("storage.sqlite.database.BUSY_SECONDS", 0.001)
+    monkeypatch.setattr("storage.sqlite.engine.database.BUSY_SECONDS", 0.001)
 
 
 @asynccontextmanager

@@ -11,11 +11,11 @@ import pytest
 from support.builders import ALICE, entry, everything, texts
 from support.databases import open_database
 
-from storage.sqlite.archive import SqlArchive
-from storage.sqlite.database import SqliteDatabase
-from storage.sqlite.ids import KEY_BYTES, Ids
-from storage.sqlite.protocols import Connection
-from storage.sqlite.retention import SqlKeeping
+from storage.sqlite.engine.database import SqliteDatabase
+from storage.sqlite.engine.protocols import Connection
+from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.ids import KEY_BYTES, Ids
+from storage.sqlite.retention.store import SqlKeeping
 
 
 class CancelledAtTheEnd:

@@ -11,11 +11,11 @@ from support.builders import ALICE, entry, everything, texts
 from support.databases import open_database
 
 from storage.rows import Retraction
-from storage.sqlite.archive import SqlArchive
-from storage.sqlite.database import MEMORY
-from storage.sqlite.ids import KEY_BYTES, Ids
-from storage.sqlite.owners import Owners
-from storage.sqlite.protocols import Connection, Row
+from storage.sqlite.engine.database import MEMORY
+from storage.sqlite.engine.protocols import Connection, Row
+from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.ids import KEY_BYTES, Ids
+from storage.sqlite.messages.owners import Owners
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ class Heard:
 async def test_who_was_not_asked_for_longest_is_forgotten_first(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.owners.OWNERS_KEPT", 2)
+    monkeypatch.setattr("storage.sqlite.messages.owners.OWNERS_KEPT", 2)
     owners, heard = Owners(), Heard(connection)
 
     async def meet(who: str) -> None:
@@ -111,7 +111,7 @@ async def test_who_was_not_asked_for_longest_is_forgotten_first(
 async def test_a_batch_of_more_archives_than_are_kept_in_memory_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.owners.OWNERS_KEPT", 2)
+    monkeypatch.setattr("storage.sqlite.messages.owners.OWNERS_KEPT", 2)
     names = [f"{n}@example.org" for n in range(7)]
     async with open_database(tmp_path / "archive.db") as database:
         archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))

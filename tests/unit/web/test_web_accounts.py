@@ -12,7 +12,7 @@ from support.api import answering
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everything, texts
 from support.sidecar import SETTINGS, SHOWN, open_services
 
-from component.core.principals import Operator, Role
+from component.core.access.principals import Operator, Role
 from component.web.server.app import make_app
 from component.web.server.settings import Services
 

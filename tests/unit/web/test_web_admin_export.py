@@ -13,7 +13,7 @@ from support.builders import ALICE, entries, entry, message
 from support.sidecar import SETTINGS
 from support.stanzas import parse
 
-from component.core.principals import Operator, Role
+from component.core.access.principals import Operator, Role
 from component.web.server.app import make_app
 from component.web.server.settings import Services
 

@@ -10,7 +10,7 @@ from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, entries
 from support.sidecar import SETTINGS, SHOWN, open_services
 
-from component.core.principals import Operator, Role
+from component.core.access.principals import Operator, Role
 from component.core.retention.plan import Bounds, Usual
 from component.web.server.app import make_app
 from component.web.server.settings import Services

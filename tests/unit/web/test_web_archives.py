@@ -228,7 +228,7 @@ async def test_a_search_that_takes_too_long_is_refused_with_what_to_change(
     api: TestClient, talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await talk.take(to_bob("one", "m1"))
-    monkeypatch.setattr("storage.sqlite.database.LONG_SECONDS", 0)
+    monkeypatch.setattr("storage.sqlite.engine.database.LONG_SECONDS", 0)
     error = await get(api, MESSAGES, 422, search="one")
 
     assert (error["error"], "narrow it" in error["message"]) == ("policy-violation", True)

@@ -19,7 +19,7 @@ from support.sidecar import SETTINGS
 from component.core.errors import Forbidden, Overloaded
 from component.web.server.callers import UNIX_SOCKET
 from component.web.server.door import Door
-from component.web.server.server import serve
+from component.web.server.listener import serve
 from component.web.server.settings import Services
 
 HERE = (ip_network("127.0.0.1/32"),)

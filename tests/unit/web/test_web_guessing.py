@@ -8,9 +8,9 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support.sidecar import SHOWN
 
+from component.core.access.principals import Operator, Role
 from component.core.accounts.throttle import BURST, REFILL_SECONDS, Budget
 from component.core.errors import Slowed
-from component.core.principals import Operator, Role
 from component.web.auth import guessing
 from component.web.auth.guessing import Guessing
 

@@ -12,7 +12,7 @@ from pytest_aiohttp import AiohttpClient
 from support.archives import Talk, to_bob
 from support.sidecar import HOST, SECRET, SETTINGS
 
-from component.core.principals import Operator, Role
+from component.core.access.principals import Operator, Role
 from component.web.server.app import make_app
 from component.web.server.settings import Services
 

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixConnector
 from support.sidecar import SETTINGS, SHOWN, post
 
-from component.core.times import format_time, now
-from component.web.server.server import serve
+from component.core.xml.times import format_time, now
+from component.web.server.listener import serve
 from component.web.server.settings import Services
 
 ARCHIVE = "/api/archive?username=alice"

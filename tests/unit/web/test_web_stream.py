@@ -18,8 +18,8 @@ from support.events import Events, stream
 from support.sidecar import SETTINGS, SHOWN
 from support.wire import until
 
-from component.core.principals import Operator, Role
-from component.web.server.server import serve
+from component.core.access.principals import Operator, Role
+from component.web.server.listener import serve
 from component.web.server.settings import Services
 from storage.rows import Kind
 

@@ -32,8 +32,8 @@ from support.wire import (
 )
 
 from component.wiring import app
-from component.xmpp.connection import connection as connection_module
-from component.xmpp.connection.connection import Connection, Patience, ServerRefused
+from component.xmpp.connection import reconnect as connection_module
+from component.xmpp.connection.reconnect import Connection, Patience, ServerRefused
 from storage.rows import ANY
 from storage.spill import Spill
 

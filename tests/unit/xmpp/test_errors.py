@@ -18,8 +18,8 @@ from component.core.errors import (
     TooLarge,
     UnknownService,
 )
-from component.core.times import now
 from component.core.xml.stanza import parse
+from component.core.xml.times import now
 from component.xmpp.queries.errors import error_xml, refusal
 from storage.rows import Direction, Entry
 

@@ -11,10 +11,10 @@ from support.builders import ALICE, BOB, HOST, entries
 from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
 from support.writing import open_writer
 
+from component.core.access.audit import Audit
+from component.core.access.authorize import Access
+from component.core.access.principals import Operator, Role
 from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
-from component.core.principals import Operator, Role
-from component.core.reading.access import Access
-from component.core.reading.audit import Audit
 from component.core.reading.history import History
 from component.core.reading.pages import Pages
 from component.xmpp.archive.mam import QUERYID_MAX, Mam

@@ -7,7 +7,7 @@ from support.wire import NS_FORM, NS_MAM, form_of, parsed, query
 
 from component.core.errors import BadRequest, NotImplementedHere
 from component.core.reading.pages import Query
-from component.core.times import parse_time
+from component.core.xml.times import parse_time
 from component.xmpp.archive.mam import parse
 from component.xmpp.archive.mam_form import FIELDS, FULLTEXT, IDS_MAX
 from component.xmpp.connection.addresses import Addresses

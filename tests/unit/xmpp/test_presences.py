@@ -6,8 +6,8 @@ import pytest
 from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, HOST, NS_CLIENT
 
 from component.core.archiving.sessions import Sessions
-from component.core.times import now
 from component.core.xml.document_parser import parse
+from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.copies.presences import Presences
 

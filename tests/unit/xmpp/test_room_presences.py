@@ -6,7 +6,7 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROOM
 from support.occupants import made, occupants
 
-from component.core.reading.rooms import Rooms
+from component.core.access.rooms import Rooms
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import read
 from component.xmpp.connection.addresses import Addresses

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storage.rows import Shed
-from storage.sqlite import conversations, scrub, words
-from storage.sqlite.counters import Line, count_down
-from storage.sqlite.protocols import Connection
+from storage.sqlite.engine.protocols import Connection
+from storage.sqlite.messages import conversations, words
+from storage.sqlite.messages.counters import Line, count_down
+from storage.sqlite.retention import scrub
 
 #: What is to be known of a row that goes, in the order of a Line.
 LINE = "owner, sequence, peer, type = 'groupchat', length(CAST(xml AS BLOB))"

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from storage.errors import TooCostly
 from storage.rows import ANY, READABLE, Filter, Kind
-from storage.sqlite.counters import Scopes, all_sql, before_sql, place_of, scopes, through
-from storage.sqlite.protocols import Bound, Connection, Row
-from storage.sqlite.ranges import BEYOND, Selection, check, there_sql
-from storage.sqlite.select import COLUMNS, SEQUENCES, Query
+from storage.sqlite.engine.protocols import Bound, Connection, Row
+from storage.sqlite.messages.counters import Scopes, all_sql, before_sql, place_of, scopes, through
+from storage.sqlite.messages.ranges import BEYOND, Selection, check, there_sql
+from storage.sqlite.messages.select import COLUMNS, SEQUENCES, Query
 
 #: No more rows are looked at to count what is not tallied.
 LOOKED_AT_MAX = 10_000

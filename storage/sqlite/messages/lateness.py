@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from storage.rows import Filter
-from storage.sqlite.protocols import Connection
+from storage.sqlite.engine.protocols import Connection
 
 #: Messages that are late by less than this many microseconds have the scale 1, 2 and so on; what
 #: is beyond the last but one has the last.

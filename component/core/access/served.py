@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from component.core import jids
+from component.core.access.principals import Operator, Role, may
 from component.core.errors import ItemNotFound
-from component.core.principals import Operator, Role, may
 from component.core.store_errors import refusals
 from component.core.wording import meant
+from component.core.xml import jids
 from storage.interface import Keeping
 
 #: Domains that a refusal names.

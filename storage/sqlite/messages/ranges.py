@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from storage.errors import NotFound
 from storage.rows import Filter, Kind
-from storage.sqlite.ids import Ids
-from storage.sqlite.lateness import LATEST, edge, last_misplaced
-from storage.sqlite.protocols import Connection
+from storage.sqlite.engine.protocols import Connection
+from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.lateness import LATEST, edge, last_misplaced
 
 #: More than any sequence.
 BEYOND = 2**40 - 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from component.core.archiving.writer import Writer
 from component.core.store_errors import refusals
-from component.core.times import format_time, now
+from component.core.xml.times import format_time, now
 from storage.interface import Records
 from storage.rows import Deed, Filter
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secrets import token_bytes
 
-from storage.sqlite.protocols import Connection, Database
+from storage.sqlite.engine.protocols import Connection, Database
 
 _NAME = "trash"
 

@@ -21,10 +21,10 @@ from dataclasses import dataclass, field, replace
 
 from cachetools import LRUCache
 
-from component.core import jids
 from component.core.ports import RoomInfo
 from component.core.store_errors import refusals
-from component.core.times import now
+from component.core.xml import jids
+from component.core.xml.times import now
 from storage.errors import Rejected, StorageError
 from storage.interface import Records
 from storage.rows import Occupant, RoomChanges

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from storage.rows import Excess, Limits
-from storage.sqlite.counters import Line
-from storage.sqlite.delete import LINE
-from storage.sqlite.protocols import Connection
+from storage.sqlite.engine.protocols import Connection
+from storage.sqlite.messages.counters import Line
+from storage.sqlite.retention.delete import LINE
 
 #: How many rows are weighed at a time.
 STRETCH = 1000

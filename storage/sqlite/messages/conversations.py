@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 
 from storage.rows import UNREAD_MAX
-from storage.sqlite.counters import all_sql
-from storage.sqlite.protocols import Bound, Connection, Row
-from storage.sqlite.select import COLUMNS
+from storage.sqlite.engine.protocols import Bound, Connection, Row
+from storage.sqlite.messages.counters import all_sql
+from storage.sqlite.messages.select import COLUMNS
 
 _NOTE = """
 INSERT INTO conversations (owner, peer, last, seen) VALUES ($1, $2, $3, $4)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 from storage.rows import READABLE, Direction, Filter, Kind, Stored
-from storage.sqlite import words
-from storage.sqlite.ids import Ids
-from storage.sqlite.protocols import Bound, Connection, Row
-from storage.sqlite.ranges import BEYOND, Selection
+from storage.sqlite.engine.protocols import Bound, Connection, Row
+from storage.sqlite.messages import words
+from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.ranges import BEYOND, Selection
 
 #: What is read of a row, in this order.
 COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"

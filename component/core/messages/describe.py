@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from component.core import jids
 from component.core.archiving.policy import BODY, MARKERS, MEANINGFUL, RECEIPT
+from component.core.messages.fulltext import fold
 from component.core.messages.payloads import (
     NS_CORRECT,
     NS_FASTEN,
@@ -20,7 +20,7 @@ from component.core.messages.payloads import (
     NS_RETRACT,
 )
 from component.core.messages.references import Does, Side
-from component.core.messages.search import fold
+from component.core.xml import jids
 from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_MUC_USER, NS_STANZA_ID, Stanza
 from storage.rows import Direction, Kind, Relation
 

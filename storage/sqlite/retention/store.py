@@ -8,11 +8,11 @@ from dataclasses import replace
 from storage.errors import NotFound
 from storage.interface import Totals
 from storage.rows import Excess, Limits, Shed, Usage
-from storage.sqlite import over_limit, scrub
-from storage.sqlite.counters import Line
-from storage.sqlite.delete import LINE, empty, take_away
-from storage.sqlite.ids import Ids
-from storage.sqlite.protocols import Connection, Database, Row
+from storage.sqlite.engine.protocols import Connection, Database, Row
+from storage.sqlite.messages.counters import Line
+from storage.sqlite.messages.ids import Ids
+from storage.sqlite.retention import over_limit, scrub
+from storage.sqlite.retention.delete import LINE, empty, take_away
 
 _USAGE = """
 SELECT

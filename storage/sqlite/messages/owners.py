@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from storage.sqlite.protocols import Connection
+from storage.sqlite.engine.protocols import Connection
 
 #: Owners that are known from memory; who was not asked for longest is forgotten first.
 OWNERS_KEPT = 50_000

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from storage.rows import Entry, Phrase, Relation
-from storage.sqlite.protocols import Connection
+from storage.sqlite.engine.protocols import Connection
 
 #: A row of the index is called by the number of its owner and its sequence, in one number, so that
 #: one owner's are one stretch. $1 is the number of the owner.

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import NamedTuple
 
 from storage.rows import Entry, Relation
-from storage.sqlite import words
-from storage.sqlite.protocols import Bound, Connection, Row
-from storage.sqlite.select import COLUMNS
+from storage.sqlite.engine.protocols import Bound, Connection, Row
+from storage.sqlite.messages import words
+from storage.sqlite.messages.select import COLUMNS
 
 _NEWEST = f"""
 SELECT {COLUMNS} FROM {words.FOUND} WHERE words MATCH $2 ORDER BY words.rowid DESC LIMIT $3

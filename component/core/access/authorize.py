@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from component.core import jids
+from component.core.access.audit import Audit
+from component.core.access.principals import Operator
+from component.core.access.rooms import Rooms
+from component.core.access.served import Served
 from component.core.errors import Forbidden
-from component.core.principals import Operator
-from component.core.reading.audit import Audit
-from component.core.reading.rooms import Rooms
-from component.core.reading.served import Served
+from component.core.xml import jids
 
 
 class Access:

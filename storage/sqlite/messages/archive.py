@@ -17,10 +17,11 @@ from storage.rows import (
     Stored,
     Unfinished,
 )
-from storage.sqlite.append import Appending
-from storage.sqlite.conversations import listed
-from storage.sqlite.counters import Scopes, scopes
-from storage.sqlite.counting import (
+from storage.sqlite.engine.protocols import Bound, Connection, Database, Result, Row
+from storage.sqlite.messages.append import Appending
+from storage.sqlite.messages.conversations import listed
+from storage.sqlite.messages.counters import Scopes, scopes
+from storage.sqlite.messages.counting import (
     AT_ONCE,
     at_once,
     behind,
@@ -29,12 +30,11 @@ from storage.sqlite.counting import (
     exactly,
     tallied,
 )
-from storage.sqlite.ids import Ids
-from storage.sqlite.marks import about
-from storage.sqlite.owners import Owners
-from storage.sqlite.protocols import Bound, Connection, Database, Result, Row
-from storage.sqlite.ranges import BEYOND, Selection, decoded, select, sequences
-from storage.sqlite.select import COLUMNS, by_arrival, by_time, of_xml, stored
+from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.marks import about
+from storage.sqlite.messages.owners import Owners
+from storage.sqlite.messages.ranges import BEYOND, Selection, decoded, select, sequences
+from storage.sqlite.messages.select import COLUMNS, by_arrival, by_time, of_xml, stored
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
 _GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"

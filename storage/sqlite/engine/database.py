@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from storage.errors import StorageError, TookTooLong, Unavailable
-from storage.sqlite.connection import SqliteConnection
-from storage.sqlite.file_lock import FileLock
-from storage.sqlite.protocols import Connection, Result
-from storage.sqlite.turns import Turns
+from storage.sqlite.engine.connection import SqliteConnection
+from storage.sqlite.engine.file_lock import FileLock
+from storage.sqlite.engine.protocols import Connection, Result
+from storage.sqlite.engine.turns import Turns
 
 MEMORY = ":memory:"
 

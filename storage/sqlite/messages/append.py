@@ -9,14 +9,15 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from storage.rows import BURIED_MAX, Batch, Deed, Entry, Kind, Retraction
-from storage.sqlite import conversations, lateness, marks, scrub, words
-from storage.sqlite.counters import Line, count_up
-from storage.sqlite.delete import FINISHED
-from storage.sqlite.ids import Ids
-from storage.sqlite.marks import Target
-from storage.sqlite.owners import Counters, Owners
-from storage.sqlite.protocols import Connection, Row
-from storage.sqlite.select import COLUMNS, stored
+from storage.sqlite.engine.protocols import Connection, Row
+from storage.sqlite.messages import conversations, lateness, marks, words
+from storage.sqlite.messages.counters import Line, count_up
+from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.marks import Target
+from storage.sqlite.messages.owners import Counters, Owners
+from storage.sqlite.messages.select import COLUMNS, stored
+from storage.sqlite.retention import scrub
+from storage.sqlite.retention.delete import FINISHED
 
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, origin, xml"
 

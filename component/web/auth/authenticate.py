@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from component.core.access.principals import SERVER, Operator, Role
 from component.core.errors import Forbidden, NotAuthorized
-from component.core.principals import SERVER, Operator, Role
 from component.web.auth import keys, trust
 from component.web.server import health
 from component.web.server.callers import party_of

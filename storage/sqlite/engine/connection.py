@@ -18,7 +18,7 @@ from typing import Self, TypeVar
 import aiosqlite
 
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
-from storage.sqlite.protocols import Bound, Row
+from storage.sqlite.engine.protocols import Bound, Row
 
 #: Steps of SQLite's machine are counted by so many, where they are bounded: the thread needs the
 #: interpreter for it, which others have.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from storage.errors import ChangedMigration, NewerSchema
-from storage.sqlite.protocols import Connection, Database
+from storage.sqlite.engine.protocols import Connection, Database
 
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
 

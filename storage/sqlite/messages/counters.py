@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from storage.rows import Filter
-from storage.sqlite.protocols import Connection
+from storage.sqlite.engine.protocols import Connection
 
 #: How many sequences a stretch has; a long one is made of so many short ones.
 SHORT, LONG = 512, 32_768

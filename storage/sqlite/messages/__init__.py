@@ -1,0 +1,1 @@
+"""Messages are appended, found, counted and paged."""

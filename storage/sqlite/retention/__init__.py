@@ -1,0 +1,1 @@
+"""Messages leave: the oldest, single ones, whole archives, and their traces in the files."""
