@@ -8,23 +8,23 @@ from typing import Protocol
 
 from storage.people import Accounts, Contacts, Offline
 from storage.rows import (
+    ArchivedMessage,
+    AuditEntry,
     Batch,
     Conversations,
-    Deed,
-    Excess,
+    Cutoff,
     Filter,
     Hold,
-    HostBounds,
-    Limits,
+    HostRetention,
+    OverLimit,
     Page,
-    Preferences,
+    PreferencesRow,
     References,
+    Removed,
     Room,
     RoomChanges,
     Rule,
-    Shed,
-    Stored,
-    Unfinished,
+    UnfinishedRetraction,
     Usage,
 )
 
@@ -67,7 +67,7 @@ class Archive(Protocol):
         """
         ...
 
-    async def behind(
+    async def page_after(
         self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
     ) -> Page:
         """Return the oldest `limit` messages behind the place of an id, bounded as in `page`.
@@ -99,11 +99,11 @@ class Archive(Protocol):
         """Return exactly how many messages match; free of cost when the filter is empty."""
         ...
 
-    async def bounds(self, owner: str) -> tuple[Stored, Stored] | None:
+    async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
         """Return the first and the last message of an archive, None when it is empty."""
         ...
 
-    async def about(
+    async def references(
         self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
     ) -> dict[str, References]:
         """Return what is about each of these messages, as far as there is anything.
@@ -116,7 +116,7 @@ class Archive(Protocol):
         """
         ...
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished_retractions(self) -> tuple[UnfinishedRetraction, ...]:
         """Return retractions that were carried out in part, UNFINISHED_MAX at most.
 
         Each goes on where the same retraction is appended again.
@@ -152,7 +152,7 @@ class Totals:
     bytes: int  #: of XML
 
 
-class Keeping(Protocol):
+class Retention(Protocol):
     """What takes messages away again. Each call is one short transaction."""
 
     async def usage(
@@ -169,48 +169,51 @@ class Keeping(Protocol):
         """Return what all archives take up together."""
         ...
 
-    async def shed(self, owner: str, limits: Limits, *, limit: int) -> Shed:
+    async def delete_oldest(self, owner: str, limits: Cutoff, *, limit: int) -> Removed:
         """Take away up to `limit` of the oldest messages, until the archive is within the limits.
 
         In arrival order and without leaving holes: it ends at the first message that may stay.
         """
         ...
 
-    async def cut(self, owner: str, peer: str, limits: Limits, *, limit: int) -> Shed:
+    async def blank_oldest(self, owner: str, peer: str, limits: Cutoff, *, limit: int) -> Removed:
         """Empty up to `limit` of the oldest messages with one peer, until those are within limits.
 
         They stay as GONE (XEP-0313 section 3.1): with id and time, without content.
         """
         ...
 
-    async def excess(self, owner: str, limits: Limits, *, peer: str | None = None) -> Excess:
-        """Return what `shed`, or with a peer `cut`, would take away in all, and take nothing.
+    async def over_limit(
+        self, owner: str, limits: Cutoff, *, peer: str | None = None
+    ) -> OverLimit:
+        """Return what `delete_oldest`, or with a peer `blank_oldest`, would remove in all.
 
-        It reads in many short steps, so what comes and goes meanwhile may be counted or not.
+        Nothing is removed. It reads in many short steps, so a message that comes or goes
+        meanwhile may be counted or not.
         """
         ...
 
-    async def cut_one(self, owner: str, id: str) -> Shed:
+    async def blank(self, owner: str, id: str) -> Removed:
         """Empty one message. Raises NotFound."""
         ...
 
-    async def erase(self, owner: str, *, limit: int) -> Shed:
+    async def erase(self, owner: str, *, limit: int) -> Removed:
         """Take away up to `limit` messages; with the last of them all else that names the owner.
 
         That is preferences, rules, stanzas that wait for it, and what is known of it as an
-        occupant; not holds and deeds.
+        occupant; not holds and audit_log.
         Ids of the erased archive are never given again.
         """
         ...
 
-    async def clean(self) -> None:
+    async def scrub_index(self) -> None:
         """Leave no trace of what was taken away in the index of words or in the journal.
 
         Nothing is written anew for it, and messages are written in between.
         """
         ...
 
-    async def rewrite(self) -> None:
+    async def scrub_files(self) -> None:
         """Leave no trace of what was taken away in unused parts of the files either.
 
         All is written anew, if anything was taken away; no message can be written meanwhile.
@@ -221,15 +224,15 @@ class Keeping(Protocol):
 class Records(Protocol):
     """Small things that are kept beside messages."""
 
-    async def preferences(self, owner: str) -> Preferences | None:
+    async def preferences(self, owner: str) -> PreferencesRow | None:
         """Return the preferences of a user, None of one that has set none."""
         ...
 
-    async def all_preferences(self, *, after: str, limit: int) -> tuple[Preferences, ...]:
+    async def all_preferences(self, *, after: str, limit: int) -> tuple[PreferencesRow, ...]:
         """Return up to `limit` preferences in the order of their owners' JIDs, behind `after`."""
         ...
 
-    async def set_preferences(self, preferences: Preferences) -> None: ...
+    async def set_preferences(self, preferences: PreferencesRow) -> None: ...
 
     async def rules(self) -> tuple[Rule, ...]: ...
 
@@ -237,13 +240,13 @@ class Records(Protocol):
         """Keep a rule in the place of the one for the same owner and peer."""
         ...
 
-    async def drop_rule(self, owner: str, peer: str = "") -> None: ...
+    async def remove_rule(self, owner: str, peer: str = "") -> None: ...
 
-    async def confirmed_bounds(self) -> tuple[HostBounds, ...]:
+    async def confirmed_retention(self) -> tuple[HostRetention, ...]:
         """Return the bounds that operators have confirmed last, by host."""
         ...
 
-    async def confirm_bounds(self, bounds: Sequence[HostBounds]) -> None:
+    async def confirm_retention(self, bounds: Sequence[HostRetention]) -> None:
         """Keep bounds in the place of all that were confirmed before."""
         ...
 
@@ -251,11 +254,11 @@ class Records(Protocol):
 
     async def set_hold(self, hold: Hold) -> None: ...
 
-    async def drop_hold(self, subject: str) -> None: ...
+    async def remove_hold(self, subject: str) -> None: ...
 
-    async def deeds(
+    async def audit_entries(
         self, *, limit: int, before: int | None = None, subject: str | None = None
-    ) -> tuple[Deed, ...]:
+    ) -> tuple[AuditEntry, ...]:
         """Return lines of the audit log, newest first, with smaller numbers than `before`."""
         ...
 
@@ -267,7 +270,7 @@ class Records(Protocol):
         """Return what was last known of a user in a room, None where that is nothing."""
         ...
 
-    async def note_room(self, changes: RoomChanges) -> None:
+    async def change_room(self, changes: RoomChanges) -> None:
         """Keep what was heard of a room and of users in it. A room is never made earlier again."""
         ...
 
@@ -279,7 +282,7 @@ class Storage(Protocol):
     def archive(self) -> Archive: ...
 
     @property
-    def keeping(self) -> Keeping: ...
+    def retention(self) -> Retention: ...
 
     @property
     def records(self) -> Records: ...

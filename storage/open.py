@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from storage.errors import StorageError, Unavailable
-from storage.sqlite.accounts import SqlAccounts
-from storage.sqlite.contacts import SqlContacts
+from storage.sqlite.accounts import SqliteAccounts
+from storage.sqlite.contacts import SqliteContacts
 from storage.sqlite.engine.database import MEMORY, SqliteDatabase
 from storage.sqlite.engine.migrate import migrate, migrations, pending
 from storage.sqlite.engine.protocols import Connection, Database
-from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
-from storage.sqlite.offline import SqlOffline
-from storage.sqlite.records import SqlRecords
-from storage.sqlite.retention.store import SqlKeeping
+from storage.sqlite.offline import SqliteOffline
+from storage.sqlite.records import SqliteRecords
+from storage.sqlite.retention.store import SqliteRetention
 
 SQLITE = "sqlite:"
 
@@ -26,17 +26,17 @@ SQLITE = "sqlite:"
 _IS_MADE = "SELECT 1 FROM sqlite_schema WHERE name = 'migrations'"
 
 
-class SqlStorage:
+class SqliteStorage:
     """The stores over one database."""
 
     def __init__(self, database: Database, ids: Ids) -> None:
         self._database = database
-        self.archive = SqlArchive(database, ids)
-        self.keeping = SqlKeeping(database, ids, self.archive.forget)
-        self.records = SqlRecords(database)
-        self.accounts = SqlAccounts(database)
-        self.contacts = SqlContacts(database)
-        self.offline = SqlOffline(database)
+        self.archive = SqliteArchive(database, ids)
+        self.retention = SqliteRetention(database, ids, self.archive.forget)
+        self.records = SqliteRecords(database)
+        self.accounts = SqliteAccounts(database)
+        self.contacts = SqliteContacts(database)
+        self.offline = SqliteOffline(database)
 
     async def check(self) -> None:
         """Raise Unavailable unless the store can be written."""
@@ -55,7 +55,7 @@ class SqlStorage:
 
 
 @asynccontextmanager
-async def open_storage(url: str, *, synchronous: str = "full") -> AsyncIterator[SqlStorage]:
+async def open_storage(url: str, *, synchronous: str = "full") -> AsyncIterator[SqliteStorage]:
     """Open the store at `sqlite:PATH`, bring its schema up to date, close it at the end.
 
     Raises Locked, NewerSchema, ChangedMigration, Unavailable, StorageError for a foreign file.
@@ -63,7 +63,7 @@ async def open_storage(url: str, *, synchronous: str = "full") -> AsyncIterator[
     database = await SqliteDatabase.open(_path(url), synchronous=synchronous)
     try:
         await migrate(database)
-        storage = SqlStorage(database, Ids(await _id_key(database)))
+        storage = SqliteStorage(database, Ids(await _id_key(database)))
         yield storage
     finally:
         await database.close()
@@ -95,7 +95,7 @@ async def examine(url: str) -> str:
 
 
 @asynccontextmanager
-async def open_unchanged(url: str) -> AsyncIterator[SqlStorage | None]:
+async def open_unchanged(url: str) -> AsyncIterator[SqliteStorage | None]:
     """Open a store to read what is there; None where there is none of this program's schema.
 
     Raises StorageError.
@@ -111,7 +111,7 @@ async def open_unchanged(url: str) -> AsyncIterator[SqlStorage | None]:
             is_made = await connection.fetch(_IS_MADE)
             if is_made and not await pending(connection, database.name):
                 key = await _known_key(connection)
-        yield None if key is None else SqlStorage(database, Ids(key))
+        yield None if key is None else SqliteStorage(database, Ids(key))
     finally:
         await database.close()
 

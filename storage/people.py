@@ -31,11 +31,11 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class OfflineStanza:
     """A stanza that waits until somebody comes online (Remote Data)."""
 
     peer: str  #: full JID of the sender
-    packet: str  #: the stanza
+    stanza: str  #: the stanza
     at: int  #: microseconds since the epoch, UTC
 
 
@@ -56,7 +56,7 @@ class Accounts(Protocol):
         """Remove an account, its roster and what waits for it; return whether there was one."""
         ...
 
-    async def listed(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
+    async def list(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
         """Return those of a domain in the order of their JIDs, behind `after`."""
         ...
 
@@ -74,20 +74,20 @@ class Contacts(Protocol):
         """Keep a contact in the place of the one of the same JID."""
         ...
 
-    async def drop(self, owner: str, jid: str) -> bool: ...
+    async def remove(self, owner: str, jid: str) -> bool: ...
 
-    async def drop_all(self, owner: str) -> None: ...
+    async def clear(self, owner: str) -> None: ...
 
 
 class Offline(Protocol):
     """Stanzas that wait until their recipient comes online, oldest first."""
 
-    async def add(self, owner: str, waiting: Waiting) -> None:
+    async def add(self, owner: str, waiting: OfflineStanza) -> None:
         """Keep one; the same one again changes nothing."""
         ...
 
     async def count(self, owner: str) -> int: ...
 
-    async def pop(self, owner: str) -> tuple[Waiting, ...]:
+    async def pop(self, owner: str) -> tuple[OfflineStanza, ...]:
         """Take out all of them."""
         ...

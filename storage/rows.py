@@ -22,11 +22,11 @@ class Kind(StrEnum):
     ANNOTATION = "annotation"  #: corrects, retracts or reacts to another message
     RECEIPT = "receipt"  #: tells no more than that another message was received or displayed
     TOMBSTONE = "tombstone"  #: was retracted or moderated; only that is left of it
-    GONE = "gone"  #: was taken out of the middle of the archive; `xml` is empty
+    BLANKED = "gone"  #: was taken out of the middle of the archive; `xml` is empty
 
 
 #: Of which there is something to be read.
-READABLE = frozenset(Kind) - {Kind.GONE}
+READABLE = frozenset(Kind) - {Kind.BLANKED}
 
 
 class Relation(StrEnum):
@@ -34,11 +34,11 @@ class Relation(StrEnum):
 
     CORRECTION = "correction"  #: takes its place (XEP-0308)
     RETRACTION = "retraction"  #: takes it back (XEP-0424, XEP-0425)
-    NOTE = "note"  #: all else: a reaction, a receipt or a marker
+    OTHER = "note"  #: all else: a reaction, a receipt or a marker
 
 
-class Entry(NamedTuple):
-    """One stanza on its way into one owner's archive; a tuple, as `Stored` is."""
+class NewMessage(NamedTuple):
+    """One stanza on its way into one owner's archive; a tuple, as `ArchivedMessage` is."""
 
     owner: str  #: bare JID of the archive, prepared
     at: int  #: when the server took the message, microseconds since the epoch, UTC
@@ -47,18 +47,19 @@ class Entry(NamedTuple):
     type: str  #: message type as RFC 6121 names it: chat, normal, groupchat, headline
     direction: Direction
     xml: str  #: the whole stanza, one well-formed element that stands alone
-    origin: bytes  #: 16 bytes that are the same for every copy of this message in this archive
+    dedup_key: bytes  #: 16 bytes that are the same for every copy of this message in this archive
     #: origins that the same message may have been stored under before (copies without an id)
-    twins: tuple[bytes, bytes] | None = None
+    alternative_keys: tuple[bytes, bytes] | None = None
     nick: str = ""  #: nickname of a room occupant where the caller gave one
     kind: Kind = Kind.MESSAGE
     text: str = ""  #: what a search finds it by: folded words, one blank between two of them
     #: marks (64 bits, signed) that stand for the names by which other messages refer to this one
-    names: tuple[int, ...] = ()
+    name_hashes: tuple[int, ...] = ()
     #: marks of which the message that this one is about has one: the last that was stored before
-    about: tuple[int, ...] = ()
-    relation: Relation = Relation.NOTE  #: how it is about that message
-    #: it shows that the owner had read the conversation when it was sent, a receipt up to `about`
+    refers_to: tuple[int, ...] = ()
+    relation: Relation = Relation.OTHER  #: how it is about that message
+    #: it shows that the owner had read the conversation when it was sent, a receipt up to the
+    #: message that it refers to
     is_seen: bool = False
 
 
@@ -67,26 +68,27 @@ class Retraction:
     """Carry out what a stored message takes back.
 
     A tombstone is left of the message that it is about, and of each correction of that one, the
-    newest first: of BURIED_MAX corrections in a batch. What is left then is `Archive.unfinished`.
+    newest first: of TOMBSTONES_MAX corrections in a batch. Those left then are returned by
+    `Archive.unfinished_retractions`.
     """
 
     owner: str
-    origin: bytes  #: of the message that takes back; nothing is done where it is not stored
+    dedup_key: bytes  #: of the message that takes back; nothing is done where it is not stored
     #: returns the XML that takes the place of a message, None where it has to stay as it is
-    tombstone: Callable[[Stored], str | None]
+    tombstone: Callable[[ArchivedMessage], str | None]
 
 
 #: Corrections of which one batch leaves tombstones: each of them is read and written.
-BURIED_MAX = 200
+TOMBSTONES_MAX = 200
 
 #: Retractions that are told at once to be unfinished.
 UNFINISHED_MAX = 100
 
 #: What is done with the messages of an archive.
-Work = Entry | Retraction
+Work = NewMessage | Retraction
 
 
-class Stored(NamedTuple):
+class ArchivedMessage(NamedTuple):
     """One stanza in one owner's archive.
 
     A tuple, for a page has fifty of them, and a frozen dataclass takes four times as long to make.
@@ -104,19 +106,19 @@ class Stored(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unfinished:
+class UnfinishedRetraction:
     """A retraction that was carried out in part."""
 
     owner: str
-    origin: bytes
-    by: Stored  #: the message that takes back
+    dedup_key: bytes
+    by: ArchivedMessage  #: the message that takes back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
     """What is about one message."""
 
-    messages: tuple[Stored, ...] = ()  #: in arrival order
+    messages: tuple[ArchivedMessage, ...] = ()  #: in arrival order
     left_out: int = 0  #: how many older ones there are
 
 
@@ -153,7 +155,7 @@ ANY = Filter()
 class Page:
     """Messages in archive order, oldest first."""
 
-    messages: tuple[Stored, ...] = field(default=())
+    messages: tuple[ArchivedMessage, ...] = field(default=())
     complete: bool = True  #: nothing more in the direction that was asked for
     #: how many messages match before the first of the page; None: not asked for, or not cheap
     index: int | None = None
@@ -166,8 +168,10 @@ class Conversation:
 
     peer: str
     newest: str  #: id of the newest message of any kind
-    kept: int  #: messages of every kind
-    last: Stored  #: the newest that says something, the newest of any kind where none does
+    messages: int  #: messages of every kind
+    last: (
+        ArchivedMessage  #: the newest that says something, the newest of any kind where none does
+    )
     #: received texts behind the last one that the owner is known to have seen, UNREAD_MAX at most
     unread: int
 
@@ -176,7 +180,7 @@ class Conversation:
 class Conversations:
     """Some conversations of one archive, the one with the newest message first."""
 
-    listed: tuple[Conversation, ...] = ()
+    conversations: tuple[Conversation, ...] = ()
     complete: bool = True  #: there are no others behind these
 
 
@@ -196,7 +200,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Cutoff:
     """How much of an archive stays; None: no bound."""
 
     since: int | None = None  #: what is older goes, microseconds
@@ -205,7 +209,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shed:
+class Removed:
     """What one step of a clean-up took away."""
 
     messages: int = 0
@@ -214,18 +218,18 @@ class Shed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Excess:
+class OverLimit:
     """What a clean-up would take away."""
 
     messages: int = 0
     oldest: int | None = None  #: earliest time of them, microseconds
     newest: int | None = None
 
-    def plus(self, other: Excess) -> Excess:
+    def plus(self, other: OverLimit) -> OverLimit:
         """Return both together."""
         oldest = [at for at in (self.oldest, other.oldest) if at is not None]
         newest = [at for at in (self.newest, other.newest) if at is not None]
-        return Excess(
+        return OverLimit(
             messages=self.messages + other.messages,
             oldest=min(oldest, default=None),
             newest=max(newest, default=None),
@@ -233,7 +237,7 @@ class Excess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostBounds:
+class HostRetention:
     """How much stays of the archives of one host; 0: no bound."""
 
     host: str  #: virtual host; "" for all other archives
@@ -243,7 +247,7 @@ class HostBounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preferences:
+class PreferencesRow:
     """What one user wants archived (XEP-0441)."""
 
     owner: str
@@ -277,7 +281,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class AuditEntry:
     """One line of the audit log."""
 
     number: int = 0  #: rises; given by the store
@@ -289,7 +293,7 @@ class Deed:
 
 
 #: What a store writes in one transaction.
-Batch = Sequence[Work | Deed]
+Batch = Sequence[Work | AuditEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,14 +304,14 @@ class Occupant:
     jid: str
     affiliation: str  #: XEP-0045: owner, admin, member, none or outcast
     #: when the connection came up on which the room said so, microseconds
-    heard: int = field(default=0, compare=False)
+    heard_at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
     """What is known of a room; nothing of one that nobody was in."""
 
-    made: int = 0  #: microseconds; 0: that is not known
+    created_at: int = 0  #: microseconds; 0: that is not known
     is_persistent: bool = False  #: whether it stays when nobody is in it (XEP-0045 section 4.2)
 
 
@@ -317,9 +321,9 @@ class RoomChanges:
 
     room: str
     #: when it was made, microseconds: all that was known before goes; None: it is the same room
-    made: int | None = None
+    created_at: int | None = None
     #: but who was banned, and what was heard on a connection that came up at that time or later
-    keeps_banned: bool = False
+    keep_banned: bool = False
     is_persistent: bool | None = None  #: None: as it was
     occupants: tuple[Occupant, ...] = ()
     removed: tuple[Occupant, ...] = ()  #: what those are that were members

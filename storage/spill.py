@@ -18,14 +18,14 @@ from typing import Any, get_type_hints
 from zlib import crc32
 
 from storage.errors import StorageError, Unavailable
-from storage.rows import Entry, Work
+from storage.rows import NewMessage, Work
 
 _HEADER = b"muniment spill 1\n"
 
 #: Fields of an entry that have a type of their own.
 _ENUMS: dict[str, Callable[[Any], Any]] = {
     name: hint
-    for name, hint in get_type_hints(Entry).items()
+    for name, hint in get_type_hints(NewMessage).items()
     if isinstance(hint, type) and issubclass(hint, StrEnum)
 }
 
@@ -37,7 +37,7 @@ _RESERVE = "-reserve"
 class Spilled:
     """What a spill holds."""
 
-    work: tuple[Entry, ...] = ()
+    work: tuple[NewMessage, ...] = ()
     damaged: int = 0  #: how many rows cannot be read
 
 
@@ -128,14 +128,14 @@ def _told(path: Path) -> Iterator[None]:
 
 def _lines(work: Sequence[Work]) -> Iterator[bytes]:
     for one in work:
-        if not isinstance(one, Entry):
+        if not isinstance(one, NewMessage):
             continue
         fields = {"entry": {name: _plain(value) for name, value in one._asdict().items()}}
         row = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
         yield b"%d %08x %s\n" % (len(row), crc32(row), row)
 
 
-def _row(line: bytes) -> Entry | None:
+def _row(line: bytes) -> NewMessage | None:
     """Return the row of a line, None where it is damaged."""
     length, _, rest = line.partition(b" ")
     checksum, _, row = rest.partition(b" ")
@@ -143,7 +143,7 @@ def _row(line: bytes) -> Entry | None:
         return None
     try:
         fields = json.loads(row)
-        return Entry(**_back(fields["entry"]))
+        return NewMessage(**_back(fields["entry"]))
     except (AttributeError, KeyError, TypeError, ValueError):
         # Another version of the program wrote it, and has other fields.
         return None

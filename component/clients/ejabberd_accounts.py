@@ -7,7 +7,7 @@ import logging
 from component.clients.ejabberd_http import EjabberdApi
 from component.clients.muniment_http import Answer
 from component.core.accounts.passwords import prepare
-from component.core.accounts.protocol import Listing
+from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
 from component.core.xml.jids import domain, local
 
@@ -57,10 +57,10 @@ class EjabberdAccounts:
         command = "unban_account" if is_enabled else "ban_account"
         raise NotAllowed(f"The accounts are those of ejabberd: ejabberdctl {command} does it.")
 
-    async def listed(self, host: str, after: str, limit: int) -> tuple[Listing, ...]:
+    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         """Return accounts of a host by their JIDs, behind `after`. Raises Overloaded."""
         found = sorted(jid for jid in await self._all(host) if jid > after)
-        return tuple(Listing(jid=jid, is_enabled=None) for jid in found[:limit])
+        return tuple(AccountSummary(jid=jid, is_enabled=None) for jid in found[:limit])
 
     async def count(self, host: str) -> int:
         """Return how many accounts a host has. Raises Overloaded."""

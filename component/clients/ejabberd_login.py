@@ -17,7 +17,7 @@ from slixmpp.util.sasl.client import saslprep
 from slixmpp.util.stringprep_profiles import StringPrepError
 
 from component.core.accounts.passwords import prepare
-from component.core.accounts.protocol import Unasked
+from component.core.accounts.protocol import LoginOnlyAccounts
 from component.core.errors import BadRequest, Overloaded
 from component.xmpp.connection.addresses import Addresses
 
@@ -55,7 +55,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 logging.getLogger("slixmpp.features.feature_mechanisms.mechanisms").addFilter(_is_news)
 
 
-class Logins(Unasked):
+class EjabberdLogins(LoginOnlyAccounts):
     """Who can log in, found out by doing it."""
 
     def __init__(self, address: str, port: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from component.config.archive import Archive
 from component.config.network import Http, Xmpp
 from component.config.operators import Operator
-from component.config.problems import Mistake, unknown
+from component.config.problems import Problem, unknown
 from component.config.section import Section
 from component.config.tables import Table
 from component.core.access.principals import SERVER
@@ -16,7 +16,7 @@ from component.core.access.principals import SERVER
 _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def disagreements(tables: Sequence[Table], right: Mapping[str, Section]) -> Iterator[Mistake]:
+def disagreements(tables: Sequence[Table], right: Mapping[str, Section]) -> Iterator[Problem]:
     """Yield what does not go with the rest, an option or a section, and what is wrong with it.
 
     `right` has the sections that are right by themselves, by their titles.
@@ -45,31 +45,31 @@ def doubts(right: Mapping[str, Section]) -> Iterator[str]:
             )
 
 
-def _hosts(tables: Sequence[Table], xmpp: Xmpp) -> Iterator[Mistake]:
+def _hosts(tables: Sequence[Table], xmpp: Xmpp) -> Iterator[Problem]:
     for table in tables:
         if table.section == "hosts" and table.name is not None and table.name not in xmpp.hosts:
             stranger = unknown("virtual host", table.name, xmpp.hosts)
-            yield Mistake(table.title, f"{stranger} (they stand in xmpp.hosts)")
+            yield Problem(table.title, f"{stranger} (they stand in xmpp.hosts)")
 
 
-def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Mistake]:
+def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
     for service in archive.room_services:
         if service in xmpp.hosts:
-            yield Mistake("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
+            yield Problem("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
         if service == xmpp.jid:
-            yield Mistake("archive.room_services", f"{service} is the component itself (xmpp.jid)")
+            yield Problem("archive.room_services", f"{service} is the component itself (xmpp.jid)")
 
 
-def _names(tables: Sequence[Table]) -> Iterator[Mistake]:
+def _names(tables: Sequence[Table]) -> Iterator[Problem]:
     for table in tables:
         if table.section == "operators" and table.name is not None:
             if not _OPERATOR.fullmatch(table.name):
-                yield Mistake(table.title, "expected a name of letters, digits, - and _")
+                yield Problem(table.title, "expected a name of letters, digits, - and _")
             if table.name == SERVER.name:
-                yield Mistake(table.title, "taken: the name of whoever shows http.secret")
+                yield Problem(table.title, "taken: the name of whoever shows http.secret")
 
 
-def _shared(right: Mapping[str, Section]) -> Iterator[Mistake]:
+def _shared(right: Mapping[str, Section]) -> Iterator[Problem]:
     """Find what two operators have in common, so that nobody could tell who asks."""
     first: dict[object, str] = {}
     http = right.get("http")
@@ -80,4 +80,4 @@ def _shared(right: Mapping[str, Section]) -> Iterator[Mistake]:
             for key, value in (("jid", section.jid), ("secret", section.secret)):
                 option = f"{title}.{key}"
                 if value is not None and first.setdefault(value, option) != option:
-                    yield Mistake(option, f"the same as {first[value]}")
+                    yield Problem(option, f"the same as {first[value]}")

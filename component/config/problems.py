@@ -18,7 +18,7 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class Problem:
     """One mistake, and where it was made."""
 
     option: str  #: by its full name; a section where all of it is meant

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from component.config.agreement import disagreements, doubts
 from component.config.environment import overrides, variable
 from component.config.network import Http
-from component.config.problems import ConfigError, Mistake
+from component.config.problems import ConfigError, Problem
 from component.config.section import Section
 from component.config.sections import NAMED_SECTIONS, Config
 from component.config.tables import Table, strangers, tables
-from component.config.values import FILE, Reading, readable_by_all
+from component.config.values import FILE, LoadContext, readable_by_all
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -67,7 +67,7 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: not a TOML file: {error}"]) from None
 
 
-def _told(mistakes: Iterable[Mistake], where: str, overridden: Collection[str]) -> list[str]:
+def _told(mistakes: Iterable[Problem], where: str, overridden: Collection[str]) -> list[str]:
     """Put mistakes into lines that name the option, or the variable in its place."""
     lines = []
     for mistake in mistakes:
@@ -79,12 +79,12 @@ def _told(mistakes: Iterable[Mistake], where: str, overridden: Collection[str]) 
 
 def _check(
     given: Sequence[Table], folder: Path, warnings: list[str]
-) -> tuple[dict[str, Section], list[Mistake]]:
+) -> tuple[dict[str, Section], list[Problem]]:
     """Check each section by itself; return those that are right by their titles, and mistakes."""
     right: dict[str, Section] = {}
-    mistakes: list[Mistake] = []
+    mistakes: list[Problem] = []
     for table in given:
-        reading = Reading(folder, frozenset(table.overrides), warnings)
+        reading = LoadContext(folder, frozenset(table.overrides), warnings)
         try:
             right[table.title] = table.model.model_validate(table.values, context=reading)
         except ValidationError as error:

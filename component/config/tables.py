@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from component.config.environment import OPTIONS
-from component.config.problems import Mistake, unknown
+from component.config.problems import Problem, unknown
 from component.config.section import Section
 from component.config.sections import NAMED_SECTIONS, SECTIONS
 from component.core.wording import kind
@@ -40,7 +40,7 @@ class Table:
         """What is to be checked."""
         return {**self.file, **self.overrides}
 
-    def mistakes(self, error: ValidationError) -> Iterator[Mistake]:
+    def mistakes(self, error: ValidationError) -> Iterator[Problem]:
         """Put what is wrong with the values in words."""
         right = self.model.model_fields
         for detail in error.errors(include_url=False):
@@ -48,11 +48,11 @@ class Table:
             option = f"{self.title}.{_quoted(key)}"
             if key in right:
                 item = "".join(f"[{index}]" for index in detail["loc"][1:])
-                yield Mistake(option, wrong(detail, right[key]), item)
+                yield Problem(option, wrong(detail, right[key]), item)
             elif self.name is None:
-                yield Mistake(option, unknown("key", option, OPTIONS))
+                yield Problem(option, unknown("key", option, OPTIONS))
             else:
-                yield Mistake(option, unknown("key", key, right))
+                yield Problem(option, unknown("key", key, right))
 
 
 def titled(section: str, name: str) -> str:

@@ -36,7 +36,7 @@ _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LoadContext:
     """Where values come from while they are checked, and what is found wanting about them."""
 
     folder: Path
@@ -49,8 +49,8 @@ class Reading:
         return Path() if key in self.overridden else self.folder
 
 
-def _reading(info: ValidationInfo) -> Reading:
-    return info.context if isinstance(info.context, Reading) else Reading(Path())
+def _reading(info: ValidationInfo) -> LoadContext:
+    return info.context if isinstance(info.context, LoadContext) else LoadContext(Path())
 
 
 def _domain(value: object) -> str:

@@ -116,7 +116,7 @@ class Overloaded(Refused):
     status = 503
 
 
-class Slowed(Refused):
+class RateLimited(Refused):
     """There were too many attempts: try again later."""
 
     condition = "resource-constraint"

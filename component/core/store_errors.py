@@ -16,7 +16,7 @@ from storage.errors import Busy, NotFound, Rejected, StorageError, TooCostly, To
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Raise what a caller is told of an error of a store.
 
     ItemNotFound, NotImplementedHere, TakesTooLong, BadRequest or Overloaded.

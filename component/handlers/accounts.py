@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from component.core.accounts.protocol import Accounts, Listing
+from component.core.accounts.protocol import Accounts, AccountSummary
 from component.core.errors import NotAllowed
 from component.core.xml.jids import domain, local
 from component.handlers.functions import Handlers
@@ -44,7 +44,7 @@ class HandlerAccounts:
         """Raise NotAllowed where the module knows the passwords."""
         await self._elsewhere().set_enabled(jid, is_enabled)
 
-    async def listed(self, host: str, after: str, limit: int) -> tuple[Listing, ...]:
+    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         """Raise NotAllowed where the module knows the passwords."""
         return await self._elsewhere().listed(host, after, limit)
 

@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from component.clients.ejabberd_accounts import EjabberdAccounts
 from component.clients.ejabberd_http import EjabberdApi
-from component.clients.ejabberd_login import Logins
+from component.clients.ejabberd_login import EjabberdLogins
 from component.config import Config
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
-from component.core.accounts.protocol import Accounts, Unasked
+from component.core.accounts.protocol import Accounts, LoginOnlyAccounts
 from component.core.accounts.throttle import NO_SECONDS, Throttled
 from component.core.errors import Overloaded
 from component.handlers.accounts import HandlerAccounts
@@ -39,8 +39,8 @@ async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> Ac
     if own.api_url is not None:
         return EjabberdAccounts(await stack.enter_async_context(_api(config, own.api_url)))
     if own.login_address is not None:
-        return Logins(own.login_address, own.login_port)
-    return Unasked(
+        return EjabberdLogins(own.login_address, own.login_port)
+    return LoginOnlyAccounts(
         "Accounts live in ejabberd (accounts.source), and Muniment is not told how to ask it: "
         "nothing was asked, made or changed. Look after accounts by ejabberdctl (register, "
         "change_password, ban_account, unregister), or set accounts.api_url. Only an ejabberd "
@@ -66,7 +66,7 @@ async def check(config: Config) -> tuple[bool, str] | None:
                 await EjabberdAccounts(api).exists(nobody)
             return True, f"accounts: ejabberd at {own.api_url} answers"
         if own.login_address is not None:
-            await Logins(own.login_address, own.login_port).authenticate(nobody, "check")
+            await EjabberdLogins(own.login_address, own.login_port).authenticate(nobody, "check")
     except Overloaded as error:
         return False, f"accounts: {error.message}"
     return True, f"accounts: ejabberd at {own.login_address}:{own.login_port} takes logins"

@@ -20,7 +20,7 @@ from component.web.server.settings import Services
 from component.wiring import account_sources, settings
 from component.wiring.compose import join
 from component.xmpp.connection.addresses import Addresses
-from component.xmpp.connection.reconnect import Connection, ServerRefused
+from component.xmpp.connection.reconnect import Connector, ServerRefused
 from storage.errors import StorageError
 from storage.open import open_storage
 
@@ -74,20 +74,20 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     administration = await stack.enter_async_context(
         administering(
             storage,
-            parts.wanted,
+            parts.preference_filter,
             parts.served,
             parts.holds,
             settings.usual(config),
             settings.timing(config),
-            live=parts.live,
+            live=parts.followers,
             on_erasing=[parts.deliveries.decide],
-            on_erased=[parts.wishes.forget, parts.rooms.forget],
-            spill_gone=parts.remains.gone,
+            on_erased=[parts.preferences.forget, parts.rooms.forget],
+            spill_gone=parts.spill_recovery.gone,
             start=background.start,
         )
     )
     connection = settings.connection(config, parts.stream)
-    desk = parts.open_desk(
+    desk = parts.open_commands(
         administration,
         accounts,
         connection.restart,
@@ -99,15 +99,15 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         services = Services(
             storage=storage,
             writer=parts.writer,
-            queue=parts.wanted,
+            queue=parts.preference_filter,
             link=parts.stream,
             jids=Addresses(),
             administration=administration,
-            desk=desk,
+            commands=desk,
             accounts=accounts,
-            contact_lists=parts.contact_lists,
+            rosters=parts.rosters,
             hosts=config.xmpp.hosts,
-            live=parts.live,
+            followers=parts.followers,
             background=background,
             handlers=handlers,
         )
@@ -124,7 +124,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
 class Link:
     """Keeps the connection to the server up; where the server refuses it the program ends."""
 
-    def __init__(self, connection: Connection, background: Background) -> None:
+    def __init__(self, connection: Connector, background: Background) -> None:
         self._connection = connection
         self._background = background
         self._task: asyncio.Task[None] | None = None
@@ -184,7 +184,7 @@ class Limit:
             os._exit(FAILED)
 
 
-async def end(link: asyncio.Task[None], connection: Connection) -> None:
+async def end(link: asyncio.Task[None], connection: Connector) -> None:
     """Leave the server, after reading what it had sent."""
     link.cancel()
     await asyncio.gather(link, return_exceptions=True)

@@ -14,30 +14,30 @@ from component.core.access.audit import Audit
 from component.core.access.authorize import Access
 from component.core.access.principals import Operator
 from component.core.access.rooms import Rooms
-from component.core.access.served import Served
+from component.core.access.served import ServedArchives
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.deliveries import Deliveries
 from component.core.archiving.ingest import Ingest
-from component.core.archiving.preference_filter import Wanted
-from component.core.archiving.preferences import Wishes
-from component.core.archiving.pressure import Pressure
+from component.core.archiving.preference_filter import PreferenceFilter
+from component.core.archiving.preferences import Preferences
+from component.core.archiving.pressure import Backpressure
 from component.core.archiving.sessions import Sessions
-from component.core.archiving.spilling import Remains
+from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
 from component.core.background import Start
 from component.core.commands.catalogue import COMMANDS
-from component.core.commands.dispatch import Desk
+from component.core.commands.dispatch import CommandService
 from component.core.errors import Refused
 from component.core.ports import EditableRosters
 from component.core.reading.history import History
-from component.core.reading.live import Live
-from component.core.reading.pages import Pages
+from component.core.reading.live import Followers
+from component.core.reading.pages import Pager
 from component.core.retention.admin import Administration
 from component.core.retention.holds import Holds
 from component.core.rosters import xml
-from component.core.rosters.cache import RosterMemory
+from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
-from component.core.rosters.service import ContactLists, anybody
+from component.core.rosters.service import RosterService, anybody
 from component.core.xml.stream_parser import Element
 from component.core.xml.times import now
 from component.handlers.functions import Handlers
@@ -54,11 +54,11 @@ from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
 from component.xmpp.copies.presences import Presences
 from component.xmpp.copies.recipients import RecipientQueries
-from component.xmpp.copies.rooms import RoomNews, RoomQueries
+from component.xmpp.copies.rooms import RoomEvents, RoomQueries
 from component.xmpp.copies.service_log import ServiceLog
 from component.xmpp.queries import disco
 from component.xmpp.queries.delegation import Delegation
-from component.xmpp.queries.dispatch import Queries
+from component.xmpp.queries.dispatch import QueryDispatcher
 from component.xmpp.queries.privilege import Privileges
 from component.xmpp.rosters import stanzas
 from component.xmpp.rosters.privileged import PrivilegedRosters, RosterPushes
@@ -78,21 +78,21 @@ class Parts:
 
     stream: Stream
     writer: Writer
-    wanted: Wanted
-    remains: Remains
+    preference_filter: PreferenceFilter
+    spill_recovery: SpillRecovery
     resume: Callable[[], None]  #: have what was kept written, once rosters can be read
     deliveries: Deliveries
-    wishes: Wishes
+    preferences: Preferences
     rooms: Rooms
     holds: Holds
     operators: tuple[Operator, ...]
     hosts: tuple[str, ...]
     audit: Audit
-    served: Served
+    served: ServedArchives
     adhoc: Commands
-    queries: Queries
-    contact_lists: ContactLists
-    live: Live = field(default_factory=Live)
+    queries: QueryDispatcher
+    rosters: RosterService
+    followers: Followers = field(default_factory=Followers)
 
     @asynccontextmanager
     async def running(self, start: Start) -> AsyncIterator[None]:
@@ -102,10 +102,10 @@ class Parts:
         next start. Raises StorageError.
         """
         await self.load()
-        await self.remains.read()
+        await self.spill_recovery.read()
         self.resume()
         tasks = [start(name, work) for name, work in self.works().items()]
-        tasks.append(asyncio.create_task(self.remains.run()))
+        tasks.append(asyncio.create_task(self.spill_recovery.run()))
         try:
             yield
         finally:
@@ -114,7 +114,7 @@ class Parts:
 
     async def load(self) -> None:
         """Know what was kept. Raises StorageError."""
-        for part in (self.wishes, self.holds):
+        for part in (self.preferences, self.holds):
             await part.load()
 
     def works(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -125,27 +125,27 @@ class Parts:
             "deliveries": self.deliveries.run(),
         }
 
-    def open_desk(
+    def open_commands(
         self,
         parts: Administration,
         accounts: Accounts,
         reconnect: Callable[[], None],
         *,
         patience: float,
-    ) -> Desk:
+    ) -> CommandService:
         """Return where operators give commands, having those answered that come over XMPP.
 
         `patience` is in seconds: how long they wait for an answer.
         """
-        desk = Desk(
+        desk = CommandService(
             commands=COMMANDS,
             hosts=self.hosts,
             jids=Addresses(),
             audit=self.audit,
             administration=parts,
             accounts=accounts,
-            contact_lists=self.contact_lists,
-            queue=self.wanted,
+            rosters=self.rosters,
+            queue=self.preference_filter,
             writer=self.writer,
             link=self.stream,
             reconnect=reconnect,
@@ -156,20 +156,20 @@ class Parts:
 
     async def stop(self) -> None:
         """Have all written that is left."""
-        self.remains.put()
+        self.spill_recovery.put()
         self.deliveries.stop()
         with suppress(TimeoutError, Refused):
             async with asyncio.timeout(STOP_SECONDS):
-                await self.wanted.judged()
-        self.wanted.release(is_last=True)
+                await self.preference_filter.judged()
+        self.preference_filter.release(is_last=True)
         self.writer.stop()
         self.rooms.stop()
 
     async def save(self) -> None:
         """Keep what waits for the store, as it is: there is no time to write it. Raises Lost."""
-        self.remains.put()
+        self.spill_recovery.put()
         self.deliveries.stop()
-        self.wanted.release(is_last=True)
+        self.preference_filter.release(is_last=True)
         await self._keep()
 
     async def _end(self, tasks: Collection[asyncio.Task[None]]) -> None:
@@ -183,7 +183,7 @@ class Parts:
 
     async def _keep(self) -> None:
         if self.writer.left:
-            await self.remains.keep(self.writer.left)
+            await self.spill_recovery.keep(self.writer.left)
 
 
 def join(
@@ -194,7 +194,7 @@ def join(
     spill: Spill | None = None,
 ) -> Parts:
     """Make the parts between the stream and the store, beside which there may be a spill."""
-    hosts, addresses, live = config.xmpp.hosts, Addresses(), Live()
+    hosts, addresses, live = config.xmpp.hosts, Addresses(), Followers()
     stream = settings.stream(
         config,
         on_copy=lambda *copy: service_log.take(*copy),
@@ -202,7 +202,7 @@ def join(
     )
     privileges = Privileges(stream, hosts, on_reading=lambda host: readable(host))
     holds = Holds(storage.records)
-    pressure = Pressure(config.archive.queue_bytes, stream.hold)
+    pressure = Backpressure(config.archive.queue_bytes, stream.hold)
     writer = Writer(
         storage.archive,
         pressure=pressure,
@@ -212,17 +212,17 @@ def join(
     services = config.archive.room_services
     rooms = Rooms(services, hosts, storage.records, RoomQueries(stream), on_another=live.end)
     stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
-    room_news = RoomNews(rooms, addresses)
+    room_news = RoomEvents(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)
     if config.rosters.source == "ejabberd":
         kept = PrivilegedRosters(stream, privileges, addresses)
     known = known_rosters(handlers, kept, addresses)
-    rosters = RosterMemory(known)
+    rosters = RosterCache(known)
     is_user = accounts.exists if _knows_users(config, handlers) else anybody
-    contact_lists = ContactLists(known, hosts, rosters.changed, is_user)
-    wishes = Wishes(storage.records, addresses, known, settings.rules(config, addresses))
-    wanted = Wanted(writer, wishes, rosters, pressure)
-    remains = Remains(spill, wanted)
+    roster_service = RosterService(known, hosts, rosters.changed, is_user)
+    wishes = Preferences(storage.records, addresses, known, settings.rules(config, addresses))
+    preference_filter = PreferenceFilter(writer, wishes, rosters, pressure)
+    remains = SpillRecovery(spill, preference_filter)
 
     def resume() -> None:
         if all(map(known.are_readable, hosts)):
@@ -233,9 +233,9 @@ def join(
         resume()
 
     sessions = Sessions(began=now())
-    deliveries = Deliveries(wanted, sessions, RecipientQueries(stream, hosts[0]))
+    deliveries = Deliveries(preference_filter, sessions, RecipientQueries(stream, hosts[0]))
     ingest = Ingest(
-        wanted,
+        preference_filter,
         settings.policy(config),
         hosts,
         services,
@@ -265,11 +265,11 @@ def join(
         on_active=sessions.active,
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
-    served = Served((*hosts, *services), storage.keeping)
+    served = ServedArchives((*hosts, *services), storage.retention)
     access = Access(hosts, operators, audit, rooms, served)
-    pages = Pages(
+    pages = Pager(
         storage.archive,
-        wanted,
+        preference_filter,
         usual=config.archive.page_default,
         most=config.archive.page_max,
         max_bytes=config.archive.page_max_bytes,
@@ -280,10 +280,10 @@ def join(
         mam.METADATA: archives.metadata,
         prefs.PREFS: Prefs(wishes).answer,
         commands.COMMAND: adhoc.answer,
-        stanzas.QUERY: RosterQueries(contact_lists).answer,
+        stanzas.QUERY: RosterQueries(roster_service).answer,
     }
     delegation = Delegation(privileges, addresses, hosts)
-    queries = Queries(stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS)
+    queries = QueryDispatcher(stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS)
     disco.announce(
         stream,
         hosts,
@@ -295,11 +295,11 @@ def join(
     return Parts(
         stream=stream,
         writer=writer,
-        wanted=wanted,
-        remains=remains,
+        preference_filter=preference_filter,
+        spill_recovery=remains,
         resume=resume,
         deliveries=deliveries,
-        wishes=wishes,
+        preferences=wishes,
         rooms=rooms,
         holds=holds,
         operators=operators,
@@ -308,8 +308,8 @@ def join(
         served=served,
         adhoc=adhoc,
         queries=queries,
-        contact_lists=contact_lists,
-        live=live,
+        rosters=roster_service,
+        followers=live,
     )
 
 

@@ -12,12 +12,12 @@ from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
 from component.core.ports import Jids
 from component.core.retention.janitor import Timing
-from component.core.retention.plan import Bounds, Usual
+from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from component.core.xml.stream_parser import Element
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.web.server.settings import WebSettings
-from component.xmpp.connection.reconnect import Connection, Patience
+from component.xmpp.connection.reconnect import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
 from storage.open import SQLITE
 from storage.spill import Spill
@@ -45,17 +45,15 @@ def stream(
     )
 
 
-def connection(config: Config, stream: Stream) -> Connection:
+def connection(config: Config, stream: Stream) -> Connector:
     """Return what keeps a stream connected."""
-    patience = Patience(
+    patience = Timeouts(
         ping_interval=config.xmpp.ping_interval_seconds,
         ping_timeout=config.xmpp.ping_timeout_seconds,
         reconnect_max=config.xmpp.reconnect_max_seconds,
         drain=config.xmpp.drain_seconds,
     )
-    return Connection(
-        stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], patience
-    )
+    return Connector(stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], patience)
 
 
 def handlers(config: Config) -> Handlers:
@@ -112,16 +110,16 @@ def operators(config: Config, addresses: Jids) -> tuple[Operator, ...]:
     )
 
 
-def usual(config: Config) -> Usual:
+def usual(config: Config) -> RetentionDefaults:
     """Return how long messages stay where there is no rule."""
-    return Usual(
+    return RetentionDefaults(
         hosts={host: _bounds(config.retention_of(host)) for host in config.xmpp.hosts},
         others=_bounds(config.retention),
     )
 
 
-def _bounds(retention: Retention) -> Bounds:
-    return Bounds(days=retention.days, messages=retention.messages, bytes=retention.bytes)
+def _bounds(retention: Retention) -> RetentionBounds:
+    return RetentionBounds(days=retention.days, messages=retention.messages, bytes=retention.bytes)
 
 
 def timing(config: Config) -> Timing:

@@ -30,7 +30,7 @@ WHERE domain = $1 AND jid > $2 ORDER BY jid LIMIT $3
 _COUNT = "SELECT COUNT(*) FROM accounts WHERE domain = $1"
 
 
-class SqlAccounts:
+class SqliteAccounts:
     """`storage.people.Accounts` over a Database."""
 
     def __init__(self, database: Database) -> None:
@@ -58,7 +58,7 @@ class SqlAccounts:
                 await connection.execute(sql, jid)
         return bool(rows)
 
-    async def listed(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
+    async def list(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
         """Return those of a domain in the order of their JIDs, behind `after`."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_LISTED, domain, after, limit)

@@ -26,7 +26,7 @@ _DROP = "DELETE FROM contacts WHERE owner = $1 AND jid = $2 RETURNING 1"
 _DROP_ALL = "DELETE FROM contacts WHERE owner = $1"
 
 
-class SqlContacts:
+class SqliteContacts:
     """`storage.people.Contacts` over a Database."""
 
     def __init__(self, database: Database) -> None:
@@ -53,12 +53,12 @@ class SqlContacts:
                 json.dumps(contact.groups, ensure_ascii=False),
             )
 
-    async def drop(self, owner: str, jid: str) -> bool:
+    async def remove(self, owner: str, jid: str) -> bool:
         """Take a contact off a roster; return whether it was on it."""
         async with self._database.write() as connection:
             return bool(await connection.fetch(_DROP, owner, jid))
 
-    async def drop_all(self, owner: str) -> None:
+    async def clear(self, owner: str) -> None:
         """Empty a roster."""
         async with self._database.write() as connection:
             await connection.execute(_DROP_ALL, owner)

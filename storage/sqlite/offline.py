@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from storage.people import Waiting
+from storage.people import OfflineStanza
 from storage.sqlite.engine.protocols import Database
 
 #: Two that have nothing to do with each other never have the same.
@@ -22,17 +22,17 @@ _OLDEST_FIRST = "SELECT peer, packet, at FROM offline WHERE owner = $1 ORDER BY 
 _DELETE = "DELETE FROM offline WHERE owner = $1"
 
 
-class SqlOffline:
+class SqliteOffline:
     """`storage.people.Offline` over a Database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, owner: str, waiting: Waiting) -> None:
+    async def add(self, owner: str, waiting: OfflineStanza) -> None:
         """Keep one; the same one again changes nothing."""
         async with self._database.write() as connection:
             await connection.execute(
-                _ADD, owner, _digest(waiting), waiting.at, waiting.peer, waiting.packet
+                _ADD, owner, _digest(waiting), waiting.at, waiting.peer, waiting.stanza
             )
 
     async def count(self, owner: str) -> int:
@@ -41,14 +41,14 @@ class SqlOffline:
             rows = await connection.fetch(_COUNT, owner)
         return int(rows[0][0])
 
-    async def pop(self, owner: str) -> tuple[Waiting, ...]:
+    async def pop(self, owner: str) -> tuple[OfflineStanza, ...]:
         """Take out all of them, the oldest first."""
         async with self._database.write() as connection:
             rows = await connection.fetch(_OLDEST_FIRST, owner)
             await connection.execute(_DELETE, owner)
-        return tuple(Waiting(peer=row[0], packet=row[1], at=row[2]) for row in rows)
+        return tuple(OfflineStanza(peer=row[0], stanza=row[1], at=row[2]) for row in rows)
 
 
-def _digest(waiting: Waiting) -> bytes:
-    text = f"{waiting.at}\n{len(waiting.peer)}\n{waiting.peer}{waiting.packet}"
+def _digest(waiting: OfflineStanza) -> bytes:
+    text = f"{waiting.at}\n{len(waiting.peer)}\n{waiting.peer}{waiting.stanza}"
     return blake2b(text.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).digest()

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 
 from storage.rows import (
-    Deed,
+    AuditEntry,
     Hold,
-    HostBounds,
+    HostRetention,
     Occupant,
-    Preferences,
+    PreferencesRow,
     Room,
     RoomChanges,
     Rule,
@@ -61,12 +61,12 @@ ON CONFLICT (subject) DO UPDATE SET
 _DROP_HOLD = "DELETE FROM holds WHERE subject = $1"
 
 _DEEDS = """
-SELECT number, at, actor, action, subject, detail FROM deeds
+SELECT number, at, actor, action, subject, detail FROM audit_log
 WHERE number < $1 ORDER BY number DESC LIMIT $2
 """
 
 _DEEDS_OF = """
-SELECT number, at, actor, action, subject, detail FROM deeds
+SELECT number, at, actor, action, subject, detail FROM audit_log
 WHERE number < $1 AND subject = $3 ORDER BY number DESC LIMIT $2
 """
 
@@ -104,24 +104,24 @@ WHERE room = $1 AND jid = $2 AND affiliation IN ('member', 'admin', 'owner')
 _END = 2**63 - 1
 
 
-class SqlRecords:
+class SqliteRecords:
     """`storage.interface.Records` over a Database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def preferences(self, owner: str) -> Preferences | None:
+    async def preferences(self, owner: str) -> PreferencesRow | None:
         """Return the preferences of a user, None of one that has set none."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_PREFERENCES, owner)
         return _preferences(rows[0]) if rows else None
 
-    async def all_preferences(self, *, after: str, limit: int) -> tuple[Preferences, ...]:
+    async def all_preferences(self, *, after: str, limit: int) -> tuple[PreferencesRow, ...]:
         """Return up to `limit` preferences by owner, behind `after`."""
         async with self._database.read() as connection:
             return tuple(map(_preferences, await connection.fetch(_ALL_PREFERENCES, after, limit)))
 
-    async def set_preferences(self, preferences: Preferences) -> None:
+    async def set_preferences(self, preferences: PreferencesRow) -> None:
         """Keep preferences in the place of the owner's last ones."""
         always, never = _join(preferences.always), _join(preferences.never)
         await self._write(_SET_PREFERENCES, preferences.owner, preferences.default, always, never)
@@ -139,19 +139,19 @@ class SqlRecords:
         """Keep a rule in the place of the one for the same owner and peer."""
         await self._write(_SET_RULE, rule.owner, rule.peer, rule.days, rule.messages, rule.bytes)
 
-    async def drop_rule(self, owner: str, peer: str = "") -> None:
+    async def remove_rule(self, owner: str, peer: str = "") -> None:
         """Forget a rule; it is fine when there is none."""
         await self._write(_DROP_RULE, owner, peer)
 
-    async def confirmed_bounds(self) -> tuple[HostBounds, ...]:
+    async def confirmed_retention(self) -> tuple[HostRetention, ...]:
         """Return the bounds that operators have confirmed last, by host."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_CONFIRMED)
         return tuple(
-            HostBounds(host=row[0], days=row[1], messages=row[2], bytes=row[3]) for row in rows
+            HostRetention(host=row[0], days=row[1], messages=row[2], bytes=row[3]) for row in rows
         )
 
-    async def confirm_bounds(self, bounds: Sequence[HostBounds]) -> None:
+    async def confirm_retention(self, bounds: Sequence[HostRetention]) -> None:
         """Keep bounds in the place of all that were confirmed before."""
         rows = [(each.host, each.days, each.messages, each.bytes) for each in bounds]
         async with self._database.write() as connection:
@@ -168,13 +168,13 @@ class SqlRecords:
         """Keep a hold in the place of the one for the same subject."""
         await self._write(_SET_HOLD, hold.subject, hold.reason, hold.by, hold.at)
 
-    async def drop_hold(self, subject: str) -> None:
+    async def remove_hold(self, subject: str) -> None:
         """Release a hold; it is fine when there is none."""
         await self._write(_DROP_HOLD, subject)
 
-    async def deeds(
+    async def audit_entries(
         self, *, limit: int, before: int | None = None, subject: str | None = None
-    ) -> tuple[Deed, ...]:
+    ) -> tuple[AuditEntry, ...]:
         """Return lines of the audit log, newest first, with smaller numbers than `before`."""
         end = _END if before is None else before
         async with self._database.read() as connection:
@@ -183,7 +183,7 @@ class SqlRecords:
             else:
                 rows = await connection.fetch(_DEEDS_OF, end, limit, subject)
         return tuple(
-            Deed(
+            AuditEntry(
                 number=row[0],
                 at=row[1],
                 actor=row[2],
@@ -198,7 +198,7 @@ class SqlRecords:
         """Return what is known of a room."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_ROOM, room)
-        return Room(made=rows[0][0], is_persistent=bool(rows[0][1])) if rows else Room()
+        return Room(created_at=rows[0][0], is_persistent=bool(rows[0][1])) if rows else Room()
 
     async def affiliation(self, room: str, jid: str) -> str | None:
         """Return what was last known of a user in a room, None where that is nothing."""
@@ -206,11 +206,11 @@ class SqlRecords:
             rows = await connection.fetch(_AFFILIATION, room, jid)
         return str(rows[0][0]) if rows else None
 
-    async def note_room(self, changes: RoomChanges) -> None:
+    async def change_room(self, changes: RoomChanges) -> None:
         """Keep what was heard of a room and of users in it."""
-        room, made = changes.room, changes.made
+        room, made = changes.room, changes.created_at
         async with self._database.write() as connection:
-            if made is not None and changes.keeps_banned:
+            if made is not None and changes.keep_banned:
                 await connection.execute(_LEAVE_BUT_BANNED, room, made)
             elif made is not None:
                 await connection.execute(_LEAVE, room)
@@ -226,13 +226,13 @@ class SqlRecords:
             await connection.execute(sql, *values)
 
 
-def _preferences(row: Row) -> Preferences:
+def _preferences(row: Row) -> PreferencesRow:
     owner, default, always, never = row
-    return Preferences(owner=owner, default=default, always=_split(always), never=_split(never))
+    return PreferencesRow(owner=owner, default=default, always=_split(always), never=_split(never))
 
 
 def _occupant(occupant: Occupant) -> tuple[str, str, str, int]:
-    return occupant.room, occupant.jid, occupant.affiliation, occupant.heard
+    return occupant.room, occupant.jid, occupant.affiliation, occupant.heard_at
 
 
 def _join(jids: Sequence[str]) -> str:

@@ -11,9 +11,9 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services
 
-from component.core.rosters.cache import RosterMemory
+from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
-from component.core.rosters.service import ContactLists
+from component.core.rosters.service import RosterService
 from component.web.server.app import make_app
 from component.web.server.settings import Services
 from component.xmpp.connection.addresses import Addresses
@@ -30,9 +30,9 @@ async def only_alice(jid: str) -> bool:
 async def services() -> AsyncIterator[Services]:
     async with open_services() as opened:
         rosters = OwnRosters(opened.storage.contacts)
-        memory = RosterMemory(rosters)
-        lists = ContactLists(rosters, opened.hosts, memory.changed, only_alice)
-        yield replace(opened, contact_lists=lists)
+        memory = RosterCache(rosters)
+        lists = RosterService(rosters, opened.hosts, memory.changed, only_alice)
+        yield replace(opened, rosters=lists)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ async def own(tmp_path: Path) -> AsyncIterator[Wire]:
 
 
 async def add(wire: Wire, jid: str = BOB, **parts: object) -> None:
-    await wire.parts.contact_lists.change(ALICE, Change(jid=jid, **parts))  # type: ignore[arg-type]
+    await wire.parts.rosters.change(ALICE, Change(jid=jid, **parts))  # type: ignore[arg-type]
 
 
 async def roster(wire: Wire, ver: str | None = None, asker: str = ALICE_PHONE) -> Element | None:
@@ -141,7 +141,7 @@ async def test_a_roster_set_is_refused(own: Wire) -> None:
     item = f"<query xmlns='{NS_ROSTER}'><item jid='{BOB}'/></query>"
 
     assert (await own.direct(item)).refusal == "not-allowed"
-    assert await own.parts.contact_lists.read(ALICE) == ()
+    assert await own.parts.rosters.read(ALICE) == ()
 
 
 async def test_a_roster_is_told_with_its_version(own: Wire) -> None:

@@ -176,7 +176,7 @@ async def test_an_item_that_is_gone_is_not_found(wire: Wire) -> None:
     requesting entity via the UID in the <after/> or <before/> element no longer exists"."""
     wire.log_copy(chat("hello"))
     [gone] = (await wire.history(f"{BOB}/x")).ids
-    await wire.storage.keeping.erase(BOB, limit=10)
+    await wire.storage.retention.erase(BOB, limit=10)
 
     assert (await wire.history(f"{BOB}/x", after=gone)).refusal == "item-not-found"
 

@@ -17,10 +17,10 @@ from support.wire import (
     open_wire,
 )
 
-from component.xmpp.connection.reconnect import Patience
+from component.xmpp.connection.reconnect import Timeouts
 
 PING = f"<ping xmlns='{NS_PING}'/>"
-RESTLESS = Patience(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5.0)
+RESTLESS = Timeouts(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5.0)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from support.writing import open_writer
 
 from component.core.archiving.writer import Writer
 from component.core.reading.export import Export
-from component.core.reading.live import Live
+from component.core.reading.live import Followers
 from storage.open import open_storage
 from storage.people import Contact
-from storage.rows import Preferences
+from storage.rows import PreferencesRow
 
 PIE = "{urn:xmpp:pie:0}"
 MAM = "{urn:xmpp:mam:2}"
@@ -29,9 +29,9 @@ async def exported() -> AsyncIterator[tuple[Element, list[str]]]:
         open_storage("sqlite::memory:") as storage,
         open_writer(storage.archive) as writer,
     ):
-        await storage.records.set_preferences(Preferences(owner=ALICE, default="always"))
+        await storage.records.set_preferences(PreferencesRow(owner=ALICE, default="always"))
         writer.put([entry(n, xml=message(f"text {n}")) for n in range(2)])
-        parts = [part async for part in Export(storage, writer, Live()).portable(ALICE)]
+        parts = [part async for part in Export(storage, writer, Followers()).portable(ALICE)]
         ids = [stored.id for stored in (await everything(storage.archive)).messages]
         yield parse(b"".join(parts).decode()), ids
 
@@ -91,7 +91,7 @@ async def test_a_roster_that_is_here_goes_with_it() -> None:
         await storage.contacts.put(ALICE, contact)
         await storage.contacts.put(ALICE, Contact(jid=ROMEO, ask="in"))
         writer = Writer(storage.archive)
-        parts = [part async for part in Export(storage, writer, Live()).portable(ALICE)]
+        parts = [part async for part in Export(storage, writer, Followers()).portable(ALICE)]
     items = parse(b"".join(parts).decode()).findall(f"{PIE}host/{PIE}user/{ROSTER}query/*")
 
     assert [(dict(item.attrib), [group.text for group in item]) for item in items] == [

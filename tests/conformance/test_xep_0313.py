@@ -114,7 +114,7 @@ async def test_what_is_taken_out_of_the_middle_keeps_its_place(wire: Wire) -> No
     UID, timestamp and JID of the original message"."""
     ids = await say_all(wire, 3)
     before = await wire.history(with_=BOB)
-    await wire.storage.keeping.cut_one(ALICE, ids[1])
+    await wire.storage.retention.blank(ALICE, ids[1])
     after = await wire.history(with_=BOB)
 
     assert (after.ids, after.bodies) == (ids, ["1", "", "3"])
@@ -356,7 +356,7 @@ async def test_an_id_is_not_used_again(wire: Wire) -> None:
     from the archive"."""
     wire.log_copy(chat("hello"))
     [gone] = (await wire.history(BOB_PHONE)).ids
-    await wire.storage.keeping.erase(BOB, limit=10)
+    await wire.storage.retention.erase(BOB, limit=10)
     wire.say("another")
     reply = await wire.history(BOB_PHONE)
 

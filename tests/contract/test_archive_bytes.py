@@ -60,7 +60,7 @@ async def test_a_message_larger_than_a_page_has_one_of_its_own(
 async def test_what_follows_an_id_is_bounded_too(large: Archive) -> None:
     first = (await large.page(ALICE, ANY, limit=1)).messages[0].id
 
-    page = await large.behind(ALICE, first, limit=100, max_bytes=MAX_BYTES)
+    page = await large.page_after(ALICE, first, limit=100, max_bytes=MAX_BYTES)
 
     assert (len(page.messages), page.complete) == (2, False)
 

@@ -15,17 +15,17 @@ from support.builders import (
     ROMEO,
     ROOM,
     SECOND,
+    dedup_key,
     entries,
     entry,
     everything,
-    origin,
     shed,
     texts,
 )
 
 from storage.errors import NotFound, Rejected
 from storage.interface import Archive, Storage
-from storage.rows import ANY, READABLE, Direction, Entry, Filter, Page, Retraction
+from storage.rows import ANY, READABLE, Direction, Filter, NewMessage, Page, Retraction
 
 NOBODY = "nobody@example.org"
 LAST_TIME = 2**63 - 1
@@ -104,7 +104,7 @@ async def test_a_time_comes_back_to_the_microsecond(archive: Archive, at: int) -
     [entry("bad", at=2**63), entry("bad", xml="\ud800"), entry("bad", owner="\udfff@h")],
     ids=["time", "text", "owner"],
 )
-async def test_what_no_store_can_keep_is_rejected(archive: Archive, bad: Entry) -> None:
+async def test_what_no_store_can_keep_is_rejected(archive: Archive, bad: NewMessage) -> None:
     with pytest.raises(Rejected):
         await archive.append([bad])
 
@@ -146,9 +146,15 @@ async def test_order_is_arrival_whatever_the_times_say(archive: Archive) -> None
 
 
 async def test_a_batch_keeps_its_order_over_kinds_of_work(archive: Archive) -> None:
-    twins = (origin("x"), origin("y"))
-    rows = [entry(1), entry(2, twins=twins), entry(3), entry(4, twins=twins), entry(5)]
-    absent = Retraction(owner=ALICE, origin=b"absent", tombstone=lambda _: "")
+    twins = (dedup_key("x"), dedup_key("y"))
+    rows = [
+        entry(1),
+        entry(2, alternative_keys=twins),
+        entry(3),
+        entry(4, alternative_keys=twins),
+        entry(5),
+    ]
+    absent = Retraction(owner=ALICE, dedup_key=b"absent", tombstone=lambda _: "")
     await archive.append([rows[0], rows[1], absent, *rows[2:]])
 
     assert texts(await everything(archive)) == texts(rows)
@@ -189,8 +195,8 @@ async def test_a_twin_already_there_keeps_an_entry_out(
     archive: Archive, which: int, together: bool
 ) -> None:
     first = entry(1)
-    twins = (origin("x"), first.origin) if which else (first.origin, origin("x"))
-    second = entry(2, twins=twins)
+    twins = (dedup_key("x"), first.dedup_key) if which else (first.dedup_key, dedup_key("x"))
+    second = entry(2, alternative_keys=twins)
     for batch in [[first, second]] if together else [[first], [second]]:
         await archive.append(batch)
 
@@ -199,13 +205,15 @@ async def test_a_twin_already_there_keeps_an_entry_out(
 
 async def test_an_entry_with_twins_is_left_out_for_its_own_origin(archive: Archive) -> None:
     await archive.append([entry(1)])
-    await archive.append([entry(1, xml="again", twins=(origin("x"), origin("y")))])
+    await archive.append(
+        [entry(1, xml="again", alternative_keys=(dedup_key("x"), dedup_key("y")))]
+    )
 
     assert texts(await everything(archive)) == [entry(1).xml]
 
 
 async def test_an_entry_whose_twins_are_unknown_is_stored(archive: Archive) -> None:
-    row = entry(1, twins=(origin("x"), origin("y")))
+    row = entry(1, alternative_keys=(dedup_key("x"), dedup_key("y")))
     await archive.append([row])
 
     assert texts(await everything(archive)) == [row.xml]
@@ -213,7 +221,7 @@ async def test_an_entry_whose_twins_are_unknown_is_stored(archive: Archive) -> N
 
 async def test_twins_in_another_archive_do_not_count(archive: Archive) -> None:
     await archive.append([entry(1, owner=BOB)])
-    await archive.append([entry(2, twins=(origin(1), origin("x")))])
+    await archive.append([entry(2, alternative_keys=(dedup_key(1), dedup_key("x")))])
 
     assert await archive.count(ALICE, ANY) == 1
 
@@ -236,7 +244,7 @@ async def test_a_twin_that_was_removed_keeps_nothing_out(
 ) -> None:
     await archive.append([entry(1)])
     await shed(storage, 0)
-    await archive.append([entry(2, twins=(origin(1), origin("x")))])
+    await archive.append([entry(2, alternative_keys=(dedup_key(1), dedup_key("x")))])
 
     assert texts(await everything(archive)) == [entry(2).xml]
 
@@ -349,8 +357,8 @@ async def test_what_is_behind_a_removed_message_is_found_by_its_id(
     ids = [stored.id for stored in (await everything(archive)).messages]
     await shed(storage, 1)
 
-    page = await archive.behind(ALICE, ids[1], limit=1)
-    last = await archive.behind(ALICE, ids[3], limit=1)
+    page = await archive.page_after(ALICE, ids[1], limit=1)
+    last = await archive.page_after(ALICE, ids[3], limit=1)
 
     assert (texts(page), page.complete) == ([entry(3).xml], True)
     assert (texts(last), last.complete) == ([], True)
@@ -361,7 +369,7 @@ async def test_nothing_is_behind_an_id_that_an_archive_never_gave(archive: Archi
     theirs = (await everything(archive, BOB)).messages[0].id
     for id in ("", "unknown", theirs):
         with pytest.raises(NotFound):
-            await archive.behind(ALICE, id, limit=1)
+            await archive.page_after(ALICE, id, limit=1)
 
 
 async def test_an_id_counts_although_the_filter_leaves_its_message_out(archive: Archive) -> None:
@@ -616,7 +624,7 @@ def combinations() -> list[Filter]:
     return [Filter(**{k: v for part in some for k, v in part.items()}) for some in product(*parts)]
 
 
-def matches(row: Entry, wanted: Filter) -> bool:
+def matches(row: NewMessage, wanted: Filter) -> bool:
     """Whether a row is wanted, told without SQL."""
     return (
         wanted.peer in (None, row.peer)
@@ -628,7 +636,7 @@ def matches(row: Entry, wanted: Filter) -> bool:
     )
 
 
-def mixed() -> list[Entry]:
+def mixed() -> list[NewMessage]:
     """Return rows that differ in all that a filter looks at."""
     peers = [BOB, "bob@example.net", ROOM]
     kinds = product(peers, ["phone", ""], ["chat", "groupchat"])
@@ -735,7 +743,9 @@ async def test_a_tie_is_only_among_what_matches(archive: Archive, newest: bool) 
 @pytest.mark.parametrize("wanted", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
 async def test_the_count_leaves_duplicates_out(archive: Archive, wanted: Filter) -> None:
     await archive.append([entry(1), entry(1), entry(2)])
-    await archive.append([entry(2), entry(3), entry(4, twins=(origin(1), origin("x")))])
+    await archive.append(
+        [entry(2), entry(3), entry(4, alternative_keys=(dedup_key(1), dedup_key("x")))]
+    )
 
     assert await archive.count(ALICE, wanted) == 3
 
@@ -836,7 +846,9 @@ async def test_copies_are_known_after_reopening(reopen: Open) -> None:
         await storage.archive.append([entry(1)])
 
     async with reopen() as storage:
-        await storage.archive.append([entry(1), entry(2, twins=(origin(1), origin("x")))])
+        await storage.archive.append(
+            [entry(1), entry(2, alternative_keys=(dedup_key(1), dedup_key("x")))]
+        )
         assert texts(await everything(storage.archive)) == [entry(1).xml]
 
 

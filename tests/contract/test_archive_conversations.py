@@ -25,26 +25,26 @@ from storage.rows import (
     Conversation,
     Conversations,
     Direction,
-    Entry,
     Kind,
+    NewMessage,
 )
 
 NOBODY = "nobody@example.org"
 SENT = Direction.SENT
 
 
-def said(*peers: str) -> list[Entry]:
+def said(*peers: str) -> list[NewMessage]:
     """Return one message with each of these."""
     return [entry(n, peer=peer, at=NOON + n) for n, peer in enumerate(peers)]
 
 
 def told(found: Conversations) -> list[tuple[object, ...]]:
-    return [(one.peer, one.kept, one.last.xml, one.unread) for one in found.listed]
+    return [(one.peer, one.messages, one.last.xml, one.unread) for one in found.conversations]
 
 
 async def only(archive: Archive, since: str | None = None) -> Conversation:
     """Return the one conversation that there is."""
-    [found] = (await archive.conversations(ALICE, limit=10, since=since)).listed
+    [found] = (await archive.conversations(ALICE, limit=10, since=since)).conversations
     return found
 
 
@@ -59,10 +59,10 @@ async def paged(archive: Archive, *, limit: int, max_bytes: int | None = None) -
     found, before, complete = Found(), None, False
     while not complete:
         page = await archive.conversations(ALICE, limit=limit, before=before, max_bytes=max_bytes)
-        assert 0 < len(page.listed) <= limit
-        found += page.listed
-        found.sizes.append(len(page.listed))
-        before, complete = page.listed[-1].newest, page.complete
+        assert 0 < len(page.conversations) <= limit
+        found += page.conversations
+        found.sizes.append(len(page.conversations))
+        before, complete = page.conversations[-1].newest, page.complete
     return found
 
 
@@ -70,7 +70,7 @@ async def test_an_archive_without_messages_has_no_ends(storage: Storage, archive
     await archive.append([entry(1)])
     await shed(storage, 0)
 
-    assert [await archive.bounds(owner) for owner in (ALICE, NOBODY)] == [None, None]
+    assert [await archive.first_and_last(owner) for owner in (ALICE, NOBODY)] == [None, None]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -78,7 +78,7 @@ async def test_the_ends_of_an_archive_are_its_first_and_last(archive: Archive, c
     await archive.append(entries(count))
 
     found = (await everything(archive)).messages
-    assert await archive.bounds(ALICE) == (found[0], found[-1])
+    assert await archive.first_and_last(ALICE) == (found[0], found[-1])
 
 
 async def test_the_conversation_with_the_newest_message_comes_first(archive: Archive) -> None:
@@ -93,7 +93,7 @@ async def test_the_conversation_with_the_newest_message_comes_first(archive: Arc
         ("c@x", 1, rows[2].xml, 1),
     ]
     newest = {stored.xml: stored.id for stored in (await everything(archive)).messages}
-    assert [one.newest for one in found.listed] == [newest[rows[n].xml] for n in (5, 3, 2)]
+    assert [one.newest for one in found.conversations] == [newest[rows[n].xml] for n in (5, 3, 2)]
 
 
 async def test_an_unknown_archive_has_no_conversations(archive: Archive) -> None:
@@ -113,7 +113,7 @@ async def test_conversations_are_paged_by_their_newest_message(
     found = await paged(archive, limit=limit)
 
     assert [one.peer for one in found] == ["2@x", "1@x", "0@x", "4@x", "3@x"]
-    assert tuple(found) == (await archive.conversations(ALICE, limit=100)).listed
+    assert tuple(found) == (await archive.conversations(ALICE, limit=100)).conversations
 
 
 @pytest.mark.parametrize(("fits", "sizes"), [(3, [3, 3, 3, 1]), (1, [1] * 10), (0, [1] * 10)])
@@ -141,7 +141,7 @@ async def test_many_conversations_are_each_told_with_their_own_message(
 
     found = await archive.conversations(ALICE, limit=count, max_bytes=1_000_000)
 
-    assert [one.last.xml for one in found.listed] == [row.xml for row in reversed(rows)]
+    assert [one.last.xml for one in found.conversations] == [row.xml for row in reversed(rows)]
     assert found.complete
     assert not (await archive.conversations(ALICE, limit=count - 1)).complete
 
@@ -159,16 +159,16 @@ async def test_an_id_that_is_not_there_is_not_found(
         with pytest.raises(NotFound):
             await archive.conversations(ALICE, limit=1, **{bound: id})
 
-    assert len((await archive.conversations(ALICE, limit=1)).listed) == 1
+    assert len((await archive.conversations(ALICE, limit=1)).conversations) == 1
 
 
 async def test_what_is_shown_is_the_last_that_says_something(archive: Archive) -> None:
-    kinds = [Kind.MESSAGE, Kind.TOMBSTONE, Kind.ANNOTATION, Kind.RECEIPT, Kind.GONE]
+    kinds = [Kind.MESSAGE, Kind.TOMBSTONE, Kind.ANNOTATION, Kind.RECEIPT, Kind.BLANKED]
     await archive.append([entry(kind, kind=kind) for kind in kinds])
 
     found = await only(archive)
 
-    assert (found.last.xml, found.last.kind, found.kept) == (
+    assert (found.last.xml, found.last.kind, found.messages) == (
         entry(Kind.TOMBSTONE).xml,
         Kind.TOMBSTONE,
         5,
@@ -219,7 +219,7 @@ async def test_duplicates_move_no_conversation(archive: Archive) -> None:
 
 
 async def test_a_retracted_message_is_shown_as_its_tombstone(archive: Archive) -> None:
-    await archive.append([entry(1), entry(2, names=(7,))])
+    await archive.append([entry(1), entry(2, name_hashes=(7,))])
     await archive.append(taking_back(7, "left"))
 
     assert told(await archive.conversations(ALICE, limit=9)) == [(BOB, 3, "left", 1)]
@@ -247,10 +247,10 @@ async def test_received_texts_behind_what_was_seen_are_unread(archive: Archive) 
 async def test_a_marker_shows_that_what_came_before_the_message_it_names_was_seen(
     archive: Archive,
 ) -> None:
-    def marker(name: str, about: int) -> Entry:
-        return entry(name, direction=SENT, kind=Kind.RECEIPT, about=(about,), is_seen=True)
+    def marker(name: str, about: int) -> NewMessage:
+        return entry(name, direction=SENT, kind=Kind.RECEIPT, refers_to=(about,), is_seen=True)
 
-    said = [entry(n, names=(n,)) for n in range(1, 6)]
+    said = [entry(n, name_hashes=(n,)) for n in range(1, 6)]
     await archive.append([*said[:3], marker("of the second", 2), *said[3:]])
     assert (await only(archive)).unread == 3
 
@@ -262,22 +262,27 @@ async def test_a_marker_shows_that_what_came_before_the_message_it_names_was_see
 
 
 async def test_a_marker_means_the_last_message_of_the_name_it_gives(archive: Archive) -> None:
-    def marker(name: str) -> Entry:
-        return entry(name, direction=SENT, kind=Kind.RECEIPT, about=(7,), is_seen=True)
+    def marker(name: str) -> NewMessage:
+        return entry(name, direction=SENT, kind=Kind.RECEIPT, refers_to=(7,), is_seen=True)
 
-    said = [entry(1, names=(7,)), entry(2), entry(3, names=(7,)), correction(4, 7, names=(8,))]
+    said = [
+        entry(1, name_hashes=(7,)),
+        entry(2),
+        entry(3, name_hashes=(7,)),
+        correction(4, 7, name_hashes=(8,)),
+    ]
     await archive.append([*said[:2], marker("first")])
     assert (await only(archive)).unread == 1
 
-    await archive.append([*said[2:], entry(5), marker("second"), entry(6, names=(7,))])
+    await archive.append([*said[2:], entry(5), marker("second"), entry(6, name_hashes=(7,))])
     assert (await only(archive)).unread == 2
 
 
 async def test_a_marker_of_a_correction_shows_that_all_before_it_was_seen(
     archive: Archive,
 ) -> None:
-    said = [entry(1, names=(7,)), entry(2), correction(3, 7, names=(8,)), entry(4)]
-    seen = entry("seen", direction=SENT, kind=Kind.RECEIPT, about=(8,), is_seen=True)
+    said = [entry(1, name_hashes=(7,)), entry(2), correction(3, 7, name_hashes=(8,)), entry(4)]
+    seen = entry("seen", direction=SENT, kind=Kind.RECEIPT, refers_to=(8,), is_seen=True)
     await archive.append([*said, seen])
 
     assert (await only(archive)).unread == 1
@@ -296,7 +301,7 @@ async def test_seeing_one_conversation_is_not_seeing_another(archive: Archive) -
 
     found = await archive.conversations(ALICE, limit=9)
 
-    assert {one.peer: one.unread for one in found.listed} == {"b@x": 0, "a@x": 1}
+    assert {one.peer: one.unread for one in found.conversations} == {"b@x": 0, "a@x": 1}
 
 
 async def test_unread_can_be_counted_behind_an_id(archive: Archive) -> None:
@@ -323,4 +328,4 @@ async def test_conversations_are_there_after_reopening(reopen: Open) -> None:
 
     async with reopen() as storage:
         assert await storage.archive.conversations(ALICE, limit=9) == before
-        assert texts([one.last for one in before.listed]) == texts([entry("s"), rows[2]])
+        assert texts([one.last for one in before.conversations]) == texts([entry("s"), rows[2]])

@@ -22,14 +22,14 @@ from support.builders import (
 from support.databases import open_database
 from support.steps import listen, watch
 
-from storage.rows import ANY, READABLE, Filter, Kind, Limits, Phrase
+from storage.rows import ANY, READABLE, Cutoff, Filter, Kind, Phrase
 from storage.sqlite.engine.connection import _numbered
-from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.counters import LONG
 from storage.sqlite.messages.counting import LOOKED_AT_MAX
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 from storage.sqlite.retention.scrub import merge_words
-from storage.sqlite.retention.store import SqlKeeping
+from storage.sqlite.retention.store import SqliteRetention
 
 CAROL = "carol@example.org"
 MESSAGES = 50_000
@@ -54,8 +54,8 @@ LOOKED_AT = 30 * LOOKED_AT_MAX
 class Counted:
     """An archive, and the steps of its database since they were asked for last."""
 
-    archive: SqlArchive
-    keeping: SqlKeeping
+    archive: SqliteArchive
+    keeping: SqliteRetention
     _steps: int = 0
 
     def step(self) -> None:
@@ -68,7 +68,7 @@ class Counted:
 
 async def fill(path: Path) -> None:
     async with open_database(path) as database:
-        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
         for first in range(0, MESSAGES, 1000):
             await archive.append(
                 [
@@ -78,8 +78,8 @@ async def fill(path: Path) -> None:
                         peer=ROMEO if n % 10 else BOB,
                         type="groupchat" if n % 7 == 0 else "chat",
                         text=f"common rare wor{n}" if n % 10_000 == 5 else f"common wor{n}",
-                        names=(n,),
-                        about=(n - 1,),
+                        name_hashes=(n,),
+                        refers_to=(n - 1,),
                     )
                     for n in range(first, first + 1000)
                 ]
@@ -102,8 +102,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counted]:
     async with open_database(path) as database:
         ids = Ids(bytes(KEY_BYTES))
-        archive = SqlArchive(database, ids)
-        counted = Counted(archive, SqlKeeping(database, ids, archive.forget))
+        archive = SqliteArchive(database, ids)
+        counted = Counted(archive, SqliteRetention(database, ids, archive.forget))
         await watch(database, counted.step, 1)
         yield counted
 
@@ -191,13 +191,13 @@ async def test_a_page_with_a_peer_reads_nothing_of_others(
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(since=NOON + MESSAGES), Limits(messages=1), Limits(bytes=1)]
+    "limits", [Cutoff(since=NOON + MESSAGES), Cutoff(messages=1), Cutoff(bytes=1)]
 )
 async def test_to_cut_what_there_is_with_a_peer_reads_nothing_of_others(
-    counted: Counted, limits: Limits
+    counted: Counted, limits: Cutoff
 ) -> None:
     counted.steps()
-    shed = await counted.keeping.cut(ALICE, "stranger@example.org", limits, limit=10)
+    shed = await counted.keeping.blank_oldest(ALICE, "stranger@example.org", limits, limit=10)
 
     assert counted.steps() < FEW // 10
     assert shed.messages == 0
@@ -270,11 +270,11 @@ async def test_a_search_reads_nothing_of_what_others_said(
 async def test_references_and_conversations_take_few_steps(counted: Counted) -> None:
     page = await counted.archive.page(ALICE, ANY, limit=50)
     counted.steps()
-    found = await counted.archive.about(ALICE, [one.id for one in page.messages], limit=10)
+    found = await counted.archive.references(ALICE, [one.id for one in page.messages], limit=10)
     conversations = await counted.archive.conversations(ALICE, limit=10)
 
     assert counted.steps() < 2 * FEW
-    assert [len(found), len(conversations.listed)] == [50, 2]
+    assert [len(found), len(conversations.conversations)] == [50, 2]
 
 
 async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_one(
@@ -282,7 +282,7 @@ async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_o
 ) -> None:
     async def pieces(owners: int) -> int:
         async with open_database(tmp_path / f"{owners}.db") as database:
-            archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+            archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
             await archive.append(
                 [
                     entry(n, owner=f"owner{n % owners}@example.org", text=f"no{n}")
@@ -307,12 +307,12 @@ async def test_a_retraction_costs_no_more_where_its_name_was_used_often(
         steps += 1
 
     async with open_database(tmp_path / "muniment.db") as database:
-        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
         for n in range(100):
-            notes = [entry(f"note {n} {m}", about=(7,)) for m in range(30)]
-            await archive.append([entry(f"said {n}", names=(7,)), *notes])
+            notes = [entry(f"note {n} {m}", refers_to=(7,)) for m in range(30)]
+            await archive.append([entry(f"said {n}", name_hashes=(7,)), *notes])
         await archive.append(
-            [entry("said", owner=BOB, names=(7,)), correction("new", 7, owner=BOB)]
+            [entry("said", owner=BOB, name_hashes=(7,)), correction("new", 7, owner=BOB)]
         )
         await watch(database, step, 1)
 
@@ -325,19 +325,19 @@ async def test_a_retraction_costs_no_more_where_its_name_was_used_often(
 
 async def test_what_a_batch_is_about_is_asked_for_in_one_statement(tmp_path: Path) -> None:
     told: list[str] = []
-    markers = [entry(f"seen {n}", about=(n,), kind=Kind.RECEIPT) for n in range(100)]
+    markers = [entry(f"seen {n}", refers_to=(n,), kind=Kind.RECEIPT) for n in range(100)]
     async with open_database(tmp_path / "muniment.db") as database:
-        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
         await archive.append([entry("first")])
         await listen(database, told.append)
-        await archive.append([entry(n, names=(n,)) for n in range(100)])
+        await archive.append([entry(n, name_hashes=(n,)) for n in range(100)])
         messages = len(told)
         told.clear()
         await archive.append(markers)
 
         assert len(told) == messages + 1
         ids = [one.id for one in (await everything(archive)).messages[1:101]]
-        found = await archive.about(ALICE, ids, limit=10)
+        found = await archive.references(ALICE, ids, limit=10)
         assert [texts(found[id].messages) for id in ids] == [[one.xml] for one in markers]
 
 

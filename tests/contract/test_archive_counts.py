@@ -20,7 +20,7 @@ from support.builders import (
 
 from storage.errors import TooCostly
 from storage.interface import Archive, Storage
-from storage.rows import ANY, Entry, Filter, Kind, Page, Phrase
+from storage.rows import ANY, Filter, Kind, NewMessage, Page, Phrase
 
 NOBODY = "nobody@example.org"
 
@@ -31,7 +31,7 @@ MANY = 1300
 MORE = 10_100
 
 
-def mixed(count: int) -> list[Entry]:
+def mixed(count: int) -> list[NewMessage]:
     """Return rows with three peers, of two types, each a microsecond after the one before."""
     return [
         entry(

@@ -19,15 +19,15 @@ from storage.errors import NotFound, Rejected
 from storage.interface import Archive, Storage
 from storage.rows import (
     ANY,
-    BURIED_MAX,
+    TOMBSTONES_MAX,
+    ArchivedMessage,
+    Cutoff,
     Filter,
     Kind,
-    Limits,
     Page,
     Phrase,
     References,
     Retraction,
-    Stored,
 )
 
 NOBODY = "nobody@example.org"
@@ -43,7 +43,7 @@ async def kinds(archive: Archive) -> list[Kind]:
 async def about(archive: Archive, owner: str = ALICE, limit: int = 100) -> list[list[str]]:
     """Return the texts of what is about each message of an archive."""
     ids = [stored.id for stored in (await everything(archive, owner)).messages]
-    found = await archive.about(owner, ids, limit=limit)
+    found = await archive.references(owner, ids, limit=limit)
     return [texts(found.get(id, References()).messages) for id in ids]
 
 
@@ -52,8 +52,8 @@ async def about(archive: Archive, owner: str = ALICE, limit: int = 100) -> list[
 
 @pytest.mark.parametrize("mark", MARKS)
 async def test_what_is_about_a_message_is_found(archive: Archive, mark: int) -> None:
-    named = [entry(f"named {one}", names=(one,)) for one in MARKS]
-    await archive.append([*named, entry("about", about=(mark,))])
+    named = [entry(f"named {one}", name_hashes=(one,)) for one in MARKS]
+    await archive.append([*named, entry("about", refers_to=(mark,))])
 
     found = await about(archive)
 
@@ -65,12 +65,12 @@ async def test_a_name_means_the_last_message_before_that_has_it(
     archive: Archive, batches: int
 ) -> None:
     rows = [
-        entry(1, names=(7,)),
-        entry(2, about=(7,)),
-        entry(3, names=(8, 7)),
-        entry(4, about=(7,)),
-        entry(5, about=(7,)),
-        entry(6, names=(7,)),
+        entry(1, name_hashes=(7,)),
+        entry(2, refers_to=(7,)),
+        entry(3, name_hashes=(8, 7)),
+        entry(4, refers_to=(7,)),
+        entry(5, refers_to=(7,)),
+        entry(6, name_hashes=(7,)),
     ]
     size = len(rows) // batches
     for start in range(0, len(rows), size):
@@ -81,10 +81,10 @@ async def test_a_name_means_the_last_message_before_that_has_it(
 
 async def test_of_several_names_the_last_message_is_meant(archive: Archive) -> None:
     rows = [
-        entry(1, names=(7,)),
-        entry(2, names=(8,)),
-        entry(3, about=(7, 8)),
-        entry(4, about=(9, 7)),
+        entry(1, name_hashes=(7,)),
+        entry(2, name_hashes=(8,)),
+        entry(3, refers_to=(7, 8)),
+        entry(4, refers_to=(9, 7)),
     ]
     await archive.append(rows)
 
@@ -93,10 +93,10 @@ async def test_of_several_names_the_last_message_is_meant(archive: Archive) -> N
 
 async def test_what_names_a_correction_is_about_the_message(archive: Archive) -> None:
     rows = [
-        entry(1, names=(7,)),
-        correction(2, 7, names=(8,)),
-        correction(3, 8, names=(7,)),
-        entry(4, about=(7,)),
+        entry(1, name_hashes=(7,)),
+        correction(2, 7, name_hashes=(8,)),
+        correction(3, 8, name_hashes=(7,)),
+        entry(4, refers_to=(7,)),
     ]
     for row in rows:
         await archive.append([row])
@@ -105,18 +105,18 @@ async def test_what_names_a_correction_is_about_the_message(archive: Archive) ->
 
 
 async def test_a_correction_of_nothing_is_a_message_of_its_own(archive: Archive) -> None:
-    rows = [correction(1, 7, names=(8,)), correction(2, 8)]
+    rows = [correction(1, 7, name_hashes=(8,)), correction(2, 8)]
     await archive.append(rows)
 
     assert await about(archive) == [texts(rows[1:]), []]
 
 
 async def test_the_newest_are_told_and_how_many_are_not(archive: Archive) -> None:
-    await archive.append([entry("said", names=(7,)), correction("corrected", 7)])
-    await archive.append([entry(n, about=(7,)) for n in range(20)])
+    await archive.append([entry("said", name_hashes=(7,)), correction("corrected", 7)])
+    await archive.append([entry(n, refers_to=(7,)) for n in range(20)])
     [said, *_] = (await everything(archive)).messages
 
-    found = await archive.about(ALICE, [said.id], limit=3)
+    found = await archive.references(ALICE, [said.id], limit=3)
 
     told = found[said.id]
     assert (len(told.messages), told.left_out) == (4, 17)
@@ -126,38 +126,42 @@ async def test_the_newest_are_told_and_how_many_are_not(archive: Archive) -> Non
 
 @pytest.mark.parametrize(("many", "told"), [(0, 1), (1, 1), (3, 3)])
 async def test_no_more_is_told_than_has_room(archive: Archive, many: int, told: int) -> None:
-    await archive.append([entry("said", names=(7,)), correction("corrected", 7)])
-    notes = [entry(n, about=(7,)) for n in range(10, 20)]
+    await archive.append([entry("said", name_hashes=(7,)), correction("corrected", 7)])
+    notes = [entry(n, refers_to=(7,)) for n in range(10, 20)]
     await archive.append(notes)
     [said, *_] = (await everything(archive)).messages
 
     room = len(notes[0].xml) * many
-    found = (await archive.about(ALICE, [said.id], limit=100, max_bytes=room))[said.id]
+    found = (await archive.references(ALICE, [said.id], limit=100, max_bytes=room))[said.id]
 
     assert texts(found.messages) == texts([correction("corrected", 7), *notes[-told:]])
     assert found.left_out == 10 - told
 
 
 async def test_nothing_is_about_messages_that_are_not_there(archive: Archive) -> None:
-    await archive.append([entry(1, about=(1,))])
+    await archive.append([entry(1, refers_to=(1,))])
     [one] = (await everything(archive)).messages
 
-    assert [await archive.about(ALICE, ids, limit=9) for ids in ([], [one.id])] == [{}, {}]
+    assert [await archive.references(ALICE, ids, limit=9) for ids in ([], [one.id])] == [{}, {}]
     with pytest.raises(NotFound):
-        await archive.about(BOB, [one.id], limit=9)
+        await archive.references(BOB, [one.id], limit=9)
 
 
 async def test_references_are_of_one_archive(archive: Archive) -> None:
-    await archive.append([entry(1, names=(5,)), entry(2, owner=BOB, about=(5,))])
-    await archive.append([entry(1, owner=BOB, names=(5,)), entry(3, owner=BOB, about=(5,))])
+    await archive.append([entry(1, name_hashes=(5,)), entry(2, owner=BOB, refers_to=(5,))])
+    await archive.append(
+        [entry(1, owner=BOB, name_hashes=(5,)), entry(3, owner=BOB, refers_to=(5,))]
+    )
 
     assert (await about(archive), await about(archive, BOB)) == ([[]], [[], [entry(3).xml], []])
 
 
 async def test_what_was_removed_is_not_meant(storage: Storage, archive: Archive) -> None:
-    await archive.append([entry(1, names=(5,)), entry(2)])
+    await archive.append([entry(1, name_hashes=(5,)), entry(2)])
     await shed(storage, 1)
-    await archive.append([entry(3, about=(5,)), entry(4, names=(5,)), entry(5, about=(5,))])
+    await archive.append(
+        [entry(3, refers_to=(5,)), entry(4, name_hashes=(5,)), entry(5, refers_to=(5,))]
+    )
 
     assert await about(archive) == [[], [], [entry(5).xml], []]
 
@@ -166,7 +170,9 @@ async def test_what_was_removed_is_not_meant(storage: Storage, archive: Archive)
 
 
 async def test_a_retracted_message_is_a_tombstone_in_its_place(archive: Archive) -> None:
-    await archive.append([entry(1, names=(7, 8), text="rain"), entry(2, names=(9,), text="rain")])
+    await archive.append(
+        [entry(1, name_hashes=(7, 8), text="rain"), entry(2, name_hashes=(9,), text="rain")]
+    )
     before = (await everything(archive)).messages
     await archive.append(taking_back(8))
 
@@ -179,29 +185,29 @@ async def test_a_retracted_message_is_a_tombstone_in_its_place(archive: Archive)
 
 
 async def test_a_retracted_message_is_found_by_no_word(archive: Archive) -> None:
-    await archive.append([entry(1, names=(7,), text="rain"), entry(2, text="rain")])
+    await archive.append([entry(1, name_hashes=(7,), text="rain"), entry(2, text="rain")])
     await archive.append(taking_back(7))
 
     assert texts(await everything(archive, wanted=RAIN)) == texts([entry(2)])
 
 
 async def test_a_retraction_reaches_messages_of_its_own_batch(archive: Archive) -> None:
-    later = entry(2, names=(7,), text="rain")
-    await archive.append([entry(1, names=(7,), text="rain"), *taking_back(7), later])
+    later = entry(2, name_hashes=(7,), text="rain")
+    await archive.append([entry(1, name_hashes=(7,), text="rain"), *taking_back(7), later])
 
     assert await kinds(archive) == [Kind.TOMBSTONE, Kind.ANNOTATION, Kind.MESSAGE]
     assert texts(await everything(archive, wanted=RAIN)) == texts([entry(2)])
 
 
 async def test_only_the_last_message_of_a_name_is_retracted(archive: Archive) -> None:
-    await archive.append([entry(n, names=(7, n)) for n in range(3)])
+    await archive.append([entry(n, name_hashes=(7, n)) for n in range(3)])
     await archive.append(taking_back(7))
 
     assert await kinds(archive) == [*2 * [Kind.MESSAGE], Kind.TOMBSTONE, Kind.ANNOTATION]
 
 
 async def test_what_was_retracted_keeps_its_name_from_those_before(archive: Archive) -> None:
-    await archive.append([entry(1, names=(7,)), entry(2, names=(7,))])
+    await archive.append([entry(1, name_hashes=(7,)), entry(2, name_hashes=(7,))])
     await archive.append(taking_back(7))
     await archive.append(taking_back(7, name="the same again"))
 
@@ -209,8 +215,8 @@ async def test_what_was_retracted_keeps_its_name_from_those_before(archive: Arch
 
 
 async def test_a_copy_that_comes_late_takes_nothing_else_back(archive: Archive) -> None:
-    await archive.append([entry(1, names=(7,)), *taking_back(7)])
-    await archive.append([entry(2, names=(7,))])
+    await archive.append([entry(1, name_hashes=(7,)), *taking_back(7)])
+    await archive.append([entry(2, name_hashes=(7,))])
     await archive.append(taking_back(7))
 
     assert await kinds(archive) == [Kind.TOMBSTONE, Kind.ANNOTATION, Kind.MESSAGE]
@@ -221,10 +227,10 @@ async def test_a_message_and_its_corrections_go_by_any_of_their_names(
     archive: Archive, named: int
 ) -> None:
     said = [
-        entry(1, names=(7,), text="rain"),
-        correction(2, 7, names=(8,), text="rain"),
-        entry(3, about=(7,)),
-        correction(4, 8, names=(9,), text="rain"),
+        entry(1, name_hashes=(7,), text="rain"),
+        correction(2, 7, name_hashes=(8,), text="rain"),
+        entry(3, refers_to=(7,)),
+        correction(4, 8, name_hashes=(9,), text="rain"),
     ]
     for row in said:
         await archive.append([row])
@@ -237,75 +243,77 @@ async def test_a_message_and_its_corrections_go_by_any_of_their_names(
 
 async def test_many_corrections_are_retracted_in_steps(reopen: Open) -> None:
     said = [
-        entry(0, names=(7,)),
-        *(correction(n, 7, names=(n,)) for n in range(1, 2 * BURIED_MAX)),
+        entry(0, name_hashes=(7,)),
+        *(correction(n, 7, name_hashes=(n,)) for n in range(1, 2 * TOMBSTONES_MAX)),
     ]
     async with reopen() as storage:
         archive = storage.archive
         await archive.append(said)
-        assert await archive.unfinished() == ()
+        assert await archive.unfinished_retractions() == ()
         await archive.append(taking_back(9))
 
         found = texts(await everything(archive))
         assert found[0] == LEFT
-        assert found[1:-1] == texts(said[1:BURIED_MAX]) + BURIED_MAX * [LEFT]
+        assert found[1:-1] == texts(said[1:TOMBSTONES_MAX]) + TOMBSTONES_MAX * [LEFT]
 
     async with reopen() as storage:
         archive = storage.archive
-        [left] = await archive.unfinished()
+        [left] = await archive.unfinished_retractions()
         assert (left.owner, left.by.xml) == (ALICE, found[-1])
         await archive.append(
-            [Retraction(owner=left.owner, origin=left.origin, tombstone=lambda _: LEFT)]
+            [Retraction(owner=left.owner, dedup_key=left.dedup_key, tombstone=lambda _: LEFT)]
         )
 
         assert texts(await everything(archive))[:-1] == len(said) * [LEFT]
-        assert await archive.unfinished() == ()
+        assert await archive.unfinished_retractions() == ()
 
 
 async def test_all_retractions_of_a_batch_have_one_step_together(archive: Archive) -> None:
-    many = BURIED_MAX // 2
-    await archive.append([entry(mark, names=(mark,)) for mark in range(3)])
+    many = TOMBSTONES_MAX // 2
+    await archive.append([entry(mark, name_hashes=(mark,)) for mark in range(3)])
     await archive.append([correction((m, n), m) for m in range(3) for n in range(many)])
     await archive.append([work for mark in range(3) for work in taking_back(mark)])
 
     assert (await kinds(archive))[:3] == 3 * [Kind.TOMBSTONE]
-    assert texts(await everything(archive)).count(LEFT) == 3 + BURIED_MAX
-    assert [left.by.xml for left in await archive.unfinished()] == [entry("back 2").xml]
+    assert texts(await everything(archive)).count(LEFT) == 3 + TOMBSTONES_MAX
+    assert [left.by.xml for left in await archive.unfinished_retractions()] == [
+        entry("back 2").xml
+    ]
 
 
 async def test_what_is_left_to_do_goes_with_its_archive(reopen: Open) -> None:
     async with reopen() as storage:
-        await storage.archive.append([entry(0, names=(7,))])
-        await storage.archive.append([correction(n, 7) for n in range(BURIED_MAX + 1)])
+        await storage.archive.append([entry(0, name_hashes=(7,))])
+        await storage.archive.append([correction(n, 7) for n in range(TOMBSTONES_MAX + 1)])
         await storage.archive.append(taking_back(7))
-        await storage.keeping.erase(ALICE, limit=10_000)
+        await storage.retention.erase(ALICE, limit=10_000)
         await storage.archive.append([entry(1), entry(2)])
 
-        assert await storage.archive.unfinished() == ()
+        assert await storage.archive.unfinished_retractions() == ()
 
 
 async def test_a_retraction_that_is_emptied_leaves_nothing_to_do(reopen: Open) -> None:
     async with reopen() as storage:
-        archive, keeping = storage.archive, storage.keeping
+        archive, keeping = storage.archive, storage.retention
         for mark in (7, 8):
-            await archive.append([entry(mark, names=(mark,))])
-            await archive.append([correction((mark, n), mark) for n in range(BURIED_MAX + 1)])
+            await archive.append([entry(mark, name_hashes=(mark,))])
+            await archive.append([correction((mark, n), mark) for n in range(TOMBSTONES_MAX + 1)])
         for mark in (7, 8):
             await archive.append(taking_back(mark))
-        first, second = [left.by for left in await archive.unfinished()]
-        await keeping.cut_one(ALICE, first.id)
-        assert [left.by for left in await archive.unfinished()] == [second]
-        await keeping.cut(ALICE, second.peer, Limits(messages=0), limit=10_000)
+        first, second = [left.by for left in await archive.unfinished_retractions()]
+        await keeping.blank(ALICE, first.id)
+        assert [left.by for left in await archive.unfinished_retractions()] == [second]
+        await keeping.blank_oldest(ALICE, second.peer, Cutoff(messages=0), limit=10_000)
 
-        assert await archive.unfinished() == ()
+        assert await archive.unfinished_retractions() == ()
 
 
 async def test_what_tells_of_a_tombstone_sees_the_messages(archive: Archive) -> None:
-    seen: list[Stored] = []
-    await archive.append([entry(1, names=(7,)), correction(2, 7), correction(3, 7)])
+    seen: list[ArchivedMessage] = []
+    await archive.append([entry(1, name_hashes=(7,)), correction(2, 7), correction(3, 7)])
     before = (await everything(archive)).messages
 
-    def only_last(stored: Stored) -> str | None:
+    def only_last(stored: ArchivedMessage) -> str | None:
         seen.append(stored)
         return None if stored.xml == entry(2).xml else LEFT
 
@@ -313,11 +321,11 @@ async def test_what_tells_of_a_tombstone_sees_the_messages(archive: Archive) -> 
 
     assert seen == [before[0], before[2], before[1]]
     assert texts(await everything(archive))[:3] == [LEFT, before[1].xml, LEFT]
-    assert await archive.unfinished() == ()
+    assert await archive.unfinished_retractions() == ()
 
 
 async def test_a_message_that_stays_keeps_its_words_and_corrections(archive: Archive) -> None:
-    said = [entry(1, names=(7,), text="rain"), correction(2, 7, text="rain")]
+    said = [entry(1, name_hashes=(7,), text="rain"), correction(2, 7, text="rain")]
     await archive.append(said)
     await archive.append(taking_back(7, left=None))
 
@@ -325,9 +333,9 @@ async def test_a_message_that_stays_keeps_its_words_and_corrections(archive: Arc
     assert (await about(archive))[0] == [said[1].xml, entry("back 7").xml]
 
 
-@pytest.mark.parametrize("kind", [Kind.TOMBSTONE, Kind.GONE])
+@pytest.mark.parametrize("kind", [Kind.TOMBSTONE, Kind.BLANKED])
 async def test_what_says_nothing_any_more_is_not_retracted(archive: Archive, kind: Kind) -> None:
-    row = entry(1, names=(7,), kind=kind)
+    row = entry(1, name_hashes=(7,), kind=kind)
     await archive.append([row])
     await archive.append(taking_back(7))
 
@@ -336,7 +344,7 @@ async def test_what_says_nothing_any_more_is_not_retracted(archive: Archive, kin
 
 
 async def test_a_message_is_retracted_once(archive: Archive) -> None:
-    await archive.append([entry(1, names=(7,))])
+    await archive.append([entry(1, name_hashes=(7,))])
     await archive.append([*taking_back(7), *taking_back(7, "again", name="again")])
     await archive.append(taking_back(7, "again", name="and again"))
 
@@ -344,7 +352,7 @@ async def test_a_message_is_retracted_once(archive: Archive) -> None:
 
 
 async def test_a_retraction_is_for_one_archive(archive: Archive) -> None:
-    await archive.append([entry(1, names=(7,)), entry(1, names=(7,), owner=BOB)])
+    await archive.append([entry(1, name_hashes=(7,)), entry(1, name_hashes=(7,), owner=BOB)])
     await archive.append([*taking_back(7, owner=BOB), *taking_back(7, owner=NOBODY)])
 
     assert await kinds(archive) == [Kind.MESSAGE]
@@ -352,16 +360,16 @@ async def test_a_retraction_is_for_one_archive(archive: Archive) -> None:
 
 
 async def test_retracting_what_is_not_there_changes_nothing(archive: Archive) -> None:
-    await archive.append([entry(1, names=(7,), about=(8,))])
-    absent = Retraction(owner=ALICE, origin=b"absent", tombstone=lambda _: LEFT)
-    note = Retraction(owner=ALICE, origin=entry(1).origin, tombstone=lambda _: LEFT)
+    await archive.append([entry(1, name_hashes=(7,), refers_to=(8,))])
+    absent = Retraction(owner=ALICE, dedup_key=b"absent", tombstone=lambda _: LEFT)
+    note = Retraction(owner=ALICE, dedup_key=entry(1).dedup_key, tombstone=lambda _: LEFT)
     await archive.append([*taking_back(8), absent, note])
 
     assert texts(await everything(archive)) == texts([entry(1), entry("back 8")])
 
 
 async def test_a_rejected_batch_undoes_its_retractions(archive: Archive) -> None:
-    await archive.append([entry(1, names=(7,), text="rain")])
+    await archive.append([entry(1, name_hashes=(7,), text="rain")])
     with pytest.raises(Rejected):
         await archive.append([*taking_back(7), entry("bad", at=2**63)])
 
@@ -371,7 +379,7 @@ async def test_a_rejected_batch_undoes_its_retractions(archive: Archive) -> None
 async def test_a_retracted_message_can_be_removed_and_meets_its_copies(
     storage: Storage, archive: Archive
 ) -> None:
-    await archive.append([entry(1, names=(7,)), *taking_back(7), entry(1)])
+    await archive.append([entry(1, name_hashes=(7,)), *taking_back(7), entry(1)])
     counted = await archive.count(ALICE, ANY)
     await shed(storage, 1)
 
@@ -380,7 +388,7 @@ async def test_a_retracted_message_can_be_removed_and_meets_its_copies(
 
 async def test_names_are_known_after_reopening(reopen: Open) -> None:
     async with reopen() as storage:
-        await storage.archive.append([entry(1, names=(-7,)), entry(2, about=(-7,))])
+        await storage.archive.append([entry(1, name_hashes=(-7,)), entry(2, refers_to=(-7,))])
 
     async with reopen() as storage:
         await storage.archive.append(taking_back(-7))
@@ -390,13 +398,13 @@ async def test_names_are_known_after_reopening(reopen: Open) -> None:
 
 
 async def test_the_bytes_of_an_archive_are_those_of_its_xml(reopen: Open) -> None:
-    rows = [entry(n, xml="ü" * n, names=(n,)) for n in range(1, 6)]
+    rows = [entry(n, xml="ü" * n, name_hashes=(n,)) for n in range(1, 6)]
     async with reopen() as storage:
         back = [taking_back(n, left, xml="") for n, left in ((2, "é"), (4, "longer than before"))]
         await storage.archive.append([*rows, rows[0], *back[0]])
         await storage.archive.append(back[1])
         await shed(storage, 6)
 
-        usage = await storage.keeping.usage_of(ALICE)
+        usage = await storage.retention.usage_of(ALICE)
 
     assert (usage.messages, usage.bytes) == (6, 2 + 6 + 18 + 10)

@@ -6,7 +6,7 @@ import pytest
 from support.builders import ALICE, BOB, NOON, ROMEO, entry, everything, shed, texts
 
 from storage.interface import Archive, Storage
-from storage.rows import Entry, Filter, Kind, Page, Phrase
+from storage.rows import Filter, Kind, NewMessage, Page, Phrase
 
 
 def phrases(*wanted: str) -> tuple[Phrase, ...]:
@@ -16,7 +16,7 @@ def phrases(*wanted: str) -> tuple[Phrase, ...]:
     )
 
 
-def said(*lines: str) -> list[Entry]:
+def said(*lines: str) -> list[NewMessage]:
     """Return rows with these texts, a microsecond after each other."""
     return [entry(n, at=NOON + n, text=line) for n, line in enumerate(lines)]
 
@@ -91,7 +91,9 @@ async def test_no_phrases_leave_nothing_out(archive: Archive) -> None:
 @pytest.mark.parametrize("wanted", ["p*", "n*", "a*", "0*", "1*", "f*", "bob*", "message*"])
 async def test_a_search_finds_only_texts(archive: Archive, wanted: str) -> None:
     names = (1, -1, 2**63 - 1, 0xABCDEF)
-    await archive.append([entry(n, text="rain", names=names, about=(n,)) for n in range(20)])
+    await archive.append(
+        [entry(n, text="rain", name_hashes=names, refers_to=(n,)) for n in range(20)]
+    )
 
     assert await everything(archive, wanted=Filter(phrases=phrases(wanted))) == Page()
 

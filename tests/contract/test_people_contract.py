@@ -11,7 +11,7 @@ from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO
 
 from storage.errors import Rejected, Unavailable
 from storage.interface import Storage
-from storage.people import Account, Contact, Waiting
+from storage.people import Account, Contact, OfflineStanza
 
 CAROL = f"carol@{HOST}"
 ELSEWHERE = f"alice@{OTHER_HOST}"
@@ -21,9 +21,9 @@ def account(jid: str = ALICE, **fields: Any) -> Account:
     return Account(**({"jid": jid, "verifier": f"of {jid}", "created": NOON} | fields))
 
 
-def waiting(name: object = 1, **fields: Any) -> Waiting:
+def waiting(name: object = 1, **fields: Any) -> OfflineStanza:
     packet = f"<message><body>{name}</body></message>"
-    return Waiting(**({"peer": f"{BOB}/phone", "packet": packet, "at": NOON} | fields))
+    return OfflineStanza(**({"peer": f"{BOB}/phone", "stanza": packet, "at": NOON} | fields))
 
 
 CONTACT = Contact(
@@ -93,10 +93,10 @@ async def test_accounts_of_a_domain_are_listed_page_by_page(storage: Storage) ->
     for name in names:
         await storage.accounts.add(account(f"{name}@{HOST}"))
     await storage.accounts.add(account(ELSEWHERE))
-    pages = [await storage.accounts.listed(HOST, after="", limit=4)]
+    pages = [await storage.accounts.list(HOST, after="", limit=4)]
     while pages[-1]:
         after = pages[-1][-1].jid
-        pages.append(await storage.accounts.listed(HOST, after=after, limit=4))
+        pages.append(await storage.accounts.list(HOST, after=after, limit=4))
 
     assert [len(page) for page in pages] == [4, 2, 0]
     assert [each for page in pages for each in page] == [
@@ -158,8 +158,8 @@ async def test_a_dropped_contact_is_gone_and_no_other(storage: Storage) -> None:
         for jid in (ROMEO, CAROL):
             await storage.contacts.put(owner, Contact(jid=jid))
 
-    assert await storage.contacts.drop(ALICE, CAROL)
-    assert not await storage.contacts.drop(ALICE, CAROL)
+    assert await storage.contacts.remove(ALICE, CAROL)
+    assert not await storage.contacts.remove(ALICE, CAROL)
     assert await storage.contacts.roster(ALICE) == (Contact(jid=ROMEO),)
     assert len(await storage.contacts.roster(BOB)) == 2
 
@@ -168,7 +168,7 @@ async def test_a_roster_is_emptied_and_no_other(storage: Storage) -> None:
     for owner in (ALICE, BOB):
         for jid in (ROMEO, CAROL):
             await storage.contacts.put(owner, Contact(jid=jid))
-    await storage.contacts.drop_all(ALICE)
+    await storage.contacts.clear(ALICE)
 
     assert await storage.contacts.roster(ALICE) == ()
     assert len(await storage.contacts.roster(BOB)) == 2

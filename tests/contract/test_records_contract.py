@@ -13,11 +13,11 @@ from storage.errors import Rejected, Unavailable
 from storage.interface import Records, Storage
 from storage.rows import (
     ANY,
-    Deed,
+    AuditEntry,
     Hold,
-    HostBounds,
+    HostRetention,
     Occupant,
-    Preferences,
+    PreferencesRow,
     Room,
     RoomChanges,
     Rule,
@@ -30,7 +30,7 @@ def records(storage: Storage) -> Records:
     return storage.records
 
 
-def deed(name: object = 1, **fields: Any) -> Deed:
+def audit_entry(name: object = 1, **fields: Any) -> AuditEntry:
     """Return a line for the audit log that says its name."""
     defaults: dict[str, Any] = {
         "at": NOON,
@@ -39,11 +39,11 @@ def deed(name: object = 1, **fields: Any) -> Deed:
         "subject": ALICE,
         "detail": str(name),
     }
-    return Deed(**(defaults | fields))
+    return AuditEntry(**(defaults | fields))
 
 
-def details(deeds: tuple[Deed, ...]) -> list[str]:
-    return [line.detail for line in deeds]
+def details(audit_log: tuple[AuditEntry, ...]) -> list[str]:
+    return [line.detail for line in audit_log]
 
 
 HOLD = Hold(subject=ALICE, reason="case 7", by="auditor", at=NOON)
@@ -54,7 +54,7 @@ async def test_a_new_store_has_no_records(records: Records) -> None:
     assert await records.all_preferences(after="", limit=9) == ()
     assert await records.rules() == ()
     assert await records.holds() == ()
-    assert await records.deeds(limit=10) == ()
+    assert await records.audit_entries(limit=10) == ()
 
 
 # Preferences
@@ -62,7 +62,7 @@ async def test_a_new_store_has_no_records(records: Records) -> None:
 
 @pytest.mark.parametrize("default", ["always", "never", "roster"])
 async def test_preferences_are_given_back_as_they_were_set(records: Records, default: str) -> None:
-    given = Preferences(
+    given = PreferencesRow(
         owner=ALICE, default=default, always=(ROMEO, f"{BOB}/a \"b\", 'c'"), never=("ü@h", "z@h")
     )
     await records.set_preferences(given)
@@ -72,12 +72,12 @@ async def test_preferences_are_given_back_as_they_were_set(records: Records, def
 
 
 async def test_preferences_replace_those_of_the_same_owner_only(records: Records) -> None:
-    await records.set_preferences(Preferences(owner=BOB, default="roster"))
-    await records.set_preferences(Preferences(owner=ALICE, default="always", never=(ROMEO,)))
-    await records.set_preferences(Preferences(owner=ALICE, default="never", always=(BOB,)))
+    await records.set_preferences(PreferencesRow(owner=BOB, default="roster"))
+    await records.set_preferences(PreferencesRow(owner=ALICE, default="always", never=(ROMEO,)))
+    await records.set_preferences(PreferencesRow(owner=ALICE, default="never", always=(BOB,)))
 
-    hers = Preferences(owner=ALICE, default="never", always=(BOB,))
-    his = Preferences(owner=BOB, default="roster")
+    hers = PreferencesRow(owner=ALICE, default="never", always=(BOB,))
+    his = PreferencesRow(owner=BOB, default="roster")
     assert await records.preferences(ALICE) == hers
     assert await records.preferences(BOB) == his
     assert await records.all_preferences(after="", limit=1) == (hers,)
@@ -89,25 +89,25 @@ async def test_preferences_replace_those_of_the_same_owner_only(records: Records
 
 
 async def test_bounds_are_given_back_as_they_were_confirmed(records: Records) -> None:
-    assert await records.confirmed_bounds() == ()
-    others = HostBounds(host="", days=0, messages=0, bytes=0)
+    assert await records.confirmed_retention() == ()
+    others = HostRetention(host="", days=0, messages=0, bytes=0)
     hosts = (
-        HostBounds(host=HOST, days=36500, messages=10**9, bytes=10**15),
-        HostBounds(host=OTHER_HOST, days=1, messages=2, bytes=3),
+        HostRetention(host=HOST, days=36500, messages=10**9, bytes=10**15),
+        HostRetention(host=OTHER_HOST, days=1, messages=2, bytes=3),
     )
-    await records.confirm_bounds([*hosts, others])
+    await records.confirm_retention([*hosts, others])
 
-    assert set(await records.confirmed_bounds()) == {others, *hosts}
+    assert set(await records.confirmed_retention()) == {others, *hosts}
 
 
 async def test_bounds_take_the_place_of_all_that_were_confirmed_before(records: Records) -> None:
-    first = [HostBounds(host=host, days=7, messages=0, bytes=0) for host in ("", HOST)]
-    then = [HostBounds(host=host, days=9, messages=1, bytes=0) for host in ("", OTHER_HOST)]
-    await records.confirm_bounds(first)
-    await records.confirm_bounds(then)
-    await records.confirm_bounds(then)
+    first = [HostRetention(host=host, days=7, messages=0, bytes=0) for host in ("", HOST)]
+    then = [HostRetention(host=host, days=9, messages=1, bytes=0) for host in ("", OTHER_HOST)]
+    await records.confirm_retention(first)
+    await records.confirm_retention(then)
+    await records.confirm_retention(then)
 
-    assert set(await records.confirmed_bounds()) == set(then)
+    assert set(await records.confirmed_retention()) == set(then)
 
 
 # Rules
@@ -141,15 +141,15 @@ async def test_a_dropped_rule_is_gone_and_no_other(records: Records) -> None:
     for rule in rules:
         await records.set_rule(rule)
 
-    await records.drop_rule(ALICE)
+    await records.remove_rule(ALICE)
     assert set(await records.rules()) == set(rules[1:])
 
-    await records.drop_rule(ALICE, ROMEO)
+    await records.remove_rule(ALICE, ROMEO)
     assert set(await records.rules()) == set(rules[2:])
 
 
 async def test_dropping_a_rule_that_is_not_there_is_fine(records: Records) -> None:
-    await records.drop_rule(ALICE, ROMEO)
+    await records.remove_rule(ALICE, ROMEO)
 
     assert await records.rules() == ()
 
@@ -171,7 +171,7 @@ async def test_a_dropped_hold_is_gone_and_no_other(records: Records) -> None:
     for hold in (HOLD, on_host):
         await records.set_hold(hold)
     for subject in (ALICE, OTHER_HOST):
-        await records.drop_hold(subject)
+        await records.remove_hold(subject)
 
     assert await records.holds() == (on_host,)
 
@@ -180,19 +180,19 @@ async def test_a_dropped_hold_is_gone_and_no_other(records: Records) -> None:
 
 
 async def test_a_line_of_the_log_is_given_back_as_it_was_written(storage: Storage) -> None:
-    given = deed("7 messages, \"all\"; 'ü'\n", actor=ROMEO, action="export", at=NOON + 1)
+    given = audit_entry("7 messages, \"all\"; 'ü'\n", actor=ROMEO, action="export", at=NOON + 1)
     await storage.archive.append([given])
 
-    [line] = await storage.records.deeds(limit=10)
+    [line] = await storage.records.audit_entries(limit=10)
 
     assert replace(line, number=0) == given
 
 
 async def test_the_log_is_read_newest_first_whatever_the_times_say(storage: Storage) -> None:
     for n, at in enumerate([5, 3, 9]):
-        await storage.archive.append([deed(n, at=NOON + at)])
+        await storage.archive.append([audit_entry(n, at=NOON + at)])
 
-    lines = await storage.records.deeds(limit=10)
+    lines = await storage.records.audit_entries(limit=10)
 
     assert details(lines) == ["2", "1", "0"]
     assert [line.number for line in lines] == sorted({line.number for line in lines}, reverse=True)
@@ -200,42 +200,44 @@ async def test_the_log_is_read_newest_first_whatever_the_times_say(storage: Stor
 
 async def test_the_log_is_read_page_by_page(storage: Storage) -> None:
     for n in range(5):
-        await storage.archive.append([deed(n)])
+        await storage.archive.append([audit_entry(n)])
 
-    pages = [await storage.records.deeds(limit=2)]
+    pages = [await storage.records.audit_entries(limit=2)]
     while pages[-1]:
-        pages.append(await storage.records.deeds(limit=2, before=pages[-1][-1].number))
+        pages.append(await storage.records.audit_entries(limit=2, before=pages[-1][-1].number))
 
     assert [details(page) for page in pages] == [["4", "3"], ["2", "1"], ["0"], []]
 
 
 async def test_the_log_is_read_by_subject(storage: Storage) -> None:
     for n in range(6):
-        await storage.archive.append([deed(n, subject=(ALICE, BOB, HOST)[n % 3])])
+        await storage.archive.append([audit_entry(n, subject=(ALICE, BOB, HOST)[n % 3])])
 
-    of_bob = await storage.records.deeds(limit=10, subject=BOB)
-    older = await storage.records.deeds(limit=10, subject=BOB, before=of_bob[0].number)
+    of_bob = await storage.records.audit_entries(limit=10, subject=BOB)
+    older = await storage.records.audit_entries(limit=10, subject=BOB, before=of_bob[0].number)
 
     assert details(of_bob) == ["4", "1"]
     assert details(older) == ["1"]
-    assert await storage.records.deeds(limit=10, subject=ROMEO) == ()
+    assert await storage.records.audit_entries(limit=10, subject=ROMEO) == ()
 
 
 async def test_a_line_that_no_store_can_keep_is_rejected(storage: Storage) -> None:
     with pytest.raises(Rejected):
-        await storage.archive.append([deed(at=2**63)])
+        await storage.archive.append([audit_entry(at=2**63)])
 
-    assert await storage.records.deeds(limit=10) == ()
+    assert await storage.records.audit_entries(limit=10) == ()
 
 
 async def test_lines_of_the_log_are_written_in_one_step_with_messages(storage: Storage) -> None:
     with pytest.raises(Rejected):
-        await storage.archive.append([deed(1), entry(1), deed(at=2**63)])
-    assert await storage.records.deeds(limit=10) == ()
+        await storage.archive.append([audit_entry(1), entry(1), audit_entry(at=2**63)])
+    assert await storage.records.audit_entries(limit=10) == ()
     assert await storage.archive.count(ALICE, ANY) == 0
 
-    await storage.archive.append([deed(1), entry(1), deed(2), *taking_back(7), deed(3)])
-    assert details(await storage.records.deeds(limit=10)) == ["3", "2", "1"]
+    await storage.archive.append(
+        [audit_entry(1), entry(1), audit_entry(2), *taking_back(7), audit_entry(3)]
+    )
+    assert details(await storage.records.audit_entries(limit=10)) == ["3", "2", "1"]
     assert await storage.archive.count(ALICE, ANY) == 2
 
 
@@ -246,7 +248,7 @@ OTHER_ROOM = f"other@conference.{HOST}"
 
 
 def occupant(affiliation: str, jid: str = ALICE, room: str = ROOM, heard: int = 0) -> Occupant:
-    return Occupant(room=room, jid=jid, affiliation=affiliation, heard=heard)
+    return Occupant(room=room, jid=jid, affiliation=affiliation, heard_at=heard)
 
 
 async def known(records: Records, room: str = ROOM) -> tuple[str | None, str | None]:
@@ -257,9 +259,9 @@ async def known(records: Records, room: str = ROOM) -> tuple[str | None, str | N
 async def test_a_user_is_known_by_the_last_affiliation_in_each_room(records: Records) -> None:
     for affiliation in ("none", "outcast"):
         changed = (occupant(affiliation), occupant("owner", BOB))
-        await records.note_room(RoomChanges(room=ROOM, occupants=changed))
+        await records.change_room(RoomChanges(room=ROOM, occupants=changed))
     others = (occupant("admin", room=OTHER_ROOM),)
-    await records.note_room(RoomChanges(room=OTHER_ROOM, occupants=others))
+    await records.change_room(RoomChanges(room=OTHER_ROOM, occupants=others))
 
     assert await known(records) == ("outcast", "owner")
     assert await known(records, OTHER_ROOM) == ("admin", None)
@@ -268,8 +270,8 @@ async def test_a_user_is_known_by_the_last_affiliation_in_each_room(records: Rec
 @pytest.mark.parametrize("affiliation", ["member", "admin", "owner", "none", "outcast", None])
 async def test_who_is_removed_was_a_member(records: Records, affiliation: str | None) -> None:
     if affiliation is not None:
-        await records.note_room(RoomChanges(room=ROOM, occupants=(occupant(affiliation),)))
-    await records.note_room(RoomChanges(room=ROOM, removed=(occupant("none"),)))
+        await records.change_room(RoomChanges(room=ROOM, occupants=(occupant(affiliation),)))
+    await records.change_room(RoomChanges(room=ROOM, removed=(occupant("none"),)))
 
     was_member = affiliation in ("member", "admin", "owner")
     assert await known(records) == ("none" if was_member else affiliation, None)
@@ -279,29 +281,31 @@ async def test_it_is_kept_which_rooms_are_persistent_and_when_they_were_made(
     records: Records,
 ) -> None:
     assert await records.room(ROOM) == Room()
-    await records.note_room(RoomChanges(room=ROOM, made=5))
+    await records.change_room(RoomChanges(room=ROOM, created_at=5))
     for room in (ROOM, OTHER_ROOM):
-        await records.note_room(RoomChanges(room=room, is_persistent=True))
+        await records.change_room(RoomChanges(room=room, is_persistent=True))
     assert await records.room(ROOM) == Room(5, is_persistent=True)
     assert await records.room(OTHER_ROOM) == Room(0, is_persistent=True)
 
-    await records.note_room(RoomChanges(room=OTHER_ROOM, is_persistent=False))
-    await records.note_room(RoomChanges(room=ROOM, made=9))
+    await records.change_room(RoomChanges(room=OTHER_ROOM, is_persistent=False))
+    await records.change_room(RoomChanges(room=ROOM, created_at=9))
     assert await records.room(ROOM) == Room(9)
-    await records.note_room(RoomChanges(room=ROOM, made=7, is_persistent=True))
+    await records.change_room(RoomChanges(room=ROOM, created_at=7, is_persistent=True))
     assert await records.room(ROOM) == Room(9, is_persistent=True)
     assert await records.room(OTHER_ROOM) == Room()
 
 
 async def test_a_room_made_anew_has_those_in_it_that_are_told_with_it(records: Records) -> None:
     before = (occupant("owner"), occupant("outcast", BOB, heard=9))
-    await records.note_room(RoomChanges(room=ROOM, occupants=before))
+    await records.change_room(RoomChanges(room=ROOM, occupants=before))
     others = (occupant("admin", room=OTHER_ROOM),)
-    await records.note_room(RoomChanges(room=OTHER_ROOM, occupants=others))
-    await records.note_room(RoomChanges(room=ROOM, made=7))
+    await records.change_room(RoomChanges(room=OTHER_ROOM, occupants=others))
+    await records.change_room(RoomChanges(room=ROOM, created_at=7))
     assert await known(records) == (None, None)
 
-    await records.note_room(RoomChanges(room=ROOM, made=9, occupants=(occupant("owner", BOB),)))
+    await records.change_room(
+        RoomChanges(room=ROOM, created_at=9, occupants=(occupant("owner", BOB),))
+    )
     assert await known(records) == (None, "owner")
     assert await known(records, OTHER_ROOM) == ("admin", None)
 
@@ -316,8 +320,8 @@ async def test_a_room_that_may_be_another_one_keeps_whom_it_bans_and_what_was_he
         occupant("member", carol, heard=5),
         occupant("none", dave, heard=4),
     )
-    await records.note_room(RoomChanges(room=ROOM, occupants=before))
-    await records.note_room(RoomChanges(room=ROOM, made=5, keeps_banned=True))
+    await records.change_room(RoomChanges(room=ROOM, occupants=before))
+    await records.change_room(RoomChanges(room=ROOM, created_at=5, keep_banned=True))
 
     assert await known(records) == (None, "outcast")
     assert await records.affiliation(ROOM, carol) == "member"
@@ -325,14 +329,14 @@ async def test_a_room_that_may_be_another_one_keeps_whom_it_bans_and_what_was_he
 
 
 async def test_records_last_over_a_reopening(reopen: Open) -> None:
-    preferences = Preferences(owner=ALICE, default="roster", always=(BOB,), never=(ROMEO,))
+    preferences = PreferencesRow(owner=ALICE, default="roster", always=(BOB,), never=(ROMEO,))
     rule = Rule(owner=ALICE, peer=ROMEO, days=30)
     async with reopen() as storage:
         await storage.records.set_preferences(preferences)
         await storage.records.set_rule(rule)
         await storage.records.set_hold(HOLD)
-        changes = RoomChanges(room=ROOM, made=7, occupants=(occupant("member"),))
-        await storage.records.note_room(changes)
+        changes = RoomChanges(room=ROOM, created_at=7, occupants=(occupant("member"),))
+        await storage.records.change_room(changes)
 
     async with reopen() as storage:
         assert await storage.records.preferences(ALICE) == preferences
@@ -344,11 +348,11 @@ async def test_records_last_over_a_reopening(reopen: Open) -> None:
 
 async def test_the_numbers_of_the_log_go_on_after_a_reopening(reopen: Open) -> None:
     async with reopen() as storage:
-        await storage.archive.append([deed(1)])
-        [first] = await storage.records.deeds(limit=1)
+        await storage.archive.append([audit_entry(1)])
+        [first] = await storage.records.audit_entries(limit=1)
     async with reopen() as storage:
-        await storage.archive.append([deed(2)])
-        lines = await storage.records.deeds(limit=10)
+        await storage.archive.append([audit_entry(2)])
+        lines = await storage.records.audit_entries(limit=10)
 
     assert details(lines) == ["2", "1"]
     assert lines[1] == first

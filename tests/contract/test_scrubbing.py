@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from support.builders import ALICE, BOB, NOON, SECOND, entry, everything, taking_back
 
-from storage.open import SqlStorage, open_storage
-from storage.people import Waiting
-from storage.rows import Entry, Limits, Phrase
+from storage.open import SqliteStorage, open_storage
+from storage.people import OfflineStanza
+from storage.rows import Cutoff, NewMessage, Phrase
 from storage.rows import Filter as Wanted
 from storage.sqlite.retention import scrub as trash
 
@@ -25,7 +25,7 @@ def secret(owner: str, n: int) -> str:
     return f"zq{owner[0]}x{n}zq"
 
 
-def written(owner: str, n: int, chance: random.Random) -> Entry:
+def written(owner: str, n: int, chance: random.Random) -> NewMessage:
     """Return a message with a secret in its XML and its text, sometimes a long one."""
     rest = "word " * chance.choice((1, 5, 30, 2000 if chance.random() < 0.02 else 10))
     text = f"{secret(owner, n)} {rest}"
@@ -36,11 +36,11 @@ def written(owner: str, n: int, chance: random.Random) -> Entry:
         peer=f"p{n % 7}@example.org",
         xml=f"<m>{text}</m>",
         text=text,
-        names=(n,),
+        name_hashes=(n,),
     )
 
 
-async def fill(storage: SqlStorage) -> None:
+async def fill(storage: SqliteStorage) -> None:
     """Write two archives at a time, so that their pages grow between each other's."""
     chance = random.Random(1)  # noqa: S311 - the same each time
     for first in range(0, MESSAGES, 20):
@@ -63,9 +63,9 @@ def secrets(owner: str, numbers: Iterable[int]) -> set[str]:
     return {secret(owner, n) for n in numbers}
 
 
-async def scrub(storage: SqlStorage) -> None:
-    await storage.keeping.clean()
-    await storage.keeping.rewrite()
+async def scrub(storage: SqliteStorage) -> None:
+    await storage.retention.scrub_index()
+    await storage.retention.scrub_files()
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_an_erased_archive_is_in_no_byte(tmp_path: Path, url: str) -> None
     async with open_storage(url) as storage:
         await fill(storage)
         assert readable(tmp_path) == secrets(ALICE, range(3000)) | secrets(BOB, range(3000))
-        while not (await storage.keeping.erase(ALICE, limit=500)).done:
+        while not (await storage.retention.erase(ALICE, limit=500)).done:
             pass
         await scrub(storage)
 
@@ -107,8 +107,10 @@ async def test_retracted_messages_are_in_no_byte(tmp_path: Path, url: str) -> No
 async def test_what_was_shed_and_cut_is_in_no_byte(tmp_path: Path, url: str) -> None:
     async with open_storage(url) as storage:
         await fill(storage)
-        await storage.keeping.shed(ALICE, Limits(messages=2000), limit=MESSAGES)
-        await storage.keeping.cut(BOB, "p3@example.org", Limits(messages=0), limit=MESSAGES)
+        await storage.retention.delete_oldest(ALICE, Cutoff(messages=2000), limit=MESSAGES)
+        await storage.retention.blank_oldest(
+            BOB, "p3@example.org", Cutoff(messages=0), limit=MESSAGES
+        )
         await scrub(storage)
 
         of_bob = secrets(BOB, (n for n in range(MESSAGES) if n % 7 != 3))
@@ -121,11 +123,14 @@ async def test_what_is_removed_is_in_no_byte_though_nothing_is_written_anew(
     """Where rows were not moved from page to page before."""
     async with open_storage(url) as storage:
         await storage.archive.append(
-            [entry(n, text=secret(ALICE, n), xml=secret(ALICE, n), names=(n,)) for n in range(20)]
+            [
+                entry(n, text=secret(ALICE, n), xml=secret(ALICE, n), name_hashes=(n,))
+                for n in range(20)
+            ]
         )
         for n in range(5, 10):
             await storage.archive.append(taking_back(n, ""))
-        await storage.keeping.clean()
+        await storage.retention.scrub_index()
 
         left = set(range(20)) - set(range(5, 10))
         assert readable(tmp_path) == secrets(ALICE, left)
@@ -135,12 +140,12 @@ async def test_only_a_rewriting_makes_the_file_smaller(tmp_path: Path, url: str)
     file = tmp_path / "archive.db"
     async with open_storage(url) as storage:
         await fill(storage)
-        await storage.keeping.shed(ALICE, Limits(messages=0), limit=MESSAGES)
-        await storage.keeping.clean()
+        await storage.retention.delete_oldest(ALICE, Cutoff(messages=0), limit=MESSAGES)
+        await storage.retention.scrub_index()
         cleaned = file.stat().st_size
-        await storage.keeping.clean()
+        await storage.retention.scrub_index()
         again = file.stat().st_size
-        await storage.keeping.rewrite()
+        await storage.retention.scrub_files()
 
         assert again == cleaned
         assert file.stat().st_size < 0.8 * cleaned
@@ -149,7 +154,7 @@ async def test_only_a_rewriting_makes_the_file_smaller(tmp_path: Path, url: str)
 async def test_what_stays_is_still_found_and_written_behind_a_scrub(url: str) -> None:
     async with open_storage(url) as storage:
         await fill(storage)
-        while not (await storage.keeping.erase(ALICE, limit=MESSAGES)).done:
+        while not (await storage.retention.erase(ALICE, limit=MESSAGES)).done:
             pass
         await scrub(storage)
 
@@ -176,7 +181,7 @@ async def test_no_file_changes_where_what_is_erased_is_known_to_nobody(
     async with open_storage(url) as storage:
         await storage.archive.append([entry(text="a")])
         before = [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")]
-        assert (await storage.keeping.erase(BOB, limit=10)).done
+        assert (await storage.retention.erase(BOB, limit=10)).done
         await scrub(storage)
 
         assert [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")] == before
@@ -185,11 +190,11 @@ async def test_no_file_changes_where_what_is_erased_is_known_to_nobody(
 async def test_stanzas_that_waited_for_an_erased_user_are_in_no_byte(
     tmp_path: Path, url: str
 ) -> None:
-    waiting = Waiting(peer=BOB, packet=f"<m>{secret(ALICE, 1)}</m>", at=NOON)
+    waiting = OfflineStanza(peer=BOB, stanza=f"<m>{secret(ALICE, 1)}</m>", at=NOON)
     async with open_storage(url) as storage:
         await storage.offline.add(ALICE, waiting)
         assert readable(tmp_path) == secrets(ALICE, [1])
-        await storage.keeping.erase(ALICE, limit=10)
+        await storage.retention.erase(ALICE, limit=10)
         await scrub(storage)
 
         assert readable(tmp_path) == set()
@@ -200,7 +205,7 @@ async def test_what_was_taken_away_before_a_crash_is_scrubbed_behind_it(
 ) -> None:
     async with open_storage(url) as storage:
         await fill(storage)
-        await storage.keeping.shed(ALICE, Limits(messages=0), limit=MESSAGES)
+        await storage.retention.delete_oldest(ALICE, Cutoff(messages=0), limit=MESSAGES)
     async with open_storage(url) as storage:
         await scrub(storage)
 
@@ -211,10 +216,10 @@ async def test_what_is_taken_away_during_a_scrub_is_left_to_the_next(url: str) -
     async with open_storage(url) as storage:
         database = storage._database
         await storage.archive.append([entry(n, text="a") for n in range(2)])
-        await storage.keeping.shed(ALICE, Limits(messages=1), limit=1)
+        await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=1)
         async with database.read() as connection:
             latest = await trash.seen(connection)
-        await storage.keeping.shed(ALICE, Limits(messages=0), limit=1)
+        await storage.retention.delete_oldest(ALICE, Cutoff(messages=0), limit=1)
         assert latest is not None
         async with database.write() as connection:
             await trash.emptied(connection, latest)

@@ -32,7 +32,7 @@ from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
 from storage.sqlite.engine.database import LONG_READERS, SqliteDatabase
 from storage.sqlite.engine.protocols import Bound, Connection, Result, Row
-from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 
 ROOT = Path(__file__).parents[2]
@@ -657,7 +657,7 @@ async def meddled(path: Path) -> AsyncIterator[Meddled]:
 async def test_a_late_message_hides_no_other_from_a_reader(
     meddled: Meddled, query: int, wanted: Filter
 ) -> None:
-    archive = SqlArchive(meddled, Ids(bytes(KEY_BYTES)))
+    archive = SqliteArchive(meddled, Ids(bytes(KEY_BYTES)))
     rows = [entry(1, at=NOON + 10), entry(2, at=NOON + 20)]
     late = [entry("next", at=NOON + 25), entry("late", at=NOON + 5)]
     await archive.append(rows)
@@ -672,7 +672,7 @@ async def test_a_late_message_hides_no_other_from_a_reader(
 async def test_the_number_of_a_batch_that_failed_shows_nobody_anothers_archive(
     meddled: Meddled, query: int
 ) -> None:
-    archive = SqlArchive(meddled, Ids(bytes(KEY_BYTES)))
+    archive = SqliteArchive(meddled, Ids(bytes(KEY_BYTES)))
     found: list[str] = []
     begun = asyncio.Event()
 

@@ -13,7 +13,7 @@ from support.databases import ENDLESS, open_database
 from support.steps import watch
 
 from component.core.errors import Overloaded, TakesTooLong
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from storage.errors import Busy, Rejected, TookTooLong, Unavailable
 from storage.rows import ANY, Filter, Phrase
 from storage.sqlite.engine import database as sqlite
@@ -21,7 +21,7 @@ from storage.sqlite.engine import turns
 from storage.sqlite.engine.database import LONG_READERS, READERS, SHORT_STEPS, SqliteDatabase
 from storage.sqlite.engine.protocols import Connection, Row
 from storage.sqlite.engine.turns import OWNER_MAX
-from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 
 #: Far more steps than a short read may take, and no more than some tenths of a second.
@@ -37,8 +37,8 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 
 @pytest.fixture
-async def archive(database: SqliteDatabase) -> SqlArchive:
-    archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+async def archive(database: SqliteDatabase) -> SqliteArchive:
+    archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
     await archive.append(entries(3, text="hello"))
     return archive
 
@@ -75,7 +75,7 @@ async def test_a_read_that_turns_out_long_is_made_all_the_same(database: SqliteD
 
 
 async def test_short_reads_go_on_whatever_others_read(
-    database: SqliteDatabase, archive: SqlArchive
+    database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     owners = [f"{n}@example.org" for n in range(8)]
     reads = await keep_busy(database, owners, is_long=False)
@@ -89,7 +89,7 @@ async def test_short_reads_go_on_whatever_others_read(
 
 
 async def test_an_owner_has_one_long_read_at_a_time(
-    database: SqliteDatabase, archive: SqlArchive
+    database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     await archive.append([entry("for bob", owner=BOB, text="hello")])
     reads = await keep_busy(database, [ALICE] * LONG_READERS)
@@ -104,13 +104,13 @@ async def test_an_owner_has_one_long_read_at_a_time(
 
 
 async def test_a_read_without_end_is_broken_off_and_told_so(
-    database: SqliteDatabase, archive: SqlArchive, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, archive: SqliteArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "LONG_SECONDS", 0.05)
     async with asyncio.timeout(30):
         with pytest.raises(TookTooLong):
             await fetched(database, ENDLESS)
-        with pytest.raises(TakesTooLong, match="narrow it"), refusals():
+        with pytest.raises(TakesTooLong, match="narrow it"), translated():
             await fetched(database, ENDLESS, is_long=True)
     monkeypatch.undo()
 
@@ -118,12 +118,12 @@ async def test_a_read_without_end_is_broken_off_and_told_so(
 
 
 async def test_no_more_long_reads_of_an_owner_wait_than_a_bound(
-    database: SqliteDatabase, archive: SqlArchive
+    database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     reads = await keep_busy(database, [ALICE] * OWNER_MAX)
     with pytest.raises(Busy):
         await archive.page(ALICE, SEARCH, limit=10)
-    with pytest.raises(Overloaded, match="wait for their answers"), refusals():
+    with pytest.raises(Overloaded, match="wait for their answers"), translated():
         await archive.page(ALICE, SEARCH, limit=10)
     await end(reads)
 
@@ -131,7 +131,7 @@ async def test_no_more_long_reads_of_an_owner_wait_than_a_bound(
 
 
 async def test_who_has_waited_long_for_a_turn_is_told_so(
-    database: SqliteDatabase, archive: SqlArchive, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, archive: SqliteArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "WAITING_SECONDS", 0.05)
     reads = await keep_busy(database, [f"{n}@example.org" for n in range(LONG_READERS)])
@@ -144,7 +144,7 @@ async def test_who_has_waited_long_for_a_turn_is_told_so(
 
 
 async def test_a_steady_read_sees_one_moment(
-    database: SqliteDatabase, archive: SqlArchive
+    database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     count = "SELECT count(*) FROM archive"
 
@@ -179,7 +179,7 @@ async def test_a_connection_serves_on_behind_a_read_that_was_broken_off(
 @pytest.mark.parametrize("is_long", [False, True])
 @pytest.mark.parametrize("turns", range(1, 12))
 async def test_who_reads_behind_a_moment_that_was_broken_off_sees_what_is_new(
-    database: SqliteDatabase, archive: SqlArchive, turns: int, is_long: bool
+    database: SqliteDatabase, archive: SqliteArchive, turns: int, is_long: bool
 ) -> None:
     async def old(connection: Connection) -> None:
         await connection.fetch("SELECT count(*) FROM archive")
@@ -209,7 +209,7 @@ async def test_errors_of_a_query_are_no_matter_of_length(database: SqliteDatabas
         await fetched(database, "SELECT $1", 2**63)
 
 
-READS: dict[str, Callable[[SqlArchive, str], Awaitable[object]]] = {
+READS: dict[str, Callable[[SqliteArchive, str], Awaitable[object]]] = {
     "page": lambda archive, _: archive.page(ALICE, ANY, limit=10),
     "page of one": lambda archive, id: archive.page(ALICE, Filter(ids=(id,)), limit=1),
     "page behind": lambda archive, id: archive.page(ALICE, ANY, limit=10, after=id),
@@ -218,11 +218,11 @@ READS: dict[str, Callable[[SqlArchive, str], Awaitable[object]]] = {
         ALICE, Filter(peer=BOB), limit=10, counted=True
     ),
     "page by time": lambda archive, _: archive.page_by_time(ALICE, ANY, limit=10, newest=True),
-    "behind": lambda archive, id: archive.behind(ALICE, id, limit=10),
+    "behind": lambda archive, id: archive.page_after(ALICE, id, limit=10),
     "count": lambda archive, _: archive.count(ALICE, Filter(peer=BOB)),
-    "bounds": lambda archive, _: archive.bounds(ALICE),
-    "about": lambda archive, id: archive.about(ALICE, [id], limit=10),
-    "unfinished": lambda archive, _: archive.unfinished(),
+    "bounds": lambda archive, _: archive.first_and_last(ALICE),
+    "about": lambda archive, id: archive.references(ALICE, [id], limit=10),
+    "unfinished": lambda archive, _: archive.unfinished_retractions(),
     "conversations": lambda archive, _: archive.conversations(ALICE, limit=10),
 }
 
@@ -230,8 +230,8 @@ READS: dict[str, Callable[[SqlArchive, str], Awaitable[object]]] = {
 @pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 async def test_nothing_is_read_in_the_thread_of_the_loop(
     database: SqliteDatabase,
-    archive: SqlArchive,
-    read: Callable[[SqlArchive, str], Awaitable[object]],
+    archive: SqliteArchive,
+    read: Callable[[SqliteArchive, str], Awaitable[object]],
 ) -> None:
     [id] = [one.id for one in (await archive.page(ALICE, ANY, limit=1)).messages]
     threads: set[int] = set()

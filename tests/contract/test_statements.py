@@ -8,50 +8,54 @@ from dataclasses import replace
 import pytest
 from support.builders import NOON, ROMEO, entries, entry
 
-from storage.open import SqlStorage, open_storage
-from storage.people import Account, Contact, Waiting
+from storage.open import SqliteStorage, open_storage
+from storage.people import Account, Contact, OfflineStanza
 from storage.rows import (
-    Deed,
+    AuditEntry,
+    Cutoff,
     Filter,
     Hold,
     Kind,
-    Limits,
     Occupant,
     Phrase,
-    Preferences,
+    PreferencesRow,
     RoomChanges,
     Rule,
 )
 from storage.sqlite.engine.connection import _inserting, _numbered
 
-KINDS = [frozenset({kind}) | {Kind.MESSAGE} for kind in Kind if kind is not Kind.GONE]
+KINDS = [frozenset({kind}) | {Kind.MESSAGE} for kind in Kind if kind is not Kind.BLANKED]
 
 
 @pytest.fixture
-async def storage() -> AsyncIterator[SqlStorage]:
+async def storage() -> AsyncIterator[SqliteStorage]:
     async with open_storage("sqlite::memory:") as opened:
         yield opened
 
 
-async def read_and_write(storage: SqlStorage, n: int) -> None:
+async def read_and_write(storage: SqliteStorage, n: int) -> None:
     """Use all of a store, with values that no other `n` has."""
     owner = f"user{n}@host{n}.example"
     peer, room = f"peer{n}@example.net", f"room{n}@rooms.example"
-    rows = entries(20, owner=owner, peer=peer, text=f"word{n}", names=(n,))
-    line = Deed(number=0, at=n, actor=f"a{n}", action="read", subject=owner, detail=str(n))
+    rows = entries(20, owner=owner, peer=peer, text=f"word{n}", name_hashes=(n,))
+    line = AuditEntry(number=0, at=n, actor=f"a{n}", action="read", subject=owner, detail=str(n))
     await storage.archive.append([*rows, line])
     await storage.archive.append([entry(f"x{n}", owner=owner)])
     await read(storage, owner, peer, n)
     await keep_records(storage, owner, peer, room, n)
     await keep_people(storage, owner, n)
-    await storage.keeping.usage(domain=f"host{n}.example", after=f"a{n}", limit=n)
-    await storage.keeping.usage(after=f"a{n}", limit=n)
-    await storage.keeping.cut(owner, peer, Limits(since=n, messages=18, bytes=10**6 + n), limit=n)
-    await storage.keeping.shed(owner, Limits(since=n, messages=15, bytes=10**6 + n), limit=n)
-    await storage.keeping.erase(owner, limit=100 + n)
+    await storage.retention.usage(domain=f"host{n}.example", after=f"a{n}", limit=n)
+    await storage.retention.usage(after=f"a{n}", limit=n)
+    await storage.retention.blank_oldest(
+        owner, peer, Cutoff(since=n, messages=18, bytes=10**6 + n), limit=n
+    )
+    await storage.retention.delete_oldest(
+        owner, Cutoff(since=n, messages=15, bytes=10**6 + n), limit=n
+    )
+    await storage.retention.erase(owner, limit=100 + n)
 
 
-async def read(storage: SqlStorage, owner: str, peer: str, n: int) -> None:
+async def read(storage: SqliteStorage, owner: str, peer: str, n: int) -> None:
     archive = storage.archive
     ids = [one.id for one in (await archive.page(owner, Filter(), limit=100 + n)).messages]
     for wanted in (
@@ -69,49 +73,49 @@ async def read(storage: SqlStorage, owner: str, peer: str, n: int) -> None:
         await archive.page(owner, wanted, limit=n, after=ids[n % 5], before=ids[-1])
         await archive.page_by_time(owner, wanted, limit=n, newest=True, counted=True)
         await archive.count(owner, wanted)
-    await archive.behind(owner, ids[n], limit=n)
+    await archive.page_after(owner, ids[n], limit=n)
     for max_bytes in (None, 10**6 + n):
-        await archive.about(owner, ids[n : n + 2], limit=n, max_bytes=max_bytes)
-    await archive.unfinished()
+        await archive.references(owner, ids[n : n + 2], limit=n, max_bytes=max_bytes)
+    await archive.unfinished_retractions()
     await archive.conversations(owner, limit=n, before=ids[-1], since=ids[n])
     await archive.conversations(owner, limit=n, max_bytes=n)
-    await storage.keeping.cut_one(owner, ids[n])
+    await storage.retention.blank(owner, ids[n])
 
 
-async def keep_records(storage: SqlStorage, owner: str, peer: str, room: str, n: int) -> None:
+async def keep_records(storage: SqliteStorage, owner: str, peer: str, room: str, n: int) -> None:
     records = storage.records
-    await records.set_preferences(Preferences(owner=owner, default="never", always=(peer,)))
+    await records.set_preferences(PreferencesRow(owner=owner, default="never", always=(peer,)))
     await records.preferences(owner)
     await records.all_preferences(after=owner, limit=n)
     await records.set_rule(Rule(owner=owner, peer=peer, days=n))
-    await records.drop_rule(owner, peer)
+    await records.remove_rule(owner, peer)
     await records.set_hold(Hold(subject=owner, reason=f"r{n}", by=f"b{n}", at=n))
-    await records.drop_hold(owner)
-    await records.deeds(limit=n, before=n)
-    await records.deeds(limit=n, subject=owner)
-    others = (Occupant(room=room, jid=owner, affiliation="member", heard=n),)
+    await records.remove_hold(owner)
+    await records.audit_entries(limit=n, before=n)
+    await records.audit_entries(limit=n, subject=owner)
+    others = (Occupant(room=room, jid=owner, affiliation="member", heard_at=n),)
     for keeps in (True, False):
-        changes = RoomChanges(room=room, made=n, keeps_banned=keeps, is_persistent=keeps)
-        await records.note_room(replace(changes, occupants=others, removed=others))
+        changes = RoomChanges(room=room, created_at=n, keep_banned=keeps, is_persistent=keeps)
+        await records.change_room(replace(changes, occupants=others, removed=others))
     await records.affiliation(room, owner)
     await records.room(room)
 
 
-async def keep_people(storage: SqlStorage, owner: str, n: int) -> None:
+async def keep_people(storage: SqliteStorage, owner: str, n: int) -> None:
     await storage.accounts.add(Account(jid=owner, verifier=f"v{n}", created=n))
     await storage.accounts.get(owner)
-    await storage.accounts.listed(f"host{n}.example", after=f"a{n}", limit=n)
+    await storage.accounts.list(f"host{n}.example", after=f"a{n}", limit=n)
     await storage.accounts.count(f"host{n}.example")
     await storage.contacts.put(owner, Contact(jid=ROMEO, name=f"n{n}"))
     await storage.contacts.roster(owner)
-    await storage.contacts.drop(owner, ROMEO)
-    await storage.offline.add(owner, Waiting(peer=ROMEO, packet=f"<m{n}/>", at=n))
+    await storage.contacts.remove(owner, ROMEO)
+    await storage.offline.add(owner, OfflineStanza(peer=ROMEO, stanza=f"<m{n}/>", at=n))
     await storage.offline.count(owner)
     await storage.offline.pop(owner)
     await storage.accounts.remove(owner)
 
 
-async def test_other_values_are_no_other_statements(storage: SqlStorage) -> None:
+async def test_other_values_are_no_other_statements(storage: SqliteStorage) -> None:
     for n in (1, 2):
         await read_and_write(storage, n)
     before = _numbered.cache_info().misses, _inserting.cache_info().misses

@@ -212,8 +212,8 @@ async def test_operators_read_what_their_role_allows_and_leave_a_line(office: Se
         ):
             assert (await ask(reads, method, target))[0] == 403
         _, log = await ask(admins, "GET", "/audit", params={"subject": alice.jid})
-    deeds = [(deed["actor"], deed["action"]) for deed in log["deeds"]]
-    assert deeds == [("admin", "search"), ("reader", "read")]
+    audit_log = [(audit_entry["actor"], audit_entry["action"]) for audit_entry in log["entries"]]
+    assert audit_log == [("admin", "search"), ("reader", "read")]
 
 
 async def test_an_id_means_the_last_message_and_a_correction_what_it_corrects(

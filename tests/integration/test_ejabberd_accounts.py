@@ -20,8 +20,8 @@ from support.server import Server
 
 from component.clients.ejabberd_accounts import EjabberdAccounts
 from component.clients.ejabberd_http import EjabberdApi
-from component.clients.ejabberd_login import Logins
-from component.core.accounts.protocol import Accounts, Listing
+from component.clients.ejabberd_login import EjabberdLogins
+from component.core.accounts.protocol import Accounts, AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
 
 #: As docs/operations.md has it.
@@ -65,7 +65,7 @@ async def accounts(url: str) -> AsyncIterator[Accounts]:
 
 @pytest.fixture
 def logins(ejabberd: Ejabberd) -> Accounts:
-    return Logins(LOOPBACK, ejabberd.ports.c2s)
+    return EjabberdLogins(LOOPBACK, ejabberd.ports.c2s)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ async def test_accounts_of_ejabberd_are_listed_page_by_page(
     host = ejabberd.hosts[1]
     names = [f"page-{secrets.token_hex(3)}" for _ in range(5)]
     ejabberd.register(*(Account(name, host, "x") for name in names))
-    found: list[Listing] = []
+    found: list[AccountSummary] = []
     while page := await accounts.listed(host, found[-1].jid if found else "", 2):
         found += page
 
@@ -212,7 +212,7 @@ async def test_a_login_at_a_host_that_is_none_tells_nothing(logins: Accounts) ->
 
 async def test_a_login_where_nobody_listens_is_told() -> None:
     with pytest.raises(Overloaded):
-        await Logins(LOOPBACK, free_port()).authenticate("ann@one.test", "x")
+        await EjabberdLogins(LOOPBACK, free_port()).authenticate("ann@one.test", "x")
 
 
 async def test_logins_know_no_more(logins: Accounts) -> None:
@@ -280,7 +280,9 @@ async def test_accounts_of_ejabberd_are_neither_judged_nor_made_unasked(
     assert refused.returncode == 1
     assert "live in ejabberd" in refused.stderr
     assert "ejabberdctl (register" in refused.stderr
-    assert not await Logins(LOOPBACK, ejabberd.ports.c2s).authenticate(made.jid, made.password)
+    assert not await EjabberdLogins(LOOPBACK, ejabberd.ports.c2s).authenticate(
+        made.jid, made.password
+    )
 
 
 def test_check_config_asks_ejabberd(muniment: Muniment) -> None:

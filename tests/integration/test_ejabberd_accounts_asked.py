@@ -16,7 +16,7 @@ from support.ports import LOOPBACK
 
 from component.clients.ejabberd_accounts import EjabberdAccounts
 from component.clients.ejabberd_http import EjabberdApi
-from component.clients.ejabberd_login import Logins
+from component.clients.ejabberd_login import EjabberdLogins
 from component.core.errors import Overloaded
 
 #: This machine, by a name that is not known for it: only "localhost" is.
@@ -83,28 +83,30 @@ def ejabberd(
 
 
 @pytest.fixture
-def logins(ejabberd: Ejabberd, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Logins:
+def logins(
+    ejabberd: Ejabberd, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> EjabberdLogins:
     """Ask a server that is not here, and whose certificate is trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    return Logins(FAR, ejabberd.ports.c2s)
+    return EjabberdLogins(FAR, ejabberd.ports.c2s)
 
 
 async def test_a_server_that_wants_encryption_is_asked_on_loopback(ejabberd: Ejabberd) -> None:
-    near = Logins(LOOPBACK, ejabberd.ports.c2s)
+    near = EjabberdLogins(LOOPBACK, ejabberd.ports.c2s)
 
     assert await near.authenticate(ANN.jid, ANN.password)
     assert not await near.authenticate(ANN.jid, "crayon")
 
 
 async def test_passwords_go_to_a_server_that_shows_the_certificate_of_the_host(
-    logins: Logins,
+    logins: EjabberdLogins,
 ) -> None:
     assert await logins.authenticate(ANN.jid, ANN.password)
     assert not await logins.authenticate(ANN.jid, "crayon")
 
 
 async def test_passwords_do_not_go_to_a_server_with_the_certificate_of_another_host(
-    logins: Logins,
+    logins: EjabberdLogins,
 ) -> None:
     with pytest.raises(Overloaded):
         await logins.authenticate(ANN_ELSEWHERE.jid, ANN_ELSEWHERE.password)
@@ -114,7 +116,7 @@ async def test_passwords_do_not_go_to_a_server_whose_certificate_nobody_vouches_
     ejabberd: Ejabberd,
 ) -> None:
     with pytest.raises(Overloaded):
-        await Logins(FAR, ejabberd.ports.c2s).authenticate(ANN.jid, ANN.password)
+        await EjabberdLogins(FAR, ejabberd.ports.c2s).authenticate(ANN.jid, ANN.password)
 
 
 async def test_the_api_is_asked_by_an_account_that_may(ejabberd: Ejabberd) -> None:
@@ -128,7 +130,7 @@ async def test_the_api_is_asked_by_an_account_that_may(ejabberd: Ejabberd) -> No
 
 
 async def test_a_server_that_freezes_is_given_up_in_time(ejabberd: Ejabberd) -> None:
-    near = Logins(LOOPBACK, ejabberd.ports.c2s)
+    near = EjabberdLogins(LOOPBACK, ejabberd.ports.c2s)
     url = f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
     async with EjabberdApi(url, ASKER.jid, ASKER.password) as api:
         sources = (near, EjabberdAccounts(api))

@@ -206,8 +206,12 @@ async def test_an_operator_reads_and_the_audit_log_says_so(own_server: Server) -
         async with http.get(f"/api/archive?username={alice.user}") as answer:
             assert answer.status == 403
     async with session(own_server.muniment) as http:
-        [deed] = (await get(http, "/api/v1/audit"))["deeds"]
+        [audit_entry] = (await get(http, "/api/v1/audit"))["entries"]
 
-    assert (deed["actor"], deed["action"], deed["subject"]) == ("auditor", "search", alice.jid)
+    assert (audit_entry["actor"], audit_entry["action"], audit_entry["subject"]) == (
+        "auditor",
+        "search",
+        alice.jid,
+    )
     assert "bribe" not in own_server.muniment.log
     assert "auditing-is-reading" not in own_server.muniment.log

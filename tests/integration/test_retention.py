@@ -193,7 +193,9 @@ async def test_an_erased_user_can_take_everything_along_and_leaves_nothing(
         assert await office.texts(alice) == []
         assert await office.exported(alice) == []
         assert b"nobody" not in office.readable()
-        actions = [deed["action"] for deed in (await office.ask("GET", "/audit"))["deeds"]]
+        actions = [
+            audit_entry["action"] for audit_entry in (await office.ask("GET", "/audit"))["entries"]
+        ]
         assert actions == ["export", "erase", "erase", "export"]
 
 

@@ -9,18 +9,18 @@ from itertools import chain, count
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from support.builders import entry, origin, owned, taking_back
+from support.builders import dedup_key, entry, owned, taking_back
 
 from storage.interface import Archive
 from storage.rows import (
+    ArchivedMessage,
     Direction,
-    Entry,
     Filter,
     Kind,
+    NewMessage,
     Phrase,
     Relation,
     Retraction,
-    Stored,
     Work,
 )
 
@@ -34,7 +34,7 @@ SPOKEN = (Kind.MESSAGE, Kind.TOMBSTONE)
 
 
 @st.composite
-def rows(draw: st.DrawFn) -> Entry:
+def rows(draw: st.DrawFn) -> NewMessage:
     name = draw(st.sampled_from(NAMES))
     return entry(
         name,
@@ -45,11 +45,11 @@ def rows(draw: st.DrawFn) -> Entry:
         direction=draw(st.sampled_from(Direction)),
         kind=draw(st.sampled_from(Kind)),
         text=" ".join(draw(st.lists(st.sampled_from(WORDS), max_size=4))),
-        names=tuple(draw(st.lists(st.sampled_from(MARKS), max_size=2, unique=True))),
-        about=tuple(draw(st.lists(st.sampled_from(MARKS), max_size=1))),
-        relation=draw(st.sampled_from([Relation.CORRECTION, Relation.NOTE])),
+        name_hashes=tuple(draw(st.lists(st.sampled_from(MARKS), max_size=2, unique=True))),
+        refers_to=tuple(draw(st.lists(st.sampled_from(MARKS), max_size=1))),
+        relation=draw(st.sampled_from([Relation.CORRECTION, Relation.OTHER])),
         is_seen=draw(st.booleans()),
-        origin=origin(name),
+        dedup_key=dedup_key(name),
         xml=draw(st.sampled_from(["x", "ü", "long"])) + str(name),
     )
 
@@ -85,7 +85,7 @@ FILTERS = st.builds(
 class Held:
     """A row in a list."""
 
-    entry: Entry
+    entry: NewMessage
     named: int | None = None  #: the place of the row that it names
     about: int | None = None  #: the place of the row which that one is shown as
     is_settled: bool = False  #: a correction of which what had to go is gone
@@ -101,29 +101,29 @@ class Model:
     def of(cls, batches: Sequence[Sequence[Work]]) -> Model:
         model = cls([])
         for work in chain.from_iterable(batches):
-            if isinstance(work, Entry):
+            if isinstance(work, NewMessage):
                 model.add(work)
             else:
                 model.retract(work)
         return model
 
-    def add(self, entry: Entry) -> None:
-        if any(row.entry.origin == entry.origin for row in self.held):
+    def add(self, entry: NewMessage) -> None:
+        if any(row.entry.dedup_key == entry.dedup_key for row in self.held):
             return
         new = Held(entry)
         self.held.append(new)
         for place, row in enumerate(self.held[:-1]):
-            if set(entry.about) & set(row.entry.names):
+            if set(entry.refers_to) & set(row.entry.name_hashes):
                 is_correction = row.entry.relation is Relation.CORRECTION
                 is_shown_elsewhere = is_correction and row.about is not None
                 new.named, new.about = place, row.about if is_shown_elsewhere else place
 
     def retract(self, retraction: Retraction) -> None:
-        [by] = [row for row in self.held if row.entry.origin == retraction.origin]
+        [by] = [row for row in self.held if row.entry.dedup_key == retraction.dedup_key]
         if by.about is None or by.entry.relation is not Relation.RETRACTION:
             return
         target = self.held[by.about]
-        if target.entry.kind not in (Kind.TOMBSTONE, Kind.GONE):
+        if target.entry.kind not in (Kind.TOMBSTONE, Kind.BLANKED):
             target.entry = target.entry._replace(kind=Kind.TOMBSTONE, xml=LEFT, text="")
         for row in self.held:
             is_correction = row.entry.relation is Relation.CORRECTION
@@ -135,7 +135,7 @@ class Model:
         """Return the rows and their places."""
         return [(place, row) for place, row in enumerate(self.held) if row]
 
-    def rows(self) -> list[Entry]:
+    def rows(self) -> list[NewMessage]:
         return [row.entry for _, row in self.there()]
 
 
@@ -157,7 +157,7 @@ def is_in(phrase: Phrase, text: str) -> bool:
     return False
 
 
-def matches(row: Entry, wanted: Filter) -> bool:
+def matches(row: NewMessage, wanted: Filter) -> bool:
     """Whether a row is wanted, ids aside."""
     return (
         wanted.peer in (None, row.peer)
@@ -177,11 +177,11 @@ async def fill(archive: Archive, batches: Sequence[Sequence[Work]]) -> str:
     return owner
 
 
-async def everything(archive: Archive, owner: str) -> tuple[Stored, ...]:
+async def everything(archive: Archive, owner: str) -> tuple[ArchivedMessage, ...]:
     return (await archive.page(owner, Filter(), limit=100)).messages
 
 
-def told(found: Sequence[Entry | Stored]) -> list[tuple[object, ...]]:
+def told(found: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ...]]:
     return [(row.xml, row.at, row.peer, row.kind, row.type) for row in found]
 
 
@@ -195,7 +195,7 @@ def test_an_archive_holds_what_a_list_would(
         rows = Model.of(batches).rows()
         found = await everything(archive, owner)
         assert told(found) == told(rows)
-        assert await archive.bounds(owner) == ((found[0], found[-1]) if found else None)
+        assert await archive.first_and_last(owner) == ((found[0], found[-1]) if found else None)
 
     runner.run(check())
 
@@ -271,7 +271,7 @@ def test_what_is_about_each_message_is_found(
         owner = await fill(archive, batches)
         ids = [stored.id for stored in await everything(archive, owner)]
 
-        found = await archive.about(owner, ids, limit=100)
+        found = await archive.references(owner, ids, limit=100)
 
         there = Model.of(batches).there()
         for id, (place, _) in zip(ids, there, strict=True):
@@ -291,7 +291,8 @@ def test_conversations_are_what_the_rows_say(
 ) -> None:
     async def check() -> None:
         batches_kept = [
-            [w for w in batch if isinstance(w, Entry) and w.peer in PEERS] for batch in batches
+            [w for w in batch if isinstance(w, NewMessage) and w.peer in PEERS]
+            for batch in batches
         ]
         held = Model.of(batches_kept).held
         rows = [row.entry for row in held if row]
@@ -302,12 +303,12 @@ def test_conversations_are_what_the_rows_say(
         cursor = None if place is None else stored[place].id
 
         page = await archive.conversations(owner, limit=limit, since=cursor)
-        found = list(page.listed)
+        found = list(page.conversations)
         while not page.complete:
             page = await archive.conversations(
                 owner, limit=limit, since=cursor, before=found[-1].newest
             )
-            found += page.listed
+            found += page.conversations
 
         expected = []
         for peer in PEERS:
@@ -326,7 +327,7 @@ def test_conversations_are_what_the_rows_say(
             expected.append((mine[-1], peer, len(mine), stored[spoken[-1]], unread))
         expected.sort(reverse=True)
         assert [(stored[n].id, *rest) for n, *rest in expected] == [
-            (one.newest, one.peer, one.kept, one.last, one.unread) for one in found
+            (one.newest, one.peer, one.messages, one.last, one.unread) for one in found
         ]
 
     runner.run(check())

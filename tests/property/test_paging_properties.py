@@ -8,10 +8,10 @@ from itertools import count, groupby
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builders import entry, origin, owned
+from support.builders import dedup_key, entry, owned
 
 from storage.interface import Archive
-from storage.rows import Entry, Filter, Page, Stored
+from storage.rows import ArchivedMessage, Filter, NewMessage, Page
 
 NAMES = range(12)
 PEERS = ["a@x", "a@y", "aa@x", "a%@x", "b@x", "a", "room@c"]
@@ -20,7 +20,7 @@ OWNERS = (f"owner{n}@example.org" for n in count())
 
 
 @st.composite
-def rows(draw: st.DrawFn) -> Entry:
+def rows(draw: st.DrawFn) -> NewMessage:
     name = draw(st.sampled_from(NAMES))
     twins = draw(st.none() | st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)))
     return entry(
@@ -30,13 +30,13 @@ def rows(draw: st.DrawFn) -> Entry:
         resource=draw(st.sampled_from(["", "r"])),
         type=draw(st.sampled_from(["chat", "groupchat", "normal"])),
         xml=str(draw(st.integers())),
-        twins=twins and (origin(twins[0]), origin(twins[1])),
+        alternative_keys=twins and (dedup_key(twins[0]), dedup_key(twins[1])),
     )
 
 
 BATCHES = st.lists(st.lists(rows(), max_size=8), max_size=5)
 MESSAGES = st.lists(
-    st.lists(rows().map(lambda row: row._replace(twins=None)), max_size=8), max_size=5
+    st.lists(rows().map(lambda row: row._replace(alternative_keys=None)), max_size=8), max_size=5
 )
 
 
@@ -56,16 +56,16 @@ def filters(draw: st.DrawFn) -> Filter:
     )
 
 
-def kept(batches: Sequence[Sequence[Entry]]) -> list[Entry]:
+def kept(batches: Sequence[Sequence[NewMessage]]) -> list[NewMessage]:
     """Return what an archive holds after these batches, in the order of arrival."""
-    held: dict[bytes, Entry] = {}
+    held: dict[bytes, NewMessage] = {}
     for work in (work for batch in batches for work in batch):
-        if held.keys().isdisjoint({work.origin, *(work.twins or ())}):
-            held[work.origin] = work
+        if held.keys().isdisjoint({work.dedup_key, *(work.alternative_keys or ())}):
+            held[work.dedup_key] = work
     return list(held.values())
 
 
-def matching(held: Sequence[Entry], wanted: Filter) -> list[Entry]:
+def matching(held: Sequence[NewMessage], wanted: Filter) -> list[NewMessage]:
     """Return the rows that a filter means."""
     return [
         row
@@ -79,11 +79,11 @@ def matching(held: Sequence[Entry], wanted: Filter) -> list[Entry]:
     ]
 
 
-def told(found: Sequence[Entry | Stored]) -> list[tuple[object, ...]]:
+def told(found: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ...]]:
     return [(row.xml, row.at, row.peer, row.resource, row.type) for row in found]
 
 
-async def fill(archive: Archive, batches: Sequence[Sequence[Entry]]) -> str:
+async def fill(archive: Archive, batches: Sequence[Sequence[NewMessage]]) -> str:
     """Store batches in a new archive and return its owner."""
     owner = next(OWNERS)
     for batch in batches:
@@ -100,9 +100,9 @@ async def paged(
     backwards: bool,
     max_bytes: int | None = None,
     counted: bool = False,
-) -> list[Stored]:
+) -> list[ArchivedMessage]:
     """Page through an archive from one end to the other."""
-    found: list[Stored] = []
+    found: list[ArchivedMessage] = []
     place: dict[str, str] = {}
     while True:
         page = await archive.page(
@@ -133,7 +133,7 @@ async def paged(
 def test_pages_forwards_and_backwards_are_the_archive(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry]],
+    batches: list[list[NewMessage]],
     wanted: Filter,
     size: int,
 ) -> None:
@@ -159,7 +159,7 @@ def test_pages_forwards_and_backwards_are_the_archive(
 def test_pages_that_are_cut_by_bytes_lose_and_repeat_nothing(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry]],
+    batches: list[list[NewMessage]],
     wanted: Filter,
     size: int,
     max_bytes: int,
@@ -193,7 +193,7 @@ def test_pages_that_are_cut_by_bytes_lose_and_repeat_nothing(
 def test_pages_by_time_that_are_cut_by_bytes_part_no_microsecond(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry]],
+    batches: list[list[NewMessage]],
     wanted: Filter,
     max_bytes: int,
     newest: bool,
@@ -221,7 +221,7 @@ def test_pages_by_time_that_are_cut_by_bytes_part_no_microsecond(
 def test_the_count_is_the_number_of_messages(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry]],
+    batches: list[list[NewMessage]],
     wanted: Filter,
 ) -> None:
     async def check() -> None:
@@ -245,7 +245,7 @@ def test_the_count_is_the_number_of_messages(
 def test_a_page_between_two_ids_is_a_slice(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry]],
+    batches: list[list[NewMessage]],
     wanted: Filter,
     bounds: tuple[int, int],
     limit: int,
@@ -275,7 +275,7 @@ def test_a_page_between_two_ids_is_a_slice(
 def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Entry]],
+    batches: list[list[NewMessage]],
     wanted: Filter,
     limit: int | None,
     newest: bool,
@@ -287,7 +287,7 @@ def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
 
         in_time = sorted(matching(kept(batches), wanted), key=lambda row: row.at)
         groups = [list(group) for _, group in groupby(in_time, key=lambda row: row.at)]
-        taken: list[Entry] = []
+        taken: list[NewMessage] = []
         while groups and (limit is None or len(taken) < limit):
             taken = [*groups.pop(), *taken] if newest else [*taken, *groups.pop(0)]
         assert told(page.messages) == told(taken)
@@ -299,7 +299,7 @@ def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
 @settings(max_examples=30)
 @given(batches=BATCHES)
 def test_ids_are_never_given_twice(
-    runner: asyncio.Runner, archive: Archive, batches: list[list[Entry]]
+    runner: asyncio.Runner, archive: Archive, batches: list[list[NewMessage]]
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, [])

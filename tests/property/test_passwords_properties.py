@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from component.core.accounts import argon2id, scram
 from component.core.accounts.passwords import prepare
-from component.core.accounts.throttle import Budget
+from component.core.accounts.throttle import TokenBucket
 from component.core.errors import BadRequest
 
 typed = st.text(min_size=1, max_size=30)
@@ -63,7 +63,7 @@ def test_no_more_is_guessed_in_any_time_than_burst_and_refill_allow(
     pauses: list[float], burst: int
 ) -> None:
     now, taken = 1234.567, []
-    budget = Budget(burst=burst, refill=10, clock=lambda: now)
+    budget = TokenBucket(burst=burst, refill=10, clock=lambda: now)
     for pause in pauses:
         now += pause
         if budget.take("alice@example.org"):

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.sidecar import HOST, open_services
 
-from component.core.remote_data.archive import LAST, Query, RemoteArchive
+from component.core.remote_data.archive import LAST, RemoteArchive, RemoteQuery
 from component.core.remote_data.posts import Post, body_of
 from component.core.xml.times import format_time, parse_time
-from storage.rows import Direction, Stored
+from storage.rows import ArchivedMessage, Direction
 
 #: Few times, so that many messages share one; the store keeps them to the microsecond. None is in
 #: the future, which is refused.
@@ -46,19 +46,19 @@ def posted(message: Message) -> Post:
     )
 
 
-def read_back(items: Sequence[Stored]) -> list[Message]:
+def read_back(items: Sequence[ArchivedMessage]) -> list[Message]:
     return sorted((item.at, body_of(item.xml) or "") for item in items)
 
 
-async def paged(archive: RemoteArchive, limit: int, *, backwards: bool) -> list[Stored]:
+async def paged(archive: RemoteArchive, limit: int, *, backwards: bool) -> list[ArchivedMessage]:
     """Page from one end to the other, as the modules of ejabberd do."""
-    items: list[Stored] = []
+    items: list[ArchivedMessage] = []
     place = LAST if backwards else None
     while True:
         if backwards:
-            query = Query(username="alice", before=place, limit=limit)
+            query = RemoteQuery(username="alice", before=place, limit=limit)
         else:
-            query = Query(username="alice", after=place, limit=limit)
+            query = RemoteQuery(username="alice", after=place, limit=limit)
         answer = await archive.read(HOST, query)
         items += answer.messages
         assert answer.count >= len(answer.messages)
@@ -105,7 +105,7 @@ async def indexed(messages: Sequence[Message], max_items: int, limit: int) -> li
             await archive.store(HOST, posted(message))
         found: list[str] = []
         while True:
-            query = Query(username="alice", page=len(found), limit=limit)
+            query = RemoteQuery(username="alice", page=len(found), limit=limit)
             answer = await archive.read(HOST, query)
             found += [format_time(item.at) for item in answer.messages]
             if answer.complete:

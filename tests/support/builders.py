@@ -13,15 +13,15 @@ from component.core.xml.times import parse_time
 from storage.interface import Archive, Storage
 from storage.rows import (
     ANY,
+    ArchivedMessage,
+    Cutoff,
     Direction,
-    Entry,
     Filter,
     Kind,
-    Limits,
+    NewMessage,
     Page,
     Relation,
     Retraction,
-    Stored,
     Work,
 )
 
@@ -37,12 +37,12 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 
 
-def origin(name: object) -> bytes:
+def dedup_key(name: object) -> bytes:
     """Return an origin that belongs to a name."""
     return blake2b(str(name).encode(), digest_size=ORIGIN_BYTES).digest()
 
 
-def entry(name: object = 1, **fields: Any) -> Entry:
+def entry(name: object = 1, **fields: Any) -> NewMessage:
     """Return a row for alice; its text and its origin are made from its name."""
     defaults: dict[str, Any] = {
         "owner": ALICE,
@@ -52,45 +52,45 @@ def entry(name: object = 1, **fields: Any) -> Entry:
         "type": "chat",
         "direction": Direction.RECEIVED,
         "xml": f"<message xmlns='jabber:client'><body>{name}</body></message>",
-        "origin": origin(name),
+        "dedup_key": dedup_key(name),
     }
-    return Entry(**(defaults | fields))
+    return NewMessage(**(defaults | fields))
 
 
-def entries(count: int, **fields: Any) -> list[Entry]:
+def entries(count: int, **fields: Any) -> list[NewMessage]:
     """Return rows that arrived a second after each other, named 0, 1, 2..."""
     return [entry(n, at=NOON + n * SECOND, **fields) for n in range(count)]
 
 
-def correction(name: object, of: int, **fields: Any) -> Entry:
+def correction(name: object, of: int, **fields: Any) -> NewMessage:
     """Return a row that corrects what has a mark."""
     relation = {"kind": Kind.ANNOTATION, "relation": Relation.CORRECTION}
-    return entry(name, about=(of,), **(relation | fields))
+    return entry(name, refers_to=(of,), **(relation | fields))
 
 
 def taking_back(
     mark: int,
-    left: str | Callable[[Stored], str | None] | None = "<message><retracted/></message>",
+    left: str | Callable[[ArchivedMessage], str | None] | None = "<message><retracted/></message>",
     *,
     name: object = None,
     **fields: Any,
 ) -> list[Work]:
     """Return a row that takes back what has a mark, and what carries that out."""
     relation = {"kind": Kind.ANNOTATION, "relation": Relation.RETRACTION}
-    row = entry(f"back {mark}" if name is None else name, about=(mark,), **(relation | fields))
+    row = entry(f"back {mark}" if name is None else name, refers_to=(mark,), **(relation | fields))
     tombstone = left if callable(left) else lambda _: left
-    return [row, Retraction(owner=row.owner, origin=row.origin, tombstone=tombstone)]
+    return [row, Retraction(owner=row.owner, dedup_key=row.dedup_key, tombstone=tombstone)]
 
 
 def owned(work: Sequence[Work], owner: str) -> list[Work]:
     """Return the same work on another archive."""
     return [
-        one._replace(owner=owner) if isinstance(one, Entry) else replace(one, owner=owner)
+        one._replace(owner=owner) if isinstance(one, NewMessage) else replace(one, owner=owner)
         for one in work
     ]
 
 
-def texts(found: Page | Sequence[Stored | Entry]) -> list[str]:
+def texts(found: Page | Sequence[ArchivedMessage | NewMessage]) -> list[str]:
     """Return the XML of each message."""
     rows = found.messages if isinstance(found, Page) else found
     return [row.xml for row in rows]
@@ -98,7 +98,7 @@ def texts(found: Page | Sequence[Stored | Entry]) -> list[str]:
 
 async def shed(storage: Storage, left: int, owner: str = ALICE) -> None:
     """Take away the oldest messages of an archive, so many are left."""
-    await storage.keeping.shed(owner, Limits(messages=left), limit=1_000_000)
+    await storage.retention.delete_oldest(owner, Cutoff(messages=left), limit=1_000_000)
 
 
 async def everything(archive: Archive, owner: str = ALICE, wanted: Filter = ANY) -> Page:

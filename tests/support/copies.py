@@ -9,7 +9,7 @@ from component.core.xml.stream_parser import Element
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.gate import Gate
 from component.xmpp.copies.service_log import ServiceLog
-from storage.rows import Entry, Work
+from storage.rows import NewMessage, Work
 from support.delivering import Delivering
 from support.wire import HANDSHAKE, HEADER, HOST
 
@@ -43,7 +43,7 @@ class CopyReader:
     @property
     def archived(self) -> list[tuple[str, str]]:
         """What was put into which archive, and out of it again."""
-        return [(one.owner, one.xml if isinstance(one, Entry) else "") for one in self.work]
+        return [(one.owner, one.xml if isinstance(one, NewMessage) else "") for one in self.work]
 
     def put(self, work: Sequence[Work]) -> None:
         """Keep what is queued."""

@@ -10,7 +10,7 @@ from component.core.archiving.writer import Writer
 from component.core.messages.fulltext import parse as parse_search
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import Filter, Stored
+from storage.rows import ArchivedMessage, Filter
 from support.builders import HOST, NOON, OTHER_HOST, everything, stanza
 from support.delivering import Delivering
 from support.writing import open_writer
@@ -50,7 +50,7 @@ class Intake:
         self.delivering.now = at
         await self.delivering.deliveries.turn()
 
-    async def rows(self, owner: str) -> tuple[Stored, ...]:
+    async def rows(self, owner: str) -> tuple[ArchivedMessage, ...]:
         """Return an archive, once all is decided."""
         self.delivering.deliveries.decide()
         await self._writer.settled()
@@ -61,9 +61,9 @@ class Intake:
         self.delivering.deliveries.decide()
         await self._writer.settled()
         found = await self._archive.conversations(owner, limit=100)
-        return {conversation.peer: conversation.unread for conversation in found.listed}
+        return {conversation.peer: conversation.unread for conversation in found.conversations}
 
-    async def search(self, owner: str, words: str) -> tuple[Stored, ...]:
+    async def search(self, owner: str, words: str) -> tuple[ArchivedMessage, ...]:
         """Return what of an archive has these words."""
         self.delivering.deliveries.decide()
         await self._writer.settled()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.interface import Storage
-from storage.open import SqlStorage
+from storage.open import SqliteStorage
 from storage.rows import Occupant
 
 
@@ -20,6 +20,6 @@ async def made(storage: Storage) -> dict[str, int]:
 
 
 async def _rows(storage: Storage, sql: str) -> list[tuple[str, ...]]:
-    assert isinstance(storage, SqlStorage)
+    assert isinstance(storage, SqliteStorage)
     async with storage._database.read() as connection:
         return [tuple(row) for row in await connection.fetch(sql)]

@@ -21,11 +21,11 @@ from component import cli
 from component.config import Operator, Rosters
 from component.core.accounts.own import OwnAccounts
 from component.core.commands.catalogue import COMMANDS
-from component.core.commands.dispatch import Desk
+from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import Command, Kind
 from component.core.retention.admin import administering
 from component.core.retention.janitor import Timing
-from component.core.retention.plan import Usual
+from component.core.retention.plan import RetentionDefaults
 from component.web.server.listener import serve
 from component.web.server.settings import Services
 from component.xmpp.connection.addresses import Addresses
@@ -49,7 +49,7 @@ class Operated:
     """A program that runs, and whoever gives it commands."""
 
     wire: Wire
-    desk: Desk
+    desk: CommandService
     services: Services
     url: str
     config: Path  #: of the command line
@@ -66,35 +66,37 @@ class Said:
 
 
 @asynccontextmanager
-async def open_operated(folder: Path, usual: Usual | None = None) -> AsyncIterator[Operated]:
+async def open_operated(
+    folder: Path, usual: RetentionDefaults | None = None
+) -> AsyncIterator[Operated]:
     """Run it in a folder; `usual` is how long messages are kept."""
     sections: dict[str, Any] = {"operators": OPERATORS, "rosters": Rosters(source="store")}
     async with open_wire(folder, **sections) as wire:
         parts, storage = wire.parts, wire.storage
         async with administering(
             storage,
-            parts.wanted,
+            parts.preference_filter,
             parts.served,
             parts.holds,
-            usual or Usual(),
+            usual or RetentionDefaults(),
             Timing(batch=10),
-            live=parts.live,
+            live=parts.followers,
         ) as administration:
             accounts = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
             restart = wire.connection.restart
-            desk = parts.open_desk(administration, accounts, restart, patience=9.0)
+            desk = parts.open_commands(administration, accounts, restart, patience=9.0)
             services = Services(
                 storage=storage,
                 writer=parts.writer,
-                queue=parts.wanted,
+                queue=parts.preference_filter,
                 link=parts.stream,
                 jids=Addresses(),
                 administration=administration,
-                desk=desk,
+                commands=desk,
                 accounts=accounts,
-                contact_lists=parts.contact_lists,
+                rosters=parts.rosters,
                 hosts=HOSTS,
-                live=parts.live,
+                followers=parts.followers,
             )
             settings = replace(SETTINGS, operators=parts.operators)
             async with serve(settings, services) as url:

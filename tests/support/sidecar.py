@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from component.core.access.audit import Audit
-from component.core.access.served import Served
+from component.core.access.served import ServedArchives
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import Accounts
 from component.core.commands.catalogue import COMMANDS
-from component.core.commands.dispatch import Desk
-from component.core.reading.live import Live
+from component.core.commands.dispatch import CommandService
+from component.core.reading.live import Followers
 from component.core.retention.admin import administering
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Timing
-from component.core.retention.plan import Usual
+from component.core.retention.plan import RetentionDefaults
 from component.core.rosters.own import OwnRosters
-from component.core.rosters.service import ContactLists
+from component.core.rosters.service import RosterService
 from component.handlers.accounts import HandlerAccounts
 from component.handlers.functions import Handlers
 from component.handlers.rosters import known_rosters
@@ -56,22 +56,22 @@ class FixedLink:
 @asynccontextmanager
 async def open_services(
     url: str = "sqlite::memory:",
-    usual: Usual | None = None,
+    usual: RetentionDefaults | None = None,
     accounts: Accounts | None = None,
     handlers: Handlers | None = None,
 ) -> AsyncIterator[Services]:
     """Open a store with its writer running; `usual` is how long messages are kept."""
     own = handlers or Handlers()
     async with open_storage(url) as storage:
-        live, holds = Live(), Holds(storage.records)
+        live, holds = Followers(), Holds(storage.records)
         async with (
             open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
             administering(
                 storage,
                 writer,
-                Served(HOSTS, storage.keeping),
+                ServedArchives(HOSTS, storage.retention),
                 holds,
-                usual or Usual(),
+                usual or RetentionDefaults(),
                 Timing(batch=10),
                 live=live,
             ) as administration,
@@ -79,16 +79,16 @@ async def open_services(
             kept = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
             accounts = accounts or HandlerAccounts(own, kept)
             rosters = known_rosters(own, OwnRosters(storage.contacts), Addresses())
-            lists = ContactLists(rosters, HOSTS, lambda _: None)
+            lists = RosterService(rosters, HOSTS, lambda _: None)
             link = FixedLink()
-            desk = Desk(
+            desk = CommandService(
                 commands=COMMANDS,
                 hosts=HOSTS,
                 jids=Addresses(),
                 audit=Audit(storage.records, writer),
                 administration=administration,
                 accounts=accounts,
-                contact_lists=lists,
+                rosters=lists,
                 queue=writer,
                 writer=writer,
                 link=link,
@@ -102,11 +102,11 @@ async def open_services(
                 link=link,
                 jids=Addresses(),
                 administration=administration,
-                desk=desk,
+                commands=desk,
                 accounts=accounts,
-                contact_lists=lists,
+                rosters=lists,
                 hosts=HOSTS,
-                live=live,
+                followers=live,
                 handlers=own,
             )
 

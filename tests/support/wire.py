@@ -21,11 +21,11 @@ from component.core.accounts.passwords import Passwords
 from component.handlers.functions import Handlers
 from component.wiring.app import end
 from component.wiring.compose import Parts, join
-from component.xmpp.connection.reconnect import Connection, Patience
+from component.xmpp.connection.reconnect import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
 from storage.interface import Storage
 from storage.open import open_storage
-from storage.rows import ANY, Stored
+from storage.rows import ANY, ArchivedMessage
 from storage.spill import Spill
 from support.asking import archive_query
 
@@ -59,7 +59,7 @@ PASSWORDS = Passwords()
 DEADLINE_SECONDS = 10.0
 
 #: Long enough that no ping comes between, where pings are not what is tested.
-PATIENCE = Patience(ping_interval=60.0, ping_timeout=60.0, reconnect_max=1.0, drain=5.0)
+PATIENCE = Timeouts(ping_interval=60.0, ping_timeout=60.0, reconnect_max=1.0, drain=5.0)
 
 HEADER = (
     f"<?xml version='1.0'?><stream:stream xmlns='{NS_COMPONENT}' xmlns:stream='{NS_STREAM}'"
@@ -263,7 +263,7 @@ class Wire:
         self,
         server: Server,
         parts: Parts,
-        connection: Connection,
+        connection: Connector,
         storage: Storage,
     ) -> None:
         self.server = server
@@ -390,11 +390,11 @@ class Wire:
         reply = await self.history(f"nobody@{HOST}/x")
         assert (reply.refusal, reply.messages) == (None, [])
 
-    async def archived(self, owner: str) -> list[Stored]:
+    async def archived(self, owner: str) -> list[ArchivedMessage]:
         """Return a whole archive, with all that was sent before this call."""
         await self.caught_up()
         self.parts.deliveries.decide()
-        await self.parts.wanted.settled()
+        await self.parts.preference_filter.settled()
         page = await self.archive.page(owner, ANY, limit=100_000)
         return list(page.messages)
 
@@ -452,7 +452,7 @@ async def open_wire(
     granted: Iterable[str] = (PRIVILEGE_1,),
     writing: bool = True,
     secret: str = SECRET,
-    patience: Patience = PATIENCE,
+    patience: Timeouts = PATIENCE,
     archive: dict[str, object] | None = None,
     xmpp: dict[str, object] | None = None,
     spill: Spill | None = None,
@@ -480,7 +480,7 @@ async def open_wire(
         parts = join(config, storage, Handlers(), accounts, spill)
         await parts.load()
         stack.callback(_end_sending, parts.stream)
-        connection = Connection(parts.stream, "127.0.0.1", server.port, HOST, patience)
+        connection = Connector(parts.stream, "127.0.0.1", server.port, HOST, patience)
         wire = Wire(server, parts, connection, storage)
         stack.push_async_callback(wire.stop)
         if writing:

@@ -8,18 +8,18 @@ import pytest
 from support.writing import open_writer
 
 from component.core.archiving.writer import Writer
-from storage.open import SqlStorage, open_storage
+from storage.open import SqliteStorage, open_storage
 
 
 @pytest.fixture
-async def storage() -> AsyncIterator[SqlStorage]:
+async def storage() -> AsyncIterator[SqliteStorage]:
     """An empty store in memory."""
     async with open_storage("sqlite::memory:") as opened:
         yield opened
 
 
 @pytest.fixture
-async def writer(storage: SqlStorage) -> AsyncIterator[Writer]:
+async def writer(storage: SqliteStorage) -> AsyncIterator[Writer]:
     """The writer of that store, running."""
     async with open_writer(storage.archive) as running:
         yield running

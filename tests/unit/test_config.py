@@ -11,7 +11,7 @@ from support.configuration import REQUIRED, problems, read, write
 
 from component.config import SECTIONS, ConfigError, load
 from component.config.archive import Storage
-from component.config.values import Reading
+from component.config.values import LoadContext
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_a_relative_database_starts_at_the_folder_of_the_file(folder: Path) -> N
 )
 def test_no_database_is_below_etc(url: str) -> None:
     with pytest.raises(ValidationError, match="a place for data, and /etc is none"):
-        Storage.model_validate({"url": url}, context=Reading(Path("/etc/muniment")))
+        Storage.model_validate({"url": url}, context=LoadContext(Path("/etc/muniment")))
 
 
 def test_the_database_is_in_a_folder_for_data_unless_said_otherwise(folder: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from component.core.archiving.writer import Writer
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.xml.times import format_time, now
 from storage.interface import Records
-from storage.rows import Deed, Filter
+from storage.rows import AuditEntry, Filter
 
 
 class Audit:
@@ -18,28 +18,30 @@ class Audit:
         self._records = records
         self._writer = writer
 
-    async def note(self, actor: str, action: str, subject: str, detail: str = "") -> None:
+    async def record(self, actor: str, action: str, subject: str, detail: str = "") -> None:
         """Write a line that is durable at the return, in one commit with all that waits.
 
         Raises BadRequest, Overloaded: then it is not to be done.
         """
-        deed = Deed(at=now(), actor=actor, action=action, subject=subject, detail=detail)
-        await self._writer.record(deed)
+        audit_entry = AuditEntry(
+            at=now(), actor=actor, action=action, subject=subject, detail=detail
+        )
+        await self._writer.record(audit_entry)
 
     async def read(
         self, *, limit: int, before: int | None = None, subject: str | None = None
-    ) -> tuple[Deed, ...]:
+    ) -> tuple[AuditEntry, ...]:
         """Return lines, the newest first. Raises BadRequest, Overloaded."""
-        with refusals():
-            return await self._records.deeds(limit=limit, before=before, subject=subject)
+        with translated():
+            return await self._records.audit_entries(limit=limit, before=before, subject=subject)
 
 
-def described(wanted: Filter, *, after: str | None = None, before: str | None = None) -> str:
+def describe_filter(wanted: Filter, *, after: str | None = None, before: str | None = None) -> str:
     """Return which messages are read, without what was searched for.
 
     `after` and `before` are places in the archive that a page is bounded by, beside the filter.
     """
-    return in_words(
+    return describe_fields(
         {
             "with": "/".join(part for part in (wanted.peer, wanted.resource) if part is not None),
             "from": "" if wanted.since is None else format_time(wanted.since),
@@ -53,6 +55,6 @@ def described(wanted: Filter, *, after: str | None = None, before: str | None = 
     )
 
 
-def in_words(said: Mapping[str, str | None]) -> str:
+def describe_fields(said: Mapping[str, str | None]) -> str:
     """Return what was asked for, by name, as one line of the audit log has it."""
     return ", ".join(f"{name} {value}" for name, value in said.items() if value) or "all"

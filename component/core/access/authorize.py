@@ -7,7 +7,7 @@ from collections.abc import Collection
 from component.core.access.audit import Audit
 from component.core.access.principals import Operator
 from component.core.access.rooms import Rooms
-from component.core.access.served import Served
+from component.core.access.served import ServedArchives
 from component.core.errors import Forbidden
 from component.core.xml import jids
 
@@ -21,7 +21,7 @@ class Access:
         operators: Collection[Operator],
         audit: Audit,
         rooms: Rooms | None,
-        served: Served | None = None,
+        served: ServedArchives | None = None,
     ) -> None:
         """`rooms` knows the archives of rooms, None where there are none.
 
@@ -51,5 +51,5 @@ class Access:
             raise Forbidden
         if self._served:
             await self._served.check(owner, operator)
-        await self._audit.note(operator.name, action, owner, detail)
+        await self._audit.record(operator.name, action, owner, detail)
         return 0

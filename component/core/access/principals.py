@@ -27,6 +27,6 @@ class Operator:
 SERVER = Operator(name="server", role=Role.ADMIN)
 
 
-def may(operator: Operator, role: Role) -> bool:
+def has_role(operator: Operator, role: Role) -> bool:
     """Whether an operator may do what is for those of a role."""
     return operator.role in (role, Role.ADMIN)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from cachetools import LRUCache
 
 from component.core.ports import RoomInfo
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.xml import jids
 from component.core.xml.times import now
 from storage.errors import Rejected, StorageError
@@ -70,8 +70,8 @@ class _Changes:
         """Return them as a store takes them."""
         return RoomChanges(
             room=room,
-            made=self.made,
-            keeps_banned=self.keeps_banned,
+            created_at=self.made,
+            keep_banned=self.keeps_banned,
             is_persistent=self.is_persistent,
             occupants=tuple(self.occupants.values()),
             removed=tuple(self.removed.values()),
@@ -118,7 +118,7 @@ class Rooms:
 
         Raises Overloaded.
         """
-        with refusals():
+        with translated():
             features = await self._ask(room)
             await self._write(room)
             affiliation = await self._records.affiliation(room, requester)
@@ -137,9 +137,9 @@ class Rooms:
 
         Raises Overloaded.
         """
-        with refusals():
+        with translated():
             await self._write(room)
-            return (await self._records.room(room)).made
+            return (await self._records.room(room)).created_at
 
     def begin(self, at: int) -> None:
         """Take that the connection came up at that time, in microseconds: all may be different."""
@@ -158,7 +158,7 @@ class Rooms:
             self._look_at(room)
         with self._changing(room) as changes:
             changes.removed.pop(occupant.jid, None)
-            changes.occupants[occupant.jid] = replace(occupant, heard=self._began)
+            changes.occupants[occupant.jid] = replace(occupant, heard_at=self._began)
 
     def note_of_others(self, occupant: Occupant) -> None:
         """Take what a room said about a user who is not in it: what he may not do any more.
@@ -173,9 +173,9 @@ class Rooms:
             with self._changing(occupant.room) as changes:
                 known = changes.occupants.get(jid)
                 if known is None:
-                    changes.removed[jid] = replace(occupant, heard=self._began)
+                    changes.removed[jid] = replace(occupant, heard_at=self._began)
                 elif known.affiliation in _MEMBERS:
-                    changes.occupants[jid] = replace(occupant, heard=self._began)
+                    changes.occupants[jid] = replace(occupant, heard_at=self._began)
 
     def note_new(self, room: str, at: int) -> None:
         """Take that a room was made at that time, in microseconds; it will be written."""
@@ -330,7 +330,7 @@ class Rooms:
             if changes is None:
                 return
             version = changes.version
-            await self._records.note_room(changes.of(room))
+            await self._records.change_room(changes.of(room))
             # More may have been heard while it was written.
             if self._unwritten.get(room) is changes and changes.version == version:
                 self._drop(room)

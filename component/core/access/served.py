@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from component.core.access.principals import Operator, Role, may
+from component.core.access.principals import Operator, Role, has_role
 from component.core.errors import ItemNotFound
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.wording import meant
 from component.core.xml import jids
-from storage.interface import Keeping
+from storage.interface import Retention
 
 #: Domains that a refusal names.
 NAMED_MAX = 10
 
 
-class Served:
+class ServedArchives:
     """The domains that are served, with all domains below them, as those of rooms are.
 
     An owner on one of them may have an archive that is empty. On any other domain whoever asks
     has most likely made a mistake, unless there is an archive from when it was served.
     """
 
-    def __init__(self, domains: Sequence[str], keeping: Keeping) -> None:
+    def __init__(self, domains: Sequence[str], keeping: Retention) -> None:
         """`domains` are virtual hosts and services of rooms, prepared."""
         self._domains = tuple(dict.fromkeys(domains))
         self._keeping = keeping
@@ -38,7 +38,7 @@ class Served:
         """
         if self.covers(jids.domain(owner)):
             return True
-        with refusals():
+        with translated():
             if jids.local(owner):
                 return (await self._keeping.usage_of(owner)).messages > 0
             return bool(await self._keeping.usage(domain=owner, limit=1))
@@ -53,7 +53,7 @@ class Served:
 
     def refusal(self, domain: str, asker: Operator) -> ItemNotFound:
         """Return what is said of a domain that is not served; to admins which ones are."""
-        if not may(asker, Role.ADMIN):
+        if not has_role(asker, Role.ADMIN):
             return ItemNotFound(f"{domain} is not served here")
         named = ", ".join(self._domains[:NAMED_MAX])
         more = len(self._domains) - NAMED_MAX

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from component.core.accounts.passwords import Passwords
-from component.core.accounts.protocol import Listing
+from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.xml import jids
 from component.core.xml.times import now
 from storage import people
@@ -58,7 +58,7 @@ class OwnAccounts:
         if not jids.local(jid) or jids.domain(jid) not in self._hosts:
             raise BadRequest("An account is the bare JID of a user on one of the virtual hosts.")
         verifier = await self._passwords.verifier(password)
-        with refusals():
+        with translated():
             is_new = await self._store.add(
                 people.Account(jid=jid, verifier=verifier, created=now())
             )
@@ -83,22 +83,22 @@ class OwnAccounts:
         async with self._change(jid) as account:
             await self._store.change(replace(account, is_enabled=is_enabled))
 
-    async def listed(self, host: str, after: str, limit: int) -> tuple[Listing, ...]:
+    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         """Return accounts of a host by their JIDs, behind `after`. Raises Overloaded."""
-        with refusals():
-            found = await self._store.listed(host, after=after, limit=limit)
+        with translated():
+            found = await self._store.list(host, after=after, limit=limit)
         return tuple(
-            Listing(jid=each.jid, is_enabled=each.is_enabled, created=each.created)
+            AccountSummary(jid=each.jid, is_enabled=each.is_enabled, created=each.created)
             for each in found
         )
 
     async def count(self, host: str) -> int:
         """Return how many accounts a host has. Raises Overloaded."""
-        with refusals():
+        with translated():
             return await self._store.count(host)
 
     async def _get(self, jid: str) -> people.Account | None:
-        with refusals():
+        with translated():
             return await self._store.get(jid)
 
     @asynccontextmanager
@@ -108,7 +108,7 @@ class OwnAccounts:
             account = await self._get(jid)
             if account is None:
                 raise ItemNotFound(_UNKNOWN)
-            with refusals():
+            with translated():
                 yield account
 
     async def _renew(self, account: people.Account, password: str) -> None:

@@ -13,7 +13,7 @@ from component.core.errors import NotAllowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class AccountSummary:
     """What a list of accounts tells of one."""
 
     jid: str
@@ -55,7 +55,7 @@ class Accounts(Protocol):
         """Say whether an account may log in. Raises ItemNotFound, NotAllowed, Overloaded."""
         ...
 
-    async def listed(self, host: str, after: str, limit: int) -> tuple[Listing, ...]:
+    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         """Return up to `limit` accounts of a host by their JIDs, behind `after` ("": the first).
 
         Raises NotAllowed, Overloaded.
@@ -67,7 +67,7 @@ class Accounts(Protocol):
         ...
 
 
-class Unasked:
+class LoginOnlyAccounts:
     """Accounts of a server that is not asked: everything is refused, with the reason."""
 
     def __init__(self, reason: str) -> None:
@@ -98,7 +98,7 @@ class Unasked:
         """Raise NotAllowed."""
         raise NotAllowed(self._reason)
 
-    async def listed(self, host: str, after: str, limit: int) -> tuple[Listing, ...]:
+    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         """Raise NotAllowed."""
         raise NotAllowed(self._reason)
 

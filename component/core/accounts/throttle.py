@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-from component.core.accounts.protocol import Accounts, Listing
+from component.core.accounts.protocol import Accounts, AccountSummary
 from component.core.errors import Overloaded
 
 #: Wrong passwords, or attempts at the same time, that are answered at once.
@@ -35,7 +35,7 @@ NO_SECONDS = 0.1
 ACCOUNTS_MAX = 50_000
 
 
-class Budget:
+class TokenBucket:
     """How many wrong attempts each account, or whoever else attempts, has left."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Throttled:
     def __init__(
         self,
         accounts: Accounts,
-        budget: Budget | None = None,
+        budget: TokenBucket | None = None,
         *,
         patience: float = PATIENCE_SECONDS,
         pause: float = PAUSE_SECONDS,
@@ -94,7 +94,7 @@ class Throttled:
     ) -> None:
         """`least` is what a no takes, in seconds, where it would be known sooner."""
         self._accounts = accounts
-        self._budget = budget or Budget()
+        self._budget = budget or TokenBucket()
         self._patience = patience
         self._pause = pause
         self._least = least
@@ -142,7 +142,7 @@ class Throttled:
         """Say whether an account may log in."""
         await self._accounts.set_enabled(jid, is_enabled)
 
-    async def listed(self, host: str, after: str, limit: int) -> tuple[Listing, ...]:
+    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         """Return accounts of a host by their JIDs, behind `after`."""
         return await self._accounts.listed(host, after, limit)
 

@@ -28,7 +28,7 @@ REMEMBERED = 32_768
 
 
 @dataclass(slots=True, eq=False)
-class Message:
+class RecentMessage:
     """One message as its copies tell it."""
 
     sender: str
@@ -44,31 +44,31 @@ class Message:
         return self.first // SLOT
 
 
-class Messages:
+class RecentMessages:
     """The last messages by what all copies of one have in common."""
 
     def __init__(self) -> None:
-        self._by_key: OrderedDict[bytes, Message] = OrderedDict()
+        self._by_key: OrderedDict[bytes, RecentMessage] = OrderedDict()
 
-    def get(self, key: bytes) -> Message | None:
+    def get(self, key: bytes) -> RecentMessage | None:
         """Return the last message of a key."""
         return self._by_key.get(key)
 
-    def add(self, key: bytes, stanza: Stanza, first: int, at: int) -> Message:
-        """Remember a new message of a key, sent at `first`, of which a copy was seen."""
+    def add(self, key: bytes, stanza: Stanza, first: int, at: int) -> RecentMessage:
+        """Remember a new message of a key, sent at `first_seen`, of which a copy was seen."""
         before = self._by_key.pop(key, None)
         number = 0
         if before is not None and before.slot == first // SLOT:
             number = before.number + 1
-        message = Message(stanza.sender, stanza.recipient, first, at, number)
+        message = RecentMessage(stanza.sender, stanza.recipient, first, at, number)
         self._by_key[key] = message
         if len(self._by_key) > REMEMBERED:
             self._by_key.popitem(last=False)
         return message
 
 
-def origins(
-    key: bytes, message: Message, *, is_delayed: bool = False
+def dedup_keys(
+    key: bytes, message: RecentMessage, *, is_delayed: bool = False
 ) -> tuple[bytes, tuple[bytes, bytes] | None]:
     """Return what names a message of a key in the store, and what else it may be stored under.
 

@@ -20,7 +20,7 @@ from component.core.messages.retraction import with_retractions
 from component.core.ports import Recipients
 from component.core.xml import jids
 from component.core.xml.times import now
-from storage.rows import Entry
+from storage.rows import NewMessage
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Delivery:
     message: bytes  #: the same for messages that one error could answer
     recipient: str  #: as it was addressed
     at: int  #: when it was sent, microseconds
-    entries: list[Entry]
+    entries: list[NewMessage]
     waits_offline: bool  #: whether a server keeps such a message for a user who is away
     bytes: int
     is_refused: bool = False
@@ -173,10 +173,10 @@ class Deliveries:
             if not is_lost:
                 self._write(entries, one.at)
 
-    def _write(self, entries: list[Entry], at: int) -> None:
+    def _write(self, entries: list[NewMessage], at: int) -> None:
         self._queue.put(with_retractions(one._replace(at=at) for one in entries))
 
-    def _close(self, delivery: Delivery) -> list[Entry]:
+    def _close(self, delivery: Delivery) -> list[NewMessage]:
         """Let go of what is decided; return what would have been written."""
         del self._open[delivery]
         self._bytes -= delivery.bytes

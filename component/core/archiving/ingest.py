@@ -19,22 +19,22 @@ from component.core.archiving.copies import (
     NEAR,
     REMEMBERED,
     SLOT,
-    Message,
-    Messages,
-    origins,
+    RecentMessage,
+    RecentMessages,
+    dedup_keys,
 )
 from component.core.archiving.deliveries import Deliveries, Delivery
 from component.core.archiving.policy import STORE, Policy
-from component.core.archiving.recent import Recent
+from component.core.archiving.recent import SeenCache
 from component.core.archiving.sessions import GIVEN_OUT, Sessions
 from component.core.archiving.writer import Queue
-from component.core.messages.describe import meaning_of, room_name
+from component.core.messages.describe import describe, room_name
 from component.core.messages.retraction import with_retractions
 from component.core.xml import jids
 from component.core.xml.prefixes import standalone
 from component.core.xml.stanza import GROUPCHAT, ORIGIN_BYTES, Stanza, digest_of
 from component.core.xml.times import now
-from storage.rows import Direction, Entry
+from storage.rows import Direction, NewMessage
 
 #: In what order an error may mean messages that are alike but for their type, which it does not
 #: tell: those first that a server never keeps.
@@ -64,11 +64,13 @@ class Ingest:
         self._room_services = frozenset(room_services)
         self._sessions = sessions
         self._deliveries = deliveries
-        self._live, self._kept = Messages(), Messages()
-        self._named = Recent()  # messages of rooms, by the ids that the rooms gave them
+        self._live, self._kept = RecentMessages(), RecentMessages()
+        self._named = SeenCache()  # messages of rooms, by the ids that the rooms gave them
         #: which message stanzas are, by their bytes; None: what is not archived
-        self._by_bytes: OrderedDict[bytes, Message | None] = OrderedDict()
-        self._said_in_rooms = Recent()  # by our users; rooms send it back to them as to all others
+        self._by_bytes: OrderedDict[bytes, RecentMessage | None] = OrderedDict()
+        self._said_in_rooms = (
+            SeenCache()
+        )  # by our users; rooms send it back to them as to all others
 
     def was_here(self, host: str, raw: bytes) -> bool:
         """Whether these bytes, in a copy of this host, are one more copy of what was taken.
@@ -111,7 +113,7 @@ class Ingest:
         if self._room_services and stanza.type == GROUPCHAT:
             self._into_room(stanza, at)
 
-    def _into_users(self, stanza: Stanza, at: int, host: str) -> Message | None:
+    def _into_users(self, stanza: Stanza, at: int, host: str) -> RecentMessage | None:
         """Archive for users; return which message a copy is, None where it is not kept."""
         keep, _ = self._policy.judge(stanza)
         sides = self._sides(stanza) if keep else []
@@ -137,7 +139,7 @@ class Ingest:
 
     def _take_delayed(
         self, stanza: Stanza, sides: list[_Side], key: bytes, since: int, at: int, host: str
-    ) -> Message:
+    ) -> RecentMessage:
         """Archive what the server of the recipient took into its keeping; return which it is."""
         live, kept = self._live.get(key), self._kept.get(key)
         is_delivered = not self._is_user(stanza.sender) or self._is_given_out(stanza, since, at)
@@ -160,7 +162,7 @@ class Ingest:
         came = self._sessions.announced(jids.bare(stanza.recipient))
         return since <= came and at - came < GIVEN_OUT
 
-    def _is_copy(self, message: Message, host: str, at: int, recipient: str = "") -> bool:
+    def _is_copy(self, message: RecentMessage, host: str, at: int, recipient: str = "") -> bool:
         """Whether what is alike is one more copy of a message; that is noted then."""
         delivery = message.delivery
         if delivery is not None and delivery not in self._deliveries:
@@ -175,7 +177,7 @@ class Ingest:
             self._deliveries.received(delivery, at)
         return True
 
-    def _is_new(self, message: Message, at: int, recipient: str) -> bool:
+    def _is_new(self, message: RecentMessage, at: int, recipient: str) -> bool:
         """Whether what is alike was said again: later, in another session, or to the same place.
 
         A room sends a message to each session of an occupant once.
@@ -193,14 +195,14 @@ class Ingest:
         stanza: Stanza,
         sides: list[_Side],
         key: bytes,
-        message: Message,
+        message: RecentMessage,
         at: int,
         *,
         is_delivered: bool,
         is_delayed: bool = False,
     ) -> None:
         """Archive a new message: for its sender now, for its recipient when it is delivered."""
-        origin, twins = origins(key, message, is_delayed=is_delayed)
+        origin, twins = dedup_keys(key, message, is_delayed=is_delayed)
         xml = sanitise.for_user(stanza, self._hosts)
         entries = self._entries(
             stanza, sides, xml, self._taken(stanza, at, message.first), origin, twins
@@ -244,7 +246,7 @@ class Ingest:
         if name:
             # A room gives each message an id of its own (XEP-0359).
             origin = digest_of([stanza.sender.encode(), name.encode()])
-            if self._named.first(origin, at) is not None:
+            if self._named.first_seen(origin, at) is not None:
                 return
         else:
             key = stanza.key("")
@@ -252,7 +254,7 @@ class Ingest:
             if known is not None and self._is_copy(known, "", at, stanza.recipient):
                 return
             message = self._live.add(key, stanza, at, at)
-            origin, twins = origins(key, message)
+            origin, twins = dedup_keys(key, message)
         side = (room, stanza.sender, Direction.RECEIVED)
         xml = sanitise.for_room(stanza, self._hosts)
         self._writer.put(with_retractions(self._entries(stanza, [side], xml, at, origin, twins)))
@@ -265,17 +267,17 @@ class Ingest:
         at: int,
         origin: bytes,
         twins: tuple[bytes, bytes] | None,
-    ) -> list[Entry]:
+    ) -> list[NewMessage]:
         """Return the entries of a stanza for some sides."""
         # What is taken out of a stanza declares nothing for the rest of it.
         xml = (raw if stanza.element.is_bound else standalone(raw)).decode()
-        meaning = meaning_of(stanza)
+        meaning = describe(stanza)
         entries = []
         for owner, other, direction in sides:
             peer, resource = jids.bare(other), jids.resource(other)
-            names, about = meaning.marks(peer, resource, stanza.type, direction)
+            names, about = meaning.name_hashes(peer, resource, stanza.type, direction)
             entries.append(
-                Entry(
+                NewMessage(
                     owner=owner,
                     at=at,
                     peer=peer,
@@ -283,13 +285,13 @@ class Ingest:
                     type=stanza.type,
                     direction=direction,
                     xml=xml,
-                    origin=origin,
-                    twins=twins,
+                    dedup_key=origin,
+                    alternative_keys=twins,
                     nick=resource if stanza.type == GROUPCHAT else "",
                     kind=meaning.kind,
                     text=meaning.text,
-                    names=names,
-                    about=about,
+                    name_hashes=names,
+                    refers_to=about,
                     relation=meaning.relation,
                     is_seen=meaning.is_seeing and self._is_own(stanza, owner, direction),
                 )
@@ -373,7 +375,7 @@ def _kept_since(stanza: Stanza, at: int) -> int:
     return min([at, *(stamp for server, stamp in stanza.delays if server == home)])
 
 
-def _is_of_sender(host: str, message: Message) -> bool:
+def _is_of_sender(host: str, message: RecentMessage) -> bool:
     """Whether a copy was made when a message was sent: a host logs its own users only."""
     return host == jids.domain(message.sender) != jids.domain(message.recipient)
 

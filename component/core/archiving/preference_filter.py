@@ -11,24 +11,24 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
-from component.core.archiving.preferences import Applied, Wishes
-from component.core.archiving.pressure import Pressure, size_of
+from component.core.archiving.preferences import EffectivePreferences, Preferences
+from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Queue
-from component.core.rosters.cache import Contacts, RosterMemory
-from storage.rows import Entry, Work
+from component.core.rosters.cache import Contacts, RosterCache
+from storage.rows import NewMessage, Work
 
 log = logging.getLogger(__name__)
 
 
-class Wanted:
+class PreferenceFilter:
     """Passes on to the writer what is wanted."""
 
     def __init__(
         self,
         writer: Queue,
-        wishes: Wishes,
-        rosters: RosterMemory,
-        pressure: Pressure | None = None,
+        wishes: Preferences,
+        rosters: RosterCache,
+        pressure: Backpressure | None = None,
     ) -> None:
         """`pressure` counts what waits here too.
 
@@ -38,9 +38,9 @@ class Wanted:
         self._writer = writer
         self._wishes = wishes
         self._rosters = rosters
-        self._pressure = pressure or Pressure()
+        self._pressure = pressure or Backpressure()
         #: by owner, with what is applied to it where that is known
-        self._held: dict[str, list[tuple[Work, Applied | None]]] = {}
+        self._held: dict[str, list[tuple[Work, EffectivePreferences | None]]] = {}
         self._bytes = 0
         self._reading: dict[asyncio.Task[None], str] = {}  # of whom
 
@@ -65,9 +65,9 @@ class Wanted:
         await self.judged(owner)
         await self._writer.readable(owner)
 
-    def standing(self) -> AbstractAsyncContextManager[None]:
+    def paused(self) -> AbstractAsyncContextManager[None]:
         """Say that the store is kept from being written: reads do not wait meanwhile."""
-        return self._writer.standing()
+        return self._writer.paused()
 
     async def judged(self, owner: str | None = None) -> None:
         """Wait until what was put before this call waits for no roster any more."""
@@ -81,7 +81,7 @@ class Wanted:
         What is wanted is decided here, by what holds when a message comes.
         """
         owner, applied = one.owner, self._wishes.remembered(one.owner)
-        verdict = True if not isinstance(one, Entry) else self._verdict(one, applied)
+        verdict = True if not isinstance(one, NewMessage) else self._verdict(one, applied)
         if verdict is False or (verdict and owner not in self._held):
             return verdict
         if owner not in self._held:
@@ -94,7 +94,7 @@ class Wanted:
         self._pressure.add([one])
         return False
 
-    def _verdict(self, one: Entry, applied: Applied | None) -> bool | None:
+    def _verdict(self, one: NewMessage, applied: EffectivePreferences | None) -> bool | None:
         """Whether a message is wanted; None while what says so is not known."""
         if applied is None:
             return None
@@ -145,17 +145,23 @@ class Wanted:
         self._pressure.remove(held)
 
 
-def _wants(one: Work, applied: Applied) -> bool | None:
+def _wants(one: Work, applied: EffectivePreferences) -> bool | None:
     """Whether work is wanted, None where the roster says so."""
-    return applied.wants(one.owner, one.peer, one.resource) if isinstance(one, Entry) else True
+    return (
+        applied.wants(one.owner, one.peer, one.resource) if isinstance(one, NewMessage) else True
+    )
 
 
-def _is_kept(one: Work, applied: Applied, contacts: Contacts) -> bool:
+def _is_kept(one: Work, applied: EffectivePreferences, contacts: Contacts) -> bool:
     """Whether work is wanted, the roster being known."""
     verdict = _wants(one, applied)
-    return _is_on(one, contacts) if verdict is None and isinstance(one, Entry) else verdict is True
+    return (
+        _is_on(one, contacts)
+        if verdict is None and isinstance(one, NewMessage)
+        else verdict is True
+    )
 
 
-def _is_on(one: Entry, contacts: Contacts) -> bool:
+def _is_on(one: NewMessage, contacts: Contacts) -> bool:
     """Whether a roster lets a message be archived; one that cannot be read does."""
     return contacts is None or one.peer in contacts

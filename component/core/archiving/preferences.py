@@ -15,11 +15,11 @@ from cachetools import LRUCache
 
 from component.core.errors import BadRequest, Forbidden, NotImplementedHere, TooLarge
 from component.core.ports import Jids, Rosters
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.xml import jids
 from storage.errors import StorageError
 from storage.interface import Records
-from storage.rows import Preferences
+from storage.rows import PreferencesRow
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +59,11 @@ class HostRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class EffectivePreferences:
     """What is applied to a user: preferences, quick to ask, within what operators say."""
 
     rules: HostRules
-    preferences: Preferences | None = None  #: None: the user has set none
+    preferences: PreferencesRow | None = None  #: None: the user has set none
     always: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
 
@@ -83,37 +83,37 @@ class Applied:
             return True
         return None if self.default == ROSTER else self.default == ALWAYS
 
-    def shown(self, owner: str) -> Preferences:
+    def shown(self, owner: str) -> PreferencesRow:
         """Return the preferences without what operators forbid."""
         if self.preferences is None:
-            return Preferences(owner=owner, default=self.rules.default)
+            return PreferencesRow(owner=owner, default=self.rules.default)
         allowed = tuple(peer for peer in self.preferences.always if not self.rules.forbids(peer))
         return replace(self.preferences, always=allowed)
 
 
 #: Archives of others than our users (rooms have some) know no preferences.
-_EVERYTHING = Applied(HostRules())
+_EVERYTHING = EffectivePreferences(HostRules())
 
 
-class _Memory(LRUCache[str, Applied]):
+class _Memory(LRUCache[str, EffectivePreferences]):
     """What is applied to users; whose was not asked for longest is forgotten first."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size, getsizeof=_size)
         self.is_all = False  #: whoever is not in it has set nothing
 
-    def popitem(self) -> tuple[str, Applied]:
+    def popitem(self) -> tuple[str, EffectivePreferences]:
         """Forget one to make room."""
         self.is_all = False
         return super().popitem()
 
 
-def _size(applied: Applied) -> int:
+def _size(applied: EffectivePreferences) -> int:
     """Return what remembering this counts for."""
     return _SIZE + sum(_SIZE_EACH + len(jid) for jid in (*applied.always, *applied.never))
 
 
-class Wishes:
+class Preferences:
     """The preferences of all users of some virtual hosts."""
 
     def __init__(
@@ -130,7 +130,7 @@ class Wishes:
         self._addresses = addresses
         self._rosters = rosters
         self._hosts = dict(hosts)
-        self._usual = {host: Applied(rules) for host, rules in self._hosts.items()}
+        self._usual = {host: EffectivePreferences(rules) for host, rules in self._hosts.items()}
         self._memory = _Memory(size)
         self._changes = 0
         self._setting = asyncio.Lock()
@@ -153,24 +153,24 @@ class Wishes:
         if requester != owner or not self._is_user(owner):
             raise Forbidden("these preferences are not yours")
 
-    async def of(self, owner: str) -> Preferences:
+    async def of(self, owner: str) -> PreferencesRow:
         """Return what is applied to a user: its own preferences, or what operators have set.
 
         Raises Overloaded.
         """
-        with refusals():
+        with translated():
             return (await self._read(owner)).shown(owner)
 
     def can_use(self, owner: str, default: str) -> bool:
         """Whether a user can have this default: no roster, nothing archived by it."""
         return default != ROSTER or self._rosters.are_readable(jids.domain(owner))
 
-    async def set(self, owner: str, preferences: Preferences) -> Preferences:
+    async def set(self, owner: str, preferences: PreferencesRow) -> PreferencesRow:
         """Keep the preferences of a user and return what is applied now; it is durable.
 
         Raises BadRequest, TooLarge, NotImplementedHere, Overloaded.
         """
-        wanted = Preferences(
+        wanted = PreferencesRow(
             owner=owner,
             default=self._default(owner, preferences.default),
             always=self._prepared(preferences.always),
@@ -178,7 +178,7 @@ class Wishes:
         )
         # One after the other, so that what is applied is what is stored.
         async with self._setting:
-            with refusals():
+            with translated():
                 await self._records.set_preferences(wanted)
             self.forget(owner)
             applied = self._keep(owner, wanted)
@@ -189,14 +189,14 @@ class Wishes:
         self._changes += 1
         self._memory.pop(owner, None)
 
-    def remembered(self, owner: str) -> Applied | None:
+    def remembered(self, owner: str) -> EffectivePreferences | None:
         """Return what is applied to an owner, None where it has to be read."""
         if not self._is_user(owner):
             return _EVERYTHING
         known = self._memory.get(owner)
         return self._made(owner, None) if known is None and self._memory.is_all else known
 
-    async def read(self, owner: str) -> Applied:
+    async def read(self, owner: str) -> EffectivePreferences:
         """Read what is applied to an owner; tries until the store answers."""
         while True:
             try:
@@ -205,7 +205,7 @@ class Wishes:
                 log.error("the preferences of %s cannot be read: %s", owner, error)
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _read(self, owner: str) -> Applied:
+    async def _read(self, owner: str) -> EffectivePreferences:
         """Return what is applied to a user. Raises StorageError."""
         known = self.remembered(owner)
         if known is not None:
@@ -219,15 +219,17 @@ class Wishes:
     def _is_user(self, owner: str) -> bool:
         return jids.domain(owner) in self._hosts and jids.local(owner) != ""
 
-    def _keep(self, owner: str, found: Preferences | None) -> Applied:
+    def _keep(self, owner: str, found: PreferencesRow | None) -> EffectivePreferences:
         applied = self._memory[owner] = self._made(owner, found)
         return applied
 
-    def _made(self, owner: str, found: Preferences | None) -> Applied:
+    def _made(self, owner: str, found: PreferencesRow | None) -> EffectivePreferences:
         usual = self._usual.get(jids.domain(owner), _EVERYTHING)
         if found is None:
             return usual
-        return Applied(usual.rules, found, frozenset(found.always), frozenset(found.never))
+        return EffectivePreferences(
+            usual.rules, found, frozenset(found.always), frozenset(found.never)
+        )
 
     def _default(self, owner: str, default: str) -> str:
         if default not in DEFAULTS:

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 
-from storage.rows import Entry, Work
+from storage.rows import NewMessage, Work
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ CAPACITY = 64 * 1024 * 1024
 WORK_BYTES = 2048
 
 
-class Pressure:
+class Backpressure:
     """Counts what waits, and tells whoever hands over more when it is too much.
 
     All that waits is counted here: what waits for the writer, and what waits for a roster before.
@@ -53,7 +53,7 @@ def size_of(work: Iterable[Work]) -> int:
     """Return about how many bytes of memory work takes."""
     return sum(
         WORK_BYTES + sys.getsizeof(one.xml) + sys.getsizeof(one.text)
-        if isinstance(one, Entry)
+        if isinstance(one, NewMessage)
         else WORK_BYTES
         for one in work
     )

@@ -8,7 +8,7 @@ from collections import OrderedDict
 REMEMBERED = 32_768
 
 
-class Recent:
+class SeenCache:
     """When keys were met first, for the last ones of them."""
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class Recent:
         """Whether a key is remembered."""
         return key in self._first
 
-    def first(self, key: bytes, at: int) -> int | None:
+    def first_seen(self, key: bytes, at: int) -> int | None:
         """Return when a key was met first, None when that is now."""
         first = self._first.get(key)
         if first is None:

@@ -24,7 +24,7 @@ class Lost(Exception):
     """Messages are neither in the store nor beside it."""
 
 
-class Remains:
+class SpillRecovery:
     """What was kept at the last end, on its way into the store; and what is left at this one."""
 
     def __init__(self, spill: Spill | None, queue: Queue) -> None:

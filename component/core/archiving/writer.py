@@ -15,12 +15,12 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Protocol
 
-from component.core.archiving.pressure import Pressure
+from component.core.archiving.pressure import Backpressure
 from component.core.errors import BadRequest, Overloaded, Refused
 from component.core.messages.retraction import again
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
-from storage.rows import Batch, Deed, Entry, Retraction, Work
+from storage.rows import AuditEntry, Batch, NewMessage, Retraction, Work
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Queue(Protocol):
         """
         ...
 
-    def standing(self) -> AbstractAsyncContextManager[None]:
+    def paused(self) -> AbstractAsyncContextManager[None]:
         """Say that the store is kept from being written: reads do not wait meanwhile."""
         ...
 
@@ -62,7 +62,7 @@ class Writer:
         self,
         archive: Archive,
         *,
-        pressure: Pressure | None = None,
+        pressure: Backpressure | None = None,
         on_written: Callable[[Collection[str]], None] = lambda _: None,
         is_held: Callable[[str], bool] = lambda _: False,
     ) -> None:
@@ -72,11 +72,11 @@ class Writer:
         whose archive nothing may be taken back: there is a legal hold on it.
         """
         self._archive = archive
-        self._pressure = pressure or Pressure()
+        self._pressure = pressure or Backpressure()
         self._on_written = on_written
         self._is_held = is_held
-        self._queue: list[Work | Deed] = []
-        self._batch: list[Work | Deed] = []  # being written
+        self._queue: list[Work | AuditEntry] = []
+        self._batch: list[Work | AuditEntry] = []  # being written
         self._put = 0
         self._done = 0
         #: The place behind what was put last for each owner that waits. Lines of the audit log are
@@ -101,7 +101,9 @@ class Writer:
     @property
     def left(self) -> tuple[Work, ...]:
         """What is not known to be durable, in its order."""
-        return tuple(one for one in (*self._batch, *self._queue) if not isinstance(one, Deed))
+        return tuple(
+            one for one in (*self._batch, *self._queue) if not isinstance(one, AuditEntry)
+        )
 
     def put(self, work: Sequence[Work]) -> None:
         """Queue work; it is durable once `settled` returns."""
@@ -126,7 +128,7 @@ class Writer:
         await self._reached(self._place(owner), or_=lambda: not self._is_written)
 
     @asynccontextmanager
-    async def standing(self) -> AsyncIterator[None]:
+    async def paused(self) -> AsyncIterator[None]:
         """Say that the store is kept from being written: reads do not wait meanwhile."""
         self._standing += 1
         await self._tell()
@@ -150,7 +152,7 @@ class Writer:
         self.put(work)
         await self._written(places)
 
-    async def record(self, deed: Deed) -> None:
+    async def record(self, audit_entry: AuditEntry) -> None:
         """Write a line of the audit log; it is durable at the return.
 
         Raises Overloaded when the store fails, BadRequest when it will never take the line.
@@ -158,7 +160,7 @@ class Writer:
         if not self._is_written:
             raise Overloaded
         place = self._put
-        self._enqueue([deed])
+        self._enqueue([audit_entry])
         await self._written(range(place, place + 1))
 
     async def run(self) -> None:
@@ -174,7 +176,9 @@ class Writer:
                     batch, self._batch = self._batch, []
                     await self._advance(batch)
                     if batch:
-                        self._on_written({one.owner for one in batch if not isinstance(one, Deed)})
+                        self._on_written(
+                            {one.owner for one in batch if not isinstance(one, AuditEntry)}
+                        )
                     is_unfinished |= any(isinstance(one, Retraction) for one in batch)
                     if is_unfinished and not self._stopping.is_set():
                         is_unfinished = await self._go_on()
@@ -239,7 +243,7 @@ class Writer:
         async with self._progress:
             self._progress.notify_all()
 
-    async def _write(self, batch: list[Work | Deed], place: int) -> bool:
+    async def _write(self, batch: list[Work | AuditEntry], place: int) -> bool:
         """Write a batch; return False where the store fails at the end."""
         pause = FIRST_RETRY_SECONDS
         while left := [one for at, one in enumerate(batch, place) if self._may(one, at)]:
@@ -271,7 +275,7 @@ class Writer:
     async def _go_on(self) -> bool:
         """Do one more step of a retraction of which something is left; return whether it did."""
         try:
-            left = map(again, await self._archive.unfinished())
+            left = map(again, await self._archive.unfinished_retractions())
             work = next((one for one in left if one and not self._is_held(one.owner)), None)
             if work is not None:
                 await self._archive.append([work])
@@ -282,26 +286,26 @@ class Writer:
             return False
         return work is not None
 
-    def _may(self, one: Work | Deed, place: int) -> bool:
+    def _may(self, one: Work | AuditEntry, place: int) -> bool:
         """Whether work may be done now: a hold counts also where it came after the work."""
-        if isinstance(one, Deed):
+        if isinstance(one, AuditEntry):
             return place not in self._dropped
-        return isinstance(one, Entry) or not self._is_held(one.owner)
+        return isinstance(one, NewMessage) or not self._is_held(one.owner)
 
     async def _refuse_lines(self, batch: Batch, place: int) -> None:
         """Refuse the lines of the audit log that wait, in a batch and behind it."""
         waiting = [*enumerate(batch, place), *enumerate(self._queue, self._put - len(self._queue))]
         for at, one in waiting:
-            if isinstance(one, Deed) and at not in self._dropped:
+            if isinstance(one, AuditEntry) and at not in self._dropped:
                 self._refuse(at, Overloaded())
                 self._dropped.add(at)
         await self._tell()
 
-    async def _write_apart(self, batch: list[Work | Deed], place: int) -> bool:
+    async def _write_apart(self, batch: list[Work | AuditEntry], place: int) -> bool:
         """Halve a batch until the entry that the store will never take stands alone."""
         if len(batch) == 1:
             [one] = batch
-            named = one.subject if isinstance(one, Deed) else one.owner
+            named = one.subject if isinstance(one, AuditEntry) else one.owner
             log.error("left out of the archive of %s: the store refuses it", named)
             self._refuse(place, BadRequest("the request has a value that no archive can hold"))
             return True
@@ -312,7 +316,7 @@ class Writer:
     async def _advance(self, batch: Batch) -> None:
         self._done += len(batch)
         self._dropped = {place for place in self._dropped if place >= self._done}
-        work = [one for one in batch if not isinstance(one, Deed)]
+        work = [one for one in batch if not isinstance(one, AuditEntry)]
         for one in work:
             if self._last.get(one.owner, self._put + 1) <= self._done:
                 del self._last[one.owner]

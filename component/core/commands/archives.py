@@ -7,10 +7,10 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from component.core.access.principals import Operator, Role
-from component.core.commands.dispatch import Desk
+from component.core.commands.dispatch import CommandService
 from component.core.commands.paging import listed, part_of
 from component.core.commands.spec import (
-    Answers,
+    Arguments,
     Cell,
     Command,
     Field,
@@ -61,7 +61,7 @@ _PURGES: Columns = (
 )
 
 
-async def _archives(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+async def _archives(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
     limit = answers.number("max_items")
     found = await desk.administration.usage(
         answers.one("host") or None, answers.one("after"), limit + 1
@@ -75,7 +75,7 @@ async def _archives(desk: Desk, _: Operator, answers: Answers) -> Outcome:
     )
 
 
-async def _count(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+async def _count(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
     owner = answers.one("owner")
     await desk.queue.readable(owner)
     usage = await desk.administration.usage_of(owner)
@@ -90,7 +90,7 @@ async def _count(desk: Desk, _: Operator, answers: Answers) -> Outcome:
     )
 
 
-async def _purge(desk: Desk, operator: Operator, answers: Answers) -> Outcome:
+async def _purge(desk: CommandService, operator: Operator, answers: Arguments) -> Outcome:
     owner = answers.one("owner") or None
     begun = await desk.administration.janitor.order(
         operator.name, owner, is_confirmed=answers.flag("confirm")
@@ -98,7 +98,7 @@ async def _purge(desk: Desk, operator: Operator, answers: Answers) -> Outcome:
     return Outcome(message="A purge has begun.", table=_purge_table(begun))
 
 
-async def _purge_preview(desk: Desk, answers: Answers) -> Outcome:
+async def _purge_preview(desk: CommandService, answers: Arguments) -> Outcome:
     approval = desk.administration.approval
     found = await approval.forecast(
         answers.one("owner") or None, patience=PATIENCE * desk.patience
@@ -115,14 +115,14 @@ async def _purge_preview(desk: Desk, answers: Answers) -> Outcome:
     )
 
 
-async def _purges(desk: Desk, _: Operator, __: Answers) -> Outcome:
+async def _purges(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
     janitor = desk.administration.janitor
     known = [purge for purge in (janitor.current, janitor.last) if purge is not None]
     message = "A purge is under way." if janitor.current else "No purge is under way."
     return Outcome(message=message, table=_purge_table(*known))
 
 
-async def _erase(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+async def _erase(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
     owner = answers.one("owner")
     shed = await desk.administration.erasure.erase(owner, patience=PATIENCE * desk.patience)
     if not shed.done:
@@ -136,7 +136,7 @@ async def _erase(desk: Desk, _: Operator, answers: Answers) -> Outcome:
     )
 
 
-async def _erase_preview(desk: Desk, answers: Answers) -> Outcome:
+async def _erase_preview(desk: CommandService, answers: Arguments) -> Outcome:
     owner = answers.one("owner")
     usage = await desk.administration.usage_of(owner)
     told = of_archive(usage)
@@ -147,7 +147,7 @@ async def _erase_preview(desk: Desk, answers: Answers) -> Outcome:
     )
 
 
-async def _export(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+async def _export(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
     owner, source = answers.one("owner"), desk.administration.export
     is_json = answers.one("format") == "jsonl"
     text = await _small(source.json_lines(owner) if is_json else source.portable(owner))

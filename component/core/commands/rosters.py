@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from component.core.access.principals import Operator, Role
-from component.core.accounts.protocol import Listing
+from component.core.accounts.protocol import AccountSummary
 from component.core.commands.accounts import ACCOUNTS, ADMIN
-from component.core.commands.dispatch import Desk
+from component.core.commands.dispatch import CommandService
 from component.core.commands.paging import listed, part_of
 from component.core.commands.spec import (
-    Answers,
+    Arguments,
     Command,
     Outcome,
     Table,
@@ -36,22 +36,22 @@ _ROSTER = (
 )
 
 
-async def _registered(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+async def _registered(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
     return await _list(desk, answers, "registereduserjids", lambda _: True)
 
 
-async def _disabled(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+async def _disabled(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
     return await _list(desk, answers, "disableduserjids", _is_disabled)
 
 
-def _is_disabled(account: Listing) -> bool:
+def _is_disabled(account: AccountSummary) -> bool:
     if account.is_enabled is None:
         raise NotAllowed("Where these accounts live it is not told which of them are disabled.")
     return not account.is_enabled
 
 
 async def _list(
-    desk: Desk, answers: Answers, name: str, is_meant: Callable[[Listing], bool]
+    desk: CommandService, answers: Arguments, name: str, is_meant: Callable[[AccountSummary], bool]
 ) -> Outcome:
     limit, found = answers.number("max_items"), []
     async with aclosing(_accounts(desk, answers)) as accounts:
@@ -65,7 +65,7 @@ async def _list(
     return listed("accounts", shown, is_all=len(found) == len(shown), values=values)
 
 
-async def _accounts(desk: Desk, answers: Answers) -> AsyncGenerator[Listing]:
+async def _accounts(desk: CommandService, answers: Arguments) -> AsyncGenerator[AccountSummary]:
     """Yield accounts of one host or of all, one host after the other."""
     after = desk.jids.prepare(answers.one("after")) if answers.one("after") else ""
     hosts = list(answers.all("host") or desk.hosts)
@@ -81,7 +81,7 @@ async def _accounts(desk: Desk, answers: Answers) -> AsyncGenerator[Listing]:
         after = ""
 
 
-async def _number(desk: Desk, _: Operator, __: Answers) -> Outcome:
+async def _number(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
     counts = [(host, await desk.accounts.count(host)) for host in desk.hosts]
     total = sum(count for _, count in counts)
     return Outcome(
@@ -91,9 +91,9 @@ async def _number(desk: Desk, _: Operator, __: Answers) -> Outcome:
     )
 
 
-async def _roster(desk: Desk, _: Operator, answers: Answers) -> Outcome:
+async def _roster(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
     owners = answers.all("accountjids")
-    rosters = [await desk.contact_lists.find(owner) for owner in owners]
+    rosters = [await desk.rosters.find(owner) for owner in owners]
     rows = tuple(
         (owner, one.jid, one.name, one.subscription, is_asked(one), one.groups)
         for owner, roster in zip(owners, rosters, strict=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from component.core.access.principals import Operator, Role
-from component.core.commands.dispatch import Desk
-from component.core.commands.spec import Answers, Command, Outcome, Value
+from component.core.commands.dispatch import CommandService
+from component.core.commands.spec import Arguments, Command, Outcome, Value
 from component.core.errors import Conflict
 
 
-async def _statistics(desk: Desk, _: Operator, __: Answers) -> Outcome:
+async def _statistics(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
     administration = desk.administration
     totals = await administration.totals()
     return Outcome(
@@ -32,7 +32,7 @@ async def _statistics(desk: Desk, _: Operator, __: Answers) -> Outcome:
     )
 
 
-async def _reconnect(desk: Desk, _: Operator, __: Answers) -> Outcome:
+async def _reconnect(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
     if not desk.link.is_up:
         raise Conflict("There is no connection to ejabberd: it is being tried for already.")
     desk.reconnect()

@@ -14,7 +14,7 @@ from component.core.access.principals import Operator, Role
 from storage.people import Contact
 
 if TYPE_CHECKING:
-    from component.core.commands.dispatch import Desk
+    from component.core.commands.dispatch import CommandService
 
 #: The values of a FLAG.
 TRUE, FALSE = "true", "false"
@@ -55,7 +55,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Arguments:
     """What was said to the fields of a command, each checked and prepared."""
 
     values: Mapping[str, tuple[str, ...]]
@@ -115,6 +115,6 @@ class Command:
     role: Role
     fields: Sequence[Field] = ()
     #: does it; raises Refused
-    run: Callable[[Desk, Operator, Answers], Awaitable[Outcome]]
+    run: Callable[[CommandService, Operator, Arguments], Awaitable[Outcome]]
     #: of a command that takes something away: tells what that would be, and takes nothing
-    preview: Callable[[Desk, Answers], Awaitable[Outcome]] | None = None
+    preview: Callable[[CommandService, Arguments], Awaitable[Outcome]] | None = None

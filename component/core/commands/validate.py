@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from component.core.commands.spec import (
     FALSE,
     TRUE,
-    Answers,
+    Arguments,
     Command,
     Field,
     Kind,
@@ -29,7 +29,7 @@ VALUE_LENGTH_MAX = 4096
 
 def checked(
     command: Command, given: Mapping[str, Sequence[str]], prepare: Jids, hosts: Collection[str]
-) -> Answers:
+) -> Arguments:
     """Return the values of each field, prepared, defaults included. Raises BadRequest."""
     known = {field.name: field for field in command.fields}
     for name in given:
@@ -40,7 +40,7 @@ def checked(
         # An empty line of a form is one that was left out.
         said = [value for value in given.get(name, ()) if value]
         found[name] = tuple(dict.fromkeys(_values(field, said, prepare, hosts)))
-    return Answers(found)
+    return Arguments(found)
 
 
 def _values(

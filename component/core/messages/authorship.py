@@ -7,17 +7,17 @@ and the other has to be compared.
 from __future__ import annotations
 
 from component.core.messages.payloads import Message, Reference
-from component.core.messages.references import RECEIPTS, Does
+from component.core.messages.references import RECEIPTS, ReferenceKind
 from component.core.xml.stanza import GROUPCHAT
 
 
-def may(annotation: Message, reference: Reference, message: Message) -> bool:
+def may_annotate(annotation: Message, reference: Reference, message: Message) -> bool:
     """Whether the author of one message may do this to the other."""
-    if reference.does is Does.MODERATE:
+    if reference.kind is ReferenceKind.MODERATE:
         # XEP-0425 section 5: only the room itself says so.
         by, type = annotation.stored, message.stored.type
         return by.type == type == GROUPCHAT and not by.resource
     is_author = annotation.side.author == message.side.author
-    if reference.does in (Does.CORRECT, Does.RETRACT):
+    if reference.kind in (ReferenceKind.CORRECT, ReferenceKind.RETRACT):
         return is_author and annotation.stored.id != message.stored.id
-    return not is_author or reference.does not in RECEIPTS
+    return not is_author or reference.kind not in RECEIPTS

@@ -19,7 +19,7 @@ from component.core.messages.payloads import (
     NS_RECEIPTS,
     NS_RETRACT,
 )
-from component.core.messages.references import Does, Side
+from component.core.messages.references import ReferenceKind, Side
 from component.core.xml import jids
 from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_MUC_USER, NS_STANZA_ID, Stanza
 from storage.rows import Direction, Kind, Relation
@@ -32,30 +32,30 @@ _ANNOTATIONS = frozenset({"correction", "retraction", "moderation", "reaction"})
 #: Elements that name the message which they are about, those that count before others first.
 #: A moderation is a retraction here: what it holds is looked at where it is carried out.
 _REFERENCES = {
-    (NS_CORRECT, "replace"): Does.CORRECT,
-    (NS_RETRACT, "retract"): Does.RETRACT,
-    (NS_FASTEN, "apply-to"): Does.RETRACT,
-    (NS_REACTIONS, "reactions"): Does.REACT,
-    (NS_MARKERS, "displayed"): Does.DISPLAYED,
-    (NS_MARKERS, "acknowledged"): Does.DISPLAYED,
-    (NS_MARKERS, "received"): Does.RECEIVED,
-    (NS_RECEIPTS, "received"): Does.RECEIVED,
+    (NS_CORRECT, "replace"): ReferenceKind.CORRECT,
+    (NS_RETRACT, "retract"): ReferenceKind.RETRACT,
+    (NS_FASTEN, "apply-to"): ReferenceKind.RETRACT,
+    (NS_REACTIONS, "reactions"): ReferenceKind.REACT,
+    (NS_MARKERS, "displayed"): ReferenceKind.DISPLAYED,
+    (NS_MARKERS, "acknowledged"): ReferenceKind.DISPLAYED,
+    (NS_MARKERS, "received"): ReferenceKind.RECEIVED,
+    (NS_RECEIPTS, "received"): ReferenceKind.RECEIVED,
 }
 _SEEN = frozenset({(NS_MARKERS, "displayed"), (NS_MARKERS, "acknowledged")})
-_RELATIONS: dict[Does | None, Relation] = {
-    Does.CORRECT: Relation.CORRECTION,
-    Does.RETRACT: Relation.RETRACTION,
+_RELATIONS: dict[ReferenceKind | None, Relation] = {
+    ReferenceKind.CORRECT: Relation.CORRECTION,
+    ReferenceKind.RETRACT: Relation.RETRACTION,
 }
 
 
-class Meaning(NamedTuple):
+class Description(NamedTuple):
     """What a stanza means; a tuple, as a stanza is."""
 
     kind: Kind
     text: str  #: folded words
     ids: tuple[str, ...]  #: that its author gave it
     room_id: str | None  #: that the room gave it which sends it
-    does: Does | None  #: to the message that it refers to
+    does: ReferenceKind | None  #: to the message that it refers to
     about: str | None  #: the id of that message
     is_seeing: bool  #: whoever sent it has read the conversation
     occupant_id: str | None
@@ -64,20 +64,20 @@ class Meaning(NamedTuple):
     @property
     def relation(self) -> Relation:
         """How it is about the message that it refers to."""
-        return _RELATIONS.get(self.does, Relation.NOTE)
+        return _RELATIONS.get(self.does, Relation.OTHER)
 
-    def marks(
+    def name_hashes(
         self, peer: str, resource: str, type: str, direction: Direction
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the marks of its names in an archive, and of the message that it refers to."""
         side = Side(peer, resource, type, direction, self.occupant_id, self.is_from_occupant)
         # What only tells of another message is not what somebody means by an id.
-        is_named = self.kind is Kind.MESSAGE or self.does is Does.CORRECT
+        is_named = self.kind is Kind.MESSAGE or self.does is ReferenceKind.CORRECT
         names = side.names(self.ids, self.room_id) if is_named else ()
         return names, side.about(self.does, self.about) if self.does and self.about else ()
 
 
-def meaning_of(stanza: Stanza) -> Meaning:
+def describe(stanza: Stanza) -> Description:
     """Return what a stanza that is worth keeping means."""
     payloads = stanza.payloads
     reasons = {MEANINGFUL[one] for one in payloads & _MEANINGFUL}
@@ -87,7 +87,7 @@ def meaning_of(stanza: Stanza) -> Meaning:
     is_text = BODY in payloads and (kind is Kind.MESSAGE or "correction" in reasons)
     is_open = "encrypted" not in reasons and (is_text or kind is Kind.MESSAGE)
     does, about = _reference(stanza)
-    return Meaning(
+    return Description(
         kind=kind,
         text=_text(stanza) if is_open else "",
         ids=_ids(stanza),
@@ -135,7 +135,7 @@ def _occupant_id(stanza: Stanza) -> str | None:
     return None if element is None else element.get("id") or None
 
 
-def _reference(stanza: Stanza) -> tuple[Does | None, str]:
+def _reference(stanza: Stanza) -> tuple[ReferenceKind | None, str]:
     if stanza.payloads.isdisjoint(_REFERENCES):
         return None, ""
     for (ns, name), does in _REFERENCES.items():

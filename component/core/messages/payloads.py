@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from component.core.messages.references import Does, Side
+from component.core.messages.references import ReferenceKind, Side
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import NS_STANZA_ID
 from component.core.xml.stream_parser import Element, Malformed
-from storage.rows import Stored
+from storage.rows import ArchivedMessage
 
 NS_CORRECT = "urn:xmpp:message-correct:0"
 NS_RETRACT = "urn:xmpp:message-retract:1"
@@ -33,7 +33,7 @@ _DEPTH = 3
 class Reference:
     """That a message is about another one."""
 
-    does: Does
+    kind: ReferenceKind
     id: str  #: by which name it calls the other
     reactions: tuple[str, ...] = ()
     by: str | None = None  #: the moderator
@@ -41,7 +41,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retracted:
+class Tombstone:
     """What a tombstone tells."""
 
     at: str | None  #: when, as written (XEP-0082)
@@ -50,7 +50,7 @@ class Retracted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Payloads:
     """The parts of one message; None where it has none."""
 
     sender: str | None = None
@@ -63,25 +63,25 @@ class Contents:
     occupant_id: str | None = None  #: XEP-0421
     is_from_occupant: bool = False  #: a private message through a room (XEP-0045 section 7.5)
     reference: Reference | None = None
-    retracted: Retracted | None = None
+    tombstone: Tombstone | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """A stored message, and what it says."""
 
-    stored: Stored
-    contents: Contents
+    stored: ArchivedMessage
+    payloads: Payloads
 
     @classmethod
-    def of(cls, stored: Stored) -> Self:
+    def of(cls, stored: ArchivedMessage) -> Self:
         """Read one."""
-        return cls(stored, contents(stored.xml))
+        return cls(stored, payloads_of(stored.xml))
 
     @property
     def side(self) -> Side:
         """Who wrote it."""
-        row, said = self.stored, self.contents
+        row, said = self.stored, self.payloads
         return Side(
             row.peer,
             row.resource,
@@ -92,13 +92,13 @@ class Message:
         )
 
 
-def contents(xml: str) -> Contents:
+def payloads_of(xml: str) -> Payloads:
     """Return the parts of a stored message. What was emptied, or cannot be read, has none."""
     try:
         message = parse(xml.encode(), keep_depth=_DEPTH)
     except (Malformed, UnicodeEncodeError):
-        return Contents()
-    return Contents(
+        return Payloads()
+    return Payloads(
         sender=message.get("from") or None,
         recipient=message.get("to") or None,
         id=message.get("id") or None,
@@ -114,13 +114,13 @@ def contents(xml: str) -> Contents:
         occupant_id=_attribute(message.child(NS_OCCUPANT, "occupant-id"), "id"),
         is_from_occupant=message.child(NS_MUC_USER, "x") is not None,
         reference=_reference(message),
-        retracted=_retracted(message),
+        tombstone=_retracted(message),
     )
 
 
 def _reference(message: Element) -> Reference | None:
     if replace := message.child(NS_CORRECT, "replace"):
-        return Reference(does=Does.CORRECT, id=replace.get("id"))
+        return Reference(kind=ReferenceKind.CORRECT, id=replace.get("id"))
     if retract := message.child(NS_RETRACT, "retract"):
         moderated = retract.child(NS_MODERATE, "moderated")
         reason = _text(retract.child(NS_RETRACT, "reason"))
@@ -134,7 +134,7 @@ def _reference(message: Element) -> Reference | None:
         given = (c.text.strip() for c in reactions.elements if c.name == "reaction")
         # Each counts once (XEP-0444 section 4.1), and keeps its place.
         return Reference(
-            does=Does.REACT,
+            kind=ReferenceKind.REACT,
             id=reactions.get("id"),
             reactions=tuple(dict.fromkeys(one for one in given if one)),
         )
@@ -142,23 +142,23 @@ def _reference(message: Element) -> Reference | None:
 
 
 def _retraction(id: str, moderated: Element | None, reason: str | None) -> Reference:
-    does = Does.RETRACT if moderated is None else Does.MODERATE
-    return Reference(does=does, id=id, by=_attribute(moderated, "by"), reason=reason)
+    does = ReferenceKind.RETRACT if moderated is None else ReferenceKind.MODERATE
+    return Reference(kind=does, id=id, by=_attribute(moderated, "by"), reason=reason)
 
 
 def _receipt(message: Element) -> Reference | None:
     for ns, name, does in (
-        (NS_MARKERS, "displayed", Does.DISPLAYED),
-        (NS_MARKERS, "acknowledged", Does.DISPLAYED),
-        (NS_MARKERS, "received", Does.RECEIVED),
-        (NS_RECEIPTS, "received", Does.RECEIVED),
+        (NS_MARKERS, "displayed", ReferenceKind.DISPLAYED),
+        (NS_MARKERS, "acknowledged", ReferenceKind.DISPLAYED),
+        (NS_MARKERS, "received", ReferenceKind.RECEIVED),
+        (NS_RECEIPTS, "received", ReferenceKind.RECEIVED),
     ):
         if child := message.child(ns, name):
-            return Reference(does=does, id=child.get("id"))
+            return Reference(kind=does, id=child.get("id"))
     return None
 
 
-def _retracted(message: Element) -> Retracted | None:
+def _retracted(message: Element) -> Tombstone | None:
     """Read what is left of a message (XEP-0424 section 5, XEP-0425 section 4)."""
     for ns, moderate in ((NS_RETRACT, NS_MODERATE), (NS_RETRACT_0, NS_MODERATE_0)):
         moderated = message.child(moderate, "moderated")
@@ -170,7 +170,7 @@ def _retracted(message: Element) -> Retracted | None:
         reason = retracted.child(ns, "reason") or (
             moderated.child(moderate, "reason") if moderated else None
         )
-        return Retracted(
+        return Tombstone(
             at=retracted.get("stamp") or None,
             by=_attribute(moderated, "by"),
             reason=_text(reason),

@@ -15,13 +15,13 @@ from hashlib import blake2b
 from component.core.xml.stanza import GROUPCHAT
 from storage.rows import Direction
 
-MARK_BYTES = 8
+HASH_BYTES = 8
 
 #: Who gives a name in a room that its occupants refer to each other by.
 _ROOM = "room"
 
 
-class Does(StrEnum):
+class ReferenceKind(StrEnum):
     """What one message does to another."""
 
     CORRECT = "correct"
@@ -33,7 +33,7 @@ class Does(StrEnum):
 
 
 #: What only the other side of a conversation says of a message.
-RECEIPTS = frozenset({Does.RECEIVED, Does.DISPLAYED})
+RECEIPTS = frozenset({ReferenceKind.RECEIVED, ReferenceKind.DISPLAYED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +66,34 @@ class Side:
         """
         given = list(dict.fromkeys(ids))
         if self.type == GROUPCHAT:
-            others = [mark(self.peer, _ROOM, id) for id in ([room_id] if room_id else given)]
+            others = [name_hash(self.peer, _ROOM, id) for id in ([room_id] if room_id else given)]
         else:
-            others = [mark(self.peer, self.direction, id) for id in given]
+            others = [name_hash(self.peer, self.direction, id) for id in given]
         author = self.author
-        own = [] if author == self.direction else [mark(self.peer, author, id) for id in given]
+        own = (
+            [] if author == self.direction else [name_hash(self.peer, author, id) for id in given]
+        )
         return tuple(dict.fromkeys(own + others))
 
-    def about(self, does: Does, id: str) -> tuple[int, ...]:
+    def about(self, does: ReferenceKind, id: str) -> tuple[int, ...]:
         """Return the marks that a message may have to which this side does something."""
-        if does is Does.CORRECT or (does is Does.RETRACT and self.type != GROUPCHAT):
-            return (mark(self.peer, self.author, id),)
+        if does is ReferenceKind.CORRECT or (
+            does is ReferenceKind.RETRACT and self.type != GROUPCHAT
+        ):
+            return (name_hash(self.peer, self.author, id),)
         if self.type == GROUPCHAT:
-            return (mark(self.peer, _ROOM, id),)
+            return (name_hash(self.peer, _ROOM, id),)
         if does in RECEIPTS:
-            return tuple(mark(self.peer, one, id) for one in Direction if one != self.direction)
-        return tuple(mark(self.peer, one, id) for one in Direction)
+            return tuple(
+                name_hash(self.peer, one, id) for one in Direction if one != self.direction
+            )
+        return tuple(name_hash(self.peer, one, id) for one in Direction)
 
 
-def mark(peer: str, author: str, id: str) -> int:
+def name_hash(peer: str, author: str, id: str) -> int:
     """Return the mark of a message that was given an id, in the conversation with a bare JID.
 
     64 bits with a sign. Two messages may share it, so whoever looks one up has to check who wrote.
     """
     said = f"{peer}\n{len(author)}\n{author}{id}".encode()
-    return int.from_bytes(blake2b(said, digest_size=MARK_BYTES).digest(), "big", signed=True)
+    return int.from_bytes(blake2b(said, digest_size=HASH_BYTES).digest(), "big", signed=True)

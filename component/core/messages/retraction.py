@@ -18,22 +18,22 @@ from component.core.messages.payloads import (
     Message,
     Reference,
 )
-from component.core.messages.references import Does
+from component.core.messages.references import ReferenceKind
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_STANZA_ID
 from component.core.xml.times import format_time
-from storage.rows import Entry, Kind, Retraction, Stored, Unfinished, Work
+from storage.rows import ArchivedMessage, Kind, NewMessage, Retraction, UnfinishedRetraction, Work
 
 #: message, retract, moderated, its occupant-id.
 _MODERATOR_DEPTH = 3
 
-_TAKING_BACK = frozenset({Does.RETRACT, Does.MODERATE})
+_TAKING_BACK = frozenset({ReferenceKind.RETRACT, ReferenceKind.MODERATE})
 
 #: What there is something to take back of.
 _SAYING = frozenset({Kind.MESSAGE, Kind.ANNOTATION})
 
 
-def with_retractions(entries: Iterable[Entry]) -> list[Work]:
+def with_retractions(entries: Iterable[NewMessage]) -> list[Work]:
     """Return entries as they are to be put, each followed by its retraction, if it is one.
 
     Both go into one batch: nobody reads a message that was taken back beside its retraction.
@@ -47,32 +47,32 @@ def with_retractions(entries: Iterable[Entry]) -> list[Work]:
     return work
 
 
-def retraction(entry: Entry) -> Retraction | None:
+def retraction(entry: NewMessage) -> Retraction | None:
     """Return what an entry takes back, None if it takes nothing back."""
     if entry.kind is not Kind.ANNOTATION:
         return None
-    return _retraction(entry.owner, entry.origin, _as_stored(entry))
+    return _retraction(entry.owner, entry.dedup_key, _as_stored(entry))
 
 
-def again(left: Unfinished) -> Retraction | None:
+def again(left: UnfinishedRetraction) -> Retraction | None:
     """Return what goes on with a retraction, None if what was stored takes nothing back."""
-    return _retraction(left.owner, left.origin, left.by)
+    return _retraction(left.owner, left.dedup_key, left.by)
 
 
-def _retraction(owner: str, origin: bytes, by: Stored) -> Retraction | None:
+def _retraction(owner: str, origin: bytes, by: ArchivedMessage) -> Retraction | None:
     annotation = Message.of(by)
-    reference = annotation.contents.reference
-    if reference is None or reference.does not in _TAKING_BACK or not reference.id:
+    reference = annotation.payloads.reference
+    if reference is None or reference.kind not in _TAKING_BACK or not reference.id:
         return None
     # Only the room itself tells that one of its messages was moderated (XEP-0425 section 5).
-    if reference.does is Does.MODERATE and (by.type != GROUPCHAT or by.resource):
+    if reference.kind is ReferenceKind.MODERATE and (by.type != GROUPCHAT or by.resource):
         return None
     return Retraction(
-        owner=owner, origin=origin, tombstone=partial(tombstone, annotation, reference)
+        owner=owner, dedup_key=origin, tombstone=partial(tombstone, annotation, reference)
     )
 
 
-def tombstone(annotation: Message, reference: Reference, stored: Stored) -> str | None:
+def tombstone(annotation: Message, reference: Reference, stored: ArchivedMessage) -> str | None:
     """Return what is left of a stored message, None where it is not to be taken back so.
 
     Only its author takes a message back, or the room (XEP-0424 section 5). A correction (XEP-0308)
@@ -81,17 +81,17 @@ def tombstone(annotation: Message, reference: Reference, stored: Stored) -> str 
     if stored.kind not in _SAYING:
         return None
     message = Message.of(stored)
-    about = message.contents.reference
+    about = message.payloads.reference
     # The retraction itself has to stay.
-    if about and about.does in _TAKING_BACK:
+    if about and about.kind in _TAKING_BACK:
         return None
-    if not authorship.may(annotation, reference, message):
+    if not authorship.may_annotate(annotation, reference, message):
         return None
     return _left(message, annotation, reference)
 
 
-def _as_stored(entry: Entry) -> Stored:
-    return Stored(
+def _as_stored(entry: NewMessage) -> ArchivedMessage:
+    return ArchivedMessage(
         id="",
         at=entry.at,
         peer=entry.peer,
@@ -106,18 +106,18 @@ def _as_stored(entry: Entry) -> Stored:
 
 def _left(message: Message, annotation: Message, reference: Reference) -> str:
     """Return a tombstone: who, whom, the names that others call it by, and what took it back."""
-    found = message.contents
+    found = message.payloads
     addresses = {"type": message.stored.type, "from": found.sender, "to": found.recipient}
     names = [("stanza-id", NS_STANZA_ID, {"by": by, "id": id}) for by, id in found.stanza_ids]
     if found.origin_id:
         names.append(("origin-id", NS_STANZA_ID, {"id": found.origin_id}))
     if found.occupant_id:
         names.append(("occupant-id", NS_OCCUPANT, {"id": found.occupant_id}))
-    if found.reference and found.reference.does is Does.CORRECT:
+    if found.reference and found.reference.kind is ReferenceKind.CORRECT:
         names.append(("replace", NS_CORRECT, {"id": found.reference.id}))
     kept = "".join(_element(name, ns, attributes) for name, ns, attributes in names)
-    when = {"id": annotation.contents.id or "", "stamp": format_time(annotation.stored.at)}
-    why = _moderated(annotation, reference) if reference.does is Does.MODERATE else ""
+    when = {"id": annotation.payloads.id or "", "stamp": format_time(annotation.stored.at)}
+    why = _moderated(annotation, reference) if reference.kind is ReferenceKind.MODERATE else ""
     kept += _element("retracted", NS_RETRACT, when, why)
     return _element("message", NS_CLIENT, addresses | {"id": found.id}, kept)
 

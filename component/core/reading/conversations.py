@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from component.core.access.audit import Audit, in_words
+from component.core.access.audit import Audit, describe_fields
 from component.core.archiving.writer import Queue
-from component.core.reading.operator_reads import Item, Reading
-from component.core.reading.pages import Pages
-from component.core.store_errors import refusals
+from component.core.reading.operator_reads import ReadableMessage, Reading
+from component.core.reading.pages import Pager
+from component.core.store_errors import translated
 from component.core.xml.times import format_time
 from storage.interface import Archive
-from storage.rows import Conversation, Direction, Filter, Kind, Stored
+from storage.rows import ArchivedMessage, Conversation, Direction, Filter, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class ConversationQuery:
     """Which conversations of an archive are wanted."""
 
     limit: int | None = None  #: None: as many as is usual here
@@ -26,11 +26,11 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ConversationSummary:
     """One conversation."""
 
     conversation: Conversation
-    last: Item
+    last: ReadableMessage
     unread: int
 
 
@@ -38,7 +38,7 @@ class Conversations:
     """The conversations of all archives, for whoever was let in."""
 
     def __init__(
-        self, archive: Archive, queue: Queue, audit: Audit, pages: Pages, reading: Reading
+        self, archive: Archive, queue: Queue, audit: Audit, pages: Pager, reading: Reading
     ) -> None:
         self._archive = archive
         self._queue = queue
@@ -46,14 +46,16 @@ class Conversations:
         self._pages = pages
         self._reading = reading
 
-    async def page(self, actor: str, owner: str, query: Query) -> tuple[tuple[Listed, ...], bool]:
+    async def page(
+        self, actor: str, owner: str, query: ConversationQuery
+    ) -> tuple[tuple[ConversationSummary, ...], bool]:
         """Return some, the one with the newest message first, and whether these are the last.
 
         Raises ItemNotFound when an id is not in this archive.
         """
-        await self._audit.note(actor, "conversations", owner, _described(query))
+        await self._audit.record(actor, "conversations", owner, _described(query))
         limit = self._pages.size(query.limit)
-        with refusals():
+        with translated():
             await self._queue.readable(owner)
             since, surplus = await self._since(owner, query.since)
             found = await self._archive.conversations(
@@ -63,11 +65,11 @@ class Conversations:
                 since=since,
                 max_bytes=self._pages.max_bytes,
             )
-        rows = [conversation.last for conversation in found.listed]
+        rows = [conversation.last for conversation in found.conversations]
         items = await self._reading.items(owner, rows, folded=query.folded)
         listed = tuple(
-            Listed(conversation=c, last=item, unread=c.unread + (c.peer == surplus))
-            for c, item in zip(found.listed, items, strict=True)
+            ConversationSummary(conversation=c, last=item, unread=c.unread + (c.peer == surplus))
+            for c, item in zip(found.conversations, items, strict=True)
         )
         return listed, found.complete
 
@@ -78,7 +80,7 @@ class Conversations:
         past = await self._archive.page(owner, Filter(until=since), limit=1, backwards=True)
         if past.messages:
             return past.messages[0].id, None
-        bounds = await self._archive.bounds(owner)
+        bounds = await self._archive.first_and_last(owner)
         if bounds is None:
             return None, None
         # All there is came later, the first message too.
@@ -86,10 +88,10 @@ class Conversations:
         return first.id, first.peer if _is_readable(first) else None
 
 
-def _is_readable(row: Stored) -> bool:
+def _is_readable(row: ArchivedMessage) -> bool:
     return row.direction is Direction.RECEIVED and row.kind is Kind.MESSAGE
 
 
-def _described(query: Query) -> str:
+def _described(query: ConversationQuery) -> str:
     since = format_time(query.since) if isinstance(query.since, int) else query.since
-    return in_words({"before": query.before, "unread since": since})
+    return describe_fields({"before": query.before, "unread since": since})

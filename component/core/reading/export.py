@@ -13,17 +13,17 @@ from xml.sax.saxutils import escape, quoteattr
 
 from component.core.archiving.writer import Queue
 from component.core.errors import Conflict
-from component.core.reading.live import Follower, Live
+from component.core.reading.live import Follower, Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.rosters.contacts import is_shown
 from component.core.rosters.xml import roster_xml
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.xml import jids
 from component.core.xml.client_namespace import in_client_namespace
 from component.core.xml.times import format_time
 from storage.errors import NotFound
 from storage.interface import Storage
-from storage.rows import Direction, Page, Preferences, Stored
+from storage.rows import ArchivedMessage, Direction, Page, PreferencesRow
 
 #: Messages that are held in memory at once.
 PAGE = 200
@@ -38,7 +38,7 @@ _MAM = "urn:xmpp:mam:2"
 class Export:
     """Writes out archives."""
 
-    def __init__(self, storage: Storage, writer: Queue, live: Live) -> None:
+    def __init__(self, storage: Storage, writer: Queue, live: Followers) -> None:
         self._storage = storage
         self._writer = writer
         self._live = live
@@ -70,11 +70,11 @@ class Export:
             yield "".join(_result(message) for message in messages if message.xml).encode()
         yield b"</archive>\n</user>\n</host>\n</server-data>\n"
 
-    async def _pages(self, owner: str) -> AsyncGenerator[Sequence[Stored]]:
+    async def _pages(self, owner: str) -> AsyncGenerator[Sequence[ArchivedMessage]]:
         await self._writer.readable(owner)
         with self._live.follow(owner) as follower:
-            with refusals():
-                ends = await self._storage.archive.bounds(owner)
+            with translated():
+                ends = await self._storage.archive.first_and_last(owner)
             _refuse_if_erased(follower)
             if ends is None:
                 return
@@ -94,9 +94,9 @@ class Export:
                 messages = page.messages
 
     async def _behind(self, owner: str, id: str, follower: Follower, *, limit: int = PAGE) -> Page:
-        with refusals():
+        with translated():
             try:
-                page = await self._storage.archive.behind(
+                page = await self._storage.archive.page_after(
                     owner, id, limit=limit, max_bytes=PAGE_MAX_BYTES
                 )
             except NotFound as error:
@@ -105,13 +105,13 @@ class Export:
         return page
 
     async def _roster(self, owner: str) -> str:
-        with refusals():
+        with translated():
             found = await self._storage.contacts.roster(owner)
         shown = tuple(filter(is_shown, found))
         return f"{roster_xml(shown)}\n" if shown else ""
 
     async def _preferences(self, owner: str) -> str:
-        with refusals():
+        with translated():
             found = await self._storage.records.preferences(owner)
         return "" if found is None else _prefs(found)
 
@@ -122,7 +122,7 @@ def _refuse_if_erased(follower: Follower) -> None:
         raise Conflict(_ERASED)
 
 
-def _line(owner: str, message: Stored) -> bytes:
+def _line(owner: str, message: ArchivedMessage) -> bytes:
     other = f"{message.peer}/{message.resource}" if message.resource else message.peer
     is_sent = message.direction is Direction.SENT
     fields = {
@@ -138,7 +138,7 @@ def _line(owner: str, message: Stored) -> bytes:
     return f"{json.dumps(fields, ensure_ascii=False)}\n".encode()
 
 
-def _result(message: Stored) -> str:
+def _result(message: ArchivedMessage) -> str:
     return (
         f"<result xmlns='{_MAM}' id='{message.id}'><forwarded xmlns='urn:xmpp:forward:0'>"
         f"<delay xmlns='urn:xmpp:delay' stamp='{format_time(message.at)}'/>"
@@ -146,7 +146,7 @@ def _result(message: Stored) -> str:
     )
 
 
-def _prefs(preferences: Preferences) -> str:
+def _prefs(preferences: PreferencesRow) -> str:
     lists = "".join(
         f"<{name}>{''.join(f'<jid>{escape(jid)}</jid>' for jid in listed)}</{name}>"
         for name, listed in (("always", preferences.always), ("never", preferences.never))

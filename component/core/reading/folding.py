@@ -10,15 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from component.core.messages.authorship import may
+from component.core.messages.authorship import may_annotate
 from component.core.messages.payloads import Message, Reference
-from component.core.messages.references import Does
+from component.core.messages.references import ReferenceKind
 from component.core.xml import jids
 from component.core.xml.times import format_time
 from storage.rows import Direction, Kind
 
 #: What somebody had, and now has seen.
-_FIRST_SEEN = (Does.RECEIVED, Does.DISPLAYED)
+_FIRST_SEEN = (ReferenceKind.RECEIVED, ReferenceKind.DISPLAYED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Receipt:
     """That somebody has a message."""
 
     by: str
-    state: Does  #: received or displayed
+    state: ReferenceKind  #: received or displayed
     time: str
 
 
@@ -78,13 +78,13 @@ class Folding:
 
     def __init__(self, owner: str, message: Message) -> None:
         self._owner = owner
-        self._state = _State(message, message.contents.body)
+        self._state = _State(message, message.payloads.body)
 
     def add(self, annotations: Iterable[Message]) -> None:
         """Take in more messages about it, in arrival order."""
         for annotation in annotations:
-            reference = annotation.contents.reference
-            if reference is not None and may(annotation, reference, self._state.message):
+            reference = annotation.payloads.reference
+            if reference is not None and may_annotate(annotation, reference, self._state.message):
                 _apply(self._owner, annotation, reference, self._state)
 
     def folded(self, left_out: int) -> Folded:
@@ -95,22 +95,22 @@ class Folding:
 def _apply(owner: str, annotation: Message, reference: Reference, state: _State) -> None:
     row = annotation.stored
     time, who = format_time(row.at), _address(owner, annotation)
-    match reference.does:
-        case Does.CORRECT:
-            state.body = annotation.contents.body or state.body
+    match reference.kind:
+        case ReferenceKind.CORRECT:
+            state.body = annotation.payloads.body or state.body
             state.edited = Edit(time=time, id=row.id)
-        case Does.RETRACT | Does.MODERATE:
+        case ReferenceKind.RETRACT | ReferenceKind.MODERATE:
             state.retracted = Retraction(
                 time=time, id=row.id, by=reference.by, reason=reference.reason
             )
-        case Does.REACT:
+        case ReferenceKind.REACT:
             # The last set takes the place of the one before (XEP-0444 section 4.1).
             state.reactions.pop(annotation.side.author, None)
             state.reactions[annotation.side.author] = (who, reference.reactions)
-        case Does.RECEIVED | Does.DISPLAYED:
+        case ReferenceKind.RECEIVED | ReferenceKind.DISPLAYED:
             before = state.receipts.get(who)
-            if before is None or (before.state, reference.does) == _FIRST_SEEN:
-                state.receipts[who] = Receipt(by=who, state=reference.does, time=time)
+            if before is None or (before.state, reference.kind) == _FIRST_SEEN:
+                state.receipts[who] = Receipt(by=who, state=reference.kind, time=time)
 
 
 def _address(owner: str, annotation: Message) -> str:
@@ -150,7 +150,7 @@ def _folded(state: _State, left_out: int) -> Folded:
 
 def _buried(message: Message) -> Retraction | None:
     """Return what a tombstone tells of how the message went."""
-    left = message.contents.retracted
+    left = message.payloads.tombstone
     if left is not None:
         return Retraction(time=left.at, id=None, by=left.by, reason=left.reason)
     if message.stored.kind is Kind.TOMBSTONE:

@@ -11,50 +11,50 @@ from collections.abc import AsyncGenerator
 
 from component.core.archiving.writer import Queue
 from component.core.errors import ItemNotFound
-from component.core.reading.live import Live
+from component.core.reading.live import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.xml.stanza import GROUPCHAT
 from storage.interface import Archive
-from storage.rows import ANY, Filter, Page, Stored
+from storage.rows import ANY, ArchivedMessage, Filter, Page
 
 #: Stands for the place before all messages, as no id does.
-START = "start"
+FROM_START = "start"
 
 #: How many messages are read at once.
 _PAGE = 100
 
 
-class Place:
+class StreamPosition:
     """How far an archive has been followed."""
 
     def __init__(self, last: str) -> None:
         self.last = last  #: the id of the last message that was followed, or START
 
 
-class Following:
+class ArchiveStream:
     """Follows archives."""
 
-    def __init__(self, archive: Archive, queue: Queue, live: Live) -> None:
+    def __init__(self, archive: Archive, queue: Queue, live: Followers) -> None:
         self._archive = archive
         self._queue = queue
         self._live = live
 
-    async def place(self, owner: str, after: str | None) -> Place:
+    async def position(self, owner: str, after: str | None) -> StreamPosition:
         """Return the place behind an id, or START; None is the end. Raises ItemNotFound."""
-        if after == START:
-            return Place(START)
-        with refusals():
+        if after == FROM_START:
+            return StreamPosition(FROM_START)
+        with translated():
             await self._queue.readable(owner)
             if after is not None:
-                await self._archive.behind(owner, after, limit=0)
-                return Place(after)
+                await self._archive.page_after(owner, after, limit=0)
+                return StreamPosition(after)
             page = await self._archive.page(owner, ANY, limit=1, backwards=True)
-        return Place(page.messages[0].id if page.messages else START)
+        return StreamPosition(page.messages[0].id if page.messages else FROM_START)
 
-    async def news(
-        self, owner: str, place: Place, wanted: Filter, *, pause: float
-    ) -> AsyncGenerator[list[Stored], None]:
+    async def messages(
+        self, owner: str, place: StreamPosition, wanted: Filter, *, pause: float
+    ) -> AsyncGenerator[list[ArchivedMessage], None]:
         """Yield what comes behind a place and is wanted; nothing after `pause` seconds of silence.
 
         Of the filter only peer, resource, groupchat and kinds count. The place moves along. Ends
@@ -65,7 +65,7 @@ class Following:
             while not follower.is_over:
                 follower.changed.clear()
                 try:
-                    with refusals():
+                    with translated():
                         page = await self._next(owner, place)
                 except ItemNotFound:
                     return
@@ -77,16 +77,16 @@ class Following:
                 if page.complete and not await _within(pause, follower.changed):
                     yield []
 
-    async def _next(self, owner: str, place: Place) -> Page:
-        if place.last != START:
+    async def _next(self, owner: str, place: StreamPosition) -> Page:
+        if place.last != FROM_START:
             # Whether that message is still there or not: it may have bounced.
-            return await self._archive.behind(
+            return await self._archive.page_after(
                 owner, place.last, limit=_PAGE, max_bytes=PAGE_MAX_BYTES
             )
         return await self._archive.page(owner, ANY, limit=_PAGE, max_bytes=PAGE_MAX_BYTES)
 
 
-def _is_wanted(message: Stored, wanted: Filter) -> bool:
+def _is_wanted(message: ArchivedMessage, wanted: Filter) -> bool:
     return (
         wanted.peer in (None, message.peer)
         and wanted.resource in (None, message.resource)

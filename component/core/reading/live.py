@@ -21,7 +21,7 @@ class Follower:
         self.is_erased = False  #: something of this archive was erased, or is being so
 
 
-class Live:
+class Followers:
     """Wakes followers of archives."""
 
     def __init__(self) -> None:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from component.core.access import audit
 from component.core.archiving.writer import Queue
 from component.core.errors import BadRequest
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from storage.interface import Archive
-from storage.rows import ANY, Filter, Page, Stored
+from storage.rows import ANY, ArchivedMessage, Filter, Page
 
 #: How many bytes of XML are read at once, where it is not configured.
 PAGE_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class PageQuery:
     """Which part of an archive is wanted."""
 
     wanted: Filter = ANY
@@ -34,11 +34,11 @@ class Query:
 
     def described(self) -> str:
         """Return what the audit log says of it. Raises BadRequest."""
-        with refusals():
-            return audit.described(self.wanted, after=self.after, before=self.before)
+        with translated():
+            return audit.describe_filter(self.wanted, after=self.after, before=self.before)
 
 
-class Pages:
+class Pager:
     """Reads archives, for those who were let in: all that was taken before a call is seen."""
 
     def __init__(
@@ -64,14 +64,14 @@ class Pages:
         """Return how much a page gets where that much is asked for."""
         return self._usual if limit is None else min(limit, self._most)
 
-    async def read(self, owner: str, query: Query, *, since: int = 0) -> Page:
+    async def read(self, owner: str, query: PageQuery, *, since: int = 0) -> Page:
         """Return one page, in the order of arrival, of nothing from before a time.
 
         Raises BadRequest, ItemNotFound, NotImplementedHere, TakesTooLong, Overloaded.
         """
         limit = self._limit(query)
         await self._queue.readable(owner)
-        with refusals():
+        with translated():
             return await self._archive.page(
                 owner,
                 await self._within(owner, query.wanted, since),
@@ -84,29 +84,31 @@ class Pages:
                 max_bytes=self.max_bytes,
             )
 
-    async def bounds(self, owner: str, *, since: int = 0) -> tuple[Stored, Stored] | None:
+    async def bounds(
+        self, owner: str, *, since: int = 0
+    ) -> tuple[ArchivedMessage, ArchivedMessage] | None:
         """Return the first and the last message from a time on, None without any.
 
         Raises Overloaded.
         """
         await self._queue.readable(owner)
-        with refusals():
+        with translated():
             wanted = await self._within(owner, ANY, since)
             if wanted == ANY:
-                return await self._archive.bounds(owner)
+                return await self._archive.first_and_last(owner)
             first = await self._archive.page(owner, wanted, limit=1)
             last = await self._archive.page(owner, wanted, limit=1, backwards=True)
         return (first.messages[0], last.messages[0]) if first.messages else None
 
     async def _within(self, owner: str, wanted: Filter, since: int) -> Filter:
         """Return a filter that leaves out what came before a time."""
-        bounds = await self._archive.bounds(owner) if since else None
+        bounds = await self._archive.first_and_last(owner) if since else None
         # Mostly nothing did, and counting is cheaper without a time.
         if bounds is None or bounds[0].at >= since:
             return wanted
         return replace(wanted, since=max(since, wanted.since or 0))
 
-    def _limit(self, query: Query) -> int:
+    def _limit(self, query: PageQuery) -> int:
         limit = self.size(query.limit)
         if limit < 0:
             raise BadRequest("max is a number of messages, 0 or more")

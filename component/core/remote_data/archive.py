@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from component.core.access.served import Served
+from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Queue, Writer
 from component.core.errors import BadRequest, Conflict
 from component.core.messages.retraction import with_retractions
@@ -13,16 +13,16 @@ from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.remote_data.posts import (
     GROUPCHAT,
     Post,
-    entry_of,
     naming,
+    new_message_of,
     owner_of,
     peer_of,
 )
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.xml.jids import bare, domain, local, resource
 from component.core.xml.times import format_time, now, parse_time
 from storage.interface import Archive
-from storage.rows import ANY, READABLE, Entry, Filter, Page, Stored
+from storage.rows import ANY, READABLE, ArchivedMessage, Filter, NewMessage, Page
 
 #: By how much a message may be older than one that was posted before it, or newer than our clock,
 #: in microseconds. Servers post over many connections, and try again for a minute what was not
@@ -34,7 +34,7 @@ LAST = "last"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class RemoteQuery:
     """Which messages of an archive are wanted; None where the caller said nothing."""
 
     username: str  #: local part of the owner, or a bare JID
@@ -47,11 +47,11 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class RemotePage:
     """One page of an archive, in the order of time."""
 
     username: str  #: as this virtual host calls the owner
-    messages: tuple[Stored, ...]
+    messages: tuple[ArchivedMessage, ...]
     count: int  #: how many messages match, on this page or not
     complete: bool  #: nothing more in the direction that was asked for
 
@@ -66,7 +66,7 @@ class RemoteArchive:
         jids: Jids,
         *,
         queue: Queue,
-        served: Served | None = None,
+        served: ServedArchives | None = None,
         max_items: int,
         max_bytes: int = PAGE_MAX_BYTES,
     ) -> None:
@@ -89,12 +89,12 @@ class RemoteArchive:
         Preferences are not asked: the server has judged by its own, and reads back what it posted.
         Raises BadRequest, Conflict, Overloaded.
         """
-        entry = entry_of(post, host, self._jids)
+        entry = new_message_of(post, host, self._jids)
         self._writer.check_room()
         await self._check_order(entry)
         await self._writer.store(with_retractions([entry]))
 
-    async def _check_order(self, entry: Entry) -> None:
+    async def _check_order(self, entry: NewMessage) -> None:
         """Refuse a message that is not the newest of its archive by its time too.
 
         The order of an archive is arrival, so it would be shown as the newest all the same. Raises
@@ -108,7 +108,7 @@ class RemoteArchive:
             )
         if entry.at >= clock - TOLERANCE:
             return
-        with refusals():
+        with translated():
             newest = await self._archive.page_by_time(entry.owner, ANY, limit=1, newest=True)
             if not newest.messages or entry.at >= newest.messages[-1].at - TOLERANCE:
                 return
@@ -121,29 +121,29 @@ class RemoteArchive:
             f" {format_time(newest.messages[-1].at)}): post history first, from the oldest on"
         )
 
-    async def read(self, host: str, query: Query) -> Answer:
+    async def read(self, host: str, query: RemoteQuery) -> RemotePage:
         """Return one page, and how many messages match in all."""
         owner, wanted = self._filter(host, query)
         await self._check_served(host, owner, query)
-        with refusals():
+        with translated():
             await self._queue.readable(owner)
             page = await self._page(owner, wanted, query)
-        return Answer(
+        return RemotePage(
             username=owner if domain(owner) != host else local(owner),
             messages=page.messages,
             count=page.count or 0,
             complete=page.complete,
         )
 
-    async def count(self, host: str, query: Query) -> int:
+    async def count(self, host: str, query: RemoteQuery) -> int:
         """Return how many messages match."""
         owner, wanted = self._filter(host, query)
         await self._check_served(host, owner, query)
-        with refusals():
+        with translated():
             await self._queue.readable(owner)
             return await self._archive.count(owner, wanted)
 
-    async def _check_served(self, host: str, owner: str, query: Query) -> None:
+    async def _check_served(self, host: str, owner: str, query: RemoteQuery) -> None:
         """Return if there can be such an archive: rooms may be anywhere. Raises BadRequest."""
         if self._served is None or query.type == GROUPCHAT:
             return
@@ -151,7 +151,7 @@ class RemoteArchive:
             if not await self._served.has(owner):
                 raise BadRequest(f"{domain(owner)} is not served here, this is {host}")
 
-    def _filter(self, host: str, query: Query) -> tuple[str, Filter]:
+    def _filter(self, host: str, query: RemoteQuery) -> tuple[str, Filter]:
         """Return the owner, and what is wanted of its archive."""
         since = until = None
         if query.after is not None:
@@ -174,7 +174,7 @@ class RemoteArchive:
             return owner, replace(wanted, peer_local=local(peer))
         return owner, replace(wanted, peer=bare(peer), resource=resource(peer) or None)
 
-    async def _page(self, owner: str, wanted: Filter, query: Query) -> Page:
+    async def _page(self, owner: str, wanted: Filter, query: RemoteQuery) -> Page:
         limit = self._max_items if query.limit is None else min(query.limit, self._max_items)
         if limit and not query.page:
             newest = await self._is_backwards(owner, wanted, query)
@@ -192,7 +192,7 @@ class RemoteArchive:
         page = await self._page_from(owner, wanted, query.page or 0, limit)
         return replace(page, count=count)
 
-    async def _is_backwards(self, owner: str, wanted: Filter, query: Query) -> bool:
+    async def _is_backwards(self, owner: str, wanted: Filter, query: RemoteQuery) -> bool:
         """Tell whether the newest messages of the range are wanted.
 
         ejabberd sends a place in the archive and a bound of the search in the same parameter, and

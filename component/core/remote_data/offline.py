@@ -8,18 +8,18 @@ import logging
 from component.core.errors import BadRequest
 from component.core.ports import Jids
 from component.core.remote_data.posts import naming
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.xml.document_parser import parse as parse_xml
 from component.core.xml.prefixes import standalone
 from component.core.xml.stream_parser import Malformed
 from component.core.xml.times import parse_time
 from storage.errors import StorageError
-from storage.people import Offline, Waiting
+from storage.people import Offline, OfflineStanza
 
 log = logging.getLogger(__name__)
 
 
-class WaitingStanzas:
+class OfflineStanzas:
     """Keeps them, and gives them out once."""
 
     def __init__(self, offline: Offline, jids: Jids) -> None:
@@ -33,23 +33,23 @@ class WaitingStanzas:
             at = parse_time(timestamp)
         with naming("peer"):
             sender = self._jids.prepare(peer)
-        waiting = Waiting(peer=sender, packet=_stanza(packet), at=at)
-        with refusals():
+        waiting = OfflineStanza(peer=sender, stanza=_stanza(packet), at=at)
+        with translated():
             await self._offline.add(owner, waiting)
 
     async def count(self, owner: str) -> int:
         """Return how many wait. Raises Overloaded."""
-        with refusals():
+        with translated():
             return await self._offline.count(owner)
 
-    async def pop(self, owner: str) -> tuple[Waiting, ...]:
+    async def pop(self, owner: str) -> tuple[OfflineStanza, ...]:
         """Take out all of them, oldest first. Raises Overloaded.
 
         Whoever stops waiting for them gets none, and they stay.
         """
         taking = asyncio.ensure_future(self._offline.pop(owner))
         try:
-            with refusals():
+            with translated():
                 return await asyncio.shield(taking)
         except asyncio.CancelledError:
             task = asyncio.create_task(self._put_back(owner, taking))
@@ -59,14 +59,16 @@ class WaitingStanzas:
 
     async def drop(self, owner: str) -> None:
         """Throw all of them away. Raises Overloaded."""
-        with refusals():
+        with translated():
             await self._offline.pop(owner)
 
     async def settled(self) -> None:
         """Return when all that nobody took is back."""
         await asyncio.gather(*self._returning)
 
-    async def _put_back(self, owner: str, taking: asyncio.Future[tuple[Waiting, ...]]) -> None:
+    async def _put_back(
+        self, owner: str, taking: asyncio.Future[tuple[OfflineStanza, ...]]
+    ) -> None:
         try:
             for one in await taking:
                 await self._offline.add(owner, one)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr, unescape
 
 from component.core.errors import BadRequest
-from component.core.messages.describe import meaning_of
+from component.core.messages.describe import describe
 from component.core.ports import Jids
 from component.core.xml.document_parser import parse as parse_xml
 from component.core.xml.jids import bare, domain, local, resource
 from component.core.xml.stanza import NS_CLIENT, Stanza, digest_of, parse
 from component.core.xml.times import parse_time
-from storage.rows import Direction, Entry
+from storage.rows import Direction, NewMessage
 
 CHAT = "chat"
 GROUPCHAT = "groupchat"
@@ -54,7 +54,7 @@ class _Message:
     other: str  #: full JID of the other side
 
 
-def entry_of(post: Post, host: str, jids: Jids) -> Entry:
+def new_message_of(post: Post, host: str, jids: Jids) -> NewMessage:
     """Return the row for a posted message. Raises BadRequest."""
     with naming("timestamp"):
         at = parse_time(post.timestamp)
@@ -68,10 +68,10 @@ def entry_of(post: Post, host: str, jids: Jids) -> Entry:
         raise BadRequest("xml: missing, and so is body: one of them has to be there")
     said = post.body if post.xml is None else post.xml
     room, peer = message.kind == GROUPCHAT, bare(message.other)
-    meaning = meaning_of(stanza)
+    meaning = describe(stanza)
     type = stanza.type if not room and stanza.type in ("normal", "headline") else message.kind
-    names, about = meaning.marks(peer, resource(message.other), type, message.direction)
-    return Entry(
+    names, about = meaning.name_hashes(peer, resource(message.other), type, message.direction)
+    return NewMessage(
         owner=message.owner,
         at=at,
         peer=peer,
@@ -79,12 +79,12 @@ def entry_of(post: Post, host: str, jids: Jids) -> Entry:
         type=type,
         direction=message.direction,
         xml=stanza.xml,
-        origin=_origin(message, at, said or ""),
+        dedup_key=_origin(message, at, said or ""),
         nick=post.nick or (resource(message.other) if room else ""),
         kind=meaning.kind,
         text=meaning.text,
-        names=names,
-        about=about,
+        name_hashes=names,
+        refers_to=about,
         relation=meaning.relation,
         is_seen=meaning.is_seeing and message.direction is Direction.SENT,
     )

@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from component.core.access.served import Served
+from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Queue
 from component.core.background import Start, start_alone
 from component.core.reading.export import Export
-from component.core.reading.live import Live
+from component.core.reading.live import Followers
 from component.core.retention.approval import Approval
 from component.core.retention.erasure import Erasure, at_once
 from component.core.retention.forecast import Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Janitor, Timing
-from component.core.retention.plan import Usual
+from component.core.retention.plan import RetentionDefaults
 from component.core.retention.rules import Rules
-from component.core.store_errors import refusals
-from storage.interface import Keeping, Storage, Totals
+from component.core.store_errors import translated
+from storage.interface import Retention, Storage, Totals
 from storage.rows import Usage
 
 
@@ -28,46 +28,46 @@ from storage.rows import Usage
 class Administration:
     """The parts that take away, keep back and write out."""
 
-    keeping: Keeping
-    served: Served
-    usual: Usual
+    retention: Retention
+    served: ServedArchives
+    usual: RetentionDefaults
     rules: Rules
     holds: Holds
     erasure: Erasure
     export: Export
     approval: Approval
     janitor: Janitor
-    live: Live
+    live: Followers
 
     async def usage(self, domain: str | None, after: str, limit: int) -> tuple[Usage, ...]:
         """Return what archives take up, by owner, behind `after`.
 
         Raises BadRequest, Overloaded.
         """
-        with refusals():
-            return await self.keeping.usage(domain=domain, after=after, limit=limit)
+        with translated():
+            return await self.retention.usage(domain=domain, after=after, limit=limit)
 
     async def usage_of(self, owner: str) -> Usage:
         """Return what one archive takes up; nothing where there is none. Raises Overloaded."""
-        with refusals():
-            return await self.keeping.usage_of(owner)
+        with translated():
+            return await self.retention.usage_of(owner)
 
     async def totals(self) -> Totals:
         """Return what all archives take up together. Raises Overloaded."""
-        with refusals():
-            return await self.keeping.totals()
+        with translated():
+            return await self.retention.totals()
 
 
 @asynccontextmanager
 async def administering(
     storage: Storage,
     writer: Queue,
-    served: Served,
+    served: ServedArchives,
     holds: Holds,
-    usual: Usual,
+    usual: RetentionDefaults,
     timing: Timing,
     *,
-    live: Live,
+    live: Followers,
     on_erasing: Sequence[Callable[[str], None]] = (),
     on_erased: Sequence[Callable[[str], None]] = (),
     start: Start = start_alone,
@@ -80,7 +80,7 @@ async def administering(
     rules = Rules(storage.records)
     await rules.load()
     erasure = Erasure(
-        storage.keeping,
+        storage.retention,
         writer,
         holds,
         batch=timing.batch,
@@ -94,7 +94,7 @@ async def administering(
     working = start("janitor", janitor.run())
     try:
         yield Administration(
-            keeping=storage.keeping,
+            retention=storage.retention,
             served=served,
             usual=usual,
             rules=rules,

@@ -15,10 +15,10 @@ from collections.abc import Coroutine, Mapping
 
 from component.core.errors import Conflict, Overloaded
 from component.core.retention.forecast import Forecast, Forecasts
-from component.core.retention.plan import Bounds, Usual, is_tighter
-from component.core.store_errors import refusals
+from component.core.retention.plan import RetentionBounds, RetentionDefaults, is_tighter
+from component.core.store_errors import translated
 from storage.interface import Records
-from storage.rows import HostBounds, Rule
+from storage.rows import HostRetention, Rule
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def doubt(found: Forecast) -> str:
 class Approval:
     """Whether the bounds of the configuration may take what they would take."""
 
-    def __init__(self, records: Records, forecasts: Forecasts, usual: Usual) -> None:
+    def __init__(self, records: Records, forecasts: Forecasts, usual: RetentionDefaults) -> None:
         self._records = records
         self._forecasts = forecasts
         self._usual = usual
@@ -69,7 +69,7 @@ class Approval:
 
     async def is_confirmed(self) -> bool:
         """Whether the bounds of the configuration are those confirmed last. Raises Overloaded."""
-        with refusals():
+        with translated():
             return await self._confirmed() == self._usual
 
     async def require(self, owner: str | None) -> None:
@@ -77,7 +77,7 @@ class Approval:
 
         Raises Conflict, Overloaded.
         """
-        with refusals():
+        with translated():
             if await self.is_given():
                 return
             found = self.waiting if owner is None else await self._forecasts.of(owner, self._usual)
@@ -92,7 +92,7 @@ class Approval:
 
         They want to be confirmed where by them much would go that does not go by those it has.
         """
-        with refusals():
+        with translated():
             before = await self._forecasts.of(owner, self._usual)
             found = await self._forecasts.of(owner, self._usual, rules)
         if found.is_much and found.lost > before.lost:
@@ -101,9 +101,9 @@ class Approval:
     async def confirm(self) -> None:
         """Confirm the bounds of the configuration for all archives. Raises StorageError."""
         found = {OTHERS: self._usual.others, **self._usual.hosts}
-        await self._records.confirm_bounds(
+        await self._records.confirm_retention(
             [
-                HostBounds(
+                HostRetention(
                     host=host, days=bounds.days, messages=bounds.messages, bytes=bounds.bytes
                 )
                 for host, bounds in found.items()
@@ -123,7 +123,7 @@ class Approval:
         finished, _ = await asyncio.wait([task], timeout=patience)
         if not finished:
             raise Overloaded("To count what would go takes long, and goes on: ask again shortly.")
-        with refusals():
+        with translated():
             return task.result()
 
     async def close(self) -> None:
@@ -143,18 +143,18 @@ class Approval:
             return self._forecasts.of_all(self._usual)
         return self._forecasts.of(owner, self._usual)
 
-    async def _beyond(self, confirmed: Usual) -> Forecast:
+    async def _beyond(self, confirmed: RetentionDefaults) -> Forecast:
         """Return what would go of the archives whose bounds were wider, or none."""
         return await self._forecasts.of_all(
             self._usual,
             lambda owner: is_tighter(self._usual.of(owner), than=confirmed.of(owner)),
         )
 
-    async def _confirmed(self) -> Usual:
+    async def _confirmed(self) -> RetentionDefaults:
         """Return the bounds that were confirmed last; a new store has none."""
         found = {
-            each.host: Bounds(days=each.days, messages=each.messages, bytes=each.bytes)
-            for each in await self._records.confirmed_bounds()
+            each.host: RetentionBounds(days=each.days, messages=each.messages, bytes=each.bytes)
+            for each in await self._records.confirmed_retention()
         }
-        others = found.pop(OTHERS, Bounds())
-        return Usual(hosts=found, others=others)
+        others = found.pop(OTHERS, RetentionBounds())
+        return RetentionDefaults(hosts=found, others=others)

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from component.core.archiving.writer import Queue
 from component.core.errors import Refused
-from component.core.reading.live import Live
+from component.core.reading.live import Followers
 from component.core.retention.holds import Holds
 from component.core.retention.traces import remove_traces
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from storage.errors import StorageError
-from storage.interface import Keeping
-from storage.rows import Shed
+from storage.interface import Retention
+from storage.rows import Removed
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +31,11 @@ class Erasure:
 
     def __init__(
         self,
-        keeping: Keeping,
+        keeping: Retention,
         writer: Queue,
         holds: Holds,
         *,
-        live: Live,
+        live: Followers,
         batch: int,
         on_erasing: Sequence[Callable[[str], None]] = (),
         on_erased: Sequence[Callable[[str], None]] = (),
@@ -56,11 +56,11 @@ class Erasure:
         self._on_erasing = tuple(on_erasing)
         self._on_erased = tuple(on_erased)
         self._spill_gone = spill_gone
-        self._running: dict[str, asyncio.Task[Shed]] = {}
+        self._running: dict[str, asyncio.Task[Removed]] = {}
         #: What was asked for since a running erasure began, by owner: whether to scrub.
         self._asked: dict[str, bool] = {}
 
-    async def erase(self, owner: str, *, patience: float, scrub: bool = True) -> Shed:
+    async def erase(self, owner: str, *, patience: float, scrub: bool = True) -> Removed:
         """Remove an archive and what else names its owner, with all that was taken before.
 
         Returns what went, or that it is not done after `patience` seconds: then it goes on, and is
@@ -76,20 +76,20 @@ class Erasure:
         else:
             self._asked[owner] = scrub or self._asked.get(owner, False)
         finished, _ = await asyncio.wait([task], timeout=patience)
-        with refusals():
-            return task.result() if finished else Shed(done=False)
+        with translated():
+            return task.result() if finished else Removed(done=False)
 
     def is_erasing(self, owner: str) -> bool:
         """Whether an archive is being erased."""
         task = self._running.get(owner)
         return task is not None and not task.done()
 
-    async def delete(self, owner: str, id: str) -> Shed:
+    async def delete(self, owner: str, id: str) -> Removed:
         """Empty one message. Raises Conflict, ItemNotFound, Overloaded."""
         await self._writer.settled(owner)
         self._holds.refuse_if_held(owner)
-        with refusals():
-            return await self._keeping.cut_one(owner, id)
+        with translated():
+            return await self._keeping.blank(owner, id)
 
     async def close(self) -> None:
         """Stop what is under way; an archive that is half erased can be erased again."""
@@ -98,7 +98,7 @@ class Erasure:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, owner: str, scrub: bool) -> Shed:
+    async def _run(self, owner: str, scrub: bool) -> Removed:
         """Erase, and again what came before the calls that came meanwhile."""
         try:
             total = await self._erase(owner, scrub)
@@ -108,7 +108,7 @@ class Erasure:
         finally:
             self._asked.pop(owner, None)
 
-    async def _erase(self, owner: str, scrub: bool) -> Shed:
+    async def _erase(self, owner: str, scrub: bool) -> Removed:
         for put in self._on_erasing:
             put(owner)
         await self._spill_gone()
@@ -122,15 +122,15 @@ class Erasure:
             await remove_traces(self._keeping, self._writer)
         return total
 
-    async def _take_away(self, owner: str) -> Shed:
-        total = Shed(done=False)
+    async def _take_away(self, owner: str) -> Removed:
+        total = Removed(done=False)
         while not total.done:
             # It may have come meanwhile.
             self._holds.refuse_if_held(owner)
             total = _sum(total, await self._keeping.erase(owner, limit=self._batch))
         return total
 
-    def _end(self, owner: str, task: asyncio.Task[Shed]) -> None:
+    def _end(self, owner: str, task: asyncio.Task[Removed]) -> None:
         if self._running.get(owner) is task:
             del self._running[owner]
         if task.cancelled():
@@ -142,8 +142,8 @@ class Erasure:
             log.error("the archive of %s cannot be erased: %s", owner, error, exc_info=fault)
 
 
-def _sum(before: Shed, step: Shed) -> Shed:
-    return Shed(
+def _sum(before: Removed, step: Removed) -> Removed:
+    return Removed(
         messages=before.messages + step.messages,
         bytes=before.bytes + step.bytes,
         done=step.done,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from component.core.retention.archives import cuts, usage_pages
 from component.core.retention.holds import Holds
-from component.core.retention.plan import Plan, Usual, plan_for
+from component.core.retention.plan import Plan, RetentionDefaults, plan_for
 from component.core.retention.rules import Rules
 from component.core.xml.times import format_time, now
 from storage.interface import Storage
-from storage.rows import Excess, Limits, Rule, Usage
+from storage.rows import Cutoff, OverLimit, Rule, Usage
 
 #: An archive that would lose more than one message of so many loses much.
 MUCH = 10
@@ -22,7 +22,7 @@ class Forecast:
     """What would go of archives. Rules for peers may count a message twice: it is not more."""
 
     archives: int = 0  #: that would lose messages
-    going: Excess = field(default_factory=Excess)  #: what would go of them together
+    going: OverLimit = field(default_factory=OverLimit)  #: what would go of them together
     owner: str = ""  #: whose archive would lose the largest part of it
     lost: int = 0  #: how many messages of that archive would go
     kept: int = 0  #: how many it has
@@ -32,7 +32,7 @@ class Forecast:
         """Whether any archive would lose more than a tenth of its messages."""
         return self.lost * MUCH > self.kept
 
-    def plus(self, usage: Usage, going: Excess) -> Forecast:
+    def plus(self, usage: Usage, going: OverLimit) -> Forecast:
         """Return a forecast for one archive more."""
         lost = min(going.messages, usage.messages)
         if not lost:
@@ -64,39 +64,39 @@ class Forecasts:
         self._holds = holds
 
     async def of_all(
-        self, usual: Usual, is_meant: Callable[[str], bool] = lambda _: True
+        self, usual: RetentionDefaults, is_meant: Callable[[str], bool] = lambda _: True
     ) -> Forecast:
         """Return what would go of all archives that are meant. Raises StorageError."""
         found = Forecast()
-        async for page in usage_pages(self._storage.keeping):
+        async for page in usage_pages(self._storage.retention):
             for usage in page:
                 if is_meant(usage.owner):
                     found = found.plus(usage, await self._excess(usage, usual))
         return found
 
     async def of(
-        self, owner: str, usual: Usual, rules: Mapping[str, Rule] | None = None
+        self, owner: str, usual: RetentionDefaults, rules: Mapping[str, Rule] | None = None
     ) -> Forecast:
         """Return what would go of one archive, by other rules than it has if there are any.
 
         Raises StorageError.
         """
-        usage = await self._storage.keeping.usage_of(owner)
+        usage = await self._storage.retention.usage_of(owner)
         return Forecast().plus(usage, await self._excess(usage, usual, rules))
 
     async def _excess(
-        self, usage: Usage, usual: Usual, rules: Mapping[str, Rule] | None = None
-    ) -> Excess:
+        self, usage: Usage, usual: RetentionDefaults, rules: Mapping[str, Rule] | None = None
+    ) -> OverLimit:
         known = self._rules.of(usage.owner) if rules is None else rules
         plan = plan_for(usage.owner, known, usual, now())
-        if plan.spares(usage) or self._holds.is_held(usage.owner):
-            return Excess()
+        if plan.removes_nothing_of(usage) or self._holds.is_held(usage.owner):
+            return OverLimit()
         return await self._beyond(usage.owner, plan)
 
-    async def _beyond(self, owner: str, plan: Plan) -> Excess:
-        keeping = self._storage.keeping
-        found = await keeping.excess(owner, plan.whole)
+    async def _beyond(self, owner: str, plan: Plan) -> OverLimit:
+        keeping = self._storage.retention
+        found = await keeping.over_limit(owner, plan.whole)
         async for peer, limits in cuts(self._storage.archive, owner, plan):
-            if limits != Limits():
-                found = found.plus(await keeping.excess(owner, limits, peer=peer))
+            if limits != Cutoff():
+                found = found.plus(await keeping.over_limit(owner, limits, peer=peer))
         return found

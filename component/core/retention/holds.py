@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from component.core.errors import Conflict, Refused
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from component.core.xml import jids
 from storage.interface import Records
 from storage.rows import Hold
@@ -55,7 +55,7 @@ class Holds:
         # In memory first: behind the return nothing more goes, for the store writes in turn.
         self._holds[hold.subject] = hold
         try:
-            with refusals():
+            with translated():
                 await self._records.set_hold(hold)
         except Refused as refused:
             why = "The hold is in force, but not kept: order it again."
@@ -63,6 +63,6 @@ class Holds:
 
     async def release(self, subject: str) -> None:
         """Release a hold; it is fine when there is none. Raises BadRequest, Overloaded."""
-        with refusals():
-            await self._records.drop_hold(subject)
+        with translated():
+            await self._records.remove_hold(subject)
         self._holds.pop(subject, None)

@@ -10,11 +10,11 @@ from component.core.archiving.writer import Queue
 from component.core.errors import Conflict
 from component.core.retention.approval import Approval
 from component.core.retention.holds import Holds
-from component.core.retention.plan import Usual
+from component.core.retention.plan import RetentionDefaults
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
 from component.core.retention.traces import remove_traces
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from storage.errors import StorageError
 from storage.interface import Storage
 
@@ -41,7 +41,7 @@ class Janitor:
         queue: Queue,
         rules: Rules,
         holds: Holds,
-        usual: Usual,
+        usual: RetentionDefaults,
         timing: Timing,
         approval: Approval,
     ) -> None:
@@ -73,7 +73,7 @@ class Janitor:
         if not is_confirmed:
             await self._approval.require(owner)
         elif owner is None:
-            with refusals():
+            with translated():
                 await self._approval.confirm()
         self._refuse_if_busy()
         self._purge = self._new(by, owner)
@@ -113,14 +113,14 @@ class Janitor:
     async def _work(self, purge: Purge) -> None:
         try:
             if purge.progress.by == SCHEDULE and not await self._approval.is_given():
-                await self._storage.keeping.clean()
+                await self._storage.retention.scrub_index()
                 purge.finish(State.UNCONFIRMED, "Its bounds want to be confirmed.")
                 return
             await purge.run()
             if purge.progress.by == SCHEDULE:
-                await self._storage.keeping.clean()
+                await self._storage.retention.scrub_index()
             else:
-                await remove_traces(self._storage.keeping, self._queue)
+                await remove_traces(self._storage.retention, self._queue)
         except asyncio.CancelledError:
             purge.finish(State.STOPPED)
             raise

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from component.core.xml import jids
-from storage.rows import Limits, Rule, Usage
+from storage.rows import Cutoff, Rule, Usage
 
 DAY = 24 * 60 * 60 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class RetentionBounds:
     """How much stays; 0: no bound."""
 
     days: int = 0
@@ -26,13 +26,15 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usual:
+class RetentionDefaults:
     """What operators have set for archives that have no rule of their own."""
 
-    hosts: Mapping[str, Bounds] = field(default_factory=dict)  #: by virtual host
-    others: Bounds = Bounds()  #: for all other archives, which are those of rooms
+    hosts: Mapping[str, RetentionBounds] = field(default_factory=dict)  #: by virtual host
+    others: RetentionBounds = (
+        RetentionBounds()
+    )  #: for all other archives, which are those of rooms
 
-    def of(self, owner: str) -> Bounds:
+    def of(self, owner: str) -> RetentionBounds:
         """Return what is usual for an archive."""
         return self.hosts.get(jids.domain(owner), self.others)
 
@@ -41,17 +43,17 @@ class Usual:
 class Plan:
     """How an archive is brought within its bounds."""
 
-    whole: Limits  #: what is shed, the oldest first
-    peers: Mapping[str, Limits]  #: what is cut with each peer that has a rule
-    others: Limits  #: what is cut with all other peers
+    whole: Cutoff  #: what is shed, the oldest first
+    peers: Mapping[str, Cutoff]  #: what is cut with each peer that has a rule
+    others: Cutoff  #: what is cut with all other peers
 
-    def spares(self, usage: Usage) -> bool:
+    def removes_nothing_of(self, usage: Usage) -> bool:
         """Whether nothing is to go, known without asking the store of the archive."""
         every = (self.whole, self.others, *self.peers.values())
         return all(within(limits, usage) for limits in every)
 
 
-def plan_for(owner: str, rules: Mapping[str, Rule], usual: Usual, now: int) -> Plan:
+def plan_for(owner: str, rules: Mapping[str, Rule], usual: RetentionDefaults, now: int) -> Plan:
     """Return what is to go of an archive.
 
     `rules` are those of the owner by peer, "" for the archive as a whole; `now` in microseconds.
@@ -62,19 +64,24 @@ def plan_for(owner: str, rules: Mapping[str, Rule], usual: Usual, now: int) -> P
     longest = 0 if 0 in (bounds.days, *days.values()) else max(bounds.days, *days.values(), 0)
     is_parted = longest != bounds.days
     return Plan(
-        whole=_limits(Bounds(days=longest, messages=bounds.messages, bytes=bounds.bytes), now),
+        whole=_limits(
+            RetentionBounds(days=longest, messages=bounds.messages, bytes=bounds.bytes), now
+        ),
         peers={
             peer: _limits(
-                Bounds(days=days[peer], messages=rule.messages or 0, bytes=rule.bytes or 0), now
+                RetentionBounds(
+                    days=days[peer], messages=rule.messages or 0, bytes=rule.bytes or 0
+                ),
+                now,
             )
             for peer, rule in rules.items()
             if peer
         },
-        others=_limits(Bounds(days=bounds.days), now) if is_parted else Limits(),
+        others=_limits(RetentionBounds(days=bounds.days), now) if is_parted else Cutoff(),
     )
 
 
-def is_tighter(bounds: Bounds, *, than: Bounds) -> bool:
+def is_tighter(bounds: RetentionBounds, *, than: RetentionBounds) -> bool:
     """Whether bounds may take what others leave."""
     pairs = (
         (bounds.days, than.days),
@@ -84,7 +91,7 @@ def is_tighter(bounds: Bounds, *, than: Bounds) -> bool:
     return any(new and (not old or new < old) for new, old in pairs)
 
 
-def within(limits: Limits, usage: Usage) -> bool:
+def within(limits: Cutoff, usage: Usage) -> bool:
     """Whether an archive is within limits, and so is each conversation in it."""
     return (
         (limits.since is None or usage.oldest is None or usage.oldest >= limits.since)
@@ -93,10 +100,10 @@ def within(limits: Limits, usage: Usage) -> bool:
     )
 
 
-def _ruled(bounds: Bounds, rule: Rule | None) -> Bounds:
+def _ruled(bounds: RetentionBounds, rule: Rule | None) -> RetentionBounds:
     if rule is None:
         return bounds
-    return Bounds(
+    return RetentionBounds(
         days=_or(rule.days, bounds.days),
         messages=_or(rule.messages, bounds.messages),
         bytes=_or(rule.bytes, bounds.bytes),
@@ -107,8 +114,8 @@ def _or(value: int | None, usual: int) -> int:
     return usual if value is None else value
 
 
-def _limits(bounds: Bounds, now: int) -> Limits:
-    return Limits(
+def _limits(bounds: RetentionBounds, now: int) -> Cutoff:
+    return Cutoff(
         since=now - bounds.days * DAY if bounds.days else None,
         messages=bounds.messages or None,
         bytes=bounds.bytes or None,

@@ -10,11 +10,11 @@ from functools import partial
 
 from component.core.retention.archives import cuts, usage_pages
 from component.core.retention.holds import Holds
-from component.core.retention.plan import Usual, plan_for
+from component.core.retention.plan import RetentionDefaults, plan_for
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
 from storage.interface import Storage
-from storage.rows import Limits, Shed, Usage
+from storage.rows import Cutoff, Removed, Usage
 
 #: Between two batches, for whoever else writes.
 PAUSE_SECONDS = 0.01
@@ -54,7 +54,7 @@ class Purge:
         storage: Storage,
         rules: Rules,
         holds: Holds,
-        usual: Usual,
+        usual: RetentionDefaults,
         *,
         batch: int,
         by: str,
@@ -81,11 +81,11 @@ class Purge:
     async def _usage(self) -> AsyncIterator[Usage]:
         if self.progress.owner is not None:
             self._count(archives=1)
-            yield await self._storage.keeping.usage_of(self.progress.owner)
+            yield await self._storage.retention.usage_of(self.progress.owner)
             return
-        async for page in usage_pages(self._storage.keeping):
+        async for page in usage_pages(self._storage.retention):
             self._count(archives=len(page))
-        async for page in usage_pages(self._storage.keeping):
+        async for page in usage_pages(self._storage.retention):
             for usage in page:
                 yield usage
 
@@ -93,19 +93,19 @@ class Purge:
         owner = usage.owner
         plan = plan_for(owner, self._rules.of(owner), self._usual, now())
         # Mostly nothing is to go.
-        if plan.spares(usage):
+        if plan.removes_nothing_of(usage):
             return
-        keeping = self._storage.keeping
-        shed = partial(keeping.shed, owner, plan.whole, limit=self._batch)
+        keeping = self._storage.retention
+        shed = partial(keeping.delete_oldest, owner, plan.whole, limit=self._batch)
         await self._take(owner, plan.whole, shed)
         async for peer, limits in cuts(self._storage.archive, owner, plan):
-            cut = partial(keeping.cut, owner, peer, limits, limit=self._batch)
+            cut = partial(keeping.blank_oldest, owner, peer, limits, limit=self._batch)
             await self._take(owner, limits, cut)
 
     async def _take(
-        self, owner: str, limits: Limits, step: Callable[[], Coroutine[None, None, Shed]]
+        self, owner: str, limits: Cutoff, step: Callable[[], Coroutine[None, None, Removed]]
     ) -> None:
-        is_done = limits == Limits()
+        is_done = limits == Cutoff()
         while not is_done and not self._holds.is_held(owner):
             shed = await step()
             self._count(messages=shed.messages, bytes=shed.bytes)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from component.core.errors import Conflict
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from storage.interface import Records
 from storage.rows import Rule
 
@@ -38,14 +38,14 @@ class Rules:
         is_new = rule.peer not in self._rules.get(rule.owner, {})
         if is_new and sum(map(len, self._rules.values())) >= RULES_MAX:
             raise Conflict(f"There are {RULES_MAX} retention rules already: drop some before.")
-        with refusals():
+        with translated():
             await self._records.set_rule(rule)
         self._rules[rule.owner][rule.peer] = rule
 
     async def drop(self, owner: str, peer: str = "") -> None:
         """Go back to what is usual. Raises BadRequest, Overloaded."""
-        with refusals():
-            await self._records.drop_rule(owner, peer)
+        with translated():
+            await self._records.remove_rule(owner, peer)
         self._rules[owner].pop(peer, None)
         if not self._rules[owner]:
             del self._rules[owner]

@@ -33,7 +33,7 @@ ASKED_MAX = 3
 Contacts = frozenset[str] | None
 
 
-class RosterMemory:
+class RosterCache:
     """Rosters, remembered for a while."""
 
     def __init__(

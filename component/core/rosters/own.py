@@ -9,7 +9,7 @@ import asyncio
 import logging
 
 from component.core.rosters.contacts import Change, is_shown
-from component.core.store_errors import refusals
+from component.core.store_errors import translated
 from storage.errors import StorageError
 from storage.people import Contact, Contacts
 
@@ -39,7 +39,7 @@ class OwnRosters:
     async def change(self, owner: str, change: Change) -> None:
         """Add a contact or change it; it is durable at the return. Raises Overloaded."""
         async with self._changing:
-            with refusals():
+            with translated():
                 found = await self._contacts.roster(owner)
                 before = next((one for one in found if one.jid == change.jid), None)
                 await self._contacts.put(owner, change.applied(before))
@@ -47,11 +47,11 @@ class OwnRosters:
     async def remove(self, owner: str, jid: str) -> None:
         """Take a contact off, if it is there; it is durable at the return. Raises Overloaded."""
         async with self._changing:
-            with refusals():
-                await self._contacts.drop(owner, jid)
+            with translated():
+                await self._contacts.remove(owner, jid)
 
     async def clear(self, owner: str) -> None:
         """Empty a roster; it is durable at the return. Raises Overloaded."""
         async with self._changing:
-            with refusals():
-                await self._contacts.drop_all(owner)
+            with translated():
+                await self._contacts.clear(owner)

@@ -20,7 +20,7 @@ async def anybody(_: str) -> bool:
     return True
 
 
-class ContactLists:
+class RosterService:
     """Reads and changes the rosters of the users of some virtual hosts."""
 
     def __init__(

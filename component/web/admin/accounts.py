@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import Field, StrictBool
 
 from component.core.access.principals import Role
-from component.core.accounts.protocol import Listing
+from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.retention.account_removal import register_account, remove_account
 from component.core.retention.erasure import PATIENCE
@@ -66,7 +66,7 @@ async def listed(request: web.Request) -> web.Response:
     asked = checked(AccountsParameters, body.parameters(request))
     host = _host(request, asked.host)
     limit = request.app[keys.pages].size(asked.limit)
-    await request.app[keys.audit].note(caller.name, "users", host)
+    await request.app[keys.audit].record(caller.name, "users", host)
     accounts = request.app[keys.accounts]
     found = await accounts.listed(host, asked.after, limit + 1)
     return body.page(
@@ -94,7 +94,7 @@ async def put(request: web.Request) -> web.Response:
         raise BadRequest("If-Match and If-None-Match do not go together.")
     accounts, audit = request.app[keys.accounts], request.app[keys.audit]
     if may_be:
-        await audit.note(caller.name, "set-password", jid)
+        await audit.record(caller.name, "set-password", jid)
         try:
             await accounts.set_password(jid, asked.password)
         except ItemNotFound:
@@ -102,7 +102,7 @@ async def put(request: web.Request) -> web.Response:
                 raise
         else:
             return web.Response(status=204)
-    await audit.note(caller.name, "add-user", jid)
+    await audit.record(caller.name, "add-user", jid)
     await register_account(accounts, request.app[keys.administration], jid, asked.password)
     return body.answer({"jid": jid}, status=201)
 
@@ -113,7 +113,7 @@ async def enable(request: web.Request) -> web.Response:
     checked(NoParameters, body.parameters(request))
     asked = checked(AccountFields, await body.fields(request))
     action = "enable-user" if asked.enabled else "disable-user"
-    await request.app[keys.audit].note(caller.name, action, jid)
+    await request.app[keys.audit].record(caller.name, action, jid)
     await request.app[keys.accounts].set_enabled(jid, asked.enabled)
     return body.answer({"jid": jid, "enabled": asked.enabled})
 
@@ -122,7 +122,7 @@ async def remove(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/accounts/{jid}: remove an account with its archive."""
     caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
     checked(NoParameters, body.parameters(request))
-    await request.app[keys.audit].note(caller.name, "delete-user", jid)
+    await request.app[keys.audit].record(caller.name, "delete-user", jid)
     await remove_account(
         request.app[keys.accounts],
         request.app[keys.administration],
@@ -153,6 +153,6 @@ def _says(request: web.Request, header: str) -> bool:
     return value is not None
 
 
-def _fields(listing: Listing) -> dict[str, object]:
+def _fields(listing: AccountSummary) -> dict[str, object]:
     created = format_if_known(listing.created)
     return {"jid": listing.jid, "enabled": listing.is_enabled, "created": created}

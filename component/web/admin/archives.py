@@ -14,7 +14,7 @@ from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import ARCHIVE, at, bare_jid, check_served, id_of, owner_of
-from storage.rows import Shed
+from storage.rows import Removed
 
 PURGES = "/v1/purges"
 
@@ -40,7 +40,7 @@ async def usage(request: web.Request) -> web.Response:
     domain = None if asked.domain is None else request.app[keys.jids].prepare(asked.domain)
     if domain is not None:
         await check_served(request, domain)
-    await request.app[keys.audit].note(caller.name, "list", domain or "*", "archives")
+    await request.app[keys.audit].record(caller.name, "list", domain or "*", "archives")
     found = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
     return body.page(
         request,
@@ -56,7 +56,7 @@ async def erase(request: web.Request) -> web.Response:
     checked(NoParameters, body.parameters(request))
     administration = request.app[keys.administration]
     administration.holds.refuse_if_held(owner)
-    await request.app[keys.audit].note(caller.name, "erase", owner)
+    await request.app[keys.audit].record(caller.name, "erase", owner)
     patience = PATIENCE * request.app[keys.settings].request_timeout_seconds
     return _shed(await administration.erasure.erase(owner, patience=patience))
 
@@ -67,7 +67,7 @@ async def delete(request: web.Request) -> web.Response:
     checked(NoParameters, body.parameters(request))
     administration, id = request.app[keys.administration], id_of(request)
     administration.holds.refuse_if_held(owner)
-    await request.app[keys.audit].note(caller.name, "delete", owner, f"message {id[:80]}")
+    await request.app[keys.audit].record(caller.name, "delete", owner, f"message {id[:80]}")
     return _shed(await administration.erasure.delete(owner, id))
 
 
@@ -81,7 +81,7 @@ async def purge(request: web.Request) -> web.Response:
     if owner is not None:
         await check_served(request, owner)
     detail = "confirm true" if asked.confirm else ""
-    await request.app[keys.audit].note(caller.name, "purge", owner or "*", detail)
+    await request.app[keys.audit].record(caller.name, "purge", owner or "*", detail)
     janitor = request.app[keys.administration].janitor
     begun = await janitor.order(caller.name, owner, is_confirmed=asked.confirm)
     return body.answer(figures.of_purge(begun), status=202)
@@ -100,6 +100,6 @@ async def progress(request: web.Request) -> web.Response:
     )
 
 
-def _shed(shed: Shed) -> web.Response:
+def _shed(shed: Removed) -> web.Response:
     fields = {"messages": shed.messages, "bytes": shed.bytes, "done": shed.done}
     return body.answer(fields, status=200 if shed.done else 202)

@@ -11,7 +11,7 @@ from component.web.auth import authenticate, keys
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import at
-from storage.rows import Deed
+from storage.rows import AuditEntry
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -24,23 +24,23 @@ async def read(request: web.Request) -> web.Response:
     authenticate.require(request, Role.ADMIN)
     asked = checked(AuditParameters, body.parameters(request))
     limit = request.app[keys.pages].size(asked.limit)
-    deeds = await request.app[keys.audit].read(
+    found = await request.app[keys.audit].read(
         limit=limit + 1, before=asked.before, subject=asked.subject
     )
     return body.page(
         request,
-        {"deeds": [_fields(deed) for deed in deeds[:limit]]},
+        {"entries": [_fields(entry) for entry in found[:limit]]},
         place="before",
-        next=deeds[limit - 1].number if len(deeds) > limit else None,
+        next=found[limit - 1].number if len(found) > limit else None,
     )
 
 
-def _fields(deed: Deed) -> dict[str, object]:
+def _fields(audit_entry: AuditEntry) -> dict[str, object]:
     return {
-        "number": deed.number,
-        "time": format_time(deed.at),
-        "actor": deed.actor,
-        "action": deed.action,
-        "subject": deed.subject,
-        "detail": deed.detail,
+        "number": audit_entry.number,
+        "time": format_time(audit_entry.at),
+        "actor": audit_entry.actor,
+        "action": audit_entry.action,
+        "subject": audit_entry.subject,
+        "detail": audit_entry.detail,
     }

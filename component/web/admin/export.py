@@ -46,7 +46,7 @@ async def _answer(
 ) -> web.StreamResponse:
     async with aclosing(parts):
         async with in_time(request):
-            await request.app[keys.audit].note(caller, "export", owner, format)
+            await request.app[keys.audit].record(caller, "export", owner, format)
             # Before the head of the answer is sent a refusal can still be one.
             first = await anext(parts, b"")
         answer = web.StreamResponse(headers=_headers(format))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.core.access.principals import Role
-from component.core.retention.plan import Bounds
+from component.core.retention.plan import RetentionBounds
 from component.core.xml.times import format_time, now
 from component.web.admin.models import (
     HoldFields,
@@ -71,7 +71,7 @@ async def set_retention(request: web.Request) -> web.Response:
         rules = {**administration.rules.of(owner), peer: rule}
         await administration.approval.require_rules(owner, rules)
     words = f"days {rule.days}, messages {rule.messages}, bytes {rule.bytes}{_with(peer)}"
-    await request.app[keys.audit].note(caller.name, "set retention", owner, words)
+    await request.app[keys.audit].record(caller.name, "set retention", owner, words)
     await administration.rules.set(rule)
     return body.answer(_rule(rule))
 
@@ -85,7 +85,7 @@ async def drop_retention(request: web.Request) -> web.Response:
         known = administration.rules.of(owner)
         rules = {other: rule for other, rule in known.items() if other != peer}
         await administration.approval.require_rules(owner, rules)
-    await request.app[keys.audit].note(
+    await request.app[keys.audit].record(
         caller.name, "drop retention", owner, _with(peer).removeprefix(", ")
     )
     await administration.rules.drop(owner, peer)
@@ -107,7 +107,7 @@ async def hold(request: web.Request) -> web.Response:
     asked = checked(HoldFields, await body.fields(request))
     await check_served(request, subject)
     ordered = Hold(subject=subject, reason=asked.reason, by=caller.name, at=now())
-    await request.app[keys.audit].note(caller.name, "hold", subject, asked.reason)
+    await request.app[keys.audit].record(caller.name, "hold", subject, asked.reason)
     await request.app[keys.administration].holds.set(ordered)
     return body.answer(_hold(ordered))
 
@@ -116,7 +116,7 @@ async def release(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/holds/{subject}: release a hold."""
     caller, subject = authenticate.require(request, Role.ADMIN), subject_of(request)
     checked(NoParameters, body.parameters(request))
-    await request.app[keys.audit].note(caller.name, "release", subject)
+    await request.app[keys.audit].record(caller.name, "release", subject)
     await request.app[keys.administration].holds.release(subject)
     return web.Response(status=204)
 
@@ -136,7 +136,7 @@ def _with(peer: str) -> str:
     return f", with {peer}" if peer else ""
 
 
-def _bounds(bounds: Bounds) -> dict[str, object]:
+def _bounds(bounds: RetentionBounds) -> dict[str, object]:
     return {"days": bounds.days, "messages": bounds.messages, "bytes": bounds.bytes}
 
 

@@ -26,7 +26,7 @@ async def conversations(request: web.Request) -> web.Response:
     listed = [
         {
             "peer": one.conversation.peer,
-            "count": one.conversation.kept,
+            "count": one.conversation.messages,
             "unread": one.unread,
             "last": message(one.last, xml=asked.xml),
         }

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from component.core.reading.folding import Folded
-from component.core.reading.operator_reads import Item
+from component.core.reading.operator_reads import ReadableMessage
 from component.core.xml.times import format_time
-from storage.rows import Stored
+from storage.rows import ArchivedMessage
 
 
-def message(item: Item, *, xml: bool) -> dict[str, Any]:
+def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
     """Return one message, with its XML or without."""
-    row, said = item.message.stored, item.message.contents
+    row, said = item.message.stored, item.message.payloads
     fields: dict[str, Any] = {
         **place(row),
         "from": said.sender,
@@ -32,7 +32,7 @@ def message(item: Item, *, xml: bool) -> dict[str, Any]:
     return fields if item.folded is None else fields | _folded(item.folded, xml=xml)
 
 
-def place(row: Stored) -> dict[str, Any]:
+def place(row: ArchivedMessage) -> dict[str, Any]:
     """Return what names a message, and when it was."""
     return {"id": row.id, "time": format_time(row.at)}
 

@@ -13,7 +13,7 @@ from component.core.messages import fulltext
 from component.core.ports import Jids
 from component.core.reading import conversations
 from component.core.reading.operator_reads import SHOWN
-from component.core.reading.pages import Query
+from component.core.reading.pages import PageQuery
 from component.core.remote_data.posts import naming
 from component.core.wording import given
 from component.core.xml.jids import bare, resource
@@ -140,11 +140,11 @@ class MessagesParameters(Selection, Viewed):
         )
         return replace(found, kinds=SHOWN) if self.is_folded else found
 
-    def query(self, jids: Jids) -> Query:
+    def query(self, jids: Jids) -> PageQuery:
         """Return what is wanted. Raises BadRequest."""
         if self.is_folded and self.kind is not None:
             raise BadRequest("kind: only with view=raw: the folded view shows messages")
-        return Query(
+        return PageQuery(
             wanted=self.filter(jids),
             limit=self.limit,
             after=self.after,
@@ -167,9 +167,9 @@ class ConversationsParameters(Viewed):
     before: Id | None = None
     since: Annotated[Id | int, BeforeValidator(_told(_time_or_id))] | None = None
 
-    def query(self) -> conversations.Query:
+    def query(self) -> conversations.ConversationQuery:
         """Return what is wanted."""
-        return conversations.Query(
+        return conversations.ConversationQuery(
             limit=self.limit,
             before=self.before,
             since=self.since,

@@ -12,7 +12,7 @@ from aiohttp import web
 from component.core.errors import Overloaded, TooMany
 
 
-class Seats:
+class TaskLimit:
     """Counts streams and exports, and runs streams until the program stops."""
 
     def __init__(self, limit: int, limit_each: int) -> None:

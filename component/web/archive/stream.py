@@ -9,12 +9,12 @@ from contextlib import aclosing
 import orjson
 from aiohttp import web
 
-from component.core.access.audit import described
+from component.core.access.audit import describe_filter
 from component.core.access.principals import Role
 from component.core.errors import BadRequest, Refused
 from component.core.messages.payloads import Message
-from component.core.reading.following import Place
-from component.core.reading.operator_reads import Item
+from component.core.reading.following import StreamPosition
+from component.core.reading.operator_reads import ReadableMessage
 from component.web.archive.messages_json import message
 from component.web.archive.models import ID_MAX, StreamParameters
 from component.web.auth import authenticate, keys
@@ -22,7 +22,7 @@ from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.limits import in_time, when_lost
 from component.web.server.paths import ARCHIVE, at, owner_of
-from storage.rows import Filter, Stored
+from storage.rows import ArchivedMessage, Filter
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +54,9 @@ async def follow(request: web.Request) -> web.StreamResponse:
     streams = request.app[keys.streams]
     with streams.taken(caller.name):
         async with in_time(request):
-            place = await request.app[keys.following].place(owner, after)
-            asked_for = described(wanted, after=after)
-            await request.app[keys.audit].note(caller.name, "stream", owner, asked_for)
+            place = await request.app[keys.following].position(owner, after)
+            asked_for = describe_filter(wanted, after=after)
+            await request.app[keys.audit].record(caller.name, "stream", owner, asked_for)
         events = _Events(request, xml=asked.xml)
         sending = streams.run(events.send(owner, place, wanted))
         when_lost(request, sending.cancel)
@@ -79,10 +79,10 @@ class _Events:
         self._told = ""  # the id that the caller would come again with
         self._written = 0.0
 
-    async def send(self, owner: str, place: Place, wanted: Filter) -> None:
+    async def send(self, owner: str, place: StreamPosition, wanted: Filter) -> None:
         """Send until the caller is gone, or does not take what it is sent."""
         pause = self._settings.stream_heartbeat_seconds
-        news = self._request.app[keys.following].news(owner, place, wanted, pause=pause)
+        news = self._request.app[keys.following].messages(owner, place, wanted, pause=pause)
         try:
             await self.response.prepare(self._request)
             await self._write(f"retry: {RETRY_MILLISECONDS}\n" + self._progress(place))
@@ -108,12 +108,12 @@ class _Events:
             await self.response.write(text.encode())
         self._written = asyncio.get_running_loop().time()
 
-    def _event(self, row: Stored) -> str:
+    def _event(self, row: ArchivedMessage) -> str:
         self._told = row.id
-        data = orjson.dumps(message(Item(Message.of(row)), xml=self._xml)).decode()
+        data = orjson.dumps(message(ReadableMessage(Message.of(row)), xml=self._xml)).decode()
         return f"id: {row.id}\nevent: message\ndata: {data}\n\n"
 
-    def _progress(self, place: Place) -> str:
+    def _progress(self, place: StreamPosition) -> str:
         """Tell how far the archive has been followed, though nothing of it was wanted.
 
         An id without data is no event, and is what the caller comes again with all the same.

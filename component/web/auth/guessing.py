@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 
-from component.core.accounts.throttle import Budget
-from component.core.errors import Slowed
-from component.web.server.callers import Told
+from component.core.accounts.throttle import TokenBucket
+from component.core.errors import RateLimited
+from component.web.server.callers import LogOnce
 
 log = logging.getLogger(__name__)
 
@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 PARTIES_MAX = 10_000
 
 
-class Guessing:
+class GuessLimit:
     """Judges who shows a secret, by what came from there before."""
 
-    def __init__(self, budget: Budget | None = None) -> None:
-        self._budget = budget or Budget()
+    def __init__(self, budget: TokenBucket | None = None) -> None:
+        self._budget = budget or TokenBucket()
         self._known: dict[
             str, set[str]
         ] = {}  # names of callers by party; the last one stands last
-        self._told = Told()
+        self._told = LogOnce()
 
     def judge(self, party: str, name: str | None) -> None:
         """Return if an answer may be given to a caller of this name; None is nobody's secret.
@@ -37,7 +37,7 @@ class Guessing:
         if not is_known and not self._budget.take(party):
             if self._told.is_news(party):
                 log.warning("too many wrong secrets over HTTP from %s: it has to wait", party)
-            raise Slowed(
+            raise RateLimited(
                 "Too many wrong secrets came from this address: try again later.",
                 retry_seconds=self._budget.seconds(party),
             )

@@ -8,39 +8,39 @@ from aiohttp.typedefs import Handler
 from component.core.access.audit import Audit
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
-from component.core.commands.dispatch import Desk
+from component.core.commands.dispatch import CommandService
 from component.core.ports import ArchiveCalls, Jids
 from component.core.reading.conversations import Conversations
-from component.core.reading.following import Following
+from component.core.reading.following import ArchiveStream
 from component.core.reading.operator_reads import Reading
-from component.core.reading.pages import Pages
-from component.core.remote_data.offline import WaitingStanzas
+from component.core.reading.pages import Pager
+from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import Administration
-from component.core.rosters.service import ContactLists
-from component.web.archive.seats import Seats
-from component.web.auth.guessing import Guessing
-from component.web.server.callers import Told
+from component.core.rosters.service import RosterService
+from component.web.archive.seats import TaskLimit
+from component.web.auth.guessing import GuessLimit
+from component.web.server.callers import LogOnce
 from component.web.server.readiness import Readiness
 from component.web.server.settings import WebSettings
 
 settings = web.AppKey("settings", WebSettings)
-guessing = web.AppKey("guessing", Guessing)
-refused = web.AppKey("refused", Told)
+guessing = web.AppKey("guessing", GuessLimit)
+refused = web.AppKey("refused", LogOnce)
 hosts = web.AppKey("hosts", tuple[str, ...])
 archive_calls = web.AppKey("archive_calls", ArchiveCalls)
 accounts = web.AppKey("accounts", Accounts)
-waiting = web.AppKey("waiting", WaitingStanzas)
+waiting = web.AppKey("waiting", OfflineStanzas)
 readiness = web.AppKey("readiness", Readiness)
 jids = web.AppKey("jids", Jids)
 audit = web.AppKey("audit", Audit)
-pages = web.AppKey("pages", Pages)
+pages = web.AppKey("pages", Pager)
 reading = web.AppKey("reading", Reading)
 conversations = web.AppKey("conversations", Conversations)
-following = web.AppKey("following", Following)
-streams = web.AppKey("streams", Seats)
+following = web.AppKey("following", ArchiveStream)
+streams = web.AppKey("streams", TaskLimit)
 administration = web.AppKey("administration", Administration)
-desk = web.AppKey("desk", Desk)
-contact_lists = web.AppKey("contact_lists", ContactLists)
+desk = web.AppKey("desk", CommandService)
+rosters = web.AppKey("rosters", RosterService)
 
 #: Handlers whose answers go on for as long as their callers take them.
 unhurried = web.AppKey("unhurried", frozenset[Handler])

@@ -17,7 +17,7 @@ from component.web.remote_data.models import ArchivePost, ArchiveQuery
 from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.paths import at
-from storage.rows import Stored
+from storage.rows import ArchivedMessage
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -79,7 +79,7 @@ class OwnArchive:
         return await self._archive.count(host, query)
 
 
-def _fields(username: str, message: Stored) -> dict[str, Any]:
+def _fields(username: str, message: ArchivedMessage) -> dict[str, Any]:
     fields = {
         "username": username,
         # The contract knows local parts only; a server writes to its users without one.

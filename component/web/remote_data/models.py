@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from component.core.errors import NotAuthorized
-from component.core.remote_data.archive import Query
+from component.core.remote_data.archive import RemoteQuery
 from component.core.remote_data.posts import Post
 from storage.rows import Direction
 
@@ -89,9 +89,9 @@ class ArchiveQuery(UserQuery):
     limit: Annotated[Limit | None, BeforeValidator(_absent_if_empty)] = None
     page: Annotated[int | None, BeforeValidator(_count_or_absent)] = None
 
-    def query(self) -> Query:
+    def query(self) -> RemoteQuery:
         """Return what is wanted of an archive."""
-        return Query(
+        return RemoteQuery(
             username=self.owner,
             type=self.type,
             peer=self.peer,

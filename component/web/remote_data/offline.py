@@ -41,7 +41,7 @@ async def pop(request: web.Request) -> web.Response:
     found = await request.app[keys.waiting].pop(_owner(request))
     return body.answer(
         [
-            {"peer": one.peer, "packet": one.packet, "timestamp": format_time(one.at)}
+            {"peer": one.peer, "packet": one.stanza, "timestamp": format_time(one.at)}
             for one in found
         ]
     )

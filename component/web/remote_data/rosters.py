@@ -41,7 +41,7 @@ async def read(request: web.Request) -> web.Response:
     query = checked(UserQuery, body.query(request))
     owner = _owner(request, query.owner, host)
     try:
-        contacts = await request.app[keys.contact_lists].find(owner)
+        contacts = await request.app[keys.rosters].find(owner)
     except ItemNotFound as refused:
         raise NotAuthorized(f"username: {refused.message}") from refused
     details = request.app[keys.settings].roster_details
@@ -73,7 +73,7 @@ async def remove(request: web.Request) -> web.Response:
     owner = _owner(request, request.match_info["user"], host)
     with naming("contact"):
         contact = request.app[keys.jids].prepare(request.match_info["contact"].rstrip("/"))
-    await request.app[keys.contact_lists].remove(owner, contact)
+    await request.app[keys.rosters].remove(owner, contact)
     return web.Response()
 
 
@@ -81,7 +81,7 @@ async def clear(request: web.Request) -> web.Response:
     """DELETE {prefix}/roster/{user}: there is no such user any more."""
     host = host_of(request)
     owner = _owner(request, request.match_info["user"], host)
-    await request.app[keys.contact_lists].clear(owner)
+    await request.app[keys.rosters].clear(owner)
     return web.Response()
 
 
@@ -89,7 +89,7 @@ async def _change(request: web.Request) -> None:
     host = host_of(request)
     post = checked(RosterPost, await body.fields(request))
     owner = _owner(request, post.owner, host)
-    await request.app[keys.contact_lists].change(owner, post.change(request.app[keys.jids]))
+    await request.app[keys.rosters].change(owner, post.change(request.app[keys.jids]))
 
 
 def _owner(request: web.Request, username: str, host: str) -> str:

@@ -6,24 +6,24 @@ from aiohttp import web
 
 from component.core.access.audit import Audit
 from component.core.reading.conversations import Conversations
-from component.core.reading.following import Following
+from component.core.reading.following import ArchiveStream
 from component.core.reading.operator_reads import Reading
-from component.core.reading.pages import Pages
+from component.core.reading.pages import Pager
 from component.core.remote_data.archive import RemoteArchive
-from component.core.remote_data.offline import WaitingStanzas
+from component.core.remote_data.offline import OfflineStanzas
 from component.handlers.archive import HandlerArchive
 from component.web.admin import accounts, audit, commands, export
 from component.web.admin import archives as admin
 from component.web.archive import archives as archives
 from component.web.archive import conversations, stream
-from component.web.archive.seats import Seats
+from component.web.archive.seats import TaskLimit
 from component.web.auth import keys
 from component.web.auth.authenticate import authenticate
-from component.web.auth.guessing import Guessing
+from component.web.auth.guessing import GuessLimit
 from component.web.remote_data import archive as remote_data
 from component.web.remote_data import auth, offline, rosters
 from component.web.server import health
-from component.web.server.callers import Told
+from component.web.server.callers import LogOnce
 from component.web.server.errors import errors
 from component.web.server.limits import deadline
 from component.web.server.readiness import Readiness
@@ -51,8 +51,8 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
         middlewares=[errors, deadline, authenticate], client_max_size=settings.max_body_bytes
     )
     app[keys.settings] = settings
-    app[keys.guessing] = Guessing()
-    app[keys.refused] = Told()
+    app[keys.guessing] = GuessLimit()
+    app[keys.refused] = LogOnce()
     app[keys.hosts] = services.hosts
     app[keys.readiness] = Readiness(
         services.storage,
@@ -63,9 +63,9 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
     )
     app[keys.jids] = services.jids
     app[keys.administration] = services.administration
-    app[keys.desk] = services.desk
+    app[keys.desk] = services.commands
     app[keys.accounts] = services.accounts
-    app[keys.contact_lists] = services.contact_lists
+    app[keys.rosters] = services.rosters
     app[keys.unhurried] = frozenset({stream.follow, export.export})
     _provide_remote_data(app, settings, services)
     _provide_reading(app, settings, services)
@@ -88,7 +88,7 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
         max_bytes=settings.page_max_bytes,
     )
     app[keys.archive_calls] = HandlerArchive(services.handlers, remote_data.OwnArchive(own))
-    waiting = app[keys.waiting] = WaitingStanzas(services.storage.offline, services.jids)
+    waiting = app[keys.waiting] = OfflineStanzas(services.storage.offline, services.jids)
     # Whoever was taking some when the server stopped has not got them.
     app.on_cleanup.append(lambda _: waiting.settled())
 
@@ -97,16 +97,16 @@ def _provide_reading(app: web.Application, settings: WebSettings, services: Serv
     """Give requests what reads archives of others."""
     archive, queue = services.storage.archive, services.queue
     log = app[keys.audit] = Audit(services.storage.records, services.writer)
-    pages = Pages(
+    pages = Pager(
         archive,
         queue,
         usual=settings.page_default,
         most=settings.page_max,
         max_bytes=settings.page_max_bytes,
     )
-    reading = Reading(pages, archive, services.storage.keeping, log)
+    reading = Reading(pages, archive, services.storage.retention, log)
     app[keys.pages], app[keys.reading] = pages, reading
     app[keys.conversations] = Conversations(archive, queue, log, pages, reading)
-    app[keys.following] = Following(archive, queue, services.live)
-    streams = app[keys.streams] = Seats(settings.max_streams, settings.max_streams_per_caller)
+    app[keys.following] = ArchiveStream(archive, queue, services.followers)
+    streams = app[keys.streams] = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
     app.on_shutdown.append(streams.close)

@@ -47,7 +47,7 @@ def is_within(address: Address, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)
 
 
-class Told:
+class LogOnce:
     """What was told to the log already, so that nobody fills it by doing a thing again."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:

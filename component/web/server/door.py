@@ -10,19 +10,19 @@ from asyncio import BaseTransport
 from collections import Counter
 
 from component.core.errors import Forbidden, Overloaded
-from component.web.server.callers import UNIX_SOCKET, Told, address_of, is_within, party_of
+from component.web.server.callers import UNIX_SOCKET, LogOnce, address_of, is_within, party_of
 from component.web.server.settings import WebSettings
 
 log = logging.getLogger(__name__)
 
 
-class Door:
+class ConnectionLimit:
     """Counts the connections of each party."""
 
     def __init__(self, settings: WebSettings) -> None:
         self._settings = settings
         self._inside: Counter[str] = Counter()
-        self._told = Told()
+        self._told = LogOnce()
 
     def enter(self, transport: BaseTransport) -> str:
         """Return the party whose connection it is; it counts until `leave`.

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from component.core.errors import Refused, Slowed
+from component.core.errors import RateLimited, Refused
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _headers(refused: Refused) -> dict[str, str]:
-    if isinstance(refused, Slowed):
+    if isinstance(refused, RateLimited):
         return {"Retry-After": str(ceil(refused.retry_seconds))}
     return {}
 

@@ -24,7 +24,7 @@ from component.web.auth import keys
 from component.web.server import errors
 from component.web.server.access_log import AccessLog
 from component.web.server.access_log import log as access
-from component.web.server.door import Door
+from component.web.server.door import ConnectionLimit
 from component.web.server.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def when_lost(request: web.Request, call: Callable[[], object]) -> None:
 
 def connections(server: web.Server, settings: WebSettings) -> Protocols:
     """Return what makes the protocol of each new connection."""
-    door = Door(settings)
+    door = ConnectionLimit(settings)
     return lambda: Connection(server, settings, door)
 
 
@@ -82,7 +82,7 @@ class Connection(RequestHandler):
 
     __slots__ = ("_door", "_is_answering", "_party", "_settings", "_timer", "on_lost")
 
-    def __init__(self, server: web.Server, settings: WebSettings, door: Door) -> None:
+    def __init__(self, server: web.Server, settings: WebSettings, door: ConnectionLimit) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),

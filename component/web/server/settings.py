@@ -9,12 +9,12 @@ from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
-from component.core.commands.dispatch import Desk
+from component.core.commands.dispatch import CommandService
 from component.core.ports import Jids, Link
-from component.core.reading.live import Live
+from component.core.reading.live import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.retention.admin import Administration
-from component.core.rosters.service import ContactLists
+from component.core.rosters.service import RosterService
 from component.handlers.functions import Handlers
 from storage.interface import Storage
 
@@ -67,10 +67,10 @@ class Services:
     link: Link
     jids: Jids
     administration: Administration
-    desk: Desk  #: where operators give commands
+    commands: CommandService  #: where operators give commands
     accounts: Accounts
-    contact_lists: ContactLists
+    rosters: RosterService
     hosts: tuple[str, ...]  #: virtual hosts, prepared; the first one is meant where none is named
-    live: Live  #: told by the writer of what is new
+    followers: Followers  #: told by the writer of what is new
     background: Background = field(default_factory=Background)  #: what has to go on
     handlers: Handlers = field(default_factory=Handlers)  #: what the operator does in our place

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from component.core.errors import BadRequest, NotImplementedHere, Overloaded
 from component.core.ports import Jids
 from component.core.reading.history import History
-from component.core.reading.pages import Query
+from component.core.reading.pages import PageQuery
 from component.xmpp.archive import mam_form, rsm
 from component.xmpp.archive.mam_form import NS_MAM
 from component.xmpp.archive.mam_results import fin_xml, metadata_xml, results_xml
@@ -85,7 +85,7 @@ async def _in_time() -> AsyncIterator[None]:
         raise Overloaded from error
 
 
-def parse(query: Element, addresses: Jids) -> Query:
+def parse(query: Element, addresses: Jids) -> PageQuery:
     """Read a query. Raises BadRequest, NotImplementedHere."""
     if query.get("node") is not None:
         raise NotImplementedHere("there are no archives of nodes here")

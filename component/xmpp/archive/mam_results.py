@@ -11,10 +11,10 @@ from component.core.xml.times import format_time
 from component.xmpp.archive import rsm
 from component.xmpp.archive.mam_form import NS_MAM
 from component.xmpp.queries.exchange import NS_FORWARD
-from storage.rows import Page, Stored
+from storage.rows import ArchivedMessage, Page
 
 
-def results_xml(messages: Iterable[Stored], queryid: str | None) -> Iterator[str]:
+def results_xml(messages: Iterable[ArchivedMessage], queryid: str | None) -> Iterator[str]:
     """Return each archived message as a <result/> (section 4.2).
 
     Of one that was taken out of the middle of the archive only the time is left (section 3.2).
@@ -37,11 +37,11 @@ def fin_xml(page: Page, *, backwards: bool) -> str:
     return f"<fin xmlns='{NS_MAM}' stable='true'{complete}>{limits}</fin>"
 
 
-def metadata_xml(bounds: tuple[Stored, Stored] | None) -> str:
+def metadata_xml(bounds: tuple[ArchivedMessage, ArchivedMessage] | None) -> str:
     """Return where an archive begins and ends, nothing of both where it is empty (section 5)."""
     edges = "" if bounds is None else _edge("start", bounds[0]) + _edge("end", bounds[1])
     return f"<metadata xmlns='{NS_MAM}'>{edges}</metadata>"
 
 
-def _edge(name: str, message: Stored) -> str:
+def _edge(name: str, message: ArchivedMessage) -> str:
     return f"<{name} id='{message.id}' timestamp='{format_time(message.at)}'/>"

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
-from component.core.archiving.preferences import Wishes
+from component.core.archiving.preferences import Preferences
 from component.xmpp.queries.exchange import Exchange
-from storage.rows import Preferences
+from storage.rows import PreferencesRow
 
 NS = "urn:xmpp:mam:2"
 
@@ -21,7 +21,7 @@ PREFS = f"{{{NS}}}prefs"
 class Prefs:
     """Answers queries for archiving preferences."""
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: Preferences) -> None:
         self._wishes = wishes
 
     async def answer(self, type: str, prefs: Element, exchange: Exchange) -> str:
@@ -33,9 +33,9 @@ class Prefs:
         return exchange.result(prefs_xml(await self._wishes.of(owner)))
 
 
-def parse(prefs: Element, owner: str) -> Preferences:
+def parse(prefs: Element, owner: str) -> PreferencesRow:
     """Return preferences as they were sent: a list that is missing is empty (section 2.1)."""
-    return Preferences(
+    return PreferencesRow(
         owner=owner,
         default=prefs.get("default", ""),
         always=_listed(prefs, "always"),
@@ -43,7 +43,7 @@ def parse(prefs: Element, owner: str) -> Preferences:
     )
 
 
-def prefs_xml(preferences: Preferences) -> str:
+def prefs_xml(preferences: PreferencesRow) -> str:
     """Return preferences with both lists, even empty ones (section 2.1)."""
     return (
         f"<prefs xmlns='{NS}' default='{preferences.default}'>"

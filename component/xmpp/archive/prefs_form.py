@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from component.core.archiving.preferences import ALWAYS, NEVER, ROSTER, Wishes
+from component.core.archiving.preferences import ALWAYS, NEVER, ROSTER, Preferences
 from component.core.errors import BadRequest
 from component.xmpp.commands.adhoc import Command, Done
 from component.xmpp.queries.exchange import Exchange
 from component.xmpp.queries.forms import Field, Form, Values
-from storage.rows import Preferences
+from storage.rows import PreferencesRow
 
 NODE = "urn:xmpp:mam#configure"
 
@@ -18,7 +18,7 @@ _DEFAULTS = {
 }
 
 
-def configure(wishes: Wishes) -> Command:
+def configure(wishes: Preferences) -> Command:
     """Return the command that shows and sets the preferences of who executes it."""
 
     async def form(exchange: Exchange) -> Form:
@@ -33,7 +33,7 @@ def configure(wishes: Wishes) -> Command:
     return Command(node=NODE, name="Archiving preferences", form=form, run=run)
 
 
-def _form(wishes: Wishes, applied: Preferences) -> Form:
+def _form(wishes: Preferences, applied: PreferencesRow) -> Form:
     offered = tuple(
         (default, label)
         for default, label in _DEFAULTS.items()
@@ -66,11 +66,11 @@ def _form(wishes: Wishes, applied: Preferences) -> Form:
     )
 
 
-def _preferences(owner: str, values: Values) -> Preferences:
+def _preferences(owner: str, values: Values) -> PreferencesRow:
     defaults = values.get("default", ())
     if len(defaults) != 1:
         raise BadRequest("default must have one value")
-    return Preferences(
+    return PreferencesRow(
         owner=owner,
         default=defaults[0],
         always=values.get("always", ()),

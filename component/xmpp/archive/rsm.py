@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 from component.core.errors import BadRequest
-from component.core.reading.pages import Query
+from component.core.reading.pages import PageQuery
 from storage.rows import Filter, Page
 
 NS = "http://jabber.org/protocol/rsm"
@@ -19,12 +19,12 @@ UID_MAX = 256
 DIGITS = 18
 
 
-def read(page: Element | None, wanted: Filter) -> Query:
+def read(page: Element | None, wanted: Filter) -> PageQuery:
     """Return the query for the page of a filter that a <set/> asks for. Raises BadRequest."""
     if page is None:
-        return Query(wanted=wanted)
+        return PageQuery(wanted=wanted)
     after, before = _uid(page, "after"), _uid(page, "before")
-    return Query(
+    return PageQuery(
         wanted=wanted,
         limit=_number(page, "max"),
         after=after or None,

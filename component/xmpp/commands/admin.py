@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from component.core.access.principals import Operator
 from component.core.commands import spec
 from component.core.commands.accounts import ADMIN
-from component.core.commands.dispatch import Desk
+from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import Kind, Outcome
 from component.core.rosters.xml import roster_xml
 from component.xmpp.commands.adhoc import Command, Done
@@ -26,14 +26,14 @@ _TYPES = {
 }
 
 
-def administration(desk: Desk, operators: Sequence[Operator]) -> tuple[Command, ...]:
+def administration(desk: CommandService, operators: Sequence[Operator]) -> tuple[Command, ...]:
     """Return the commands that operators can give by their JIDs."""
     by_jid = {operator.jid: operator for operator in operators if operator.jid}
     return tuple(_command(desk, command, by_jid.get) for command in desk.commands)
 
 
 def _command(
-    desk: Desk, command: spec.Command, known: Callable[[str], Operator | None]
+    desk: CommandService, command: spec.Command, known: Callable[[str], Operator | None]
 ) -> Command:
     async def form(exchange: Exchange) -> Form | None:
         desk.authorize(known(exchange.requester), command)
@@ -48,12 +48,12 @@ def _command(
         name=command.title,
         form=form,
         run=run,
-        is_open_to=lambda jid: command in desk.open_to(known(jid)),
+        is_open_to=lambda jid: command in desk.available_to(known(jid)),
         has_errors=True,
     )
 
 
-def _form(desk: Desk, command: spec.Command) -> Form:
+def _form(desk: CommandService, command: spec.Command) -> Form:
     return Form(
         title=command.title,
         instructions=command.help or f"{command.title}.",
@@ -62,7 +62,7 @@ def _form(desk: Desk, command: spec.Command) -> Form:
     )
 
 
-def _field(desk: Desk, field: spec.Field) -> Field:
+def _field(desk: CommandService, field: spec.Field) -> Field:
     options = field.choices
     if field.kind is Kind.HOST:
         options = (("", "All"), *((host, host) for host in desk.hosts))

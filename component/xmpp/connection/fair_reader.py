@@ -27,7 +27,7 @@ _MARK = HINTS.encode()
 FORGOTTEN_SECONDS = 1.0
 
 
-class Intake:
+class FairReader:
     """Reads one connection."""
 
     def __init__(self, transport: asyncio.ReadTransport, feed: Callable[[bytes], None]) -> None:

@@ -32,7 +32,7 @@ class ServerRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long what may take, in seconds."""
 
     ping_interval: float
@@ -41,11 +41,11 @@ class Patience:
     drain: float
 
 
-class Connection:
+class Connector:
     """Keeps one stream up until it is told to stop."""
 
     def __init__(
-        self, stream: Stream, address: str, port: int, ping_to: str, patience: Patience
+        self, stream: Stream, address: str, port: int, ping_to: str, patience: Timeouts
     ) -> None:
         self._stream = stream
         self._address = address

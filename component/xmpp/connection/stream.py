@@ -17,7 +17,7 @@ from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.xml.stream_parser import Element, Malformed
 from component.xmpp.connection.admission import is_needed
-from component.xmpp.connection.fair_reader import Intake
+from component.xmpp.connection.fair_reader import FairReader
 from component.xmpp.connection.gate import NS_COMPONENT, Gate
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Stream(ComponentXMPP):
         self._max_stanza_bytes = max_stanza_bytes
         self._max_stanza_depth = max_stanza_depth
         self._gate: Gate | None = None
-        self._intake: Intake | None = None
+        self._intake: FairReader | None = None
         self._is_reading = True
         self._is_ending = False
         self._heard = 0.0
@@ -158,7 +158,7 @@ class Stream(ComponentXMPP):
             self._asked.difference_update(ids)
 
     def reschedule_connection_attempt(self) -> None:
-        """Try once only: `Connection` says when to try again."""
+        """Try once only: `Connector` says when to try again."""
 
     def connection_made(self, transport: BaseTransport, send_event: bool = True) -> None:
         """Begin a stream, with a gate of its own."""
@@ -175,7 +175,7 @@ class Stream(ComponentXMPP):
             send=self.send_at_once,
         )
         super().connection_made(transport, send_event)
-        self._intake = Intake(cast(Transport, transport), self._read)
+        self._intake = FairReader(cast(Transport, transport), self._read)
         self.hold(not self._is_reading)
 
     def data_received(self, data: bytes | str) -> None:

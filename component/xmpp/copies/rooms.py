@@ -44,7 +44,7 @@ _CHANGED = "104"
 _REFUSALS = {"forbidden": OUTCAST, "registration-required": NONE}
 
 
-class RoomNews:
+class RoomEvents:
     """Hears from rooms what our users are in them."""
 
     def __init__(self, rooms: Rooms, addresses: Addresses) -> None:
@@ -88,7 +88,7 @@ class RoomNews:
 
 
 @dataclass(slots=True, eq=False)
-class _Question:
+class _PendingQuery:
     """A question to a room that is not answered yet."""
 
     is_outdated: bool = False  #: whether the room has changed since
@@ -101,7 +101,7 @@ class RoomQueries:
         self._stream = stream
         self._timeout = timeout
         self._answers: dict[str, tuple[float, frozenset[str] | None]] = {}
-        self._open: dict[str, list[_Question]] = {}  # by room
+        self._open: dict[str, list[_PendingQuery]] = {}  # by room
         stream.add_event_handler("session_start", lambda _: self._answers.clear())
 
     def forget(self, room: str) -> None:
@@ -127,7 +127,7 @@ class RoomQueries:
     async def _ask_now(self, room: str) -> frozenset[str] | None:
         """Ask a room, and again when it has changed before its answer came."""
         while True:
-            question = _Question()
+            question = _PendingQuery()
             questions = self._open.setdefault(room, [])
             questions.append(question)
             try:

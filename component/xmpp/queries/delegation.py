@@ -61,7 +61,7 @@ class Delegation:
             host=host,
             outer_id=iq["id"],
             delegation=namespace,
-            privilege=self._privileges.sending(host),
+            privilege=self._privileges.message_namespace(host),
             asker=asker,
             addressee=addressee,
             requester=jids.bare(self._addresses.accept(asker)),

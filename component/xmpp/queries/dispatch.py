@@ -34,7 +34,7 @@ ID_MAX = 1024
 _DELEGATIONS = frozenset(f"{{{namespace}}}delegation" for namespace in NAMESPACES)
 
 
-class Queries:
+class QueryDispatcher:
     """Hands each query to the answerer of its payload, when it is the asker's turn."""
 
     def __init__(

@@ -43,7 +43,7 @@ class Privileges:
             stream.on_message(namespace, "privilege", self._heard)
         stream.add_event_handler("disconnected", lambda _: self._granted.clear())
 
-    def sending(self, host: str) -> str | None:
+    def message_namespace(self, host: str) -> str | None:
         """Return the namespace in which we may send messages as users of a host, if we may."""
         namespace = self._granted.get((host, _SENDING))
         if namespace is None:

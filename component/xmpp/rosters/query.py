@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from component.core.errors import Forbidden, NotAllowed
 from component.core.rosters.contacts import version_of
-from component.core.rosters.service import ContactLists
+from component.core.rosters.service import RosterService
 from component.core.rosters.xml import roster_xml
 from component.xmpp.queries.exchange import Exchange
 
@@ -17,7 +17,7 @@ from component.xmpp.queries.exchange import Exchange
 class RosterQueries:
     """Answers queries for rosters."""
 
-    def __init__(self, lists: ContactLists) -> None:
+    def __init__(self, lists: RosterService) -> None:
         self._lists = lists
 
     async def answer(self, type: str, query: Element, exchange: Exchange) -> str:

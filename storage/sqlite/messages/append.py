@@ -8,14 +8,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from storage.rows import BURIED_MAX, Batch, Deed, Entry, Kind, Retraction
+from storage.rows import TOMBSTONES_MAX, AuditEntry, Batch, Kind, NewMessage, Retraction
 from storage.sqlite.engine.protocols import Connection, Row
 from storage.sqlite.messages import conversations, lateness, marks, words
-from storage.sqlite.messages.counters import Line, count_up
+from storage.sqlite.messages.counters import CounterDelta, count_up
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.marks import Target
 from storage.sqlite.messages.owners import Counters, Owners
-from storage.sqlite.messages.select import COLUMNS, stored
+from storage.sqlite.messages.select import COLUMNS, archived_messages
 from storage.sqlite.retention import scrub
 from storage.sqlite.retention.delete import FINISHED
 
@@ -25,7 +25,7 @@ _INTO = f"archive ({_COLUMNS})"
 # Of the same message only: a sequence that was given twice is an error.
 _OTHERWISE = "ON CONFLICT (owner, origin) DO NOTHING"
 
-_INTO_DEEDS = "deeds (at, actor, action, subject, detail)"
+_INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
 _INSERT_UNLESS_TWIN = f"""
 INSERT INTO archive ({_COLUMNS})
@@ -62,12 +62,12 @@ UPDATE archive SET kind = $4, xml = $3 WHERE owner = $1 AND sequence = $2
 """
 
 
-class _Row(NamedTuple):
+class _InsertRow(NamedTuple):
     """An entry, and where it goes."""
 
     number: int
     sequence: int
-    entry: Entry
+    entry: NewMessage
 
     def values(self) -> tuple[object, ...]:
         """Return what is stored, in the order of _COLUMNS."""
@@ -82,12 +82,12 @@ class _Row(NamedTuple):
             entry.direction.value,
             entry.kind.value,
             entry.nick,
-            entry.origin,
+            entry.dedup_key,
             entry.xml,
         )
 
 
-class Appending:
+class Appender:
     """Writes batches, each inside a transaction of its caller."""
 
     def __init__(self, owners: Owners, ids: Ids) -> None:
@@ -96,23 +96,23 @@ class Appending:
 
     async def write(self, connection: Connection, batch: Batch) -> None:
         """Write a batch in its order; lines of the audit log have an order of their own."""
-        entries: list[Entry] = []
-        deeds: list[Deed] = []
-        left = BURIED_MAX
+        entries: list[NewMessage] = []
+        audit_log: list[AuditEntry] = []
+        left = TOMBSTONES_MAX
         for work in batch:
-            if isinstance(work, Entry):
+            if isinstance(work, NewMessage):
                 entries.append(work)
                 continue
-            if isinstance(work, Deed):
-                deeds.append(work)
+            if isinstance(work, AuditEntry):
+                audit_log.append(work)
                 continue
             await self._enter(connection, entries)
             entries = []
             left -= await self._retract(connection, work, left)
         await self._enter(connection, entries)
-        await _log(connection, deeds)
+        await _log(connection, audit_log)
 
-    async def _enter(self, connection: Connection, entries: list[Entry]) -> None:
+    async def _enter(self, connection: Connection, entries: list[NewMessage]) -> None:
         if not entries:
             return
         counters = await self._owners.meet(connection, {entry.owner for entry in entries})
@@ -131,10 +131,10 @@ class Appending:
             _GIVEN, [(known.number, known.last, known.newest) for known in counters.values()]
         )
 
-    async def _note(self, connection: Connection, rows: list[_Row]) -> None:
+    async def _note(self, connection: Connection, rows: list[_InsertRow]) -> None:
         """Enter new rows in every book."""
         lines = [
-            Line(number, sequence, e.peer, e.type == "groupchat", len(e.xml.encode()))
+            CounterDelta(number, sequence, e.peer, e.type == "groupchat", len(e.xml.encode()))
             for number, sequence, e in rows
         ]
         await count_up(connection, lines)
@@ -153,7 +153,7 @@ class Appending:
     async def _retract(self, connection: Connection, retraction: Retraction, limit: int) -> int:
         """Carry out a retraction, over up to `limit` corrections; return over how many."""
         number = await self._owners.find(connection, retraction.owner)
-        found = await connection.fetch(_RETRACTING, number, retraction.origin)
+        found = await connection.fetch(_RETRACTING, number, retraction.dedup_key)
         if not found:
             return 0
         sequence = int(found[0][0])
@@ -184,7 +184,7 @@ class Appending:
         kind: Kind,
     ) -> int:
         """Leave tombstones of messages, and return of how many."""
-        messages = zip(rows, stored(self._ids, number, rows), strict=True)
+        messages = zip(rows, archived_messages(self._ids, number, rows), strict=True)
         judged = [(int(row[0]), retraction.tombstone(message)) for row, message in messages]
         left = [(sequence, xml) for sequence, xml in judged if xml is not None]
         if not left:
@@ -199,12 +199,12 @@ class Appending:
         return len(left)
 
 
-def _row(known: Counters, entry: Entry) -> _Row:
-    return _Row(known.number, known.give(), entry)
+def _row(known: Counters, entry: NewMessage) -> _InsertRow:
+    return _InsertRow(known.number, known.give(), entry)
 
 
 async def _mark_late(
-    connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_Row]
+    connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_InsertRow]
 ) -> None:
     """Mark the new rows that are older than rows before them."""
     came = [(row, counters[row.entry.owner].came(row.entry.at)) for row in rows]
@@ -212,19 +212,28 @@ async def _mark_late(
         await lateness.mark(connection, late)
 
 
-async def _log(connection: Connection, deeds: Sequence[Deed]) -> None:
+async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
     """Add lines to the audit log."""
-    rows = [(deed.at, deed.actor, deed.action, deed.subject, deed.detail) for deed in deeds]
+    rows = [
+        (
+            audit_entry.at,
+            audit_entry.actor,
+            audit_entry.action,
+            audit_entry.subject,
+            audit_entry.detail,
+        )
+        for audit_entry in audit_log
+    ]
     if rows:
-        await connection.insert(_INTO_DEEDS, rows)
+        await connection.insert(_INTO_AUDIT_LOG, rows)
 
 
-async def _insert(connection: Connection, rows: Sequence[_Row]) -> int:
+async def _insert(connection: Connection, rows: Sequence[_InsertRow]) -> int:
     """Insert rows that are not there yet; return how many came, those that have twins left out."""
     came = 0
-    for has_twins, run in groupby(rows, key=lambda row: row.entry.twins is not None):
+    for has_twins, run in groupby(rows, key=lambda row: row.entry.alternative_keys is not None):
         if has_twins:
-            twins = [(*row.values(), *(row.entry.twins or ())) for row in run]
+            twins = [(*row.values(), *(row.entry.alternative_keys or ())) for row in run]
             await connection.executemany(_INSERT_UNLESS_TWIN, twins)
         else:
             values = [row.values() for row in run]
@@ -232,7 +241,7 @@ async def _insert(connection: Connection, rows: Sequence[_Row]) -> int:
     return came
 
 
-def _seen(sequence: int, entry: Entry, target: Target | None) -> int:
+def _seen(sequence: int, entry: NewMessage, target: Target | None) -> int:
     """Return up to which sequence an entry shows that its owner has read."""
     # A marker stands for the message that it names and all before (XEP-0333), not for those that
     # came while it was under way.

@@ -8,17 +8,17 @@ from storage.errors import NotFound
 from storage.rows import (
     ANY,
     UNFINISHED_MAX,
+    ArchivedMessage,
     Batch,
     Conversation,
     Conversations,
     Filter,
     Page,
     References,
-    Stored,
-    Unfinished,
+    UnfinishedRetraction,
 )
 from storage.sqlite.engine.protocols import Bound, Connection, Database, Result, Row
-from storage.sqlite.messages.append import Appending
+from storage.sqlite.messages.append import Appender
 from storage.sqlite.messages.conversations import listed
 from storage.sqlite.messages.counters import Scopes, scopes
 from storage.sqlite.messages.counting import (
@@ -34,7 +34,7 @@ from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.marks import about
 from storage.sqlite.messages.owners import Owners
 from storage.sqlite.messages.ranges import BEYOND, Selection, decoded, select, sequences
-from storage.sqlite.messages.select import COLUMNS, by_arrival, by_time, of_xml, stored
+from storage.sqlite.messages.select import COLUMNS, archived_messages, by_arrival, by_time, of_xml
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
 _GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"
@@ -47,14 +47,14 @@ LIMIT {UNFINISHED_MAX}
 """  # noqa: S608 - constant words
 
 
-class SqlArchive:
+class SqliteArchive:
     """`storage.interface.Archive` over a Database that only this process writes."""
 
     def __init__(self, database: Database, ids: Ids) -> None:
         self._database = database
         self._ids = ids
         self._owners = Owners()
-        self._appending = Appending(self._owners, ids)
+        self._appending = Appender(self._owners, ids)
 
     def forget(self, owner: str) -> None:
         """Forget an archive that was erased; call it right behind that transaction."""
@@ -105,7 +105,7 @@ class SqlArchive:
             if counted:
                 place, count = await cheaply(connection, selection, rows[0][0] if rows else 0)
             return Page(
-                messages=stored(self._ids, number, rows),
+                messages=archived_messages(self._ids, number, rows),
                 complete=complete,
                 index=index if index is not None or not rows else place,
                 count=count,
@@ -143,13 +143,13 @@ class SqlArchive:
             # The oldest rows that were found have no place on the page.
             place += found - len(rows)
         return Page(
-            messages=stored(self._ids, selection.number, rows),
+            messages=archived_messages(self._ids, selection.number, rows),
             complete=complete,
             index=place if rows else None,
             count=count,
         )
 
-    async def behind(
+    async def page_after(
         self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
     ) -> Page:
         """Return the oldest `limit` messages behind the place of an id."""
@@ -163,7 +163,7 @@ class SqlArchive:
             part = Selection(number=number, wanted=ANY, first=sequence + 1)
             rows = await by_arrival(connection, part, limit=limit + 1, bound=bound)
             complete = _cut(rows, limit, False, bound)
-            return Page(messages=stored(self._ids, number, rows), complete=complete)
+            return Page(messages=archived_messages(self._ids, number, rows), complete=complete)
 
         return await self._reading(owner, read)
 
@@ -188,7 +188,9 @@ class SqlArchive:
             )
             if newest:
                 rows.reverse()
-            return Page(messages=stored(self._ids, number, rows), complete=complete, count=count)
+            return Page(
+                messages=archived_messages(self._ids, number, rows), complete=complete, count=count
+            )
 
         is_steady = counted and wanted not in AT_ONCE
         return await self._reading(owner, read, wanted, is_steady=is_steady)
@@ -221,22 +223,22 @@ class SqlArchive:
         number = await self._owners.look_up(connection, owner)
         return await exactly(connection, await select(connection, self._ids, number, wanted))
 
-    async def bounds(self, owner: str) -> tuple[Stored, Stored] | None:
+    async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
         """Return the first and the last message of an archive, None when it is empty."""
 
-        async def read(connection: Connection) -> tuple[Stored, Stored] | None:
+        async def read(connection: Connection) -> tuple[ArchivedMessage, ArchivedMessage] | None:
             number = await self._owners.look_up(connection, owner)
             everything = Selection(number=number, wanted=ANY)
             rows = await by_arrival(connection, everything, limit=1)
             rows += await by_arrival(connection, everything, limit=1, backwards=True)
             if not rows:
                 return None
-            first, last = stored(self._ids, number, rows)
+            first, last = archived_messages(self._ids, number, rows)
             return first, last
 
         return await self._reading(owner, read, is_steady=True)
 
-    async def about(
+    async def references(
         self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
     ) -> dict[str, References]:
         """Return what is about each of these messages, as far as there is anything."""
@@ -247,18 +249,22 @@ class SqlArchive:
             found = {}
             rows_about = about(connection, number, places.values(), limit, of_xml(max_bytes))
             async for place, rows, left_out in rows_about:
-                messages = stored(self._ids, number, rows)
+                messages = archived_messages(self._ids, number, rows)
                 found[place] = References(messages=messages, left_out=left_out)
             return {id: found[place] for id, place in places.items() if place in found}
 
         return await self._reading(owner, read, is_steady=True)
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished_retractions(self) -> tuple[UnfinishedRetraction, ...]:
         """Return retractions that were carried out in part, UNFINISHED_MAX at most."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_UNFINISHED)
         return tuple(
-            Unfinished(owner=row[0], origin=row[1], by=stored(self._ids, row[2], [row[3:]])[0])
+            UnfinishedRetraction(
+                owner=row[0],
+                dedup_key=row[1],
+                by=archived_messages(self._ids, row[2], [row[3:]])[0],
+            )
             for row in rows
         )
 
@@ -287,10 +293,10 @@ class SqlArchive:
 
         number, found, said, complete = await self._reading(owner, read, is_steady=True)
         newest = self._ids.encode(number, [row[1] for row in found])
-        last = stored(self._ids, number, said)
+        last = archived_messages(self._ids, number, said)
         return Conversations(
-            listed=tuple(
-                Conversation(peer=row[0], newest=id, kept=row[2], last=message, unread=row[3])
+            conversations=tuple(
+                Conversation(peer=row[0], newest=id, messages=row[2], last=message, unread=row[3])
                 for row, id, message in zip(found, newest, last, strict=True)
             ),
             complete=complete,

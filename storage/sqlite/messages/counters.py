@@ -74,7 +74,7 @@ _IS_IN = {
 Scopes = tuple[str, str]
 
 
-class Line(NamedTuple):
+class CounterDelta(NamedTuple):
     """What a row of the archive adds to the books."""
 
     number: int  # of its owner
@@ -98,19 +98,19 @@ def scopes(wanted: Filter) -> Scopes | None:
     return (wanted.peer, wanted.peer)
 
 
-async def count_up(connection: Connection, lines: Sequence[Line]) -> None:
+async def count_up(connection: Connection, lines: Sequence[CounterDelta]) -> None:
     """Count rows that came."""
     await _count(connection, lines, 1)
 
 
-async def count_down(connection: Connection, lines: Sequence[Line]) -> None:
+async def count_down(connection: Connection, lines: Sequence[CounterDelta]) -> None:
     """Count rows that went away."""
     tallied = await _count(connection, lines, -1)
     await connection.executemany(_NO_TALLY, tallied)
 
 
 async def _count(
-    connection: Connection, lines: Sequence[Line], by: int
+    connection: Connection, lines: Sequence[CounterDelta], by: int
 ) -> list[tuple[int, str, int, int]]:
     kept: Counter[int] = Counter()
     octets: Counter[int] = Counter()

@@ -11,7 +11,7 @@ from storage.rows import ANY, READABLE, Filter, Kind
 from storage.sqlite.engine.protocols import Bound, Connection, Row
 from storage.sqlite.messages.counters import Scopes, all_sql, before_sql, place_of, scopes, through
 from storage.sqlite.messages.ranges import BEYOND, Selection, check, there_sql
-from storage.sqlite.messages.select import COLUMNS, SEQUENCES, Query
+from storage.sqlite.messages.select import COLUMNS, SEQUENCES, SelectBuilder
 
 #: No more rows are looked at to count what is not tallied.
 LOOKED_AT_MAX = 10_000
@@ -58,12 +58,12 @@ async def exactly(connection: Connection, selection: Selection) -> int:
     """Return how many rows there are, whatever it costs."""
     if selection.wanted.kinds == READABLE:
         # Tallies have what is gone too, and that has an index of its own.
-        gone = await exactly(connection, selection.of_kinds(frozenset({Kind.GONE})))
+        gone = await exactly(connection, selection.of_kinds(frozenset({Kind.BLANKED})))
         return await exactly(connection, selection.of_kinds(None)) - gone
     if of := tallied(selection):
         [count] = await _ranks(connection, selection, of, [BEYOND])
         return count
-    query = Query(selection)
+    query = SelectBuilder(selection)
     rows = await connection.fetch(
         f"SELECT count(*) FROM ({query.rows('1')})",  # noqa: S608 - constant words
         *query.values,
@@ -78,7 +78,7 @@ async def cheaply(
     if of := tallied(selection):
         before, count = await _ranks(connection, selection, of, [place - 1, BEYOND])
         return before, count
-    query = Query(selection)
+    query = SelectBuilder(selection)
     rows = await connection.fetch(
         "SELECT count(*), coalesce(sum(fits AND sequence < "  # noqa: S608 - constant words
         f"{query.value(place)}), 0), coalesce(sum(fits), 0)"
@@ -106,7 +106,7 @@ async def counted_rows(
     and how many are all. All are those of one stretch that scopes count (`tallied`). `ids` are the
     sequences of ids that have to be in the archive. Raises NotFound.
     """
-    query = Query(part)
+    query = SelectBuilder(part)
     named = [query.value(scope) for scope in of]
     base, total = "0", all_sql(*named)
     if selection.first > 1:

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import NamedTuple
 
-from storage.rows import Entry, Relation
+from storage.rows import NewMessage, Relation
 from storage.sqlite.engine.protocols import Bound, Connection, Row
 from storage.sqlite.messages import words
 from storage.sqlite.messages.select import COLUMNS
@@ -42,23 +42,23 @@ class Target(NamedTuple):
 
 
 async def resolve(
-    connection: Connection, rows: Sequence[tuple[int, int, Entry]]
+    connection: Connection, rows: Sequence[tuple[int, int, NewMessage]]
 ) -> dict[tuple[int, int], Target]:
     """Return what new rows are about: number of the owner, sequence, entry, by arrival in each.
 
     Call it before they are indexed: to ask an index that was added to makes it write.
     """
-    asked = list({(number, mark): None for number, _, entry in rows for mark in entry.about})
+    asked = list({(number, mark): None for number, _, entry in rows for mark in entry.refers_to})
     last = await _last(connection, asked)
     found: dict[tuple[int, int], Target] = {}
     for number, sequence, entry in rows:
-        meant = [last[number, mark] for mark in entry.about if (number, mark) in last]
+        meant = [last[number, mark] for mark in entry.refers_to if (number, mark) in last]
         shown = sequence
         if meant:
             target = found[number, sequence] = max(meant)
             shown = target.shown if entry.relation is Relation.CORRECTION else sequence
         if asked:
-            last.update({(number, name): Target(sequence, shown) for name in entry.names})
+            last.update({(number, name): Target(sequence, shown) for name in entry.name_hashes})
     return found
 
 
@@ -93,7 +93,7 @@ async def about(
     searches = [
         (
             words.about(number, sequence, Relation.CORRECTION, Relation.RETRACTION),
-            words.about(number, sequence, Relation.NOTE),
+            words.about(number, sequence, Relation.OTHER),
         )
         for sequence in asked
     ]

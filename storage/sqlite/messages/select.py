@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from storage.rows import READABLE, Direction, Filter, Kind, Stored
+from storage.rows import READABLE, ArchivedMessage, Direction, Filter, Kind
 from storage.sqlite.engine.protocols import Bound, Connection, Row
 from storage.sqlite.messages import words
 from storage.sqlite.messages.ids import Ids
@@ -23,7 +23,7 @@ _XML = 6
 # SQLite has no statistics, and would rather read all of the archive for one peer.
 _OF_PEER = "archive INDEXED BY archive_peer"
 _GONE = "archive INDEXED BY archive_gone"
-_ONLY_GONE = frozenset({Kind.GONE})
+_ONLY_GONE = frozenset({Kind.BLANKED})
 
 # The owner, or nobody where a message came late: else the order of arrival is that of time.
 _NEVER_LATE = """(
@@ -37,7 +37,7 @@ _DIRECTIONS = {direction.value: direction for direction in Direction}
 _KINDS = {kind.value: kind for kind in Kind}
 
 
-class Query:
+class SelectBuilder:
     """A selection in SQL: constant words and numbered values."""
 
     def __init__(
@@ -173,7 +173,7 @@ async def by_arrival(
     owner: str = "$1",
 ) -> list[Row]:
     """Return the oldest (or newest) rows in arrival order, of an owner as in Query."""
-    query = Query(selection, owner=owner)
+    query = SelectBuilder(selection, owner=owner)
     sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
     return await connection.fetch(sql, *query.values, bound=bound)
 
@@ -199,7 +199,7 @@ async def by_time(
         )
         if rows:
             return rows
-    query = Query(selection, is_by_time=True)
+    query = SelectBuilder(selection, is_by_time=True)
     way = "DESC" if newest else "ASC"
     limited = "" if limit is None else f" LIMIT {query.value(limit)}"
     only = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
@@ -215,14 +215,17 @@ def of_xml(max_bytes: int | None, column: int = _XML) -> Bound | None:
     return None if max_bytes is None else Bound(max_bytes, column)
 
 
-def stored(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Stored, ...]:
+def archived_messages(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[ArchivedMessage, ...]:
     """Return rows of one archive as messages."""
     found = zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
     # A named tuple's own way to make one takes twice as long.
     make = tuple.__new__
     return tuple(
         [
-            make(Stored, (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]]))
+            make(
+                ArchivedMessage,
+                (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]]),
+            )
             for id, r in found
         ]
     )

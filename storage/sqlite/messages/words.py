@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from storage.rows import Entry, Phrase, Relation
+from storage.rows import NewMessage, Phrase, Relation
 from storage.sqlite.engine.protocols import Connection
 
 #: A row of the index is called by the number of its owner and its sequence, in one number, so that
@@ -26,7 +26,7 @@ _MARK_BITS = 64
 
 # What a message is about is no name but the place of a message: ids repeat. A correction of which
 # a tombstone is left is looked for no more, but what names it is about what it corrected.
-_SIGNS = {Relation.CORRECTION: "¤", Relation.RETRACTION: "¬", Relation.NOTE: "»"}
+_SIGNS = {Relation.CORRECTION: "¤", Relation.RETRACTION: "¬", Relation.OTHER: "»"}
 _BURIED = "†"
 
 _INTO = "words (rowid, text, peer, marks)"
@@ -42,7 +42,7 @@ _MARKS = "SELECT marks FROM words WHERE rowid = ($1 << 40) + $2"
 
 
 async def add(
-    connection: Connection, entries: Iterable[tuple[int, int, Entry, int | None]]
+    connection: Connection, entries: Iterable[tuple[int, int, NewMessage, int | None]]
 ) -> None:
     """Index messages: number of the owner, sequence, what it is, the sequence it is about."""
     await connection.insert(
@@ -55,7 +55,7 @@ async def add(
                 _marks(number, entry, about),
             )
             for number, sequence, entry, about in entries
-            if entry.text or entry.names or about is not None
+            if entry.text or entry.name_hashes or about is not None
         ],
     )
 
@@ -125,8 +125,8 @@ def _peer(number: int, peer: str) -> str:
     return _word(number, f"{_PEER}{digest.hexdigest()}")
 
 
-def _marks(number: int, entry: Entry, about: int | None) -> str:
-    marks = [_name(number, mark) for mark in entry.names]
+def _marks(number: int, entry: NewMessage, about: int | None) -> str:
+    marks = [_name(number, mark) for mark in entry.name_hashes]
     if about is not None:
         marks.append(_about(number, about, _SIGNS[entry.relation]))
     return " ".join(marks)

@@ -112,7 +112,7 @@ CREATE TABLE holds (
     at      INTEGER NOT NULL
 ) WITHOUT ROWID;
 
-CREATE TABLE deeds (
+CREATE TABLE audit_log (
     number  INTEGER PRIMARY KEY AUTOINCREMENT,
     at      INTEGER NOT NULL,
     actor   TEXT NOT NULL,
@@ -121,7 +121,7 @@ CREATE TABLE deeds (
     detail  TEXT NOT NULL
 );
 
-CREATE INDEX deeds_subject ON deeds (subject, number);
+CREATE INDEX audit_log_subject ON audit_log (subject, number);
 
 CREATE TABLE occupants (
     room        TEXT NOT NULL,

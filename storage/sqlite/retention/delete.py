@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from storage.rows import Shed
+from storage.rows import Removed
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages import conversations, words
-from storage.sqlite.messages.counters import Line, count_down
+from storage.sqlite.messages.counters import CounterDelta, count_down
 from storage.sqlite.retention import scrub
 
 #: What is to be known of a row that goes, in the order of a Line.
@@ -27,7 +27,7 @@ FINISHED = "DELETE FROM unfinished WHERE owner = $1 AND sequence = $2"
 _LESS = "UPDATE owners SET bytes = bytes - $2 WHERE number = $1"
 
 
-async def take_away(connection: Connection, number: int, lines: Sequence[Line]) -> Shed:
+async def delete(connection: Connection, number: int, lines: Sequence[CounterDelta]) -> Removed:
     """Delete rows of one owner."""
     rows = [line[:2] for line in lines]
     await connection.executemany(_DELETE, rows)
@@ -36,18 +36,18 @@ async def take_away(connection: Connection, number: int, lines: Sequence[Line]) 
     return await _forget(connection, number, lines)
 
 
-async def empty(connection: Connection, number: int, lines: Sequence[Line]) -> Shed:
+async def blank(connection: Connection, number: int, lines: Sequence[CounterDelta]) -> Removed:
     """Leave nothing of rows of one owner but where they were."""
     await connection.executemany(_EMPTY, [line[:2] for line in lines])
     await connection.execute(_LESS, number, sum(line.bytes for line in lines))
     return await _forget(connection, number, lines)
 
 
-async def _forget(connection: Connection, number: int, lines: Sequence[Line]) -> Shed:
+async def _forget(connection: Connection, number: int, lines: Sequence[CounterDelta]) -> Removed:
     """Leave out of searches, references and what is left to do what no longer says anything."""
     if lines:
         rows = [line[:2] for line in lines]
         await words.drop(connection, rows)
         await connection.executemany(FINISHED, rows)
         await scrub.note(connection)
-    return Shed(messages=len(lines), bytes=sum(line.bytes for line in lines))
+    return Removed(messages=len(lines), bytes=sum(line.bytes for line in lines))

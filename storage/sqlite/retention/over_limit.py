@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from storage.rows import Excess, Limits
+from storage.rows import Cutoff, OverLimit
 from storage.sqlite.engine.protocols import Connection
-from storage.sqlite.messages.counters import Line
+from storage.sqlite.messages.counters import CounterDelta
 from storage.sqlite.retention.delete import LINE
 
 #: How many rows are weighed at a time.
@@ -39,24 +39,24 @@ WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND (sequence <= $3 OR at < $4
 """
 
 
-async def beyond(connection: Connection, number: int, peer: str, limits: Limits) -> Excess:
+async def beyond(connection: Connection, number: int, peer: str, limits: Cutoff) -> OverLimit:
     """Return how many messages with a peer are to go."""
     edge, since = await _edge(connection, number, peer, limits)
     rows = await connection.fetch(_COUNT_BEHIND, number, peer, edge, since)
     [[messages, oldest, newest]] = rows
-    return Excess(messages=messages, oldest=oldest, newest=newest)
+    return OverLimit(messages=messages, oldest=oldest, newest=newest)
 
 
 async def with_peer(
-    connection: Connection, number: int, peer: str, limits: Limits, limit: int
-) -> list[Line]:
+    connection: Connection, number: int, peer: str, limits: Cutoff, limit: int
+) -> list[CounterDelta]:
     """Return the oldest messages with a peer that are to go, as many as `limit`."""
     edge, since = await _edge(connection, number, peer, limits)
     rows = await connection.fetch(_BEHIND, number, peer, edge, since, limit)
-    return [Line(*row) for row in rows]
+    return [CounterDelta(*row) for row in rows]
 
 
-async def _edge(connection: Connection, number: int, peer: str, limits: Limits) -> tuple[int, int]:
+async def _edge(connection: Connection, number: int, peer: str, limits: Cutoff) -> tuple[int, int]:
     """Return the last sequence that is too much, and the time before which all are too old."""
     edge = max(
         await _last_by_count(connection, number, peer, limits.messages),

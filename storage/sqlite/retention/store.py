@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from storage.errors import NotFound
 from storage.interface import Totals
-from storage.rows import Excess, Limits, Shed, Usage
+from storage.rows import Cutoff, OverLimit, Removed, Usage
 from storage.sqlite.engine.protocols import Connection, Database, Row
-from storage.sqlite.messages.counters import Line
+from storage.sqlite.messages.counters import CounterDelta
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.retention import over_limit, scrub
-from storage.sqlite.retention.delete import LINE, empty, take_away
+from storage.sqlite.retention.delete import LINE, blank, delete
 
 _USAGE = """
 SELECT
@@ -66,8 +66,8 @@ _NAMED = (
 )
 
 
-class SqlKeeping:
-    """`storage.interface.Keeping` over a Database that only this process writes."""
+class SqliteRetention:
+    """`storage.interface.Retention` over a Database that only this process writes."""
 
     def __init__(self, database: Database, ids: Ids, forget: Callable[[str], None]) -> None:
         """`forget` hears of each owner whose archive is no more."""
@@ -104,36 +104,38 @@ class SqlKeeping:
             [[archives, messages, octets]] = await connection.fetch(_TOTALS)
         return Totals(archives=archives, messages=messages, bytes=octets)
 
-    async def shed(self, owner: str, limits: Limits, *, limit: int) -> Shed:
+    async def delete_oldest(self, owner: str, limits: Cutoff, *, limit: int) -> Removed:
         """Take away up to `limit` of the oldest messages, until the archive is within limits."""
         # To write has to wait for others, and for the disk, so first it is looked whether to.
         async with self._database.read() as connection:
             if not await _to_shed(connection, owner, limits, 1):
-                return Shed()
+                return Removed()
         async with self._database.write() as connection:
             going = await _to_shed(connection, owner, limits, limit + 1)
-            taken = await take_away(connection, await _number(connection, owner), going[:limit])
+            taken = await delete(connection, await _number(connection, owner), going[:limit])
         return replace(taken, done=len(going) <= limit)
 
-    async def cut(self, owner: str, peer: str, limits: Limits, *, limit: int) -> Shed:
+    async def blank_oldest(self, owner: str, peer: str, limits: Cutoff, *, limit: int) -> Removed:
         """Empty up to `limit` of the oldest messages with one peer, until within limits."""
         async with self._database.read() as connection:
             number = await _number(connection, owner)
             if not await over_limit.with_peer(connection, number, peer, limits, 1):
-                return Shed()
+                return Removed()
         async with self._database.write() as connection:
             number = await _number(connection, owner)
             going = await over_limit.with_peer(connection, number, peer, limits, limit + 1)
-            taken = await empty(connection, number, going[:limit])
+            taken = await blank(connection, number, going[:limit])
         return replace(taken, done=len(going) <= limit)
 
-    async def excess(self, owner: str, limits: Limits, *, peer: str | None = None) -> Excess:
-        """Return what `shed`, or with a peer `cut`, would take away in all, and take nothing."""
+    async def over_limit(
+        self, owner: str, limits: Cutoff, *, peer: str | None = None
+    ) -> OverLimit:
+        """Return what `delete_oldest`, or with a peer `blank_oldest`, would remove in all."""
         if peer is not None:
             async with self._database.read() as connection:
                 number = await _number(connection, owner)
                 return await over_limit.beyond(connection, number, peer, limits)
-        found, place = Excess(), 0
+        found, place = OverLimit(), 0
         async with self._database.read() as connection:
             rows = await connection.fetch(_OWNER, owner)
         number, kept, octets = rows[0] if rows else (0, 0, 0)
@@ -143,7 +145,7 @@ class SqlKeeping:
             going = list(_beyond(limits, kept, octets, oldest))
             times = [row[5] for row in going]
             found = found.plus(
-                Excess(
+                OverLimit(
                     messages=len(going),
                     oldest=min(times, default=None),
                     newest=max(times, default=None),
@@ -154,20 +156,20 @@ class SqlKeeping:
             kept, octets = kept - len(going), octets - sum(row[4] for row in going)
             place = going[-1][1]
 
-    async def cut_one(self, owner: str, id: str) -> Shed:
+    async def blank(self, owner: str, id: str) -> Removed:
         """Empty one message. Raises NotFound."""
         async with self._database.write() as connection:
             number = await _number(connection, owner)
             rows = await connection.fetch(_ONE, number, self._ids.decode(number, id) or 0)
             if not rows:
                 raise NotFound(id)
-            return await empty(
-                connection, number, [Line(*row[:5]) for row in rows if row[5] != "gone"]
+            return await blank(
+                connection, number, [CounterDelta(*row[:5]) for row in rows if row[5] != "gone"]
             )
 
-    async def erase(self, owner: str, *, limit: int) -> Shed:
+    async def erase(self, owner: str, *, limit: int) -> Removed:
         """Take away up to `limit` messages; with the last all else that names the owner."""
-        taken = Shed(done=False)
+        taken = Removed(done=False)
         try:
             async with self._database.write() as connection:
                 taken = await self._erase(connection, owner, limit)
@@ -177,7 +179,7 @@ class SqlKeeping:
             if taken.done:
                 self._forget(owner)
 
-    async def clean(self) -> None:
+    async def scrub_index(self) -> None:
         """Leave no trace of what was taken away in the index of words or in the journal."""
         latest = await self._trash()
         if latest in (None, self._cleaned):
@@ -186,7 +188,7 @@ class SqlKeeping:
         await self._database.cut_journal()
         self._cleaned = latest
 
-    async def rewrite(self) -> None:
+    async def scrub_files(self) -> None:
         """Leave no trace of what was taken away in unused parts of the files either.
 
         Overwriting what is removed is not enough: a row that once was moved from page to page may
@@ -203,10 +205,10 @@ class SqlKeeping:
         async with self._database.read() as connection:
             return await scrub.seen(connection)
 
-    async def _erase(self, connection: Connection, owner: str, limit: int) -> Shed:
+    async def _erase(self, connection: Connection, owner: str, limit: int) -> Removed:
         number = await _number(connection, owner)
         oldest = await connection.fetch(_OLDEST, number, limit)
-        taken = await take_away(connection, number, [Line(*row[:5]) for row in oldest])
+        taken = await delete(connection, number, [CounterDelta(*row[:5]) for row in oldest])
         if len(oldest) == limit:
             return replace(taken, done=False)
         before = await scrub.changes(connection)
@@ -226,17 +228,19 @@ async def _number(connection: Connection, owner: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-async def _to_shed(connection: Connection, owner: str, limits: Limits, limit: int) -> list[Line]:
+async def _to_shed(
+    connection: Connection, owner: str, limits: Cutoff, limit: int
+) -> list[CounterDelta]:
     """Return the oldest messages that are to go, as many as `limit`."""
     rows = await connection.fetch(_OWNER, owner)
     if not rows:
         return []
     number, kept, octets = rows[0]
     oldest = await connection.fetch(_OLDEST, number, limit)
-    return [Line(*row[:5]) for row in _beyond(limits, kept, octets, oldest)]
+    return [CounterDelta(*row[:5]) for row in _beyond(limits, kept, octets, oldest)]
 
 
-def _beyond(limits: Limits, kept: int, octets: int, oldest: Iterable[Row]) -> Iterator[Row]:
+def _beyond(limits: Cutoff, kept: int, octets: int, oldest: Iterable[Row]) -> Iterator[Row]:
     """Return the rows that go, ending at the first that may stay."""
     for row in oldest:
         is_late = limits.since is not None and row[5] < limits.since

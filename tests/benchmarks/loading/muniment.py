@@ -8,9 +8,9 @@ from pathlib import Path
 from benchmarks.loading.dialogue import line, stanza
 from benchmarks.servers.ejabberd import HOST
 from component.core.messages.fulltext import fold
-from component.core.messages.references import mark
+from component.core.messages.references import name_hash
 from storage.open import open_storage
-from storage.rows import Direction, Entry
+from storage.rows import Direction, NewMessage
 
 BATCH = 1_000
 
@@ -24,11 +24,11 @@ async def fill(database: Path, archives: dict[str, int]) -> None:
                 await storage.archive.append([entry(owner, n, size) for n in numbers])
 
 
-def entry(owner: str, number: int, size: int) -> Entry:
+def entry(owner: str, number: int, size: int) -> NewMessage:
     """Return one message of an archive of that size."""
     said = line(number, size)
     direction = Direction.SENT if said.is_sent else Direction.RECEIVED
-    return Entry(
+    return NewMessage(
         owner=f"{owner}@{HOST}",
         at=said.at * 1_000_000,
         peer=f"{said.peer}@{HOST}",
@@ -37,8 +37,8 @@ def entry(owner: str, number: int, size: int) -> Entry:
         type="chat",
         direction=direction,
         xml=stanza(owner, number, size),
-        origin=hashlib.blake2b(f"{owner} {number}".encode(), digest_size=16).digest(),
+        dedup_key=hashlib.blake2b(f"{owner} {number}".encode(), digest_size=16).digest(),
         text=fold(said.body),
-        names=(mark(f"{said.peer}@{HOST}", direction, said.id),),
+        name_hashes=(name_hash(f"{said.peer}@{HOST}", direction, said.id),),
         is_seen=said.is_sent,
     )

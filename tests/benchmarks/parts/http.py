@@ -116,7 +116,7 @@ def _archive(server: Running) -> Muniment:
 
 def _audited(folder: Path) -> int:
     with closing(sqlite3.connect(f"file:{folder / DATABASE}?mode=ro", uri=True)) as database:
-        return database.execute("SELECT count(*) FROM deeds").fetchone()[0]
+        return database.execute("SELECT count(*) FROM audit_log").fetchone()[0]
 
 
 @dataclass(frozen=True, slots=True)

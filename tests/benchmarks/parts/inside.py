@@ -23,7 +23,7 @@ from component.core.access.audit import Audit
 from component.core.access.authorize import Access
 from component.core.archiving.writer import Writer
 from component.core.reading.history import History
-from component.core.reading.pages import Pages
+from component.core.reading.pages import Pager
 from component.xmpp.archive.mam import Mam
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.exchange import Delegated
@@ -72,7 +72,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
         writer = Writer(storage.archive)
         running = asyncio.create_task(writer.run())
         access = Access([HOST], (), Audit(storage.records, writer), None)
-        history = History(Pages(storage.archive, writer, usual=50, most=250), access)
+        history = History(Pager(storage.archive, writer, usual=50, most=250), access)
         yield storage.archive, Mam(history, Addresses())
         writer.stop()
         await running

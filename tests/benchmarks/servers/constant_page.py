@@ -19,7 +19,7 @@ from support.ports import LOOPBACK
 
 from benchmarks.loading.dialogue import stanza
 from benchmarks.servers.ejabberd import COMPONENT, HOST
-from component.xmpp.connection.fair_reader import Intake
+from component.xmpp.connection.fair_reader import FairReader
 
 PAGE = 50
 
@@ -77,7 +77,7 @@ class Component(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
-        self._intake = Intake(self._transport, self._read)
+        self._intake = FairReader(self._transport, self._read)
         self._transport.write(
             b"<stream:stream xmlns='jabber:component:accept' "
             b"xmlns:stream='http://etherx.jabber.org/streams' to='%s'>" % COMPONENT.encode()

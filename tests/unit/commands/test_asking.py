@@ -17,7 +17,7 @@ from component.cli import exits
 from component.core.access.principals import SERVER
 from component.core.commands.catalogue import COMMANDS
 from component.core.errors import BadRequest
-from component.core.retention.plan import Bounds, Usual
+from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from storage.rows import ANY
 
 Type = Callable[[str], None]
@@ -122,10 +122,14 @@ async def test_what_cannot_be_done_is_told_before_it_is_asked(
 
 async def test_a_preview_is_on_record_and_does_nothing(operated: Operated) -> None:
     told = await operated.desk.preview(SERVER, named("erase"), {"owner": [ALICE]})
-    [deed] = await operated.wire.storage.records.deeds(limit=10)
+    [audit_entry] = await operated.wire.storage.records.audit_entries(limit=10)
 
     assert {value.name: value.content for value in told.values}["messages"] == 3
-    assert (deed.action, deed.subject, deed.detail) == ("preview", ALICE, "erase")
+    assert (audit_entry.action, audit_entry.subject, audit_entry.detail) == (
+        "preview",
+        ALICE,
+        "erase",
+    )
     assert await left(operated) == 3
 
 
@@ -139,8 +143,8 @@ async def waiting(operated: Operated) -> Operated:
     """A program whose bounds would take two of three messages, which nobody has confirmed."""
     administration = operated.desk.administration
     await until(lambda: administration.janitor.current is None)
-    bounds = Bounds(messages=1)
-    usual = Usual(hosts={HOST: bounds}, others=bounds)
+    bounds = RetentionBounds(messages=1)
+    usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
     for part in (administration.approval, administration.janitor):
         part._usual = usual
     return operated

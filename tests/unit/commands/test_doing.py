@@ -31,14 +31,16 @@ from component.core.archiving.writer import Writer
 from component.core.commands import archives, rosters
 from component.core.errors import NotAllowed, Overloaded
 from component.core.retention.erasure import Erasure
-from component.core.retention.plan import Bounds, Usual
+from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from storage.rows import ANY
 
 
 @pytest.fixture
 async def strict(tmp_path: Path) -> AsyncIterator[Operated]:
     """A program that keeps two messages of each archive."""
-    async with open_operated(tmp_path, Usual(others=Bounds(messages=2))) as operated:
+    async with open_operated(
+        tmp_path, RetentionDefaults(others=RetentionBounds(messages=2))
+    ) as operated:
         yield operated
 
 
@@ -144,7 +146,7 @@ async def test_who_removes_accounts_is_answered_in_time_however_long_archives_ta
     never = Writer(operated.wire.archive)
     never.put([entry(), entry(owner=BOB)])
     known = operated.desk.administration
-    erasure = Erasure(known.keeping, never, known.holds, live=known.live, batch=1)
+    erasure = Erasure(known.retention, never, known.holds, live=known.live, batch=1)
     desk = replace(operated.desk, administration=replace(known, erasure=erasure), patience=1.0)
     for jid in (ALICE, BOB):
         await desk.accounts.register(jid, "a password")

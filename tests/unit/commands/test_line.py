@@ -333,9 +333,13 @@ async def test_nothing_is_left_of_a_file_that_was_refused(
 
 async def test_an_export_is_on_record(operated: Operated, tmp_path: Path) -> None:
     await run(operated, "export", f"x@{HOST}", "--output", str(tmp_path / "x"))
-    [deed] = await operated.wire.storage.records.deeds(limit=10)
+    [audit_entry] = await operated.wire.storage.records.audit_entries(limit=10)
 
-    assert (deed.actor, deed.action, deed.subject) == ("server", "export", f"x@{HOST}")
+    assert (audit_entry.actor, audit_entry.action, audit_entry.subject) == (
+        "server",
+        "export",
+        f"x@{HOST}",
+    )
 
 
 @asynccontextmanager

@@ -38,8 +38,11 @@ async def shown(operated: Operated, asker: str) -> set[str | None]:
 
 async def audited(operated: Operated) -> list[tuple[str, str, str, str]]:
     """Return what is in the audit log, oldest first."""
-    deeds = await operated.wire.storage.records.deeds(limit=100)
-    return [(deed.actor, deed.action, deed.subject, deed.detail) for deed in reversed(deeds)]
+    audit_log = await operated.wire.storage.records.audit_entries(limit=100)
+    return [
+        (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
+        for audit_entry in reversed(audit_log)
+    ]
 
 
 def test_readers_have_the_commands_that_read() -> None:

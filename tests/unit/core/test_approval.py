@@ -16,12 +16,12 @@ from component.core.retention.approval import Approval
 from component.core.retention.forecast import Forecast, Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Janitor, Timing
-from component.core.retention.plan import DAY, Bounds, Usual, is_tighter
+from component.core.retention.plan import DAY, RetentionBounds, RetentionDefaults, is_tighter
 from component.core.retention.purge import State
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
-from storage.open import SqlStorage, open_storage
-from storage.rows import ANY, Excess, Hold, Rule, Usage
+from storage.open import SqliteStorage, open_storage
+from storage.rows import ANY, Hold, OverLimit, Rule, Usage
 
 CAROL = f"carol@{OTHER_HOST}"
 
@@ -29,20 +29,20 @@ CAROL = f"carol@{OTHER_HOST}"
 class Town:
     """A store, and processes with bounds over it."""
 
-    def __init__(self, storage: SqlStorage) -> None:
+    def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
         self.rules = Rules(storage.records)
         self.holds = Holds(storage.records)
         self.forecasts = Forecasts(storage, self.rules, self.holds)
 
-    def approval(self, bounds: Bounds, hosts: tuple[str, ...] = (HOST,)) -> Approval:
+    def approval(self, bounds: RetentionBounds, hosts: tuple[str, ...] = (HOST,)) -> Approval:
         """Return that of a process with these bounds."""
-        usual = Usual(hosts=dict.fromkeys(hosts, bounds), others=bounds)
+        usual = RetentionDefaults(hosts=dict.fromkeys(hosts, bounds), others=bounds)
         return Approval(self.storage.records, self.forecasts, usual)
 
-    def janitor(self, bounds: Bounds, approval: Approval | None = None) -> Janitor:
+    def janitor(self, bounds: RetentionBounds, approval: Approval | None = None) -> Janitor:
         """Return one that works once."""
-        usual = Usual(hosts={HOST: bounds}, others=bounds)
+        usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
         timing, queue = Timing(sweep_seconds=10_000), Writer(self.storage.archive)
         approval = approval or self.approval(bounds)
         return Janitor(self.storage, queue, self.rules, self.holds, usual, timing, approval)
@@ -55,7 +55,7 @@ class Town:
 
 
 @pytest.fixture
-def town(storage: SqlStorage) -> Town:
+def town(storage: SqliteStorage) -> Town:
     return Town(storage)
 
 
@@ -63,7 +63,7 @@ async def test_bounds_that_would_take_much_wait(
     town: Town, caplog: pytest.LogCaptureFixture
 ) -> None:
     await town.fill(115)
-    approval = town.approval(Bounds(messages=5))
+    approval = town.approval(RetentionBounds(messages=5))
 
     assert not await approval.is_given()
     assert approval.waiting is not None
@@ -80,17 +80,17 @@ async def test_bounds_that_would_take_much_wait(
 @pytest.mark.parametrize(
     ("bounds", "is_given"),
     [
-        (Bounds(messages=18), True),  # a tenth
-        (Bounds(messages=17), False),
-        (Bounds(days=7), True),
-        (Bounds(days=3), False),
-        (Bounds(bytes=100), False),
-        (Bounds(), True),
+        (RetentionBounds(messages=18), True),  # a tenth
+        (RetentionBounds(messages=17), False),
+        (RetentionBounds(days=7), True),
+        (RetentionBounds(days=3), False),
+        (RetentionBounds(bytes=100), False),
+        (RetentionBounds(), True),
     ],
     ids=str,
 )
 async def test_a_tenth_of_an_archive_is_not_much(
-    town: Town, bounds: Bounds, is_given: bool
+    town: Town, bounds: RetentionBounds, is_given: bool
 ) -> None:
     await town.fill(2, days=8)
     await town.fill(8, days=5)
@@ -104,24 +104,24 @@ async def test_an_archive_is_not_lost_among_others(town: Town) -> None:
     await town.fill(4)
     for n in range(40):
         await town.fill(1, owner=f"u{n}@{HOST}")
-    await town.storage.records.confirm_bounds([])
+    await town.storage.records.confirm_retention([])
 
-    assert not await town.approval(Bounds(messages=3)).is_given()
+    assert not await town.approval(RetentionBounds(messages=3)).is_given()
 
 
 async def test_a_new_store_confirms_by_itself_and_what_falls_due_later_goes(town: Town) -> None:
-    approval = town.approval(Bounds(messages=5))
+    approval = town.approval(RetentionBounds(messages=5))
     assert await approval.is_given()
 
     await town.fill(115)
 
     assert await approval.is_given()
-    assert await town.approval(Bounds(messages=5)).is_given()
+    assert await town.approval(RetentionBounds(messages=5)).is_given()
 
 
 async def test_what_is_confirmed_stays_so_for_every_process(town: Town) -> None:
     await town.fill(20)
-    one, other = (town.approval(Bounds(messages=5)) for _ in range(2))
+    one, other = (town.approval(RetentionBounds(messages=5)) for _ in range(2))
     assert [await one.is_given(), await other.is_given()] == [False, False]
 
     await one.confirm()
@@ -132,19 +132,22 @@ async def test_what_is_confirmed_stays_so_for_every_process(town: Town) -> None:
 
 async def test_bounds_are_looked_at_again_when_they_are_tighter_than_confirmed(town: Town) -> None:
     await town.fill(20)
-    await town.approval(Bounds(messages=5)).confirm()
+    await town.approval(RetentionBounds(messages=5)).confirm()
 
-    assert not await town.approval(Bounds(messages=4)).is_given()
-    assert await town.approval(Bounds()).is_given()
-    assert not await town.approval(Bounds(messages=5)).is_given()
+    assert not await town.approval(RetentionBounds(messages=4)).is_given()
+    assert await town.approval(RetentionBounds()).is_given()
+    assert not await town.approval(RetentionBounds(messages=5)).is_given()
 
 
 async def test_a_host_that_is_served_no_more_is_looked_at(town: Town) -> None:
     """Its archives have the bounds of all others from then on."""
-    both = Usual(hosts={HOST: Bounds(days=7), OTHER_HOST: Bounds()}, others=Bounds(days=7))
+    both = RetentionDefaults(
+        hosts={HOST: RetentionBounds(days=7), OTHER_HOST: RetentionBounds()},
+        others=RetentionBounds(days=7),
+    )
     assert await Approval(town.storage.records, town.forecasts, both).is_given()
     await town.fill(5, owner=CAROL, days=30)
-    one = replace(both, hosts={HOST: Bounds(days=7)})
+    one = replace(both, hosts={HOST: RetentionBounds(days=7)})
 
     approval = Approval(town.storage.records, town.forecasts, one)
 
@@ -157,14 +160,14 @@ async def test_what_is_held_is_not_counted(town: Town) -> None:
     await town.fill(20)
     await town.holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
 
-    assert await town.approval(Bounds(messages=5)).is_given()
+    assert await town.approval(RetentionBounds(messages=5)).is_given()
 
 
 async def test_a_rule_of_an_archive_counts_in_the_place_of_the_bounds(town: Town) -> None:
     await town.fill(20)
     await town.rules.set(Rule(owner=ALICE, messages=0))
 
-    assert await town.approval(Bounds(messages=5)).is_given()
+    assert await town.approval(RetentionBounds(messages=5)).is_given()
 
 
 async def test_conversations_that_would_be_emptied_are_counted(town: Town) -> None:
@@ -172,7 +175,7 @@ async def test_conversations_that_would_be_emptied_are_counted(town: Town) -> No
     await town.fill(20, days=8)
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
 
-    found = await town.approval(Bounds(days=7)).forecast(None, patience=5)
+    found = await town.approval(RetentionBounds(days=7)).forecast(None, patience=5)
 
     assert (found.archives, found.lost, found.kept) == (1, 20, 20)
 
@@ -180,7 +183,7 @@ async def test_conversations_that_would_be_emptied_are_counted(town: Town) -> No
 async def test_an_order_is_refused_until_it_confirms(town: Town) -> None:
     await town.fill(20)
     await town.fill(3, owner=BOB)
-    approval = town.approval(Bounds(messages=5))
+    approval = town.approval(RetentionBounds(messages=5))
 
     for owner in (None, ALICE):
         with pytest.raises(Conflict, match="would take away 15 messages of 1 archives, from"):
@@ -191,7 +194,7 @@ async def test_an_order_is_refused_until_it_confirms(town: Town) -> None:
 async def test_a_forecast_is_of_one_archive_or_of_all(town: Town) -> None:
     await town.fill(20)
     await town.fill(10, owner=BOB)
-    approval = town.approval(Bounds(messages=5))
+    approval = town.approval(RetentionBounds(messages=5))
 
     of_all = await approval.forecast(None, patience=5)
     of_bob = await approval.forecast(BOB, patience=5)
@@ -203,7 +206,7 @@ async def test_a_forecast_is_of_one_archive_or_of_all(town: Town) -> None:
 
 
 async def test_who_cannot_wait_for_a_forecast_is_told(town: Town) -> None:
-    approval = town.approval(Bounds(messages=5))
+    approval = town.approval(RetentionBounds(messages=5))
 
     with pytest.raises(Overloaded, match="ask again"):
         await approval.forecast(None, patience=0)
@@ -212,7 +215,7 @@ async def test_who_cannot_wait_for_a_forecast_is_told(town: Town) -> None:
 
 
 async def test_a_check_confirms_nothing(town: Town) -> None:
-    approval = town.approval(Bounds(messages=5))
+    approval = town.approval(RetentionBounds(messages=5))
     assert await approval.examine() is None
     await town.fill(20)
 
@@ -220,7 +223,7 @@ async def test_a_check_confirms_nothing(town: Town) -> None:
 
     assert found is not None
     assert found.going.messages == 15
-    assert await town.storage.records.confirmed_bounds() == ()
+    assert await town.storage.records.confirmed_retention() == ()
 
 
 @pytest.mark.parametrize("ordered", [False, True])
@@ -228,8 +231,8 @@ async def test_the_schedule_takes_nothing_until_an_order_confirms(
     town: Town, ordered: bool
 ) -> None:
     await town.fill(115)
-    approval = town.approval(Bounds(messages=5))
-    janitor = town.janitor(Bounds(messages=5), approval)
+    approval = town.approval(RetentionBounds(messages=5))
+    janitor = town.janitor(RetentionBounds(messages=5), approval)
     working = asyncio.create_task(janitor.run())
     await until(lambda: janitor.last is not None and janitor.current is None)
     assert janitor.last is not None
@@ -254,11 +257,11 @@ async def test_what_was_removed_leaves_index_and_journal_though_bounds_are_uncon
         town = Town(storage)
         await town.fill(115)
         await storage.archive.append([entry("secret", xml="<m>sesame</m>", text="sesame")])
-        newest = await storage.archive.bounds(ALICE)
+        newest = await storage.archive.first_and_last(ALICE)
         assert newest is not None
-        await storage.keeping.cut_one(ALICE, newest[1].id)
+        await storage.retention.blank(ALICE, newest[1].id)
         assert is_readable("sesame", tmp_path)
-        janitor = town.janitor(Bounds(messages=5))
+        janitor = town.janitor(RetentionBounds(messages=5))
         working = asyncio.create_task(janitor.run())
         await until(lambda: janitor.last is not None)
 
@@ -277,15 +280,17 @@ def is_readable(text: str, folder: Path) -> bool:
 @pytest.mark.parametrize(
     ("new", "old", "is_so"),
     [
-        (Bounds(), Bounds(), False),
-        (Bounds(days=1), Bounds(), True),
-        (Bounds(), Bounds(days=1), False),
-        (Bounds(days=2), Bounds(days=1), False),
-        (Bounds(messages=1), Bounds(messages=2), True),
-        (Bounds(days=2, bytes=1), Bounds(days=1, bytes=2), True),
+        (RetentionBounds(), RetentionBounds(), False),
+        (RetentionBounds(days=1), RetentionBounds(), True),
+        (RetentionBounds(), RetentionBounds(days=1), False),
+        (RetentionBounds(days=2), RetentionBounds(days=1), False),
+        (RetentionBounds(messages=1), RetentionBounds(messages=2), True),
+        (RetentionBounds(days=2, bytes=1), RetentionBounds(days=1, bytes=2), True),
     ],
 )
-def test_what_may_take_more_is_tighter(new: Bounds, old: Bounds, is_so: bool) -> None:
+def test_what_may_take_more_is_tighter(
+    new: RetentionBounds, old: RetentionBounds, is_so: bool
+) -> None:
     assert is_tighter(new, than=old) is is_so
 
 
@@ -293,7 +298,7 @@ def test_the_archive_that_loses_most_is_named() -> None:
     found = Forecast()
     for owner, lost, kept in (("a", 5, 100), ("b", 4, 5), ("c", 50, 100), ("d", 0, 9)):
         usage = Usage(owner=owner, messages=kept, bytes=0, oldest=1, newest=9)
-        found = found.plus(usage, Excess(messages=lost, oldest=lost, newest=kept))
+        found = found.plus(usage, OverLimit(messages=lost, oldest=lost, newest=kept))
 
     assert (found.archives, found.owner, found.lost, found.kept) == (3, "b", 4, 5)
-    assert found.going == Excess(messages=59, oldest=4, newest=100)
+    assert found.going == OverLimit(messages=59, oldest=4, newest=100)

@@ -11,10 +11,10 @@ from support.builders import ALICE, BOB, HOST, ROMEO
 from support.rosters import FixedRosters
 
 from component.core.errors import BadRequest, ItemNotFound, NotAllowed, Overloaded
-from component.core.rosters.cache import RosterMemory
+from component.core.rosters.cache import RosterCache
 from component.core.rosters.contacts import Change
 from component.core.rosters.own import OwnRosters
-from component.core.rosters.service import ContactLists
+from component.core.rosters.service import RosterService
 from storage.open import open_storage
 from storage.people import Contact, Contacts
 
@@ -27,7 +27,7 @@ class Bench:
 
     contacts: Contacts
     rosters: OwnRosters
-    lists: ContactLists
+    lists: RosterService
     changed: list[str] = field(default_factory=list)
 
 
@@ -38,7 +38,7 @@ async def bench() -> AsyncIterator[Bench]:
 
     async with open_storage("sqlite::memory:") as storage:
         rosters, changed = OwnRosters(storage.contacts), list[str]()
-        lists = ContactLists(rosters, [HOST], changed.append, is_user)
+        lists = RosterService(rosters, [HOST], changed.append, is_user)
         yield Bench(storage.contacts, rosters, lists, changed)
 
 
@@ -144,7 +144,7 @@ async def test_where_nobody_can_tell_who_is_a_user_everybody_is() -> None:
         raise NotAllowed("ask elsewhere")
 
     rosters = FixedRosters({CAROL: frozenset()})
-    lists = ContactLists(rosters, [HOST], lambda _: None, untold)  # type: ignore[arg-type]
+    lists = RosterService(rosters, [HOST], lambda _: None, untold)  # type: ignore[arg-type]
 
     assert await lists.find(CAROL) == ()
 
@@ -158,8 +158,8 @@ async def test_each_change_is_told(bench: Bench) -> None:
 
 
 async def test_what_the_archive_remembers_follows_each_change(bench: Bench) -> None:
-    memory = RosterMemory(bench.rosters)
-    lists = ContactLists(bench.rosters, [HOST], memory.changed)
+    memory = RosterCache(bench.rosters)
+    lists = RosterService(bench.rosters, [HOST], memory.changed)
     before = await memory.read(ALICE)
     await lists.change(ALICE, Change(jid="gateway.example/registered"))
 
@@ -168,7 +168,7 @@ async def test_what_the_archive_remembers_follows_each_change(bench: Bench) -> N
 
 
 async def test_a_roster_that_cannot_be_read_is_not_shown_as_empty() -> None:
-    lists = ContactLists(FixedRosters(), [HOST], lambda _: None)  # type: ignore[arg-type]
+    lists = RosterService(FixedRosters(), [HOST], lambda _: None)  # type: ignore[arg-type]
 
     with pytest.raises(Overloaded, match=HOST):
         await lists.find(ALICE)
@@ -176,7 +176,7 @@ async def test_a_roster_that_cannot_be_read_is_not_shown_as_empty() -> None:
 
 async def test_a_store_that_does_not_answer_shows_nothing_and_takes_nothing() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        lists = ContactLists(OwnRosters(storage.contacts), [HOST], lambda _: None)
+        lists = RosterService(OwnRosters(storage.contacts), [HOST], lambda _: None)
 
     for refused in (lists.read(ALICE), lists.change(ALICE, Change(jid=BOB)), lists.clear(ALICE)):
         with pytest.raises(Overloaded):

@@ -8,7 +8,7 @@ from support.delivering import Known
 from component.core.archiving.deliveries import Deliveries, Delivery
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Writer
-from storage.open import SqlStorage
+from storage.open import SqliteStorage
 
 BYTES_MAX = 100_000
 
@@ -25,13 +25,13 @@ def delivery(name: str, bytes: int = 100, owner: str = ALICE) -> Delivery:
     )
 
 
-def deliveries(storage: SqlStorage) -> tuple[Writer, Deliveries]:
+def deliveries(storage: SqliteStorage) -> tuple[Writer, Deliveries]:
     queue = Writer(storage.archive)
     return queue, Deliveries(queue, Sessions(), Known(), clock=lambda: 0, bytes_max=BYTES_MAX)
 
 
 async def test_one_large_message_has_as_many_small_ones_decided_as_it_takes(
-    storage: SqlStorage,
+    storage: SqliteStorage,
 ) -> None:
     queue, held = deliveries(storage)
     small = [delivery(f"small {n}") for n in range(900)]
@@ -45,14 +45,14 @@ async def test_one_large_message_has_as_many_small_ones_decided_as_it_takes(
     assert len(queue.left) == 902
 
 
-async def test_a_message_beyond_the_bound_is_decided_at_once(storage: SqlStorage) -> None:
+async def test_a_message_beyond_the_bound_is_decided_at_once(storage: SqliteStorage) -> None:
     queue, held = deliveries(storage)
     held.open(delivery("huge", BYTES_MAX + 1))
 
     assert (len(held), len(queue.left)) == (0, 1)
 
 
-async def test_what_one_owner_waits_for_is_decided_alone(storage: SqlStorage) -> None:
+async def test_what_one_owner_waits_for_is_decided_alone(storage: SqliteStorage) -> None:
     queue, held = deliveries(storage)
     for name, owner in (("a", ALICE), ("b", BOB), ("c", ALICE)):
         held.open(delivery(name, owner=owner))

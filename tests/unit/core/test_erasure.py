@@ -24,11 +24,11 @@ from support.delivering import Delivering
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, ItemNotFound, Overloaded
-from component.core.reading.live import Live
+from component.core.reading.live import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
-from storage.open import SqlStorage, open_storage
-from storage.rows import ANY, Hold, Shed
+from storage.open import SqliteStorage, open_storage
+from storage.rows import ANY, Hold, Removed
 from storage.sqlite.retention import scrub as trash
 
 PATIENCE = 10.0
@@ -37,17 +37,17 @@ PATIENCE = 10.0
 class Town:
     """An erasure over a store, and whom it said to forget."""
 
-    def __init__(self, storage: SqlStorage) -> None:
+    def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
         self.writer = Writer(storage.archive)
         self.holds = Holds(storage.records)
         self.forgotten: list[str] = []
         self.delivering = Delivering(self.writer)
         self.erasure = Erasure(
-            storage.keeping,
+            storage.retention,
             self.writer,
             self.holds,
-            live=Live(),
+            live=Followers(),
             batch=2,
             on_erasing=[self.delivering.deliveries.decide],
             on_erased=[self.forgotten.append],
@@ -144,7 +144,7 @@ async def test_who_does_not_wait_can_ask_again(town: Town) -> None:
     first = await town.erasure.erase(ALICE, patience=0)
     second = await town.erasure.erase(ALICE, patience=PATIENCE)
 
-    assert first == Shed(done=False)
+    assert first == Removed(done=False)
     assert (second.messages, second.done) == (100, True)
 
 

@@ -26,19 +26,19 @@ from support.stanzas import CLIENT
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, Overloaded
 from component.core.reading.export import PAGE, Export
-from component.core.reading.live import Live
+from component.core.reading.live import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
-from storage.open import SqlStorage
-from storage.rows import ANY, Direction, Hold, Limits, Preferences
+from storage.open import SqliteStorage
+from storage.rows import ANY, Cutoff, Direction, Hold, PreferencesRow
 
 PIE = "{urn:xmpp:pie:0}"
 MAM = "{urn:xmpp:mam:2}"
 
 
 @pytest.fixture
-def export(storage: SqlStorage, writer: Writer) -> Export:
-    return Export(storage, writer, Live())
+def export(storage: SqliteStorage, writer: Writer) -> Export:
+    return Export(storage, writer, Followers())
 
 
 async def lines(export: Export) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ def read(text: str) -> ElementTree.Element:
     return ElementTree.fromstring(text)  # noqa: S314 - our own
 
 
-async def test_a_line_has_all_of_a_message(storage: SqlStorage, export: Export) -> None:
+async def test_a_line_has_all_of_a_message(storage: SqliteStorage, export: Export) -> None:
     await storage.archive.append([entry(1, xml="<message>Grüße\n</message>")])
     sent = entry(2, at=NOON + SECOND, direction=Direction.SENT, resource="", type="normal")
     await storage.archive.append([sent])
@@ -87,14 +87,14 @@ async def test_a_line_has_all_of_a_message(storage: SqlStorage, export: Export) 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE, PAGE + 1, 2 * PAGE])
 async def test_every_message_is_exported_once(
-    storage: SqlStorage, export: Export, count: int
+    storage: SqliteStorage, export: Export, count: int
 ) -> None:
     await storage.archive.append(entries(count))
 
     assert [line["xml"] for line in await lines(export)] == [e.xml for e in entries(count)]
 
 
-async def test_what_comes_meanwhile_is_left_out(storage: SqlStorage, export: Export) -> None:
+async def test_what_comes_meanwhile_is_left_out(storage: SqliteStorage, export: Export) -> None:
     await storage.archive.append(entries(PAGE + 10))
     parts = export.json_lines(ALICE)
     first = await anext(parts)
@@ -105,12 +105,12 @@ async def test_what_comes_meanwhile_is_left_out(storage: SqlStorage, export: Exp
 
 
 async def test_what_is_shed_meanwhile_brings_nothing_twice(
-    storage: SqlStorage, export: Export
+    storage: SqliteStorage, export: Export
 ) -> None:
     await storage.archive.append(entries(3 * PAGE))
     parts = export.json_lines(ALICE)
     first = await anext(parts)
-    await storage.keeping.shed(ALICE, Limits(messages=PAGE), limit=10_000)
+    await storage.retention.delete_oldest(ALICE, Cutoff(messages=PAGE), limit=10_000)
     rest = b"".join([part async for part in parts])
 
     found = [json.loads(line)["xml"] for line in (first + rest).splitlines()]
@@ -118,11 +118,11 @@ async def test_what_is_shed_meanwhile_brings_nothing_twice(
     assert found == given[:PAGE] + given[2 * PAGE :]
 
 
-async def test_an_erasure_breaks_the_export_off(storage: SqlStorage, export: Export) -> None:
+async def test_an_erasure_breaks_the_export_off(storage: SqliteStorage, export: Export) -> None:
     await storage.archive.append(entries(PAGE + 1))
     parts = export.json_lines(ALICE)
     first = await anext(parts)
-    await storage.keeping.erase(ALICE, limit=10_000)
+    await storage.retention.erase(ALICE, limit=10_000)
     await storage.archive.append([entry("new")])
 
     assert first.count(b"\n") == PAGE
@@ -133,36 +133,36 @@ async def test_an_erasure_breaks_the_export_off(storage: SqlStorage, export: Exp
 class ErasedMeanwhile:
     """An archive that is erased, and has a new owner, right behind the look at its ends."""
 
-    def __init__(self, storage: SqlStorage) -> None:
+    def __init__(self, storage: SqliteStorage) -> None:
         self._storage = storage
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage.archive, name)
 
-    async def bounds(self, owner: str) -> Any:
-        found = await self._storage.archive.bounds(owner)
-        await self._storage.keeping.erase(owner, limit=10_000)
+    async def first_and_last(self, owner: str) -> Any:
+        found = await self._storage.archive.first_and_last(owner)
+        await self._storage.retention.erase(owner, limit=10_000)
         await self._storage.archive.append([entry(f"new {n}") for n in range(3)])
         return found
 
 
 async def test_an_export_has_nothing_of_the_next_owner_of_a_name(
-    storage: SqlStorage, writer: Writer
+    storage: SqliteStorage, writer: Writer
 ) -> None:
     await storage.archive.append(entries(3))
-    changing = cast(SqlStorage, SimpleNamespace(archive=ErasedMeanwhile(storage)))
+    changing = cast(SqliteStorage, SimpleNamespace(archive=ErasedMeanwhile(storage)))
 
     with pytest.raises(Conflict):
-        await lines(Export(changing, writer, Live()))
+        await lines(Export(changing, writer, Followers()))
 
 
 @pytest.mark.parametrize("is_held", [False, True], ids=["goes on", "stopped by a hold"])
 async def test_a_part_that_is_erased_breaks_the_export_off(
-    storage: SqlStorage, writer: Writer, is_held: bool
+    storage: SqliteStorage, writer: Writer, is_held: bool
 ) -> None:
     """Without that the end would come as ever, and what is missing would not be missed."""
-    live, holds = Live(), Holds(storage.records)
-    erasure = Erasure(storage.keeping, writer, holds, live=live, batch=PAGE)
+    live, holds = Followers(), Holds(storage.records)
+    erasure = Erasure(storage.retention, writer, holds, live=live, batch=PAGE)
     await storage.archive.append(entries(4 * PAGE))
     parts = Export(storage, writer, live).json_lines(ALICE)
     await anext(parts)
@@ -180,7 +180,7 @@ async def test_a_part_that_is_erased_breaks_the_export_off(
 
 
 async def test_a_removed_message_does_not_stop_the_export(
-    storage: SqlStorage, export: Export
+    storage: SqliteStorage, export: Export
 ) -> None:
     given = entries(2 * PAGE)
     await storage.archive.append(given)
@@ -195,7 +195,7 @@ async def test_a_removed_message_does_not_stop_the_export(
 
 
 async def test_the_portable_form_holds_every_message_as_it_was(
-    storage: SqlStorage, export: Export
+    storage: SqliteStorage, export: Export
 ) -> None:
     texts = [message("&lt;&amp;"), message("Grüße")]
     await storage.archive.append([entry(n, xml=text) for n, text in enumerate(texts)])
@@ -213,7 +213,7 @@ async def test_the_portable_form_holds_every_message_as_it_was(
 
 
 async def test_the_portable_form_says_the_namespace_that_old_servers_leave_out(
-    storage: SqlStorage, export: Export
+    storage: SqliteStorage, export: Export
 ) -> None:
     given = ["<message id='a>b'><body>hi</body></message>", message("hi")]
     await storage.archive.append([entry(n, xml=text) for n, text in enumerate(given)])
@@ -232,11 +232,13 @@ async def test_the_portable_form_names_host_and_user(export: Export) -> None:
     assert (host.get("jid"), user.get("name")) == ("exämple.org", "o'brien&co")
 
 
-async def test_the_portable_form_has_the_preferences(storage: SqlStorage, export: Export) -> None:
+async def test_the_portable_form_has_the_preferences(
+    storage: SqliteStorage, export: Export
+) -> None:
     await storage.records.set_preferences(
-        Preferences(owner=ALICE, default="roster", always=("a&b@x",), never=(BOB, ROOM))
+        PreferencesRow(owner=ALICE, default="roster", always=("a&b@x",), never=(BOB, ROOM))
     )
-    await storage.records.set_preferences(Preferences(owner=BOB, default="never"))
+    await storage.records.set_preferences(PreferencesRow(owner=BOB, default="never"))
 
     root = await portable(export)
 
@@ -246,17 +248,17 @@ async def test_the_portable_form_has_the_preferences(storage: SqlStorage, export
     assert [jid.text for jid in prefs.findall(f"{MAM}never/{MAM}jid")] == [BOB, ROOM]
 
 
-async def test_what_is_gone_has_nothing_to_forward(storage: SqlStorage, export: Export) -> None:
+async def test_what_is_gone_has_nothing_to_forward(storage: SqliteStorage, export: Export) -> None:
     await storage.archive.append([entry(1, xml=message("one")), entry(2, xml=message("two"))])
     first = (await everything(storage.archive)).messages[0]
-    await storage.keeping.cut_one(ALICE, first.id)
+    await storage.retention.blank(ALICE, first.id)
 
     assert len((await portable(export)).findall(f".//{MAM}result")) == 1
     assert [line["kind"] for line in await lines(export)] == ["gone", "message"]
 
 
 async def test_a_store_that_fails_is_said_to_be_overloaded(
-    storage: SqlStorage, export: Export
+    storage: SqliteStorage, export: Export
 ) -> None:
     await storage.close()
 

@@ -29,7 +29,7 @@ from support.sidecar import HOST, open_services
 from component.core.access.audit import Audit
 from component.core.reading.folding import Folded
 from component.core.reading.operator_reads import ABOUT_ONE_MAX, SHOWN, Reading
-from component.core.reading.pages import Pages, Query
+from component.core.reading.pages import PageQuery, Pager
 from component.core.xml.stanza import NS_MUC_USER
 from storage.rows import Filter
 
@@ -46,7 +46,7 @@ class Archive:
 
     async def folded(self) -> list[Folded]:
         """Return what its messages have become."""
-        query = Query(wanted=Filter(kinds=SHOWN), limit=100)
+        query = PageQuery(wanted=Filter(kinds=SHOWN), limit=100)
         answer = await self._reading.page("tester", OWNER, query, folded=True)
         return [item.folded for item in answer.items if item.folded]
 
@@ -64,9 +64,9 @@ class Archive:
 async def archive() -> AsyncIterator[Archive]:
     async with open_services() as services:
         storage = services.storage
-        pages = Pages(storage.archive, services.writer, usual=50, most=100)
+        pages = Pager(storage.archive, services.writer, usual=50, most=100)
         reading = Reading(
-            pages, storage.archive, storage.keeping, Audit(storage.records, services.writer)
+            pages, storage.archive, storage.retention, Audit(storage.records, services.writer)
         )
         yield Archive(Talk(services.writer), reading)
 

@@ -28,9 +28,9 @@ from component.core.errors import (
     Refused,
 )
 from component.core.reading.history import History
-from component.core.reading.pages import Pages, Query
-from storage.open import SqlStorage
-from storage.rows import Deed, Filter, Phrase
+from component.core.reading.pages import PageQuery, Pager
+from storage.open import SqliteStorage
+from storage.rows import AuditEntry, Filter, Phrase
 
 DEFAULT, MOST = 2, 4
 CAROL = f"carol@{OTHER_HOST}"
@@ -39,13 +39,13 @@ BY_OPERATOR = f"ops@{HOST}"
 
 
 @pytest.fixture
-def history(storage: SqlStorage, writer: Writer) -> History:
+def history(storage: SqliteStorage, writer: Writer) -> History:
     access = Access([HOST, OTHER_HOST], [OPERATOR], Audit(storage.records, writer), None)
-    return History(Pages(storage.archive, writer, usual=DEFAULT, most=MOST), access)
+    return History(Pager(storage.archive, writer, usual=DEFAULT, most=MOST), access)
 
 
-async def deeds(storage: SqlStorage) -> list[Deed]:
-    return list(await storage.records.deeds(limit=10))
+async def audit_log(storage: SqliteStorage) -> list[AuditEntry]:
+    return list(await storage.records.audit_entries(limit=10))
 
 
 # Who may
@@ -57,7 +57,7 @@ async def test_everybody_may_read_their_own_archive(
 ) -> None:
     writer.put([entry(owner=owner)])
 
-    assert len((await history.read(owner, owner, Query())).messages) == 1
+    assert len((await history.read(owner, owner, PageQuery())).messages) == 1
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ async def test_nobody_may_read_another_archive(
     writer.put([entry(owner=owner), entry(owner=ALICE)])
 
     with pytest.raises(Forbidden):
-        await history.read(requester, owner, Query())
+        await history.read(requester, owner, PageQuery())
     with pytest.raises(Forbidden):
         await history.metadata(requester, owner)
 
@@ -96,35 +96,36 @@ async def test_nobody_may_read_another_archive(
 @pytest.mark.parametrize(
     "query",
     [
-        Query(limit=-1),
-        Query(after="unknown"),
-        Query(before="unknown"),
-        Query(limit=0),
-        Query(index=-1),
-        Query(wanted=Filter(ids=("unknown",))),
+        PageQuery(limit=-1),
+        PageQuery(after="unknown"),
+        PageQuery(before="unknown"),
+        PageQuery(limit=0),
+        PageQuery(index=-1),
+        PageQuery(wanted=Filter(ids=("unknown",))),
     ],
 )
-async def test_who_may_not_read_learns_nothing_else(history: History, query: Query) -> None:
+async def test_who_may_not_read_learns_nothing_else(history: History, query: PageQuery) -> None:
     with pytest.raises(Forbidden):
         await history.read(BOB, ALICE, query)
 
 
 async def test_an_operator_reads_and_what_is_written_of_it_tells_no_words(
-    history: History, writer: Writer, storage: SqlStorage
+    history: History, writer: Writer, storage: SqliteStorage
 ) -> None:
     writer.put(entries(2))
     wanted = Filter(
         peer=BOB, resource="x", since=NOON, until=NOON, phrases=(Phrase(words=("a",)),)
     )
 
-    page = await history.read(BY_OPERATOR, ALICE, Query())
-    await history.read(BY_OPERATOR, ALICE, Query(wanted=wanted))
+    page = await history.read(BY_OPERATOR, ALICE, PageQuery())
+    await history.read(BY_OPERATOR, ALICE, PageQuery(wanted=wanted))
     await history.metadata(BY_OPERATOR, ALICE)
 
     noon = "2026-01-01T12:00:00.000000Z"
     assert len(page.messages) == 2
     assert [
-        (deed.actor, deed.action, deed.subject, deed.detail) for deed in await deeds(storage)
+        (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
+        for audit_entry in await audit_log(storage)
     ] == [
         ("ops", "read", ALICE, "first and last message"),
         ("ops", "search", ALICE, f"with {BOB}/x, from {noon}, until {noon}"),
@@ -133,12 +134,12 @@ async def test_an_operator_reads_and_what_is_written_of_it_tells_no_words(
 
 
 async def test_who_reads_the_own_archive_is_not_written_down(
-    history: History, storage: SqlStorage
+    history: History, storage: SqliteStorage
 ) -> None:
-    await history.read(ALICE, ALICE, Query())
+    await history.read(ALICE, ALICE, PageQuery())
     await history.metadata(ALICE, ALICE)
 
-    assert await deeds(storage) == []
+    assert await audit_log(storage) == []
 
 
 # How much
@@ -152,7 +153,7 @@ async def test_a_page_has_its_limits(
 ) -> None:
     writer.put(entries(6))
 
-    page = await history.read(ALICE, ALICE, Query(limit=most))
+    page = await history.read(ALICE, ALICE, PageQuery(limit=most))
 
     assert (texts(page), page.complete) == (texts(entries(6)[:given]), False)
 
@@ -160,22 +161,22 @@ async def test_a_page_has_its_limits(
 @pytest.mark.parametrize("most", [-1, -(2**70)])
 async def test_less_than_nothing_is_a_bad_request(history: History, most: int) -> None:
     with pytest.raises(BadRequest):
-        await history.read(ALICE, ALICE, Query(limit=most))
+        await history.read(ALICE, ALICE, PageQuery(limit=most))
 
 
 async def test_the_last_page_is_read_backwards(history: History, writer: Writer) -> None:
     writer.put(entries(6))
 
-    page = await history.read(ALICE, ALICE, Query(backwards=True))
+    page = await history.read(ALICE, ALICE, PageQuery(backwards=True))
 
     assert texts(page) == texts(entries(6)[4:])
 
 
 async def test_a_page_lies_between_two_messages(history: History, writer: Writer) -> None:
     writer.put(entries(4))
-    ids = [m.id for m in (await history.read(ALICE, ALICE, Query(limit=4))).messages]
+    ids = [m.id for m in (await history.read(ALICE, ALICE, PageQuery(limit=4))).messages]
 
-    page = await history.read(ALICE, ALICE, Query(after=ids[0], before=ids[3]))
+    page = await history.read(ALICE, ALICE, PageQuery(after=ids[0], before=ids[3]))
 
     assert (texts(page), page.complete) == (texts(entries(4)[1:3]), True)
 
@@ -185,19 +186,19 @@ async def test_a_filter_is_applied(history: History, writer: Writer) -> None:
     writer.put(rows)
 
     wanted = Filter(peer=ROMEO, since=NOON + 3)
-    page = await history.read(ALICE, ALICE, Query(wanted=wanted))
+    page = await history.read(ALICE, ALICE, PageQuery(wanted=wanted))
 
     assert (texts(page), page.complete) == (texts([rows[3], rows[5]]), True)
 
 
-def naming(id: str) -> list[Query]:
+def naming(id: str) -> list[PageQuery]:
     """Return a query for each place where an id can be."""
     return [
-        Query(after=id),
-        Query(before=id),
-        Query(wanted=Filter(after=id)),
-        Query(wanted=Filter(before=id)),
-        Query(wanted=Filter(ids=(id,))),
+        PageQuery(after=id),
+        PageQuery(before=id),
+        PageQuery(wanted=Filter(after=id)),
+        PageQuery(wanted=Filter(before=id)),
+        PageQuery(wanted=Filter(ids=(id,))),
     ]
 
 
@@ -217,7 +218,7 @@ async def test_an_id_of_another_archive_is_no_item(
     history: History, writer: Writer, place: int
 ) -> None:
     writer.put([*entries(2), *entries(2, owner=BOB)])
-    foreign = (await history.read(BOB, BOB, Query())).messages[0].id
+    foreign = (await history.read(BOB, BOB, PageQuery())).messages[0].id
 
     with pytest.raises(ItemNotFound):
         await history.read(ALICE, ALICE, naming(foreign)[place])
@@ -227,7 +228,7 @@ async def test_an_unknown_id_is_no_item_even_where_only_the_count_is_wanted(
     history: History,
 ) -> None:
     with pytest.raises(ItemNotFound):
-        await history.read(ALICE, ALICE, Query(limit=0, after="unknown"))
+        await history.read(ALICE, ALICE, PageQuery(limit=0, after="unknown"))
 
 
 # Counts
@@ -236,14 +237,14 @@ async def test_an_unknown_id_is_no_item_even_where_only_the_count_is_wanted(
 async def test_the_whole_archive_is_counted(history: History, writer: Writer) -> None:
     writer.put(entries(6))
 
-    assert (await history.read(ALICE, ALICE, Query(limit=1))).count == 6
+    assert (await history.read(ALICE, ALICE, PageQuery(limit=1))).count == 6
 
 
 async def test_a_filter_is_counted_and_its_page_placed(history: History, writer: Writer) -> None:
     writer.put([entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(7)])
 
     wanted = Filter(peer=BOB)
-    page = await history.read(ALICE, ALICE, Query(wanted=wanted, limit=2, backwards=True))
+    page = await history.read(ALICE, ALICE, PageQuery(wanted=wanted, limit=2, backwards=True))
 
     assert (page.index, page.count) == (2, 4)
 
@@ -253,7 +254,7 @@ async def test_a_filter_is_counted_where_only_the_count_is_wanted(
 ) -> None:
     writer.put([*entries(3), entry("x", peer=ROMEO)])
 
-    page = await history.read(ALICE, ALICE, Query(wanted=Filter(peer=BOB), limit=0))
+    page = await history.read(ALICE, ALICE, PageQuery(wanted=Filter(peer=BOB), limit=0))
 
     assert (page.count, page.messages) == (3, ())
 
@@ -264,7 +265,7 @@ async def test_a_page_begins_at_an_index(
 ) -> None:
     writer.put(entries(5))
 
-    page = await history.read(ALICE, ALICE, Query(index=index, limit=2))
+    page = await history.read(ALICE, ALICE, PageQuery(index=index, limit=2))
 
     assert (texts(page), page.count) == (texts(entries(5)[index : index + kept]), 5)
 
@@ -272,13 +273,13 @@ async def test_a_page_begins_at_an_index(
 @pytest.mark.parametrize(
     "query",
     [
-        Query(index=0, after="unknown"),
-        Query(index=0, before="unknown"),
-        Query(index=0, backwards=True),
-        Query(index=-1),
+        PageQuery(index=0, after="unknown"),
+        PageQuery(index=0, before="unknown"),
+        PageQuery(index=0, backwards=True),
+        PageQuery(index=-1),
     ],
 )
-async def test_an_index_that_is_none_is_a_bad_request(history: History, query: Query) -> None:
+async def test_an_index_that_is_none_is_a_bad_request(history: History, query: PageQuery) -> None:
     with pytest.raises(BadRequest):
         await history.read(ALICE, ALICE, query)
 
@@ -288,7 +289,7 @@ async def test_an_index_that_would_be_looked_for_too_long_is_not_implemented(
 ) -> None:
     writer.put(entries(2))
 
-    far = Query(wanted=Filter(peer=BOB, resource="phone"), index=10**9)
+    far = PageQuery(wanted=Filter(peer=BOB, resource="phone"), index=10**9)
 
     with pytest.raises(NotImplementedHere) as caught:
         await history.read(ALICE, ALICE, far)
@@ -297,7 +298,7 @@ async def test_an_index_that_would_be_looked_for_too_long_is_not_implemented(
 
 
 async def test_an_empty_archive_has_no_messages_and_is_complete(history: History) -> None:
-    page = await history.read(ALICE, ALICE, Query())
+    page = await history.read(ALICE, ALICE, PageQuery())
 
     assert (page.count, page.messages, page.complete) == (0, (), True)
 
@@ -335,7 +336,7 @@ async def test_a_page_holds_what_was_taken_before(history: History, writer: Writ
     found = []
     for n in range(5):
         writer.put([entry(n)])
-        page = await history.read(ALICE, ALICE, Query(limit=1, backwards=True))
+        page = await history.read(ALICE, ALICE, PageQuery(limit=1, backwards=True))
         found += texts(page)
 
     assert found == texts([entry(n) for n in range(5)])
@@ -344,11 +345,11 @@ async def test_a_page_holds_what_was_taken_before(history: History, writer: Writ
 # Trouble
 
 
-async def test_a_store_in_trouble_is_overloaded(history: History, storage: SqlStorage) -> None:
+async def test_a_store_in_trouble_is_overloaded(history: History, storage: SqliteStorage) -> None:
     await storage.close()
 
     with pytest.raises(Overloaded):
-        await history.read(ALICE, ALICE, Query())
+        await history.read(ALICE, ALICE, PageQuery())
     with pytest.raises(Overloaded):
         await history.metadata(ALICE, ALICE)
 
@@ -360,6 +361,6 @@ async def test_a_filter_that_no_store_takes_is_not_to_be_tried_again(
     history: History, wanted: Filter
 ) -> None:
     with pytest.raises(Refused) as caught:
-        await history.read(ALICE, ALICE, Query(wanted=wanted))
+        await history.read(ALICE, ALICE, PageQuery(wanted=wanted))
 
     assert caught.value.kind != "wait"

@@ -11,7 +11,7 @@ from component.core.access.principals import Operator, Role
 from component.core.access.rooms import Rooms
 from component.core.archiving.writer import Writer
 from component.core.reading.history import History
-from component.core.reading.pages import Pages, Query
+from component.core.reading.pages import PageQuery, Pager
 from storage.interface import Storage
 from storage.rows import Filter
 
@@ -35,20 +35,20 @@ async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(
 ) -> None:
     rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
     access = Access([HOST], [OPERATOR], Audit(storage.records, writer), rooms)
-    history = History(Pages(storage.archive, writer, usual=2, most=4), access)
+    history = History(Pager(storage.archive, writer, usual=2, most=4), access)
     said = entries(4, owner=ROOM, type="groupchat")
     writer.put(said)
     rooms.note_new(ROOM, NOON + made * SECOND)
 
-    whole = await history.read(BY_OPERATOR, ROOM, Query(limit=4))
-    page = await history.read(ALICE, ROOM, Query(limit=4))
+    whole = await history.read(BY_OPERATOR, ROOM, PageQuery(limit=4))
+    page = await history.read(ALICE, ROOM, PageQuery(limit=4))
     assert (texts(whole), texts(page)) == (texts(said), texts(said[made:]))
     assert page.count == 4 - made
     for query in (
-        Query(wanted=Filter(since=NOON, until=NOON + SECOND)),
-        Query(wanted=Filter(ids=tuple(message.id for message in whole.messages))),
-        Query(before=whole.messages[2].id, backwards=True),
-        Query(index=0),
+        PageQuery(wanted=Filter(since=NOON, until=NOON + SECOND)),
+        PageQuery(wanted=Filter(ids=tuple(message.id for message in whole.messages))),
+        PageQuery(before=whole.messages[2].id, backwards=True),
+        PageQuery(index=0),
     ):
         shown = texts(await history.read(ALICE, ROOM, query))
         assert set(shown) <= set(texts(said[made:]))

@@ -17,13 +17,13 @@ from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
 from component.core.errors import BadRequest, Conflict, Overloaded
 from component.core.reading.operator_reads import SHOWN, Reading
-from component.core.reading.pages import Pages, Query
+from component.core.reading.pages import PageQuery, Pager
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.posts import Post
 from component.core.retention import holds
 from component.core.retention.holds import Holds
 from component.xmpp.connection.addresses import Addresses
-from storage.open import SqlStorage, open_storage
+from storage.open import SqliteStorage, open_storage
 from storage.rows import Filter, Hold
 
 TO_ALICE = message("a secret", sender=f"{BOB}/b1", to=ALICE, id="1")
@@ -35,7 +35,7 @@ def hold(subject: str) -> Hold:
 
 
 async def test_holds_are_bounded_and_those_there_are_can_be_changed(
-    storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holds, "HOLDS_MAX", 2)
     known = Holds(storage.records)
@@ -124,7 +124,7 @@ async def test_a_hold_that_cannot_be_released_stays() -> None:
 class Held:
     """A store whose writer heeds holds, and writes once it is told to."""
 
-    def __init__(self, storage: SqlStorage) -> None:
+    def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
         self.holds = Holds(storage.records)
         self.writer = Writer(
@@ -175,10 +175,10 @@ async def test_under_a_hold_the_view_says_retracted_and_the_archive_keeps_it(
     delivering.deliveries.decide()
 
     running = asyncio.create_task(held.writer.run())
-    pages = Pages(held.storage.archive, held.writer, usual=50, most=100)
-    records, keeping = held.storage.records, held.storage.keeping
+    pages = Pager(held.storage.archive, held.writer, usual=50, most=100)
+    records, keeping = held.storage.records, held.storage.retention
     reading = Reading(pages, held.storage.archive, keeping, Audit(records, held.writer))
-    query = Query(wanted=Filter(kinds=SHOWN), limit=10)
+    query = PageQuery(wanted=Filter(kinds=SHOWN), limit=10)
     [item] = (await reading.page("counsel", ALICE, query, folded=True)).items
     held.writer.stop()
     await running

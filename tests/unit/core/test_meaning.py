@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.builders import ROOM, message, stanza
 
-from component.core.messages.describe import Meaning, meaning_of
+from component.core.messages.describe import Description, describe
 from storage.rows import Kind
 
 SAID, NOTED, RECEIVED = Kind.MESSAGE, Kind.ANNOTATION, Kind.RECEIPT
@@ -24,8 +24,8 @@ OMEMO = "<encrypted xmlns='eu.siacs.conversations.axolotl'/>"
 CALL = "<propose xmlns='urn:xmpp:jingle-message:0' id='call'/>"
 
 
-def meant(body: str | None = "hi", **parts: str | None) -> Meaning:
-    return meaning_of(stanza(message(body, **parts)))
+def meant(body: str | None = "hi", **parts: str | None) -> Description:
+    return describe(stanza(message(body, **parts)))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO
 from component.core.accounts import scram
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
-from component.core.accounts.protocol import Accounts, Listing
+from component.core.accounts.protocol import Accounts, AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
 from storage.errors import Unavailable
 from storage.interface import Storage
@@ -120,8 +120,8 @@ async def test_accounts_are_listed_and_counted_by_host(
     await accounts.set_enabled(BOB, False)
 
     assert await accounts.listed(HOST, "", 10) == (
-        Listing(jid=ALICE, is_enabled=True, created=NOON),
-        Listing(jid=BOB, is_enabled=False, created=NOON),
+        AccountSummary(jid=ALICE, is_enabled=True, created=NOON),
+        AccountSummary(jid=BOB, is_enabled=False, created=NOON),
     )
     assert [each.jid for each in await accounts.listed(HOST, "", 1)] == [ALICE]
     assert [each.jid for each in await accounts.listed(HOST, ALICE, 10)] == [BOB]

@@ -11,12 +11,12 @@ from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM
 from support.rosters import FixedRosters
 
 from component.core.archiving import preferences
-from component.core.archiving.preferences import DEFAULTS, LIST_MAX, HostRules, Wishes
+from component.core.archiving.preferences import DEFAULTS, LIST_MAX, HostRules, Preferences
 from component.core.errors import BadRequest, Forbidden, NotImplementedHere, Overloaded, TooLarge
 from component.xmpp.connection.addresses import Addresses
 from storage.interface import Storage
 from storage.open import open_storage
-from storage.rows import Preferences
+from storage.rows import PreferencesRow
 
 CAROL = f"carol@{OTHER_HOST}"
 HOSTS = {HOST: HostRules(), OTHER_HOST: HostRules()}
@@ -25,46 +25,46 @@ Lists = tuple[str, ...]
 
 
 @pytest.fixture
-def wishes(storage: Storage) -> Wishes:
+def wishes(storage: Storage) -> Preferences:
     return wishes_in(storage)
 
 
 def wishes_in(
     storage: Storage, rules: HostRules | None = None, *, readable: bool = True
-) -> Wishes:
+) -> Preferences:
     hosts = HOSTS if rules is None else dict.fromkeys(HOSTS, rules)
-    return Wishes(storage.records, Addresses(), FixedRosters(is_readable=readable), hosts)
+    return Preferences(storage.records, Addresses(), FixedRosters(is_readable=readable), hosts)
 
 
-def prefs(default: str = "always", always: Lists = (), never: Lists = ()) -> Preferences:
-    return Preferences(owner=ALICE, default=default, always=always, never=never)
+def prefs(default: str = "always", always: Lists = (), never: Lists = ()) -> PreferencesRow:
+    return PreferencesRow(owner=ALICE, default=default, always=always, never=never)
 
 
-async def wants(wishes: Wishes, owner: str, peer: str, resource: str) -> bool | None:
+async def wants(wishes: Preferences, owner: str, peer: str, resource: str) -> bool | None:
     return (await wishes.read(owner)).wants(owner, peer, resource)
 
 
 # What is applied
 
 
-async def test_all_is_archived_of_who_has_set_nothing(wishes: Wishes) -> None:
+async def test_all_is_archived_of_who_has_set_nothing(wishes: Preferences) -> None:
     assert await wishes.of(ALICE) == prefs("always")
 
 
-async def test_what_is_set_is_applied(wishes: Wishes) -> None:
+async def test_what_is_set_is_applied(wishes: Preferences) -> None:
     wanted = prefs("roster", (ROMEO,), (BOB,))
 
     assert await wishes.set(ALICE, wanted) == wanted == await wishes.of(ALICE)
 
 
-async def test_what_is_set_takes_the_place_of_what_was(wishes: Wishes) -> None:
+async def test_what_is_set_takes_the_place_of_what_was(wishes: Preferences) -> None:
     await wishes.set(ALICE, prefs("roster", (ROMEO,), (BOB,)))
     await wishes.set(ALICE, prefs("never"))
 
     assert await wishes.of(ALICE) == prefs("never")
 
 
-async def test_what_is_set_outlives_the_program(storage: Storage, wishes: Wishes) -> None:
+async def test_what_is_set_outlives_the_program(storage: Storage, wishes: Preferences) -> None:
     wanted = prefs("never", (ROMEO, f"{BOB}/phone"), (ROOM,))
     await wishes.set(ALICE, wanted)
     later = wishes_in(storage)
@@ -79,12 +79,14 @@ async def test_what_is_not_remembered_is_read_again(
 ) -> None:
     """And nobody is taken for one who has set nothing."""
     monkeypatch.setattr(preferences, "PAGE", 2)
-    wishes = Wishes(storage.records, Addresses(), FixedRosters(), {HOST: HostRules()}, size=2000)
+    wishes = Preferences(
+        storage.records, Addresses(), FixedRosters(), {HOST: HostRules()}, size=2000
+    )
     owners = [f"user{n}@{HOST}" for n in range(10)]
     if is_loaded:
         await wishes.load()
     for owner in owners:
-        await wishes.set(owner, Preferences(owner=owner, default="never", always=(ROMEO,)))
+        await wishes.set(owner, PreferencesRow(owner=owner, default="never", always=(ROMEO,)))
     if is_loaded:
         await wishes.load()
 
@@ -97,9 +99,9 @@ async def test_what_is_not_remembered_is_read_again(
 
 
 async def test_who_has_set_nothing_is_known_where_all_is_remembered(
-    storage: Storage, wishes: Wishes
+    storage: Storage, wishes: Preferences
 ) -> None:
-    await wishes.set(BOB, Preferences(owner=BOB, default="never"))
+    await wishes.set(BOB, PreferencesRow(owner=BOB, default="never"))
     later = wishes_in(storage)
     await later.load()
 
@@ -109,7 +111,7 @@ async def test_who_has_set_nothing_is_known_where_all_is_remembered(
 
 
 async def test_what_is_set_while_it_is_read_is_not_forgotten(
-    storage: Storage, wishes: Wishes
+    storage: Storage, wishes: Preferences
 ) -> None:
     for default in ("never", "always") * 20:
         reading = asyncio.create_task(wishes.read(ALICE))
@@ -121,7 +123,7 @@ async def test_what_is_set_while_it_is_read_is_not_forgotten(
         wishes.forget(ALICE)
 
 
-async def test_what_one_user_sets_is_nothing_to_others(wishes: Wishes) -> None:
+async def test_what_one_user_sets_is_nothing_to_others(wishes: Preferences) -> None:
     await wishes.set(ALICE, prefs("never"))
 
     assert ((await wishes.of(BOB)).default, (await wishes.of(CAROL)).default) == (
@@ -131,17 +133,17 @@ async def test_what_one_user_sets_is_nothing_to_others(wishes: Wishes) -> None:
 
 
 async def test_what_was_set_is_forgotten_with_the_archive(
-    storage: Storage, wishes: Wishes
+    storage: Storage, wishes: Preferences
 ) -> None:
     await wishes.set(ALICE, prefs("never"))
-    await storage.keeping.erase(ALICE, limit=1)
+    await storage.retention.erase(ALICE, limit=1)
     wishes.forget(ALICE)
     wishes.forget(BOB)
 
     assert await wishes.of(ALICE) == prefs("always")
 
 
-async def test_addresses_are_prepared(wishes: Wishes) -> None:
+async def test_addresses_are_prepared(wishes: Preferences) -> None:
     applied = await wishes.set(
         ALICE, prefs("never", ("ROMEO@Remote.Example", "JOSÉ@remote.example/A"))
     )
@@ -149,36 +151,36 @@ async def test_addresses_are_prepared(wishes: Wishes) -> None:
     assert applied.always == (ROMEO, "josé@remote.example/A")
 
 
-async def test_an_address_is_listed_once(wishes: Wishes) -> None:
+async def test_an_address_is_listed_once(wishes: Preferences) -> None:
     applied = await wishes.set(ALICE, prefs("never", (BOB, ROMEO, f" {BOB.upper()} ")))
 
     assert applied.always == (BOB, ROMEO)
 
 
 @pytest.mark.parametrize("address", ["", " ", "a@b@c", "@", "a@", "/x", "\ud800@example.org"])
-async def test_what_is_no_address_is_refused(wishes: Wishes, address: str) -> None:
+async def test_what_is_no_address_is_refused(wishes: Preferences, address: str) -> None:
     with pytest.raises(BadRequest):
         await wishes.set(ALICE, prefs("always", never=(address,)))
 
 
 @pytest.mark.parametrize("default", ["", "Always", "sometimes"])
-async def test_an_unknown_default_is_refused(wishes: Wishes, default: str) -> None:
+async def test_an_unknown_default_is_refused(wishes: Preferences, default: str) -> None:
     with pytest.raises(BadRequest, match="always, never, roster"):
         await wishes.set(ALICE, prefs(default))
 
 
-async def test_a_list_can_be_long(wishes: Wishes) -> None:
+async def test_a_list_can_be_long(wishes: Preferences) -> None:
     many = tuple(f"u{n}@{HOST}" for n in range(LIST_MAX))
 
     assert (await wishes.set(ALICE, prefs("never", many, many))).always == many
 
 
-async def test_a_list_has_an_end(wishes: Wishes) -> None:
+async def test_a_list_has_an_end(wishes: Preferences) -> None:
     with pytest.raises(TooLarge):
         await wishes.set(ALICE, prefs("never", (BOB,) * (LIST_MAX + 1)))
 
 
-async def test_what_is_refused_changes_nothing(storage: Storage, wishes: Wishes) -> None:
+async def test_what_is_refused_changes_nothing(storage: Storage, wishes: Preferences) -> None:
     await wishes.set(ALICE, prefs("never", (BOB,)))
     with pytest.raises(BadRequest):
         await wishes.set(ALICE, prefs("always", (ROMEO,), ("@",)))
@@ -186,7 +188,7 @@ async def test_what_is_refused_changes_nothing(storage: Storage, wishes: Wishes)
     assert [await wishes.of(ALICE)] == [await storage.records.preferences(ALICE)]
 
 
-async def test_what_is_not_durable_is_not_applied(storage: Storage, wishes: Wishes) -> None:
+async def test_what_is_not_durable_is_not_applied(storage: Storage, wishes: Preferences) -> None:
     await wishes.load()
     await storage.close()
     with pytest.raises(Overloaded):
@@ -203,7 +205,7 @@ async def test_a_roster_that_cannot_be_read_is_no_default(storage: Storage) -> N
 # Whose they are
 
 
-async def test_preferences_are_their_owners(wishes: Wishes) -> None:
+async def test_preferences_are_their_owners(wishes: Preferences) -> None:
     wishes.authorize(ALICE, ALICE)
 
 
@@ -211,7 +213,9 @@ async def test_preferences_are_their_owners(wishes: Wishes) -> None:
     ("requester", "owner"),
     [(BOB, ALICE), (ROMEO, ALICE), (HOST, ALICE), (ROMEO, ROMEO), (HOST, HOST), ("", "")],
 )
-async def test_preferences_are_nobody_elses(wishes: Wishes, requester: str, owner: str) -> None:
+async def test_preferences_are_nobody_elses(
+    wishes: Preferences, requester: str, owner: str
+) -> None:
     with pytest.raises(Forbidden):
         wishes.authorize(requester, owner)
 
@@ -224,7 +228,7 @@ async def test_preferences_are_nobody_elses(wishes: Wishes, requester: str, owne
 )
 @pytest.mark.parametrize("peer", [BOB, ROMEO, ROOM, ALICE, "remote.example"])
 async def test_the_default_decides_where_no_list_does(
-    wishes: Wishes, default: str, peer: str, verdict: bool | None
+    wishes: Preferences, default: str, peer: str, verdict: bool | None
 ) -> None:
     await wishes.set(ALICE, prefs(default, (CAROL,), (f"dave@{HOST}",)))
 
@@ -232,7 +236,7 @@ async def test_the_default_decides_where_no_list_does(
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
-async def test_a_list_decides_before_the_default(wishes: Wishes, default: str) -> None:
+async def test_a_list_decides_before_the_default(wishes: Preferences, default: str) -> None:
     await wishes.set(ALICE, prefs(default, (BOB,), (ROMEO,)))
 
     assert (await wants(wishes, ALICE, BOB, ""), await wants(wishes, ALICE, ROMEO, "")) == (
@@ -245,7 +249,7 @@ async def test_a_list_decides_before_the_default(wishes: Wishes, default: str) -
 @pytest.mark.parametrize("always", [BOB, f"{BOB}/phone"])
 @pytest.mark.parametrize("never", [BOB, f"{BOB}/phone"])
 async def test_never_wins_where_both_lists_name_somebody(
-    wishes: Wishes, default: str, always: str, never: str
+    wishes: Preferences, default: str, always: str, never: str
 ) -> None:
     await wishes.set(ALICE, prefs(default, (always,), (never,)))
 
@@ -253,7 +257,7 @@ async def test_never_wins_where_both_lists_name_somebody(
 
 
 @pytest.mark.parametrize("resource", ["", "phone", "Phone"])
-async def test_a_bare_address_names_all_its_resources(wishes: Wishes, resource: str) -> None:
+async def test_a_bare_address_names_all_its_resources(wishes: Preferences, resource: str) -> None:
     await wishes.set(ALICE, prefs("never", (BOB,)))
 
     assert await wants(wishes, ALICE, BOB, resource) is True
@@ -263,14 +267,14 @@ async def test_a_bare_address_names_all_its_resources(wishes: Wishes, resource: 
     ("resource", "verdict"), [("phone", True), ("Phone", False), ("", False), ("phone/x", False)]
 )
 async def test_a_full_address_names_that_resource(
-    wishes: Wishes, resource: str, verdict: bool
+    wishes: Preferences, resource: str, verdict: bool
 ) -> None:
     await wishes.set(ALICE, prefs("never", (f"{BOB}/phone",)))
 
     assert await wants(wishes, ALICE, BOB, resource) is verdict
 
 
-async def test_a_listed_domain_is_the_address_of_a_server(wishes: Wishes) -> None:
+async def test_a_listed_domain_is_the_address_of_a_server(wishes: Preferences) -> None:
     await wishes.set(ALICE, prefs("never", ("remote.example",)))
 
     named = await wants(wishes, ALICE, "remote.example", ""), await wants(wishes, ALICE, ROMEO, "")
@@ -324,7 +328,7 @@ async def test_users_choose_otherwise(storage: Storage) -> None:
 
 async def test_operators_choose_for_each_host_apart(storage: Storage) -> None:
     hosts = {HOST: HostRules(default="never"), OTHER_HOST: HostRules()}
-    wishes = Wishes(storage.records, Addresses(), FixedRosters(), hosts)
+    wishes = Preferences(storage.records, Addresses(), FixedRosters(), hosts)
 
     assert (await wants(wishes, ALICE, BOB, ""), await wants(wishes, CAROL, BOB, "")) == (
         False,

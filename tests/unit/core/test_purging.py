@@ -13,11 +13,11 @@ from component.core.retention.approval import Approval
 from component.core.retention.forecast import Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import SCHEDULE, Janitor, Timing
-from component.core.retention.plan import DAY, Bounds, Usual
+from component.core.retention.plan import DAY, RetentionBounds, RetentionDefaults
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
-from storage.open import SqlStorage
+from storage.open import SqliteStorage
 from storage.rows import ANY, Hold, Kind, Rule
 from storage.sqlite.retention import scrub
 
@@ -27,11 +27,11 @@ NEVER = 10_000.0
 class Town:
     """What a purge is made of."""
 
-    def __init__(self, storage: SqlStorage, bounds: Bounds) -> None:
+    def __init__(self, storage: SqliteStorage, bounds: RetentionBounds) -> None:
         self.storage = storage
         self.rules = Rules(storage.records)
         self.holds = Holds(storage.records)
-        self.usual = Usual(hosts={HOST: bounds})
+        self.usual = RetentionDefaults(hosts={HOST: bounds})
 
     async def purge(self, owner: str | None = None, batch: int = 3) -> Progress:
         purge = Purge(
@@ -65,12 +65,12 @@ class Town:
     async def left(self, owner: str = ALICE) -> dict[str, int]:
         """Return how many messages still say something, by peer."""
         found = (await everything(self.storage.archive, owner)).messages
-        peers = [message.peer for message in found if message.kind is not Kind.GONE]
+        peers = [message.peer for message in found if message.kind is not Kind.BLANKED]
         return {peer: peers.count(peer) for peer in peers}
 
 
-async def test_every_archive_is_brought_within_its_bounds(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(messages=4))
+async def test_every_archive_is_brought_within_its_bounds(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(messages=4))
     for owner in (ALICE, BOB, ROOM):
         await town.fill(10, owner)
 
@@ -81,8 +81,8 @@ async def test_every_archive_is_brought_within_its_bounds(storage: SqlStorage) -
     assert progress.bytes > 0
 
 
-async def test_one_archive_can_be_purged_alone(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(messages=4))
+async def test_one_archive_can_be_purged_alone(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(messages=4))
     for owner in (ALICE, BOB):
         await town.fill(10, owner)
 
@@ -92,8 +92,8 @@ async def test_one_archive_can_be_purged_alone(storage: SqlStorage) -> None:
     assert (progress.archives, progress.owner) == (1, ALICE)
 
 
-async def test_messages_go_when_they_are_too_old(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(days=7))
+async def test_messages_go_when_they_are_too_old(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(days=7))
     await town.fill(5, days=8)
     await town.fill(5, days=6)
 
@@ -102,8 +102,8 @@ async def test_messages_go_when_they_are_too_old(storage: SqlStorage) -> None:
     assert await town.count() == 5
 
 
-async def test_a_peer_with_a_stricter_rule_is_emptied(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(days=30))
+async def test_a_peer_with_a_stricter_rule_is_emptied(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(days=30))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=1))
     for peer in (BOB, ROMEO):
         await town.fill(5, peer=peer, days=2)
@@ -113,8 +113,8 @@ async def test_a_peer_with_a_stricter_rule_is_emptied(storage: SqlStorage) -> No
     assert (await town.left(), await town.count()) == ({BOB: 5}, 10)
 
 
-async def test_a_peer_with_a_longer_rule_keeps_what_others_lose(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(days=7))
+async def test_a_peer_with_a_longer_rule_keeps_what_others_lose(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for peer in (BOB, ROMEO, ROOM):
         await town.fill(5, peer=peer, days=8)
@@ -126,10 +126,10 @@ async def test_a_peer_with_a_longer_rule_keeps_what_others_lose(storage: SqlStor
 
 
 async def test_every_conversation_is_looked_at(
-    storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.core.retention.archives.PAGE", 3)
-    town = Town(storage, Bounds(days=7))
+    town = Town(storage, RetentionBounds(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for n in range(8):
         await town.fill(2, peer=f"peer{n}@{HOST}", days=8)
@@ -140,10 +140,10 @@ async def test_every_conversation_is_looked_at(
 
 
 async def test_every_archive_is_looked_at(
-    storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.core.retention.archives.PAGE", 3)
-    town = Town(storage, Bounds(messages=1))
+    town = Town(storage, RetentionBounds(messages=1))
     for n in range(8):
         await town.fill(2, f"user{n}@{HOST}")
 
@@ -151,8 +151,8 @@ async def test_every_archive_is_looked_at(
 
 
 @pytest.mark.parametrize("subject", [ALICE, HOST])
-async def test_what_is_held_stays(storage: SqlStorage, subject: str) -> None:
-    town = Town(storage, Bounds(messages=1))
+async def test_what_is_held_stays(storage: SqliteStorage, subject: str) -> None:
+    town = Town(storage, RetentionBounds(messages=1))
     await town.rules.set(Rule(owner=ALICE, peer=BOB, messages=1))
     await town.fill(10)
     await town.holds.set(Hold(subject=subject, reason="r", by="me", at=1))
@@ -162,8 +162,8 @@ async def test_what_is_held_stays(storage: SqlStorage, subject: str) -> None:
     assert (await town.count(), progress.messages) == (10, 0)
 
 
-async def test_a_hold_ends_a_purge_that_is_under_way(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(messages=1))
+async def test_a_hold_ends_a_purge_that_is_under_way(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
     while await town.count() > 95:
@@ -176,15 +176,15 @@ async def test_a_hold_ends_a_purge_that_is_under_way(storage: SqlStorage) -> Non
     assert left == await town.count() > 1
 
 
-async def test_a_purge_can_be_broken_off_at_any_batch(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(messages=1))
+async def test_a_purge_can_be_broken_off_at_any_batch(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
     while await town.count() > 95:
         pass
     purge.cancel()
     await asyncio.gather(purge, return_exceptions=True)
-    usage = await storage.keeping.usage_of(ALICE)
+    usage = await storage.retention.usage_of(ALICE)
 
     assert usage.messages == len((await everything(storage.archive)).messages) > 1
     await town.purge()
@@ -215,8 +215,8 @@ async def end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_janitor_purges_at_its_start_and_again(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(messages=1))
+async def test_a_janitor_purges_at_its_start_and_again(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(messages=1))
     await town.fill(5)
     janitor = await town.janitor(sweep_seconds=0.01)
     task = await running(janitor)
@@ -231,8 +231,8 @@ async def test_a_janitor_purges_at_its_start_and_again(storage: SqlStorage) -> N
     await end(task)
 
 
-async def test_a_purge_can_be_ordered(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(messages=1))
+async def test_a_purge_can_be_ordered(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(messages=1))
     janitor = await town.janitor()
     task = await running(janitor)
     await town.fill(5)
@@ -249,8 +249,8 @@ async def test_a_purge_can_be_ordered(storage: SqlStorage) -> None:
     await end(task)
 
 
-async def test_the_store_is_written_anew_only_where_it_is_ordered(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(messages=1))
+async def test_the_store_is_written_anew_only_where_it_is_ordered(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
     task = await running(janitor)
@@ -262,15 +262,15 @@ async def test_the_store_is_written_anew_only_where_it_is_ordered(storage: SqlSt
     await end(task)
 
 
-async def has_traces(storage: SqlStorage) -> bool:
+async def has_traces(storage: SqliteStorage) -> bool:
     async with storage._database.read() as connection:
         return await scrub.seen(connection) is not None
 
 
 async def test_a_store_that_fails_is_tried_again(
-    storage: SqlStorage, caplog: pytest.LogCaptureFixture
+    storage: SqliteStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    town = Town(storage, Bounds(messages=1))
+    town = Town(storage, RetentionBounds(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
     await storage._database._writer.execute("ALTER TABLE owners RENAME TO away")
@@ -287,8 +287,8 @@ async def test_a_store_that_fails_is_tried_again(
     await end(task)
 
 
-async def test_a_janitor_that_is_stopped_says_so(storage: SqlStorage) -> None:
-    town = Town(storage, Bounds(messages=1))
+async def test_a_janitor_that_is_stopped_says_so(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionBounds(messages=1))
     await town.fill(200)
     janitor = await town.janitor()
     task = asyncio.create_task(janitor.run())

@@ -8,11 +8,11 @@ import pytest
 from support.rosters import FixedRosters
 from support.sidecar import HOST, open_services
 
-from component.core.archiving.preferences import HostRules, Wishes
+from component.core.archiving.preferences import HostRules, Preferences
 from component.core.errors import BadRequest, Overloaded
 from component.web.server.settings import Services
 from component.xmpp.connection.addresses import Addresses
-from storage.rows import Hold, Preferences, Rule
+from storage.rows import Hold, PreferencesRow, Rule
 
 #: Half a character, which no encoding has.
 NO_TEXT = "\ud800"
@@ -23,8 +23,8 @@ NO_NUMBER = 2**63
 
 def wish(services: Services) -> Awaitable[object]:
     records, hosts = services.storage.records, {HOST: HostRules()}
-    wishes = Wishes(records, Addresses(), FixedRosters(), hosts)
-    return wishes.set(NO_TEXT, Preferences(owner=NO_TEXT, default="always"))
+    wishes = Preferences(records, Addresses(), FixedRosters(), hosts)
+    return wishes.set(NO_TEXT, PreferencesRow(owner=NO_TEXT, default="always"))
 
 
 def hold(services: Services) -> Awaitable[object]:
@@ -33,8 +33,8 @@ def hold(services: Services) -> Awaitable[object]:
 
 
 ASKED: dict[str, Callable[[Services], Awaitable[object]]] = {
-    "note": lambda services: services.desk.audit.note("ann", "read", HOST, NO_TEXT),
-    "read the log": lambda services: services.desk.audit.read(limit=1, before=NO_NUMBER),
+    "note": lambda services: services.commands.audit.record("ann", "read", HOST, NO_TEXT),
+    "read the log": lambda services: services.commands.audit.read(limit=1, before=NO_NUMBER),
     "set a rule": lambda services: services.administration.rules.set(
         Rule(owner=HOST, peer="", days=NO_NUMBER)
     ),

@@ -13,18 +13,18 @@ from support.sidecar import HOST, open_services, stamp
 from component.core.archiving.pressure import CAPACITY, WORK_BYTES
 from component.core.archiving.writer import Writer
 from component.core.errors import BadRequest, Conflict, Overloaded
-from component.core.remote_data.archive import LAST, Query, RemoteArchive
-from component.core.remote_data.posts import Post, body_of, entry_of
+from component.core.remote_data.archive import LAST, RemoteArchive, RemoteQuery
+from component.core.remote_data.posts import Post, body_of, new_message_of
 from component.core.xml.times import format_time, now
 from component.web.server.settings import Services
 from component.xmpp.connection.addresses import Addresses
-from storage.rows import Direction, Entry, Stored
+from storage.rows import ArchivedMessage, Direction, NewMessage
 
-ALICE = Query(username="alice")
+ALICE = RemoteQuery(username="alice")
 MAX_ITEMS = 3
 
 
-def entry(second: int) -> Entry:
+def entry(second: int) -> NewMessage:
     post = Post(
         username="alice",
         peer="bob",
@@ -32,10 +32,10 @@ def entry(second: int) -> Entry:
         body=str(second),
         direction=Direction.SENT,
     )
-    return entry_of(post, HOST, Addresses())
+    return new_message_of(post, HOST, Addresses())
 
 
-def bodies(messages: Iterable[Stored]) -> list[str | None]:
+def bodies(messages: Iterable[ArchivedMessage]) -> list[str | None]:
     return [body_of(message.xml) for message in messages]
 
 
@@ -75,7 +75,7 @@ async def test_no_page_is_longer_than_the_bound(
 ) -> None:
     services.writer.put([entry(second) for second in range(1, 6)])
 
-    answer = await archive.read(HOST, Query(username="alice", before=before, limit=limit))
+    answer = await archive.read(HOST, RemoteQuery(username="alice", before=before, limit=limit))
 
     assert "".join(filter(None, bodies(answer.messages))) == expected
     assert (answer.count, answer.complete) == (5, False)
@@ -130,9 +130,9 @@ async def test_what_was_emptied_is_neither_read_nor_counted(
     owner = entry(0).owner
     stored = (await everything(services.storage.archive, owner)).messages
     for place in (0, 3):
-        await services.storage.keeping.cut_one(owner, stored[place].id)
+        await services.storage.retention.blank(owner, stored[place].id)
 
-    query = Query(username="alice", peer=peer, after=after)
+    query = RemoteQuery(username="alice", peer=peer, after=after)
     answer = await archive.read(HOST, query)
 
     expected = ["1", "2", "4"] if after is None else ["2", "4"]
@@ -205,7 +205,7 @@ async def test_pages_by_index_that_are_cut_by_bytes_miss_nothing(services: Servi
     )
     found: list[str] = []
     while True:
-        answer = await archive.read(HOST, Query(username="alice", page=len(found), limit=4))
+        answer = await archive.read(HOST, RemoteQuery(username="alice", page=len(found), limit=4))
         found += [message.xml for message in answer.messages]
         assert answer.count == 9
         assert 1 <= len(answer.messages) <= 2

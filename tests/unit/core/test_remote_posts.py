@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from component.core.errors import BadRequest
-from component.core.remote_data.posts import Post, body_of, entry_of
+from component.core.remote_data.posts import Post, body_of, new_message_of
 from component.core.xml.stanza import parse
 from component.xmpp.connection.addresses import Addresses
-from storage.rows import Direction, Entry
+from storage.rows import Direction, NewMessage
 
 HOST = "example.org"
 ROOM = "room@conference.example.org"
@@ -18,9 +18,9 @@ ROOM = "room@conference.example.org"
 SENT, RECEIVED = Direction.SENT, Direction.RECEIVED
 
 
-def entry(xml: str | None = None, **fields: Any) -> Entry:
+def entry(xml: str | None = None, **fields: Any) -> NewMessage:
     known = {"username": "alice", "timestamp": "1970-01-01T00:00:01Z"}
-    return entry_of(Post(**known | fields, xml=xml), HOST, Addresses())
+    return new_message_of(Post(**known | fields, xml=xml), HOST, Addresses())
 
 
 def addressed(sender: str, recipient: str, type: str = "chat") -> str:
@@ -136,9 +136,9 @@ def test_text_from_a_room_becomes_a_stanza_of_its_occupant() -> None:
 def test_only_the_same_message_is_a_repetition(changed: dict[str, Any]) -> None:
     fields = {"peer": "bob", "direction": SENT, "body": "x"}
 
-    assert entry(**fields).origin == entry(**fields, nick="n").origin
-    assert entry(**fields).origin == entry(**fields | {"peer": "BOB@example.org"}).origin
-    assert entry(**fields).origin != entry(**fields | changed).origin
+    assert entry(**fields).dedup_key == entry(**fields, nick="n").dedup_key
+    assert entry(**fields).dedup_key == entry(**fields | {"peer": "BOB@example.org"}).dedup_key
+    assert entry(**fields).dedup_key != entry(**fields | changed).dedup_key
 
 
 def test_the_time_of_a_row_is_in_microseconds() -> None:

@@ -6,7 +6,7 @@ import pytest
 from support.builders import ALICE, HOST, ROMEO, ROOM, entry
 
 from component.core.access.principals import SERVER, Operator, Role
-from component.core.access.served import NAMED_MAX, Served
+from component.core.access.served import NAMED_MAX, ServedArchives
 from component.core.errors import ItemNotFound
 from storage.interface import Storage
 
@@ -14,20 +14,20 @@ READER = Operator(name="eve", role=Role.READER)
 
 
 @pytest.fixture
-def served(storage: Storage) -> Served:
-    return Served([HOST, "rooms.example"], storage.keeping)
+def served(storage: Storage) -> ServedArchives:
+    return ServedArchives([HOST, "rooms.example"], storage.retention)
 
 
 @pytest.mark.parametrize("owner", [ALICE, f"nobody@{HOST}", HOST, ROOM, "a@rooms.example"])
 async def test_on_a_domain_that_is_served_an_archive_may_be_empty(
-    served: Served, owner: str
+    served: ServedArchives, owner: str
 ) -> None:
     await served.check(owner, READER)
 
 
 @pytest.mark.parametrize("owner", [ROMEO, "remote.example", f"alice@not{HOST}", "alice@org"])
 async def test_an_unserved_domain_without_an_archive_is_refused(
-    served: Served, owner: str
+    served: ServedArchives, owner: str
 ) -> None:
     with pytest.raises(ItemNotFound, match="is not served here"):
         await served.check(owner, READER)
@@ -35,7 +35,7 @@ async def test_an_unserved_domain_without_an_archive_is_refused(
 
 @pytest.mark.parametrize("subject", [ROMEO, "remote.example"])
 async def test_what_is_stored_of_a_domain_that_was_served_is_found(
-    served: Served, storage: Storage, subject: str
+    served: ServedArchives, storage: Storage, subject: str
 ) -> None:
     await storage.archive.append([entry(owner=ROMEO)])
 
@@ -44,7 +44,7 @@ async def test_what_is_stored_of_a_domain_that_was_served_is_found(
         await served.check("juliet@remote.example", READER)
 
 
-def test_only_admins_are_told_what_is_served(served: Served) -> None:
+def test_only_admins_are_told_what_is_served(served: ServedArchives) -> None:
     assert served.refusal("exmaple.org", READER).message == "exmaple.org is not served here"
     assert served.refusal("exmaple.org", SERVER).message == (
         f"exmaple.org is not served here, did you mean {HOST}? Served are {HOST}, rooms.example."
@@ -52,7 +52,7 @@ def test_only_admins_are_told_what_is_served(served: Served) -> None:
 
 
 def test_of_many_domains_some_are_named(storage: Storage) -> None:
-    served = Served([f"h{n}.example" for n in range(NAMED_MAX + 3)], storage.keeping)
+    served = ServedArchives([f"h{n}.example" for n in range(NAMED_MAX + 3)], storage.retention)
 
     said = served.refusal("remote.test", SERVER).message
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from support.builders import ALICE, entries, everything, texts
 
-from component.core.archiving.spilling import Remains
+from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
-from component.core.reading.live import Live
+from component.core.reading.live import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
-from storage.open import SqlStorage
+from storage.open import SqliteStorage
 from storage.rows import ANY
 from storage.spill import Spill
 
@@ -25,16 +25,16 @@ def spill(tmp_path: Path) -> Spill:
     return Spill(tmp_path / "archive.db-spill")
 
 
-async def kept(spill: Spill, writer: Writer) -> Remains:
+async def kept(spill: Spill, writer: Writer) -> SpillRecovery:
     """Return what a spill holds of two messages."""
     spill.write(entries(2))
-    remains = Remains(spill, writer)
+    remains = SpillRecovery(spill, writer)
     await remains.read()
     return remains
 
 
 async def test_what_was_kept_waits_until_it_can_be_judged(
-    spill: Spill, storage: SqlStorage, writer: Writer
+    spill: Spill, storage: SqliteStorage, writer: Writer
 ) -> None:
     remains = await kept(spill, writer)
     running = asyncio.create_task(remains.run())
@@ -50,7 +50,7 @@ async def test_what_was_kept_waits_until_it_can_be_judged(
 
 
 async def test_what_was_kept_is_written_though_nothing_can_judge_it(
-    spill: Spill, storage: SqlStorage, writer: Writer, monkeypatch: pytest.MonkeyPatch
+    spill: Spill, storage: SqliteStorage, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.core.archiving.spilling.PUT_SECONDS", 0.0)
     remains = await kept(spill, writer)
@@ -61,11 +61,13 @@ async def test_what_was_kept_is_written_though_nothing_can_judge_it(
 
 
 async def test_what_was_erased_does_not_come_back(
-    spill: Spill, storage: SqlStorage, writer: Writer
+    spill: Spill, storage: SqliteStorage, writer: Writer
 ) -> None:
     remains = await kept(spill, writer)
-    holds, live = Holds(storage.records), Live()
-    erasure = Erasure(storage.keeping, writer, holds, live=live, batch=2, spill_gone=remains.gone)
+    holds, live = Holds(storage.records), Followers()
+    erasure = Erasure(
+        storage.retention, writer, holds, live=live, batch=2, spill_gone=remains.gone
+    )
     early = await erasure.erase(ALICE, patience=0.2)
 
     remains.put()
@@ -83,7 +85,7 @@ async def test_damaged_rows_stay_where_the_store_fails_again(spill: Spill, write
     damaged = bytearray(spill.path.read_bytes())
     damaged[-2] ^= 0x20
     spill.path.write_bytes(damaged)
-    remains = Remains(spill, writer)
+    remains = SpillRecovery(spill, writer)
     await remains.read()
 
     await remains.keep(entries(2))

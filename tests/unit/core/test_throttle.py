@@ -10,7 +10,7 @@ from support.builders import ALICE, BOB
 
 from component.core.accounts import throttle
 from component.core.accounts.own import OwnAccounts
-from component.core.accounts.throttle import Budget, Throttled
+from component.core.accounts.throttle import Throttled, TokenBucket
 from component.core.errors import Overloaded
 
 
@@ -29,18 +29,18 @@ def clock() -> Clock:
     return Clock()
 
 
-def spend(budget: Budget, jid: str, count: int) -> list[bool]:
+def spend(budget: TokenBucket, jid: str, count: int) -> list[bool]:
     return [budget.take(jid) for _ in range(count)]
 
 
 def test_so_many_attempts_are_answered_at_once(clock: Clock) -> None:
-    budget = Budget(burst=3, refill=10, clock=clock)
+    budget = TokenBucket(burst=3, refill=10, clock=clock)
 
     assert spend(budget, ALICE, 5) == [True, True, True, False, False]
 
 
 def test_another_one_comes_every_so_often(clock: Clock) -> None:
-    budget = Budget(burst=3, refill=10, clock=clock)
+    budget = TokenBucket(burst=3, refill=10, clock=clock)
     spend(budget, ALICE, 3)
     found = []
     for pause in (9, 2, 1, 7, 2):
@@ -51,7 +51,7 @@ def test_another_one_comes_every_so_often(clock: Clock) -> None:
 
 
 def test_all_come_back_in_the_end_and_no_more(clock: Clock) -> None:
-    budget = Budget(burst=3, refill=10, clock=clock)
+    budget = TokenBucket(burst=3, refill=10, clock=clock)
     spend(budget, ALICE, 3)
     clock.now += 1000
 
@@ -59,7 +59,7 @@ def test_all_come_back_in_the_end_and_no_more(clock: Clock) -> None:
 
 
 def test_an_attempt_that_is_given_back_costs_nothing(clock: Clock) -> None:
-    budget = Budget(burst=1, refill=10, clock=clock)
+    budget = TokenBucket(burst=1, refill=10, clock=clock)
     for _ in range(10):
         assert budget.take(ALICE)
         clock.now += 0.1
@@ -67,7 +67,7 @@ def test_an_attempt_that_is_given_back_costs_nothing(clock: Clock) -> None:
 
 
 def test_giving_back_does_not_forgive_wrong_ones(clock: Clock) -> None:
-    budget = Budget(burst=3, refill=10, clock=clock)
+    budget = TokenBucket(burst=3, refill=10, clock=clock)
     spend(budget, ALICE, 2)
     for _ in range(10):
         assert budget.take(ALICE)
@@ -77,7 +77,7 @@ def test_giving_back_does_not_forgive_wrong_ones(clock: Clock) -> None:
 
 
 def test_an_account_is_not_slowed_by_another(clock: Clock) -> None:
-    budget = Budget(burst=1, refill=10, clock=clock)
+    budget = TokenBucket(burst=1, refill=10, clock=clock)
 
     assert [budget.take(jid) for jid in (ALICE, BOB, ALICE)] == [True, True, False]
 
@@ -86,7 +86,7 @@ def test_memory_is_bounded_and_the_last_are_remembered(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(throttle, "ACCOUNTS_MAX", 10)
-    budget = Budget(burst=2, refill=10, clock=clock)
+    budget = TokenBucket(burst=2, refill=10, clock=clock)
     spend(budget, ALICE, 2)
     spend(budget, BOB, 1)
     for n in range(9):
@@ -102,7 +102,7 @@ def test_memory_is_bounded_and_the_last_are_remembered(
 async def test_guessing_is_refused_when_it_goes_on() -> None:
     async with open_accounts() as accounts:
         await accounts.register(ALICE, "pencil")
-        slowed = Throttled(accounts, Budget(burst=3, refill=3600))
+        slowed = Throttled(accounts, TokenBucket(burst=3, refill=3600))
         for guess in ("a", "b", "c"):
             assert not await slowed.authenticate(ALICE, guess)
 
@@ -113,7 +113,7 @@ async def test_guessing_is_refused_when_it_goes_on() -> None:
 
 async def test_names_that_are_nobodys_are_slowed_alike() -> None:
     async with open_accounts() as accounts:
-        slowed = Throttled(accounts, Budget(burst=1, refill=3600))
+        slowed = Throttled(accounts, TokenBucket(burst=1, refill=3600))
         assert not await slowed.authenticate(BOB, "a")
 
         with pytest.raises(Overloaded):
@@ -123,7 +123,7 @@ async def test_names_that_are_nobodys_are_slowed_alike() -> None:
 async def test_the_right_password_gets_through_in_the_end(clock: Clock) -> None:
     async with open_accounts() as accounts:
         await accounts.register(ALICE, "pencil")
-        slowed = Throttled(accounts, Budget(burst=1, refill=10, clock=clock))
+        slowed = Throttled(accounts, TokenBucket(burst=1, refill=10, clock=clock))
         assert not await slowed.authenticate(ALICE, "guess")
         with pytest.raises(Overloaded):
             await slowed.authenticate(ALICE, "pencil")
@@ -135,7 +135,7 @@ async def test_the_right_password_gets_through_in_the_end(clock: Clock) -> None:
 async def test_many_devices_log_in_at_once() -> None:
     async with open_accounts() as accounts:
         await accounts.register(ALICE, "pencil")
-        slowed = Throttled(accounts, Budget(burst=2, refill=3600), patience=60, pause=0.001)
+        slowed = Throttled(accounts, TokenBucket(burst=2, refill=3600), patience=60, pause=0.001)
 
         assert all(
             await asyncio.gather(*[slowed.authenticate(ALICE, "pencil") for _ in range(10)])
@@ -145,7 +145,7 @@ async def test_many_devices_log_in_at_once() -> None:
 async def test_guesses_at_once_are_no_more_than_guesses_in_turn() -> None:
     async with open_accounts() as accounts:
         await accounts.register(ALICE, "pencil")
-        slowed = Throttled(accounts, Budget(burst=3, refill=3600), pause=0.001)
+        slowed = Throttled(accounts, TokenBucket(burst=3, refill=3600), pause=0.001)
         guesses = [slowed.authenticate(ALICE, f"guess {n}") for n in range(20)]
 
         found = await asyncio.gather(*guesses, return_exceptions=True)
@@ -156,7 +156,7 @@ async def test_guesses_at_once_are_no_more_than_guesses_in_turn() -> None:
 
 async def test_what_was_never_answered_is_no_guess() -> None:
     async with open_accounts() as accounts:
-        slowed = Throttled(accounts, Budget(burst=1, refill=3600))
+        slowed = Throttled(accounts, TokenBucket(burst=1, refill=3600))
     for _ in range(3):
         with pytest.raises(Overloaded, match="at the moment"):
             await slowed.authenticate(ALICE, "pencil")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from support.builders import ALICE, BOB, NOON, ROOM, SECOND, entry, message, stanza
 
-from component.core.messages.describe import meaning_of
+from component.core.messages.describe import describe
 from component.core.messages.retraction import retraction
 from component.core.xml.document_parser import parse
 from component.core.xml.stream_parser import Element
-from storage.rows import Direction, Entry, Kind, Stored
+from storage.rows import ArchivedMessage, Direction, Kind, NewMessage
 
 SENT, RECEIVED = Direction.SENT, Direction.RECEIVED
 NS_RETRACT = "urn:xmpp:message-retract:1"
@@ -44,7 +44,7 @@ def row(extra: str, *, id: str, sender: str, type: str = "chat", **fields: Any) 
 
 def back(
     extra: str = "", *, sender: str = f"{BOB}/b1", type: str = "chat", **fields: Any
-) -> Entry:
+) -> NewMessage:
     """Return what takes a message back."""
     fields = row(extra or retract(), id="r1", sender=sender, type=type, **fields)
     return entry(**({"kind": Kind.ANNOTATION, "at": NOON + SECOND} | fields))
@@ -52,26 +52,28 @@ def back(
 
 def stored(
     extra: str = "", *, sender: str = f"{BOB}/b2", type: str = "chat", **fields: Any
-) -> Stored:
+) -> ArchivedMessage:
     """Return a message that may be taken back."""
     fields = row(extra, id="m1", sender=sender, type=type, **fields)
-    return Stored(**({"id": "an-id", "at": NOON, "direction": RECEIVED, "nick": ""} | fields))
+    return ArchivedMessage(
+        **({"id": "an-id", "at": NOON, "direction": RECEIVED, "nick": ""} | fields)
+    )
 
 
-def back_in_room(extra: str, nick: str = "nick") -> Entry:
+def back_in_room(extra: str, nick: str = "nick") -> NewMessage:
     return back(extra, sender=f"{ROOM}/{nick}" if nick else ROOM, type="groupchat")
 
 
-def stored_in_room(extra: str = room_id("s1"), nick: str = "nick") -> Stored:
+def stored_in_room(extra: str = room_id("s1"), nick: str = "nick") -> ArchivedMessage:
     return stored(extra, sender=f"{ROOM}/{nick}", type="groupchat")
 
 
-def marks(of: Entry | Stored) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def marks(of: NewMessage | ArchivedMessage) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the marks of what a message is called, and of what it is about."""
-    return meaning_of(stanza(of.xml)).marks(of.peer, of.resource, of.type, of.direction)
+    return describe(stanza(of.xml)).name_hashes(of.peer, of.resource, of.type, of.direction)
 
 
-def left(by: Entry, of: Stored) -> Element | None:
+def left(by: NewMessage, of: ArchivedMessage) -> Element | None:
     taken_back = retraction(by)
     if taken_back is None or not set(marks(by)[1]) & set(marks(of)[0]):
         return None
@@ -87,7 +89,7 @@ def test_what_takes_back_is_known_by_its_origin() -> None:
     taken_back = retraction(by)
 
     assert taken_back is not None
-    assert (taken_back.owner, taken_back.origin) == (ALICE, by.origin)
+    assert (taken_back.owner, taken_back.dedup_key) == (ALICE, by.dedup_key)
 
 
 def test_nothing_that_was_said_is_left() -> None:
@@ -242,7 +244,7 @@ def test_only_the_room_itself_moderates() -> None:
 # What is no message to be taken back
 
 
-@pytest.mark.parametrize("kind", [Kind.RECEIPT, Kind.TOMBSTONE, Kind.GONE])
+@pytest.mark.parametrize("kind", [Kind.RECEIPT, Kind.TOMBSTONE, Kind.BLANKED])
 def test_only_what_says_something_is_taken_back(kind: Kind) -> None:
     assert left(back(), stored(kind=kind)) is None
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from component.core.errors import Overloaded
-from component.core.remote_data.offline import WaitingStanzas
+from component.core.remote_data.offline import OfflineStanzas
 from component.xmpp.connection.addresses import Addresses
 from storage.interface import Storage
 
@@ -15,11 +15,11 @@ ALICE = "alice@example.org"
 
 
 @pytest.fixture
-def waiting(storage: Storage) -> WaitingStanzas:
-    return WaitingStanzas(storage.offline, Addresses())
+def waiting(storage: Storage) -> OfflineStanzas:
+    return OfflineStanzas(storage.offline, Addresses())
 
 
-async def keep(waiting: WaitingStanzas, *seconds: int) -> None:
+async def keep(waiting: OfflineStanzas, *seconds: int) -> None:
     for second in seconds:
         await waiting.keep(
             ALICE,
@@ -30,7 +30,7 @@ async def keep(waiting: WaitingStanzas, *seconds: int) -> None:
 
 
 async def test_whoever_stops_waiting_gets_none_and_they_stay(
-    storage: Storage, waiting: WaitingStanzas
+    storage: Storage, waiting: OfflineStanzas
 ) -> None:
     await keep(waiting, 2, 1)
     taking = asyncio.ensure_future(waiting.pop(ALICE))
@@ -41,14 +41,14 @@ async def test_whoever_stops_waiting_gets_none_and_they_stay(
             await taking
     await waiting.settled()
 
-    assert [one.packet for one in await waiting.pop(ALICE)] == [
+    assert [one.stanza for one in await waiting.pop(ALICE)] == [
         "<message id='1'/>",
         "<message id='2'/>",
     ]
 
 
 async def test_a_store_that_does_not_answer_is_an_overload(
-    storage: Storage, waiting: WaitingStanzas
+    storage: Storage, waiting: OfflineStanzas
 ) -> None:
     await storage.close()
 

@@ -25,13 +25,13 @@ from support.builders import message as said
 from support.delivering import Delivering
 
 from component.core.archiving.policy import Policy
-from component.core.archiving.pressure import Pressure, size_of
+from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Writer
 from component.core.errors import Overloaded, Refused
 from storage.errors import StorageError
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import ANY, BURIED_MAX, Deed, Work
+from storage.rows import ANY, TOMBSTONES_MAX, AuditEntry, Work
 
 
 class Watched:
@@ -48,7 +48,7 @@ class Watched:
         self.page = archive.page
         self.page_by_time = archive.page_by_time
         self.count = archive.count
-        self.unfinished = archive.unfinished
+        self.unfinished = archive.unfinished_retractions
 
     async def append(self, batch: Sequence[Work]) -> None:
         self.batches.append(list(batch))
@@ -81,7 +81,7 @@ class Watched:
 
     @property
     def origins(self) -> list[list[bytes]]:
-        return [[work.origin for work in batch] for batch in self.batches]
+        return [[work.dedup_key for work in batch] for batch in self.batches]
 
 
 @pytest.fixture
@@ -103,11 +103,11 @@ def pressure() -> list[bool]:
 
 @pytest.fixture
 def writer(archive: Watched, pressure: list[bool]) -> Writer:
-    return Writer(archive, pressure=Pressure(size_of(entries(10)), pressure.append))
+    return Writer(archive, pressure=Backpressure(size_of(entries(10)), pressure.append))
 
 
-def deed(name: object) -> Deed:
-    return Deed(at=1, actor="auditor", action="read", subject=ALICE, detail=str(name))
+def audit_entry(name: object) -> AuditEntry:
+    return AuditEntry(at=1, actor="auditor", action="read", subject=ALICE, detail=str(name))
 
 
 @asynccontextmanager
@@ -166,7 +166,7 @@ async def test_what_was_put_before_the_start_is_one_commit(
     async with running(writer):
         await writer.settled()
 
-    assert archive.origins == [[row.origin for row in entries(5)]]
+    assert archive.origins == [[row.dedup_key for row in entries(5)]]
 
 
 async def test_what_gathers_during_a_commit_is_the_next_one(
@@ -182,7 +182,7 @@ async def test_what_gathers_during_a_commit_is_the_next_one(
         archive.free.set()
         await writer.settled()
 
-    assert archive.origins == [[entry("first").origin], [row.origin for row in entries(5)]]
+    assert archive.origins == [[entry("first").dedup_key], [row.dedup_key for row in entries(5)]]
 
 
 async def test_a_message_alone_waits_for_no_other(archive: Watched, writer: Writer) -> None:
@@ -192,7 +192,7 @@ async def test_a_message_alone_waits_for_no_other(archive: Watched, writer: Writ
         writer.put([entry(2)])
         await writer.settled()
 
-    assert archive.origins == [[entry(1).origin], [entry(2).origin]]
+    assert archive.origins == [[entry(1).dedup_key], [entry(2).dedup_key]]
 
 
 async def test_putting_nothing_writes_nothing(archive: Watched, writer: Writer) -> None:
@@ -416,7 +416,7 @@ async def test_lines_of_the_log_share_a_commit(archive: Watched, writer: Writer)
     async with running(writer):
         writer.put([entry(1)])
         await archive.begun.wait()
-        lines = [asyncio.create_task(writer.record(deed(n))) for n in range(8)]
+        lines = [asyncio.create_task(writer.record(audit_entry(n))) for n in range(8)]
         await asyncio.sleep(0)
         assert not any(line.done() for line in lines)
         archive.free.set()
@@ -436,11 +436,11 @@ async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_writte
             async with outage(path):
                 writer.put([entry("kept")])
                 with pytest.raises(Overloaded):
-                    await writer.record(deed(1))
+                    await writer.record(audit_entry(1))
             await writer.settled()
-            await writer.record(deed(2))
+            await writer.record(audit_entry(2))
 
-        assert [line.detail for line in await storage.records.deeds(limit=10)] == ["2"]
+        assert [line.detail for line in await storage.records.audit_entries(limit=10)] == ["2"]
         assert await storage.archive.count(ALICE, ANY) == 1
 
 
@@ -567,7 +567,7 @@ async def test_reads_do_not_wait_while_an_operator_keeps_the_store_from_being_wr
         writer.put([entry(1)])
         reading = asyncio.create_task(writer.readable(ALICE))
         await archive.begun.wait()
-        async with writer.standing():
+        async with writer.paused():
             await reading
             await writer.readable(ALICE)
         again = asyncio.create_task(writer.readable(ALICE))
@@ -686,16 +686,16 @@ async def test_what_was_left_of_a_retraction_is_done_by_the_next_run() -> None:
         delivering = Delivering(first)
         ingest = delivering.ingest(Policy(), [HOST])
         ingest.take(stanza(message("m")), NOON)
-        for n in range(BURIED_MAX + 2):
+        for n in range(TOMBSTONES_MAX + 2):
             ingest.take(stanza(message(f"c{n}", correct("m"))), NOON)
         ingest.take(stanza(message("r", retract("m"), body=None)), NOON)
         delivering.deliveries.decide()
         first.stop()
         await first.run()
-        left = await storage.archive.unfinished()
+        left = await storage.archive.unfinished_retractions()
 
         running = asyncio.create_task(second.run())
-        while await storage.archive.unfinished():
+        while await storage.archive.unfinished_retractions():
             await asyncio.wait({running}, timeout=0)
         second.stop()
         await running

@@ -8,7 +8,7 @@ import pytest
 from support.handlers import MODULE, handlers
 
 from component.core.errors import Failed, ItemNotFound, NotAllowed
-from component.core.rosters.cache import RosterMemory
+from component.core.rosters.cache import RosterCache
 from component.core.rosters.contacts import Change
 from component.handlers.rosters import HandlerRosters
 from component.xmpp.connection.addresses import Addresses
@@ -114,4 +114,4 @@ async def test_a_roster_is_not_changed_here() -> None:
 async def test_the_archive_goes_on_whatever_the_module_does(
     answer: object, contacts: set[str] | None
 ) -> None:
-    assert await RosterMemory(rosters(answer)).read(ANN) == contacts
+    assert await RosterCache(rosters(answer)).read(ANN) == contacts

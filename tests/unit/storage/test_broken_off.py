@@ -13,15 +13,15 @@ from support.databases import open_database
 
 from storage.sqlite.engine.database import SqliteDatabase
 from storage.sqlite.engine.protocols import Connection
-from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
-from storage.sqlite.retention.store import SqlKeeping
+from storage.sqlite.retention.store import SqliteRetention
 
 
 class CancelledAtTheEnd:
     """A database whose callers never hear that their transaction was committed."""
 
-    def __init__(self, database: SqliteDatabase, archive: SqlArchive) -> None:
+    def __init__(self, database: SqliteDatabase, archive: SqliteArchive) -> None:
         self._database = database
         self._archive = archive
         self.name = database.name
@@ -59,9 +59,9 @@ async def test_what_comes_behind_an_erasure_that_was_broken_off_is_in_the_archiv
     database: SqliteDatabase, broken: type[CancelledAtTheEnd]
 ) -> None:
     ids = Ids(bytes(KEY_BYTES))
-    archive = SqlArchive(database, ids)
+    archive = SqliteArchive(database, ids)
     await archive.append([entry("erased")])
-    keeping = SqlKeeping(broken(database, archive), ids, archive.forget)
+    keeping = SqliteRetention(broken(database, archive), ids, archive.forget)
     with pytest.raises(asyncio.CancelledError):
         await keeping.erase(ALICE, limit=10)
     await archive.append([entry("later")])

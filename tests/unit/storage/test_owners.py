@@ -13,7 +13,7 @@ from support.databases import open_database
 from storage.rows import Retraction
 from storage.sqlite.engine.database import MEMORY
 from storage.sqlite.engine.protocols import Connection, Row
-from storage.sqlite.messages.archive import SqlArchive
+from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 from storage.sqlite.messages.owners import Owners
 
@@ -114,10 +114,10 @@ async def test_a_batch_of_more_archives_than_are_kept_in_memory_is_written(
     monkeypatch.setattr("storage.sqlite.messages.owners.OWNERS_KEPT", 2)
     names = [f"{n}@example.org" for n in range(7)]
     async with open_database(tmp_path / "archive.db") as database:
-        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
         rows = [[entry((time, name), owner=name) for name in names] for time in range(3)]
         # A retraction ends a run of entries, so that the second is entered in the same batch.
-        absent = Retraction(owner=names[0], origin=b"absent", tombstone=lambda _: "")
+        absent = Retraction(owner=names[0], dedup_key=b"absent", tombstone=lambda _: "")
         await archive.append([*rows[0], absent, *rows[1]])
         await archive.append(rows[2])
 

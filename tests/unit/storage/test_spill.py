@@ -10,10 +10,10 @@ import pytest
 from support.builders import ALICE, entries, entry, taking_back
 
 from storage.errors import StorageError, Unavailable
-from storage.rows import Direction, Entry, Kind, Relation
+from storage.rows import Direction, Kind, NewMessage, Relation
 from storage.spill import Spill
 
-EVERYTHING = Entry(
+EVERYTHING = NewMessage(
     owner=ALICE,
     at=1,
     peer="räume@example.org",
@@ -21,13 +21,13 @@ EVERYTHING = Entry(
     type="groupchat",
     direction=Direction.SENT,
     xml='<m>\r\n\u2028\x85 \U0001f984 "quoted"</m>',
-    origin=bytes(range(16)),
-    twins=(b"\x00" * 16, b"\n" * 16),
+    dedup_key=bytes(range(16)),
+    alternative_keys=(b"\x00" * 16, b"\n" * 16),
     nick="ny",
     kind=Kind.ANNOTATION,
     text="words",
-    names=(-1, 2**63 - 1),
-    about=(-(2**63), 3),
+    name_hashes=(-1, 2**63 - 1),
+    refers_to=(-(2**63), 3),
     relation=Relation.CORRECTION,
     is_seen=True,
 )

@@ -26,9 +26,12 @@ PENCIL = {"password": "pencil"}
 NEW, KNOWN = {"If-None-Match": "*"}, {"If-Match": "*"}
 
 
-async def deeds(services: Services) -> list[tuple[str, str, str, str]]:
-    found = await services.storage.records.deeds(limit=100)
-    return [(deed.actor, deed.action, deed.subject, deed.detail) for deed in reversed(found)]
+async def audit_log(services: Services) -> list[tuple[str, str, str, str]]:
+    found = await services.storage.records.audit_entries(limit=100)
+    return [
+        (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
+        for audit_entry in reversed(found)
+    ]
 
 
 async def names(client: TestClient, **query: str) -> list[str]:
@@ -47,7 +50,7 @@ async def test_an_account_is_made_and_then_given_another_password(
     assert (await api.put(OF_ALICE, json={"password": "other"})).status == 204
     assert await services.accounts.authenticate(ALICE, "other")
     assert not await services.accounts.authenticate(ALICE, "pencil")
-    assert await deeds(services) == [
+    assert await audit_log(services) == [
         ("server", "set-password", ALICE, ""),
         ("server", "add-user", ALICE, ""),
         ("server", "set-password", ALICE, ""),
@@ -115,7 +118,7 @@ async def test_the_other_hosts_of_ejabberd_are_left_alone(
         client = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
         answer = await client.request(method, f"{V1}/admin@strange.example", json=given)
 
-        assert (answer.status, await deeds(services)) == (400, [])
+        assert (answer.status, await audit_log(services)) == (400, [])
 
 
 @pytest.mark.parametrize("jid", [HOST, f"{ALICE}%2Fphone", "@", "a%00b@example.org"])
@@ -164,7 +167,7 @@ async def test_an_account_is_disabled_and_enabled(api: TestClient, services: Ser
     assert not await services.accounts.authenticate(ALICE, "pencil")
     assert (await api.patch(OF_ALICE, json={"enabled": True})).status == 200
     assert await services.accounts.authenticate(ALICE, "pencil")
-    assert (await deeds(services))[2:] == [
+    assert (await audit_log(services))[2:] == [
         ("server", "disable-user", ALICE, ""),
         ("server", "enable-user", ALICE, ""),
     ]
@@ -182,7 +185,7 @@ async def test_an_account_is_removed(api: TestClient, services: Services) -> Non
 
     assert (await api.delete(OF_ALICE)).status == 204
     assert await names(api) == []
-    assert (await deeds(services))[2] == ("server", "delete-user", ALICE, "")
+    assert (await audit_log(services))[2] == ("server", "delete-user", ALICE, "")
 
 
 async def test_the_next_one_of_a_name_finds_nothing_of_the_last_one(
@@ -225,7 +228,7 @@ async def test_a_reader_has_nothing_to_do_with_accounts(
     answer = await client.request(method, path, json=PENCIL, headers={"X-Api-Key": "of rob"})
 
     assert answer.status == 403
-    assert await deeds(services) == []
+    assert await audit_log(services) == []
 
 
 async def test_an_admin_is_named_in_the_audit_log(
@@ -235,4 +238,4 @@ async def test_an_admin_is_named_in_the_audit_log(
 
     await client.put(OF_ALICE, json=PENCIL, headers={"X-Api-Key": "of ann"} | NEW)
 
-    assert await deeds(services) == [("ann", "add-user", ALICE, "")]
+    assert await audit_log(services) == [("ann", "add-user", ALICE, "")]

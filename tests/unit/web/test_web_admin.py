@@ -11,7 +11,7 @@ from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything, texts
 from support.sidecar import SETTINGS, SHOWN, open_services
 
-from component.core.retention.plan import Bounds, Usual
+from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from component.web.admin.models import MAX_DAYS
 from component.web.server.app import make_app
 from component.web.server.settings import Services
@@ -27,8 +27,11 @@ async def hold(services: Services, subject: str = ALICE) -> None:
 
 async def audited(services: Services) -> list[tuple[str, str, str]]:
     """Return what is in the audit log, oldest first."""
-    deeds = await services.storage.records.deeds(limit=100)
-    return [(deed.actor, deed.action, deed.subject) for deed in reversed(deeds)]
+    audit_log = await services.storage.records.audit_entries(limit=100)
+    return [
+        (audit_entry.actor, audit_entry.action, audit_entry.subject)
+        for audit_entry in reversed(audit_log)
+    ]
 
 
 async def purged(api: TestClient) -> dict[str, Any]:
@@ -146,7 +149,9 @@ async def test_a_purge_by_new_bounds_wants_to_be_confirmed(
     url = f"sqlite:{tmp_path}/archive.db"
     async with open_storage(url) as storage:
         await storage.archive.append(entries(25))
-    async with open_services(url, Usual(others=Bounds(messages=5))) as services:
+    async with open_services(
+        url, RetentionDefaults(others=RetentionBounds(messages=5))
+    ) as services:
         api = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
         by_schedule = await purged(api)
         health = await (await api.get("/health/ready")).json()
@@ -209,7 +214,7 @@ async def test_nothing_is_done_that_cannot_be_audited(api: TestClient, services:
     await services.storage.archive.append([entry()])
     await purged(api)
     await services.storage.records._database._writer.execute(  # type: ignore[attr-defined]
-        "DROP TABLE deeds"
+        "DROP TABLE audit_log"
     )
 
     statuses = [

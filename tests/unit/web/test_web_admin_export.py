@@ -56,8 +56,8 @@ async def test_a_reader_exports_and_is_named_in_the_audit_log(
     answer = await client.get(EXPORT, headers={"X-Api-Key": "of rob"})
 
     assert answer.status == 200
-    [deed] = await services.storage.records.deeds(limit=10)
-    assert (deed.actor, deed.action, deed.subject, deed.detail) == (
+    [audit_entry] = await services.storage.records.audit_entries(limit=10)
+    assert (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail) == (
         "rob",
         "export",
         ALICE,

@@ -11,7 +11,7 @@ from support.builders import ALICE, BOB, HOST, entries
 from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.access.principals import Operator, Role
-from component.core.retention.plan import Bounds, Usual
+from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from component.web.server.app import make_app
 from component.web.server.settings import Services
 from storage.rows import Rule
@@ -25,9 +25,12 @@ OPERATORS = (
 NOTHING = {"days": 0, "messages": 0, "bytes": 0}
 
 
-async def deeds(services: Services) -> list[tuple[str, str, str, str]]:
-    found = await services.storage.records.deeds(limit=100)
-    return [(deed.actor, deed.action, deed.subject, deed.detail) for deed in reversed(found)]
+async def audit_log(services: Services) -> list[tuple[str, str, str, str]]:
+    found = await services.storage.records.audit_entries(limit=100)
+    return [
+        (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
+        for audit_entry in reversed(found)
+    ]
 
 
 async def test_a_rule_is_set_read_and_dropped(api: TestClient, services: Services) -> None:
@@ -50,7 +53,7 @@ async def test_a_rule_is_set_read_and_dropped(api: TestClient, services: Service
     assert (await found.json())["rules"] == [other]
     assert (await api.delete(RETENTION, params={"peer": BOB})).status == 204
     assert await services.storage.records.rules() == ()
-    assert await deeds(services) == [
+    assert await audit_log(services) == [
         ("server", "set retention", ALICE, "days 7, messages None, bytes None"),
         ("server", "set retention", ALICE, f"days None, messages 5, bytes 0, with {BOB}"),
         ("server", "drop retention", ALICE, ""),
@@ -79,7 +82,9 @@ async def test_a_rule_that_would_take_much_wants_to_be_confirmed(
 async def test_a_rule_whose_end_would_take_much_is_dropped_once_that_is_confirmed(
     aiohttp_client: AiohttpClient,
 ) -> None:
-    async with open_services(usual=Usual(hosts={HOST: Bounds(messages=5)})) as services:
+    async with open_services(
+        usual=RetentionDefaults(hosts={HOST: RetentionBounds(messages=5)})
+    ) as services:
         await services.administration.rules.set(Rule(owner=ALICE, messages=0))
         await services.storage.archive.append(entries(20))
         api = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
@@ -123,7 +128,7 @@ async def test_a_hold_is_set_listed_and_released(api: TestClient, services: Serv
 
     assert (await api.delete(f"{V1}/holds/{HOST}")).status == 204
     assert [each.subject for each in services.administration.holds.all()] == [ALICE]
-    assert await deeds(services) == [
+    assert await audit_log(services) == [
         ("server", "hold", HOST, "case 7"),
         ("server", "hold", ALICE, "case 8"),
         ("server", "release", HOST, ""),
@@ -165,7 +170,7 @@ async def test_a_reader_administers_nothing(
     answer = await client.request(method, V1 + path, headers={"X-Api-Key": "of rob"})
 
     assert answer.status == 403
-    assert await deeds(services) == []
+    assert await audit_log(services) == []
 
 
 async def test_an_admin_is_named_in_the_audit_log(
@@ -178,4 +183,4 @@ async def test_an_admin_is_named_in_the_audit_log(
     )
 
     assert (await answer.json())["by"] == "ann"
-    assert await deeds(services) == [("ann", "hold", ALICE, "r")]
+    assert await audit_log(services) == [("ann", "hold", ALICE, "r")]

@@ -18,7 +18,7 @@ from support.sidecar import SETTINGS
 
 from component.core.errors import Forbidden, Overloaded
 from component.web.server.callers import UNIX_SOCKET
-from component.web.server.door import Door
+from component.web.server.door import ConnectionLimit
 from component.web.server.listener import serve
 from component.web.server.settings import Services
 
@@ -110,7 +110,7 @@ async def test_a_unix_socket_may_take_all_connections(services: Services, tmp_pa
 
 
 def test_others_have_room_beside_an_address_that_took_its_share() -> None:
-    door = Door(replace(SETTINGS, allow_from=ANYWHERE, max_connections_per_address=2))
+    door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections_per_address=2))
     parties = [door.enter(Comer("192.0.2.1")) for _ in range(2)]
     with pytest.raises(Overloaded):
         door.enter(Comer("192.0.2.1"))
@@ -134,13 +134,13 @@ def test_others_have_room_beside_an_address_that_took_its_share() -> None:
 def test_who_can_choose_between_addresses_is_one_caller(
     first: str, second: str, is_one: bool
 ) -> None:
-    door = Door(replace(SETTINGS, allow_from=ANYWHERE))
+    door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE))
 
     assert (door.enter(Comer(first)) == door.enter(Comer(second))) is is_one
 
 
 def test_all_connections_together_are_bounded() -> None:
-    door = Door(replace(SETTINGS, allow_from=ANYWHERE, max_connections=3))
+    door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections=3))
     for n in range(3):
         door.enter(Comer(f"192.0.2.{n}"))
     with pytest.raises(Overloaded):
@@ -148,7 +148,7 @@ def test_all_connections_together_are_bounded() -> None:
 
 
 def test_nobody_is_let_in_by_an_empty_list_of_networks() -> None:
-    door = Door(replace(SETTINGS, allow_from=()))
+    door = ConnectionLimit(replace(SETTINGS, allow_from=()))
 
     for address in ("127.0.0.1", "::1", "192.0.2.1"):
         with pytest.raises(Forbidden):

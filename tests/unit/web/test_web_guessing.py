@@ -9,10 +9,10 @@ from aiohttp.test_utils import TestClient
 from support.sidecar import SHOWN
 
 from component.core.access.principals import Operator, Role
-from component.core.accounts.throttle import BURST, REFILL_SECONDS, Budget
-from component.core.errors import Slowed
+from component.core.accounts.throttle import BURST, REFILL_SECONDS, TokenBucket
+from component.core.errors import RateLimited
 from component.web.auth import guessing
-from component.web.auth.guessing import Guessing
+from component.web.auth.guessing import GuessLimit
 
 ARCHIVE = "/api/archive?username=alice"
 WRONG = {"X-Api-Key": "wrong"}
@@ -36,11 +36,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def guesses(clock: Clock) -> Guessing:
-    return Guessing(Budget(clock=clock))
+def guesses(clock: Clock) -> GuessLimit:
+    return GuessLimit(TokenBucket(clock=clock))
 
 
-def guess(guesses: Guessing, party: str, times: int) -> None:
+def guess(guesses: GuessLimit, party: str, times: int) -> None:
     for _ in range(times):
         guesses.judge(party, None)
 
@@ -80,36 +80,38 @@ async def test_who_was_let_in_before_goes_on_behind_the_same_address(stranger: T
     assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
 
 
-def test_others_notice_nothing(guesses: Guessing) -> None:
+def test_others_notice_nothing(guesses: GuessLimit) -> None:
     guess(guesses, NEAR, BURST)
-    with pytest.raises(Slowed):
+    with pytest.raises(RateLimited):
         guesses.judge(NEAR, "server")
 
     guesses.judge(FAR, "server")
     guess(guesses, FAR, BURST)
 
 
-def test_one_more_guess_is_answered_when_it_was_said(guesses: Guessing, clock: Clock) -> None:
+def test_one_more_guess_is_answered_when_it_was_said(guesses: GuessLimit, clock: Clock) -> None:
     guess(guesses, NEAR, BURST)
-    with pytest.raises(Slowed) as slowed:
+    with pytest.raises(RateLimited) as slowed:
         guesses.judge(NEAR, None)
     clock.now += slowed.value.retry_seconds
 
     guesses.judge(NEAR, None)
-    with pytest.raises(Slowed):
+    with pytest.raises(RateLimited):
         guesses.judge(NEAR, None)
 
 
-def test_knowing_one_secret_does_not_help_with_another(guesses: Guessing) -> None:
+def test_knowing_one_secret_does_not_help_with_another(guesses: GuessLimit) -> None:
     guesses.judge(NEAR, "reader")
     guess(guesses, NEAR, BURST)
 
     guesses.judge(NEAR, "reader")
-    with pytest.raises(Slowed):
+    with pytest.raises(RateLimited):
         guesses.judge(NEAR, "server")
 
 
-def test_what_is_remembered_is_bounded(guesses: Guessing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_remembered_is_bounded(
+    guesses: GuessLimit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(guessing, "PARTIES_MAX", 3)
     for party in ("a", "b", "c", "a", "d"):
         guesses.judge(party, "server")

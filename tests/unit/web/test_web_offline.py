@@ -13,13 +13,15 @@ from support.sidecar import SETTINGS, open_services
 from component.web.auth import keys
 from component.web.server.app import make_app
 from storage.open import open_storage
-from storage.people import Waiting
+from storage.people import OfflineStanza
 
 
 async def test_what_is_taken_while_the_server_stops_stays(tmp_path: Path) -> None:
     url = f"sqlite:{tmp_path}/muniment.db"
     async with open_services(url) as services:
-        await services.storage.offline.add(ALICE, Waiting(peer=ALICE, packet="<message/>", at=1))
+        await services.storage.offline.add(
+            ALICE, OfflineStanza(peer=ALICE, stanza="<message/>", at=1)
+        )
         app = make_app(SETTINGS, services)
         runner = web.AppRunner(app)
         await runner.setup()

@@ -16,12 +16,12 @@ from support.sidecar import HOST, SETTINGS, SHOWN
 
 from component.web.server.app import make_app
 from component.web.server.settings import Services
-from storage.rows import Entry
+from storage.rows import NewMessage
 
 OWNERS = (f"owner{n}@{HOST}" for n in count())
 
 
-def rows(owner: str, peers: list[str]) -> list[Entry]:
+def rows(owner: str, peers: list[str]) -> list[NewMessage]:
     return [entry(n, owner=owner, peer=peer, at=NOON + n * SECOND) for n, peer in enumerate(peers)]
 
 

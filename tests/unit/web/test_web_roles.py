@@ -48,9 +48,9 @@ async def status(client: TestClient, path: str, secret: str, method: str = "GET"
         return answer.status
 
 
-async def deeds(client: TestClient, **query: Any) -> list[dict[str, Any]]:
+async def audit_log(client: TestClient, **query: Any) -> list[dict[str, Any]]:
     async with client.get(AUDIT, params=query, headers=showing(SECRET)) as answer:
-        return (await answer.json())["deeds"]  # type: ignore[no-any-return]
+        return (await answer.json())["entries"]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("path", READING)
@@ -118,7 +118,7 @@ async def test_every_read_is_in_the_audit_log(client: TestClient, services: Serv
     for path in paths:
         await status(client, path, "reads")
 
-    found = await deeds(client)
+    found = await audit_log(client)
 
     assert [(one["actor"], one["action"], one["subject"], one["detail"]) for one in found] == [
         ("auditor", "conversations", OWNER, "all"),
@@ -134,7 +134,7 @@ async def test_what_was_refused_for_its_form_is_not_a_read(client: TestClient) -
     assert await status(client, f"{ARCHIVE}/messages?nonsense=1", "reads") == 400
     assert await status(client, "/api/v1/archives/@/messages", "reads") == 404
 
-    assert await deeds(client) == []
+    assert await audit_log(client) == []
 
 
 async def test_nothing_is_read_that_cannot_be_written_down(
@@ -155,11 +155,14 @@ async def test_the_audit_log_is_paged_and_picked_by_subject(client: TestClient) 
     async with client.session.get(link, headers=showing("rules")) as answer:
         rest = await answer.json()
 
-    assert [deed["subject"] for deed in page["deeds"]] == [f"a@{HOST}", f"b@{HOST}"]
-    assert (page["complete"], page["next"]) == (False, page["deeds"][-1]["number"])
-    assert [deed["subject"] for deed in rest["deeds"]] == [f"a@{HOST}"]
+    assert [audit_entry["subject"] for audit_entry in page["entries"]] == [
+        f"a@{HOST}",
+        f"b@{HOST}",
+    ]
+    assert (page["complete"], page["next"]) == (False, page["entries"][-1]["number"])
+    assert [audit_entry["subject"] for audit_entry in rest["entries"]] == [f"a@{HOST}"]
     assert (rest["complete"], rest["next"]) == (True, None)
-    assert len(await deeds(client, subject=f"a@{HOST}")) == 2
+    assert len(await audit_log(client, subject=f"a@{HOST}")) == 2
 
 
 @pytest.mark.parametrize("query", ["limit=x", "before=x", "subject=", "actor=chief"])

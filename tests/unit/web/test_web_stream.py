@@ -246,7 +246,7 @@ async def test_streams_are_bounded_and_their_places_come_free(services: Services
         async with stream(http, PATH), stream(http, PATH), http.get(PATH) as answer:
             assert answer.status == 503
             assert (await answer.json())["error"] == "resource-constraint"
-        await until(lambda: not services.live._followers)
+        await until(lambda: not services.followers._followers)
         async with stream(http, PATH) as events:
             await services.writer.store([entry("hi")])
             assert await events.take(1) == ["hi"]
@@ -278,10 +278,14 @@ async def test_an_export_gives_its_place_back(services: Services) -> None:
 
 async def test_a_stream_is_in_the_audit_log(http: ClientSession, services: Services) -> None:
     async with stream(http, PATH, query={"with": BOB}):
-        [deed] = await services.storage.records.deeds(limit=10)
+        [audit_entry] = await services.storage.records.audit_entries(limit=10)
 
-    assert (deed.actor, deed.action, deed.subject) == ("server", "stream", ALICE)
-    assert deed.detail == f"with {BOB}"
+    assert (audit_entry.actor, audit_entry.action, audit_entry.subject) == (
+        "server",
+        "stream",
+        ALICE,
+    )
+    assert audit_entry.detail == f"with {BOB}"
 
 
 async def test_the_end_of_the_program_ends_all_streams(services: Services) -> None:
@@ -313,6 +317,6 @@ async def test_a_follower_that_takes_nothing_is_cut_off(
 
             much = f"<message xmlns='jabber:client'><body>{'x' * 200_000}</body></message>"
             await services.writer.store([entry(n, xml=much) for n in range(40)])
-            await until(lambda: not services.live._followers)
+            await until(lambda: not services.followers._followers)
 
     assert "did not take what it was sent" in caplog.text

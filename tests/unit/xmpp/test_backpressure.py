@@ -100,7 +100,7 @@ async def test_what_was_received_when_the_connection_is_lost_is_archived_and_not
         wire.stream.data_received("".join([*copies[:-1], question, copies[-1]]).encode())
         wire.stream.abort()
         await until(lambda: not wire.stream.is_up)
-        await wire.parts.wanted.settled()
+        await wire.parts.preference_filter.settled()
 
         assert await wire.archive.count(ALICE, ANY) == len(copies)
         assert "hush" not in caplog.text
@@ -113,7 +113,7 @@ async def test_large_messages_fill_the_queue_by_their_bytes(
     async with open_wire(tmp_path, writing=False, archive={"queue_bytes": room}) as wire:
         pour(wire, 200, padding="x" * 240_000)
         await until(lambda: not wire.stream.is_reading)
-        await wire.parts.wanted.judged()
+        await wire.parts.preference_filter.judged()
 
         assert room <= size_of(wire.parts.writer.left) < 2 * room
         assert "the server is read no further" in caplog.text

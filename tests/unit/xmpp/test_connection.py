@@ -33,11 +33,11 @@ from support.wire import (
 
 from component.wiring import app
 from component.xmpp.connection import reconnect as connection_module
-from component.xmpp.connection.reconnect import Connection, Patience, ServerRefused
+from component.xmpp.connection.reconnect import Connector, ServerRefused, Timeouts
 from storage.rows import ANY
 from storage.spill import Spill
 
-QUICK = Patience(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5.0)
+QUICK = Timeouts(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5.0)
 
 
 @pytest.fixture
@@ -295,7 +295,7 @@ async def test_a_host_that_does_not_answer_at_all_is_given_up(
         deaf.listen(0)
         port = deaf.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
-            connection = Connection(lonely.stream, "127.0.0.1", port, HOST, QUICK)
+            connection = Connector(lonely.stream, "127.0.0.1", port, HOST, QUICK)
 
             async with asyncio.timeout(5):
                 with pytest.raises(ServerRefused):

@@ -21,7 +21,7 @@ from component.core.errors import (
 from component.core.xml.stanza import parse
 from component.core.xml.times import now
 from component.xmpp.queries.errors import error_xml, refusal
-from storage.rows import Direction, Entry
+from storage.rows import Direction, NewMessage
 
 DEFINED = {
     "auth": {"forbidden", "not-authorized"},
@@ -118,7 +118,7 @@ async def test_a_store_that_is_gone_refuses_a_query_inside(wire: Wire) -> None:
 async def test_no_message_in_the_archive_breaks_the_stream(wire: Wire, posted: str) -> None:
     """Others than ejabberd write messages too; whatever they write is read over the stream."""
     at = now()
-    entry = Entry(
+    entry = NewMessage(
         owner=ALICE,
         at=at,
         peer=BOB,
@@ -126,7 +126,7 @@ async def test_no_message_in_the_archive_breaks_the_stream(wire: Wire, posted: s
         type="chat",
         direction=Direction.SENT,
         xml=parse(posted).xml,
-        origin=b"0" * 16,
+        dedup_key=b"0" * 16,
     )
     await wire.writer.store([entry])
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from component.xmpp.connection.fair_reader import FEW, FORGOTTEN_SECONDS, SLICE, Intake
+from component.xmpp.connection.fair_reader import FEW, FORGOTTEN_SECONDS, SLICE, FairReader
 from component.xmpp.queries.exchange import HINTS
 
 PAGE = FEW - 14
@@ -21,7 +21,7 @@ class Connection(asyncio.Transport):
         self.reading = asyncio.Event()
         self.reading.set()
         self.is_closed = False
-        self.intake = Intake(self, self.feed)
+        self.intake = FairReader(self, self.feed)
 
     def feed(self, data: bytes) -> None:
         self.read.append(data)
@@ -99,7 +99,7 @@ async def test_nothing_is_read_while_it_is_held(connection: Connection) -> None:
 
 
 async def test_a_hold_from_within_stops_at_the_slice(connection: Connection) -> None:
-    connection.intake = Intake(
+    connection.intake = FairReader(
         connection, lambda data: (connection.feed(data), connection.intake.hold(True))[0]
     )
     connection.intake.take(bytes(2 * SLICE))

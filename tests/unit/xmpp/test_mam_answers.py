@@ -16,11 +16,11 @@ from component.core.access.authorize import Access
 from component.core.access.principals import Operator, Role
 from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
 from component.core.reading.history import History
-from component.core.reading.pages import Pages
+from component.core.reading.pages import Pager
 from component.xmpp.archive.mam import QUERYID_MAX, Mam
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.exchange import Delegated, Direct
-from storage.open import SqlStorage, open_storage
+from storage.open import SqliteStorage, open_storage
 
 OPS = f"ops@{HOST}"
 OPERATOR = Operator(name="ops", role=Role.READER, jid=OPS)
@@ -29,7 +29,7 @@ OF_ALICE = rf"alice\40{HOST}@{COMPONENT}"
 
 
 @pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[SqlStorage]:
+async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
     """A store with three messages of alice and four of bob."""
     async with open_storage(f"sqlite:{tmp_path}/archive.db") as opened:
         await opened.archive.append([*entries(3), *entries(4, owner=BOB)])
@@ -37,10 +37,10 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqlStorage]:
 
 
 @pytest.fixture
-async def mam(storage: SqlStorage) -> AsyncIterator[Mam]:
+async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
     async with open_writer(storage.archive) as writer:
         access = Access([HOST], [OPERATOR], Audit(storage.records, writer), None)
-        history = History(Pages(storage.archive, writer, usual=50, most=250), access)
+        history = History(Pager(storage.archive, writer, usual=50, most=250), access)
         yield Mam(history, Addresses())
 
 
@@ -89,18 +89,20 @@ async def test_an_archive_at_the_component_answers_by_its_address(mam: Mam) -> N
     assert [stanza.get("from") for stanza in sent] == [OF_ALICE] * 4
 
 
-async def test_what_an_operator_reads_is_written_down(mam: Mam, storage: SqlStorage) -> None:
+async def test_what_an_operator_reads_is_written_down(mam: Mam, storage: SqliteStorage) -> None:
     await mam.answer("set", parsed(query(with_=BOB)), direct(OPS, ALICE))
     await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
 
-    deeds = await storage.records.deeds(limit=10)
-    assert [(deed.actor, deed.subject, deed.detail) for deed in deeds] == [
+    audit_log = await storage.records.audit_entries(limit=10)
+    assert [
+        (audit_entry.actor, audit_entry.subject, audit_entry.detail) for audit_entry in audit_log
+    ] == [
         ("ops", ALICE, "first and last message"),
         ("ops", ALICE, f"with {BOB}"),
     ]
 
 
-async def test_what_cannot_be_written_down_is_not_read(mam: Mam, storage: SqlStorage) -> None:
+async def test_what_cannot_be_written_down_is_not_read(mam: Mam, storage: SqliteStorage) -> None:
     await storage.close()
 
     with pytest.raises(Overloaded):
@@ -108,7 +110,7 @@ async def test_what_cannot_be_written_down_is_not_read(mam: Mam, storage: SqlSto
 
 
 async def test_who_would_be_answered_too_late_is_told_at_once(
-    mam: Mam, storage: SqlStorage, monkeypatch: pytest.MonkeyPatch
+    mam: Mam, storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.xmpp.archive.mam.PATIENCE_SECONDS", 0.0)
     async with storage._database.write():

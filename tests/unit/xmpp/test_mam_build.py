@@ -19,7 +19,7 @@ from support.wire import (
 
 from component.xmpp.archive.mam_form import FIELDS, form_xml
 from component.xmpp.archive.mam_results import fin_xml, metadata_xml, results_xml
-from storage.rows import Direction, Kind, Page, Stored
+from storage.rows import ArchivedMessage, Direction, Kind, Page
 
 HOSTILE = [
     "",
@@ -39,8 +39,8 @@ HOSTILE = [
 ]
 
 
-def stored(xml: str = chat("hello"), at: int = 1_767_225_600_123_456) -> Stored:
-    return Stored(
+def stored(xml: str = chat("hello"), at: int = 1_767_225_600_123_456) -> ArchivedMessage:
+    return ArchivedMessage(
         id="HMlwsHKLYIVm85h2nU8PRA",
         at=at,
         peer="bob@example.org",
@@ -52,13 +52,13 @@ def stored(xml: str = chat("hello"), at: int = 1_767_225_600_123_456) -> Stored:
     )
 
 
-def result_xml(message: Stored, queryid: str | None) -> str:
+def result_xml(message: ArchivedMessage, queryid: str | None) -> str:
     [text] = results_xml([message], queryid)
     return text
 
 
 def fin(
-    *messages: Stored,
+    *messages: ArchivedMessage,
     complete: bool = False,
     count: int | None = None,
     index: int | None = None,
@@ -193,7 +193,7 @@ def test_what_is_read_is_stable() -> None:
 
 
 def test_of_a_message_that_was_taken_out_only_the_time_is_left() -> None:
-    gone = stored()._replace(xml="", kind=Kind.GONE)
+    gone = stored()._replace(xml="", kind=Kind.BLANKED)
 
     forwarded = found(parsed(result_xml(gone, "q")), f"{{{NS_FORWARD}}}forwarded")
     assert [child.tag for child in forwarded] == [f"{{{NS_DELAY}}}delay"]

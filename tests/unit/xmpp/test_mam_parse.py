@@ -6,7 +6,7 @@ import pytest
 from support.wire import NS_FORM, NS_MAM, form_of, parsed, query
 
 from component.core.errors import BadRequest, NotImplementedHere
-from component.core.reading.pages import Query
+from component.core.reading.pages import PageQuery
 from component.core.xml.times import parse_time
 from component.xmpp.archive.mam import parse
 from component.xmpp.archive.mam_form import FIELDS, FULLTEXT, IDS_MAX
@@ -14,7 +14,7 @@ from component.xmpp.connection.addresses import Addresses
 from storage.rows import Filter, Phrase
 
 
-def read(text: str) -> Query:
+def read(text: str) -> PageQuery:
     return parse(parsed(text), Addresses())
 
 
@@ -23,7 +23,7 @@ def with_form(form: str) -> str:
 
 
 def test_an_empty_query_asks_for_everything() -> None:
-    assert read(query()) == Query()
+    assert read(query()) == PageQuery()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_text_is_searched_for_under_each_of_its_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", FULLTEXT)
 def test_an_empty_text_is_no_search(name: str) -> None:
-    assert read(query(**{name: ""})) == Query()
+    assert read(query(**{name: ""})) == PageQuery()
 
 
 @pytest.mark.parametrize("text", ["?!", '""', " ", "a " * 1000])
@@ -104,21 +104,21 @@ def test_a_text_under_two_names_is_refused(names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("page", "expected"),
     [
-        ({"max": "10"}, Query(limit=10)),
-        ({"max": "0"}, Query(limit=0)),
-        ({"max": "007"}, Query(limit=7)),
-        ({"after": "a1"}, Query(after="a1")),
-        ({"after": ""}, Query()),
-        ({"before": "b1"}, Query(before="b1", backwards=True)),
-        ({"before": ""}, Query(backwards=True)),
-        ({"max": "5", "after": "a1"}, Query(limit=5, after="a1")),
-        ({"after": "a1", "before": "b1"}, Query(after="a1", before="b1", backwards=True)),
-        ({"index": "0"}, Query(index=0)),
-        ({"max": "5", "index": "371"}, Query(limit=5, index=371)),
+        ({"max": "10"}, PageQuery(limit=10)),
+        ({"max": "0"}, PageQuery(limit=0)),
+        ({"max": "007"}, PageQuery(limit=7)),
+        ({"after": "a1"}, PageQuery(after="a1")),
+        ({"after": ""}, PageQuery()),
+        ({"before": "b1"}, PageQuery(before="b1", backwards=True)),
+        ({"before": ""}, PageQuery(backwards=True)),
+        ({"max": "5", "after": "a1"}, PageQuery(limit=5, after="a1")),
+        ({"after": "a1", "before": "b1"}, PageQuery(after="a1", before="b1", backwards=True)),
+        ({"index": "0"}, PageQuery(index=0)),
+        ({"max": "5", "index": "371"}, PageQuery(limit=5, index=371)),
     ],
     ids=str,
 )
-def test_each_part_of_the_result_set_is_read(page: dict[str, str], expected: Query) -> None:
+def test_each_part_of_the_result_set_is_read(page: dict[str, str], expected: PageQuery) -> None:
     assert read(query(**page)) == expected
 
 
@@ -201,7 +201,7 @@ def test_a_field_with_two_values_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_field_of_any_name_without_a_value_says_nothing(name: str) -> None:
-    assert read(query(**{name: []})) == Query()
+    assert read(query(**{name: []})) == PageQuery()
 
 
 def test_a_field_that_comes_twice_is_refused() -> None:
@@ -243,4 +243,4 @@ def test_a_value_is_quoted_in_its_refusal_only_in_part() -> None:
 
 
 def test_unknown_elements_of_a_query_are_ignored() -> None:
-    assert read(f"<query xmlns='{NS_MAM}'>text<x xmlns='urn:x'/></query>") == Query()
+    assert read(f"<query xmlns='{NS_MAM}'>text<x xmlns='urn:x'/></query>") == PageQuery()

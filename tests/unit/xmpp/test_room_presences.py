@@ -10,7 +10,7 @@ from component.core.access.rooms import Rooms
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import read
 from component.xmpp.connection.addresses import Addresses
-from component.xmpp.copies.rooms import RoomNews
+from component.xmpp.copies.rooms import RoomEvents
 from storage.interface import Storage
 
 MUC_USER = "http://jabber.org/protocol/muc#user"
@@ -29,7 +29,7 @@ class Silence:
 async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
     """Return what is known after these presences and messages."""
     rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, Silence())
-    heard = RoomNews(rooms, Addresses())
+    heard = RoomEvents(rooms, Addresses())
     for text in stanzas:
         raw = text.encode()
         # As deep as the stream reads it.

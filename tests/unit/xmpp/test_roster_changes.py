@@ -55,7 +55,7 @@ def begin(changing: Coroutine[None, None, None]) -> asyncio.Task[None]:
 
 
 async def test_a_contact_is_set_with_all_that_it_has(wire: Wire) -> None:
-    changing = begin(wire.parts.contact_lists.change(ALICE, Change(jid=BOB, name="Robert")))
+    changing = begin(wire.parts.rosters.change(ALICE, Change(jid=BOB, name="Robert")))
     await give(wire)
     iq, item = await set_item(wire)
     answer(wire, iq)
@@ -68,7 +68,7 @@ async def test_a_contact_is_set_with_all_that_it_has(wire: Wire) -> None:
 
 async def test_a_new_contact_is_set(wire: Wire) -> None:
     change = Change(jid=ROMEO, name="", subscription="none", groups=("a&b",))
-    changing = begin(wire.parts.contact_lists.change(ALICE, change))
+    changing = begin(wire.parts.rosters.change(ALICE, change))
     await give(wire)
     iq, item = await set_item(wire)
     answer(wire, iq)
@@ -79,7 +79,7 @@ async def test_a_new_contact_is_set(wire: Wire) -> None:
 
 @pytest.mark.parametrize("by_change", [False, True])
 async def test_a_contact_is_removed(wire: Wire, by_change: bool) -> None:
-    lists = wire.parts.contact_lists
+    lists = wire.parts.rosters
     change = Change(jid=BOB, subscription="remove")
     changing = begin(lists.change(ALICE, change) if by_change else lists.remove(ALICE, BOB))
     iq, item = await set_item(wire)
@@ -90,7 +90,7 @@ async def test_a_contact_is_removed(wire: Wire, by_change: bool) -> None:
 
 
 async def test_a_contact_that_is_not_there_is_removed_already(wire: Wire) -> None:
-    changing = begin(wire.parts.contact_lists.remove(ALICE, BOB))
+    changing = begin(wire.parts.rosters.remove(ALICE, BOB))
     iq, _ = await set_item(wire)
     answer(wire, iq, error("item-not-found"), "error")
 
@@ -98,7 +98,7 @@ async def test_a_contact_that_is_not_there_is_removed_already(wire: Wire) -> Non
 
 
 async def test_a_roster_is_emptied_one_by_one(wire: Wire) -> None:
-    changing = begin(wire.parts.contact_lists.clear(ALICE))
+    changing = begin(wire.parts.rosters.clear(ALICE))
     await give(wire, f"{BOBBY}<item jid='{ROMEO}'/>")
     removed = []
     for _ in range(2):
@@ -114,7 +114,7 @@ async def test_a_roster_is_emptied_one_by_one(wire: Wire) -> None:
     "change", [Change(jid=BOB, subscription="to"), Change(jid=BOB, ask="subscribe")]
 )
 async def test_subscriptions_are_the_business_of_both_users(wire: Wire, change: Change) -> None:
-    changing = begin(wire.parts.contact_lists.change(ALICE, change))
+    changing = begin(wire.parts.rosters.change(ALICE, change))
     await give(wire)
 
     with pytest.raises(NotAllowed, match="subscriptions"):
@@ -133,7 +133,7 @@ async def test_subscriptions_are_the_business_of_both_users(wire: Wire, change: 
 async def test_what_the_server_refuses_is_told(
     wire: Wire, condition: str, refused: type[Refused], said: str
 ) -> None:
-    changing = begin(wire.parts.contact_lists.remove(ALICE, BOB))
+    changing = begin(wire.parts.rosters.remove(ALICE, BOB))
     iq, _ = await set_item(wire)
     answer(wire, iq, error(condition), "error")
 
@@ -147,11 +147,11 @@ async def test_without_an_answer_whoever_asks_may_try_again(
     monkeypatch.setattr(privileged, "ANSWER_SECONDS", 0.01)
 
     with pytest.raises(Overloaded):
-        await wire.parts.contact_lists.remove(ALICE, BOB)
+        await wire.parts.rosters.remove(ALICE, BOB)
 
 
 async def test_a_lost_connection_keeps_nobody_waiting(wire: Wire) -> None:
-    changing = begin(wire.parts.contact_lists.remove(ALICE, BOB))
+    changing = begin(wire.parts.rosters.remove(ALICE, BOB))
     await set_item(wire)
     wire.peer.send(FOOTER)
 
@@ -164,9 +164,9 @@ async def test_without_permission_nothing_is_sent(wire: Wire, roster: str) -> No
     wire.grant(PRIVILEGE_2, roster=roster)
     await wire.caught_up()
     for changing in (
-        wire.parts.contact_lists.change(ALICE, Change(jid=BOB)),
-        wire.parts.contact_lists.remove(ALICE, BOB),
-        wire.parts.contact_lists.clear(ALICE),
+        wire.parts.rosters.change(ALICE, Change(jid=BOB)),
+        wire.parts.rosters.remove(ALICE, BOB),
+        wire.parts.rosters.clear(ALICE),
     ):
         with pytest.raises(NotAllowed, match="mod_privilege"):
             await changing
@@ -177,13 +177,13 @@ async def test_without_permission_nothing_is_sent(wire: Wire, roster: str) -> No
 async def test_permission_to_set_alone_removes(wire: Wire) -> None:
     wire.grant(PRIVILEGE_2, roster="set")
     await wire.caught_up()
-    changing = begin(wire.parts.contact_lists.remove(ALICE, BOB))
+    changing = begin(wire.parts.rosters.remove(ALICE, BOB))
     iq, _ = await set_item(wire)
     answer(wire, iq)
     await changing
 
     with pytest.raises(Overloaded, match="cannot be read"):
-        await wire.parts.contact_lists.change(ALICE, Change(jid=BOB))
+        await wire.parts.rosters.change(ALICE, Change(jid=BOB))
 
 
 def error(condition: str) -> str:

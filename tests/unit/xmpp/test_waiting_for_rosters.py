@@ -20,7 +20,7 @@ from support.wire import (
     open_wire,
 )
 
-from storage.rows import Hold, Preferences
+from storage.rows import Hold, PreferencesRow
 from storage.spill import Spill
 
 
@@ -49,8 +49,8 @@ async def test_a_contact_removed_while_a_message_waits_counts_for_it(wire: Wire)
 
 async def test_a_grant_has_rosters_read_that_could_not_be_before(tmp_path: Path) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
-        await wire.storage.records.set_preferences(Preferences(owner=ALICE, default="roster"))
-        await wire.parts.wishes.load()
+        await wire.storage.records.set_preferences(PreferencesRow(owner=ALICE, default="roster"))
+        await wire.parts.preferences.load()
         wire.say("unknown")
         assert await wire.bodies(ALICE) == ["unknown"]
 
@@ -65,9 +65,9 @@ async def test_what_was_kept_at_the_last_end_is_judged_by_rosters(tmp_path: Path
     spill = Spill(tmp_path / "archive.db-spill")
     spill.write([entry("of a stranger", peer=ROMEO), entry("of a friend")])
     async with open_wire(tmp_path, connected=False, spill=spill) as wire:
-        await wire.storage.records.set_preferences(Preferences(owner=ALICE, default="roster"))
-        await wire.parts.wishes.load()
-        await wire.parts.remains.read()
+        await wire.storage.records.set_preferences(PreferencesRow(owner=ALICE, default="roster"))
+        await wire.parts.preferences.load()
+        await wire.parts.spill_recovery.read()
         wire.parts.resume()
         wire.start()
         await wire.welcome()

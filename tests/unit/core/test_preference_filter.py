@@ -13,17 +13,17 @@ from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, taking_back
 from support.rosters import FixedRosters
 
 from component.core.archiving import preferences
-from component.core.archiving.preference_filter import Wanted
-from component.core.archiving.preferences import HostRules, Wishes
-from component.core.archiving.pressure import Pressure, size_of
+from component.core.archiving.preference_filter import PreferenceFilter
+from component.core.archiving.preferences import HostRules, Preferences
+from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Writer
 from component.core.errors import Overloaded
-from component.core.rosters.cache import FRESH_SECONDS, UNREADABLE_SECONDS, RosterMemory
+from component.core.rosters.cache import FRESH_SECONDS, UNREADABLE_SECONDS, RosterCache
 from component.xmpp.connection.addresses import Addresses
 from storage.errors import Unavailable
 from storage.interface import Records, Storage
-from storage.open import SqlStorage
-from storage.rows import ANY, Preferences, Work
+from storage.open import SqliteStorage
+from storage.rows import ANY, PreferencesRow, Work
 
 HELD_MAX = 5
 CAROL = f"carol@{HOST}"
@@ -35,21 +35,21 @@ class Bench:
 
     storage: Storage
     writer: Writer
-    wishes: Wishes
-    wanted: Wanted
-    memory: RosterMemory
+    wishes: Preferences
+    preference_filter: PreferenceFilter
+    memory: RosterCache
     rosters: FixedRosters
     clock: list[float] = field(default_factory=lambda: [0.0])
 
     async def prefer(self, default: str, owner: str = ALICE, **lists: tuple[str, ...]) -> None:
-        await self.wishes.set(owner, Preferences(owner=owner, default=default, **lists))
+        await self.wishes.set(owner, PreferencesRow(owner=owner, default=default, **lists))
 
     def put(self, *work: Work) -> None:
-        self.wanted.put(work)
+        self.preference_filter.put(work)
 
     async def kept(self, owner: str = ALICE) -> list[str]:
         """Return which messages an archive has, once all is settled."""
-        await self.wanted.settled()
+        await self.preference_filter.settled()
         return await self.now(owner)
 
     async def now(self, owner: str = ALICE) -> list[str]:
@@ -60,16 +60,16 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(storage: SqlStorage, writer: Writer) -> AsyncIterator[Bench]:
+async def bench(storage: SqliteStorage, writer: Writer) -> AsyncIterator[Bench]:
     rosters, clock = FixedRosters({ALICE: frozenset({BOB}), BOB: frozenset()}), [0.0]
-    wishes = Wishes(storage.records, Addresses(), rosters, {HOST: HostRules()})
+    wishes = Preferences(storage.records, Addresses(), rosters, {HOST: HostRules()})
     await wishes.load()
-    memory = RosterMemory(rosters, clock=lambda: clock[0])
+    memory = RosterCache(rosters, clock=lambda: clock[0])
     room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
-    wanted = Wanted(writer, wishes, memory, Pressure(room))
-    yield Bench(storage, writer, wishes, wanted, memory, rosters, clock)
+    preference_filter = PreferenceFilter(writer, wishes, memory, Backpressure(room))
+    yield Bench(storage, writer, wishes, preference_filter, memory, rosters, clock)
     rosters.may_answer.set()
-    await wanted.settled()
+    await preference_filter.settled()
 
 
 def said(xml: str) -> str:
@@ -136,7 +136,7 @@ async def test_a_roster_decides_by_bare_address(bench: Bench) -> None:
 async def test_a_roster_is_asked_for_once(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.put(entry("a"), entry("b"))
-    await bench.wanted.settled()
+    await bench.preference_filter.settled()
     bench.put(entry("c"))
 
     assert (await bench.now(), bench.rosters.asked) == (["a", "b", "c"], [ALICE])
@@ -165,7 +165,7 @@ async def test_what_needs_no_roster_waits_behind_what_does(bench: Bench) -> None
 async def test_a_retraction_waits_behind_what_it_retracts(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
-    bench.put(entry("a", names=(7,)))
+    bench.put(entry("a", name_hashes=(7,)))
     bench.put(*taking_back(7, "<message><body>gone</body></message>"))
     bench.rosters.may_answer.set()
 
@@ -189,10 +189,10 @@ async def test_whoever_reads_one_archive_waits_for_no_roster_of_another(bench: B
     bench.rosters.may_answer.clear()
     bench.put(entry("a"), entry("b", owner=BOB))
     async with asyncio.timeout(10):
-        await bench.wanted.settled(BOB)
+        await bench.preference_filter.settled(BOB)
     kept = await bench.now(BOB)
     of_alice, of_all = (
-        asyncio.create_task(bench.wanted.settled(owner)) for owner in (ALICE, None)
+        asyncio.create_task(bench.preference_filter.settled(owner)) for owner in (ALICE, None)
     )
     await bench.now()
     are_early = of_alice.done(), of_all.done()
@@ -335,7 +335,7 @@ class SlowRecords:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._records, name)
 
-    async def preferences(self, owner: str) -> Preferences | None:
+    async def preferences(self, owner: str) -> PreferencesRow | None:
         await self.may_answer.wait()
         fault, self.fault = self.fault, None
         if fault is not None:
@@ -348,13 +348,15 @@ async def slow(bench: Bench) -> AsyncIterator[SlowRecords]:
     """Preferences of which nothing is remembered."""
     slow = SlowRecords(bench.storage.records)
     records = cast(Records, slow)
-    wishes = Wishes(records, Addresses(), bench.rosters, {HOST: HostRules()})
+    wishes = Preferences(records, Addresses(), bench.rosters, {HOST: HostRules()})
     room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
-    bench.wanted = Wanted(bench.writer, wishes, bench.memory, Pressure(room))
+    bench.preference_filter = PreferenceFilter(
+        bench.writer, wishes, bench.memory, Backpressure(room)
+    )
     yield slow
     slow.may_answer.set()
     bench.rosters.may_answer.set()
-    await bench.wanted.settled()
+    await bench.preference_filter.settled()
 
 
 async def test_preferences_that_are_not_remembered_are_read_before_anything_is_archived(
@@ -418,7 +420,7 @@ async def test_preferences_that_cannot_be_read_are_read_later(
 async def test_a_change_has_the_roster_read_again(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.put(entry("a", peer=ROMEO))
-    await bench.wanted.settled()
+    await bench.preference_filter.settled()
     bench.rosters.contacts_of[ALICE] = frozenset({ROMEO})
     bench.memory.changed(ALICE)
     bench.put(entry("b", peer=ROMEO))
@@ -456,7 +458,7 @@ async def test_a_roster_is_believed_for_a_while(
 
 
 async def test_the_roster_that_was_read_first_is_forgotten_first(bench: Bench) -> None:
-    memory = RosterMemory(bench.rosters, size=3 * 512)
+    memory = RosterCache(bench.rosters, size=3 * 512)
     for user in "abcad":
         await memory.read(f"{user}@{HOST}")
 
@@ -466,7 +468,7 @@ async def test_the_roster_that_was_read_first_is_forgotten_first(bench: Bench) -
 async def test_large_rosters_are_remembered_in_the_place_of_many(bench: Bench) -> None:
     contacts = frozenset(f"{n}@{HOST}" for n in range(10))
     bench.rosters.contacts_of = {ALICE: contacts, CAROL: frozenset({*contacts, ROMEO})}
-    memory = RosterMemory(bench.rosters, size=512 + sum(128 + len(jid) for jid in contacts))
+    memory = RosterCache(bench.rosters, size=512 + sum(128 + len(jid) for jid in contacts))
     await memory.read(BOB)
     await memory.read(ALICE)
 

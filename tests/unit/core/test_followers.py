@@ -12,8 +12,8 @@ from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
-from component.core.reading.following import START, Following
-from component.core.reading.live import Live
+from component.core.reading.following import FROM_START, ArchiveStream
+from component.core.reading.live import Followers
 from component.web.server.listener import serve
 from storage.open import open_storage
 from storage.rows import ANY
@@ -23,7 +23,7 @@ PAUSE = 60.0
 
 async def test_followers_are_told_when_it_can_be_read() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        live = Live()
+        live = Followers()
         writer = Writer(storage.archive, on_written=live.changed)
         with live.follow(ALICE) as hers, live.follow(BOB) as his:
             writer.put([entry(1)])
@@ -39,7 +39,7 @@ async def test_followers_are_told_when_it_can_be_read() -> None:
 
 async def test_a_batch_wakes_the_followers_of_all_its_archives() -> None:
     async with open_services() as services:
-        with services.live.follow(ALICE) as hers, services.live.follow(BOB) as his:
+        with services.followers.follow(ALICE) as hers, services.followers.follow(BOB) as his:
             await services.writer.store([entry(1, owner=ALICE), entry(1, owner=BOB)])
             await asyncio.gather(hers.changed.wait(), his.changed.wait())
 
@@ -47,9 +47,11 @@ async def test_a_batch_wakes_the_followers_of_all_its_archives() -> None:
 @pytest.mark.parametrize("count", [0, 3])
 async def test_a_follower_is_shown_nothing_of_the_next_owner_of_a_name(count: int) -> None:
     async with open_services() as services:
-        following = Following(services.storage.archive, services.queue, services.live)
+        following = ArchiveStream(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry(n) for n in range(count)])
-        news = following.news(ALICE, await following.place(ALICE, START), ANY, pause=0.01)
+        news = following.messages(
+            ALICE, await following.position(ALICE, FROM_START), ANY, pause=0.01
+        )
         assert len(await anext(news)) == count
 
         await services.administration.erasure.erase(ALICE, patience=10.0)
@@ -60,19 +62,21 @@ async def test_a_follower_is_shown_nothing_of_the_next_owner_of_a_name(count: in
 
 async def test_a_follower_ends_where_an_erasure_was_not_told() -> None:
     async with open_services() as services:
-        following = Following(services.storage.archive, services.queue, services.live)
+        following = ArchiveStream(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry(1)])
-        news = following.news(ALICE, await following.place(ALICE, START), ANY, pause=0.01)
+        news = following.messages(
+            ALICE, await following.position(ALICE, FROM_START), ANY, pause=0.01
+        )
         assert len(await anext(news)) == 1
 
-        await services.storage.keeping.erase(ALICE, limit=100)
+        await services.storage.retention.erase(ALICE, limit=100)
         await services.writer.store([entry("of somebody else")])
 
         assert [found async for found in news if found] == []
 
 
 async def test_who_comes_while_an_archive_is_erased_follows_nothing() -> None:
-    live = Live()
+    live = Followers()
     with live.erasing(ALICE), live.follow(ALICE) as hers, live.follow(BOB) as his:
         assert (hers.is_over, his.is_over) == (True, False)
     with live.follow(ALICE) as hers:
@@ -82,7 +86,7 @@ async def test_who_comes_while_an_archive_is_erased_follows_nothing() -> None:
 @pytest.mark.parametrize("is_over_http", [True, False])
 async def test_a_follower_ends_where_an_account_is_made(is_over_http: bool) -> None:
     async with open_services() as services:
-        with services.live.follow(ALICE) as hers, services.live.follow(BOB) as his:
+        with services.followers.follow(ALICE) as hers, services.followers.follow(BOB) as his:
             if is_over_http:
                 async with serve(SETTINGS, services) as url, ClientSession(url) as http:
                     path = f"/api/v1/accounts/{ALICE}"
@@ -90,17 +94,17 @@ async def test_a_follower_ends_where_an_account_is_made(is_over_http: bool) -> N
                         assert answer.status == 201
             else:
                 given = {"accountjid": [ALICE], "password": ["p"]}
-                await services.desk.run(SERVER, named("add-user"), given)
+                await services.commands.run(SERVER, named("add-user"), given)
 
             assert (hers.is_over, his.is_over) == (True, False)
 
 
 async def test_many_that_are_purged_at_once_bring_nothing_twice() -> None:
     async with open_services() as services:
-        following = Following(services.storage.archive, services.queue, services.live)
+        following = ArchiveStream(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry("before")])
-        place = await following.place(ALICE, None)
-        news = following.news(ALICE, place, ANY, pause=PAUSE)
+        place = await following.position(ALICE, None)
+        news = following.messages(ALICE, place, ANY, pause=PAUSE)
         await services.writer.store([entry(n) for n in range(100)])
         assert len(await anext(news)) == 100
 
@@ -113,12 +117,12 @@ async def test_many_that_are_purged_at_once_bring_nothing_twice() -> None:
 
 async def test_a_long_way_is_read_in_order() -> None:
     async with open_services() as services:
-        following = Following(services.storage.archive, services.queue, services.live)
+        following = ArchiveStream(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry(n) for n in range(250)])
-        place = await following.place(ALICE, START)
+        place = await following.position(ALICE, FROM_START)
 
         read: list[str] = []
-        news = following.news(ALICE, place, ANY, pause=PAUSE)
+        news = following.messages(ALICE, place, ANY, pause=PAUSE)
         while len(read) < 250:
             read += [message.xml for message in await anext(news)]
         await news.aclose()

@@ -14,22 +14,22 @@ from support.builders import entry, everything, taking_back
 from support.recount import kept_books, recounted_books
 
 from storage.errors import Rejected
-from storage.open import SqlStorage, open_storage
-from storage.rows import Entry, Kind, Limits, Relation, Stored, Work
+from storage.open import SqliteStorage, open_storage
+from storage.rows import ArchivedMessage, Cutoff, Kind, NewMessage, Relation, Work
 
 NAMES = st.integers(0, 15)
 PEERS = st.sampled_from(["a@x", "b@x", "room@c"])
 LEFT = "<retracted xmlns='urn:xmpp:message-retract:1'/>"
 OWNERS = (f"owner{n}@example.org" for n in count())
 
-Step = Callable[[SqlStorage, str], Awaitable[object]]
+Step = Callable[[SqliteStorage, str], Awaitable[object]]
 
 
 @st.composite
 def arrivals(draw: st.DrawFn) -> Step:
     rows = draw(st.lists(st.tuples(NAMES, PEERS, st.booleans(), st.text(max_size=9)), max_size=9))
 
-    def named(owner: str) -> list[Entry]:
+    def named(owner: str) -> list[NewMessage]:
         return [
             entry(
                 name,
@@ -39,9 +39,9 @@ def arrivals(draw: st.DrawFn) -> Step:
                 type="groupchat" if is_groupchat else "chat",
                 xml=xml,
                 text="said",
-                names=(name % 5,),
+                name_hashes=(name % 5,),
                 kind=Kind.ANNOTATION if name % 2 else Kind.MESSAGE,
-                about=(name * 3 % 5,) if name % 2 else (),
+                refers_to=(name * 3 % 5,) if name % 2 else (),
                 relation=Relation.CORRECTION,
             )
             for name, peer, is_groupchat, xml in rows
@@ -51,7 +51,7 @@ def arrivals(draw: st.DrawFn) -> Step:
 
 
 BOUNDS = st.none() | st.integers(0, 15)
-LIMITS = st.builds(Limits, since=BOUNDS, messages=BOUNDS, bytes=BOUNDS)
+LIMITS = st.builds(Cutoff, since=BOUNDS, messages=BOUNDS, bytes=BOUNDS)
 STEPS = st.integers(1, 6)
 
 
@@ -64,8 +64,8 @@ def departures(draw: st.DrawFn) -> Step:
         ),
         lambda s, o: s.archive.append(some_back(o, name)),
         lambda s, o: break_off(s, o, name),
-        lambda s, o: s.keeping.shed(o, limits, limit=limit),
-        lambda s, o: s.keeping.cut(o, peer, limits, limit=limit),
+        lambda s, o: s.retention.delete_oldest(o, limits, limit=limit),
+        lambda s, o: s.retention.blank_oldest(o, peer, limits, limit=limit),
         lambda s, o: cut_some(s, o, name),
     ]
     return draw(st.sampled_from(ways))
@@ -74,13 +74,13 @@ def departures(draw: st.DrawFn) -> Step:
 def some_back(owner: str, name: int) -> list[Work]:
     """Take back a message and some of what corrects it."""
 
-    def left(message: Stored) -> str | None:
+    def left(message: ArchivedMessage) -> str | None:
         return LEFT if message.kind is Kind.MESSAGE or message.at % 3 else None
 
     return taking_back(name % 5, left, name=-name - 20, owner=owner, text="said")
 
 
-async def break_off(storage: SqlStorage, owner: str, name: int) -> None:
+async def break_off(storage: SqliteStorage, owner: str, name: int) -> None:
     """Have all of a batch undone, because the store will never take the last of it."""
     batch = [
         entry(owner=owner, peer="c@x", text="said"),
@@ -93,13 +93,13 @@ async def break_off(storage: SqlStorage, owner: str, name: int) -> None:
     assert await kept_books(storage._database) == before
 
 
-async def cut_some(storage: SqlStorage, owner: str, place: int) -> None:
+async def cut_some(storage: SqliteStorage, owner: str, place: int) -> None:
     for message in (await everything(storage.archive, owner)).messages[place : place + 1]:
-        await storage.keeping.cut_one(owner, message.id)
+        await storage.retention.blank(owner, message.id)
 
 
 @pytest.fixture(scope="module")
-def storage(runner: asyncio.Runner) -> Iterator[SqlStorage]:
+def storage(runner: asyncio.Runner) -> Iterator[SqliteStorage]:
     """One store for the examples; each of them has an owner of its own."""
     stack = AsyncExitStack()
     yield runner.run(stack.enter_async_context(open_storage("sqlite::memory:")))
@@ -109,7 +109,7 @@ def storage(runner: asyncio.Runner) -> Iterator[SqlStorage]:
 @settings(max_examples=200)
 @given(steps=st.lists(arrivals() | departures(), max_size=12), limit=STEPS)
 def test_every_book_equals_a_recount(
-    runner: asyncio.Runner, storage: SqlStorage, steps: list[Step], limit: int
+    runner: asyncio.Runner, storage: SqliteStorage, steps: list[Step], limit: int
 ) -> None:
     owner = next(OWNERS)
 
@@ -117,7 +117,7 @@ def test_every_book_equals_a_recount(
         for step in steps:
             await step(storage, owner)
             assert await kept_books(storage._database) == await recounted_books(storage._database)
-        while not (await storage.keeping.erase(owner, limit=limit)).done:
+        while not (await storage.retention.erase(owner, limit=limit)).done:
             assert await kept_books(storage._database) == await recounted_books(storage._database)
         assert await kept_books(storage._database) == await recounted_books(storage._database)
 
@@ -132,9 +132,9 @@ def test_every_book_equals_a_recount(
 )
 def test_as_much_goes_as_a_list_in_python_says(
     runner: asyncio.Runner,
-    storage: SqlStorage,
+    storage: SqliteStorage,
     octets: list[int],
-    limits: Limits,
+    limits: Cutoff,
     limit: int,
     is_cut: bool,
 ) -> None:
@@ -147,9 +147,9 @@ def test_as_much_goes_as_a_list_in_python_says(
     async def run() -> None:
         await storage.archive.append(rows)
         while not (
-            await storage.keeping.cut(owner, "a@x", limits, limit=limit)
+            await storage.retention.blank_oldest(owner, "a@x", limits, limit=limit)
             if is_cut
-            else await storage.keeping.shed(owner, limits, limit=limit)
+            else await storage.retention.delete_oldest(owner, limits, limit=limit)
         ).done:
             pass
         left = [m for m in (await everything(storage.archive, owner)).messages if m.kind != "gone"]
@@ -159,7 +159,7 @@ def test_as_much_goes_as_a_list_in_python_says(
     runner.run(run())
 
 
-def expected(octets: list[int], limits: Limits) -> int:
+def expected(octets: list[int], limits: Cutoff) -> int:
     """Return how many of the newest may stay."""
     kept = list(enumerate(octets))
     while kept and (

@@ -36,7 +36,7 @@ async def broken(services: Services) -> AsyncIterator[Administration]:
     known = services.administration
     async with open_storage("sqlite::memory:") as away:
         await away.close()
-        erasure = Erasure(away.keeping, services.writer, known.holds, live=known.live, batch=10)
+        erasure = Erasure(away.retention, services.writer, known.holds, live=known.live, batch=10)
         yield replace(known, erasure=erasure)
 
 
@@ -110,7 +110,7 @@ async def test_a_large_archive_that_is_left_by_an_account_of_ejabberd_is_told(
 ) -> None:
     known, writer = services.administration, Writer(services.storage.archive)
     writer.put([entry("not written yet")])
-    erasure = Erasure(services.storage.keeping, writer, known.holds, live=known.live, batch=1)
+    erasure = Erasure(services.storage.retention, writer, known.holds, live=known.live, batch=1)
     administration = replace(known, erasure=erasure)
     async with answering("0") as accounts:
         with pytest.raises(Overloaded, match="still being removed"):

@@ -1,4 +1,4 @@
-"""What `storage.interface.Keeping` promises, and that the books are right behind each call."""
+"""What `storage.interface.Retention` promises, and that the books are right behind each call."""
 
 from __future__ import annotations
 
@@ -26,118 +26,120 @@ from support.recount import dangling_marks, kept_books, recounted_books
 
 from storage.errors import NotFound
 from storage.interface import Totals
-from storage.open import SqlStorage, open_storage
-from storage.people import Waiting
+from storage.open import SqliteStorage, open_storage
+from storage.people import OfflineStanza
 from storage.rows import (
     ANY,
-    Entry,
-    Excess,
+    Cutoff,
     Filter,
     Hold,
     Kind,
-    Limits,
+    NewMessage,
     Occupant,
+    OverLimit,
     Phrase,
-    Preferences,
+    PreferencesRow,
+    Removed,
     Room,
     RoomChanges,
     Rule,
-    Shed,
     Usage,
 )
 
-ALL = Limits(messages=0)
+ALL = Cutoff(messages=0)
 
 
 @pytest.fixture(params=BACKENDS)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqlStorage]:
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqliteStorage]:
     """An empty store of each backend in turn, whose books are right when the test is over."""
     async with open_storage(BACKENDS[request.param].url(tmp_path)) as opened:
         yield opened
         await assert_books(opened)
 
 
-async def assert_books(storage: SqlStorage) -> None:
+async def assert_books(storage: SqliteStorage) -> None:
     database = storage._database
     assert await kept_books(database) == await recounted_books(database)
 
 
-def said(count: int, **fields: Any) -> list[Entry]:
+def said(count: int, **fields: Any) -> list[NewMessage]:
     """Return messages that are found by the word "all", each with a name."""
     found = entries(count, text="all", **fields)
-    return [given._replace(names=(n,)) for n, given in enumerate(found)]
+    return [given._replace(name_hashes=(n,)) for n, given in enumerate(found)]
 
 
 # Usage
 
 
-async def test_usage_lists_archives_in_the_order_of_their_owners(storage: SqlStorage) -> None:
+async def test_usage_lists_archives_in_the_order_of_their_owners(storage: SqliteStorage) -> None:
     owners = [ALICE, BOB, ROMEO, ROOM]
     await storage.archive.append([entry(owner=owner, text="a") for owner in reversed(owners)])
 
-    found = await storage.keeping.usage()
+    found = await storage.retention.usage()
 
     assert [usage.owner for usage in found] == sorted(owners)
 
 
 async def test_an_archive_without_a_message_is_not_listed_and_its_ids_come_no_more(
-    storage: SqlStorage,
+    storage: SqliteStorage,
 ) -> None:
     await storage.archive.append([entry(1, text="a"), entry(2, owner=BOB, text="a")])
     before = (await everything(storage.archive, ALICE)).messages[0].id
-    await storage.keeping.shed(ALICE, Limits(messages=0), limit=10)
+    await storage.retention.delete_oldest(ALICE, Cutoff(messages=0), limit=10)
 
-    assert [usage.owner for usage in await storage.keeping.usage()] == [BOB]
-    assert (await storage.keeping.totals()).archives == 1
+    assert [usage.owner for usage in await storage.retention.usage()] == [BOB]
+    assert (await storage.retention.totals()).archives == 1
     await storage.archive.append([entry(3, text="a")])
-    assert [usage.owner for usage in await storage.keeping.usage(domain=HOST)] == [ALICE, BOB]
+    assert [usage.owner for usage in await storage.retention.usage(domain=HOST)] == [ALICE, BOB]
     assert (await everything(storage.archive, ALICE)).messages[0].id != before
 
 
-async def test_usage_tells_messages_bytes_and_times(storage: SqlStorage) -> None:
+async def test_usage_tells_messages_bytes_and_times(storage: SqliteStorage) -> None:
     first = entry(1, at=NOON, xml="<é/>", text="a")
     late = entry(2, at=NOON - SECOND, xml="<b/>", text="a")
     await storage.archive.append([first, late])
 
-    [found] = await storage.keeping.usage()
+    [found] = await storage.retention.usage()
 
     assert found == Usage(owner=ALICE, messages=2, bytes=9, oldest=NOON - SECOND, newest=NOON)
-    assert await storage.keeping.usage_of(ALICE) == found
+    assert await storage.retention.usage_of(ALICE) == found
 
 
-async def test_totals_are_those_of_all_archives(storage: SqlStorage) -> None:
-    nothing = await storage.keeping.totals()
+async def test_totals_are_those_of_all_archives(storage: SqliteStorage) -> None:
+    nothing = await storage.retention.totals()
     await storage.archive.append([*said(3), *said(1, owner=BOB)])
-    every = await storage.keeping.usage()
-    totals = await storage.keeping.totals()
+    every = await storage.retention.usage()
+    totals = await storage.retention.totals()
 
     assert (nothing.archives, nothing.messages, nothing.bytes) == (0, 0, 0)
     assert (totals.archives, totals.messages) == (2, 4)
     assert totals.bytes == sum(usage.bytes for usage in every)
 
 
-async def test_usage_goes_on_behind_an_owner(storage: SqlStorage) -> None:
+async def test_usage_goes_on_behind_an_owner(storage: SqliteStorage) -> None:
     await storage.archive.append([entry(owner=f"u{n}@{HOST}", text="a") for n in range(5)])
 
-    first = await storage.keeping.usage(limit=2)
-    rest = await storage.keeping.usage(after=first[-1].owner, limit=10)
+    first = await storage.retention.usage(limit=2)
+    rest = await storage.retention.usage(after=first[-1].owner, limit=10)
 
     assert [u.owner for u in (*first, *rest)] == [f"u{n}@{HOST}" for n in range(5)]
 
 
-async def test_usage_of_a_domain_leaves_out_what_only_looks_like_it(storage: SqlStorage) -> None:
+async def test_usage_of_a_domain_leaves_out_what_only_looks_like_it(
+    storage: SqliteStorage,
+) -> None:
     owners = ["a@x_y.org", "a@xzy.org", "a@sub.x_y.org", "x_y.org", "a@x_y.org.net"]
     await storage.archive.append([entry(owner=owner, text="a") for owner in owners])
 
-    found = await storage.keeping.usage(domain="x_y.org")
+    found = await storage.retention.usage(domain="x_y.org")
 
     assert [usage.owner for usage in found] == ["a@x_y.org", "x_y.org"]
 
 
-async def test_nobody_takes_up_nothing(storage: SqlStorage) -> None:
+async def test_nobody_takes_up_nothing(storage: SqliteStorage) -> None:
     nothing = Usage(owner=ALICE, messages=0, bytes=0, oldest=None, newest=None)
 
-    assert await storage.keeping.usage_of(ALICE) == nothing
+    assert await storage.retention.usage_of(ALICE) == nothing
 
 
 # Shedding
@@ -146,72 +148,74 @@ async def test_nobody_takes_up_nothing(storage: SqlStorage) -> None:
 @pytest.mark.parametrize(
     ("limits", "left"),
     [
-        (Limits(), 6),
-        (Limits(since=NOON + 2 * SECOND), 4),
-        (Limits(messages=4), 4),
-        (Limits(messages=0), 0),
-        (Limits(bytes=4 * 55), 4),
-        (Limits(bytes=4 * 55 - 1), 3),
-        (Limits(since=NOON + SECOND, messages=4, bytes=10_000), 4),
+        (Cutoff(), 6),
+        (Cutoff(since=NOON + 2 * SECOND), 4),
+        (Cutoff(messages=4), 4),
+        (Cutoff(messages=0), 0),
+        (Cutoff(bytes=4 * 55), 4),
+        (Cutoff(bytes=4 * 55 - 1), 3),
+        (Cutoff(since=NOON + SECOND, messages=4, bytes=10_000), 4),
     ],
 )
 async def test_the_oldest_are_shed_until_all_bounds_hold(
-    storage: SqlStorage, limits: Limits, left: int
+    storage: SqliteStorage, limits: Cutoff, left: int
 ) -> None:
     given = [entry(n, at=NOON + n * SECOND, text="a", xml=f"{n}".ljust(55)) for n in range(6)]
     await storage.archive.append(given)
 
-    shed = await storage.keeping.shed(ALICE, limits, limit=100)
+    shed = await storage.retention.delete_oldest(ALICE, limits, limit=100)
 
-    assert shed == Shed(messages=6 - left, bytes=(6 - left) * 55, done=True)
+    assert shed == Removed(messages=6 - left, bytes=(6 - left) * 55, done=True)
     assert texts(await everything(storage.archive)) == texts(given[6 - left :])
 
 
-async def test_shedding_goes_in_steps(storage: SqlStorage) -> None:
+async def test_shedding_goes_in_steps(storage: SqliteStorage) -> None:
     await storage.archive.append(said(5))
 
-    steps = [await storage.keeping.shed(ALICE, Limits(messages=1), limit=2) for _ in range(3)]
+    steps = [
+        await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=2) for _ in range(3)
+    ]
 
     assert [(step.messages, step.done) for step in steps] == [(2, False), (2, True), (0, True)]
     assert await storage.archive.count(ALICE, ANY) == 1
 
 
-async def test_shedding_leaves_no_hole(storage: SqlStorage) -> None:
+async def test_shedding_leaves_no_hole(storage: SqliteStorage) -> None:
     """An old message behind one that may stay, stays with it."""
     times = [NOON - SECOND, NOON + SECOND, NOON - SECOND]
     await storage.archive.append([entry(n, at=at, text="a") for n, at in enumerate(times)])
 
-    await storage.keeping.shed(ALICE, Limits(since=NOON), limit=100)
+    await storage.retention.delete_oldest(ALICE, Cutoff(since=NOON), limit=100)
 
     assert [m.at for m in (await everything(storage.archive)).messages] == times[1:]
 
 
-async def test_what_was_shed_is_in_no_list_search_or_reference(storage: SqlStorage) -> None:
+async def test_what_was_shed_is_in_no_list_search_or_reference(storage: SqliteStorage) -> None:
     await storage.archive.append(said(3))
     await storage.archive.append([entry("other", peer=ROMEO, text="all")])
 
-    await storage.keeping.shed(ALICE, Limits(messages=1), limit=100)
+    await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=100)
 
     wanted = Filter(phrases=(Phrase(words=("all",)),))
     assert await storage.archive.count(ALICE, wanted) == 1
     left = await storage.archive.conversations(ALICE, limit=9)
-    assert [one.peer for one in left.listed] == [ROMEO]
+    assert [one.peer for one in left.conversations] == [ROMEO]
     assert await dangling_marks(storage._database) == 0
 
 
-async def test_other_archives_stay_as_they_are(storage: SqlStorage) -> None:
+async def test_other_archives_stay_as_they_are(storage: SqliteStorage) -> None:
     await storage.archive.append([*said(3), *said(3, owner=BOB, peer=ALICE)])
 
-    await storage.keeping.shed(ALICE, ALL, limit=100)
-    await storage.keeping.erase(ALICE, limit=100)
+    await storage.retention.delete_oldest(ALICE, ALL, limit=100)
+    await storage.retention.erase(ALICE, limit=100)
 
     assert await storage.archive.count(BOB, ANY) == 3
 
 
-async def test_ids_stay_the_same_and_are_not_given_again(storage: SqlStorage) -> None:
+async def test_ids_stay_the_same_and_are_not_given_again(storage: SqliteStorage) -> None:
     await storage.archive.append(said(3))
     before = [m.id for m in (await everything(storage.archive)).messages]
-    await storage.keeping.shed(ALICE, ALL, limit=100)
+    await storage.retention.delete_oldest(ALICE, ALL, limit=100)
 
     await storage.archive.append([entry("new", text="a")])
 
@@ -222,48 +226,48 @@ async def test_ids_stay_the_same_and_are_not_given_again(storage: SqlStorage) ->
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits(),
-        Limits(since=NOON + 2 * SECOND),
-        Limits(since=NOON + 100 * SECOND),
-        Limits(messages=4),
-        Limits(messages=0),
-        Limits(bytes=4 * 55),
-        Limits(bytes=0),
-        Limits(since=NOON + SECOND, messages=4, bytes=10_000),
+        Cutoff(),
+        Cutoff(since=NOON + 2 * SECOND),
+        Cutoff(since=NOON + 100 * SECOND),
+        Cutoff(messages=4),
+        Cutoff(messages=0),
+        Cutoff(bytes=4 * 55),
+        Cutoff(bytes=0),
+        Cutoff(since=NOON + SECOND, messages=4, bytes=10_000),
     ],
     ids=repr,
 )
 @pytest.mark.parametrize("stretch", [1, 2, 6, 1000])
 @pytest.mark.parametrize("peer", [None, BOB])
 async def test_what_would_go_is_told_and_nothing_goes(
-    storage: SqlStorage,
+    storage: SqliteStorage,
     monkeypatch: pytest.MonkeyPatch,
-    limits: Limits,
+    limits: Cutoff,
     stretch: int,
     peer: str | None,
 ) -> None:
     monkeypatch.setattr("storage.sqlite.retention.over_limit.STRETCH", stretch)
     await storage.archive.append([*said(6), *said(9, owner=BOB)])
 
-    told = await storage.keeping.excess(ALICE, limits, peer=peer)
+    told = await storage.retention.over_limit(ALICE, limits, peer=peer)
     assert await storage.archive.count(ALICE, ANY) == 6
     if peer is None:
-        gone = await storage.keeping.shed(ALICE, limits, limit=1000)
+        gone = await storage.retention.delete_oldest(ALICE, limits, limit=1000)
     else:
-        gone = await storage.keeping.cut(ALICE, peer, limits, limit=1000)
+        gone = await storage.retention.blank_oldest(ALICE, peer, limits, limit=1000)
 
     newest = NOON + (gone.messages - 1) * SECOND
     times = (NOON, newest) if gone.messages else (None, None)
-    assert told == Excess(messages=gone.messages, oldest=times[0], newest=times[1])
+    assert told == OverLimit(messages=gone.messages, oldest=times[0], newest=times[1])
 
 
-async def test_where_there_is_no_archive_nothing_would_go(storage: SqlStorage) -> None:
+async def test_where_there_is_no_archive_nothing_would_go(storage: SqliteStorage) -> None:
     for peer in (None, BOB):
-        assert await storage.keeping.excess(ALICE, ALL, peer=peer) == Excess()
+        assert await storage.retention.over_limit(ALICE, ALL, peer=peer) == OverLimit()
 
 
-async def test_shedding_where_there_is_no_archive_is_done(storage: SqlStorage) -> None:
-    assert await storage.keeping.shed(ALICE, ALL, limit=1) == Shed()
+async def test_shedding_where_there_is_no_archive_is_done(storage: SqliteStorage) -> None:
+    assert await storage.retention.delete_oldest(ALICE, ALL, limit=1) == Removed()
 
 
 # Cutting
@@ -272,25 +276,25 @@ async def test_shedding_where_there_is_no_archive_is_done(storage: SqlStorage) -
 @pytest.mark.parametrize(
     ("limits", "left"),
     [
-        (Limits(), {0, 1, 2, 3}),
-        (Limits(since=NOON + 2 * SECOND), {2, 3}),
-        (Limits(messages=1), {3}),
-        (Limits(messages=0), set()),
-        (Limits(bytes=110), {2, 3}),
-        (Limits(bytes=109), {3}),
-        (Limits(bytes=0), set()),
+        (Cutoff(), {0, 1, 2, 3}),
+        (Cutoff(since=NOON + 2 * SECOND), {2, 3}),
+        (Cutoff(messages=1), {3}),
+        (Cutoff(messages=0), set()),
+        (Cutoff(bytes=110), {2, 3}),
+        (Cutoff(bytes=109), {3}),
+        (Cutoff(bytes=0), set()),
     ],
 )
 async def test_the_oldest_with_one_peer_are_emptied(
-    storage: SqlStorage, limits: Limits, left: set[int]
+    storage: SqliteStorage, limits: Cutoff, left: set[int]
 ) -> None:
     given = [entry(n, at=NOON + n * SECOND, text="a", xml=f"{n}".ljust(55)) for n in range(4)]
     other = entry("other", peer=ROMEO, text="a", xml="other")
     await storage.archive.append([given[0], other, *given[1:]])
 
-    cut = await storage.keeping.cut(ALICE, BOB, limits, limit=100)
+    cut = await storage.retention.blank_oldest(ALICE, BOB, limits, limit=100)
 
-    assert cut == Shed(messages=4 - len(left), bytes=(4 - len(left)) * 55, done=True)
+    assert cut == Removed(messages=4 - len(left), bytes=(4 - len(left)) * 55, done=True)
     found = await everything(storage.archive)
     assert texts(found) == [
         text if n in left or text == "other" else ""
@@ -298,140 +302,145 @@ async def test_the_oldest_with_one_peer_are_emptied(
     ]
 
 
-async def test_bytes_with_a_peer_are_weighed_over_many_messages(storage: SqlStorage) -> None:
+async def test_bytes_with_a_peer_are_weighed_over_many_messages(storage: SqliteStorage) -> None:
     given = [entry(n, text="a", xml="12345") for n in range(2500)]
     await storage.archive.append(given)
 
-    cut = await storage.keeping.cut(ALICE, BOB, Limits(bytes=5 * 2300), limit=1000)
+    cut = await storage.retention.blank_oldest(ALICE, BOB, Cutoff(bytes=5 * 2300), limit=1000)
 
-    assert cut == Shed(messages=200, bytes=1000)
+    assert cut == Removed(messages=200, bytes=1000)
 
 
-async def test_cutting_goes_in_steps(storage: SqlStorage) -> None:
+async def test_cutting_goes_in_steps(storage: SqliteStorage) -> None:
     await storage.archive.append(said(5))
 
-    steps = [await storage.keeping.cut(ALICE, BOB, Limits(messages=1), limit=2) for _ in range(3)]
+    steps = [
+        await storage.retention.blank_oldest(ALICE, BOB, Cutoff(messages=1), limit=2)
+        for _ in range(3)
+    ]
 
     assert [(step.messages, step.done) for step in steps] == [(2, False), (2, True), (0, True)]
 
 
-async def test_an_emptied_message_keeps_id_time_and_peer_only(storage: SqlStorage) -> None:
+async def test_an_emptied_message_keeps_id_time_and_peer_only(storage: SqliteStorage) -> None:
     """XEP-0313 section 3.1: what is taken out of the middle leaves its place."""
-    await storage.archive.append([entry("said", peer=ROMEO, names=(8,))])
-    await storage.archive.append([entry(nick="Nick", text="all", names=(7,), about=(8,))])
+    await storage.archive.append([entry("said", peer=ROMEO, name_hashes=(8,))])
+    await storage.archive.append(
+        [entry(nick="Nick", text="all", name_hashes=(7,), refers_to=(8,))]
+    )
     said, before = (await everything(storage.archive)).messages
 
-    await storage.keeping.cut(ALICE, BOB, ALL, limit=100)
+    await storage.retention.blank_oldest(ALICE, BOB, ALL, limit=100)
 
     after = (await everything(storage.archive)).messages[1]
     assert (after.id, after.at, after.peer) == (before.id, before.at, before.peer)
-    assert (after.kind, after.xml, after.nick, after.resource) == (Kind.GONE, "", "", "")
-    assert await storage.archive.about(ALICE, [said.id], limit=9) == {}
+    assert (after.kind, after.xml, after.nick, after.resource) == (Kind.BLANKED, "", "", "")
+    assert await storage.archive.references(ALICE, [said.id], limit=9) == {}
     assert await dangling_marks(storage._database) == 0
 
 
-async def test_a_copy_that_comes_again_does_not_bring_content_back(storage: SqlStorage) -> None:
+async def test_a_copy_that_comes_again_does_not_bring_content_back(storage: SqliteStorage) -> None:
     given = entry(text="a")
     await storage.archive.append([given])
-    await storage.keeping.cut(ALICE, BOB, ALL, limit=100)
+    await storage.retention.blank_oldest(ALICE, BOB, ALL, limit=100)
 
     await storage.archive.append([given])
 
     assert texts(await everything(storage.archive)) == [""]
 
 
-async def test_emptied_messages_still_go_with_the_oldest(storage: SqlStorage) -> None:
+async def test_emptied_messages_still_go_with_the_oldest(storage: SqliteStorage) -> None:
     await storage.archive.append(said(3))
-    await storage.keeping.cut(ALICE, BOB, Limits(messages=1), limit=100)
+    await storage.retention.blank_oldest(ALICE, BOB, Cutoff(messages=1), limit=100)
 
-    await storage.keeping.shed(ALICE, Limits(messages=2), limit=100)
+    await storage.retention.delete_oldest(ALICE, Cutoff(messages=2), limit=100)
 
     assert [m.kind for m in (await everything(storage.archive)).messages] == [
-        Kind.GONE,
+        Kind.BLANKED,
         Kind.MESSAGE,
     ]
 
 
-async def test_one_message_is_emptied_by_its_id(storage: SqlStorage) -> None:
+async def test_one_message_is_emptied_by_its_id(storage: SqliteStorage) -> None:
     await storage.archive.append(said(3))
     middle = (await everything(storage.archive)).messages[1]
 
-    cut = await storage.keeping.cut_one(ALICE, middle.id)
+    cut = await storage.retention.blank(ALICE, middle.id)
 
-    assert cut == Shed(messages=1, bytes=len(middle.xml))
+    assert cut == Removed(messages=1, bytes=len(middle.xml))
     assert [m.kind for m in (await everything(storage.archive)).messages] == [
         Kind.MESSAGE,
-        Kind.GONE,
+        Kind.BLANKED,
         Kind.MESSAGE,
     ]
-    assert await storage.keeping.cut_one(ALICE, middle.id) == Shed()
+    assert await storage.retention.blank(ALICE, middle.id) == Removed()
 
 
-async def test_a_message_of_another_archive_is_not_found(storage: SqlStorage) -> None:
+async def test_a_message_of_another_archive_is_not_found(storage: SqliteStorage) -> None:
     await storage.archive.append([entry(text="a"), entry(owner=BOB, text="a")])
     [other] = (await everything(storage.archive, BOB)).messages
 
     for id in (other.id, "unknown"):
         with pytest.raises(NotFound):
-            await storage.keeping.cut_one(ALICE, id)
+            await storage.retention.blank(ALICE, id)
 
 
 # Erasing
 
 
 async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
-    storage: SqlStorage,
+    storage: SqliteStorage,
 ) -> None:
     await storage.archive.append(said(3))
     records = storage.records
-    await records.set_preferences(Preferences(owner=ALICE, default="always"))
+    await records.set_preferences(PreferencesRow(owner=ALICE, default="always"))
     await records.set_rule(Rule(owner=ALICE, peer=BOB, days=1))
     for room, jid in ((ROOM, ALICE), (ROOM, BOB)):
         occupant = Occupant(room=room, jid=jid, affiliation="member")
-        await records.note_room(RoomChanges(room=room, occupants=(occupant,)))
+        await records.change_room(RoomChanges(room=room, occupants=(occupant,)))
     for owner in (ALICE, BOB):
-        await storage.offline.add(owner, Waiting(peer=ROMEO, packet="<message/>", at=NOON))
+        await storage.offline.add(owner, OfflineStanza(peer=ROMEO, stanza="<message/>", at=NOON))
     hold = Hold(subject=ALICE, reason="r", by="me", at=1)
     await records.set_hold(hold)
 
-    erased = await storage.keeping.erase(ALICE, limit=100)
+    erased = await storage.retention.erase(ALICE, limit=100)
 
     assert (erased.messages, erased.done) == (3, True)
-    assert await storage.keeping.usage() == ()
+    assert await storage.retention.usage() == ()
     assert (await records.preferences(ALICE), await records.rules()) == (None, ())
     assert [await records.affiliation(ROOM, jid) for jid in (ALICE, BOB)] == [None, "member"]
     assert [await storage.offline.count(owner) for owner in (ALICE, BOB)] == [0, 1]
     assert await records.holds() == (hold,)
 
 
-async def test_a_room_is_erased_with_its_occupants(storage: SqlStorage) -> None:
+async def test_a_room_is_erased_with_its_occupants(storage: SqliteStorage) -> None:
     occupants = (Occupant(room=ROOM, jid=BOB, affiliation="owner"),)
-    await storage.records.note_room(RoomChanges(room=ROOM, made=7, occupants=occupants))
+    await storage.records.change_room(RoomChanges(room=ROOM, created_at=7, occupants=occupants))
 
-    await storage.keeping.erase(ROOM, limit=100)
+    await storage.retention.erase(ROOM, limit=100)
 
     assert await storage.records.affiliation(ROOM, BOB) is None
     assert await storage.records.room(ROOM) == Room()
 
 
-async def test_erasing_goes_in_steps(storage: SqlStorage) -> None:
-    given = [entry(n, text="a", names=tuple(range(n * 4, n * 4 + 4))) for n in range(5)]
+async def test_erasing_goes_in_steps(storage: SqliteStorage) -> None:
+    given = [entry(n, text="a", name_hashes=tuple(range(n * 4, n * 4 + 4))) for n in range(5)]
     await storage.archive.append(given)
 
-    steps = [await storage.keeping.erase(ALICE, limit=2)]
+    steps = [await storage.retention.erase(ALICE, limit=2)]
     while not steps[-1].done:
         await assert_books(storage)
-        steps.append(await storage.keeping.erase(ALICE, limit=2))
+        steps.append(await storage.retention.erase(ALICE, limit=2))
 
     assert sum(step.messages for step in steps) == 5
     assert max(step.messages for step in steps) == 2
     assert await dangling_marks(storage._database) == 0
 
 
-async def test_a_new_archive_begins_where_one_was_erased(storage: SqlStorage) -> None:
+async def test_a_new_archive_begins_where_one_was_erased(storage: SqliteStorage) -> None:
     await storage.archive.append(said(2))
     before = {m.id for m in (await everything(storage.archive)).messages}
-    await storage.keeping.erase(ALICE, limit=100)
+    await storage.retention.erase(ALICE, limit=100)
 
     await storage.archive.append(said(2))
 
@@ -443,19 +452,19 @@ async def test_a_new_archive_begins_where_one_was_erased(storage: SqlStorage) ->
 # Retraction
 
 
-async def test_a_retraction_changes_the_bytes_of_an_archive(storage: SqlStorage) -> None:
+async def test_a_retraction_changes_the_bytes_of_an_archive(storage: SqliteStorage) -> None:
     await storage.archive.append(said(3))
     await storage.archive.append(taking_back(1, "<gone/>"))
 
-    found = await storage.keeping.usage_of(ALICE)
+    found = await storage.retention.usage_of(ALICE)
 
     assert found.bytes == sum(map(len, texts(await everything(storage.archive))))
 
 
-async def test_all_archives_together_are_their_sum(storage: SqlStorage) -> None:
-    assert await storage.keeping.totals() == Totals(archives=0, messages=0, bytes=0)
+async def test_all_archives_together_are_their_sum(storage: SqliteStorage) -> None:
+    assert await storage.retention.totals() == Totals(archives=0, messages=0, bytes=0)
     await storage.archive.append(
         [entry(1, xml="12", text="said"), entry(2, owner=BOB, xml="345", text="said")]
     )
 
-    assert await storage.keeping.totals() == Totals(archives=2, messages=2, bytes=5)
+    assert await storage.retention.totals() == Totals(archives=2, messages=2, bytes=5)
