@@ -1,4 +1,4 @@
-"""Archives that the operator's module keeps; implements `core.ports.ArchiveCalls`."""
+"""Archives that the operator's module keeps; implements `core.remote_data.ArchiveCalls`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from component.core.errors import Conflict, Failed, NotAuthorized
-from component.core.ports import ArchiveCalls
+from component.core.remote_data.protocol import ArchiveCalls
 from component.core.xml.jids import local
 from component.handlers.functions import Function, Handlers, type_parameter
 from component.handlers.loading import READING

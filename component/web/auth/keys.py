@@ -9,14 +9,15 @@ from component.core.access.audit import Audit
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.commands.dispatch import CommandService
-from component.core.ports import ArchiveCalls, Jids
 from component.core.reading.conversations import Conversations
 from component.core.reading.following import ArchiveStream
 from component.core.reading.operator_reads import Reading
 from component.core.reading.pages import Pager
 from component.core.remote_data.offline import OfflineStanzas
+from component.core.remote_data.protocol import ArchiveCalls
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
 from component.web.archive.seats import TaskLimit
 from component.web.auth.guessing import GuessLimit
 from component.web.server.callers import LogOnce

@@ -54,7 +54,7 @@ async def count(request: web.Request) -> web.Response:
 
 
 class OwnArchive:
-    """The archive of this program; implements `core.ports.ArchiveCalls`."""
+    """The archive of this program; implements `core.remote_data.protocol.ArchiveCalls`."""
 
     def __init__(self, archive: RemoteArchive) -> None:
         self._archive = archive
