@@ -28,7 +28,6 @@ from component.core.background import Start
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.dispatch import CommandService
 from component.core.errors import Refused
-from component.core.ports import EditableRosters
 from component.core.reading.history import History
 from component.core.reading.live import Followers
 from component.core.reading.pages import Pager
@@ -37,6 +36,7 @@ from component.core.retention.holds import Holds
 from component.core.rosters import xml
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
+from component.core.rosters.protocol import EditableRosters
 from component.core.rosters.service import RosterService, anybody
 from component.core.xml.stream_parser import Element
 from component.core.xml.times import now

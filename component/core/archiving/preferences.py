@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from cachetools import LRUCache
 
 from component.core.errors import BadRequest, Forbidden, NotImplementedHere, TooLarge
-from component.core.ports import Jids, Rosters
+from component.core.rosters.protocol import Rosters
 from component.core.store_errors import translated
 from component.core.xml import jids
+from component.core.xml.jids import Jids
 from storage.errors import StorageError
 from storage.interface import Records
 from storage.rows import PreferencesRow

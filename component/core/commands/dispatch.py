@@ -9,12 +9,13 @@ from component.core.access.audit import Audit, describe_fields
 from component.core.access.principals import Operator, has_role
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
+from component.core.commands.link import Link
 from component.core.commands.spec import OF_SUBJECTS, Arguments, Command, Kind, Outcome
 from component.core.commands.validate import checked
 from component.core.errors import BadRequest, Forbidden, ItemNotFound
-from component.core.ports import Jids, Link
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

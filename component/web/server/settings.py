@@ -10,11 +10,12 @@ from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
-from component.core.ports import Jids, Link
+from component.core.commands.link import Link
 from component.core.reading.live import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from storage.interface import Storage
 
