@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from component.core.access.audit import Audit, describe_fields
@@ -12,6 +12,7 @@ from component.core.archiving.writer import Queue, Writer
 from component.core.commands.spec import OF_SUBJECTS, Arguments, Command, Kind, Outcome
 from component.core.commands.validate import checked
 from component.core.errors import BadRequest, Forbidden, ItemNotFound
+from component.core.hosts import Hosts
 from component.core.ports import Jids, Link
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
@@ -22,7 +23,7 @@ class CommandService:
     """The parts of the program that commands reach."""
 
     commands: Sequence[Command]
-    hosts: Collection[str]
+    hosts: Hosts
     jids: Jids
     audit: Audit
     administration: Administration

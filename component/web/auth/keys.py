@@ -9,6 +9,7 @@ from component.core.access.audit import Audit
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.commands.dispatch import CommandService
+from component.core.hosts import Hosts
 from component.core.ports import ArchiveCalls, Jids
 from component.core.reading.conversations import Conversations
 from component.core.reading.following import ArchiveStream
@@ -26,7 +27,7 @@ from component.web.server.settings import WebSettings
 settings = web.AppKey("settings", WebSettings)
 guessing = web.AppKey("guessing", GuessLimit)
 refused = web.AppKey("refused", LogOnce)
-hosts = web.AppKey("hosts", tuple[str, ...])
+hosts = web.AppKey("hosts", Hosts)
 archive_calls = web.AppKey("archive_calls", ArchiveCalls)
 accounts = web.AppKey("accounts", Accounts)
 waiting = web.AppKey("waiting", OfflineStanzas)

@@ -10,6 +10,7 @@ from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
+from component.core.hosts import Hosts
 from component.core.ports import Jids, Link
 from component.core.reading.live import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
@@ -70,7 +71,7 @@ class Services:
     commands: CommandService  #: where operators give commands
     accounts: Accounts
     rosters: RosterService
-    hosts: tuple[str, ...]  #: virtual hosts, prepared; the first one is meant where none is named
+    hosts: Hosts
     followers: Followers  #: told by the writer of what is new
     background: Background = field(default_factory=Background)  #: what has to go on
     handlers: Handlers = field(default_factory=Handlers)  #: what the operator does in our place
