@@ -9,6 +9,7 @@ from component.core.access.audit import Audit
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.commands.dispatch import CommandService
+from component.core.hosts import Hosts
 from component.core.reading.conversations import Conversations
 from component.core.reading.following import ArchiveStream
 from component.core.reading.operator_reads import Reading
@@ -28,7 +29,7 @@ from component.web.server.settings import WebSettings
 settings = web.AppKey("settings", WebSettings)
 guessing = web.AppKey("guessing", GuessLimit)
 refused = web.AppKey("refused", LogOnce)
-hosts = web.AppKey("hosts", tuple[str, ...])
+hosts = web.AppKey("hosts", Hosts)
 handler_archive = web.AppKey("handler_archive", HandlerArchive)
 remote_archive = web.AppKey("remote_archive", RemoteArchive)
 accounts = web.AppKey("accounts", Accounts)
