@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
-from component.core.messages.retraction import with_retractions
 from component.core.ports import Recipients
 from component.core.xml import jids
 from component.core.xml.times import now
@@ -174,7 +173,7 @@ class Deliveries:
                 self._write(entries, one.at)
 
     def _write(self, entries: list[NewMessage], at: int) -> None:
-        self._queue.put(with_retractions(one._replace(at=at) for one in entries))
+        self._queue.put([one._replace(at=at) for one in entries])
 
     def _close(self, delivery: Delivery) -> list[NewMessage]:
         """Let go of what is decided; return what would have been written."""
