@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from component.cli import export, tables, terminal
 from component.cli.exits import FAILED, OK, UNCONFIRMED, UNREACHABLE, USAGE
 from component.config import Http
-from component.core.commands.catalogue import COMMANDS
+from component.core.commands.dispatch import COMMANDS
 from component.core.commands.spec import OF_SUBJECTS, Command, Field, Kind
 
 if TYPE_CHECKING:

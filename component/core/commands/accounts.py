@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from component.core.access.principals import Operator, Role
-from component.core.commands.dispatch import CommandService
+from component.core.commands.context import CommandContext
 from component.core.commands.spec import (
     Arguments,
     Command,
@@ -35,33 +35,33 @@ PASSWORD = Field(name="password", label="Password", kind=Kind.PASSWORD, is_requi
 AGAIN = Field(name="password-verify", label="The password again", kind=Kind.PASSWORD)
 
 
-async def _add(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _add(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
     jid, password = answers.one("accountjid"), answers.one("password")
     again = answers.one("password-verify")
     if again and again != password:
         raise BadRequest("password-verify: the passwords differ")
-    await register_account(desk.accounts, desk.administration, jid, password)
+    await register_account(context.accounts, context.archives, jid, password)
     return Outcome(message=f"{jid} has an account now.")
 
 
-async def _set_password(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _set_password(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
     jid = answers.one("accountjid")
-    await desk.accounts.set_password(jid, answers.one("password"))
+    await context.accounts.set_password(jid, answers.one("password"))
     return Outcome(message=f"{jid} has a new password.")
 
 
-async def _remove(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    patience = PATIENCE * desk.patience / len(answers.all("accountjids"))
+async def _remove(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
+    patience = PATIENCE * context.timeout / len(answers.all("accountjids"))
     done = await _each(
         answers,
-        lambda jid: remove_account(desk.accounts, desk.administration, jid, patience=patience),
+        lambda jid: remove_account(context.accounts, context.archives, jid, patience=patience),
     )
     return Outcome(message=f"Removed: {done}.")
 
 
-async def _remove_preview(desk: CommandService, answers: Arguments) -> Outcome:
+async def _remove_preview(context: CommandContext, answers: Arguments) -> Outcome:
     owners = answers.all("accountjids")
-    found = [await desk.administration.usage_of(owner) for owner in owners]
+    found = [await context.archives.usage_of(owner) for owner in owners]
     total = sum(usage.messages for usage in found)
     return Outcome(
         message=f"This removes {len(owners)} accounts, and {total} messages in their archives.",
@@ -72,13 +72,13 @@ async def _remove_preview(desk: CommandService, answers: Arguments) -> Outcome:
     )
 
 
-async def _disable(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    done = await _each(answers, lambda jid: desk.accounts.set_enabled(jid, False))
+async def _disable(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
+    done = await _each(answers, lambda jid: context.accounts.set_enabled(jid, False))
     return Outcome(message=f"Disabled: {done}.")
 
 
-async def _enable(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    done = await _each(answers, lambda jid: desk.accounts.set_enabled(jid, True))
+async def _enable(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
+    done = await _each(answers, lambda jid: context.accounts.set_enabled(jid, True))
     return Outcome(message=f"Enabled: {done}.")
 
 
@@ -96,7 +96,7 @@ async def _each(answers: Arguments, do: Callable[[str], Awaitable[None]]) -> str
     return ", ".join(done)
 
 
-ON_ACCOUNTS = (
+ACCOUNT_COMMANDS = (
     Command(
         name="add-user",
         title="Make an account",

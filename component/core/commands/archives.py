@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from component.core.access.principals import Operator, Role
-from component.core.commands.dispatch import CommandService
+from component.core.commands.context import CommandContext
 from component.core.commands.paging import listed, part_of
 from component.core.commands.spec import (
     Arguments,
@@ -20,8 +20,8 @@ from component.core.commands.spec import (
     Value,
 )
 from component.core.errors import TooLarge
+from component.core.retention.admin import Fields, forecast_fields, purge_fields, usage_fields
 from component.core.retention.erasure import PATIENCE
-from component.core.retention.figures import Figures, of_archive, of_forecast, of_purge
 from component.core.retention.purge import Progress
 
 #: An archive that is larger, as a file, is not answered in one piece.
@@ -61,9 +61,9 @@ _PURGES: Columns = (
 )
 
 
-async def _archives(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _archives(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
     limit = answers.number("max_items")
-    found = await desk.administration.usage(
+    found = await context.archives.usage(
         answers.one("host") or None, answers.one("after"), limit + 1
     )
     shown = found[:limit]
@@ -71,16 +71,16 @@ async def _archives(desk: CommandService, _: Operator, answers: Arguments) -> Ou
         "archives",
         [usage.owner for usage in shown],
         is_all=len(found) == len(shown),
-        table=Table(_USAGE, tuple(_row(_USAGE, of_archive(usage)) for usage in shown)),
+        table=Table(_USAGE, tuple(_row(_USAGE, usage_fields(usage)) for usage in shown)),
     )
 
 
-async def _count(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _count(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
     owner = answers.one("owner")
-    await desk.queue.readable(owner)
-    usage = await desk.administration.usage_of(owner)
-    told = of_archive(usage)
-    is_held = desk.administration.holds.is_held(owner)
+    await context.queue.readable(owner)
+    usage = await context.archives.usage_of(owner)
+    told = usage_fields(usage)
+    is_held = context.archives.holds.is_held(owner)
     return Outcome(
         message=f"The archive of {owner} has {usage.messages} messages.",
         values=(
@@ -90,21 +90,21 @@ async def _count(desk: CommandService, _: Operator, answers: Arguments) -> Outco
     )
 
 
-async def _purge(desk: CommandService, operator: Operator, answers: Arguments) -> Outcome:
+async def _purge(context: CommandContext, operator: Operator, answers: Arguments) -> Outcome:
     owner = answers.one("owner") or None
-    begun = await desk.administration.janitor.order(
+    begun = await context.archives.janitor.order(
         operator.name, owner, is_confirmed=answers.flag("confirm")
     )
     return Outcome(message="A purge has begun.", table=_purge_table(begun))
 
 
-async def _purge_preview(desk: CommandService, answers: Arguments) -> Outcome:
-    approval = desk.administration.approval
+async def _purge_preview(context: CommandContext, answers: Arguments) -> Outcome:
+    approval = context.archives.approval
     found = await approval.forecast(
-        answers.one("owner") or None, patience=PATIENCE * desk.patience
+        answers.one("owner") or None, patience=PATIENCE * context.timeout
     )
     is_confirmed = await approval.is_confirmed()
-    told = of_forecast(found)
+    told = forecast_fields(found)
     doubt = "" if is_confirmed else " Nobody has confirmed the bounds that say so."
     return Outcome(
         message=f"This takes away {found}.{doubt}",
@@ -115,16 +115,16 @@ async def _purge_preview(desk: CommandService, answers: Arguments) -> Outcome:
     )
 
 
-async def _purges(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
-    janitor = desk.administration.janitor
+async def _purges(context: CommandContext, _: Operator, __: Arguments) -> Outcome:
+    janitor = context.archives.janitor
     known = [purge for purge in (janitor.current, janitor.last) if purge is not None]
     message = "A purge is under way." if janitor.current else "No purge is under way."
     return Outcome(message=message, table=_purge_table(*known))
 
 
-async def _erase(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _erase(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
     owner = answers.one("owner")
-    shed = await desk.administration.erasure.erase(owner, patience=PATIENCE * desk.patience)
+    shed = await context.archives.erasure.erase(owner, patience=PATIENCE * context.timeout)
     if not shed.done:
         return Outcome(message=f"The archive of {owner} is large: its erasure goes on.")
     return Outcome(
@@ -136,10 +136,10 @@ async def _erase(desk: CommandService, _: Operator, answers: Arguments) -> Outco
     )
 
 
-async def _erase_preview(desk: CommandService, answers: Arguments) -> Outcome:
+async def _erase_preview(context: CommandContext, answers: Arguments) -> Outcome:
     owner = answers.one("owner")
-    usage = await desk.administration.usage_of(owner)
-    told = of_archive(usage)
+    usage = await context.archives.usage_of(owner)
+    told = usage_fields(usage)
     return Outcome(
         message=f"This erases the archive of {owner} with {usage.messages} messages, and what"
         " else is kept of its owner.",
@@ -147,8 +147,8 @@ async def _erase_preview(desk: CommandService, answers: Arguments) -> Outcome:
     )
 
 
-async def _export(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    owner, source = answers.one("owner"), desk.administration.export
+async def _export(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
+    owner, source = answers.one("owner"), context.archives.export
     is_json = answers.one("format") == "jsonl"
     text = await _small(source.json_lines(owner) if is_json else source.portable(owner))
     # Only at the ends of lines: within one there may be what Python takes for such an end.
@@ -172,15 +172,15 @@ async def _small(parts: AsyncGenerator[bytes]) -> str:
     return found.decode()
 
 
-def _row(columns: Columns, told: Figures) -> tuple[Cell, ...]:
+def _row(columns: Columns, told: Fields) -> tuple[Cell, ...]:
     return tuple(told[name] for name, _ in columns)
 
 
 def _purge_table(*purges: Progress) -> Table:
-    return Table(_PURGES, tuple(_row(_PURGES, of_purge(purge)) for purge in purges))
+    return Table(_PURGES, tuple(_row(_PURGES, purge_fields(purge)) for purge in purges))
 
 
-ARCHIVES = (
+ARCHIVE_COMMANDS = (
     Command(
         name="archives",
         title="List who has an archive, and how much is in it",

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from component.core.access.audit import Audit, describe_fields
 from component.core.access.principals import Operator, has_role
-from component.core.accounts.protocol import Accounts
-from component.core.archiving.writer import Queue, Writer
+from component.core.commands.accounts import ACCOUNT_COMMANDS
+from component.core.commands.archives import ARCHIVE_COMMANDS
+from component.core.commands.context import CommandContext
+from component.core.commands.rosters import ROSTER_COMMANDS
+from component.core.commands.service import SERVICE_COMMANDS
 from component.core.commands.spec import OF_SUBJECTS, Arguments, Command, Kind, Outcome
 from component.core.commands.validate import checked
 from component.core.errors import BadRequest, Forbidden, ItemNotFound
-from component.core.ports import Jids, Link
-from component.core.retention.admin import Administration
-from component.core.rosters.service import RosterService
+
+#: Every command.
+COMMANDS = (*SERVICE_COMMANDS, *ARCHIVE_COMMANDS, *ACCOUNT_COMMANDS, *ROSTER_COMMANDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandService:
-    """The parts of the program that commands reach."""
+    """Authorizes, validates, audits and runs commands."""
 
-    commands: Sequence[Command]
-    hosts: Collection[str]
-    jids: Jids
+    context: CommandContext
     audit: Audit
-    administration: Administration
-    accounts: Accounts
-    rosters: RosterService
-    queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
-    writer: Writer
-    link: Link
-    reconnect: Callable[[], None]  #: has the stream closed and opened again, some time soon
-    patience: float  #: in seconds, how long whoever gives a command waits for its answer
+    commands: Sequence[Command] = COMMANDS
 
     def available_to(self, operator: Operator | None) -> tuple[Command, ...]:
         """Return the commands that somebody may give."""
@@ -60,7 +54,7 @@ class CommandService:
         operator = self.authorize(operator, command)
         answers = await self._checked(operator, command, given)
         await self._note(operator, command, answers)
-        return await command.run(self, operator, answers)
+        return await command.run(self.context, operator, answers)
 
     async def preview(
         self, operator: Operator | None, command: Command, given: Mapping[str, Sequence[str]]
@@ -75,17 +69,17 @@ class CommandService:
         answers = await self._checked(operator, command, given)
         for subject in _subjects(command, answers):
             await self.audit.record(operator.name, "preview", subject, command.name)
-        return await command.preview(self, answers)
+        return await command.preview(self.context, answers)
 
     async def _checked(
         self, operator: Operator, command: Command, given: Mapping[str, Sequence[str]]
     ) -> Arguments:
         """Return what was said, prepared. Raises BadRequest, ItemNotFound."""
-        answers = checked(command, given, self.jids, self.hosts)
+        answers = checked(command, given, self.context.jids, self.context.hosts)
         for field in command.fields:
             if field.kind is Kind.OWNER:
                 for owner in answers.all(field.name):
-                    await self.administration.served.check(owner, operator)
+                    await self.context.archives.served.check(owner, operator)
         return answers
 
     async def _note(self, operator: Operator, command: Command, answers: Arguments) -> None:

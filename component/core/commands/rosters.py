@@ -8,7 +8,7 @@ from contextlib import aclosing
 from component.core.access.principals import Operator, Role
 from component.core.accounts.protocol import AccountSummary
 from component.core.commands.accounts import ACCOUNTS, ADMIN
-from component.core.commands.dispatch import CommandService
+from component.core.commands.context import CommandContext
 from component.core.commands.paging import listed, part_of
 from component.core.commands.spec import (
     Arguments,
@@ -36,12 +36,12 @@ _ROSTER = (
 )
 
 
-async def _registered(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    return await _list(desk, answers, "registereduserjids", lambda _: True)
+async def _registered(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
+    return await _list(context, answers, "registereduserjids", lambda _: True)
 
 
-async def _disabled(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    return await _list(desk, answers, "disableduserjids", _is_disabled)
+async def _disabled(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
+    return await _list(context, answers, "disableduserjids", _is_disabled)
 
 
 def _is_disabled(account: AccountSummary) -> bool:
@@ -51,10 +51,13 @@ def _is_disabled(account: AccountSummary) -> bool:
 
 
 async def _list(
-    desk: CommandService, answers: Arguments, name: str, is_meant: Callable[[AccountSummary], bool]
+    context: CommandContext,
+    answers: Arguments,
+    name: str,
+    is_meant: Callable[[AccountSummary], bool],
 ) -> Outcome:
     limit, found = answers.number("max_items"), []
-    async with aclosing(_accounts(desk, answers)) as accounts:
+    async with aclosing(_accounts(context, answers)) as accounts:
         async for one in accounts:
             if is_meant(one):
                 found.append(one.jid)
@@ -65,24 +68,24 @@ async def _list(
     return listed("accounts", shown, is_all=len(found) == len(shown), values=values)
 
 
-async def _accounts(desk: CommandService, answers: Arguments) -> AsyncGenerator[AccountSummary]:
+async def _accounts(context: CommandContext, answers: Arguments) -> AsyncGenerator[AccountSummary]:
     """Yield accounts of one host or of all, one host after the other."""
-    after = desk.jids.prepare(answers.one("after")) if answers.one("after") else ""
-    hosts = list(answers.all("host") or desk.hosts)
+    after = context.jids.prepare(answers.one("after")) if answers.one("after") else ""
+    hosts = list(answers.all("host") or context.hosts)
     if after:
         if jids.domain(after) not in hosts:
             raise BadRequest("after: expected user@host of a host that is listed")
         hosts = hosts[hosts.index(jids.domain(after)) :]
     for host in hosts:
-        while page := await desk.accounts.listed(host, after, PAGE):
+        while page := await context.accounts.listed(host, after, PAGE):
             for one in page:
                 yield one
             after = page[-1].jid
         after = ""
 
 
-async def _number(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
-    counts = [(host, await desk.accounts.count(host)) for host in desk.hosts]
+async def _number(context: CommandContext, _: Operator, __: Arguments) -> Outcome:
+    counts = [(host, await context.accounts.count(host)) for host in context.hosts]
     total = sum(count for _, count in counts)
     return Outcome(
         message=f"{total} accounts.",
@@ -91,9 +94,9 @@ async def _number(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
     )
 
 
-async def _roster(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _roster(context: CommandContext, _: Operator, answers: Arguments) -> Outcome:
     owners = answers.all("accountjids")
-    rosters = [await desk.rosters.find(owner) for owner in owners]
+    rosters = [await context.rosters.find(owner) for owner in owners]
     rows = tuple(
         (owner, one.jid, one.name, one.subscription, is_asked(one), one.groups)
         for owner, roster in zip(owners, rosters, strict=True)
@@ -107,7 +110,7 @@ async def _roster(desk: CommandService, _: Operator, answers: Arguments) -> Outc
     )
 
 
-OF_ACCOUNTS = (
+ROSTER_COMMANDS = (
     Command(
         name="users",
         title="List accounts",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from component.core.access.principals import Operator, Role
-from component.core.commands.dispatch import CommandService
+from component.core.commands.context import CommandContext
 from component.core.commands.spec import Arguments, Command, Outcome, Value
 from component.core.errors import Conflict
 
 
-async def _statistics(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
-    administration = desk.administration
+async def _statistics(context: CommandContext, _: Operator, __: Arguments) -> Outcome:
+    administration = context.archives
     totals = await administration.totals()
     return Outcome(
         message=f"{totals.archives} archives with {totals.messages} messages.",
@@ -17,10 +17,10 @@ async def _statistics(desk: CommandService, _: Operator, __: Arguments) -> Outco
             Value("archives", "Archives", totals.archives),
             Value("messages", "Messages", totals.messages),
             Value("bytes", "Bytes", totals.bytes),
-            Value("hosts", "Virtual hosts", tuple(desk.hosts)),
-            Value("connected", "Connected to ejabberd", desk.link.is_up),
-            Value("writable", "The last write went well", desk.writer.is_healthy),
-            Value("backlog", "Messages waiting to be written", desk.writer.backlog),
+            Value("hosts", "Virtual hosts", tuple(context.hosts)),
+            Value("connected", "Connected to ejabberd", context.connection.is_up),
+            Value("writable", "The last write went well", context.writer.is_healthy),
+            Value("backlog", "Messages waiting to be written", context.writer.backlog),
             Value("holds", "Legal holds", len(administration.holds.all())),
             Value("purging", "A purge is under way", administration.janitor.current is not None),
             Value(
@@ -32,14 +32,14 @@ async def _statistics(desk: CommandService, _: Operator, __: Arguments) -> Outco
     )
 
 
-async def _reconnect(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
-    if not desk.link.is_up:
+async def _reconnect(context: CommandContext, _: Operator, __: Arguments) -> Outcome:
+    if not context.connection.is_up:
         raise Conflict("There is no connection to ejabberd: it is being tried for already.")
-    desk.reconnect()
+    context.connection.restart()
     return Outcome(message="The connection to ejabberd is closed and opened again.")
 
 
-ON_THE_SERVICE = (
+SERVICE_COMMANDS = (
     Command(
         name="statistics",
         title="Tell what there is of everything",

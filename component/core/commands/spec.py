@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from component.core.access.principals import Operator, Role
+from component.core.commands.context import CommandContext
 from storage.people import Contact
-
-if TYPE_CHECKING:
-    from component.core.commands.dispatch import CommandService
 
 #: The values of a FLAG.
 TRUE, FALSE = "true", "false"
@@ -115,6 +112,6 @@ class Command:
     role: Role
     fields: Sequence[Field] = ()
     #: does it; raises Refused
-    run: Callable[[CommandService, Operator, Arguments], Awaitable[Outcome]]
+    run: Callable[[CommandContext, Operator, Arguments], Awaitable[Outcome]]
     #: of a command that takes something away: tells what that would be, and takes nothing
-    preview: Callable[[CommandService, Arguments], Awaitable[Outcome]] | None = None
+    preview: Callable[[CommandContext, Arguments], Awaitable[Outcome]] | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from component.core.accounts.protocol import Accounts
 from component.core.errors import Conflict, NotAllowed, Overloaded, Refused
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 
 
 async def register_account(
-    accounts: Accounts, administration: Administration, jid: str, password: str
+    accounts: Accounts, administration: ArchiveAdmin, jid: str, password: str
 ) -> None:
     """Make an account, and have those leave that follow the archive of its name.
 
@@ -22,7 +22,7 @@ async def register_account(
 
 
 async def remove_account(
-    accounts: Accounts, administration: Administration, jid: str, *, patience: float
+    accounts: Accounts, administration: ArchiveAdmin, jid: str, *, patience: float
 ) -> None:
     """Remove an account, and its archive: the next one of that name is somebody else.
 
@@ -46,7 +46,7 @@ async def remove_account(
         await accounts.remove(jid)
 
 
-async def _erase_behind(administration: Administration, jid: str, patience: float) -> None:
+async def _erase_behind(administration: ArchiveAdmin, jid: str, patience: float) -> None:
     """Erase the archive of an account that is gone. Raises Refused, which says that it is."""
     try:
         shed = await administration.erasure.erase(jid, patience=patience, scrub=False)

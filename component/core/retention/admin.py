@@ -14,18 +14,22 @@ from component.core.reading.export import Export
 from component.core.reading.live import Followers
 from component.core.retention.approval import Approval
 from component.core.retention.erasure import Erasure, at_once
-from component.core.retention.forecast import Forecasts
+from component.core.retention.forecast import Forecast, Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Janitor, Timing
 from component.core.retention.plan import RetentionDefaults
+from component.core.retention.purge import Progress
 from component.core.retention.rules import Rules
 from component.core.store_errors import translated
+from component.core.xml.times import format_if_known
 from storage.interface import Retention, Storage, Totals
 from storage.rows import Usage
 
+Fields = dict[str, str | int | None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Administration:
+class ArchiveAdmin:
     """The parts that take away, keep back and write out."""
 
     retention: Retention
@@ -59,7 +63,7 @@ class Administration:
 
 
 @asynccontextmanager
-async def administering(
+async def open_archive_admin(
     storage: Storage,
     writer: Queue,
     served: ServedArchives,
@@ -72,7 +76,7 @@ async def administering(
     on_erased: Sequence[Callable[[str], None]] = (),
     start: Start = start_alone,
     spill_gone: Callable[[], Awaitable[None]] = at_once,
-) -> AsyncIterator[Administration]:
+) -> AsyncIterator[ArchiveAdmin]:
     """Lend the parts, with the janitor at work; what is under way at the end is broken off.
 
     `on_erasing`, `on_erased` and `spill_gone` are those of `Erasure`. Raises StorageError.
@@ -93,7 +97,7 @@ async def administering(
     janitor = Janitor(storage, writer, rules, holds, usual, timing, approval)
     working = start("janitor", janitor.run())
     try:
-        yield Administration(
+        yield ArchiveAdmin(
             retention=storage.retention,
             served=served,
             usual=usual,
@@ -110,3 +114,40 @@ async def administering(
         await asyncio.gather(working, return_exceptions=True)
         await approval.close()
         await erasure.close()
+
+
+def usage_fields(usage: Usage) -> Fields:
+    """Return what one archive takes up."""
+    return {
+        "owner": usage.owner,
+        "messages": usage.messages,
+        "bytes": usage.bytes,
+        "oldest": format_if_known(usage.oldest),
+        "newest": format_if_known(usage.newest),
+    }
+
+
+def forecast_fields(forecast: Forecast) -> Fields:
+    """Return what a purge would take away."""
+    return {
+        "archives": forecast.archives,
+        "messages": forecast.going.messages,
+        "oldest": format_if_known(forecast.going.oldest),
+        "newest": format_if_known(forecast.going.newest),
+    }
+
+
+def purge_fields(purge: Progress) -> Fields:
+    """Return how far a purge is."""
+    return {
+        "by": purge.by,
+        "owner": purge.owner,
+        "state": purge.state.value,
+        "started": format_if_known(purge.started),
+        "finished": format_if_known(purge.finished),
+        "archives": purge.archives,
+        "archives_done": purge.archives_done,
+        "messages": purge.messages,
+        "bytes": purge.bytes,
+        "error": purge.error or None,
+    }

@@ -10,7 +10,6 @@ from component.core.archiving.writer import Queue
 from component.core.errors import Refused
 from component.core.reading.live import Followers
 from component.core.retention.holds import Holds
-from component.core.retention.traces import remove_traces
 from component.core.store_errors import translated
 from storage.errors import StorageError
 from storage.interface import Retention
@@ -24,6 +23,17 @@ PATIENCE = 0.8
 
 async def at_once() -> None:
     """Return: there is nothing to wait for."""
+
+
+async def remove_traces(keeping: Retention, queue: Queue) -> None:
+    """Remove what may be left of removed messages in the files. Raises StorageError.
+
+    The store is written anew, which takes a while for a large one. Meanwhile messages wait to be
+    written, and reads do not wait for them.
+    """
+    await keeping.scrub_index()
+    async with queue.paused():
+        await keeping.scrub_files()
 
 
 class Erasure:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from component.core.retention.archives import cuts, usage_pages
 from component.core.retention.holds import Holds
-from component.core.retention.plan import Plan, RetentionDefaults, plan_for
+from component.core.retention.plan import Plan, RetentionDefaults, cuts, plan_for, usage_pages
 from component.core.retention.rules import Rules
 from component.core.xml.times import format_time, now
 from storage.interface import Storage

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from component.core.archiving.writer import Queue
 from component.core.errors import Conflict
 from component.core.retention.approval import Approval
+from component.core.retention.erasure import remove_traces
 from component.core.retention.holds import Holds
 from component.core.retention.plan import RetentionDefaults
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
-from component.core.retention.traces import remove_traces
 from component.core.store_errors import translated
 from storage.errors import StorageError
 from storage.interface import Storage

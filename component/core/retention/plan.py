@@ -7,13 +7,19 @@ bounded for the archive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.xml import jids
+from storage.errors import NotFound
+from storage.interface import Archive, Retention
 from storage.rows import Cutoff, Rule, Usage
 
 DAY = 24 * 60 * 60 * 1_000_000
+
+#: Archives, or conversations of one, that are looked up at a time.
+PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +104,42 @@ def within(limits: Cutoff, usage: Usage) -> bool:
         and (limits.messages is None or usage.messages <= limits.messages)
         and (limits.bytes is None or usage.bytes <= limits.bytes)
     )
+
+
+async def usage_pages(keeping: Retention) -> AsyncIterator[Sequence[Usage]]:
+    """Yield what archives take up, page by page. Raises StorageError."""
+    after = ""
+    while page := await keeping.usage(after=after, limit=PAGE):
+        yield page
+        after = page[-1].owner
+
+
+async def cuts(archive: Archive, owner: str, plan: Plan) -> AsyncIterator[tuple[str, Cutoff]]:
+    """Yield the peers whose messages are cut, with their limits. Raises StorageError."""
+    for peer, limits in plan.peers.items():
+        yield peer, limits
+    if plan.others == Cutoff():
+        return
+    async for peer in _peers(archive, owner):
+        if peer not in plan.peers:
+            yield peer, plan.others
+
+
+async def _peers(archive: Archive, owner: str) -> AsyncIterator[str]:
+    before = None
+    while True:
+        try:
+            page = await archive.conversations(
+                owner, limit=PAGE, before=before, max_bytes=PAGE_MAX_BYTES
+            )
+        except NotFound:
+            # The message that the last page ended at was removed: the rest has its next turn.
+            return
+        for conversation in page.conversations:
+            yield conversation.peer
+        if page.complete:
+            return
+        before = page.conversations[-1].newest
 
 
 def _ruled(bounds: RetentionBounds, rule: Rule | None) -> RetentionBounds:

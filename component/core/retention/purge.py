@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
-from component.core.retention.archives import cuts, usage_pages
 from component.core.retention.holds import Holds
-from component.core.retention.plan import RetentionDefaults, plan_for
+from component.core.retention.plan import RetentionDefaults, cuts, plan_for, usage_pages
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
 from storage.interface import Storage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.core.access.principals import Role
-from component.core.retention import figures
+from component.core.retention.admin import purge_fields, usage_fields
 from component.core.retention.erasure import PATIENCE
 from component.web.admin import export, rules
 from component.web.admin.models import PurgeFields, UsageParameters
@@ -44,7 +44,7 @@ async def usage(request: web.Request) -> web.Response:
     found = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
     return body.page(
         request,
-        {"archives": [figures.of_archive(each) for each in found[:limit]]},
+        {"archives": [usage_fields(each) for each in found[:limit]]},
         place="after",
         next=found[limit - 1].owner if len(found) > limit else None,
     )
@@ -84,7 +84,7 @@ async def purge(request: web.Request) -> web.Response:
     await request.app[keys.audit].record(caller.name, "purge", owner or "*", detail)
     janitor = request.app[keys.administration].janitor
     begun = await janitor.order(caller.name, owner, is_confirmed=asked.confirm)
-    return body.answer(figures.of_purge(begun), status=202)
+    return body.answer(purge_fields(begun), status=202)
 
 
 async def progress(request: web.Request) -> web.Response:
@@ -94,8 +94,8 @@ async def progress(request: web.Request) -> web.Response:
     janitor = request.app[keys.administration].janitor
     return body.answer(
         {
-            "current": janitor.current and figures.of_purge(janitor.current),
-            "last": janitor.last and figures.of_purge(janitor.last),
+            "current": janitor.current and purge_fields(janitor.current),
+            "last": janitor.last and purge_fields(janitor.last),
         }
     )
 

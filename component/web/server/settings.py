@@ -13,7 +13,7 @@ from component.core.commands.dispatch import CommandService
 from component.core.ports import Jids, Link
 from component.core.reading.live import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.handlers.functions import Handlers
 from storage.interface import Storage
@@ -66,7 +66,7 @@ class Services:
     queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
     link: Link
     jids: Jids
-    administration: Administration
+    administration: ArchiveAdmin
     commands: CommandService  #: where operators give commands
     accounts: Accounts
     rosters: RosterService

@@ -255,16 +255,16 @@ def give(
 @pytest.fixture(autouse=True)
 async def _furnished(operated: Operated) -> None:
     """Have accounts of alice, carol and dave, who is disabled, archives, a roster and a hold."""
-    storage, desk = operated.wire.storage, operated.desk
+    storage, services = operated.wire.storage, operated.services
     await storage.archive.append([*entries(3), entry(owner=CAROL)])
     for jid in (ALICE, CAROL, f"dave@{HOST}"):
-        await desk.accounts.register(jid, "a password")
-    await desk.accounts.set_enabled(f"dave@{HOST}", False)
+        await services.accounts.register(jid, "a password")
+    await services.accounts.set_enabled(f"dave@{HOST}", False)
     contact = Contact(
         jid=BOB, name="B\u00f6b <&>", subscription="to", groups=("Friends", "Work, and so on")
     )
     await storage.contacts.put(ALICE, contact)
-    await desk.administration.holds.set(Hold(subject=OTHER_HOST, reason="r", by="me", at=1))
+    await services.administration.holds.set(Hold(subject=OTHER_HOST, reason="r", by="me", at=1))
 
 
 @pytest.mark.parametrize(

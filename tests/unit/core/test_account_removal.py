@@ -14,7 +14,7 @@ from support.sidecar import open_services
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, ItemNotFound, Overloaded
 from component.core.retention.account_removal import register_account, remove_account
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.retention.erasure import Erasure
 from component.web.server.settings import Services
 from storage.open import open_storage
@@ -31,7 +31,7 @@ async def services() -> AsyncIterator[Services]:
 
 
 @pytest.fixture
-async def broken(services: Services) -> AsyncIterator[Administration]:
+async def broken(services: Services) -> AsyncIterator[ArchiveAdmin]:
     """What cannot erase: its store is away."""
     known = services.administration
     async with open_storage("sqlite::memory:") as away:
@@ -49,7 +49,7 @@ async def test_an_account_leaves_with_its_archive(services: Services) -> None:
 
 
 async def test_while_the_archive_is_there_nobody_gets_the_name(
-    services: Services, broken: Administration
+    services: Services, broken: ArchiveAdmin
 ) -> None:
     with pytest.raises(Overloaded):
         await remove_account(services.accounts, broken, ALICE, patience=PATIENCE)
@@ -60,7 +60,7 @@ async def test_while_the_archive_is_there_nobody_gets_the_name(
 
 
 async def test_what_was_broken_off_is_done_when_it_is_asked_for_again(
-    services: Services, broken: Administration
+    services: Services, broken: ArchiveAdmin
 ) -> None:
     with pytest.raises(Overloaded):
         await remove_account(services.accounts, broken, ALICE, patience=PATIENCE)
@@ -87,7 +87,7 @@ async def test_an_account_of_ejabberd_leaves_with_its_archive(services: Services
 
 
 async def test_an_archive_that_is_left_by_an_account_of_ejabberd_is_told(
-    broken: Administration,
+    broken: ArchiveAdmin,
 ) -> None:
     async with answering("0") as accounts:
         with pytest.raises(Overloaded, match="its archive is not"):
