@@ -16,6 +16,7 @@ from collections.abc import Coroutine, Mapping
 from component.core.errors import Conflict, Overloaded
 from component.core.retention.forecast import Forecast, Forecasts
 from component.core.retention.plan import RetentionBounds, RetentionDefaults, is_tighter
+from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
 from storage.interface import Records
 from storage.rows import HostRetention, Rule
@@ -41,7 +42,7 @@ class Approval:
         self._records = records
         self._forecasts = forecasts
         self._usual = usual
-        self._counting: dict[str | None, asyncio.Task[Forecast]] = {}
+        self._counting = SharedTasks[str | None, Forecast](_log_failure)
         #: what they would take that nobody has confirmed yet; None: nothing
         self.waiting: Forecast | None = None
 
@@ -116,27 +117,17 @@ class Approval:
 
         Raises Overloaded after `patience` seconds: then it goes on, and a second call waits too.
         """
-        task = self._counting.get(owner)
-        if task is None:
-            task = self._counting[owner] = asyncio.create_task(self._forecast(owner))
-            task.add_done_callback(lambda done: self._end(owner, done))
-        finished, _ = await asyncio.wait([task], timeout=patience)
-        if not finished:
-            raise Overloaded("To count what would go takes long, and goes on: ask again shortly.")
         with translated():
-            return task.result()
+            forecast = await self._counting.run(
+                owner, lambda: self._forecast(owner), timeout=patience
+            )
+        if forecast is None:
+            raise Overloaded("To count what would go takes long, and goes on: ask again shortly.")
+        return forecast
 
     async def close(self) -> None:
         """Stop counting."""
-        tasks = list(self._counting.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _end(self, owner: str | None, task: asyncio.Task[Forecast]) -> None:
-        del self._counting[owner]
-        if not task.cancelled() and task.exception():
-            log.warning("what would be purged cannot be counted: %s", task.exception())
+        await self._counting.close()
 
     def _forecast(self, owner: str | None) -> Coroutine[None, None, Forecast]:
         if owner is None:
@@ -158,3 +149,8 @@ class Approval:
         }
         others = found.pop(OTHERS, RetentionBounds())
         return RetentionDefaults(hosts=found, others=others)
+
+
+def _log_failure(owner: str | None, task: asyncio.Task[Forecast]) -> None:
+    if not task.cancelled() and task.exception():
+        log.warning("what would be purged cannot be counted: %s", task.exception())

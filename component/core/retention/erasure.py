@@ -10,6 +10,7 @@ from component.core.archiving.writer import Queue
 from component.core.errors import Refused
 from component.core.reading.live import Followers
 from component.core.retention.holds import Holds
+from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
 from storage.errors import StorageError
 from storage.interface import Retention
@@ -66,7 +67,7 @@ class Erasure:
         self._on_erasing = tuple(on_erasing)
         self._on_erased = tuple(on_erased)
         self._spill_gone = spill_gone
-        self._running: dict[str, asyncio.Task[Removed]] = {}
+        self._running = SharedTasks[str, Removed](_log_failure)
         #: What was asked for since a running erasure began, by owner: whether to scrub.
         self._asked: dict[str, bool] = {}
 
@@ -79,20 +80,17 @@ class Erasure:
         Raises Conflict, Overloaded.
         """
         self._holds.refuse_if_held(owner)
-        task = self._running.get(owner)
-        if task is None or task.done():
-            task = self._running[owner] = asyncio.create_task(self._run(owner, scrub))
-            task.add_done_callback(lambda done: self._end(owner, done))
-        else:
+        if self._running.is_running(owner):
             self._asked[owner] = scrub or self._asked.get(owner, False)
-        finished, _ = await asyncio.wait([task], timeout=patience)
         with translated():
-            return task.result() if finished else Removed(done=False)
+            removed = await self._running.run(
+                owner, lambda: self._run(owner, scrub), timeout=patience
+            )
+        return Removed(done=False) if removed is None else removed
 
     def is_erasing(self, owner: str) -> bool:
         """Whether an archive is being erased."""
-        task = self._running.get(owner)
-        return task is not None and not task.done()
+        return self._running.is_running(owner)
 
     async def delete(self, owner: str, id: str) -> Removed:
         """Empty one message. Raises Conflict, ItemNotFound, Overloaded."""
@@ -103,10 +101,7 @@ class Erasure:
 
     async def close(self) -> None:
         """Stop what is under way; an archive that is half erased can be erased again."""
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._running.close()
 
     async def _run(self, owner: str, scrub: bool) -> Removed:
         """Erase, and again what came before the calls that came meanwhile."""
@@ -140,16 +135,15 @@ class Erasure:
             total = _sum(total, await self._keeping.erase(owner, limit=self._batch))
         return total
 
-    def _end(self, owner: str, task: asyncio.Task[Removed]) -> None:
-        if self._running.get(owner) is task:
-            del self._running[owner]
-        if task.cancelled():
-            log.warning("the erasure of the archive of %s is broken off: erase it again", owner)
-            return
-        error = task.exception()
-        if error is not None and not isinstance(error, Refused):
-            fault = None if isinstance(error, StorageError) else error
-            log.error("the archive of %s cannot be erased: %s", owner, error, exc_info=fault)
+
+def _log_failure(owner: str, task: asyncio.Task[Removed]) -> None:
+    if task.cancelled():
+        log.warning("the erasure of the archive of %s is broken off: erase it again", owner)
+        return
+    error = task.exception()
+    if error is not None and not isinstance(error, Refused):
+        fault = None if isinstance(error, StorageError) else error
+        log.error("the archive of %s cannot be erased: %s", owner, error, exc_info=fault)
 
 
 def _sum(before: Removed, step: Removed) -> Removed:
