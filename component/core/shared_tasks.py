@@ -24,18 +24,18 @@ class SharedTasks(Generic[Key, Result]):
         return task is not None and not task.done()
 
     async def run(
-        self, key: Key, work: Callable[[], Coroutine[Any, Any, Result]], *, timeout: float
+        self, key: Key, work: Callable[[], Coroutine[Any, Any, Result]], *, wait_seconds: float
     ) -> Result | None:
-        """Return the result of the running task of a key; start one with `work` if there is none.
+        """Return the result of the running task of a key; without one start it with `work`.
 
-        Returns None if the task is not done after `timeout` seconds; it goes on. Raises what the
-        task raises.
+        Returns None if the task is not done after `wait_seconds`; it goes on. Raises what the task
+        raises.
         """
         task = self._tasks.get(key)
         if task is None or task.done():
             task = self._tasks[key] = asyncio.create_task(work())
             task.add_done_callback(lambda done: self._end(key, done))
-        finished, _ = await asyncio.wait([task], timeout=timeout)
+        finished, _ = await asyncio.wait([task], timeout=wait_seconds)
         return task.result() if finished else None
 
     async def close(self) -> None:

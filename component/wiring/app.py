@@ -77,12 +77,12 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             parts.preference_filter,
             parts.served,
             parts.holds,
-            settings.usual(config),
+            settings.retention_defaults(config),
             settings.timing(config),
-            live=parts.followers,
-            on_erasing=[parts.deliveries.decide],
-            on_erased=[parts.preferences.forget, parts.rooms.forget],
-            spill_gone=parts.spill_recovery.gone,
+            followers=parts.followers,
+            before_erase=[parts.deliveries.decide],
+            after_erase=[parts.preferences.forget, parts.rooms.forget],
+            wait_for_spill=parts.spill_recovery.gone,
             start=background.start,
         )
     )

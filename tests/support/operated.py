@@ -21,7 +21,7 @@ from component import cli
 from component.config import Operator, Rosters
 from component.core.accounts.own import OwnAccounts
 from component.core.commands.dispatch import COMMANDS, CommandService
-from component.core.commands.spec import Command, Kind
+from component.core.commands.spec import Command, FieldKind
 from component.core.retention.admin import open_archive_admin
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults
@@ -79,7 +79,7 @@ async def open_operated(
             parts.holds,
             usual or RetentionDefaults(),
             Timing(batch=10),
-            live=parts.followers,
+            followers=parts.followers,
         ) as administration:
             accounts = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
             commands = parts.open_commands(administration, accounts, wire.connection, timeout=9.0)
@@ -211,9 +211,9 @@ def _arguments(name: str, given: Given) -> list[str]:
     required, others = [], ["--yes"] if named(name).preview else []
     for each in named(name).fields:
         values = listed(given.get(each.name, []))
-        if each.kind is Kind.PASSWORD or not values:
+        if each.kind is FieldKind.PASSWORD or not values:
             continue
-        if each.kind is Kind.FLAG:
+        if each.kind is FieldKind.FLAG:
             others += [f"--{each.name}"]
         elif each.is_required:
             required += values

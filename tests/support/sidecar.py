@@ -73,7 +73,7 @@ async def open_services(
                 holds,
                 usual or RetentionDefaults(),
                 Timing(batch=10),
-                live=live,
+                followers=live,
             ) as administration,
         ):
             kept = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)

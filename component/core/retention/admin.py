@@ -1,4 +1,4 @@
-"""What operators do with archives beside reading them, and what goes on by itself."""
+"""What operators do with archives apart from reading them, and the janitor that purges them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from component.core.background import Start, start_alone
 from component.core.reading.export import Export
 from component.core.reading.live import Followers
 from component.core.retention.approval import Approval
-from component.core.retention.erasure import Erasure, at_once
+from component.core.retention.erasure import Erasure, no_spill
 from component.core.retention.forecast import Forecast, Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Janitor, Timing
@@ -30,21 +30,21 @@ Fields = dict[str, str | int | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveAdmin:
-    """The parts that take away, keep back and write out."""
+    """The parts that delete, hold and export archives."""
 
     retention: Retention
     served: ServedArchives
-    usual: RetentionDefaults
+    defaults: RetentionDefaults
     rules: Rules
     holds: Holds
     erasure: Erasure
     export: Export
     approval: Approval
     janitor: Janitor
-    live: Followers
+    followers: Followers
 
     async def usage(self, domain: str | None, after: str, limit: int) -> tuple[Usage, ...]:
-        """Return what archives take up, by owner, behind `after`.
+        """Return the size of each archive, ordered by owner, from the one that follows `after`.
 
         Raises BadRequest, Overloaded.
         """
@@ -52,12 +52,12 @@ class ArchiveAdmin:
             return await self.retention.usage(domain=domain, after=after, limit=limit)
 
     async def usage_of(self, owner: str) -> Usage:
-        """Return what one archive takes up; nothing where there is none. Raises Overloaded."""
+        """Return the size of one archive, 0 if there is none. Raises Overloaded."""
         with translated():
             return await self.retention.usage_of(owner)
 
     async def totals(self) -> Totals:
-        """Return what all archives take up together. Raises Overloaded."""
+        """Return the number and size of all archives together. Raises Overloaded."""
         with translated():
             return await self.retention.totals()
 
@@ -68,18 +68,18 @@ async def open_archive_admin(
     writer: Queue,
     served: ServedArchives,
     holds: Holds,
-    usual: RetentionDefaults,
+    defaults: RetentionDefaults,
     timing: Timing,
     *,
-    live: Followers,
-    on_erasing: Sequence[Callable[[str], None]] = (),
-    on_erased: Sequence[Callable[[str], None]] = (),
+    followers: Followers,
+    before_erase: Sequence[Callable[[str], None]] = (),
+    after_erase: Sequence[Callable[[str], None]] = (),
     start: Start = start_alone,
-    spill_gone: Callable[[], Awaitable[None]] = at_once,
+    wait_for_spill: Callable[[], Awaitable[None]] = no_spill,
 ) -> AsyncIterator[ArchiveAdmin]:
-    """Lend the parts, with the janitor at work; what is under way at the end is broken off.
+    """Yield the parts, with the janitor running; at the end cancel whatever still runs.
 
-    `on_erasing`, `on_erased` and `spill_gone` are those of `Erasure`. Raises StorageError.
+    `before_erase`, `after_erase` and `wait_for_spill` are those of `Erasure`. Raises StorageError.
     """
     rules = Rules(storage.records)
     await rules.load()
@@ -88,36 +88,36 @@ async def open_archive_admin(
         writer,
         holds,
         batch=timing.batch,
-        live=live,
-        on_erasing=on_erasing,
-        on_erased=(rules.forget, *on_erased),
-        spill_gone=spill_gone,
+        followers=followers,
+        before_erase=before_erase,
+        after_erase=(rules.discard, *after_erase),
+        wait_for_spill=wait_for_spill,
     )
-    approval = Approval(storage.records, Forecasts(storage, rules, holds), usual)
-    janitor = Janitor(storage, writer, rules, holds, usual, timing, approval)
-    working = start("janitor", janitor.run())
+    approval = Approval(storage.records, Forecasts(storage, rules, holds), defaults)
+    janitor = Janitor(storage, writer, rules, holds, defaults, timing, approval)
+    running = start("janitor", janitor.run())
     try:
         yield ArchiveAdmin(
             retention=storage.retention,
             served=served,
-            usual=usual,
+            defaults=defaults,
             rules=rules,
             holds=holds,
             erasure=erasure,
-            export=Export(storage, writer, live),
+            export=Export(storage, writer, followers),
             approval=approval,
             janitor=janitor,
-            live=live,
+            followers=followers,
         )
     finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         await approval.close()
         await erasure.close()
 
 
 def usage_fields(usage: Usage) -> Fields:
-    """Return what one archive takes up."""
+    """Return the size of one archive, by the names of HTTP and commands."""
     return {
         "owner": usage.owner,
         "messages": usage.messages,
@@ -128,17 +128,17 @@ def usage_fields(usage: Usage) -> Fields:
 
 
 def forecast_fields(forecast: Forecast) -> Fields:
-    """Return what a purge would take away."""
+    """Return a forecast, by the names of HTTP and commands."""
     return {
         "archives": forecast.archives,
-        "messages": forecast.going.messages,
-        "oldest": format_if_known(forecast.going.oldest),
-        "newest": format_if_known(forecast.going.newest),
+        "messages": forecast.over_limit.messages,
+        "oldest": format_if_known(forecast.over_limit.oldest),
+        "newest": format_if_known(forecast.over_limit.newest),
     }
 
 
 def purge_fields(purge: Progress) -> Fields:
-    """Return how far a purge is."""
+    """Return the progress of a purge, by the names of HTTP and commands."""
     return {
         "by": purge.by,
         "owner": purge.owner,

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from component.core.access.principals import Role
 from component.core.retention.admin import purge_fields, usage_fields
-from component.core.retention.erasure import PATIENCE
+from component.core.retention.erasure import TIMEOUT_SHARE
 from component.web.admin import export, rules
 from component.web.admin.models import PurgeFields, UsageParameters
 from component.web.archive.models import NoParameters
@@ -57,8 +57,8 @@ async def erase(request: web.Request) -> web.Response:
     administration = request.app[keys.administration]
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].record(caller.name, "erase", owner)
-    patience = PATIENCE * request.app[keys.settings].request_timeout_seconds
-    return _shed(await administration.erasure.erase(owner, patience=patience))
+    wait_seconds = TIMEOUT_SHARE * request.app[keys.settings].request_timeout_seconds
+    return _shed(await administration.erasure.erase(owner, wait_seconds=wait_seconds))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -68,7 +68,7 @@ async def delete(request: web.Request) -> web.Response:
     administration, id = request.app[keys.administration], id_of(request)
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].record(caller.name, "delete", owner, f"message {id[:80]}")
-    return _shed(await administration.erasure.delete(owner, id))
+    return _shed(await administration.erasure.blank(owner, id))
 
 
 async def purge(request: web.Request) -> web.Response:

@@ -8,21 +8,21 @@ from component.core.access.principals import Operator
 from component.core.commands import spec
 from component.core.commands.accounts import ADMIN
 from component.core.commands.dispatch import CommandService
-from component.core.commands.spec import Kind, Outcome
+from component.core.commands.spec import FieldKind, Outcome
 from component.core.rosters.xml import roster_xml
 from component.xmpp.commands.adhoc import Command, Done
 from component.xmpp.queries.exchange import Exchange
 from component.xmpp.queries.forms import FORM_TYPE, Cell, Field, Form, Values, result_xml
 
 _TYPES = {
-    Kind.TEXT: "text-single",
-    Kind.PASSWORD: "text-private",
-    Kind.OWNER: "jid-single",
-    Kind.ACCOUNT: "jid-single",
-    Kind.HOST: "list-single",
-    Kind.NUMBER: "text-single",
-    Kind.CHOICE: "list-single",
-    Kind.FLAG: "boolean",
+    FieldKind.TEXT: "text-single",
+    FieldKind.PASSWORD: "text-private",
+    FieldKind.OWNER: "jid-single",
+    FieldKind.ACCOUNT: "jid-single",
+    FieldKind.HOST: "list-single",
+    FieldKind.NUMBER: "text-single",
+    FieldKind.CHOICE: "list-single",
+    FieldKind.FLAG: "boolean",
 }
 
 
@@ -66,11 +66,11 @@ def _form(service: CommandService, command: spec.Command) -> Form:
 
 def _field(service: CommandService, field: spec.Field) -> Field:
     options = field.choices
-    if field.kind is Kind.HOST:
+    if field.kind is FieldKind.HOST:
         options = (("", "All"), *((host, host) for host in service.context.hosts))
     return Field(
         name=field.name,
-        type="jid-multi" if field.is_many else _TYPES[field.kind],
+        type="jid-multi" if field.is_multiple else _TYPES[field.kind],
         label=field.label,
         values=(field.default,) if field.default else (),
         options=options,

@@ -80,7 +80,7 @@ async def test_with_another_answer_nothing_is_done(
     assert (await left(operated), await operated.services.accounts.exists(ALICE)) == (3, True)
     assert done.out == ""
     assert f"This erases the archive of {ALICE} with 3 messages" in done.err
-    assert "This removes 1 accounts, and 3 messages in their archives." in done.err
+    assert "This removes 1 account and erases 3 messages." in done.err
     assert f"Type {ALICE} to go on: muniment: Nothing was taken away." in done.err
 
 
@@ -99,7 +99,7 @@ async def test_without_a_terminal_it_is_refused_with_what_would_go(
     assert await run(operated, "erase", ALICE) == exits.UNCONFIRMED
     assert await left(operated) == 3
     assert capsys.readouterr().err == (
-        f"muniment: This erases the archive of {ALICE} with 3 messages, and what else is kept of"
+        f"muniment: This erases the archive of {ALICE} with 3 messages, and all other data of"
         " its owner. Nothing was taken away: say --yes to go on.\n"
     )
 
@@ -134,7 +134,7 @@ async def test_a_preview_is_on_record_and_does_nothing(operated: Operated) -> No
 
 
 async def test_what_takes_nothing_away_has_no_preview(operated: Operated) -> None:
-    with pytest.raises(BadRequest, match="takes nothing away"):
+    with pytest.raises(BadRequest, match="deletes nothing"):
         await operated.commands.preview(SERVER, named("count"), {"owner": [ALICE]})
 
 
@@ -146,7 +146,7 @@ async def waiting(operated: Operated) -> Operated:
     bounds = RetentionBounds(messages=1)
     usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
     for part in (administration.approval, administration.janitor):
-        part._usual = usual
+        part._defaults = usual
     return operated
 
 
@@ -180,9 +180,9 @@ async def test_a_purge_that_confirms_nothing_is_refused(
     by_xmpp = await by_form(waiting, "purge", {})
 
     assert (refused, over_http.is_refused, by_xmpp.is_refused) == ([1, 1], True, True)
-    assert capsys.readouterr().err.count("2 messages of 1 archives") == 2
+    assert capsys.readouterr().err.count("2 messages of 1 archive") == 2
     assert await left(waiting) == 3
-    assert (await by_form(waiting, "purge", {"confirm": "true"})).message == "A purge has begun."
+    assert (await by_form(waiting, "purge", {"confirm": "true"})).message == "A purge has started."
 
 
 @pytest.mark.parametrize("confirm", ["true", "1", "false", "0"])
@@ -191,7 +191,7 @@ async def test_a_flag_is_a_boolean(operated: Operated, confirm: str) -> None:
 
     said = await by_form(operated, "purge", {"confirm": confirm})
 
-    assert said.message == "A purge has begun."
+    assert said.message == "A purge has started."
 
 
 async def test_a_flag_is_nothing_else(operated: Operated) -> None:

@@ -54,11 +54,11 @@ async def test_a_purge_takes_away_what_is_too_much(strict: Operated) -> None:
     await until(lambda: janitor.current is None)
     told = await by_http(strict, "purges", {})
 
-    assert begun.message == "A purge has begun."
+    assert begun.message == "A purge has started."
     assert [await strict.wire.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [2, 5]
     [last] = told.rows
     assert (told.message, last["by"], last["owner"], last["state"], last["messages"]) == (
-        "No purge is under way.",
+        "No purge is running.",
         ["boss"],
         [ALICE],
         ["done"],
@@ -144,7 +144,7 @@ def with_context(operated: Operated, **parts: Any) -> CommandService:
 async def test_nobody_is_called_enabled_where_it_is_not_told(operated: Operated) -> None:
     async with answering('["ann"]') as accounts:
         service = with_context(operated, accounts=accounts)
-        with pytest.raises(NotAllowed, match="not told"):
+        with pytest.raises(NotAllowed, match="does not tell"):
             await service.run(SERVER, named("disabled-users"), {})
 
 
@@ -154,14 +154,14 @@ async def test_who_removes_accounts_is_answered_in_time_however_long_archives_ta
     never = Writer(operated.wire.archive)
     never.put([entry(), entry(owner=BOB)])
     known = operated.services.administration
-    erasure = Erasure(known.retention, never, known.holds, live=known.live, batch=1)
+    erasure = Erasure(known.retention, never, known.holds, followers=known.followers, batch=1)
     accounts = operated.services.accounts
     service = with_context(operated, archives=replace(known, erasure=erasure), timeout=1.0)
     for jid in (ALICE, BOB):
         await accounts.register(jid, "a password")
 
     async with asyncio.timeout(1.0):
-        with pytest.raises(Overloaded, match=f"{ALICE}: .*still being removed"):
+        with pytest.raises(Overloaded, match=f"{ALICE}: .*still being erased"):
             await service.run(SERVER, named("delete-user"), {"accountjids": [ALICE, BOB]})
 
     assert [await accounts.exists(jid) for jid in (ALICE, BOB)] == [False, True]

@@ -21,7 +21,7 @@ from support.wire import HOST
 from component import cli
 from component.cli import exits, tables
 from component.core.commands.dispatch import COMMANDS
-from component.core.commands.spec import Kind
+from component.core.commands.spec import FieldKind
 from storage.people import Contact
 
 
@@ -57,7 +57,7 @@ async def test_a_table_is_for_people(
     assert (code, head.split(), done.err) == (
         exits.OK,
         ["OWNER", "MESSAGES", "BYTES", "OLDEST", "NEWEST"],
-        "1 archives.\n",
+        "1 archive.\n",
     )
     assert line.split()[:2] == [ALICE, "12"]
     assert line.index("12") + 2 == head.index("MESSAGES") + len("MESSAGES")
@@ -136,7 +136,7 @@ def test_without_anything_to_show_the_message_is_the_answer(
     [
         (("count", "@"), exits.USAGE, "owner: '@' is not an address"),
         (("disable-user", BOB), exits.FAILED, f"{BOB}: There is no such account."),
-        (("archives", "--host", "a.example"), exits.USAGE, "host: a.example is no virtual host"),
+        (("archives", "--host", "a.example"), exits.USAGE, "host: a.example is not a virtual host"),
         (("export", "@"), exits.FAILED, ""),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -199,7 +199,7 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     told = " ".join(capsys.readouterr().out.split())
     assert ended.value.code == 0
     assert f"{command.title}." in told
-    asked = [field for field in command.fields if field.kind is not Kind.PASSWORD]
+    asked = [field for field in command.fields if field.kind is not FieldKind.PASSWORD]
     assert all(field.label in told for field in asked)
     assert ("--config PATH" in told, "password is asked for" in told) == (
         True,

@@ -36,12 +36,14 @@ async def broken(services: Services) -> AsyncIterator[ArchiveAdmin]:
     known = services.administration
     async with open_storage("sqlite::memory:") as away:
         await away.close()
-        erasure = Erasure(away.retention, services.writer, known.holds, live=known.live, batch=10)
+        erasure = Erasure(
+            away.retention, services.writer, known.holds, followers=known.followers, batch=10
+        )
         yield replace(known, erasure=erasure)
 
 
 async def test_an_account_leaves_with_its_archive(services: Services) -> None:
-    await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
+    await remove_account(services.accounts, services.administration, ALICE, wait_seconds=PATIENCE)
 
     assert texts(await everything(services.storage.archive)) == []
     with pytest.raises(ItemNotFound):
@@ -52,7 +54,7 @@ async def test_while_the_archive_is_there_nobody_gets_the_name(
     services: Services, broken: ArchiveAdmin
 ) -> None:
     with pytest.raises(Overloaded):
-        await remove_account(services.accounts, broken, ALICE, patience=PATIENCE)
+        await remove_account(services.accounts, broken, ALICE, wait_seconds=PATIENCE)
 
     assert not await services.accounts.authenticate(ALICE, "pencil")
     with pytest.raises(Conflict):
@@ -63,8 +65,8 @@ async def test_what_was_broken_off_is_done_when_it_is_asked_for_again(
     services: Services, broken: ArchiveAdmin
 ) -> None:
     with pytest.raises(Overloaded):
-        await remove_account(services.accounts, broken, ALICE, patience=PATIENCE)
-    await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
+        await remove_account(services.accounts, broken, ALICE, wait_seconds=PATIENCE)
+    await remove_account(services.accounts, services.administration, ALICE, wait_seconds=PATIENCE)
 
     assert texts(await everything(services.storage.archive)) == []
     await services.accounts.register(ALICE, "of somebody else")
@@ -74,14 +76,16 @@ async def test_the_archive_of_somebody_without_an_account_stays(services: Servic
     await services.accounts.remove(ALICE)
 
     with pytest.raises(ItemNotFound):
-        await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
+        await remove_account(
+            services.accounts, services.administration, ALICE, wait_seconds=PATIENCE
+        )
 
     assert texts(await everything(services.storage.archive)) == [entry("secret").xml]
 
 
 async def test_an_account_of_ejabberd_leaves_with_its_archive(services: Services) -> None:
     async with answering("0") as accounts:
-        await remove_account(accounts, services.administration, ALICE, patience=PATIENCE)
+        await remove_account(accounts, services.administration, ALICE, wait_seconds=PATIENCE)
 
     assert texts(await everything(services.storage.archive)) == []
 
@@ -91,16 +95,16 @@ async def test_an_archive_that_is_left_by_an_account_of_ejabberd_is_told(
 ) -> None:
     async with answering("0") as accounts:
         with pytest.raises(Overloaded, match="its archive is not"):
-            await remove_account(accounts, broken, ALICE, patience=PATIENCE)
+            await remove_account(accounts, broken, ALICE, wait_seconds=PATIENCE)
 
 
 async def test_an_account_waits_for_a_large_archive(services: Services) -> None:
     with pytest.raises(Overloaded):
-        await remove_account(services.accounts, services.administration, ALICE, patience=0)
+        await remove_account(services.accounts, services.administration, ALICE, wait_seconds=0)
     with pytest.raises(Conflict):
         await services.accounts.register(ALICE, "of somebody else")
 
-    await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
+    await remove_account(services.accounts, services.administration, ALICE, wait_seconds=PATIENCE)
     await services.accounts.register(ALICE, "of somebody else")
     assert texts(await everything(services.storage.archive)) == []
 
@@ -110,16 +114,18 @@ async def test_a_large_archive_that_is_left_by_an_account_of_ejabberd_is_told(
 ) -> None:
     known, writer = services.administration, Writer(services.storage.archive)
     writer.put([entry("not written yet")])
-    erasure = Erasure(services.storage.retention, writer, known.holds, live=known.live, batch=1)
+    erasure = Erasure(
+        services.storage.retention, writer, known.holds, followers=known.followers, batch=1
+    )
     administration = replace(known, erasure=erasure)
     async with answering("0") as accounts:
-        with pytest.raises(Overloaded, match="still being removed"):
-            await remove_account(accounts, administration, ALICE, patience=0)
+        with pytest.raises(Overloaded, match="still being erased"):
+            await remove_account(accounts, administration, ALICE, wait_seconds=0)
         with pytest.raises(Conflict, match="being erased"):
             await register_account(accounts, administration, ALICE, "of somebody else")
 
         writing = asyncio.create_task(writer.run())
-        assert (await erasure.erase(ALICE, patience=PATIENCE)).done
+        assert (await erasure.erase(ALICE, wait_seconds=PATIENCE)).done
         await register_account(accounts, administration, ALICE, "of somebody else")
         writer.stop()
         await writing

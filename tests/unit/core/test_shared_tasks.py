@@ -50,7 +50,7 @@ async def test_callers_of_one_key_share_a_task(
     tasks: SharedTasks[str, str], ended: list[str]
 ) -> None:
     work = Work()
-    callers = [asyncio.create_task(tasks.run("a", work, timeout=LONG)) for _ in range(3)]
+    callers = [asyncio.create_task(tasks.run("a", work, wait_seconds=LONG)) for _ in range(3)]
     await asyncio.sleep(0)
     assert tasks.is_running("a")
     work.release.set()
@@ -64,8 +64,8 @@ async def test_callers_of_different_keys_have_their_own_tasks(
 ) -> None:
     slow, quick = Work(), Work()
     quick.release.set()
-    assert await tasks.run("slow", slow, timeout=0) is None
-    assert await tasks.run("quick", quick, timeout=LONG) == "result 1"
+    assert await tasks.run("slow", slow, wait_seconds=0) is None
+    assert await tasks.run("quick", quick, wait_seconds=LONG) == "result 1"
     assert tasks.is_running("slow")
 
 
@@ -73,14 +73,14 @@ async def test_a_task_goes_on_after_the_timeout_of_a_caller(
     tasks: SharedTasks[str, str],
 ) -> None:
     work = Work()
-    assert await tasks.run("a", work, timeout=0) is None
+    assert await tasks.run("a", work, wait_seconds=0) is None
     work.release.set()
-    assert await tasks.run("a", work, timeout=LONG) == "result 1"
+    assert await tasks.run("a", work, wait_seconds=LONG) == "result 1"
 
 
 async def test_a_task_goes_on_after_a_caller_is_cancelled(tasks: SharedTasks[str, str]) -> None:
     work = Work()
-    caller = asyncio.create_task(tasks.run("a", work, timeout=LONG))
+    caller = asyncio.create_task(tasks.run("a", work, wait_seconds=LONG))
     await asyncio.sleep(0)
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)
@@ -92,7 +92,7 @@ async def test_a_task_goes_on_after_a_caller_is_cancelled(tasks: SharedTasks[str
 async def test_a_call_after_the_end_starts_a_new_task(tasks: SharedTasks[str, str]) -> None:
     work = Work()
     work.release.set()
-    results = [await tasks.run("a", work, timeout=LONG) for _ in range(2)]
+    results = [await tasks.run("a", work, wait_seconds=LONG) for _ in range(2)]
     assert results == ["result 1", "result 2"]
 
 
@@ -102,7 +102,7 @@ async def test_every_caller_gets_the_error_of_a_task(
     work = Work()
     work.error = ValueError("broken")
     work.release.set()
-    callers = [tasks.run("a", work, timeout=LONG) for _ in range(2)]
+    callers = [tasks.run("a", work, wait_seconds=LONG) for _ in range(2)]
 
     results = await asyncio.gather(*callers, return_exceptions=True)
 
@@ -113,7 +113,7 @@ async def test_every_caller_gets_the_error_of_a_task(
 async def test_close_cancels_all_tasks(tasks: SharedTasks[str, str], ended: list[str]) -> None:
     work = Work()
     for key in ("a", "b"):
-        await tasks.run(key, work, timeout=0.01)
+        await tasks.run(key, work, wait_seconds=0.01)
 
     await tasks.close()
 
