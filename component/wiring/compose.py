@@ -25,14 +25,14 @@ from component.core.archiving.sessions import Sessions
 from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
 from component.core.background import Start
-from component.core.commands.catalogue import COMMANDS
+from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
 from component.core.errors import Refused
 from component.core.hosts import Hosts
 from component.core.reading.history import History
 from component.core.reading.live import Followers
 from component.core.reading.pages import Pager
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.retention.holds import Holds
 from component.core.rosters import xml
 from component.core.rosters.cache import RosterCache
@@ -50,7 +50,7 @@ from component.xmpp.archive.prefs import Prefs
 from component.xmpp.archive.prefs_form import configure
 from component.xmpp.commands import adhoc as commands
 from component.xmpp.commands.adhoc import Commands
-from component.xmpp.commands.admin import administration
+from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
 from component.xmpp.copies.presences import Presences
@@ -128,32 +128,30 @@ class Parts:
 
     def open_commands(
         self,
-        parts: Administration,
+        archives: ArchiveAdmin,
         accounts: Accounts,
-        reconnect: Callable[[], None],
+        connection: Connection,
         *,
-        patience: float,
+        timeout: float,
     ) -> CommandService:
-        """Return where operators give commands, having those answered that come over XMPP.
+        """Return the commands of operators, and offer them over XMPP.
 
-        `patience` is in seconds: how long they wait for an answer.
+        `timeout` is the number of seconds that an operator waits for an answer.
         """
-        desk = CommandService(
-            commands=COMMANDS,
+        context = CommandContext(
             hosts=self.hosts,
             jids=Addresses(),
-            audit=self.audit,
-            administration=parts,
+            archives=archives,
             accounts=accounts,
             rosters=self.rosters,
             queue=self.preference_filter,
             writer=self.writer,
-            link=self.stream,
-            reconnect=reconnect,
-            patience=patience,
+            connection=connection,
+            timeout=timeout,
         )
-        self.adhoc.offer(administration(desk, self.operators))
-        return desk
+        service = CommandService(context=context, audit=self.audit)
+        self.adhoc.offer(operator_commands(service, self.operators))
+        return service
 
     async def stop(self) -> None:
         """Have all written that is left."""

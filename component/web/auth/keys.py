@@ -16,7 +16,7 @@ from component.core.reading.operator_reads import Reading
 from component.core.reading.pages import Pager
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
@@ -42,8 +42,8 @@ reading = web.AppKey("reading", Reading)
 conversations = web.AppKey("conversations", Conversations)
 following = web.AppKey("following", ArchiveStream)
 streams = web.AppKey("streams", TaskLimit)
-administration = web.AppKey("administration", Administration)
-desk = web.AppKey("desk", CommandService)
+administration = web.AppKey("administration", ArchiveAdmin)
+commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 
 #: Handlers whose answers go on for as long as their callers take them.

@@ -63,7 +63,7 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
     )
     app[keys.jids] = services.jids
     app[keys.administration] = services.administration
-    app[keys.desk] = services.commands
+    app[keys.commands] = services.commands
     app[keys.accounts] = services.accounts
     app[keys.rosters] = services.rosters
     app[keys.unhurried] = frozenset({stream.follow, export.export})

@@ -14,7 +14,7 @@ from component.core.commands.link import Link
 from component.core.hosts import Hosts
 from component.core.reading.live import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
@@ -68,7 +68,7 @@ class Services:
     queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
     link: Link
     jids: Jids
-    administration: Administration
+    administration: ArchiveAdmin
     commands: CommandService  #: where operators give commands
     accounts: Accounts
     rosters: RosterService

@@ -54,7 +54,7 @@ async def test_a_follower_is_shown_nothing_of_the_next_owner_of_a_name(count: in
         )
         assert len(await anext(news)) == count
 
-        await services.administration.erasure.erase(ALICE, patience=10.0)
+        await services.administration.erasure.erase(ALICE, wait_seconds=10.0)
         await services.writer.store([entry("of somebody else")])
 
         assert [found async for found in news if found] == []
