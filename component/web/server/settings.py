@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
@@ -63,6 +64,7 @@ class Services:
     """The parts of the program that requests are served from."""
 
     storage: Storage
+    authorizer: Authorizer
     writer: Writer
     queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
     link: Link
