@@ -19,6 +19,7 @@ from component.core.xml.jids import Jids
 from component.xmpp.archive import mam_form, rsm
 from component.xmpp.archive.mam_form import NS_MAM
 from component.xmpp.archive.mam_results import fin_xml, metadata_xml, results_xml
+from component.xmpp.queries import forms
 from component.xmpp.queries.exchange import Exchange
 
 NS = NS_MAM
@@ -93,5 +94,5 @@ def parse(query: Element, addresses: Jids) -> PageQuery:
         raise NotImplementedHere("there are no archives of nodes here")
     if len(query.get("queryid", "")) > QUERYID_MAX:
         raise BadRequest(f"queryid has {QUERYID_MAX} characters at most")
-    wanted = mam_form.read(query.find(mam_form.FORM), addresses)
+    wanted = mam_form.read(query.find(forms.FORM), addresses)
     return rsm.read(query.find(rsm.SET), wanted)
