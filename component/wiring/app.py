@@ -98,6 +98,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     if config.http.enabled:
         services = Services(
             storage=storage,
+            authorizer=parts.authorizer,
             writer=parts.writer,
             queue=parts.preference_filter,
             link=parts.stream,

@@ -11,7 +11,7 @@ from typing import Any
 
 from component.config import Config
 from component.core.access.audit import Audit
-from component.core.access.authorize import Access
+from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
@@ -29,9 +29,9 @@ from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
 from component.core.errors import Refused
 from component.core.hosts import Hosts
-from component.core.reading.history import History
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.reading.pages import Pager
+from component.core.reading.reader import ArchiveReader
 from component.core.retention.admin import ArchiveAdmin
 from component.core.retention.holds import Holds
 from component.core.rosters import xml
@@ -89,6 +89,7 @@ class Parts:
     operators: tuple[Operator, ...]
     hosts: Hosts
     audit: Audit
+    authorizer: Authorizer
     served: ServedArchives
     adhoc: Commands
     queries: QueryDispatcher
@@ -264,7 +265,7 @@ def join(
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
     served = ServedArchives(hosts.domains, storage.retention)
-    access = Access(hosts, operators, audit, rooms, served)
+    authorizer = Authorizer(hosts, operators, audit, rooms, served)
     pages = Pager(
         storage.archive,
         preference_filter,
@@ -272,11 +273,12 @@ def join(
         most=config.archive.page_max,
         max_bytes=config.archive.page_max_bytes,
     )
-    archives, adhoc = Mam(History(pages, access), addresses), Commands([configure(wishes)])
+    reader = ArchiveReader(authorizer, storage, preference_filter, pages, live)
+    archives, adhoc = Mam(reader, addresses), Commands([configure(wishes, authorizer)])
     answerers = {
         mam.QUERY: archives.answer,
         mam.METADATA: archives.metadata,
-        prefs.PREFS: Prefs(wishes).answer,
+        prefs.PREFS: Prefs(wishes, authorizer).answer,
         commands.COMMAND: adhoc.answer,
         stanzas.QUERY: RosterQueries(roster_service).answer,
     }
@@ -303,6 +305,7 @@ def join(
         operators=operators,
         hosts=hosts,
         audit=audit,
+        authorizer=authorizer,
         served=served,
         adhoc=adhoc,
         queries=queries,

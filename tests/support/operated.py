@@ -86,6 +86,7 @@ async def open_operated(
             commands = parts.open_commands(administration, accounts, wire.connection, timeout=9.0)
             services = Services(
                 storage=storage,
+                authorizer=parts.authorizer,
                 writer=parts.writer,
                 queue=parts.preference_filter,
                 link=parts.stream,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from component.core.access.audit import Audit
+from component.core.access.authorize import Authorizer
 from component.core.access.served import ServedArchives
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
@@ -15,7 +16,7 @@ from component.core.accounts.protocol import Accounts
 from component.core.commands.context import CommandContext
 from component.core.commands.dispatch import CommandService
 from component.core.hosts import Hosts
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.admin import open_archive_admin
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Timing
@@ -65,18 +66,20 @@ async def open_services(
     own = handlers or Handlers()
     async with open_storage(url) as storage:
         live, holds = Followers(), Holds(storage.records)
+        served = ServedArchives(HOSTS, storage.retention)
         async with (
             open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
             open_archive_admin(
                 storage,
                 writer,
-                ServedArchives(HOSTS, storage.retention),
+                served,
                 holds,
                 usual or RetentionDefaults(),
                 Timing(batch=10),
                 followers=live,
             ) as administration,
         ):
+            audit = Audit(storage.records, writer)
             kept = OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS))
             accounts = accounts or HandlerAccounts(own, kept)
             rosters = known_rosters(own, OwnRosters(storage.contacts), Addresses())
@@ -95,12 +98,13 @@ async def open_services(
             )
             yield Services(
                 storage=storage,
+                authorizer=Authorizer(HOSTS, (), audit, None, served),
                 writer=writer,
                 queue=writer,
                 link=link,
                 jids=Addresses(),
                 administration=administration,
-                commands=CommandService(context=context, audit=Audit(storage.records, writer)),
+                commands=CommandService(context=context, audit=audit),
                 accounts=accounts,
                 rosters=lists,
                 hosts=Hosts(HOSTS),

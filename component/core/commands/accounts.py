@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.commands.context import CommandContext
 from component.core.commands.spec import (
     Arguments,
@@ -38,7 +38,7 @@ PASSWORD = Field(name="password", label="Password", kind=FieldKind.PASSWORD, is_
 PASSWORD_AGAIN = Field(name="password-verify", label="Password again", kind=FieldKind.PASSWORD)
 
 
-async def _add(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _add(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     jid, password = arguments.text("accountjid"), arguments.text("password")
     repeated = arguments.text("password-verify")
     if repeated and repeated != password:
@@ -47,13 +47,13 @@ async def _add(context: CommandContext, _: Operator, arguments: Arguments) -> Ou
     return Outcome(message=f"{jid} has an account now.")
 
 
-async def _set_password(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _set_password(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     jid = arguments.text("accountjid")
     await context.accounts.set_password(jid, arguments.text("password"))
     return Outcome(message=f"{jid} has a new password.")
 
 
-async def _remove(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _remove(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     wait_seconds = TIMEOUT_SHARE * context.timeout / len(arguments.all("accountjids"))
     done = await _for_each(
         arguments,
@@ -78,12 +78,12 @@ async def _remove_preview(context: CommandContext, arguments: Arguments) -> Outc
     )
 
 
-async def _disable(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _disable(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     done = await _for_each(arguments, lambda jid: context.accounts.set_enabled(jid, False))
     return Outcome(message=f"Disabled: {done}.")
 
 
-async def _enable(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _enable(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     done = await _for_each(arguments, lambda jid: context.accounts.set_enabled(jid, True))
     return Outcome(message=f"Enabled: {done}.")
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.commands.context import CommandContext
 from component.core.commands.paging import page_fields, page_outcome
 from component.core.commands.spec import (
@@ -62,7 +62,7 @@ _PURGES: Columns = (
 )
 
 
-async def _archives(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _archives(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     limit = arguments.number("max_items")
     usages = await context.archives.usage(
         arguments.text("host") or None, arguments.text("after"), limit + 1
@@ -76,7 +76,7 @@ async def _archives(context: CommandContext, _: Operator, arguments: Arguments) 
     )
 
 
-async def _count(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _count(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     owner = arguments.text("owner")
     await context.queue.readable(owner)
     usage = await context.archives.usage_of(owner)
@@ -91,10 +91,10 @@ async def _count(context: CommandContext, _: Operator, arguments: Arguments) -> 
     )
 
 
-async def _purge(context: CommandContext, operator: Operator, arguments: Arguments) -> Outcome:
+async def _purge(context: CommandContext, principal: Principal, arguments: Arguments) -> Outcome:
     owner = arguments.text("owner") or None
     progress = await context.archives.janitor.order(
-        operator.name, owner, is_confirmed=arguments.flag("confirm")
+        principal.name, owner, is_confirmed=arguments.flag("confirm")
     )
     return Outcome(message="A purge has started.", table=_purge_table(progress))
 
@@ -116,14 +116,14 @@ async def _purge_preview(context: CommandContext, arguments: Arguments) -> Outco
     )
 
 
-async def _purges(context: CommandContext, _: Operator, __: Arguments) -> Outcome:
+async def _purges(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
     janitor = context.archives.janitor
     purges = [purge for purge in (janitor.current, janitor.last) if purge is not None]
     message = "A purge is running." if janitor.current else "No purge is running."
     return Outcome(message=message, table=_purge_table(*purges))
 
 
-async def _erase(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _erase(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     owner = arguments.text("owner")
     removed = await context.archives.erasure.erase(
         owner, wait_seconds=TIMEOUT_SHARE * context.timeout
@@ -150,7 +150,7 @@ async def _erase_preview(context: CommandContext, arguments: Arguments) -> Outco
     )
 
 
-async def _export(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _export(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     owner, source = arguments.text("owner"), context.archives.export
     is_json = arguments.text("format") == "jsonl"
     text = await _join(source.json_lines(owner) if is_json else source.portable(owner))

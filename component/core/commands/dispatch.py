@@ -1,4 +1,4 @@
-"""Runs commands: authorizes the operator, validates the fields, writes the audit log, calls."""
+"""Runs commands: authorizes the principal, validates the fields, writes the audit log, calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from component.core.access.audit import Audit, describe_fields
-from component.core.access.principals import Operator, has_role
+from component.core.access.principals import Principal
+from component.core.access.roles import has_role
 from component.core.commands.accounts import ACCOUNT_COMMANDS
 from component.core.commands.archives import ARCHIVE_COMMANDS
 from component.core.commands.context import CommandContext
@@ -28,11 +29,9 @@ class CommandService:
     audit: Audit
     commands: Sequence[Command] = COMMANDS
 
-    def available_to(self, operator: Operator | None) -> tuple[Command, ...]:
-        """Return the commands that an operator may run."""
-        if operator is None:
-            return ()
-        return tuple(command for command in self.commands if has_role(operator, command.role))
+    def available_to(self, principal: Principal) -> tuple[Command, ...]:
+        """Return the commands that a principal may run."""
+        return tuple(command for command in self.commands if has_role(principal, command.role))
 
     def find(self, name: str) -> Command:
         """Return a command by its name. Raises ItemNotFound."""
@@ -41,48 +40,47 @@ class CommandService:
                 return command
         raise ItemNotFound("There is no such command.")
 
-    def authorize(self, operator: Operator | None, command: Command) -> Operator:
-        """Return the operator if its role allows the command. Raises Forbidden."""
-        if operator is None or not has_role(operator, command.role):
+    def authorize(self, principal: Principal, command: Command) -> None:
+        """Check that the role of a principal allows the command. Raises Forbidden."""
+        if not has_role(principal, command.role):
             raise Forbidden("You may not run this command.")
-        return operator
 
     async def run(
-        self, operator: Operator | None, command: Command, submitted: Mapping[str, Sequence[str]]
+        self, principal: Principal, command: Command, submitted: Mapping[str, Sequence[str]]
     ) -> Outcome:
         """Write a command to the audit log, then run it. Raises Refused."""
-        operator = self.authorize(operator, command)
-        arguments = await self._validate(operator, command, submitted)
-        await self._audit(operator, command, arguments)
-        return await command.run(self.context, operator, arguments)
+        self.authorize(principal, command)
+        arguments = await self._validate(principal, command, submitted)
+        await self._audit(principal, command, arguments)
+        return await command.run(self.context, principal, arguments)
 
     async def preview(
-        self, operator: Operator | None, command: Command, submitted: Mapping[str, Sequence[str]]
+        self, principal: Principal, command: Command, submitted: Mapping[str, Sequence[str]]
     ) -> Outcome:
         """Write a preview to the audit log, then return what the command would delete.
 
         Raises Refused.
         """
-        operator = self.authorize(operator, command)
+        self.authorize(principal, command)
         if command.preview is None:
             raise BadRequest("preview: this command deletes nothing")
-        arguments = await self._validate(operator, command, submitted)
+        arguments = await self._validate(principal, command, submitted)
         for subject in _subjects(command, arguments):
-            await self.audit.record(operator.name, "preview", subject, command.name)
+            await self.audit.record(principal.name, "preview", subject, command.name)
         return await command.preview(self.context, arguments)
 
     async def _validate(
-        self, operator: Operator, command: Command, submitted: Mapping[str, Sequence[str]]
+        self, principal: Principal, command: Command, submitted: Mapping[str, Sequence[str]]
     ) -> Arguments:
         """Return the validated arguments. Raises BadRequest, ItemNotFound, Overloaded."""
         arguments = validate(command, submitted, self.context.jids, self.context.hosts)
         for field in command.fields:
             if field.kind is FieldKind.OWNER:
                 for owner in arguments.all(field.name):
-                    await self.context.archives.served.check(owner, operator)
+                    await self.context.archives.served.check(owner, principal)
         return arguments
 
-    async def _audit(self, operator: Operator, command: Command, arguments: Arguments) -> None:
+    async def _audit(self, principal: Principal, command: Command, arguments: Arguments) -> None:
         """Write one entry for each archive or account that a command is about."""
         texts = {
             field.name: " ".join(arguments.all(field.name))
@@ -91,7 +89,7 @@ class CommandService:
         }
         detail = describe_fields(texts) if any(texts.values()) else ""
         for subject in _subjects(command, arguments):
-            await self.audit.record(operator.name, command.name, subject, detail)
+            await self.audit.record(principal.name, command.name, subject, detail)
 
 
 def _subjects(command: Command, arguments: Arguments) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.accounts.protocol import AccountSummary
 from component.core.commands.accounts import ACCOUNTS, ADMIN
 from component.core.commands.context import CommandContext
@@ -37,11 +37,11 @@ _ROSTER = (
 )
 
 
-async def _registered(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _registered(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     return await _list(context, arguments, "registereduserjids", lambda _: True)
 
 
-async def _disabled(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _disabled(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     return await _list(context, arguments, "disableduserjids", _is_disabled)
 
 
@@ -87,7 +87,7 @@ async def _accounts(
         after = ""
 
 
-async def _number(context: CommandContext, _: Operator, __: Arguments) -> Outcome:
+async def _number(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
     counts = [(host, await context.accounts.count(host)) for host in context.hosts]
     total = sum(count for _, count in counts)
     return Outcome(
@@ -97,7 +97,7 @@ async def _number(context: CommandContext, _: Operator, __: Arguments) -> Outcom
     )
 
 
-async def _roster(context: CommandContext, _: Operator, arguments: Arguments) -> Outcome:
+async def _roster(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     owners = arguments.all("accountjids")
     rosters = [await context.rosters.find(owner) for owner in owners]
     rows = tuple(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.commands.context import CommandContext
 from component.core.commands.spec import Arguments, Command, Outcome, Value
 from component.core.errors import Conflict
 from component.core.wording import counted
 
 
-async def _statistics(context: CommandContext, _: Operator, __: Arguments) -> Outcome:
+async def _statistics(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
     archives = context.archives
     totals = await archives.totals()
     return Outcome(
@@ -34,7 +34,7 @@ async def _statistics(context: CommandContext, _: Operator, __: Arguments) -> Ou
     )
 
 
-async def _reconnect(context: CommandContext, _: Operator, __: Arguments) -> Outcome:
+async def _reconnect(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
     if not context.connection.is_up:
         raise Conflict(
             "There is no connection to ejabberd: Muniment is trying to connect already."

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.commands.context import CommandContext
 from storage.people import Contact
 
@@ -114,6 +114,6 @@ class Command:
     role: Role
     fields: Sequence[Field] = ()
     #: runs the command; raises Refused
-    run: Callable[[CommandContext, Operator, Arguments], Awaitable[Outcome]]
+    run: Callable[[CommandContext, Principal, Arguments], Awaitable[Outcome]]
     #: of a command that deletes something: returns what it would delete, and deletes nothing
     preview: Callable[[CommandContext, Arguments], Awaitable[Outcome]] | None = None

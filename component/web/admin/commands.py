@@ -27,7 +27,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def commands(request: web.Request) -> web.Response:
     """GET {prefix}/v1/commands: the commands that the caller may give."""
     checked(NoParameters, body.parameters(request))
-    known = request.app[keys.commands].available_to(authenticate.operator(request))
+    known = request.app[keys.commands].available_to(authenticate.principal(request))
     return body.answer({"commands": [_command(command) for command in known]})
 
 
@@ -35,7 +35,8 @@ async def run(request: web.Request) -> web.Response:
     """POST {prefix}/v1/commands/{name}: have one done, or told what it would take away."""
     service = request.app[keys.commands]
     command = service.find(request.match_info["name"])
-    caller = service.authorize(authenticate.operator(request), command)
+    caller = authenticate.principal(request)
+    service.authorize(caller, command)
     asked = checked(CommandParameters, body.parameters(request))
     given = _strings(await body.fields(request) if request.can_read_body else {})
     do = service.preview if asked.preview else service.run
