@@ -15,8 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 from component.core.errors import BadRequest, TooLarge, UnknownService
 from component.core.xml.document_parser import read
-from component.core.xml.prefixes import standalone
-from component.core.xml.stanza import NS_CLIENT
+from component.core.xml.namespaces import NS_CLIENT, standalone
 from component.core.xml.stream_parser import Element, Malformed, Parser, cut
 from component.xmpp.connection import copy_scanner
 from component.xmpp.connection.addresses import Addresses

@@ -10,15 +10,10 @@ import logging
 import random
 from contextlib import suppress
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
-
-from slixmpp.exceptions import IqError, IqTimeout
 
 from component.xmpp.connection.stream import Stream
 
 log = logging.getLogger(__name__)
-
-NS_PING = "urn:xmpp:ping"
 
 FIRST_PAUSE_SECONDS = 0.5
 HANDSHAKE_SECONDS = 10.0
@@ -131,25 +126,17 @@ class Connector:
             await asyncio.wait([lost], timeout=interval - self._stream.silence)
             if lost.done() or self._stream.silence < interval:
                 continue
-            if not await self._answers():
+            if not await self._answers() and not lost.done():
                 log.warning("the server does not answer any more")
                 self._stream.abort()
                 await asyncio.wait([lost], timeout=self._patience.ping_timeout)
 
     async def _answers(self) -> bool:
-        """Whether the server answers a ping, is heard of at all meanwhile, or is lost."""
-        ping = self._stream.make_iq_get(ito=self._ping_to, ifrom=self._stream.boundjid)
-        ping.xml.append(Element(f"{{{NS_PING}}}ping"))
-        asked = asyncio.get_running_loop().time()
-        try:
-            await self._stream.ask(ping, patience=self._patience.ping_timeout)
-        except IqError:
-            # That is an answer too: "I do not know pings".
+        """Whether the server answers a ping or sends anything else meanwhile."""
+        sent = asyncio.get_running_loop().time()
+        if await self._stream.ping(self._ping_to, patience=self._patience.ping_timeout):
             return True
-        except IqTimeout:
-            waited = asyncio.get_running_loop().time() - asked
-            return self._stream.silence < waited
-        return True
+        return self._stream.silence < asyncio.get_running_loop().time() - sent
 
     def _reason(self) -> str:
         return self._stream.refusal or self._stream.trouble or "no answer"

@@ -8,9 +8,11 @@ from asyncio import BaseTransport, Transport
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import cast
+from typing import Literal, cast
+from xml.etree import ElementTree
 
-from slixmpp import ComponentXMPP, Iq
+from slixmpp import ComponentXMPP
+from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
@@ -21,6 +23,8 @@ from component.xmpp.connection.fair_reader import FairReader
 from component.xmpp.connection.gate import NS_COMPONENT, Gate
 
 log = logging.getLogger(__name__)
+
+NS_PING = "urn:xmpp:ping"
 
 #: How much that was sent may wait for the server to take it, beside one answer. A server that
 #: takes nothing for so long, while it goes on asking, is given up.
@@ -130,23 +134,40 @@ class Stream(ComponentXMPP):
         else:
             super().send_raw(data)
 
-    async def ask(self, iq: Iq, *, patience: float) -> Iq | None:
-        """Return what is answered within `patience` seconds, None where the stream is lost.
+    async def ask(
+        self, type: Literal["get", "set"], to: str, payload: str, *, patience: float
+    ) -> ElementTree.Element | None:
+        """Send an IQ and return its result, None if the connection is lost before.
 
-        Raises IqError, IqTimeout.
+        Raises IqError, and IqTimeout after `patience` seconds.
         """
         if not self.is_up:
             return None
+        iq = self.make_iq(itype=type, ifrom=self.boundjid)
+        # Byte for byte: slixmpp could prepare it as the address of somebody else.
+        iq.xml.set("to", to)
+        iq.append(ElementTree.fromstring(payload))  # noqa: S314 - our own
         answer = iq.send(timeout=patience)
         with self.expecting([iq["id"]]):
             try:
-                # Nothing is answered on a new connection that was asked on the last one.
+                # Nobody answers on a new connection what was asked on the last one.
                 await asyncio.wait(
                     [answer, self.disconnected], return_when=asyncio.FIRST_COMPLETED
                 )
-                return answer.result() if answer.done() else None
+                return answer.result().xml if answer.done() else None
             finally:
                 answer.cancel()
+
+    async def ping(self, to: str, *, patience: float) -> bool:
+        """Return whether an entity answers a ping (XEP-0199) within `patience` seconds."""
+        try:
+            payload = f"<ping xmlns='{NS_PING}'/>"
+            return await self.ask("get", to, payload, patience=patience) is not None
+        except IqError:
+            # Those who do not know pings answer as well (section 4.2).
+            return True
+        except IqTimeout:
+            return False
 
     @contextmanager
     def expecting(self, ids: Collection[str]) -> Iterator[None]:

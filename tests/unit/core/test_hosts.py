@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from component.core.hosts import Hosts
 
 HOSTS = Hosts(["b.example", "a.example", "b.example"], ["rooms.a.example"])
