@@ -1,4 +1,4 @@
-"""From an exception to a stanza error (RFC 6120 section 8.3)."""
+"""Stanza errors (RFC 6120 section 8.3): made of exceptions, and read from answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
 
 def refusal(error: Exception) -> Refused:
-    """Return what the asker may know of an exception."""
+    """Return the refusal that an asker is sent for an exception."""
     if isinstance(error, Refused):
         return error
     log.error("query failed", exc_info=error)
@@ -22,9 +22,9 @@ def refusal(error: Exception) -> Refused:
 
 
 def condition_in(stanza: Element) -> str:
-    """Return the condition of an error that was received, "" where it has none.
+    """Return the condition of an error that a server sent, "" if it has none.
 
-    slixmpp finds it on the streams of clients only.
+    slixmpp finds conditions on the streams of clients only.
     """
     for element in stanza.iterfind("{*}error/*"):
         namespace, _, name = element.tag[1:].partition("}")
@@ -34,7 +34,7 @@ def condition_in(stanza: Element) -> str:
 
 
 def error_xml(refused: Refused) -> str:
-    """Return the <error/> element that says a refusal."""
+    """Return the <error/> element of a refusal."""
     specific = ""
     if refused.specific is not None:
         namespace, name = refused.specific
