@@ -10,14 +10,17 @@ from component.core.errors import Refused
 
 log = logging.getLogger(__name__)
 
+#: Characters of an id that a log line has.
+LOGGED_MAX = 100
+
 NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
 
-def refusal(error: Exception) -> Refused:
-    """Return the refusal that an asker is sent for an exception."""
+def refusal(error: Exception, id: str, asker: str) -> Refused:
+    """Return the refusal that the asker of a query is sent for an exception."""
     if isinstance(error, Refused):
         return error
-    log.error("query failed", exc_info=error)
+    log.error("query with id %r from %r failed", id[:LOGGED_MAX], asker, exc_info=error)
     return Refused("something went wrong here, and its log says what")
 
 

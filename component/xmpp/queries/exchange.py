@@ -26,6 +26,11 @@ class Exchange(Protocol):
     """One query, and how to answer it."""
 
     @property
+    def id(self) -> str:
+        """The id of its IQ."""
+        ...
+
+    @property
     def asker(self) -> str:
         """The full JID of the asker, as written."""
         ...
@@ -94,7 +99,7 @@ class Direct:
 class Delegated:
     """A query to a user's bare JID, delegated by the user's server (XEP-0355).
 
-    The answer is wrapped in the same way. Messages are sent by privilege (XEP-0356), from the user.
+    The answer is wrapped in the same way. Messages come from the user, by privilege (XEP-0356).
     """
 
     component: str

@@ -23,6 +23,8 @@ from component.core.xml.times import now
 from component.xmpp.queries.errors import error_xml, refusal
 from storage.rows import Direction, NewMessage
 
+ID = "q1"
+
 DEFINED = {
     "auth": {"forbidden", "not-authorized"},
     "cancel": {
@@ -58,35 +60,36 @@ def test_each_refusal_has_a_condition_with_the_type_that_goes_with_it(kind: type
 def test_a_refusal_is_told_as_it_is() -> None:
     refused = BadRequest("max: 'x' is not a number of messages")
 
-    assert refusal(refused) is refused
+    assert refusal(refused, ID, ALICE) is refused
 
 
 def test_an_unknown_failure_tells_nothing_of_the_inside() -> None:
-    text = error_xml(refusal(RuntimeError("password=hunter2 in /var/lib/x.db")))
+    text = error_xml(refusal(RuntimeError("password=hunter2 in /var/lib/x.db"), ID, ALICE))
 
     assert "hunter2" not in text
     assert "/var/lib" not in text
 
 
 def test_an_unknown_failure_is_an_internal_server_error() -> None:
-    error = parsed(error_xml(refusal(KeyError("x"))))
+    error = parsed(error_xml(refusal(KeyError("x"), ID, ALICE)))
 
     assert error.find(f"{{{NS_STANZAS}}}internal-server-error") is not None
 
 
-def test_an_unknown_failure_is_logged_with_its_traceback(
+def test_unknown_failure_is_logged_with_the_query_and_a_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    refusal(RuntimeError("the reason"))
+    refusal(RuntimeError("the reason"), ID, ALICE)
 
     [record] = caplog.records
     assert record.levelno == logging.ERROR
+    assert record.getMessage() == f"query with id '{ID}' from '{ALICE}' failed"
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "the reason"
 
 
 def test_a_refusal_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    refusal(Forbidden())
+    refusal(Forbidden(), ID, ALICE)
 
     assert caplog.records == []
 
