@@ -120,7 +120,7 @@ def cut(data: bytes, places: list[float], *others: int) -> list[bytes]:
 
 
 @given(STANZAS, PLACES)
-def test_the_gate_lets_the_same_through_however_the_stream_is_cut(
+def test_gate_delivers_the_same_wherever_the_stream_is_cut(
     stanzas: str, places: list[float]
 ) -> None:
     opening = f"{HEADER}{HANDSHAKE}"
@@ -130,7 +130,7 @@ def test_the_gate_lets_the_same_through_however_the_stream_is_cut(
 
 
 @given(st.lists(copies() | OTHERS, max_size=12), PLACES)
-def test_what_is_passed_over_unread_makes_no_difference_to_what_is_archived(
+def test_skipping_repeats_does_not_change_the_archive(
     stanzas: list[str], places: list[float]
 ) -> None:
     data = "".join(stanzas).encode()
@@ -184,7 +184,9 @@ def odd_copies(draw: st.DrawFn) -> str:
 
 
 @given(st.lists(odd_copies() | copies() | OTHERS, max_size=6), PLACES)
-def test_a_copy_is_heard_alike_however_it_is_read(stanzas: list[str], places: list[float]) -> None:
+def test_whole_copy_and_stream_parsing_read_a_copy_alike(
+    stanzas: list[str], places: list[float]
+) -> None:
     opening = f"{HEADER}{HANDSHAKE}"
     data = f"{opening}{''.join(stanzas)}".encode()
 

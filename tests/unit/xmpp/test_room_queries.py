@@ -32,14 +32,14 @@ def answer(wire: Wire, id: str, *features: str) -> None:
     )
 
 
-async def test_a_room_says_what_it_is_like(wire: Wire) -> None:
+async def test_features_are_those_of_the_disco_answer(wire: Wire) -> None:
     asking, id = await ask(wire)
     answer(wire, id, "muc_open", "muc_public")
 
     assert await asking == {"muc_open", "muc_public"}
 
 
-async def test_a_room_that_changes_before_it_answers_is_asked_again(wire: Wire) -> None:
+async def test_room_that_changes_during_a_query_is_asked_again(wire: Wire) -> None:
     """Its answer may be of before: the news of the change comes by another way."""
     queries = RoomQueries(wire.stream, timeout=LONG_SECONDS)
     asking = asyncio.create_task(queries.features(ROOM))
@@ -53,7 +53,7 @@ async def test_a_room_that_changes_before_it_answers_is_asked_again(wire: Wire) 
     assert await queries.features(ROOM) == {"muc_membersonly"}
 
 
-async def test_a_room_that_refuses_tells_nothing(wire: Wire) -> None:
+async def test_disco_error_answers_none(wire: Wire) -> None:
     asking, id = await ask(wire)
     wire.peer.send(
         f"<iq type='error' from='{ROOM}' to='{COMPONENT}' id='{id}'><error type='cancel'>"
@@ -63,7 +63,7 @@ async def test_a_room_that_refuses_tells_nothing(wire: Wire) -> None:
     assert await asking is None
 
 
-async def test_a_lost_connection_keeps_nobody_waiting(wire: Wire) -> None:
+async def test_lost_connection_ends_the_query(wire: Wire) -> None:
     asking, _ = await ask(wire)
     wire.peer.send(FOOTER)
 
@@ -71,7 +71,7 @@ async def test_a_lost_connection_keeps_nobody_waiting(wire: Wire) -> None:
         assert await asking is None
 
 
-async def test_without_a_connection_nothing_is_asked(tmp_path: Path) -> None:
+async def test_call_without_a_connection_answers_none(tmp_path: Path) -> None:
     async with open_wire(tmp_path, connected=False) as wire:
         queries = RoomQueries(wire.stream, timeout=LONG_SECONDS)
 

@@ -19,7 +19,7 @@ async def wait(turns: Turns, asker: str, done: asyncio.Event) -> None:
         await done.wait()
 
 
-async def test_who_asks_much_keeps_nobody_waiting() -> None:
+async def test_asker_of_many_queries_delays_nobody_else() -> None:
     turns, done = Turns(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(PENDING_EACH_MAX):
@@ -64,7 +64,7 @@ async def test_one_query_too_many_of_all_is_refused() -> None:
         done.set()
 
 
-async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_query_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("component.xmpp.queries.turns.PATIENCE_SECONDS", 0.0)
     turns = Turns()
     async with AsyncExitStack() as stack:

@@ -46,7 +46,7 @@ def read(text: str) -> str:
         returned("<a b='>'/>"),
     ],
 )
-def test_copies_of_results_are_passed_over_however_many(copy: str) -> None:
+def test_copies_of_archive_results_are_skipped(copy: str) -> None:
     other = copy_of(chat("hello"))
 
     assert read(copy) == ""
@@ -72,19 +72,19 @@ WHOLE = returned()
         returned(f"<![CDATA[</result>{HINTS}</message></forwarded></message>]]>"),
     ],
 )
-def test_nothing_else_is(text: str) -> None:
+def test_other_copy_is_not_skipped(text: str) -> None:
     first = next(pieces(text.encode()), b"")
 
     assert is_unread(first) is False
 
 
 @pytest.mark.parametrize("length", [1, len(WHOLE) // 2, len(WHOLE) - 1])
-def test_a_part_of_a_copy_is_not_passed_over(length: int) -> None:
+def test_part_of_a_copy_is_not_skipped(length: int) -> None:
     assert read(WHOLE[:length]) == WHOLE[:length]
     assert read(WHOLE + WHOLE[:length]) == WHOLE[:length]
 
 
-def test_pieces_are_all_that_was_received() -> None:
+def test_pieces_join_to_the_received_bytes() -> None:
     data = f" {WHOLE}{copy_of(chat('hello'))}<a/>{WHOLE[:50]}".encode()
 
     assert b"".join(pieces(data)) == data

@@ -49,7 +49,7 @@ def results(count: int) -> str:
     return f"<message>{HINTS}</message>" * count
 
 
-async def test_a_little_is_read_at_once(connection: Connection) -> None:
+async def test_few_bytes_are_read_at_once(connection: Connection) -> None:
     connection.intake.take(b"a little")
 
     assert connection.read == [b"a little"]
@@ -57,7 +57,9 @@ async def test_a_little_is_read_at_once(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("size", [SLICE, SLICE + 1, 10 * SLICE - 1])
-async def test_much_is_read_whole_and_in_its_order(connection: Connection, size: int) -> None:
+async def test_many_bytes_are_read_completely_and_in_order(
+    connection: Connection, size: int
+) -> None:
     data = (b"0123456789" * size)[:size]
     connection.intake.take(data)
     await connection.reading.wait()
@@ -66,7 +68,7 @@ async def test_much_is_read_whole_and_in_its_order(connection: Connection, size:
     assert max(map(len, connection.read)) <= SLICE
 
 
-async def test_others_have_their_turn_between_two_slices(connection: Connection) -> None:
+async def test_loop_runs_other_tasks_between_two_slices(connection: Connection) -> None:
     connection.intake.take(bytes(3 * SLICE))
     seen = []
     while not connection.is_read:
@@ -76,7 +78,7 @@ async def test_others_have_their_turn_between_two_slices(connection: Connection)
     assert set(seen) == {1, 2}
 
 
-async def test_what_comes_in_between_is_read_behind_the_rest(connection: Connection) -> None:
+async def test_bytes_received_meanwhile_are_read_after_the_rest(connection: Connection) -> None:
     connection.intake.take(b"1" * SLICE + b"2")
     connection.intake.take(b"3")
     await connection.reading.wait()
@@ -84,7 +86,7 @@ async def test_what_comes_in_between_is_read_behind_the_rest(connection: Connect
     assert b"".join(connection.read) == b"1" * SLICE + b"23"
 
 
-async def test_nothing_is_read_while_it_is_held(connection: Connection) -> None:
+async def test_nothing_is_read_while_reading_is_held(connection: Connection) -> None:
     connection.intake.take(b"1" * SLICE + b"2")
     connection.intake.hold(True)
     for _ in range(10):
@@ -98,7 +100,7 @@ async def test_nothing_is_read_while_it_is_held(connection: Connection) -> None:
     assert connection.read == [b"1" * SLICE, b"2"]
 
 
-async def test_a_hold_from_within_stops_at_the_slice(connection: Connection) -> None:
+async def test_hold_called_by_feed_stops_after_the_slice(connection: Connection) -> None:
     connection.intake = FairReader(
         connection, lambda data: (connection.feed(data), connection.intake.hold(True))[0]
     )
@@ -109,7 +111,7 @@ async def test_a_hold_from_within_stops_at_the_slice(connection: Connection) -> 
 
 
 @pytest.mark.parametrize(("pages", "is_read"), [(1, True), (2, False)])
-async def test_the_results_of_several_pages_gather_before_they_are_read(
+async def test_results_of_several_pages_gather_before_they_are_read(
     connection: Connection, pages: int, is_read: bool
 ) -> None:
     connection.intake.note_sent(results(pages * PAGE))
@@ -120,14 +122,14 @@ async def test_the_results_of_several_pages_gather_before_they_are_read(
     await connection.reading.wait()
 
 
-async def test_what_users_write_meanwhile_is_not_kept_waiting(connection: Connection) -> None:
+async def test_messages_of_users_do_not_gather(connection: Connection) -> None:
     connection.intake.note_sent(results(2 * PAGE))
     connection.intake.take(b"<message/>")
 
     assert connection.is_read
 
 
-async def test_what_has_come_back_is_waited_for_no_more(connection: Connection) -> None:
+async def test_reading_does_not_pause_after_all_results_came_back(connection: Connection) -> None:
     connection.intake.note_sent(results(2 * PAGE))
     connection.intake.take(results(2 * PAGE).encode())
 
@@ -135,7 +137,7 @@ async def test_what_has_come_back_is_waited_for_no_more(connection: Connection) 
 
 
 @pytest.mark.parametrize("sent_later", [0, PAGE])
-async def test_results_that_never_come_back_are_forgotten(
+async def test_results_that_do_not_come_back_in_time_are_not_expected_any_more(
     connection: Connection, sent_later: int
 ) -> None:
     connection.intake.note_sent(results(10 * PAGE))
@@ -146,7 +148,7 @@ async def test_results_that_never_come_back_are_forgotten(
     assert connection.is_read
 
 
-async def test_what_is_there_to_be_read_is_not_waited_for(connection: Connection) -> None:
+async def test_reading_does_not_pause_while_bytes_are_unread(connection: Connection) -> None:
     connection.intake.note_sent(results(1000))
     connection.intake.take(results(2).encode() + bytes(SLICE))
     turns = 0
@@ -158,7 +160,7 @@ async def test_what_is_there_to_be_read_is_not_waited_for(connection: Connection
 
 
 @pytest.mark.parametrize("is_held", [False, True])
-async def test_what_was_received_is_read_when_the_connection_is_lost(
+async def test_received_bytes_are_read_after_a_lost_connection(
     connection: Connection, is_held: bool
 ) -> None:
     connection.intake.take(b"1" * 3 * SLICE + b"2")
@@ -169,7 +171,7 @@ async def test_what_was_received_is_read_when_the_connection_is_lost(
     assert b"".join(connection.read) == b"1" * 3 * SLICE + b"2"
 
 
-async def test_nothing_is_done_with_a_connection_that_is_closed(connection: Connection) -> None:
+async def test_closed_connection_is_not_read(connection: Connection) -> None:
     connection.intake.take(bytes(2 * SLICE))
     connection.is_closed = True
     for _ in range(10):
