@@ -47,7 +47,7 @@ def test_group_named_twice_is_kept_once() -> None:
 
 
 @pytest.mark.parametrize("subscription", [None, "none", "to", "from", "both", "remove"])
-def test_unknown_subscription_is_refused(subscription: str | None) -> None:
+def test_subscription_states_of_the_rfc_are_accepted(subscription: str | None) -> None:
     Change(jid=BOB, subscription=subscription).check()
 
 

@@ -86,7 +86,7 @@ def test_copy_with_other_markup_is_parsed(other: str) -> None:
     assert CopyReader().read(HELLO, other).copies == stanzas(HELLO, other)
 
 
-def test_piece_as_long_as_an_end_is_no_copy() -> None:
+def test_end_in_other_markup_of_the_same_length_is_no_end() -> None:
     other = HELLO.replace("</forwarded>", "</forwarded >")
 
     assert CopyReader().read(HELLO, other[:-1], other[-1]).copies == stanzas(HELLO, other)
@@ -190,7 +190,7 @@ def test_result_is_the_same_wherever_the_stream_is_cut() -> None:
     ],
     ids=["within one", "empty", "no end inside", "no end", "deep", "whole"],
 )
-def test_each_copy_is_looked_up_once(data: str) -> None:
+def test_each_byte_is_looked_up_once_at_most(data: str) -> None:
     """However many copies seem to begin or to end in what is received at once."""
     reader = CopyReader().read(data)
 

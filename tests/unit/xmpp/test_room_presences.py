@@ -180,7 +180,7 @@ async def test_presence_error_ends_membership(storage: Storage) -> None:
         ("none", message(item("outcast")), "outcast"),
     ],
 )
-async def test_moderator_presence_about_a_removed_user_ends_membership(
+async def test_message_about_a_member_sets_the_lower_affiliation(
     storage: Storage, before: str, said: str, affiliation: str
 ) -> None:
     assert await told(storage, presence(before, 110), said) == [(ROOM, ALICE, affiliation)]
@@ -198,7 +198,7 @@ async def test_message_about_a_ban_sets_outcast(storage: Storage) -> None:
         message(item("outcast", "romeo@remote.example")),
     ],
 )
-async def test_message_granting_membership_is_ignored(storage: Storage, said: str) -> None:
+async def test_message_that_takes_no_right_away_is_ignored(storage: Storage, said: str) -> None:
     assert await told(storage, said) == []
 
 
@@ -215,7 +215,7 @@ async def test_message_granting_membership_is_ignored(storage: Storage, said: st
         message(),
     ],
 )
-async def test_declined_invitation_changes_no_affiliation(storage: Storage, said: str) -> None:
+async def test_message_with_anything_else_changes_no_affiliation(storage: Storage, said: str) -> None:
     known = presence("member", 110)
 
     assert await told(storage, known, said) == [(ROOM, ALICE, "member")]

@@ -119,7 +119,7 @@ def test_first_of_several_forwarded_stanzas_is_handled() -> None:
 @pytest.mark.parametrize(
     "extra", ["x" * 10_000, "<a>" * 14 + "</a>" * 14, "<result xmlns='urn:xmpp:mam:2'/>"]
 )
-def test_oversized_or_deep_copy_is_not_handled(extra: str) -> None:
+def test_oversized_deep_or_result_copy_is_not_handled(extra: str) -> None:
     assert heard(copy_of(chat("hello", extra=extra))) == []
 
 
