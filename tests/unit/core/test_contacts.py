@@ -1,4 +1,4 @@
-"""What may be changed of contacts, which of them are shown, and what tells rosters apart."""
+"""Changes of contacts, contacts that are shown, and versions of rosters."""
 
 from __future__ import annotations
 

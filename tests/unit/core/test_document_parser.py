@@ -1,4 +1,4 @@
-"""Documents that are read at once, and those that are left to the parser of streams."""
+"""Documents that are read at once, and those that only the stream parser reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of addresses."""
+"""Parts of JIDs."""
 
 from __future__ import annotations
 

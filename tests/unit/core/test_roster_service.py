@@ -1,4 +1,4 @@
-"""Rosters in our own store, read and changed for whoever may."""
+"""The roster service over rosters in our own store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message stanza as the rules see it."""
+"""Message stanzas, parsed."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_delay_within_another_child_is_ignored() -> None:
     )
 
 
-# One origin for all copies
+# One digest for all copies
 
 
 def test_digest_has_a_fixed_length() -> None:
@@ -137,7 +137,7 @@ def test_boundaries_of_parts_change_the_digest() -> None:
     assert len(origins) == 6
 
 
-# Standing alone
+# As a document
 
 
 def test_stanza_is_kept_to_the_byte() -> None:

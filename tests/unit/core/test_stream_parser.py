@@ -1,4 +1,4 @@
-"""Elements cut out of a stream, and made to stand alone."""
+"""Elements cut out of a stream, and documents made of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STREAM = b"<stream:stream xmlns='ns' xmlns:stream='s' xmlns:p='urn:p'>"
 
 @dataclass
 class Heard:
-    """A parser with all that it told."""
+    """A parser, and the elements that it reported."""
 
     max_bytes: int = 10_000
     max_depth: int = 20
@@ -170,7 +170,7 @@ def test_end_of_the_root_is_reported() -> None:
     assert (before, heard.parser.is_closed) == (False, True)
 
 
-# Too large, too deep
+# Size and depth limits
 
 
 @pytest.mark.parametrize("size", [None, 1, 7, 64])
@@ -280,7 +280,7 @@ def test_markup_that_never_ends_is_malformed(endless: bytes) -> None:
         heard.feed(b"a" * 100 * (ENDLESS + 2), 50)
 
 
-# What is not XMPP
+# Malformed streams
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_text_that_is_no_document_is_malformed(text: bytes) -> None:
         parse(text)
 
 
-# Standing alone
+# Standalone documents
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What strangers send to the component: nothing that nobody needs is built or remembered."""
+"""Stanzas from strangers: unneeded ones make no objects and are not remembered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose archive an address at the component stands for."""
+"""Addresses at the component and the owners of their archives."""
 
 from __future__ import annotations
 

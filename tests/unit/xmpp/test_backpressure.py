@@ -1,4 +1,4 @@
-"""A store that is slower than the server: the server has to wait, and nothing is lost."""
+"""A store slower than the server: the server waits, and no message is lost."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_server_waits_while_the_queue_is_full(tmp_path: Path) -> None:
         pour(wire, 10_000, padding="x" * 2000)
         await until(lambda: not wire.stream.is_reading)
 
-        # One piece that had been read before, and nothing beyond it.
+        # One piece that was read before the hold, and nothing after it.
         assert wire.writer.backlog < 2000
 
 

@@ -1,4 +1,4 @@
-"""The stream is kept up: through refusals, silence and restarts, until it is told to stop."""
+"""The stream is kept up: through refusals, silence and restarts, until the program stops it."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ async def lonely(tmp_path: Path) -> AsyncIterator[Wire]:
 
 @pytest.fixture
 async def restless(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A connected component that pings soon and waits for answers only shortly."""
+    """A connected component that pings soon and waits for answers a short time."""
     async with open_wire(tmp_path, patience=QUICK, granted=[]) as wire:
         yield wire
 
 
 async def refused(wire: Wire, condition: str) -> str:
-    """Refuse the component and return what it says about it."""
+    """Refuse the component and return the message of its ServerRefused."""
     wire.start()
     peer = await wire.server.accept()
     await peer.meet()
@@ -77,7 +77,7 @@ def pong(wire: Wire, id: str, type: str = "result") -> None:
     wire.peer.send(f"<iq type='{type}' id='{id}' from='{HOST}' to='{COMPONENT}'/>")
 
 
-# --- refusals ------------------------------------------------------------------------------------
+# --- refusals
 
 
 async def test_wrong_secret_ends_the_connector_with_a_clear_message(lonely: Wire) -> None:
@@ -130,7 +130,7 @@ async def test_refusal_names_the_server(lonely: Wire) -> None:
     assert said == f"127.0.0.1:{lonely.server.port} refuses {COMPONENT}: host-unknown"
 
 
-# --- coming back ---------------------------------------------------------------------------------
+# --- reconnecting
 
 
 async def test_connector_reconnects_after_the_server_ends_the_stream(restless: Wire) -> None:
@@ -180,7 +180,7 @@ async def test_half_a_stanza_is_dropped_with_its_connection(restless: Wire) -> N
 
 
 async def test_each_connection_has_its_own_handshake(restless: Wire) -> None:
-    """Nothing passes before it, as on the first connection."""
+    """Nothing is delivered before it, as on the first connection."""
     restless.peer.send(FOOTER)
     peer = await restless.server.accept()
     peer.send(HEADER + copy_of(chat("early")) + HANDSHAKE)
@@ -209,7 +209,7 @@ async def test_stream_is_down_without_a_server(restless: Wire) -> None:
 
 
 async def pauses(wire: Wire, count: int, *, welcome: bool) -> list[float]:
-    """Return the seconds between the attempts of a component that is always dropped."""
+    """Return the seconds between the attempts of a component whose connection is always closed."""
     loop = asyncio.get_running_loop()
     times = []
     for _ in range(count + 1):
@@ -241,7 +241,7 @@ async def test_pauses_between_attempts_grow_up_to_a_limit(
 async def test_pauses_differ_from_one_component_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All that lost the same server must not come back at the same moment."""
+    """Components that lost the same server must not return at the same moment."""
     monkeypatch.setattr(connection_module, "FIRST_PAUSE_SECONDS", 0.1)
     patience = replace(PATIENCE, reconnect_max=0.1)
     async with open_wire(tmp_path, connected=False, patience=patience) as wire:
@@ -272,7 +272,7 @@ async def test_long_outage_leaves_no_objects_behind(lonely: Wire) -> None:
     assert len(asyncio.all_tasks()) <= before + 1  # slixmpp's task that sends
 
 
-# --- handshakes ----------------------------------------------------------------------------------
+# --- handshakes
 
 
 async def test_unanswered_handshake_times_out(
@@ -331,7 +331,7 @@ async def test_probe_without_a_server_is_refused(lonely: Wire) -> None:
         await lonely.connection.probe()
 
 
-# --- pings ---------------------------------------------------------------------------------------
+# --- pings
 
 
 async def test_silent_server_is_pinged(restless: Wire) -> None:
@@ -364,7 +364,7 @@ async def test_unanswered_ping_ends_the_connection(restless: Wire) -> None:
 async def test_ping_answer_from_another_address_does_not_count(restless: Wire) -> None:
     ping = await next_ping(restless.peer)
     restless.peer.send(f"<iq type='result' id='{ping}x' from='{HOST}' to='{COMPONENT}'/>")
-    # It was heard, and so the next ping decides.
+    # The server sent something, so the next ping decides.
     await next_ping(restless.peer)
     await restless.peer.gone()
 
@@ -372,7 +372,7 @@ async def test_ping_answer_from_another_address_does_not_count(restless: Wire) -
 
 
 async def test_server_that_sends_is_not_pinged(tmp_path: Path) -> None:
-    """Silence is what a ping asks about; the option says so."""
+    """A ping is sent after silence only, as the documentation of the option says."""
     patience = replace(QUICK, ping_interval=0.4, ping_timeout=0.4)
     loop = asyncio.get_running_loop()
     async with open_wire(tmp_path, patience=patience, granted=[]) as wire:
@@ -388,7 +388,7 @@ async def test_server_that_sends_is_not_pinged(tmp_path: Path) -> None:
 
 
 async def test_server_that_sends_but_does_not_answer_the_ping_is_alive(restless: Wire) -> None:
-    """Behind a long queue of copies an answer comes late."""
+    """An answer comes late behind a long queue of copies."""
     loop = asyncio.get_running_loop()
     await next_ping(restless.peer)
     end = loop.time() + 0.4
@@ -415,7 +415,7 @@ async def test_server_is_not_dead_while_reading_is_held(tmp_path: Path) -> None:
 
 
 async def test_server_has_the_full_interval_after_reading_was_held(tmp_path: Path) -> None:
-    """Reading goes on just before the time is up: the answer may lie behind much else."""
+    """Reading resumes just before the interval ends: the answer may be behind many bytes."""
     patience = replace(QUICK, ping_interval=0.2, ping_timeout=0.4)
     async with open_wire(tmp_path, patience=patience, granted=[]) as wire:
         loop = asyncio.get_running_loop()
@@ -440,7 +440,7 @@ async def test_connection_lost_during_a_ping_is_reopened_at_once(
         await wire.welcome()  # well before the ping is given up
 
 
-# --- the end -------------------------------------------------------------------------------------
+# --- the end
 
 
 async def closing(wire: Wire) -> asyncio.Task[None]:

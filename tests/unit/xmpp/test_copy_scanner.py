@@ -1,4 +1,4 @@
-"""Results of ours that come back as copies: left out unread, and nothing beside them."""
+"""Copies of archive results are skipped without parsing; no other copies are."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_unread(piece: bytes) -> bool:
 
 
 def read(text: str) -> str:
-    """Return what is left to be read of a text where nothing was here before."""
+    """Return the pieces of a text that have to be parsed if none are repeats."""
     kept = [piece for piece in pieces(text.encode()) if not is_unread(piece)]
     return b"".join(kept).decode()
 
@@ -65,7 +65,7 @@ WHOLE = returned()
         returned(attributes=" xmlns='urn:x' id='1'"),
         returned(attributes=" a=\" xmlns='urn:xmpp:mam:2'\" id='1'"),
         returned(end="<body>beside it</body>"),
-        # Any of it may be what somebody had archived.
+        # A user may have archived any part of it.
         returned(f"<message>{WHOLE}</message>"),
         returned("<result/>"),
         returned("<x:result xmlns:x='x'><result></result></x:result>"),

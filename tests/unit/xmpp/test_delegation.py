@@ -1,4 +1,4 @@
-"""Queries that servers hand on: whose are believed, and how they are answered."""
+"""Delegated queries: which are accepted, and how they are answered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INNER = (
 
 
 async def ask(wire: Wire, delegation: str, *, host: str = HOST, type: str = "set") -> Reply:
-    """Send a delegated stanza that may be wrong in any way."""
+    """Send a delegated stanza, which may be malformed."""
     return await wire.direct(delegation, asker=host, type=type)
 
 
@@ -75,7 +75,7 @@ async def test_owner_in_capitals_is_the_same_user(wire: Wire) -> None:
 
 
 async def test_answer_has_the_addresses_as_written(wire: Wire) -> None:
-    """ejabberd compares them to the letter, and has nothing to tell the client otherwise."""
+    """ejabberd compares them byte by byte, and does not pass on an answer with others."""
     reply = await wire.delegated(query(), owner="ALICE@Example.org", asker="Alice@example.org/Q")
 
     assert (reply.iq.get("from"), reply.iq.get("to")) == (
@@ -117,7 +117,7 @@ async def test_query_to_the_server_itself_is_forbidden(wire: Wire) -> None:
 
 
 async def test_unknown_user_looks_like_one_without_messages(wire: Wire) -> None:
-    """Nothing tells whether an account exists."""
+    """No answer reveals whether an account exists."""
     known = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE)
     unknown = await wire.delegated(query(), asker=BOB_PHONE, owner=f"nobody@{HOST}")
 

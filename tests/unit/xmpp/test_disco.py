@@ -1,4 +1,4 @@
-"""What the component says it is, and what it lets the server say of its users."""
+"""Service discovery of the component, of archives, and by delegation of users."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_users_bare_jid_has_the_features_of_archives_only(wire: Wire, vers
 async def test_users_bare_jid_gets_no_identity_from_the_component(
     wire: Wire, version: str
 ) -> None:
-    """The server merges what it is told: another identity would be the user's own."""
+    """The server merges the answer: an identity in it would become the user's own."""
     assert identities(await info(wire, f"{version}:bare:{NS_MAM}")) == []
 
 
@@ -84,7 +84,7 @@ async def test_answer_has_the_node_of_the_query(wire: Wire, version: str) -> Non
 
 @pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
 async def test_server_itself_has_no_archive(wire: Wire, version: str) -> None:
-    """An error leaves this half of the namespace with the server."""
+    """After an error the server answers queries to itself."""
     assert (await info(wire, f"{version}::{NS_MAM}")).refusal == "item-not-found"
 
 
@@ -124,7 +124,7 @@ async def test_component_lists_the_features_of_archives(wire: Wire) -> None:
 
 
 async def test_stanza_id_feature_is_not_announced(wire: Wire) -> None:
-    """XEP-0359: whoever advertises stanza ids deletes those that others made in its name."""
+    """XEP-0359: an entity that advertises stanza ids must delete forged ones."""
     said = [features(await info(wire, node)) for node in (None, BARE)]
 
     assert [feature for feature in said[0] + said[1] if feature == "urn:xmpp:sid:0"] == []
@@ -161,7 +161,7 @@ async def test_other_addresses_are_not_found(wire: Wire, address: str) -> None:
 
 @pytest.fixture
 async def extended(wire: Wire) -> Wire:
-    """A component that can do more than archives."""
+    """A component with features beside archives."""
     commands = Item(node="urn:c", under="", name="Commands", category="automation", kind="list")
     command = Item(
         node="do",

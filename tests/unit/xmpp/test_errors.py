@@ -1,4 +1,4 @@
-"""What askers and administrators hear when something breaks inside."""
+"""Errors that askers get, and log lines for administrators, after failures inside."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_query_is_refused_inside_the_delegation_when_the_store_is_closed(w
     ids=["declaration", "bracket", "line feed"],
 )
 async def test_no_message_in_the_archive_breaks_the_stream(wire: Wire, posted: str) -> None:
-    """Others than ejabberd write messages too; whatever they write is read over the stream."""
+    """HTTP callers post messages too, and all of them are read over the stream."""
     at = now()
     entry = NewMessage(
         owner=ALICE,

@@ -1,4 +1,4 @@
-"""What goes around an answer, whatever is in the addresses and ids it is made of."""
+"""The stanzas around an answer, with hostile addresses and ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The intake: a little at a time, all of it, and in its order."""
+"""The fair reader: it reads in slices, completely and in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = GATHER_ABOVE - 14
 
 
 class Connection(asyncio.Transport):
-    """A connection that tells whether it is read, and what was read of it."""
+    """A transport that records whether it is read, and the slices that were read."""
 
     def __init__(self) -> None:
         super().__init__()

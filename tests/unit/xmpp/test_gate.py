@@ -1,4 +1,4 @@
-"""The gate: what passes to slixmpp, what goes to the archive, what ends the stream."""
+"""The gate: stanzas delivered to slixmpp or archived, and bytes that end the stream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTE = f"<message from='{HOST}' to='{COMPONENT}'><body>hello</body></message>"
 
 
 class Reader:
-    """A gate, and what came out of it."""
+    """A gate, and the stanzas that it delivered and archived."""
 
     def __init__(self, *, max_bytes: int = 10_000, max_depth: int = 16) -> None:
         self.copies: list[bytes] = []
@@ -48,7 +48,7 @@ class Reader:
 
     @property
     def stanzas(self) -> list[str]:
-        """What was delivered between the stream header and its end."""
+        """The bytes delivered between the stream header and its end."""
         return self.delivered[1:]
 
 
@@ -65,7 +65,7 @@ def nested(depth: int) -> str:
     return f"<message from='{HOST}' to='{COMPONENT}'>{inner}</message>"
 
 
-# --- the way of a stanza -------------------------------------------------------------------------
+# --- the way of a stanza
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_attributes_of_the_header_pass_with_hostile_values() -> None:
     assert parsed(f"{reader.delivered[0]}</stream:stream>").get("id") == "\"'<&\nx"
 
 
-# --- what ends the stream ------------------------------------------------------------------------
+# --- ends of the stream
 
 ENTITIES = "".join(
     f"<!ENTITY e{level} '{f'&e{level - 1};' * 10}'>" if level else "<!ENTITY e0 'ha'>"
@@ -214,7 +214,7 @@ async def test_entity_bomb_ends_the_connection_with_one_log_line(
     assert "the server's stream is refused" in warnings[0]
 
 
-# --- what is left out ----------------------------------------------------------------------------
+# --- oversized stanzas
 
 
 @pytest.mark.parametrize("step", [None, 1000], ids=["in one piece", "in many pieces"])
@@ -309,7 +309,7 @@ def test_white_space_that_never_ends_takes_no_memory() -> None:
     assert peak < 1_000_000
 
 
-# --- what is repaired ----------------------------------------------------------------------------
+# --- malformed stanzas
 
 
 def test_undeclared_prefix_is_declared_for_slixmpp() -> None:

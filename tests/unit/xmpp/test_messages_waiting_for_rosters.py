@@ -1,4 +1,4 @@
-"""A message that waits for a roster is judged by what held when it came."""
+"""A message that waits for a roster is judged by the preferences at its arrival."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rooms send to subscribers who are not there, and who only pretends to be a room."""
+"""Room messages in MUC/Sub events, and events forged by others."""
 
 from __future__ import annotations
 

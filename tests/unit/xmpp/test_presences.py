@@ -14,7 +14,7 @@ from component.xmpp.copies.presences import Presences
 
 
 class Heard:
-    """What is known once presences were heard."""
+    """The sessions that copied presences made known."""
 
     def __init__(self) -> None:
         self._sessions = Sessions()

@@ -1,4 +1,4 @@
-"""What hosts let the component do, and what clients hear where they do not."""
+"""Privileges that hosts grant, and answers to clients without them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.wire import (
 
 
 async def read(folder: Path, granted: Iterable[str]) -> Reply:
-    """Return what alice gets with these privileges granted."""
+    """Return the answer to alice with these privileges granted."""
     async with open_wire(folder, granted=granted) as wire:
         wire.say("hello")
         return await wire.history()

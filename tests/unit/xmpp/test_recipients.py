@@ -1,4 +1,4 @@
-"""Which users there are is asked over the stream, by messages that nobody sees."""
+"""Users without an account are found by headlines that nobody sees."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_error_of_another_message_is_ignored(wire: Wire) -> None:
 
 
 async def test_headlines_have_no_body_and_ask_not_to_be_stored(wire: Wire) -> None:
-    """A headline to a user who is away is dropped without a word (RFC 6121 section 8.5.2.2)."""
+    """The server silently drops a headline to a user who is away (RFC 6121 section 8.5.2.2)."""
     asking, messages, ping = await ask(wire)
     for message in messages.values():
         assert (message.get("type"), message.get("from")) == ("headline", COMPONENT)

@@ -1,4 +1,4 @@
-"""Copies of what was here before to the byte: passed over unread, and nothing else is."""
+"""Repeated copies, equal byte by byte, are skipped without parsing; no others are."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BOUNCE = copy_of(
 
 
 def stanzas(*copies: str) -> list[str]:
-    """Return what is in some copies."""
+    """Return the stanzas in some copies."""
     found = [re.search("<forwarded[^>]*>(.*?)(<a/>)?</forwarded ?></message>$", c) for c in copies]
     return [one[1] if one else "" for one in found]
 
@@ -174,7 +174,7 @@ def test_result_is_the_same_wherever_the_stream_is_cut() -> None:
     for place in range(len(data) + 1):
         reader = CopyReader().read(data[:place], data[place:])
         assert reader.archived == expected
-        # Four are no repeats; one that is cut through is read too, and what came with it.
+        # Four are no repeats. A copy that is cut in two is parsed too, with the bytes behind it.
         assert len(reader.copies) in (4, 5, 6)
 
 
@@ -191,14 +191,14 @@ def test_result_is_the_same_wherever_the_stream_is_cut() -> None:
     ids=["within one", "empty", "no end inside", "no end", "deep", "whole"],
 )
 def test_each_byte_is_looked_up_once_at_most(data: str) -> None:
-    """However many copies seem to begin or to end in what is received at once."""
+    """However many copies seem to begin or to end in the bytes received at once."""
     reader = CopyReader().read(data)
 
     assert sum(map(len, reader.asked)) <= len(data)
 
 
 async def test_component_skips_repeats(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Or it would complain of one that is too large to be read."""
+    """Otherwise it would log that the repeat is too large."""
     large = HELLO.replace(" id='9'>", f" id='{'9' * 10_000}'>", 1)
     async with open_wire(tmp_path, xmpp={"max_stanza_bytes": 10_000}) as wire:
         wire.peer.send(HELLO)

@@ -1,4 +1,4 @@
-"""What rooms tell of users: in presences of those who get them, in messages of others."""
+"""Affiliations from presences that rooms send to users, and from messages about others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MUC_USER = "http://jabber.org/protocol/muc#user"
 
 
 class Silence:
-    """Rooms that nobody asks."""
+    """Room information that is never asked for."""
 
     async def features(self, room: str) -> frozenset[str] | None:
         return None
@@ -28,12 +28,12 @@ class Silence:
 
 
 async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
-    """Return what is known after these presences and messages."""
+    """Return the affiliations stored after these presences and messages."""
     rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, Silence())
     heard = RoomEvents(rooms, Addresses())
     for text in stanzas:
         raw = text.encode()
-        # As deep as the stream reads it.
+        # As deep as the stream's parser keeps it.
         element = parse(raw, keep_depth=1)
         if element.name == "presence":
             heard.take_presence(element, raw)
@@ -116,7 +116,7 @@ async def test_destroyed_room_is_new_from_then_on(
         presence("owner", 110, sender=f"conference.{HOST}"),
         refused("conflict"),
         refused("not-authorized"),
-        # He need not know the password that the room may have tomorrow.
+        # A user who was made a member need not know the password that the room gets tomorrow.
         refused("registration-required"),
         f"<presence xmlns='jabber:client' from='{ROOM}/nick' to='{ALICE}/a1' type='error'/>",
         f"<presence xmlns='jabber:client' from='{ROOM}/nick' to='{ALICE}/a1'/>",
@@ -161,7 +161,7 @@ def item(affiliation: str, jid: str = ALICE) -> str:
 
 
 def message(*parts: str, sender: str = ROOM) -> str:
-    """Return what a room tells Bob, by the parts of what it says of users."""
+    """Return a room's message to Bob with one <x/> for each part."""
     told = "".join(f"<x xmlns='{MUC_USER}'>{part}</x>" for part in parts)
     return f"<message xmlns='jabber:client' from='{sender}' to='{BOB}/b1' id='1'>{told}</message>"
 
@@ -215,7 +215,9 @@ async def test_message_that_takes_no_right_away_is_ignored(storage: Storage, sai
         message(),
     ],
 )
-async def test_message_with_anything_else_changes_no_affiliation(storage: Storage, said: str) -> None:
+async def test_message_with_anything_else_changes_no_affiliation(
+    storage: Storage, said: str
+) -> None:
     known = presence("member", 110)
 
     assert await told(storage, known, said) == [(ROOM, ALICE, "member")]

@@ -1,4 +1,4 @@
-"""Rosters of the server, changed by privilege where it lets us."""
+"""Rosters of the server, changed by privilege."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
 
 
 async def give(wire: Wire, items: str = BOBBY) -> None:
-    """Answer the question for the roster that comes next."""
+    """Answer the next roster get."""
     asked = await asked_roster(wire)
     answer(wire, asked, f"<query xmlns='{NS_ROSTER}'>{items}</query>")
 
@@ -43,7 +43,7 @@ def answer(wire: Wire, asked: Element, payload: str = "", type: str = "result") 
 
 
 async def set_item(wire: Wire) -> tuple[Element, Element]:
-    """Return the stanza that comes next, and the one item that it sets."""
+    """Return the next stanza, and the one item that it sets."""
     iq = await wire.next_sent()
     assert (iq.get("type"), iq.get("from"), iq.get("to")) == ("set", COMPONENT, ALICE)
     (item,) = iq.findall(f"{ROSTER}query/{ROSTER}item")
@@ -61,7 +61,7 @@ async def test_roster_set_has_name_and_groups(wire: Wire) -> None:
     answer(wire, iq)
     await changing
 
-    # What is left out of a set is taken off the contact; a subscription is not to be sent.
+    # A roster set replaces the contact, but must not contain a subscription.
     assert dict(item.attrib) == {"jid": BOB, "name": "Robert"}
     assert [group.text for group in item] == ["Work"]
 

@@ -1,4 +1,4 @@
-"""Rosters read from the server, and what tells that they have changed."""
+"""Rosters read from the server, and pushes that tell of changes."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ ROMEO = "romeo@remote.example"
 
 
 async def prefer_roster(wire: Wire, asker: str = ALICE_PHONE) -> str | None:
-    """Have archived what is said with contacts only; return the refusal."""
+    """Set the default preference to `roster`; return the refusal."""
     prefs = f"<prefs xmlns='{NS_MAM}' default='roster'/>"
     return (await wire.direct(prefs, asker=asker)).refusal
 
 
 async def read_once(wire: Wire, *contacts: str) -> None:
-    """Let the component remember the roster of alice, whose archive stays empty."""
+    """Let the component read and remember alice's roster; her archive stays empty."""
     await prefer_roster(wire)
     wire.say("first", to="nobody@remote.example")
     give_roster(wire, await asked_roster(wire), *contacts)

@@ -1,4 +1,4 @@
-"""Copies from mod_service_log: whose are believed, and what in them is looked at."""
+"""Copies from mod_service_log: which senders are believed, and which stanzas archived."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_copy_from_anybody_else_is_dropped(wire: Wire, stranger: str) -> N
 
 
 async def test_another_server_cannot_log_what_its_own_users_say(wire: Wire) -> None:
-    """It can send messages; it cannot write them past the recipient's own server."""
+    """It can send messages, but not into archives past the recipient's server."""
     forged = chat("forged", sender="mallory@evil.example/x", to=ALICE)
     wire.peer.send(copy_of(forged, host="evil.example"))
 

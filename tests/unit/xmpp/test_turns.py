@@ -1,4 +1,4 @@
-"""Turns: nobody waits for the many queries of another."""
+"""Turns: nobody waits for the many queries of somebody else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies that came as a whole: what is in them is read by itself, and heard as from a stream."""
+"""Complete copies: their stanza is parsed as a document, with the same result as in a stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Heard = list[tuple[str, str, bool]]
 
 
 def heard(*texts: str) -> Heard:
-    """Return what is heard of the copies in a stream, each text as it is received."""
+    """Return the copies that a gate handles in a stream of these texts."""
     found: Heard = []
     gate = Gate(
         lambda host, stanza, raw: found.append((host, raw.decode(), stanza.is_bound)),
