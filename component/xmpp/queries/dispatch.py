@@ -53,7 +53,7 @@ class QueryDispatcher:
         self._addresses = addresses
         self._answerers = answerers
         self._elsewhere = frozenset(elsewhere)
-        self._turns = Turns()
+        self.turns = Turns()
         path = MatchXPath(f"{{{NS_COMPONENT}}}iq")
         stream.register_handler(CoroutineCallback("queries", path, self._handle))
 
@@ -84,7 +84,7 @@ class QueryDispatcher:
             answerer = self._answerers.get(payload.tag)
             if answerer is None:
                 raise UnknownService
-            async with self._turns.of(exchange.requester):
+            async with self.turns.of(exchange.requester):
                 text = await answerer(iq.get("type", ""), payload, exchange)
                 # Part of the turn: who is slow to take answers keeps nobody else waiting.
                 await self._stream.send_text(text)

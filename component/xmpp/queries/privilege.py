@@ -82,9 +82,9 @@ class Privileges:
         access = perm.get("access", "")
         permission = access, perm.get("type", "")
         granted = _BOTH.get(permission, (permission,))
-        for known in (_SENDING, _READING, _WRITING):
-            key = host, known
-            if known in granted:
+        for needed in (_SENDING, _READING, _WRITING):
+            key = host, needed
+            if needed in granted:
                 self._granted[key] = namespace
-            elif known[0] == access and self._granted.get(key) == namespace:
+            elif needed[0] == access and self._granted.get(key) == namespace:
                 del self._granted[key]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from component.xmpp.connection.fair_reader import GATHER_ABOVE, RETURN_SECONDS, SLICE, FairReader
+from component.xmpp.connection.fair_reader import GATHER_ABOVE, SLICE, FairReader
 from component.xmpp.queries.exchange import HINTS
 
 PAGE = GATHER_ABOVE - 14
@@ -21,7 +21,7 @@ class Connection(asyncio.Transport):
         self.reading = asyncio.Event()
         self.reading.set()
         self.is_closed = False
-        self.intake = FairReader(self, self.feed)
+        self.reader = FairReader(self, self.feed)
 
     def feed(self, data: bytes) -> None:
         self.read.append(data)
@@ -50,7 +50,7 @@ def results(count: int) -> str:
 
 
 async def test_few_bytes_are_read_at_once(connection: Connection) -> None:
-    connection.intake.take(b"a little")
+    connection.reader.take(b"a little")
 
     assert connection.read == [b"a little"]
     assert connection.is_read
@@ -61,7 +61,7 @@ async def test_many_bytes_are_read_completely_and_in_order(
     connection: Connection, size: int
 ) -> None:
     data = (b"0123456789" * size)[:size]
-    connection.intake.take(data)
+    connection.reader.take(data)
     await connection.reading.wait()
 
     assert b"".join(connection.read) == data
@@ -69,7 +69,7 @@ async def test_many_bytes_are_read_completely_and_in_order(
 
 
 async def test_loop_runs_other_tasks_between_two_slices(connection: Connection) -> None:
-    connection.intake.take(bytes(3 * SLICE))
+    connection.reader.take(bytes(3 * SLICE))
     seen = []
     while not connection.is_read:
         seen.append(len(connection.read))
@@ -79,32 +79,32 @@ async def test_loop_runs_other_tasks_between_two_slices(connection: Connection) 
 
 
 async def test_bytes_received_meanwhile_are_read_after_the_rest(connection: Connection) -> None:
-    connection.intake.take(b"1" * SLICE + b"2")
-    connection.intake.take(b"3")
+    connection.reader.take(b"1" * SLICE + b"2")
+    connection.reader.take(b"3")
     await connection.reading.wait()
 
     assert b"".join(connection.read) == b"1" * SLICE + b"23"
 
 
 async def test_nothing_is_read_while_reading_is_held(connection: Connection) -> None:
-    connection.intake.take(b"1" * SLICE + b"2")
-    connection.intake.hold(True)
+    connection.reader.take(b"1" * SLICE + b"2")
+    connection.reader.hold(True)
     for _ in range(10):
         await asyncio.sleep(0)
     assert connection.read == [b"1" * SLICE]
     assert not connection.is_read
 
-    connection.intake.hold(False)
+    connection.reader.hold(False)
     assert connection.read == [b"1" * SLICE]
     await connection.reading.wait()
     assert connection.read == [b"1" * SLICE, b"2"]
 
 
 async def test_hold_called_by_feed_stops_after_the_slice(connection: Connection) -> None:
-    connection.intake = FairReader(
-        connection, lambda data: (connection.feed(data), connection.intake.hold(True))[0]
+    connection.reader = FairReader(
+        connection, lambda data: (connection.feed(data), connection.reader.hold(True))[0]
     )
-    connection.intake.take(bytes(2 * SLICE))
+    connection.reader.take(bytes(2 * SLICE))
 
     assert len(connection.read) == 1
     assert not connection.is_read
@@ -114,8 +114,8 @@ async def test_hold_called_by_feed_stops_after_the_slice(connection: Connection)
 async def test_results_of_several_pages_gather_before_they_are_read(
     connection: Connection, pages: int, is_read: bool
 ) -> None:
-    connection.intake.note_sent(results(pages * PAGE))
-    connection.intake.take(results(1).encode())
+    connection.reader.note_sent(results(pages * PAGE))
+    connection.reader.take(results(1).encode())
 
     assert connection.read == [results(1).encode()]
     assert connection.is_read is is_read
@@ -123,15 +123,15 @@ async def test_results_of_several_pages_gather_before_they_are_read(
 
 
 async def test_messages_of_users_do_not_gather(connection: Connection) -> None:
-    connection.intake.note_sent(results(2 * PAGE))
-    connection.intake.take(b"<message/>")
+    connection.reader.note_sent(results(2 * PAGE))
+    connection.reader.take(b"<message/>")
 
     assert connection.is_read
 
 
 async def test_reading_does_not_pause_after_all_results_came_back(connection: Connection) -> None:
-    connection.intake.note_sent(results(2 * PAGE))
-    connection.intake.take(results(2 * PAGE).encode())
+    connection.reader.note_sent(results(2 * PAGE))
+    connection.reader.take(results(2 * PAGE).encode())
 
     assert connection.is_read
 
@@ -140,17 +140,18 @@ async def test_reading_does_not_pause_after_all_results_came_back(connection: Co
 async def test_results_that_do_not_come_back_in_time_are_not_expected_any_more(
     connection: Connection, sent_later: int
 ) -> None:
-    connection.intake.note_sent(results(10 * PAGE))
-    connection.intake._sent_at -= 2 * RETURN_SECONDS
-    connection.intake.note_sent(results(sent_later))
-    connection.intake.take(results(1).encode())
+    connection.reader = FairReader(connection, connection.feed, return_seconds=0.01)
+    connection.reader.note_sent(results(10 * PAGE))
+    await asyncio.sleep(0.02)
+    connection.reader.note_sent(results(sent_later))
+    connection.reader.take(results(1).encode())
 
     assert connection.is_read
 
 
 async def test_reading_does_not_pause_while_bytes_are_unread(connection: Connection) -> None:
-    connection.intake.note_sent(results(1000))
-    connection.intake.take(results(2).encode() + bytes(SLICE))
+    connection.reader.note_sent(results(1000))
+    connection.reader.take(results(2).encode() + bytes(SLICE))
     turns = 0
     while len(connection.read) < 2:
         await asyncio.sleep(0)
@@ -163,16 +164,16 @@ async def test_reading_does_not_pause_while_bytes_are_unread(connection: Connect
 async def test_received_bytes_are_read_after_a_lost_connection(
     connection: Connection, is_held: bool
 ) -> None:
-    connection.intake.take(b"1" * 3 * SLICE + b"2")
-    connection.intake.hold(is_held)
+    connection.reader.take(b"1" * 3 * SLICE + b"2")
+    connection.reader.hold(is_held)
     connection.is_closed = True
-    connection.intake.finish()
+    connection.reader.finish()
 
     assert b"".join(connection.read) == b"1" * 3 * SLICE + b"2"
 
 
 async def test_closed_connection_is_not_read(connection: Connection) -> None:
-    connection.intake.take(bytes(2 * SLICE))
+    connection.reader.take(bytes(2 * SLICE))
     connection.is_closed = True
     for _ in range(10):
         await asyncio.sleep(0)
