@@ -30,7 +30,7 @@ from component.core.archiving.writer import Queue
 from component.core.hosts import Hosts
 from component.core.messages.describe import describe, room_name
 from component.core.xml import jids
-from component.core.xml.prefixes import standalone
+from component.core.xml.namespaces import standalone
 from component.core.xml.stanza import GROUPCHAT, ORIGIN_BYTES, Stanza, digest_of
 from component.core.xml.times import now
 from storage.rows import Direction, NewMessage
