@@ -36,7 +36,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it was at the start."""
     principal, owner = authenticate.principal(request), await owner_of(request)
     asked = checked(ExportParameters, body.parameters(request))
-    with request.app[keys.streams].taken(principal.name):
+    with request.app[keys.streams].reserve(principal.name):
         return await _answer(request, principal, owner, asked.format)
 
 

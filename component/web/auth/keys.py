@@ -1,4 +1,4 @@
-"""What requests find in their application, and on themselves: every typed key."""
+"""The typed keys of the application and of requests: which part of the program is where."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
-from component.web.archive.seats import TaskLimit
+from component.web.archive.task_limit import TaskLimit
 from component.web.auth.guessing import GuessLimit
 from component.web.server.callers import LogOnce
 from component.web.server.readiness import Readiness
@@ -43,7 +43,7 @@ administration = web.AppKey("administration", Administration)
 desk = web.AppKey("desk", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 
-#: Handlers whose answers go on for as long as their callers take them.
+#: Handlers whose responses have no deadline: streams and exports.
 unhurried = web.AppKey("unhurried", frozenset[Handler])
 
 #: Of a request: who sent it.

@@ -30,7 +30,7 @@ async def keep(request: web.Request) -> web.Response:
     """POST {prefix}/offline/{user}: keep one stanza; 201 when it is durable."""
     owner = _owner(request)
     post = checked(OfflinePost, await body.fields(request))
-    await request.app[keys.waiting].keep(
+    await request.app[keys.waiting].add(
         owner, peer=post.peer, packet=post.packet, timestamp=post.timestamp
     )
     return web.Response(status=201)
@@ -54,7 +54,7 @@ async def count(request: web.Request) -> web.Response:
 
 async def drop(request: web.Request) -> web.Response:
     """DELETE {prefix}/offline/{user}: throw away all that waits."""
-    await request.app[keys.waiting].drop(_owner(request))
+    await request.app[keys.waiting].delete_all(_owner(request))
     return web.Response()
 
 

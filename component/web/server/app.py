@@ -14,7 +14,7 @@ from component.web.admin import accounts, audit, commands, export
 from component.web.admin import archives as admin
 from component.web.archive import archives as archives
 from component.web.archive import conversations, stream
-from component.web.archive.seats import TaskLimit
+from component.web.archive.task_limit import TaskLimit
 from component.web.auth import keys
 from component.web.auth.authenticate import authenticate
 from component.web.auth.guessing import GuessLimit
@@ -88,7 +88,7 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
     )
     waiting = app[keys.waiting] = OfflineStanzas(services.storage.offline, services.jids)
     # Whoever was taking some when the server stopped has not got them.
-    app.on_cleanup.append(lambda _: waiting.settled())
+    app.on_cleanup.append(lambda _: waiting.wait_for_returns())
 
 
 def _provide_reading(app: web.Application, settings: WebSettings, services: Services) -> None:
@@ -98,8 +98,8 @@ def _provide_reading(app: web.Application, settings: WebSettings, services: Serv
     pages = app[keys.pages] = Pager(
         services.storage.archive,
         services.queue,
-        usual=settings.page_default,
-        most=settings.page_max,
+        default_size=settings.page_default,
+        max_size=settings.page_max,
         max_bytes=settings.page_max_bytes,
     )
     app[keys.reader] = ArchiveReader(

@@ -84,7 +84,7 @@ async def test_a_room_is_read_by_those_whom_it_admits(
 async def test_only_operators_read_what_was_said_in_a_room_before_it_was_made(
     authorizer: Authorizer, storage: Storage, rooms: Rooms, requester: str, since: int
 ) -> None:
-    rooms.note_new(ROOM, 7)
+    rooms.note_created(ROOM, 7)
 
     assert await authorizer.authorize(User(requester), ROOM, Action.READ) == since
     assert len(await storage.records.audit_entries(limit=10)) == (since == 0)

@@ -47,7 +47,7 @@ class Archive:
 
     async def folded(self) -> list[Folded]:
         """Return what its messages have become."""
-        query = PageQuery(wanted=Filter(kinds=FOLDED_KINDS), limit=100)
+        query = PageQuery(filter=Filter(kinds=FOLDED_KINDS), limit=100)
         page = await self._reader.readable_page(SERVER, OWNER, query, folded=True)
         return [item.folded for item in page.items if item.folded]
 
@@ -65,7 +65,7 @@ class Archive:
 async def archive() -> AsyncIterator[Archive]:
     async with open_services() as services:
         storage = services.storage
-        pages = Pager(storage.archive, services.writer, usual=50, most=100)
+        pages = Pager(storage.archive, services.writer, default_size=50, max_size=100)
         reader = ArchiveReader(
             services.authorizer, storage, services.writer, pages, services.followers
         )

@@ -46,7 +46,7 @@ def reader(storage: SqliteStorage, writer: Writer) -> ArchiveReader:
         authorizer,
         storage,
         writer,
-        Pager(storage.archive, writer, usual=DEFAULT, most=MOST),
+        Pager(storage.archive, writer, default_size=DEFAULT, max_size=MOST),
         Followers(),
     )
 
@@ -108,7 +108,7 @@ async def test_nobody_may_read_another_archive(
         PageQuery(before="unknown"),
         PageQuery(limit=0),
         PageQuery(index=-1),
-        PageQuery(wanted=Filter(ids=("unknown",))),
+        PageQuery(filter=Filter(ids=("unknown",))),
     ],
 )
 async def test_who_may_not_read_learns_nothing_else(
@@ -127,7 +127,7 @@ async def test_an_operator_reads_and_what_is_written_of_it_tells_no_words(
     )
 
     page = await reader.page(User(BY_OPERATOR), ALICE, PageQuery())
-    await reader.page(User(BY_OPERATOR), ALICE, PageQuery(wanted=wanted))
+    await reader.page(User(BY_OPERATOR), ALICE, PageQuery(filter=wanted))
     await reader.bounds(User(BY_OPERATOR), ALICE)
 
     noon = "2026-01-01T12:00:00.000000Z"
@@ -195,7 +195,7 @@ async def test_a_filter_is_applied(reader: ArchiveReader, writer: Writer) -> Non
     writer.put(rows)
 
     wanted = Filter(peer=ROMEO, since=NOON + 3)
-    page = await reader.page(User(ALICE), ALICE, PageQuery(wanted=wanted))
+    page = await reader.page(User(ALICE), ALICE, PageQuery(filter=wanted))
 
     assert (texts(page), page.complete) == (texts([rows[3], rows[5]]), True)
 
@@ -205,9 +205,9 @@ def naming(id: str) -> list[PageQuery]:
     return [
         PageQuery(after=id),
         PageQuery(before=id),
-        PageQuery(wanted=Filter(after=id)),
-        PageQuery(wanted=Filter(before=id)),
-        PageQuery(wanted=Filter(ids=(id,))),
+        PageQuery(filter=Filter(after=id)),
+        PageQuery(filter=Filter(before=id)),
+        PageQuery(filter=Filter(ids=(id,))),
     ]
 
 
@@ -254,7 +254,7 @@ async def test_a_filter_is_counted_and_its_page_placed(
 ) -> None:
     writer.put([entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(7)])
 
-    query = PageQuery(wanted=Filter(peer=BOB), limit=2, backwards=True, counted=True)
+    query = PageQuery(filter=Filter(peer=BOB), limit=2, backwards=True, counted=True)
     page = await reader.page(User(ALICE), ALICE, query)
 
     assert (page.index, page.count) == (2, 4)
@@ -265,7 +265,7 @@ async def test_a_filter_is_counted_where_only_the_count_is_wanted(
 ) -> None:
     writer.put([*entries(3), entry("x", peer=ROMEO)])
 
-    query = PageQuery(wanted=Filter(peer=BOB), limit=0, counted=True)
+    query = PageQuery(filter=Filter(peer=BOB), limit=0, counted=True)
     page = await reader.page(User(ALICE), ALICE, query)
 
     assert (page.count, page.messages) == (3, ())
@@ -303,7 +303,7 @@ async def test_an_index_that_would_be_looked_for_too_long_is_not_implemented(
 ) -> None:
     writer.put(entries(2))
 
-    far = PageQuery(wanted=Filter(peer=BOB, resource="phone"), index=10**9)
+    far = PageQuery(filter=Filter(peer=BOB, resource="phone"), index=10**9)
 
     with pytest.raises(NotImplementedHere) as caught:
         await reader.page(User(ALICE), ALICE, far)
@@ -377,6 +377,6 @@ async def test_a_filter_that_no_store_takes_is_not_to_be_tried_again(
     reader: ArchiveReader, wanted: Filter
 ) -> None:
     with pytest.raises(Refused) as caught:
-        await reader.page(User(ALICE), ALICE, PageQuery(wanted=wanted))
+        await reader.page(User(ALICE), ALICE, PageQuery(filter=wanted))
 
     assert caught.value.kind != "wait"

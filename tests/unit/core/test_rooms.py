@@ -86,8 +86,8 @@ async def test_only_rooms_of_the_services_are_kept(storage: Storage) -> None:
 
     kept = [ROOM, f"{ROOM}/nick"]
     others = [SERVICE, ALICE, f"room@{HOST}", f"room@x.{SERVICE}", "", f"{HOST}/{ROOM}"]
-    assert [known.keeps(address) for address in kept] == [True, True]
-    assert [known.keeps(address) for address in others] == [False] * len(others)
+    assert [known.has_archive(address) for address in kept] == [True, True]
+    assert [known.has_archive(address) for address in others] == [False] * len(others)
 
 
 async def test_the_last_word_of_a_room_is_known_after_a_restart(storage: Storage) -> None:
@@ -119,7 +119,7 @@ async def test_a_room_made_anew_has_no_members_of_the_one_before(storage: Storag
     other = Occupant(room=f"other@{SERVICE}", jid=ALICE, affiliation="member")
     for before in (occupant("member"), occupant("outcast", BOB), other):
         known.note(before)
-    known.note_new(ROOM, 7)
+    known.note_created(ROOM, 7)
     known.note(occupant("owner", BOB))
     known.stop()
     await running
@@ -134,21 +134,21 @@ async def test_a_room_made_anew_has_no_members_of_the_one_before(storage: Storag
 
 async def test_followers_hear_of_a_room_that_is_another_one(storage: Storage) -> None:
     heard: list[str] = []
-    known = Rooms([SERVICE], [HOST], storage.records, Answers(OPEN), on_another=heard.append)
+    known = Rooms([SERVICE], [HOST], storage.records, Answers(OPEN), on_replaced=heard.append)
     known.note(occupant("owner"))
     assert heard == []
 
-    known.note_new(ROOM, 1)
+    known.note_created(ROOM, 1)
     assert heard == [ROOM]
 
-    known.begin(2)
+    known.note_connected(2)
     await known.admits(ALICE, ROOM)
     assert heard == [ROOM, ROOM]
 
 
 async def test_a_room_that_was_erased_has_nothing_to_hide(storage: Storage) -> None:
     known = rooms(storage)
-    known.note_new(ROOM, 7)
+    known.note_created(ROOM, 7)
     known.forget(ROOM)
 
     assert await known.since(ROOM) == 0
@@ -187,9 +187,9 @@ async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_pers
     info = Changing()
     info.become(before)
     known = Rooms([SERVICE], [HOST], storage.records, info)
-    known.begin(5)
+    known.note_connected(5)
     running = asyncio.create_task(known.run())
-    known.note_new(ROOM, 7)
+    known.note_created(ROOM, 7)
     known.note(occupant("member"))
     known.note(occupant("outcast", BOB))
     assert await known.admits(ALICE, ROOM)
@@ -199,7 +199,7 @@ async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_pers
         known = Rooms([SERVICE], [HOST], storage.records, info)
         running = asyncio.create_task(known.run())
     info.become(after)
-    known.begin(9)
+    known.note_connected(9)
 
     assert (await known.admits(ALICE, ROOM), await known.since(ROOM)) == (
         is_same,
@@ -217,7 +217,7 @@ async def test_what_is_heard_after_an_interruption_is_of_the_room_that_is_there(
 ) -> None:
     known = Rooms([SERVICE], [HOST], storage.records, Changing())
     known.note(occupant("member"))
-    known.begin(9)
+    known.note_connected(9)
     known.note(occupant("owner", BOB))
 
     assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
@@ -227,8 +227,8 @@ async def test_what_is_heard_after_an_interruption_is_of_the_room_that_is_there(
 async def test_a_room_that_was_made_persistent_is_known_to_be(storage: Storage) -> None:
     info = Changing()
     known = Rooms([SERVICE], [HOST], storage.records, info)
-    known.begin(5)
-    known.note_new(ROOM, 7)
+    known.note_connected(5)
+    known.note_created(ROOM, 7)
     await known.admits(ALICE, ROOM)
     info.become(PERSISTENT)
     known.note_changed(ROOM)
@@ -250,10 +250,10 @@ async def test_a_room_that_is_not_remembered_is_no_other_one(
 ) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 1)
     known = rooms(storage, features)
-    known.begin(5)
+    known.note_connected(5)
     others = [f"{n}@{SERVICE}" for n in range(3)]
     for made, room in enumerate((ROOM, *others), start=7):
-        known.note_new(room, made)
+        known.note_created(room, made)
         known.note(Occupant(room=room, jid=ALICE, affiliation="member"))
 
     for _ in range(2):
@@ -279,7 +279,7 @@ async def test_too_much_that_cannot_be_written_counts_as_an_interruption(
     storage: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = rooms(storage, MEMBERS)
-    known.begin(5)
+    known.note_connected(5)
     known.note(occupant("member"))
     assert await known.admits(ALICE, ROOM)
 
@@ -288,7 +288,7 @@ async def test_too_much_that_cannot_be_written_counts_as_an_interruption(
         known.note(Occupant(room=f"{n}@{SERVICE}", jid=ALICE, affiliation="member"))
     known.note(occupant("owner", BOB))
 
-    assert "taken for an interruption" in caplog.text
+    assert "they count as never seen" in caplog.text
     assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
     assert await known.since(ROOM) > 5
 

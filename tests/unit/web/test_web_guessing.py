@@ -42,7 +42,7 @@ def guesses(clock: Clock) -> GuessLimit:
 
 def guess(guesses: GuessLimit, party: str, times: int) -> None:
     for _ in range(times):
-        guesses.judge(party, None)
+        guesses.check(party, None)
 
 
 async def test_after_so_many_wrong_secrets_an_address_has_to_wait(
@@ -83,30 +83,30 @@ async def test_who_was_let_in_before_goes_on_behind_the_same_address(stranger: T
 def test_others_notice_nothing(guesses: GuessLimit) -> None:
     guess(guesses, NEAR, BURST)
     with pytest.raises(RateLimited):
-        guesses.judge(NEAR, "server")
+        guesses.check(NEAR, "server")
 
-    guesses.judge(FAR, "server")
+    guesses.check(FAR, "server")
     guess(guesses, FAR, BURST)
 
 
 def test_one_more_guess_is_answered_when_it_was_said(guesses: GuessLimit, clock: Clock) -> None:
     guess(guesses, NEAR, BURST)
     with pytest.raises(RateLimited) as slowed:
-        guesses.judge(NEAR, None)
+        guesses.check(NEAR, None)
     clock.now += slowed.value.retry_seconds
 
-    guesses.judge(NEAR, None)
+    guesses.check(NEAR, None)
     with pytest.raises(RateLimited):
-        guesses.judge(NEAR, None)
+        guesses.check(NEAR, None)
 
 
 def test_knowing_one_secret_does_not_help_with_another(guesses: GuessLimit) -> None:
-    guesses.judge(NEAR, "reader")
+    guesses.check(NEAR, "reader")
     guess(guesses, NEAR, BURST)
 
-    guesses.judge(NEAR, "reader")
+    guesses.check(NEAR, "reader")
     with pytest.raises(RateLimited):
-        guesses.judge(NEAR, "server")
+        guesses.check(NEAR, "server")
 
 
 def test_what_is_remembered_is_bounded(
@@ -114,6 +114,11 @@ def test_what_is_remembered_is_bounded(
 ) -> None:
     monkeypatch.setattr(guessing, "PARTIES_MAX", 3)
     for party in ("a", "b", "c", "a", "d"):
-        guesses.judge(party, "server")
+        guesses.check(party, "server")
 
-    assert set(guesses._known) == {"c", "a", "d"}
+    for party in ("a", "b", "c", "d"):
+        guess(guesses, party, BURST)
+    for party in ("a", "c", "d"):
+        guesses.check(party, "server")
+    with pytest.raises(RateLimited):
+        guesses.check("b", "server")

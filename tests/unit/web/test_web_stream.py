@@ -319,4 +319,4 @@ async def test_a_follower_that_takes_nothing_is_cut_off(
             await services.writer.store([entry(n, xml=much) for n in range(40)])
             await until(lambda: not services.followers._followers)
 
-    assert "did not take what it was sent" in caplog.text
+    assert "did not read its stream" in caplog.text

@@ -45,7 +45,7 @@ async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
             authorizer,
             storage,
             writer,
-            Pager(storage.archive, writer, usual=50, most=250),
+            Pager(storage.archive, writer, default_size=50, max_size=250),
             Followers(),
         )
         yield Mam(reader, Addresses())

@@ -58,15 +58,15 @@ def test_an_empty_query_asks_for_everything() -> None:
     ids=lambda value: "" if isinstance(value, Filter) else " ".join(value.values()),
 )
 def test_each_field_narrows_the_query(fields: dict[str, str], wanted: Filter) -> None:
-    assert read(query(**fields)).wanted == wanted
+    assert read(query(**fields)).filter == wanted
 
 
 def test_each_id_of_a_list_is_read() -> None:
-    assert read(query(ids=["b", "a", "b"])).wanted == Filter(ids=("b", "a", "b"))
+    assert read(query(ids=["b", "a", "b"])).filter == Filter(ids=("b", "a", "b"))
 
 
 def test_a_list_of_ids_has_its_limit() -> None:
-    assert len(read(query(ids=["a"] * IDS_MAX)).wanted.ids or ()) == IDS_MAX
+    assert len(read(query(ids=["a"] * IDS_MAX)).filter.ids or ()) == IDS_MAX
     with pytest.raises(BadRequest):
         read(query(ids=["a"] * (IDS_MAX + 1)))
 
@@ -81,7 +81,7 @@ def test_a_boolean_that_is_none_is_refused(text: str) -> None:
 def test_a_text_is_searched_for_under_each_of_its_names(name: str) -> None:
     phrases = (Phrase(words=("hello",)), Phrase(words=("wor",), is_prefix=True))
 
-    assert read(query(**{name: "Hello wor*"})).wanted == Filter(phrases=phrases)
+    assert read(query(**{name: "Hello wor*"})).filter == Filter(phrases=phrases)
 
 
 @pytest.mark.parametrize("name", FULLTEXT)
@@ -219,7 +219,7 @@ def test_a_form_of_another_kind_is_refused() -> None:
 def test_a_form_without_its_type_is_taken_for_ours() -> None:
     form = "<field var='with'><value>a@b</value></field>"
 
-    assert read(with_form(f"<x xmlns='{NS_FORM}'>{form}</x>")).wanted == Filter(peer="a@b")
+    assert read(with_form(f"<x xmlns='{NS_FORM}'>{form}</x>")).filter == Filter(peer="a@b")
 
 
 @pytest.mark.parametrize(
