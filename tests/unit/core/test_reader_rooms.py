@@ -31,7 +31,7 @@ class OpenRooms:
 
 
 @pytest.mark.parametrize("made", [0, 2, 4])
-async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(
+async def test_occupant_reads_nothing_from_before_the_room_was_created(
     storage: Storage, writer: Writer, made: int
 ) -> None:
     rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
