@@ -14,7 +14,7 @@ from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
 from component.core.rosters.service import RosterService
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 from component.xmpp.connection.addresses import Addresses
 

@@ -23,7 +23,7 @@ from component.web.archive.models import (
 )
 from component.web.auth import authenticate, keys
 from component.web.server import body
-from component.web.server.checking import checked
+from component.web.server.parameters import checked
 from component.web.server.paths import account_of, at, check_host
 
 #: The JID may have braces, which aiohttp takes for none of a name.

@@ -9,7 +9,7 @@ from component.core.xml.times import format_time
 from component.web.archive.models import AuditParameters
 from component.web.auth import authenticate, keys
 from component.web.server import body
-from component.web.server.checking import checked
+from component.web.server.parameters import checked
 from component.web.server.paths import at
 from storage.rows import AuditEntry
 

@@ -12,7 +12,7 @@ from component.web.admin.models import CommandParameters
 from component.web.archive.models import NoParameters
 from component.web.auth import authenticate, keys
 from component.web.server import body
-from component.web.server.checking import checked
+from component.web.server.parameters import checked
 from component.web.server.paths import at
 
 

@@ -14,8 +14,8 @@ from component.core.errors import Refused
 from component.web.admin.models import ExportParameters
 from component.web.auth import authenticate, keys
 from component.web.server import body
-from component.web.server.checking import checked
 from component.web.server.limits import in_time
+from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, at, owner_of
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from component.web.archive.messages_json import message, place
 from component.web.archive.models import MessageParameters, MessagesParameters, NoParameters
 from component.web.auth import authenticate, keys
 from component.web.server import body
-from component.web.server.checking import checked
+from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, at, id_of, owner_of
 
 

@@ -9,7 +9,7 @@ from component.web.archive.messages_json import message
 from component.web.archive.models import ConversationsParameters
 from component.web.auth import authenticate, keys
 from component.web.server import body
-from component.web.server.checking import checked
+from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, at, owner_of
 
 

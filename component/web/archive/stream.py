@@ -19,8 +19,8 @@ from component.web.archive.messages_json import message
 from component.web.archive.models import ID_MAX, StreamParameters
 from component.web.auth import authenticate, keys
 from component.web.server import body
-from component.web.server.checking import checked
 from component.web.server.limits import in_time, when_lost
+from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, at, owner_of
 from storage.rows import ArchivedMessage, Filter
 

@@ -12,8 +12,8 @@ from aiohttp.typedefs import Handler
 from component.core.access.principals import SERVER, Operator, Role
 from component.core.errors import Forbidden, NotAuthorized
 from component.web.auth import keys, trust
-from component.web.server import health
-from component.web.server.callers import party_of
+from component.web.health import family as health
+from component.web.server.addresses import party_of
 from component.web.server.settings import WebSettings
 
 log = logging.getLogger(__name__)

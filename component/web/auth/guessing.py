@@ -10,7 +10,7 @@ import logging
 
 from component.core.accounts.throttle import TokenBucket
 from component.core.errors import RateLimited
-from component.web.server.callers import LogOnce
+from component.web.server.addresses import LogOnce
 
 log = logging.getLogger(__name__)
 

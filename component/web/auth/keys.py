@@ -19,8 +19,8 @@ from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
 from component.web.archive.seats import TaskLimit
 from component.web.auth.guessing import GuessLimit
-from component.web.server.callers import LogOnce
-from component.web.server.readiness import Readiness
+from component.web.health.readiness import Readiness
+from component.web.server.addresses import LogOnce
 from component.web.server.settings import WebSettings
 
 settings = web.AppKey("settings", WebSettings)

@@ -15,7 +15,7 @@ from component.web.auth import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import ArchivePost, ArchiveQuery
 from component.web.server import body
-from component.web.server.checking import checked
+from component.web.server.parameters import checked
 from component.web.server.paths import at
 from storage.rows import ArchivedMessage
 

@@ -15,7 +15,7 @@ from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import UserQuery
 from component.web.remote_data.roster_models import RosterPost
 from component.web.server import body
-from component.web.server.checking import checked
+from component.web.server.parameters import checked
 from component.web.server.paths import at
 from storage.people import Contact
 

@@ -24,7 +24,7 @@ from component.web.auth import keys
 from component.web.server import errors
 from component.web.server.access_log import AccessLog
 from component.web.server.access_log import log as access
-from component.web.server.door import ConnectionLimit
+from component.web.server.connection_limit import ConnectionLimit
 from component.web.server.settings import WebSettings
 
 log = logging.getLogger(__name__)

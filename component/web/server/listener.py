@@ -13,7 +13,7 @@ from typing import cast
 
 from aiohttp import web
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.limits import Protocols, connections
 from component.web.server.settings import UNIX, Services, WebSettings
 

@@ -13,7 +13,7 @@ from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everyth
 from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.access.principals import Operator, Role
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 
 V1 = "/api/v1/accounts"

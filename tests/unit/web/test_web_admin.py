@@ -13,7 +13,7 @@ from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from component.web.admin.models import MAX_DAYS
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 from storage.open import open_storage
 from storage.rows import ANY, Hold, Rule

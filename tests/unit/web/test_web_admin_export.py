@@ -14,7 +14,7 @@ from support.sidecar import SETTINGS
 from support.stanzas import parse
 
 from component.core.access.principals import Operator, Role
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 
 EXPORT = f"/api/v1/archives/{ALICE}/export"

@@ -12,7 +12,7 @@ from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.access.principals import Operator, Role
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 from storage.rows import Rule
 

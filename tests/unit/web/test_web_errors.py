@@ -14,8 +14,8 @@ from pytest_aiohttp import AiohttpClient
 from support.sidecar import SETTINGS, SHOWN, post
 
 from component.core.errors import ItemNotFound
-from component.web.server import health
-from component.web.server.app import make_app
+from component.web.app import make_app
+from component.web.health import family as health
 from component.web.server.errors import CONDITIONS, INTERNAL, body, errors
 from component.web.server.settings import Services
 

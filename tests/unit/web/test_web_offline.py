@@ -10,8 +10,8 @@ from aiohttp import web
 from support.builders import ALICE
 from support.sidecar import SETTINGS, open_services
 
+from component.web.app import make_app
 from component.web.auth import keys
-from component.web.server.app import make_app
 from storage.open import open_storage
 from storage.people import OfflineStanza
 

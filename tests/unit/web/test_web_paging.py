@@ -14,7 +14,7 @@ from pytest_aiohttp import AiohttpClient
 from support.builders import BOB, NOON, ROMEO, SECOND, entry
 from support.sidecar import HOST, SETTINGS, SHOWN
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 from storage.rows import NewMessage
 

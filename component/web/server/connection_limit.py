@@ -10,7 +10,7 @@ from asyncio import BaseTransport
 from collections import Counter
 
 from component.core.errors import Forbidden, Overloaded
-from component.web.server.callers import UNIX_SOCKET, LogOnce, address_of, is_within, party_of
+from component.web.server.addresses import UNIX_SOCKET, LogOnce, address_of, is_within, party_of
 from component.web.server.settings import WebSettings
 
 log = logging.getLogger(__name__)

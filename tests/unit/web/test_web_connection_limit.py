@@ -17,8 +17,8 @@ from aiohttp import ClientSession, UnixConnector
 from support.sidecar import SETTINGS
 
 from component.core.errors import Forbidden, Overloaded
-from component.web.server.callers import UNIX_SOCKET
-from component.web.server.door import ConnectionLimit
+from component.web.server.addresses import UNIX_SOCKET
+from component.web.server.connection_limit import ConnectionLimit
 from component.web.server.listener import serve
 from component.web.server.settings import Services
 
@@ -62,7 +62,7 @@ async def answered(reader: asyncio.StreamReader) -> tuple[int, Any]:
 async def test_refused_addresses_are_closed_at_once_and_take_no_seat(
     services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "component.web.server.door")
+    caplog.set_level(logging.INFO, "component.web.server.connection_limit")
     settings = replace(SETTINGS, allow_from=HERE, max_connections=3)
     async with serve(settings, services) as url, AsyncExitStack() as opened:
         refused = [await connect(url, ELSEWHERE, opened) for _ in range(12)]
@@ -78,7 +78,7 @@ async def test_refused_addresses_are_closed_at_once_and_take_no_seat(
 async def test_one_address_has_a_share_of_the_connections(
     services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "component.web.server.door")
+    caplog.set_level(logging.INFO, "component.web.server.connection_limit")
     settings = replace(SETTINGS, max_connections=10, max_connections_per_address=2)
     async with serve(settings, services) as url, AsyncExitStack() as opened:
         taken = [await connect(url, "127.0.0.1", opened) for _ in range(2)]

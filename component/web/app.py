@@ -20,13 +20,13 @@ from component.web.archive.seats import TaskLimit
 from component.web.auth import keys
 from component.web.auth.authenticate import authenticate
 from component.web.auth.guessing import GuessLimit
+from component.web.health import family as health
+from component.web.health.readiness import Readiness
 from component.web.remote_data import archive as remote_data
 from component.web.remote_data import auth, offline, rosters
-from component.web.server import health
-from component.web.server.callers import LogOnce
+from component.web.server.addresses import LogOnce
 from component.web.server.errors import errors
 from component.web.server.limits import deadline
-from component.web.server.readiness import Readiness
 from component.web.server.settings import Services, WebSettings
 
 #: Modules whose routes stand below the prefix.
