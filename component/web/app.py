@@ -1,112 +1,49 @@
-"""The application: middlewares from the outside in, what requests find, and the routes."""
+"""Everything that is served over HTTP: the families, and the application of each listener."""
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+
 from aiohttp import web
 
-from component.core.access.audit import Audit
-from component.core.reading.conversations import Conversations
-from component.core.reading.following import ArchiveStream
-from component.core.reading.operator_reads import Reading
-from component.core.reading.pages import Pager
-from component.core.remote_data.archive import RemoteArchive
-from component.core.remote_data.offline import OfflineStanzas
-from component.handlers.archive import HandlerArchive
-from component.web.admin import accounts, audit, commands, export
-from component.web.admin import archives as admin
-from component.web.archive import archives as archives
-from component.web.archive import conversations, stream
+from component.web.admin.family import ADMINISTRATION
+from component.web.archive.family import ARCHIVE
 from component.web.archive.seats import TaskLimit
 from component.web.auth import keys
-from component.web.auth.authenticate import authenticate
 from component.web.auth.guessing import GuessLimit
-from component.web.health import family as health
-from component.web.health.readiness import Readiness
-from component.web.remote_data import archive as remote_data
-from component.web.remote_data import auth, offline, rosters
+from component.web.health.family import HEALTH, LIVENESS
+from component.web.remote_data.family import REMOTE_DATA
+from component.web.server import errors
 from component.web.server.addresses import LogOnce
-from component.web.server.errors import errors
-from component.web.server.limits import deadline
-from component.web.server.settings import Services, WebSettings
+from component.web.server.family import Families
+from component.web.server.listener import listen
+from component.web.server.settings import Listener, Services, WebSettings
 
-#: Modules whose routes stand below the prefix.
-FAMILIES = (
-    auth,
-    remote_data,
-    offline,
-    rosters,
-    archives,
-    conversations,
-    stream,
-    audit,
-    admin,
-    accounts,
-    commands,
-)
+#: A request goes to the first one that has a route for it.
+FAMILIES = (HEALTH, LIVENESS, ARCHIVE, ADMINISTRATION, REMOTE_DATA)
 
 
-def make_app(settings: WebSettings, services: Services) -> web.Application:
-    """Return the application over the parts of the program."""
+def make_app(
+    settings: WebSettings, services: Services, listener: Listener = Listener.PRIVATE
+) -> web.Application:
+    """Return the application of a listener: its families, and the parts that they share."""
     app = web.Application(
-        middlewares=[errors, deadline, authenticate], client_max_size=settings.max_body_bytes
+        middlewares=[errors.middleware()], client_max_size=settings.of(listener).max_body_bytes
     )
-    app[keys.settings] = settings
     app[keys.guessing] = GuessLimit()
     app[keys.refused] = LogOnce()
-    app[keys.hosts] = services.hosts
-    app[keys.readiness] = Readiness(
-        services.storage,
-        services.writer,
-        services.link,
-        services.administration.approval,
-        services.background,
-    )
-    app[keys.jids] = services.jids
-    app[keys.administration] = services.administration
-    app[keys.desk] = services.commands
-    app[keys.accounts] = services.accounts
-    app[keys.rosters] = services.rosters
-    app[keys.unhurried] = frozenset({stream.follow, export.export})
-    _provide_remote_data(app, settings, services)
-    _provide_reading(app, settings, services)
-    app.add_routes(health.routes)
-    prefix = settings.prefix.rstrip("/")
-    for family in FAMILIES:
-        app.add_routes(family.routes(prefix))
+    streams = app[keys.streams] = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
+    app.on_shutdown.append(streams.close)
+    families = [family for family in FAMILIES if family.listener is listener]
+    Families(families, settings, services).mount(app)
     return app
 
 
-def _provide_remote_data(app: web.Application, settings: WebSettings, services: Services) -> None:
-    """Give requests what answers ejabberd, or the operator's module in its place."""
-    own = RemoteArchive(
-        services.storage.archive,
-        services.writer,
-        services.jids,
-        queue=services.queue,
-        served=services.administration.served,
-        max_items=settings.max_items,
-        max_bytes=settings.page_max_bytes,
-    )
-    app[keys.archive_calls] = HandlerArchive(services.handlers, remote_data.OwnArchive(own))
-    waiting = app[keys.waiting] = OfflineStanzas(services.storage.offline, services.jids)
-    # Whoever was taking some when the server stopped has not got them.
-    app.on_cleanup.append(lambda _: waiting.settled())
+def serve(
+    settings: WebSettings, services: Services, listener: Listener = Listener.PRIVATE
+) -> AbstractAsyncContextManager[str]:
+    """Serve a listener while the context is open; its value is the address to call.
 
-
-def _provide_reading(app: web.Application, settings: WebSettings, services: Services) -> None:
-    """Give requests what reads archives of others."""
-    archive, queue = services.storage.archive, services.queue
-    log = app[keys.audit] = Audit(services.storage.records, services.writer)
-    pages = Pager(
-        archive,
-        queue,
-        usual=settings.page_default,
-        most=settings.page_max,
-        max_bytes=settings.page_max_bytes,
-    )
-    reading = Reading(pages, archive, services.storage.retention, log)
-    app[keys.pages], app[keys.reading] = pages, reading
-    app[keys.conversations] = Conversations(archive, queue, log, pages, reading)
-    app[keys.following] = ArchiveStream(archive, queue, services.followers)
-    streams = app[keys.streams] = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
-    app.on_shutdown.append(streams.close)
+    Raises OSError, in our own words, if the address cannot be listened on.
+    """
+    return listen(make_app(settings, services, listener), settings.of(listener))

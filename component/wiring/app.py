@@ -15,7 +15,7 @@ from component.core.archiving.spilling import Lost
 from component.core.background import Background
 from component.core.retention.admin import administering
 from component.handlers.loading import HandlersError
-from component.web.server.listener import serve as serve_http
+from component.web.app import serve as serve_http
 from component.web.server.settings import Services
 from component.wiring import account_sources, settings
 from component.wiring.compose import join

@@ -27,7 +27,7 @@ from component.web.server.parameters import checked
 from component.web.server.paths import account_of, at, check_host
 
 #: The JID may have braces, which aiohttp takes for none of a name.
-ACCOUNT = "/v1/accounts/{jid:[^/]+}"
+ACCOUNT = "/accounts/{jid:[^/]+}"
 
 
 class AccountsParameters(Parameters):
@@ -53,7 +53,7 @@ class AccountFields(Parameters):
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     return [
-        *at(web.get, f"{prefix}/v1/accounts", listed),
+        *at(web.get, f"{prefix}/accounts", listed),
         *at(web.put, f"{prefix}{ACCOUNT}", put),
         *at(web.patch, f"{prefix}{ACCOUNT}", enable),
         *at(web.delete, f"{prefix}{ACCOUNT}", remove),
@@ -127,7 +127,7 @@ async def remove(request: web.Request) -> web.Response:
         request.app[keys.accounts],
         request.app[keys.administration],
         jid,
-        patience=PATIENCE * request.app[keys.settings].request_timeout_seconds,
+        patience=PATIENCE * request.app[keys.limits].request_timeout_seconds,
     )
     return web.Response(status=204)
 

@@ -7,7 +7,6 @@ from aiohttp import web
 from component.core.access.principals import Role
 from component.core.retention import figures
 from component.core.retention.erasure import PATIENCE
-from component.web.admin import export, rules
 from component.web.admin.models import PurgeFields, UsageParameters
 from component.web.archive.models import NoParameters
 from component.web.auth import authenticate, keys
@@ -16,19 +15,17 @@ from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, at, bare_jid, check_served, id_of, owner_of
 from storage.rows import Removed
 
-PURGES = "/v1/purges"
+PURGES = "/purges"
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     return [
-        *at(web.get, f"{prefix}/v1/archives", usage),
+        *at(web.get, f"{prefix}/archives", usage),
         *at(web.delete, f"{prefix}{ARCHIVE}", erase),
         *at(web.delete, f"{prefix}{ARCHIVE}/messages/{{id}}", delete),
         *at(web.post, f"{prefix}{PURGES}", purge),
         *at(web.get, f"{prefix}{PURGES}", progress),
-        *rules.routes(prefix),
-        *export.routes(prefix),
     ]
 
 
@@ -57,7 +54,7 @@ async def erase(request: web.Request) -> web.Response:
     administration = request.app[keys.administration]
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].record(caller.name, "erase", owner)
-    patience = PATIENCE * request.app[keys.settings].request_timeout_seconds
+    patience = PATIENCE * request.app[keys.limits].request_timeout_seconds
     return _shed(await administration.erasure.erase(owner, patience=patience))
 
 

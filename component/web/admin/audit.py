@@ -16,7 +16,7 @@ from storage.rows import AuditEntry
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    return at(web.get, f"{prefix}/v1/audit", read)
+    return at(web.get, f"{prefix}/audit", read)
 
 
 async def read(request: web.Request) -> web.Response:

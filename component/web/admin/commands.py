@@ -19,8 +19,8 @@ from component.web.server.paths import at
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     return [
-        *at(web.get, f"{prefix}/v1/commands", commands),
-        *at(web.post, f"{prefix}/v1/commands/{{name}}", run),
+        *at(web.get, f"{prefix}/commands", commands),
+        *at(web.post, f"{prefix}/commands/{{name}}", run),
     ]
 
 

@@ -37,7 +37,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     asked = checked(ExportParameters, body.parameters(request))
     source = request.app[keys.administration].export
     parts = source.json_lines(owner) if asked.format == "jsonl" else source.portable(owner)
-    with request.app[keys.streams].taken(caller.name):
+    with request.config_dict[keys.streams].taken(caller.name):
         return await _answer(request, parts, caller.name, owner, asked.format)
 
 
@@ -62,7 +62,7 @@ async def _send(
     parts: AsyncGenerator[bytes],
 ) -> None:
     """Send all parts, as long as the caller takes them; what is cut off ends without an end."""
-    patience = request.app[keys.settings].request_timeout_seconds
+    patience = request.app[keys.limits].request_timeout_seconds
     try:
         await answer.prepare(request)
         await answer.write(first)

@@ -28,7 +28,7 @@ from component.web.server.paths import (
 )
 from storage.rows import Hold, Rule
 
-HOLD = "/v1/holds/{subject:[^/]+}"
+HOLD = "/holds/{subject:[^/]+}"
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -38,7 +38,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
         *at(web.get, retention, read_retention),
         *at(web.put, retention, set_retention),
         *at(web.delete, retention, drop_retention),
-        *at(web.get, f"{prefix}/v1/holds", holds),
+        *at(web.get, f"{prefix}/holds", holds),
         *at(web.put, f"{prefix}{HOLD}", hold),
         *at(web.delete, f"{prefix}{HOLD}", release),
     ]

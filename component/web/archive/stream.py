@@ -51,7 +51,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
     after = request.headers.get("Last-Event-ID") or asked.after
     if after is not None and len(after) > ID_MAX:
         raise BadRequest(f"Last-Event-ID: an id has {ID_MAX} characters at most")
-    streams = request.app[keys.streams]
+    streams = request.config_dict[keys.streams]
     with streams.taken(caller.name):
         async with in_time(request):
             place = await request.app[keys.following].position(owner, after)

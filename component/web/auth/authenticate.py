@@ -12,7 +12,6 @@ from aiohttp.typedefs import Handler
 from component.core.access.principals import SERVER, Operator, Role
 from component.core.errors import Forbidden, NotAuthorized
 from component.web.auth import keys, trust
-from component.web.health import family as health
 from component.web.server.addresses import party_of
 from component.web.server.settings import WebSettings
 
@@ -27,12 +26,11 @@ _SHOWING = ("Authorization", "X-Api-Key")
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let those requests through that show a secret, or may be trusted without one."""
-    if request.match_info.handler not in health.OPEN:
-        try:
-            request[keys.operator] = _caller(request, request.app[keys.settings])
-        except NotAuthorized as refused:
-            _tell(request, refused)
-            raise
+    try:
+        request[keys.operator] = _caller(request, request.app[keys.settings])
+    except NotAuthorized as refused:
+        _tell(request, refused)
+        raise
     return await handler(request)
 
 
@@ -68,7 +66,7 @@ def _caller(request: web.Request, settings: WebSettings) -> Operator:
         raise NotAuthorized(f"Show one secret, in a header {_HOW}.")
     caller = _whose(shown[0].encode(errors="surrogateescape"), settings)
     name = caller.name if caller else None
-    request.app[keys.guessing].judge(party_of(request.transport), name)
+    request.config_dict[keys.guessing].judge(party_of(request.transport), name)
     if caller is None:
         raise NotAuthorized(
             "The secret that was shown is not known here: compare it with http.secret, or with"
@@ -80,7 +78,7 @@ def _caller(request: web.Request, settings: WebSettings) -> Operator:
 def _tell(request: web.Request, refused: NotAuthorized) -> None:
     """Have the log say from where something is asked in vain, and why: callers may not show it."""
     party = party_of(request.transport)
-    if request.app[keys.refused].is_news(f"{party} {refused.message}"):
+    if request.config_dict[keys.refused].is_news(f"{party} {refused.message}"):
         log.warning("refused over HTTP, from %s: %s", party, refused.message)
 
 

@@ -21,7 +21,7 @@ from component.web.archive.seats import TaskLimit
 from component.web.auth.guessing import GuessLimit
 from component.web.health.readiness import Readiness
 from component.web.server.addresses import LogOnce
-from component.web.server.settings import WebSettings
+from component.web.server.settings import ListenerSettings, WebSettings
 
 settings = web.AppKey("settings", WebSettings)
 guessing = web.AppKey("guessing", GuessLimit)
@@ -42,8 +42,11 @@ administration = web.AppKey("administration", Administration)
 desk = web.AppKey("desk", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 
-#: Handlers whose answers go on for as long as their callers take them.
-unhurried = web.AppKey("unhurried", frozenset[Handler])
+#: Of each family: the limits of its listener.
+limits = web.AppKey("limits", ListenerSettings)
+
+#: Of each family: handlers whose answers go on for as long as their callers take them.
+streaming_handlers = web.AppKey("streaming_handlers", frozenset[Handler])
 
 #: Of a request: who calls.
 operator = web.RequestKey("operator", Operator)

@@ -95,13 +95,13 @@ def _form(raw: bytes) -> dict[str, object]:
 
 
 async def _read(request: web.Request) -> bytes:
-    settings = request.app[keys.settings]
-    if (request.content_length or 0) > settings.max_body_bytes:
+    limits = request.app[keys.limits]
+    if (request.content_length or 0) > limits.max_body_bytes:
         raise web.HTTPRequestEntityTooLarge(
-            max_size=settings.max_body_bytes, actual_size=request.content_length or 0
+            max_size=limits.max_body_bytes, actual_size=request.content_length or 0
         )
     try:
-        async with asyncio.timeout(settings.body_timeout_seconds):
+        async with asyncio.timeout(limits.body_timeout_seconds):
             return await request.read()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout(text="The request body did not arrive in time.") from error

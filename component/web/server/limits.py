@@ -25,7 +25,7 @@ from component.web.server import errors
 from component.web.server.access_log import AccessLog
 from component.web.server.access_log import log as access
 from component.web.server.connection_limit import ConnectionLimit
-from component.web.server.settings import WebSettings
+from component.web.server.settings import ListenerSettings
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ async def deadline(request: web.Request, handler: Handler) -> web.StreamResponse
     connection = request.protocol
     if isinstance(connection, Connection):
         connection.head_is_read()
-    if request.match_info.handler in request.app[keys.unhurried]:
+    if request.match_info.handler in request.app[keys.streaming_handlers]:
         return await handler(request)
     async with in_time(request):
         return await handler(request)
@@ -56,7 +56,7 @@ async def deadline(request: web.Request, handler: Handler) -> web.StreamResponse
 async def in_time(request: web.Request) -> AsyncIterator[None]:
     """Give what is done here the time of a request. Raises Overloaded when it is over."""
     try:
-        async with asyncio.timeout(request.app[keys.settings].request_timeout_seconds) as timer:
+        async with asyncio.timeout(request.app[keys.limits].request_timeout_seconds) as timer:
             yield
     except TimeoutError as error:
         if not timer.expired():
@@ -71,7 +71,7 @@ def when_lost(request: web.Request, call: Callable[[], object]) -> None:
         request.protocol.on_lost = call
 
 
-def connections(server: web.Server, settings: WebSettings) -> Protocols:
+def connections(server: web.Server, settings: ListenerSettings) -> Protocols:
     """Return what makes the protocol of each new connection."""
     door = ConnectionLimit(settings)
     return lambda: Connection(server, settings, door)
@@ -82,7 +82,9 @@ class Connection(RequestHandler):
 
     __slots__ = ("_door", "_is_answering", "_party", "_settings", "_timer", "on_lost")
 
-    def __init__(self, server: web.Server, settings: WebSettings, door: ConnectionLimit) -> None:
+    def __init__(
+        self, server: web.Server, settings: ListenerSettings, door: ConnectionLimit
+    ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),

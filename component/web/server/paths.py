@@ -14,7 +14,7 @@ from component.web.archive.models import ID_MAX
 from component.web.auth import authenticate, keys
 
 #: One archive. The JID of its owner may have braces, which aiohttp takes for none of a name.
-ARCHIVE = "/v1/archives/{owner:[^/]+}"
+ARCHIVE = "/archives/{owner:[^/]+}"
 
 
 def at(

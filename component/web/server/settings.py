@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from component.core.access.principals import Operator
@@ -26,18 +27,21 @@ LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"
 UNIX = "unix:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebSettings:
-    """Where to listen, whom to answer, and how long to wait for whom."""
+class Listener(StrEnum):
+    """Where a family is served; the value is the section of the configuration."""
 
+    PRIVATE = "http"  #: for servers and operators
+    PUBLIC = "public_http"  #: for end users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSettings:
+    """Where to listen, from whom to take connections, and how much of a caller's to bear."""
+
+    section: Listener = Listener.PRIVATE
     address: str = "127.0.0.1"  #: host name or IP address, or unix:PATH
     port: int = 5281  #: 0 takes a free one
-    secret: str | None = field(repr=False)  #: what the server shows
-    trusts_network: bool = False  #: who shows nothing is taken for the server
-    operators: tuple[Operator, ...] = ()  #: who else may call, each with a secret of its own
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket are always let in
-    hosts: tuple[str, ...] = ()  #: further names and addresses by which we may be called
-    prefix: str = "/api"
     max_body_bytes: int = 1024 * 1024
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 8.0
@@ -46,8 +50,20 @@ class WebSettings:
     stop_timeout_seconds: float = 5.0  #: for requests under way at the end, twice if they hang
     max_connections: int = 1000
     max_connections_per_address: int = 250  #: those of a Unix socket are not bounded by this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings(ListenerSettings):
+    """The private listener, the public one if there is one, and what the families need to know."""
+
+    public: ListenerSettings | None = None
+    secret: str | None = field(repr=False)  #: shown by the server
+    trusts_network: bool = False  #: a caller that shows no secret is taken for the server
+    operators: tuple[Operator, ...] = ()  #: further callers, each with a secret of its own
+    hosts: tuple[str, ...] = ()  #: further names and addresses by which we may be called
+    prefix: str = "/api"
     max_items: int = 1000  #: in one request or answer of Remote Data
-    page_default: int = 50  #: messages on a page where the caller does not say how many
+    page_default: int = 50  #: messages on a page if the caller does not say how many
     page_max: int = 250
     page_max_bytes: int = PAGE_MAX_BYTES
     max_streams: int = 200  #: open at once, exports too
@@ -55,6 +71,14 @@ class WebSettings:
     stream_heartbeat_seconds: float = 15.0
     count_as_string: bool = False  #: for an old caller of Remote Data that takes no number
     roster_details: bool = False  #: Remote Data shows groups and open requests as well
+
+    def of(self, listener: Listener) -> ListenerSettings:
+        """Return the settings of a listener. Raises ValueError if that is not configured."""
+        if listener is Listener.PRIVATE:
+            return self
+        if self.public is None:
+            raise ValueError("there is no public listener")
+        return self.public
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
 from component.core.reading.following import FROM_START, ArchiveStream
 from component.core.reading.live import Followers
-from component.web.server.listener import serve
+from component.web.app import serve
 from storage.open import open_storage
 from storage.rows import ANY
 

@@ -11,7 +11,7 @@ from support.ports import LOOPBACK, free_port
 from support.sidecar import HOST, SECRET, SETTINGS, post
 
 from component.clients.muniment_http import Answer, Client, ClientSettings, NotRunning
-from component.web.server.listener import serve
+from component.web.app import serve
 from component.web.server.settings import Services
 
 WHERE = ClientSettings(

@@ -17,9 +17,9 @@ from aiohttp import ClientSession, UnixConnector
 from support.sidecar import SETTINGS
 
 from component.core.errors import Forbidden, Overloaded
+from component.web.app import serve
 from component.web.server.addresses import UNIX_SOCKET
 from component.web.server.connection_limit import ConnectionLimit
-from component.web.server.listener import serve
 from component.web.server.settings import Services
 
 HERE = (ip_network("127.0.0.1/32"),)

@@ -16,7 +16,7 @@ from support.sidecar import SETTINGS, SHOWN, post
 from component.core.errors import ItemNotFound
 from component.web.app import make_app
 from component.web.health import family as health
-from component.web.server.errors import CONDITIONS, INTERNAL, body, errors
+from component.web.server.errors import CONDITIONS, INTERNAL, body, middleware
 from component.web.server.settings import Services
 
 #: What of Remote Data knows no limit: its callers may send any parameter.
@@ -32,7 +32,7 @@ class Named(dict[str, str]):
 
 def routes(app: web.Application) -> Iterator[tuple[str, str]]:
     for route in app.router.routes():
-        if route.resource is not None and route.handler not in health.OPEN:
+        if route.resource is not None and route.handler not in (health.live, health.ready):
             named = Named(host="example.org", name="erase")
             yield route.method, route.resource.canonical.format_map(named)
 
@@ -218,7 +218,7 @@ async def faulty(aiohttp_client: AiohttpClient) -> TestClient:
     async def refuse(_: web.Request) -> web.Response:
         raise ItemNotFound
 
-    app = web.Application(middlewares=[errors])
+    app = web.Application(middlewares=[middleware()])
     app.add_routes([web.get("/crash", crash), web.get("/refuse", refuse)])
     return await aiohttp_client(app)
 

@@ -18,8 +18,8 @@ import pytest
 from aiohttp import ClientSession
 from support.sidecar import SECRET, SETTINGS, SHOWN, message, post
 
+from component.web.app import serve
 from component.web.server.limits import LINE_MAX_BYTES
-from component.web.server.listener import serve
 from component.web.server.settings import Services
 
 #: What a limit is set to in these tests, and how late it may strike on a busy machine.

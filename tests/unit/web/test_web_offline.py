@@ -10,8 +10,8 @@ from aiohttp import web
 from support.builders import ALICE
 from support.sidecar import SETTINGS, open_services
 
-from component.web.app import make_app
 from component.web.auth import keys
+from component.web.remote_data.family import REMOTE_DATA
 from storage.open import open_storage
 from storage.people import OfflineStanza
 
@@ -22,7 +22,7 @@ async def test_what_is_taken_while_the_server_stops_stays(tmp_path: Path) -> Non
         await services.storage.offline.add(
             ALICE, OfflineStanza(peer=ALICE, stanza="<message/>", at=1)
         )
-        app = make_app(SETTINGS, services)
+        app = REMOTE_DATA.app(SETTINGS, services)
         runner = web.AppRunner(app)
         await runner.setup()
         taking = asyncio.ensure_future(app[keys.waiting].pop(ALICE))

@@ -14,7 +14,7 @@ from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixCo
 from support.sidecar import SETTINGS, SHOWN, post
 
 from component.core.xml.times import format_time, now
-from component.web.server.listener import serve
+from component.web.app import serve
 from component.web.server.settings import Services
 
 ARCHIVE = "/api/archive?username=alice"
