@@ -23,6 +23,8 @@ Network = IPv4Network | IPv6Network
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
+EVERYBODY: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+
 #: An address that starts with this is the path of a Unix socket.
 UNIX = "unix:"
 
@@ -52,11 +54,15 @@ class ListenerSettings:
     max_connections_per_address: int = 250  #: those of a Unix socket are not bounded by this
 
 
+#: A public listener as it is where nothing is configured.
+PUBLIC = ListenerSettings(section=Listener.PUBLIC, port=5282, allow_from=EVERYBODY)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings(ListenerSettings):
-    """The private listener, the public one if there is one, and what the families need to know."""
+    """The private listener, the public one, and what the families need to know."""
 
-    public: ListenerSettings | None = None
+    public: ListenerSettings = PUBLIC
     secret: str | None = field(repr=False)  #: shown by the server
     trusts_network: bool = False  #: a caller that shows no secret is taken for the server
     operators: tuple[Operator, ...] = ()  #: further callers, each with a secret of its own
@@ -73,12 +79,8 @@ class WebSettings(ListenerSettings):
     roster_details: bool = False  #: Remote Data shows groups and open requests as well
 
     def of(self, listener: Listener) -> ListenerSettings:
-        """Return the settings of a listener. Raises ValueError if that is not configured."""
-        if listener is Listener.PRIVATE:
-            return self
-        if self.public is None:
-            raise ValueError("there is no public listener")
-        return self.public
+        """Return the settings of a listener."""
+        return self if listener is Listener.PRIVATE else self.public
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
