@@ -21,7 +21,7 @@ MAX_FORM_FIELDS = 100
 def answer(
     data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Return a JSON answer, which nobody on the way may keep."""
+    """Return a JSON response that no cache may keep."""
     return web.json_bytes_response(
         data,
         dumps=orjson.dumps,
@@ -33,42 +33,42 @@ def answer(
 def page(
     request: web.Request, data: dict[str, object], *, place: str, next: str | int | None
 ) -> web.Response:
-    """Return a page of something with where the next one is, None being nowhere.
+    """Return a page of a list, and where the next page begins: `next`, None on the last page.
 
-    `place` is the parameter that says so in a query.
+    `place` is the parameter of the query by which the next page is requested.
     """
     headers = {}
     if next is not None:
-        # Relative, so that it is right behind a proxy which serves us at another path.
+        # The link is relative, so it is right behind a proxy that serves us at another path.
         url = request.rel_url.update_query({place: str(next)})
         headers["Link"] = f'<?{url.raw_query_string}>; rel="next"'
     return answer({**data, "next": next, "complete": next is None}, headers=headers)
 
 
 def query(request: web.Request) -> dict[str, str]:
-    """Return the parameters of the query; of one that is repeated the last."""
+    """Return the parameters of the query; of a repeated parameter the last value."""
     return dict(request.query.items())
 
 
 def parameters(request: web.Request, *lists: str) -> dict[str, str | list[str]]:
-    """Return the parameters of a query in which nothing may stand twice but in these lists.
+    """Return the parameters of the query, in which only `lists` may be repeated.
 
     A list is written with commas, or by repeating its name. Raises BadRequest.
     """
-    found: dict[str, str | list[str]] = {}
+    parameters: dict[str, str | list[str]] = {}
     for name in request.query:
         values = request.query.getall(name)
         if name in lists:
-            found[name] = [part for value in values for part in value.split(",")]
+            parameters[name] = [part for value in values for part in value.split(",")]
         elif len(values) == 1:
-            found[name] = values[0]
+            parameters[name] = values[0]
         else:
             raise BadRequest(f"{name}: given more than once")
-    return found
+    return parameters
 
 
 async def fields(request: web.Request) -> dict[str, object]:
-    """Return the fields of the request body. Raises BadRequest."""
+    """Return the fields of the request body, JSON or a form. Raises BadRequest."""
     if request.content_type not in (JSON, FORM):
         raise web.HTTPUnsupportedMediaType(text=f"Send {JSON}.")
     raw = await _read(request)

@@ -1,4 +1,4 @@
-"""The answer to a request that is refused or fails: its JSON shape, and the middleware for it."""
+"""The response to a request that is refused or fails: its JSON shape, and its middleware."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from aiohttp.typedefs import Handler, Middleware
 
 from component.core.errors import RateLimited, Refused
 
-#: Makes the answer for an error: of its condition, message, status and headers.
+#: Makes the response to an error out of its condition, message, status and headers.
 Shape = Callable[[str, str, int, Mapping[str, str] | None], web.Response]
 
 log = logging.getLogger(__name__)
 
-#: Conditions of RFC 6120 section 8.3.3 for refusals which aiohttp makes itself.
+#: Conditions of RFC 6120 section 8.3.3 for refusals that aiohttp makes itself.
 CONDITIONS = {
     400: "bad-request",
     401: "not-authorized",
@@ -46,7 +46,7 @@ INTERNAL = "internal-server-error"
 
 def body(condition: str, message: str, status: int) -> bytes:
     """Return the JSON of an error."""
-    # It may quote what was sent in a header, in whatever encoding.
+    # The message may quote a header, whose bytes may be in any encoding.
     text = message.encode(errors="replace").decode()
     return orjson.dumps({"error": condition, "message": text, "status": status})
 
@@ -54,7 +54,7 @@ def body(condition: str, message: str, status: int) -> bytes:
 def response(
     condition: str, message: str, status: int, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Return the answer for an error."""
+    """Return the response to a refusal or a fault, in JSON."""
     answer = web.Response(
         body=body(condition, message, status),
         status=status,
@@ -67,12 +67,12 @@ def response(
 
 
 def crash(shape: Shape = response) -> web.Response:
-    """Return the answer for a fault of this program, which says nothing of the inside."""
+    """Return the response to a fault of this program, which says nothing of the inside."""
     return shape(INTERNAL, "Something went wrong in the server; its log says what.", 500, None)
 
 
 def of_aiohttp(refused: web.HTTPException, shape: Shape = response) -> web.Response:
-    """Return the answer for a refusal that aiohttp made."""
+    """Return the response to a refusal that aiohttp made."""
     status = refused.status
     headers = {name: refused.headers[name] for name in ("Allow",) if name in refused.headers}
     message = MESSAGES.get(status) or refused.text or refused.reason

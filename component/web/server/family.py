@@ -17,7 +17,7 @@ from yarl import URL
 
 from component.web.auth import keys
 from component.web.server import errors
-from component.web.server.limits import deadline
+from component.web.server.limits import enforce_deadline
 from component.web.server.settings import Listener, Services, WebSettings
 
 #: Makes an application with the routes of a family, and the parts that its handlers use. The first
@@ -45,7 +45,7 @@ class Family:
         """Return its application, with everything but what the families of a listener share."""
         app = self.make_app(self.path(settings), settings, services)
         app.middlewares.append(errors.middleware(self.error_shape))
-        app.middlewares.append(deadline)
+        app.middlewares.append(enforce_deadline)
         if self.authenticate is not None:
             app.middlewares.append(self.authenticate)
         app[keys.settings] = settings

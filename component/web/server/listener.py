@@ -18,7 +18,7 @@ from component.web.server.settings import UNIX, Listener, ListenerSettings
 
 log = logging.getLogger(__name__)
 
-#: Callers over a Unix socket are let in by the permissions of its file: owner and group.
+#: Permissions of a Unix socket decide who may connect: owner and group.
 SOCKET_MODE = 0o660
 
 #: What the log calls a listener.
@@ -101,7 +101,7 @@ def _explained(place: str, section: Listener) -> Iterator[None]:
                 f"{place} is in use: end the program that listens there, or change {section}.port"
                 f" or {section}.address"
             ) from error
-        # Those of names have negative numbers, which os.strerror does not know.
+        # Errors of name resolution have negative numbers, which os.strerror does not know.
         is_of_system = error.errno is not None and error.errno > 0
         reason = os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
         raise OSError(
@@ -114,5 +114,5 @@ def _share(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    # Newer Pythons have removed it already.
+    # Python 3.13 and newer have removed it already.
     path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the HTTP server is told when it is made."""
+"""The settings of the HTTP server, and the parts of the program that it serves from."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Listener(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerSettings:
-    """Where to listen, from whom to take connections, and how much of a caller's to bear."""
+    """Where to listen, from which networks to take connections, and the limits of requests."""
 
     section: Listener = Listener.PRIVATE
     address: str = "127.0.0.1"  #: host name or IP address, or unix:PATH
@@ -85,18 +85,18 @@ class WebSettings(ListenerSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts of the program that requests are served from."""
+    """The parts of the program that serve requests."""
 
     storage: Storage
     writer: Writer
-    queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
+    queue: Queue  #: messages on their way to the writer; a read waits until they are written
     link: Link
     jids: Jids
     administration: Administration
-    commands: CommandService  #: where operators give commands
+    commands: CommandService  #: runs the commands of operators
     accounts: Accounts
     rosters: RosterService
-    hosts: tuple[str, ...]  #: virtual hosts, prepared; the first one is meant where none is named
-    followers: Followers  #: told by the writer of what is new
-    background: Background = field(default_factory=Background)  #: what has to go on
-    handlers: Handlers = field(default_factory=Handlers)  #: what the operator does in our place
+    hosts: tuple[str, ...]  #: virtual hosts, prepared; the first is the default
+    followers: Followers  #: woken by the writer when there are new messages
+    background: Background = field(default_factory=Background)  #: the tasks that have to run
+    handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module

@@ -10,15 +10,18 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import orjson
 import pytest
 from aiohttp import ClientSession
 from support.sidecar import SECRET, SETTINGS, SHOWN, message, post
 
 from component.web.app import serve
+from component.web.server import limits
 from component.web.server.limits import LINE_MAX_BYTES
 from component.web.server.settings import Services
 
@@ -31,6 +34,8 @@ PATIENCE = 30.0
 HEAD = b"GET /api/archive?username=alice HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n\r\n"
 POST = b"POST /api/archive HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n"
 JSON = b"Content-Type: application/json\r\n"
+
+DECISION = Path(__file__).parents[3] / "docs/decisions/0008-dependencies.md"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Serve = Callable[..., AbstractAsyncContextManager["Server"]]
@@ -115,6 +120,14 @@ def served(services: Services) -> Serve:
             yield Server(url)
 
     return start
+
+
+def test_installed_aiohttp_is_a_version_that_is_tested() -> None:
+    """`Connection` overrides methods of aiohttp that are not public."""
+    minor = ".".join(aiohttp.__version__.split(".")[:2])
+
+    for text in (limits.__doc__ or "", DECISION.read_text()):
+        assert f"tested with aiohttp {minor}" in text
 
 
 @pytest.mark.parametrize(
