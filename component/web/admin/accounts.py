@@ -26,7 +26,7 @@ from component.web.server import body
 from component.web.server.parameters import checked
 from component.web.server.paths import account_of, at, check_host
 
-#: The JID may have braces, which aiohttp takes for none of a name.
+#: By default aiohttp takes no braces in a variable part, but a JID may have some.
 ACCOUNT = "/accounts/{jid:[^/]+}"
 
 
@@ -61,39 +61,40 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def listed(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/accounts: the accounts of a virtual host, by their JIDs."""
+    """GET {prefix}/v1/accounts: the accounts of a virtual host, in the order of their JIDs."""
     caller = authenticate.require(request, Role.ADMIN)
     asked = checked(AccountsParameters, body.parameters(request))
     host = _host(request, asked.host)
     limit = request.app[keys.pages].size(asked.limit)
     await request.app[keys.audit].record(caller.name, "users", host)
     accounts = request.app[keys.accounts]
-    found = await accounts.listed(host, asked.after, limit + 1)
+    summaries = await accounts.listed(host, asked.after, limit + 1)
     return body.page(
         request,
         {
             "host": host,
             "count": await accounts.count(host),
-            "accounts": [_fields(each) for each in found[:limit]],
+            "accounts": [_fields(summary) for summary in summaries[:limit]],
         },
         place="after",
-        next=found[limit - 1].jid if len(found) > limit else None,
+        next=summaries[limit - 1].jid if len(summaries) > limit else None,
     )
 
 
 async def put(request: web.Request) -> web.Response:
-    """PUT {prefix}/v1/accounts/{jid}: make an account, or give it another password.
+    """PUT {prefix}/v1/accounts/{jid}: make an account, or set the password of an existing one.
 
-    `If-None-Match: *` does only the one, `If-Match: *` only the other (RFC 9110 section 13.1).
+    With `If-None-Match: *` it only makes, with `If-Match: *` it only sets (RFC 9110 section 13.1).
     """
     caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
     checked(NoParameters, body.parameters(request))
     asked = checked(PasswordFields, await body.fields(request))
-    may_be, may_be_new = not _says(request, "If-None-Match"), not _says(request, "If-Match")
-    if not may_be and not may_be_new:
+    may_exist = not _has_condition(request, "If-None-Match")
+    may_be_new = not _has_condition(request, "If-Match")
+    if not may_exist and not may_be_new:
         raise BadRequest("If-Match and If-None-Match do not go together.")
     accounts, audit = request.app[keys.accounts], request.app[keys.audit]
-    if may_be:
+    if may_exist:
         await audit.record(caller.name, "set-password", jid)
         try:
             await accounts.set_password(jid, asked.password)
@@ -108,7 +109,7 @@ async def put(request: web.Request) -> web.Response:
 
 
 async def enable(request: web.Request) -> web.Response:
-    """PATCH {prefix}/v1/accounts/{jid}: let nobody log in to it, or let its owner in again."""
+    """PATCH {prefix}/v1/accounts/{jid}: disable or enable an account."""
     caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
     checked(NoParameters, body.parameters(request))
     asked = checked(AccountFields, await body.fields(request))
@@ -133,9 +134,9 @@ async def remove(request: web.Request) -> web.Response:
 
 
 def _account(request: web.Request) -> str:
-    """Return whose account a path names. Raises ItemNotFound, BadRequest."""
+    """Return the account in the path. Raises ItemNotFound, BadRequest."""
     jid = account_of(request)
-    # ejabberd may have hosts that are none of ours, with admins of their own.
+    # ejabberd may have virtual hosts that are not in xmpp.hosts, with admins of their own.
     if domain(jid) not in request.app[keys.hosts]:
         raise BadRequest("An account is the bare JID of a user on one of the virtual hosts.")
     return jid
@@ -145,14 +146,14 @@ def _host(request: web.Request, named: str | None) -> str:
     return check_host(request, None if named is None else request.app[keys.jids].prepare(named))
 
 
-def _says(request: web.Request, header: str) -> bool:
-    """Whether a condition is on any account at all, the only one that there is."""
+def _has_condition(request: web.Request, header: str) -> bool:
+    """Return whether the header is `*`, the only condition taken. Raises BadRequest otherwise."""
     value = request.headers.get(header)
     if value is not None and value.strip() != "*":
         raise BadRequest(f"{header}: write *, or leave it out")
     return value is not None
 
 
-def _fields(listing: AccountSummary) -> dict[str, object]:
-    created = format_if_known(listing.created)
-    return {"jid": listing.jid, "enabled": listing.is_enabled, "created": created}
+def _fields(summary: AccountSummary) -> dict[str, object]:
+    created = format_if_known(summary.created)
+    return {"jid": summary.jid, "enabled": summary.is_enabled, "created": created}

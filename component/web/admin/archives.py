@@ -1,4 +1,4 @@
-"""What takes messages away, for admins: {prefix}/v1/archives, {prefix}/v1/purges."""
+"""Sizes of archives, deleting and purging, for admins: {prefix}/v1/archives, /v1/purges."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def usage(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/archives: what archives take up, by owner."""
+    """GET {prefix}/v1/archives: the sizes of archives, by owner."""
     caller = authenticate.require(request, Role.ADMIN)
     asked = checked(UsageParameters, body.parameters(request))
     limit = request.app[keys.pages].size(asked.limit)
@@ -38,12 +38,12 @@ async def usage(request: web.Request) -> web.Response:
     if domain is not None:
         await check_served(request, domain)
     await request.app[keys.audit].record(caller.name, "list", domain or "*", "archives")
-    found = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
+    usages = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
     return body.page(
         request,
-        {"archives": [figures.of_archive(each) for each in found[:limit]]},
+        {"archives": [figures.of_archive(usage) for usage in usages[:limit]]},
         place="after",
-        next=found[limit - 1].owner if len(found) > limit else None,
+        next=usages[limit - 1].owner if len(usages) > limit else None,
     )
 
 
@@ -55,25 +55,25 @@ async def erase(request: web.Request) -> web.Response:
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].record(caller.name, "erase", owner)
     patience = PATIENCE * request.app[keys.limits].request_timeout_seconds
-    return _shed(await administration.erasure.erase(owner, patience=patience))
+    return _removed(await administration.erasure.erase(owner, patience=patience))
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DELETE {prefix}/v1/archives/{owner}/messages/{id}: empty one message."""
+    """DELETE {prefix}/v1/archives/{owner}/messages/{id}: blank one message."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     administration, id = request.app[keys.administration], id_of(request)
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].record(caller.name, "delete", owner, f"message {id[:80]}")
-    return _shed(await administration.erasure.delete(owner, id))
+    return _removed(await administration.erasure.delete(owner, id))
 
 
 async def purge(request: web.Request) -> web.Response:
-    """POST {prefix}/v1/purges: take away now what is beyond its bounds; 202 when it began."""
+    """POST {prefix}/v1/purges: start a purge now; 202 when it has begun."""
     caller = authenticate.require(request, Role.ADMIN)
     checked(NoParameters, body.parameters(request))
-    given = await body.fields(request) if request.can_read_body else {}
-    asked = checked(PurgeFields, given)
+    fields = await body.fields(request) if request.can_read_body else {}
+    asked = checked(PurgeFields, fields)
     owner = None if asked.owner is None else bare_jid(request, asked.owner)
     if owner is not None:
         await check_served(request, owner)
@@ -85,7 +85,7 @@ async def purge(request: web.Request) -> web.Response:
 
 
 async def progress(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/purges: how far the purge is that is under way, and how the last one was."""
+    """GET {prefix}/v1/purges: the purge that is under way, and the last one."""
     authenticate.require(request, Role.ADMIN)
     checked(NoParameters, body.parameters(request))
     janitor = request.app[keys.administration].janitor
@@ -97,6 +97,6 @@ async def progress(request: web.Request) -> web.Response:
     )
 
 
-def _shed(shed: Removed) -> web.Response:
-    fields = {"messages": shed.messages, "bytes": shed.bytes, "done": shed.done}
-    return body.answer(fields, status=200 if shed.done else 202)
+def _removed(removed: Removed) -> web.Response:
+    fields = {"messages": removed.messages, "bytes": removed.bytes, "done": removed.done}
+    return body.answer(fields, status=200 if removed.done else 202)

@@ -20,27 +20,27 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/audit: who did what with whose archive, newest first."""
+    """GET {prefix}/v1/audit: the entries of the audit log, the newest first."""
     authenticate.require(request, Role.ADMIN)
     asked = checked(AuditParameters, body.parameters(request))
     limit = request.app[keys.pages].size(asked.limit)
-    found = await request.app[keys.audit].read(
+    entries = await request.app[keys.audit].read(
         limit=limit + 1, before=asked.before, subject=asked.subject
     )
     return body.page(
         request,
-        {"entries": [_fields(entry) for entry in found[:limit]]},
+        {"entries": [_fields(entry) for entry in entries[:limit]]},
         place="before",
-        next=found[limit - 1].number if len(found) > limit else None,
+        next=entries[limit - 1].number if len(entries) > limit else None,
     )
 
 
-def _fields(audit_entry: AuditEntry) -> dict[str, object]:
+def _fields(entry: AuditEntry) -> dict[str, object]:
     return {
-        "number": audit_entry.number,
-        "time": format_time(audit_entry.at),
-        "actor": audit_entry.actor,
-        "action": audit_entry.action,
-        "subject": audit_entry.subject,
-        "detail": audit_entry.detail,
+        "number": entry.number,
+        "time": format_time(entry.at),
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": entry.detail,
     }

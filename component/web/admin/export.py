@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 TYPES = {"jsonl": "application/x-ndjson", "xep0227": "application/xml"}
 
-#: What the file of a format is called by browsers.
+#: The name under which browsers save a file of each format.
 NAMES = {"jsonl": "archive.jsonl", "xep0227": "archive.xml"}
 
 
@@ -32,7 +32,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it was at the start."""
+    """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it is now."""
     caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
     asked = checked(ExportParameters, body.parameters(request))
     source = request.app[keys.administration].export
@@ -47,7 +47,7 @@ async def _answer(
     async with aclosing(parts):
         async with in_time(request):
             await request.app[keys.audit].record(caller, "export", owner, format)
-            # Before the head of the answer is sent a refusal can still be one.
+            # A refusal can only be answered before the head of the answer is sent.
             first = await anext(parts, b"")
         answer = web.StreamResponse(headers=_headers(format))
         answer.force_close()
@@ -61,7 +61,7 @@ async def _send(
     first: bytes,
     parts: AsyncGenerator[bytes],
 ) -> None:
-    """Send all parts, as long as the caller takes them; what is cut off ends without an end."""
+    """Send all parts. On failure the chunked answer is cut off, so the caller sees an error."""
     patience = request.app[keys.limits].request_timeout_seconds
     try:
         await answer.prepare(request)
@@ -71,7 +71,7 @@ async def _send(
                 await answer.write(part)
         await answer.write_eof()
     except ConnectionError:
-        log.info("an export was not taken to its end")
+        log.info("an export was not finished: its caller closed the connection")
     except (TimeoutError, Refused) as error:
         log.warning("an export was cut off: %s", str(error) or "its caller does not take it")
         if request.transport is not None:

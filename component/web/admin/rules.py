@@ -1,4 +1,4 @@
-"""How long archives are kept, and what holds them, for admins: retention and legal holds."""
+"""Retention rules and legal holds, for admins: {prefix}/v1/archives/{owner}/retention, /holds."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ def routes(prefix: str) -> list[web.RouteDef]:
         *at(web.get, retention, read_retention),
         *at(web.put, retention, set_retention),
         *at(web.delete, retention, drop_retention),
-        *at(web.get, f"{prefix}/holds", holds),
+        *at(web.get, f"{prefix}/holds", list_holds),
         *at(web.put, f"{prefix}{HOLD}", hold),
         *at(web.delete, f"{prefix}{HOLD}", release),
     ]
 
 
 async def read_retention(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/archives/{owner}/retention: its rules, and what is usual without any."""
+    """GET {prefix}/v1/archives/{owner}/retention: its rules, and the defaults."""
     authenticate.require(request, Role.ADMIN)
     owner, peer = await owner_of(request), _peer(request)
     administration = request.app[keys.administration]
     rules = administration.rules.of(owner)
-    wanted = rules.values() if peer is None else [rules[peer]] if peer in rules else []
+    shown = rules.values() if peer is None else [rules[peer]] if peer in rules else []
     return body.answer(
         {
             "owner": owner,
-            "usual": _bounds(administration.usual.of(owner)),
-            "rules": [_rule(each) for each in wanted],
+            "defaults": _bounds(administration.usual.of(owner)),
+            "rules": [_rule(rule) for rule in shown],
         }
     )
 
 
 async def set_retention(request: web.Request) -> web.Response:
-    """PUT {prefix}/v1/archives/{owner}/retention: a rule in the place of what is usual."""
+    """PUT {prefix}/v1/archives/{owner}/retention: set a rule."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     change, peer = _change(request)
     asked = checked(RetentionFields, await body.fields(request))
@@ -70,20 +70,21 @@ async def set_retention(request: web.Request) -> web.Response:
     if not change.confirm:
         rules = {**administration.rules.of(owner), peer: rule}
         await administration.approval.require_rules(owner, rules)
-    words = f"days {rule.days}, messages {rule.messages}, bytes {rule.bytes}{_with(peer)}"
-    await request.app[keys.audit].record(caller.name, "set retention", owner, words)
+    detail = f"days {rule.days}, messages {rule.messages}, bytes {rule.bytes}{_with(peer)}"
+    await request.app[keys.audit].record(caller.name, "set retention", owner, detail)
     await administration.rules.set(rule)
     return body.answer(_rule(rule))
 
 
 async def drop_retention(request: web.Request) -> web.Response:
-    """DELETE {prefix}/v1/archives/{owner}/retention: back to what is usual."""
+    """DELETE {prefix}/v1/archives/{owner}/retention: drop a rule: defaults hold again."""
     caller, owner = authenticate.require(request, Role.ADMIN), named_owner(request)
     change, peer = _change(request)
     administration = request.app[keys.administration]
     if not change.confirm:
-        known = administration.rules.of(owner)
-        rules = {other: rule for other, rule in known.items() if other != peer}
+        rules = {
+            other: rule for other, rule in administration.rules.of(owner).items() if other != peer
+        }
         await administration.approval.require_rules(owner, rules)
     await request.app[keys.audit].record(
         caller.name, "drop retention", owner, _with(peer).removeprefix(", ")
@@ -92,24 +93,24 @@ async def drop_retention(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def holds(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/holds: every legal hold."""
+async def list_holds(request: web.Request) -> web.Response:
+    """GET {prefix}/v1/holds: all legal holds."""
     authenticate.require(request, Role.ADMIN)
     checked(NoParameters, body.parameters(request))
-    found = request.app[keys.administration].holds.all()
-    return body.answer({"holds": [_hold(each) for each in found]})
+    holds = request.app[keys.administration].holds.all()
+    return body.answer({"holds": [_hold(hold) for hold in holds]})
 
 
 async def hold(request: web.Request) -> web.Response:
-    """PUT {prefix}/v1/holds/{subject}: let nothing of a user or a host be taken away."""
+    """PUT {prefix}/v1/holds/{subject}: keep all messages of a user or a host."""
     caller, subject = authenticate.require(request, Role.ADMIN), subject_of(request)
     checked(NoParameters, body.parameters(request))
     asked = checked(HoldFields, await body.fields(request))
     await check_served(request, subject)
-    ordered = Hold(subject=subject, reason=asked.reason, by=caller.name, at=now())
+    placed = Hold(subject=subject, reason=asked.reason, by=caller.name, at=now())
     await request.app[keys.audit].record(caller.name, "hold", subject, asked.reason)
-    await request.app[keys.administration].holds.set(ordered)
-    return body.answer(_hold(ordered))
+    await request.app[keys.administration].holds.set(placed)
+    return body.answer(_hold(placed))
 
 
 async def release(request: web.Request) -> web.Response:
@@ -122,7 +123,7 @@ async def release(request: web.Request) -> web.Response:
 
 
 def _change(request: web.Request) -> tuple[RetentionChange, str]:
-    """Return how rules are changed, and the peer that is meant; "": all of the archive."""
+    """Return the parameters of a change, and the peer; "" means all of the archive."""
     asked = checked(RetentionChange, body.parameters(request))
     return asked, "" if asked.peer is None else bare_jid(request, asked.peer)
 

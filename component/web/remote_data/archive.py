@@ -22,12 +22,12 @@ from storage.rows import ArchivedMessage
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix, each for the first virtual host and for a named one."""
-    found = []
+    routes = []
     for place in places(prefix):
-        found += at(web.get, f"{place}/archive", read)
-        found += at(web.post, f"{place}/archive", store)
-        found += at(web.get, f"{place}/archive/items", count)
-    return found
+        routes += at(web.get, f"{place}/archive", read)
+        routes += at(web.post, f"{place}/archive", store)
+        routes += at(web.get, f"{place}/archive/items", count)
+    return routes
 
 
 async def read(request: web.Request) -> web.Response:
@@ -43,7 +43,7 @@ async def store(request: web.Request) -> web.Response:
     """POST {prefix}/archive: store one message for one side; 200 when it is durable."""
     host = host_of(request)
     await request.app[keys.archive_calls].store(host, await body.fields(request))
-    # ejabberd reads every body as JSON, and takes an empty one.
+    # ejabberd reads any body as JSON, but takes an empty one.
     return web.Response()
 
 

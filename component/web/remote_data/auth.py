@@ -25,7 +25,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def authenticate(request: web.Request) -> web.Response:
-    """GET {prefix}/auth?username&password: 200 if this is the password, 401 otherwise."""
+    """GET {prefix}/auth?username&password: 200 if the password is right, else 401."""
     host = host_of(request)
     asked = checked(AuthQuery, body.query(request))
     if asked.password is None:
@@ -33,12 +33,12 @@ async def authenticate(request: web.Request) -> web.Response:
     user = _user(request, asked, host)
     if not await request.app[keys.accounts].authenticate(user, asked.password):
         raise NotAuthorized("this is not the password of a user who may log in")
-    # ejabberd reads every body as JSON, and takes an empty one.
+    # ejabberd reads any body as JSON, but takes an empty one.
     return web.Response()
 
 
 async def exists(request: web.Request) -> web.Response:
-    """GET {prefix}/user?username: 200 if there is such a user, 401 otherwise."""
+    """GET {prefix}/user?username: 200 if there is such a user, else 401."""
     host = host_of(request)
     user = _user(request, checked(UserQuery, body.query(request)), host)
     if not await request.app[keys.accounts].exists(user):
@@ -47,7 +47,7 @@ async def exists(request: web.Request) -> web.Response:
 
 
 def _user(request: web.Request, asked: UserQuery, host: str) -> str:
-    """Return who is meant. Raises NotAuthorized: what is no name is nobody's."""
+    """Return the JID of the user. Raises NotAuthorized if the name cannot be one."""
     try:
         return owner_of(asked.owner, CHAT, host, request.app[keys.jids])
     except BadRequest as error:

@@ -1,4 +1,4 @@
-"""The Remote Data contract of stanzas for users who are offline: {prefix}/offline/{user}."""
+"""The Remote Data contract of stanzas for offline users: {prefix}/offline/{user}."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from component.web.server.paths import at
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix, each for the first virtual host and for a named one."""
-    found = []
+    routes = []
     for place in places(prefix):
         user = f"{place}/offline/{{user:[^/]+}}"
-        found += at(web.post, user, keep)
-        found += at(web.post, f"{user}/pop", pop)
-        found += at(web.get, f"{user}/count", count)
-        found += at(web.delete, user, drop)
-    return found
+        routes += at(web.post, user, keep)
+        routes += at(web.post, f"{user}/pop", pop)
+        routes += at(web.get, f"{user}/count", count)
+        routes += at(web.delete, user, drop)
+    return routes
 
 
 async def keep(request: web.Request) -> web.Response:
@@ -37,23 +37,23 @@ async def keep(request: web.Request) -> web.Response:
 
 
 async def pop(request: web.Request) -> web.Response:
-    """POST {prefix}/offline/{user}/pop: take out all that waits, oldest first."""
-    found = await request.app[keys.waiting].pop(_owner(request))
+    """POST {prefix}/offline/{user}/pop: return and delete all stanzas, the oldest first."""
+    stanzas = await request.app[keys.waiting].pop(_owner(request))
     return body.answer(
         [
-            {"peer": one.peer, "packet": one.stanza, "timestamp": format_time(one.at)}
-            for one in found
+            {"peer": stanza.peer, "packet": stanza.stanza, "timestamp": format_time(stanza.at)}
+            for stanza in stanzas
         ]
     )
 
 
 async def count(request: web.Request) -> web.Response:
-    """GET {prefix}/offline/{user}/count: how many stanzas wait."""
+    """GET {prefix}/offline/{user}/count: how many stanzas there are."""
     return body.answer({"count": await request.app[keys.waiting].count(_owner(request))})
 
 
 async def drop(request: web.Request) -> web.Response:
-    """DELETE {prefix}/offline/{user}: throw away all that waits."""
+    """DELETE {prefix}/offline/{user}: delete all stanzas."""
     await request.app[keys.waiting].drop(_owner(request))
     return web.Response()
 

@@ -1,4 +1,4 @@
-"""What waits for users who are offline outlives the server."""
+"""Stanzas that are taken while the server stops are not lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.open import open_storage
 from storage.people import OfflineStanza
 
 
-async def test_what_is_taken_while_the_server_stops_stays(tmp_path: Path) -> None:
+async def test_stanzas_popped_while_the_server_stops_are_kept(tmp_path: Path) -> None:
     url = f"sqlite:{tmp_path}/muniment.db"
     async with open_services(url) as services:
         await services.storage.offline.add(
