@@ -97,6 +97,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     stack.push_async_callback(link.end)
     services = Services(
         storage=storage,
+        authorizer=parts.authorizer,
         writer=parts.writer,
         queue=parts.preference_filter,
         link=parts.stream,

@@ -11,7 +11,7 @@ from typing import Any
 
 from component.config import Config
 from component.core.access.audit import Audit
-from component.core.access.authorize import Access
+from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
@@ -28,15 +28,15 @@ from component.core.background import Start
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.dispatch import CommandService
 from component.core.errors import Refused
-from component.core.ports import EditableRosters
-from component.core.reading.history import History
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.reading.pages import Pager
+from component.core.reading.reader import ArchiveReader
 from component.core.retention.admin import Administration
 from component.core.retention.holds import Holds
 from component.core.rosters import xml
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
+from component.core.rosters.protocol import EditableRosters
 from component.core.rosters.service import RosterService, anybody
 from component.core.xml.stream_parser import Element
 from component.core.xml.times import now
@@ -88,6 +88,7 @@ class Parts:
     operators: tuple[Operator, ...]
     hosts: tuple[str, ...]
     audit: Audit
+    authorizer: Authorizer
     served: ServedArchives
     adhoc: Commands
     queries: QueryDispatcher
@@ -266,7 +267,7 @@ def join(
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
     served = ServedArchives((*hosts, *services), storage.retention)
-    access = Access(hosts, operators, audit, rooms, served)
+    authorizer = Authorizer(hosts, operators, audit, rooms, served)
     pages = Pager(
         storage.archive,
         preference_filter,
@@ -274,11 +275,12 @@ def join(
         most=config.archive.page_max,
         max_bytes=config.archive.page_max_bytes,
     )
-    archives, adhoc = Mam(History(pages, access), addresses), Commands([configure(wishes)])
+    reader = ArchiveReader(authorizer, storage, preference_filter, pages, live)
+    archives, adhoc = Mam(reader, addresses), Commands([configure(wishes, authorizer)])
     answerers = {
         mam.QUERY: archives.answer,
         mam.METADATA: archives.metadata,
-        prefs.PREFS: Prefs(wishes).answer,
+        prefs.PREFS: Prefs(wishes, authorizer).answer,
         commands.COMMAND: adhoc.answer,
         stanzas.QUERY: RosterQueries(roster_service).answer,
     }
@@ -305,6 +307,7 @@ def join(
         operators=operators,
         hosts=hosts,
         audit=audit,
+        authorizer=authorizer,
         served=served,
         adhoc=adhoc,
         queries=queries,

@@ -87,6 +87,7 @@ async def open_operated(
             desk = parts.open_commands(administration, accounts, restart, patience=9.0)
             services = Services(
                 storage=storage,
+                authorizer=parts.authorizer,
                 writer=parts.writer,
                 queue=parts.preference_filter,
                 link=parts.stream,

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from component.core.access.audit import Audit
+from component.core.access.authorize import Authorizer
 from component.core.access.served import ServedArchives
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import Accounts
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.dispatch import CommandService
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.admin import administering
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Timing
@@ -64,18 +65,20 @@ async def open_services(
     own = handlers or Handlers()
     async with open_storage(url) as storage:
         live, holds = Followers(), Holds(storage.records)
+        served = ServedArchives(HOSTS, storage.retention)
         async with (
             open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
             administering(
                 storage,
                 writer,
-                ServedArchives(HOSTS, storage.retention),
+                served,
                 holds,
                 usual or RetentionDefaults(),
                 Timing(batch=10),
                 live=live,
             ) as administration,
         ):
+            audit = Audit(storage.records, writer)
             kept = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
             accounts = accounts or HandlerAccounts(own, kept)
             rosters = known_rosters(own, OwnRosters(storage.contacts), Addresses())
@@ -85,7 +88,7 @@ async def open_services(
                 commands=COMMANDS,
                 hosts=HOSTS,
                 jids=Addresses(),
-                audit=Audit(storage.records, writer),
+                audit=audit,
                 administration=administration,
                 accounts=accounts,
                 rosters=lists,
@@ -97,6 +100,7 @@ async def open_services(
             )
             yield Services(
                 storage=storage,
+                authorizer=Authorizer(HOSTS, (), audit, None, served),
                 writer=writer,
                 queue=writer,
                 link=link,

@@ -18,10 +18,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from cachetools import LRUCache
 
-from component.core.ports import RoomInfo
 from component.core.store_errors import translated
 from component.core.xml import jids
 from component.core.xml.times import now
@@ -48,6 +48,18 @@ REMEMBERED = 50_000
 
 #: So much of rooms and users waits to be written.
 UNWRITTEN_MAX = 50_000
+
+
+class RoomInfo(Protocol):
+    """What the XMPP server says about its rooms."""
+
+    async def features(self, room: str) -> frozenset[str] | None:
+        """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
+        ...
+
+    def forget(self, room: str) -> None:
+        """Ask a room again when its features are wanted next: they have changed."""
+        ...
 
 
 @dataclass(slots=True)

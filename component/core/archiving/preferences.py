@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 
 from cachetools import LRUCache
 
-from component.core.errors import BadRequest, Forbidden, NotImplementedHere, TooLarge
-from component.core.ports import Jids, Rosters
+from component.core.errors import BadRequest, NotImplementedHere, TooLarge
+from component.core.rosters.protocol import Rosters
 from component.core.store_errors import translated
 from component.core.xml import jids
+from component.core.xml.jids import Jids
 from storage.errors import StorageError
 from storage.interface import Records
 from storage.rows import PreferencesRow
@@ -144,14 +145,6 @@ class Preferences:
             if not self._memory.is_all:
                 return
             after = page[-1].owner
-
-    def authorize(self, requester: str, owner: str) -> None:
-        """Return if one bare JID may read and set the preferences of the other.
-
-        Nobody but the users themselves may. Raises Forbidden.
-        """
-        if requester != owner or not self._is_user(owner):
-            raise Forbidden("these preferences are not yours")
 
     async def of(self, owner: str) -> PreferencesRow:
         """Return what is applied to a user: its own preferences, or what operators have set.

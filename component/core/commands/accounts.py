@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import (
     Arguments,
@@ -35,7 +35,7 @@ PASSWORD = Field(name="password", label="Password", kind=Kind.PASSWORD, is_requi
 AGAIN = Field(name="password-verify", label="The password again", kind=Kind.PASSWORD)
 
 
-async def _add(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _add(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     jid, password = answers.one("accountjid"), answers.one("password")
     again = answers.one("password-verify")
     if again and again != password:
@@ -44,13 +44,13 @@ async def _add(desk: CommandService, _: Operator, answers: Arguments) -> Outcome
     return Outcome(message=f"{jid} has an account now.")
 
 
-async def _set_password(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _set_password(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     jid = answers.one("accountjid")
     await desk.accounts.set_password(jid, answers.one("password"))
     return Outcome(message=f"{jid} has a new password.")
 
 
-async def _remove(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _remove(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     patience = PATIENCE * desk.patience / len(answers.all("accountjids"))
     done = await _each(
         answers,
@@ -72,12 +72,12 @@ async def _remove_preview(desk: CommandService, answers: Arguments) -> Outcome:
     )
 
 
-async def _disable(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _disable(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     done = await _each(answers, lambda jid: desk.accounts.set_enabled(jid, False))
     return Outcome(message=f"Disabled: {done}.")
 
 
-async def _enable(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _enable(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     done = await _each(answers, lambda jid: desk.accounts.set_enabled(jid, True))
     return Outcome(message=f"Enabled: {done}.")
 

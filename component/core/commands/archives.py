@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.commands.dispatch import CommandService
 from component.core.commands.paging import listed, part_of
 from component.core.commands.spec import (
@@ -61,7 +61,7 @@ _PURGES: Columns = (
 )
 
 
-async def _archives(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _archives(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     limit = answers.number("max_items")
     found = await desk.administration.usage(
         answers.one("host") or None, answers.one("after"), limit + 1
@@ -75,7 +75,7 @@ async def _archives(desk: CommandService, _: Operator, answers: Arguments) -> Ou
     )
 
 
-async def _count(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _count(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     owner = answers.one("owner")
     await desk.queue.readable(owner)
     usage = await desk.administration.usage_of(owner)
@@ -90,10 +90,10 @@ async def _count(desk: CommandService, _: Operator, answers: Arguments) -> Outco
     )
 
 
-async def _purge(desk: CommandService, operator: Operator, answers: Arguments) -> Outcome:
+async def _purge(desk: CommandService, principal: Principal, answers: Arguments) -> Outcome:
     owner = answers.one("owner") or None
     begun = await desk.administration.janitor.order(
-        operator.name, owner, is_confirmed=answers.flag("confirm")
+        principal.name, owner, is_confirmed=answers.flag("confirm")
     )
     return Outcome(message="A purge has begun.", table=_purge_table(begun))
 
@@ -115,14 +115,14 @@ async def _purge_preview(desk: CommandService, answers: Arguments) -> Outcome:
     )
 
 
-async def _purges(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
+async def _purges(desk: CommandService, _: Principal, __: Arguments) -> Outcome:
     janitor = desk.administration.janitor
     known = [purge for purge in (janitor.current, janitor.last) if purge is not None]
     message = "A purge is under way." if janitor.current else "No purge is under way."
     return Outcome(message=message, table=_purge_table(*known))
 
 
-async def _erase(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _erase(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     owner = answers.one("owner")
     shed = await desk.administration.erasure.erase(owner, patience=PATIENCE * desk.patience)
     if not shed.done:
@@ -147,7 +147,7 @@ async def _erase_preview(desk: CommandService, answers: Arguments) -> Outcome:
     )
 
 
-async def _export(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _export(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     owner, source = answers.one("owner"), desk.administration.export
     is_json = answers.one("format") == "jsonl"
     text = await _small(source.json_lines(owner) if is_json else source.portable(owner))

@@ -6,15 +6,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from component.core.access.audit import Audit, describe_fields
-from component.core.access.principals import Operator, has_role
+from component.core.access.principals import Principal
+from component.core.access.roles import has_role
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
+from component.core.commands.link import Link
 from component.core.commands.spec import OF_SUBJECTS, Arguments, Command, Kind, Outcome
 from component.core.commands.validate import checked
 from component.core.errors import BadRequest, Forbidden, ItemNotFound
-from component.core.ports import Jids, Link
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +36,9 @@ class CommandService:
     reconnect: Callable[[], None]  #: has the stream closed and opened again, some time soon
     patience: float  #: in seconds, how long whoever gives a command waits for its answer
 
-    def available_to(self, operator: Operator | None) -> tuple[Command, ...]:
-        """Return the commands that somebody may give."""
-        if operator is None:
-            return ()
-        return tuple(command for command in self.commands if has_role(operator, command.role))
+    def available_to(self, principal: Principal) -> tuple[Command, ...]:
+        """Return the commands that a principal may give."""
+        return tuple(command for command in self.commands if has_role(principal, command.role))
 
     def find(self, name: str) -> Command:
         """Return a command. Raises ItemNotFound."""
@@ -47,48 +47,47 @@ class CommandService:
                 return command
         raise ItemNotFound("There is no such command.")
 
-    def authorize(self, operator: Operator | None, command: Command) -> Operator:
-        """Return who somebody is that may give a command. Raises Forbidden."""
-        if operator is None or not has_role(operator, command.role):
+    def authorize(self, principal: Principal, command: Command) -> None:
+        """Return if a principal may give a command. Raises Forbidden."""
+        if not has_role(principal, command.role):
             raise Forbidden("This command is not yours to give.")
-        return operator
 
     async def run(
-        self, operator: Operator | None, command: Command, given: Mapping[str, Sequence[str]]
+        self, principal: Principal, command: Command, given: Mapping[str, Sequence[str]]
     ) -> Outcome:
         """Do what a command says; it is in the audit log before. Raises Refused."""
-        operator = self.authorize(operator, command)
-        answers = await self._checked(operator, command, given)
-        await self._note(operator, command, answers)
-        return await command.run(self, operator, answers)
+        self.authorize(principal, command)
+        answers = await self._checked(principal, command, given)
+        await self._note(principal, command, answers)
+        return await command.run(self, principal, answers)
 
     async def preview(
-        self, operator: Operator | None, command: Command, given: Mapping[str, Sequence[str]]
+        self, principal: Principal, command: Command, given: Mapping[str, Sequence[str]]
     ) -> Outcome:
         """Tell what a command would take away; that it was asked is in the audit log before.
 
         Raises Refused.
         """
-        operator = self.authorize(operator, command)
+        self.authorize(principal, command)
         if command.preview is None:
             raise BadRequest("preview: this command takes nothing away")
-        answers = await self._checked(operator, command, given)
+        answers = await self._checked(principal, command, given)
         for subject in _subjects(command, answers):
-            await self.audit.record(operator.name, "preview", subject, command.name)
+            await self.audit.record(principal.name, "preview", subject, command.name)
         return await command.preview(self, answers)
 
     async def _checked(
-        self, operator: Operator, command: Command, given: Mapping[str, Sequence[str]]
+        self, principal: Principal, command: Command, given: Mapping[str, Sequence[str]]
     ) -> Arguments:
         """Return what was said, prepared. Raises BadRequest, ItemNotFound."""
         answers = checked(command, given, self.jids, self.hosts)
         for field in command.fields:
             if field.kind is Kind.OWNER:
                 for owner in answers.all(field.name):
-                    await self.administration.served.check(owner, operator)
+                    await self.administration.served.check(owner, principal)
         return answers
 
-    async def _note(self, operator: Operator, command: Command, answers: Arguments) -> None:
+    async def _note(self, principal: Principal, command: Command, answers: Arguments) -> None:
         """Write a line for each archive or account that a command is about."""
         said = {
             field.name: " ".join(answers.all(field.name))
@@ -97,7 +96,7 @@ class CommandService:
         }
         detail = describe_fields(said) if any(said.values()) else ""
         for subject in _subjects(command, answers):
-            await self.audit.record(operator.name, command.name, subject, detail)
+            await self.audit.record(principal.name, command.name, subject, detail)
 
 
 def _subjects(command: Command, answers: Arguments) -> list[str]:

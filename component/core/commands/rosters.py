@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.accounts.protocol import AccountSummary
 from component.core.commands.accounts import ACCOUNTS, ADMIN
 from component.core.commands.dispatch import CommandService
@@ -36,11 +36,11 @@ _ROSTER = (
 )
 
 
-async def _registered(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _registered(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     return await _list(desk, answers, "registereduserjids", lambda _: True)
 
 
-async def _disabled(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _disabled(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     return await _list(desk, answers, "disableduserjids", _is_disabled)
 
 
@@ -81,7 +81,7 @@ async def _accounts(desk: CommandService, answers: Arguments) -> AsyncGenerator[
         after = ""
 
 
-async def _number(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
+async def _number(desk: CommandService, _: Principal, __: Arguments) -> Outcome:
     counts = [(host, await desk.accounts.count(host)) for host in desk.hosts]
     total = sum(count for _, count in counts)
     return Outcome(
@@ -91,7 +91,7 @@ async def _number(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
     )
 
 
-async def _roster(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
+async def _roster(desk: CommandService, _: Principal, answers: Arguments) -> Outcome:
     owners = answers.all("accountjids")
     rosters = [await desk.rosters.find(owner) for owner in owners]
     rows = tuple(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import Arguments, Command, Outcome, Value
 from component.core.errors import Conflict
 
 
-async def _statistics(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
+async def _statistics(desk: CommandService, _: Principal, __: Arguments) -> Outcome:
     administration = desk.administration
     totals = await administration.totals()
     return Outcome(
@@ -32,7 +32,7 @@ async def _statistics(desk: CommandService, _: Operator, __: Arguments) -> Outco
     )
 
 
-async def _reconnect(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
+async def _reconnect(desk: CommandService, _: Principal, __: Arguments) -> Outcome:
     if not desk.link.is_up:
         raise Conflict("There is no connection to ejabberd: it is being tried for already.")
     desk.reconnect()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from storage.people import Contact
 
 if TYPE_CHECKING:
@@ -115,6 +115,6 @@ class Command:
     role: Role
     fields: Sequence[Field] = ()
     #: does it; raises Refused
-    run: Callable[[CommandService, Operator, Arguments], Awaitable[Outcome]]
+    run: Callable[[CommandService, Principal, Arguments], Awaitable[Outcome]]
     #: of a command that takes something away: tells what that would be, and takes nothing
     preview: Callable[[CommandService, Arguments], Awaitable[Outcome]] | None = None

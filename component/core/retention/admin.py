@@ -11,7 +11,7 @@ from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Queue
 from component.core.background import Start, start_alone
 from component.core.reading.export import Export
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.approval import Approval
 from component.core.retention.erasure import Erasure, at_once
 from component.core.retention.forecast import Forecasts

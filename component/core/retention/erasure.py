@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from component.core.archiving.writer import Queue
 from component.core.errors import Refused
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.holds import Holds
 from component.core.retention.traces import remove_traces
 from component.core.store_errors import translated

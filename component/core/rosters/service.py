@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 
 from component.core.errors import ItemNotFound, NotAllowed, Overloaded
-from component.core.ports import EditableRosters
 from component.core.rosters.contacts import REMOVE, Change
+from component.core.rosters.protocol import EditableRosters
 from component.core.xml import jids
 from storage.people import Contact
 

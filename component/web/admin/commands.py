@@ -27,7 +27,8 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def commands(request: web.Request) -> web.Response:
     """GET {prefix}/v1/commands: the commands that the caller may run."""
     checked(NoParameters, body.parameters(request))
-    available = request.app[keys.desk].available_to(authenticate.operator(request))
+    principal = authenticate.principal(request)
+    available = request.app[keys.desk].available_to(principal)
     return body.answer({"commands": [_command(command) for command in available]})
 
 
@@ -35,7 +36,8 @@ async def run(request: web.Request) -> web.Response:
     """POST {prefix}/v1/commands/{name}: run a command, or preview what it would remove."""
     service = request.app[keys.desk]
     command = service.find(request.match_info["name"])
-    caller = service.authorize(authenticate.operator(request), command)
+    caller = authenticate.principal(request)
+    service.authorize(caller, command)
     asked = checked(CommandParameters, body.parameters(request))
     fields = _strings(await body.fields(request) if request.can_read_body else {})
     do = service.preview if asked.preview else service.run

@@ -20,6 +20,7 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     app[keys.accounts] = services.accounts
     app[keys.administration] = services.administration
     app[keys.audit] = Audit(services.storage.records, services.writer)
+    app[keys.authorizer] = services.authorizer
     app[keys.desk] = services.commands
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.access.audit import Audit
-from component.core.reading.conversations import Conversations
-from component.core.reading.following import ArchiveStream
-from component.core.reading.operator_reads import Reading
 from component.core.reading.pages import Pager
+from component.core.reading.reader import ArchiveReader
 from component.web.archive import archives, conversations, stream
 from component.web.auth import keys
 from component.web.auth.authenticate import authenticate
@@ -20,22 +17,18 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     app = web.Application()
     for module in (archives, conversations, stream):
         app.add_routes(module.routes(prefix))
-    archive, queue = services.storage.archive, services.queue
-    audit = Audit(services.storage.records, services.writer)
-    pages = Pager(
-        archive,
-        queue,
+    pager = Pager(
+        services.storage.archive,
+        services.queue,
         usual=settings.page_default,
         most=settings.page_max,
         max_bytes=settings.page_max_bytes,
     )
-    reading = Reading(pages, archive, services.storage.retention, audit)
     app[keys.administration] = services.administration
-    app[keys.audit] = audit
-    app[keys.conversations] = Conversations(archive, queue, audit, pages, reading)
-    app[keys.following] = ArchiveStream(archive, queue, services.followers)
     app[keys.jids] = services.jids
-    app[keys.reading] = reading
+    app[keys.reader] = ArchiveReader(
+        services.authorizer, services.storage, services.queue, pager, services.followers
+    )
     return app
 
 

@@ -18,7 +18,8 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     app = web.Application()
     for module in (auth, archive, offline, rosters):
         app.add_routes(module.routes(prefix))
-    own = RemoteArchive(
+    app[keys.handler_archive] = HandlerArchive(services.handlers)
+    app[keys.remote_archive] = RemoteArchive(
         services.storage.archive,
         services.writer,
         services.jids,
@@ -27,7 +28,6 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
         max_items=settings.max_items,
         max_bytes=settings.page_max_bytes,
     )
-    app[keys.archive_calls] = HandlerArchive(services.handlers, archive.OwnArchive(own))
     app[keys.accounts] = services.accounts
     app[keys.administration] = services.administration
     app[keys.hosts] = services.hosts

@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
-from component.core.ports import Jids, Link
-from component.core.reading.live import Followers
+from component.core.commands.link import Link
+from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from storage.interface import Storage
 
@@ -88,6 +90,7 @@ class Services:
     """The parts of the program that serve requests."""
 
     storage: Storage
+    authorizer: Authorizer
     writer: Writer
     queue: Queue  #: messages on their way to the writer; a read waits until they are written
     link: Link

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from component.core.access.principals import Operator
+from component.core.access.principals import Operator, Principal, User
 from component.core.commands import spec
 from component.core.commands.accounts import ADMIN
 from component.core.commands.dispatch import CommandService
@@ -29,26 +29,30 @@ _TYPES = {
 def administration(desk: CommandService, operators: Sequence[Operator]) -> tuple[Command, ...]:
     """Return the commands that operators can give by their JIDs."""
     by_jid = {operator.jid: operator for operator in operators if operator.jid}
-    return tuple(_command(desk, command, by_jid.get) for command in desk.commands)
+
+    def principal_of(jid: str) -> Principal:
+        return by_jid.get(jid) or User(jid)
+
+    return tuple(_command(desk, command, principal_of) for command in desk.commands)
 
 
 def _command(
-    desk: CommandService, command: spec.Command, known: Callable[[str], Operator | None]
+    desk: CommandService, command: spec.Command, principal_of: Callable[[str], Principal]
 ) -> Command:
     async def form(exchange: Exchange) -> Form | None:
-        desk.authorize(known(exchange.requester), command)
+        desk.authorize(principal_of(exchange.requester), command)
         return _form(desk, command) if command.fields else None
 
     async def run(exchange: Exchange, values: Values) -> Done:
         given = {name: said for name, said in values.items() if name != FORM_TYPE}
-        return _done(command, await desk.run(known(exchange.requester), command, given))
+        return _done(command, await desk.run(principal_of(exchange.requester), command, given))
 
     return Command(
         node=command.node,
         name=command.title,
         form=form,
         run=run,
-        is_open_to=lambda jid: command in desk.available_to(known(jid)),
+        is_open_to=lambda jid: command in desk.available_to(principal_of(jid)),
         has_errors=True,
     )
 

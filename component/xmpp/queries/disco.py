@@ -15,7 +15,7 @@ from slixmpp.exceptions import XMPPError
 from slixmpp.plugins.xep_0030 import DiscoInfo, DiscoItems
 
 from component.core.errors import ItemNotFound
-from component.core.ports import Jids
+from component.core.xml.jids import Jids
 from component.xmpp.archive import mam
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries import delegation

@@ -24,7 +24,7 @@ from support.delivering import Delivering
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, ItemNotFound, Overloaded
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
 from storage.open import SqliteStorage, open_storage

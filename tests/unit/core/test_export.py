@@ -26,7 +26,7 @@ from support.stanzas import CLIENT
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, Overloaded
 from component.core.reading.export import PAGE, Export
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
 from storage.open import SqliteStorage

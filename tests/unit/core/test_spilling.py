@@ -10,7 +10,7 @@ from support.builders import ALICE, entries, everything, texts
 
 from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
 from storage.open import SqliteStorage

@@ -138,6 +138,6 @@ async def test_family_has_only_the_parts_that_it_uses(services: Services) -> Non
         for family in FAMILIES
     }
 
-    assert keys.archive_calls not in parts["archive"]
-    assert keys.reading not in parts["Remote Data"]
+    assert keys.remote_archive not in parts["archive"]
+    assert keys.reader not in parts["Remote Data"]
     assert keys.readiness not in parts["liveness"]
