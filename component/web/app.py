@@ -6,10 +6,9 @@ from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
+from component.web import keys
 from component.web.admin.family import ADMINISTRATION
 from component.web.archive.family import ARCHIVE
-from component.web.archive.seats import TaskLimit
-from component.web.auth import keys
 from component.web.auth.guessing import GuessLimit
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.remote_data.family import REMOTE_DATA
@@ -18,6 +17,7 @@ from component.web.server.addresses import LogOnce
 from component.web.server.family import Families
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
+from component.web.task_limit import TaskLimit
 
 #: A request goes to the first one that has a route for it.
 FAMILIES = (HEALTH, LIVENESS, ARCHIVE, ADMINISTRATION, REMOTE_DATA)
@@ -27,13 +27,13 @@ def make_app(
     settings: WebSettings, services: Services, listener: Listener = Listener.PRIVATE
 ) -> web.Application:
     """Return the application of a listener: its families, and the parts that they share."""
-    app = web.Application(
-        middlewares=[errors.middleware()], client_max_size=settings.of(listener).max_body_bytes
-    )
-    app[keys.guessing] = GuessLimit()
-    app[keys.refused] = LogOnce()
-    streams = app[keys.streams] = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
-    app.on_shutdown.append(streams.close)
+    limits = settings.listener(listener)
+    app = web.Application(middlewares=[errors.middleware()], client_max_size=limits.max_body_bytes)
+    app[keys.guess_limit] = GuessLimit()
+    app[keys.refusal_log] = LogOnce()
+    stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
+    app[keys.stream_limit] = stream_limit
+    app.on_shutdown.append(stream_limit.close)
     families = [family for family in FAMILIES if family.listener is listener]
     Families(families, settings, services).mount(app)
     return app
@@ -46,4 +46,4 @@ def serve(
 
     Raises OSError, in our own words, if the address cannot be listened on.
     """
-    return listen(make_app(settings, services, listener), settings.of(listener))
+    return listen(make_app(settings, services, listener), settings.listener(listener))

@@ -78,7 +78,7 @@ async def checks(config: Config, *, login: bool) -> AsyncIterator[Finding]:
         answers, text = asked
         yield Finding(Verdict.OK if answers else Verdict.BAD, text)
     for listener in settings.listeners(config):
-        yield _port(settings.web(config, ()).of(listener))
+        yield _port(settings.web(config, ()).listener(listener))
 
 
 async def _running(config: Config) -> AsyncIterator[Finding]:

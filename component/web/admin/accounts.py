@@ -14,6 +14,7 @@ from component.core.retention.account_removal import register_account, remove_ac
 from component.core.retention.erasure import PATIENCE
 from component.core.xml.jids import domain
 from component.core.xml.times import format_if_known
+from component.web import keys
 from component.web.archive.models import (
     ADDRESS_MAX,
     Address,
@@ -21,10 +22,10 @@ from component.web.archive.models import (
     NoParameters,
     Parameters,
 )
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
 from component.web.server.parameters import checked
-from component.web.server.paths import account_of, at, check_host
+from component.web.server.paths import account_of, check_host, routes_at
 
 #: By default aiohttp takes no braces in a variable part, but a JID may have some.
 ACCOUNT = "/accounts/{jid:[^/]+}"
@@ -53,22 +54,22 @@ class AccountFields(Parameters):
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     return [
-        *at(web.get, f"{prefix}/accounts", listed),
-        *at(web.put, f"{prefix}{ACCOUNT}", put),
-        *at(web.patch, f"{prefix}{ACCOUNT}", enable),
-        *at(web.delete, f"{prefix}{ACCOUNT}", remove),
+        *routes_at(web.get, f"{prefix}/accounts", listed),
+        *routes_at(web.put, f"{prefix}{ACCOUNT}", put),
+        *routes_at(web.patch, f"{prefix}{ACCOUNT}", enable),
+        *routes_at(web.delete, f"{prefix}{ACCOUNT}", remove),
     ]
 
 
 async def listed(request: web.Request) -> web.Response:
     """GET {prefix}/v1/accounts: the accounts of a virtual host, in the order of their JIDs."""
     caller = authenticate.require(request, Role.ADMIN)
-    asked = checked(AccountsParameters, body.parameters(request))
-    host = _host(request, asked.host)
-    limit = request.app[keys.pages].size(asked.limit)
+    parameters = checked(AccountsParameters, body.parameters(request))
+    host = _host(request, parameters.host)
+    limit = request.app[keys.pager].size(parameters.limit)
     await request.app[keys.audit].record(caller.name, "users", host)
     accounts = request.app[keys.accounts]
-    summaries = await accounts.listed(host, asked.after, limit + 1)
+    summaries = await accounts.listed(host, parameters.after, limit + 1)
     return body.page(
         request,
         {
@@ -76,7 +77,7 @@ async def listed(request: web.Request) -> web.Response:
             "count": await accounts.count(host),
             "accounts": [_fields(summary) for summary in summaries[:limit]],
         },
-        place="after",
+        cursor="after",
         next=summaries[limit - 1].jid if len(summaries) > limit else None,
     )
 
@@ -88,7 +89,7 @@ async def put(request: web.Request) -> web.Response:
     """
     caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
     checked(NoParameters, body.parameters(request))
-    asked = checked(PasswordFields, await body.fields(request))
+    fields = checked(PasswordFields, await body.fields(request))
     may_exist = not _has_condition(request, "If-None-Match")
     may_be_new = not _has_condition(request, "If-Match")
     if not may_exist and not may_be_new:
@@ -97,26 +98,26 @@ async def put(request: web.Request) -> web.Response:
     if may_exist:
         await audit.record(caller.name, "set-password", jid)
         try:
-            await accounts.set_password(jid, asked.password)
+            await accounts.set_password(jid, fields.password)
         except ItemNotFound:
             if not may_be_new:
                 raise
         else:
             return web.Response(status=204)
     await audit.record(caller.name, "add-user", jid)
-    await register_account(accounts, request.app[keys.administration], jid, asked.password)
-    return body.answer({"jid": jid}, status=201)
+    await register_account(accounts, request.app[keys.administration], jid, fields.password)
+    return body.json_response({"jid": jid}, status=201)
 
 
 async def enable(request: web.Request) -> web.Response:
     """PATCH {prefix}/v1/accounts/{jid}: disable or enable an account."""
     caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
     checked(NoParameters, body.parameters(request))
-    asked = checked(AccountFields, await body.fields(request))
-    action = "enable-user" if asked.enabled else "disable-user"
+    fields = checked(AccountFields, await body.fields(request))
+    action = "enable-user" if fields.enabled else "disable-user"
     await request.app[keys.audit].record(caller.name, action, jid)
-    await request.app[keys.accounts].set_enabled(jid, asked.enabled)
-    return body.answer({"jid": jid, "enabled": asked.enabled})
+    await request.app[keys.accounts].set_enabled(jid, fields.enabled)
+    return body.json_response({"jid": jid, "enabled": fields.enabled})
 
 
 async def remove(request: web.Request) -> web.Response:

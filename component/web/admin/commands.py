@@ -8,19 +8,20 @@ from aiohttp import web
 
 from component.core.commands.spec import Cell, Command, Field, Outcome, Table
 from component.core.errors import BadRequest
+from component.web import keys
 from component.web.admin.models import CommandParameters
 from component.web.archive.models import NoParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
 from component.web.server.parameters import checked
-from component.web.server.paths import at
+from component.web.server.paths import routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     return [
-        *at(web.get, f"{prefix}/commands", commands),
-        *at(web.post, f"{prefix}/commands/{{name}}", run),
+        *routes_at(web.get, f"{prefix}/commands", commands),
+        *routes_at(web.post, f"{prefix}/commands/{{name}}", run),
     ]
 
 
@@ -28,20 +29,20 @@ async def commands(request: web.Request) -> web.Response:
     """GET {prefix}/v1/commands: the commands that the caller may run."""
     checked(NoParameters, body.parameters(request))
     principal = authenticate.principal(request)
-    available = request.app[keys.desk].available_to(principal)
-    return body.answer({"commands": [_command(command) for command in available]})
+    available = request.app[keys.commands].available_to(principal)
+    return body.json_response({"commands": [_command(command) for command in available]})
 
 
 async def run(request: web.Request) -> web.Response:
     """POST {prefix}/v1/commands/{name}: run a command, or preview what it would remove."""
-    service = request.app[keys.desk]
+    service = request.app[keys.commands]
     command = service.find(request.match_info["name"])
     caller = authenticate.principal(request)
     service.authorize(caller, command)
-    asked = checked(CommandParameters, body.parameters(request))
+    parameters = checked(CommandParameters, body.parameters(request))
     fields = _strings(await body.fields(request) if request.can_read_body else {})
-    do = service.preview if asked.preview else service.run
-    return body.answer(_outcome(await do(caller, command, fields)))
+    do = service.preview if parameters.preview else service.run
+    return body.json_response(_outcome(await do(caller, command, fields)))
 
 
 def _strings(fields: Mapping[str, object]) -> dict[str, list[str]]:

@@ -12,12 +12,13 @@ from aiohttp import web
 from component.core.access.authorize import Action
 from component.core.access.principals import Principal
 from component.core.errors import Refused
+from component.web import keys
 from component.web.admin.models import ExportParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
-from component.web.server.limits import in_time
+from component.web.server.limits import time_limit
 from component.web.server.parameters import checked
-from component.web.server.paths import ARCHIVE, at, owner_of
+from component.web.server.paths import ARCHIVE, owner_of, routes_at
 
 log = logging.getLogger(__name__)
 
@@ -29,26 +30,26 @@ NAMES = {"jsonl": "archive.jsonl", "xep0227": "archive.xml"}
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    return at(web.get, f"{prefix}{ARCHIVE}/export", export, allow_head=False)
+    return routes_at(web.get, f"{prefix}{ARCHIVE}/export", export, allow_head=False)
 
 
 async def export(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it is now."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    asked = checked(ExportParameters, body.parameters(request))
-    with request.config_dict[keys.streams].taken(principal.name):
-        return await _answer(request, principal, owner, asked.format)
+    parameters = checked(ExportParameters, body.parameters(request))
+    with request.config_dict[keys.stream_limit].slot(principal.name):
+        return await _answer(request, principal, owner, parameters.format)
 
 
 async def _answer(
     request: web.Request, principal: Principal, owner: str, format: str
 ) -> web.StreamResponse:
     source, authorizer = request.app[keys.administration].export, request.app[keys.authorizer]
-    async with in_time(request):
+    async with time_limit(request):
         since = await authorizer.authorize(principal, owner, Action.EXPORT, format)
     write = source.json_lines if format == "jsonl" else source.portable
     async with aclosing(write(owner, since=since)) as parts:
-        async with in_time(request):
+        async with time_limit(request):
             # A refusal can only be answered before the head of the answer is sent.
             first = await anext(parts, b"")
         answer = web.StreamResponse(headers=_headers(format))

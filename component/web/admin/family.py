@@ -6,8 +6,8 @@ from aiohttp import web
 
 from component.core.access.audit import Audit
 from component.core.reading.pages import Pager
+from component.web import keys
 from component.web.admin import accounts, archives, audit, commands, export, rules
-from component.web.auth import keys
 from component.web.auth.authenticate import authenticate
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
@@ -21,10 +21,10 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     app[keys.administration] = services.administration
     app[keys.audit] = Audit(services.storage.records, services.writer)
     app[keys.authorizer] = services.authorizer
-    app[keys.desk] = services.commands
+    app[keys.commands] = services.commands
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids
-    app[keys.pages] = Pager(
+    app[keys.pager] = Pager(
         services.storage.archive,
         services.queue,
         usual=settings.page_default,

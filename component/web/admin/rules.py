@@ -7,6 +7,7 @@ from aiohttp import web
 from component.core.access.principals import Role
 from component.core.retention.plan import RetentionBounds
 from component.core.xml.times import format_time, now
+from component.web import keys
 from component.web.admin.models import (
     HoldFields,
     RetentionChange,
@@ -14,16 +15,16 @@ from component.web.admin.models import (
     RetentionParameters,
 )
 from component.web.archive.models import NoParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
 from component.web.server.parameters import checked
 from component.web.server.paths import (
     ARCHIVE,
-    at,
     bare_jid,
     check_served,
     named_owner,
     owner_of,
+    routes_at,
     subject_of,
 )
 from storage.rows import Hold, Rule
@@ -35,12 +36,12 @@ def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     retention = f"{prefix}{ARCHIVE}/retention"
     return [
-        *at(web.get, retention, read_retention),
-        *at(web.put, retention, set_retention),
-        *at(web.delete, retention, drop_retention),
-        *at(web.get, f"{prefix}/holds", list_holds),
-        *at(web.put, f"{prefix}{HOLD}", hold),
-        *at(web.delete, f"{prefix}{HOLD}", release),
+        *routes_at(web.get, retention, read_retention),
+        *routes_at(web.put, retention, set_retention),
+        *routes_at(web.delete, retention, drop_retention),
+        *routes_at(web.get, f"{prefix}/holds", list_holds),
+        *routes_at(web.put, f"{prefix}{HOLD}", hold),
+        *routes_at(web.delete, f"{prefix}{HOLD}", release),
     ]
 
 
@@ -51,7 +52,7 @@ async def read_retention(request: web.Request) -> web.Response:
     administration = request.app[keys.administration]
     rules = administration.rules.of(owner)
     shown = rules.values() if peer is None else [rules[peer]] if peer in rules else []
-    return body.answer(
+    return body.json_response(
         {
             "owner": owner,
             "defaults": _bounds(administration.usual.of(owner)),
@@ -64,8 +65,8 @@ async def set_retention(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/retention: set a rule."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     change, peer = _change(request)
-    asked = checked(RetentionFields, await body.fields(request))
-    rule = asked.rule(owner, peer)
+    fields = checked(RetentionFields, await body.fields(request))
+    rule = fields.rule(owner, peer)
     administration = request.app[keys.administration]
     if not change.confirm:
         rules = {**administration.rules.of(owner), peer: rule}
@@ -73,7 +74,7 @@ async def set_retention(request: web.Request) -> web.Response:
     detail = f"days {rule.days}, messages {rule.messages}, bytes {rule.bytes}{_with(peer)}"
     await request.app[keys.audit].record(caller.name, "set retention", owner, detail)
     await administration.rules.set(rule)
-    return body.answer(_rule(rule))
+    return body.json_response(_rule(rule))
 
 
 async def drop_retention(request: web.Request) -> web.Response:
@@ -98,19 +99,19 @@ async def list_holds(request: web.Request) -> web.Response:
     authenticate.require(request, Role.ADMIN)
     checked(NoParameters, body.parameters(request))
     holds = request.app[keys.administration].holds.all()
-    return body.answer({"holds": [_hold(hold) for hold in holds]})
+    return body.json_response({"holds": [_hold(hold) for hold in holds]})
 
 
 async def hold(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/holds/{subject}: keep all messages of a user or a host."""
     caller, subject = authenticate.require(request, Role.ADMIN), subject_of(request)
     checked(NoParameters, body.parameters(request))
-    asked = checked(HoldFields, await body.fields(request))
+    fields = checked(HoldFields, await body.fields(request))
     await check_served(request, subject)
-    placed = Hold(subject=subject, reason=asked.reason, by=caller.name, at=now())
-    await request.app[keys.audit].record(caller.name, "hold", subject, asked.reason)
+    placed = Hold(subject=subject, reason=fields.reason, by=caller.name, at=now())
+    await request.app[keys.audit].record(caller.name, "hold", subject, fields.reason)
     await request.app[keys.administration].holds.set(placed)
-    return body.answer(_hold(placed))
+    return body.json_response(_hold(placed))
 
 
 async def release(request: web.Request) -> web.Response:
@@ -124,13 +125,13 @@ async def release(request: web.Request) -> web.Response:
 
 def _change(request: web.Request) -> tuple[RetentionChange, str]:
     """Return the parameters of a change, and the peer; "" means all of the archive."""
-    asked = checked(RetentionChange, body.parameters(request))
-    return asked, "" if asked.peer is None else bare_jid(request, asked.peer)
+    parameters = checked(RetentionChange, body.parameters(request))
+    return parameters, "" if parameters.peer is None else bare_jid(request, parameters.peer)
 
 
 def _peer(request: web.Request) -> str | None:
-    asked = checked(RetentionParameters, body.parameters(request))
-    return None if asked.peer is None else bare_jid(request, asked.peer)
+    parameters = checked(RetentionParameters, body.parameters(request))
+    return None if parameters.peer is None else bare_jid(request, parameters.peer)
 
 
 def _with(peer: str) -> str:

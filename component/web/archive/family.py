@@ -6,8 +6,8 @@ from aiohttp import web
 
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
+from component.web import keys
 from component.web.archive import archives, conversations, stream
-from component.web.auth import keys
 from component.web.auth.authenticate import authenticate
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings

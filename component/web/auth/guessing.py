@@ -35,7 +35,7 @@ class GuessLimit:
         """
         is_known = name in self._known.get(party, ())
         if not is_known and not self._budget.take(party):
-            if self._told.is_news(party):
+            if self._told.is_new(party):
                 log.warning("too many wrong secrets over HTTP from %s: it has to wait", party)
             raise RateLimited(
                 "Too many wrong secrets came from this address: try again later.",

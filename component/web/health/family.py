@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.web.auth import keys
+from component.web import keys
 from component.web.health.readiness import Readiness
-from component.web.server.body import answer
+from component.web.server.body import json_response
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
 
 
 async def live(_: web.Request) -> web.Response:
     """GET /health/live: the process runs and answers."""
-    return answer({"status": "live"})
+    return json_response({"status": "live"})
 
 
 async def ready(request: web.Request) -> web.Response:
@@ -21,7 +21,7 @@ async def ready(request: web.Request) -> web.Response:
     parts = await request.app[keys.readiness].parts()
     is_ready = all(part["ok"] for part in parts.values())
     status = "ready" if is_ready else "unready"
-    return answer({"status": status, "parts": parts}, status=200 if is_ready else 503)
+    return json_response({"status": status, "parts": parts}, status=200 if is_ready else 503)
 
 
 def _health(prefix: str, _: WebSettings, services: Services) -> web.Application:

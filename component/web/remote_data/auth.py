@@ -6,12 +6,12 @@ from aiohttp import web
 
 from component.core.errors import BadRequest, NotAuthorized
 from component.core.remote_data.posts import CHAT, owner_of
-from component.web.auth import keys
+from component.web import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import AuthQuery, UserQuery
 from component.web.server import body
 from component.web.server.parameters import checked
-from component.web.server.paths import at
+from component.web.server.paths import routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -20,7 +20,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
         route
         for place in places(prefix)
         for name, handler in (("auth", authenticate), ("user", exists))
-        for route in at(web.get, f"{place}/{name}", handler)
+        for route in routes_at(web.get, f"{place}/{name}", handler)
     ]
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.handlers.archive import HandlerArchive
-from component.web.auth import keys
+from component.web import keys
 from component.web.auth.authenticate import authenticate
 from component.web.remote_data import archive, auth, offline, rosters
 from component.web.server.family import Family
@@ -33,7 +33,7 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids
     app[keys.rosters] = services.rosters
-    waiting = app[keys.waiting] = OfflineStanzas(services.storage.offline, services.jids)
+    waiting = app[keys.offline_stanzas] = OfflineStanzas(services.storage.offline, services.jids)
     # A caller that took stanzas when the server stopped has not got them: they are put back.
     app.on_cleanup.append(lambda _: waiting.settled())
     return app

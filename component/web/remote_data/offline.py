@@ -6,12 +6,12 @@ from aiohttp import web
 
 from component.core.remote_data.posts import CHAT, owner_of
 from component.core.xml.times import format_time
-from component.web.auth import keys
+from component.web import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import OfflinePost
 from component.web.server import body
 from component.web.server.parameters import checked
-from component.web.server.paths import at
+from component.web.server.paths import routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -19,10 +19,10 @@ def routes(prefix: str) -> list[web.RouteDef]:
     routes = []
     for place in places(prefix):
         user = f"{place}/offline/{{user:[^/]+}}"
-        routes += at(web.post, user, keep)
-        routes += at(web.post, f"{user}/pop", pop)
-        routes += at(web.get, f"{user}/count", count)
-        routes += at(web.delete, user, drop)
+        routes += routes_at(web.post, user, keep)
+        routes += routes_at(web.post, f"{user}/pop", pop)
+        routes += routes_at(web.get, f"{user}/count", count)
+        routes += routes_at(web.delete, user, drop)
     return routes
 
 
@@ -30,7 +30,7 @@ async def keep(request: web.Request) -> web.Response:
     """POST {prefix}/offline/{user}: keep one stanza; 201 when it is durable."""
     owner = _owner(request)
     post = checked(OfflinePost, await body.fields(request))
-    await request.app[keys.waiting].keep(
+    await request.app[keys.offline_stanzas].keep(
         owner, peer=post.peer, packet=post.packet, timestamp=post.timestamp
     )
     return web.Response(status=201)
@@ -38,8 +38,8 @@ async def keep(request: web.Request) -> web.Response:
 
 async def pop(request: web.Request) -> web.Response:
     """POST {prefix}/offline/{user}/pop: return and delete all stanzas, the oldest first."""
-    stanzas = await request.app[keys.waiting].pop(_owner(request))
-    return body.answer(
+    stanzas = await request.app[keys.offline_stanzas].pop(_owner(request))
+    return body.json_response(
         [
             {"peer": stanza.peer, "packet": stanza.stanza, "timestamp": format_time(stanza.at)}
             for stanza in stanzas
@@ -49,12 +49,14 @@ async def pop(request: web.Request) -> web.Response:
 
 async def count(request: web.Request) -> web.Response:
     """GET {prefix}/offline/{user}/count: how many stanzas there are."""
-    return body.answer({"count": await request.app[keys.waiting].count(_owner(request))})
+    return body.json_response(
+        {"count": await request.app[keys.offline_stanzas].count(_owner(request))}
+    )
 
 
 async def drop(request: web.Request) -> web.Response:
     """DELETE {prefix}/offline/{user}: delete all stanzas."""
-    await request.app[keys.waiting].drop(_owner(request))
+    await request.app[keys.offline_stanzas].drop(_owner(request))
     return web.Response()
 
 

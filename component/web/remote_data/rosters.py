@@ -10,13 +10,13 @@ from component.core.errors import ItemNotFound, NotAuthorized
 from component.core.remote_data.posts import CHAT, naming, owner_of
 from component.core.rosters.contacts import is_asked
 from component.core.xml import jids
-from component.web.auth import keys
+from component.web import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import UserQuery
 from component.web.remote_data.roster_models import RosterPost
 from component.web.server import body
 from component.web.server.parameters import checked
-from component.web.server.paths import at
+from component.web.server.paths import routes_at
 from storage.people import Contact
 
 
@@ -25,11 +25,11 @@ def routes(prefix: str) -> list[web.RouteDef]:
     routes = []
     for place in places(prefix):
         roster = f"{place}/roster"
-        routes += at(web.get, roster, read)
-        routes += at(web.post, roster, change_subscription)
-        routes += at(web.patch, roster, change)
-        routes += at(web.put, roster, add)
-        routes += at(web.delete, f"{roster}/{{user}}", clear)
+        routes += routes_at(web.get, roster, read)
+        routes += routes_at(web.post, roster, change_subscription)
+        routes += routes_at(web.patch, roster, change)
+        routes += routes_at(web.put, roster, add)
+        routes += routes_at(web.delete, f"{roster}/{{user}}", clear)
         # The JID of a contact may have a slash, so `remove` itself cuts one at the end.
         routes.append(web.delete(f"{roster}/{{user}}/{{contact:.+}}", remove))
     return routes
@@ -46,7 +46,9 @@ async def read(request: web.Request) -> web.Response:
         raise NotAuthorized(f"username: {refused.message}") from refused
     details = request.app[keys.settings].roster_details
     # ejabberd refuses the whole roster if there is another key beside this one.
-    return body.answer({"roster": [_item(contact, host, details=details) for contact in contacts]})
+    return body.json_response(
+        {"roster": [_item(contact, host, details=details) for contact in contacts]}
+    )
 
 
 async def change_subscription(request: web.Request) -> web.Response:

@@ -54,7 +54,7 @@ class LogOnce:
         self._clock = clock
         self._logged_at: dict[str, float] = {}  # the latest is last
 
-    def is_news(self, subject: str) -> bool:
+    def is_new(self, subject: str) -> bool:
         """Return whether to log it: not again within REPEAT_SECONDS. It counts as logged now."""
         now = self._clock()
         if now - self._logged_at.get(subject, float("-inf")) < REPEAT_SECONDS:

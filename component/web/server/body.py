@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from component.core.errors import BadRequest
-from component.web.auth import keys
+from component.web import keys
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -18,7 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 100
 
 
-def answer(
+def json_response(
     data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Return a JSON response that no cache may keep."""
@@ -31,18 +31,18 @@ def answer(
 
 
 def page(
-    request: web.Request, data: dict[str, object], *, place: str, next: str | int | None
+    request: web.Request, data: dict[str, object], *, cursor: str, next: str | int | None
 ) -> web.Response:
     """Return a page of a list, and where the next page begins: `next`, None on the last page.
 
-    `place` is the parameter of the query by which the next page is requested.
+    `cursor` is the parameter of the query by which the next page is requested.
     """
     headers = {}
     if next is not None:
         # The link is relative, so it is right behind a proxy that serves us at another path.
-        url = request.rel_url.update_query({place: str(next)})
+        url = request.rel_url.update_query({cursor: str(next)})
         headers["Link"] = f'<?{url.raw_query_string}>; rel="next"'
-    return answer({**data, "next": next, "complete": next is None}, headers=headers)
+    return json_response({**data, "next": next, "complete": next is None}, headers=headers)
 
 
 def query(request: web.Request) -> dict[str, str]:

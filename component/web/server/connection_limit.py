@@ -56,5 +56,5 @@ class ConnectionLimit:
             del self._open[party]
 
     def _log(self, text: str) -> None:
-        if self._log_once.is_news(text):
+        if self._log_once.is_new(text):
             log.info("%s", text)

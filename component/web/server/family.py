@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_urldispatcher import MatchInfoError
 from yarl import URL
 
-from component.web.auth import keys
+from component.web import keys
 from component.web.server import errors
 from component.web.server.limits import enforce_deadline
 from component.web.server.settings import Listener, Services, WebSettings
@@ -49,7 +49,7 @@ class Family:
         if self.authenticate is not None:
             app.middlewares.append(self.authenticate)
         app[keys.settings] = settings
-        app[keys.limits] = settings.of(self.listener)
+        app[keys.limits] = settings.listener(self.listener)
         app[keys.streaming_handlers] = self.streaming_handlers
         return app
 

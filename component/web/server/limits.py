@@ -24,7 +24,7 @@ from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 
 from component.core.errors import Overloaded, Refused
-from component.web.auth import keys
+from component.web import keys
 from component.web.server import errors
 from component.web.server.access_log import AccessLog
 from component.web.server.access_log import log as access
@@ -52,12 +52,12 @@ async def enforce_deadline(request: web.Request, handler: Handler) -> web.Stream
         connection.head_is_read()
     if request.match_info.handler in request.app[keys.streaming_handlers]:
         return await handler(request)
-    async with in_time(request):
+    async with time_limit(request):
         return await handler(request)
 
 
 @asynccontextmanager
-async def in_time(request: web.Request) -> AsyncIterator[None]:
+async def time_limit(request: web.Request) -> AsyncIterator[None]:
     """Limit what is done in the context to the time of a request. Raises Overloaded after it."""
     try:
         async with asyncio.timeout(request.app[keys.limits].request_timeout_seconds) as timer:
@@ -69,13 +69,13 @@ async def in_time(request: web.Request) -> AsyncIterator[None]:
         raise Overloaded("This took too long: try again shortly.") from error
 
 
-def when_lost(request: web.Request, call: Callable[[], object]) -> None:
+def on_disconnect(request: web.Request, call: Callable[[], object]) -> None:
     """Call `call` as soon as the connection of the caller is lost."""
     if isinstance(request.protocol, Connection):
         request.protocol.on_lost = call
 
 
-def connections(server: web.Server, settings: ListenerSettings) -> Protocols:
+def connection_factory(server: web.Server, settings: ListenerSettings) -> Protocols:
     """Return the factory of protocols, one for each new connection of a listener."""
     connection_limit = ConnectionLimit(settings)
     return lambda: Connection(server, settings, connection_limit)

@@ -13,7 +13,7 @@ from typing import cast
 
 from aiohttp import web
 
-from component.web.server.limits import Protocols, connections
+from component.web.server.limits import Protocols, connection_factory
 from component.web.server.settings import UNIX, Listener, ListenerSettings
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ async def listen(app: web.Application, settings: ListenerSettings) -> AsyncItera
     )
     await runner.setup()
     try:
-        protocols = connections(cast(web.Server, runner.server), settings)
+        protocols = connection_factory(cast(web.Server, runner.server), settings)
         if settings.address.startswith(UNIX):
             path = Path(settings.address.removeprefix(UNIX))
             listening = _on_path(path, protocols, section)

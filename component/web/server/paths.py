@@ -10,14 +10,15 @@ from aiohttp.typedefs import Handler
 
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.xml.jids import local, resource
+from component.web import keys
 from component.web.archive.models import ID_MAX
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 
 #: One archive. By default aiohttp takes no braces in a variable part, but a JID may have some.
 ARCHIVE = "/archives/{owner:[^/]+}"
 
 
-def at(
+def routes_at(
     make: Callable[..., web.RouteDef], path: str, handler: Handler, **options: Any
 ) -> list[web.RouteDef]:
     """Return the routes of a path, with a slash at its end and without.

@@ -80,7 +80,7 @@ class WebSettings(ListenerSettings):
     count_as_string: bool = False  #: for an old caller of Remote Data that takes no number
     roster_details: bool = False  #: Remote Data shows groups and open requests as well
 
-    def of(self, listener: Listener) -> ListenerSettings:
+    def listener(self, listener: Listener) -> ListenerSettings:
         """Return the settings of a listener."""
         return self if listener is Listener.PRIVATE else self.public
 

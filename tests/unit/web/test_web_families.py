@@ -15,9 +15,8 @@ from pytest_aiohttp import AiohttpClient
 from support.sidecar import SETTINGS, SHOWN
 
 from component.core.errors import NotAuthorized
-from component.web import app
+from component.web import app, keys
 from component.web.app import FAMILIES, make_app
-from component.web.auth import keys
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
 

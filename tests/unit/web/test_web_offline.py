@@ -10,7 +10,7 @@ from aiohttp import web
 from support.builders import ALICE
 from support.sidecar import SETTINGS, open_services
 
-from component.web.auth import keys
+from component.web import keys
 from component.web.remote_data.family import REMOTE_DATA
 from storage.open import open_storage
 from storage.people import OfflineStanza
@@ -25,7 +25,7 @@ async def test_stanzas_popped_while_the_server_stops_are_kept(tmp_path: Path) ->
         app = REMOTE_DATA.app(SETTINGS, services)
         runner = web.AppRunner(app)
         await runner.setup()
-        taking = asyncio.ensure_future(app[keys.waiting].pop(ALICE))
+        taking = asyncio.ensure_future(app[keys.offline_stanzas].pop(ALICE))
         async with services.storage._database.write():  # type: ignore[attr-defined]
             await asyncio.sleep(0)
             taking.cancel()

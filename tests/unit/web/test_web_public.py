@@ -112,7 +112,7 @@ async def test_head_of_a_request_has_a_limit_of_its_own(services: Services) -> N
 
 def make_slow_echo(prefix: str, _: WebSettings, __: Services) -> web.Application:
     async def echo(request: web.Request) -> web.Response:
-        return body.answer(await body.fields(request))
+        return body.json_response(await body.fields(request))
 
     async def sleep(_: web.Request) -> web.Response:
         await asyncio.sleep(60.0)
