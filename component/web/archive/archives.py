@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from component.web import keys
 from component.web.archive.messages_json import message, place
 from component.web.archive.models import MessageParameters, MessagesParameters, NoParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.paths import ARCHIVE, at, id_of, owner_of
+from component.web.server.parameters import checked
+from component.web.server.paths import ARCHIVE, id_of, owner_of, routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     archive = f"{prefix}{ARCHIVE}"
     return [
-        *at(web.get, archive, summary),
-        *at(web.get, f"{archive}/messages", messages),
-        *at(web.get, f"{archive}/messages/{{id}}", single),
+        *routes_at(web.get, archive, summary),
+        *routes_at(web.get, f"{archive}/messages", messages),
+        *routes_at(web.get, f"{archive}/messages/{{id}}", single),
     ]
 
 
@@ -27,7 +28,7 @@ async def summary(request: web.Request) -> web.Response:
     principal, owner = authenticate.principal(request), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     summary = await request.app[keys.reader].summary(principal, owner)
-    return body.answer(
+    return body.json_response(
         {
             "owner": owner,
             "count": summary.count,
@@ -54,7 +55,7 @@ async def messages(request: web.Request) -> web.Response:
             "count": page.count,
             "index": page.index,
         },
-        place="before" if query.backwards else "after",
+        cursor="before" if query.backwards else "after",
         next=None if page.complete else ids[-1],
     )
 
@@ -66,4 +67,4 @@ async def single(request: web.Request) -> web.Response:
     item = await request.app[keys.reader].message(
         principal, owner, id_of(request), folded=parameters.is_folded
     )
-    return body.answer(message(item, xml=parameters.xml))
+    return body.json_response(message(item, xml=parameters.xml))

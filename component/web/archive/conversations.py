@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from component.web import keys
 from component.web.archive.messages_json import message
 from component.web.archive.models import ConversationsParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.paths import ARCHIVE, at, owner_of
+from component.web.server.parameters import checked
+from component.web.server.paths import ARCHIVE, owner_of, routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    return at(web.get, f"{prefix}{ARCHIVE}/conversations", conversations)
+    return routes_at(web.get, f"{prefix}{ARCHIVE}/conversations", conversations)
 
 
 async def conversations(request: web.Request) -> web.Response:
@@ -34,6 +35,6 @@ async def conversations(request: web.Request) -> web.Response:
     return body.page(
         request,
         {"conversations": conversations},
-        place="before",
+        cursor="before",
         next=None if page.complete else page.conversations[-1].conversation.newest,
     )

@@ -13,13 +13,14 @@ from component.core.errors import BadRequest, Refused
 from component.core.messages.payloads import Message
 from component.core.reading.follow import ArchiveStream
 from component.core.reading.views import ReadableMessage
+from component.web import keys
 from component.web.archive.messages_json import message
 from component.web.archive.models import ID_MAX, StreamParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.limits import in_time, when_lost
-from component.web.server.paths import ARCHIVE, at, owner_of
+from component.web.server.limits import on_disconnect, time_limit
+from component.web.server.parameters import checked
+from component.web.server.paths import ARCHIVE, owner_of, routes_at
 from storage.rows import ArchivedMessage
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ HEADERS = {
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    return at(web.get, f"{prefix}{ARCHIVE}/stream", follow, allow_head=False)
+    return routes_at(web.get, f"{prefix}{ARCHIVE}/stream", follow, allow_head=False)
 
 
 async def follow(request: web.Request) -> web.StreamResponse:
@@ -49,13 +50,13 @@ async def follow(request: web.Request) -> web.StreamResponse:
     after = request.headers.get("Last-Event-ID") or parameters.after
     if after is not None and len(after) > ID_MAX:
         raise BadRequest(f"Last-Event-ID: an id has {ID_MAX} characters at most")
-    streams = request.app[keys.streams]
-    with streams.reserve(principal.name):
-        async with in_time(request):
+    streams = request.config_dict[keys.stream_limit]
+    with streams.slot(principal.name):
+        async with time_limit(request):
             stream = await request.app[keys.reader].stream(principal, owner, filter, after)
         events = _Events(request, xml=parameters.xml)
         sending = streams.run(events.send(owner, stream))
-        when_lost(request, sending.cancel)
+        on_disconnect(request, sending.cancel)
         try:
             await asyncio.wait([sending])
         finally:

@@ -10,7 +10,7 @@ import logging
 
 from component.core.accounts.throttle import TokenBucket
 from component.core.errors import RateLimited
-from component.web.server.callers import LogOnce
+from component.web.server.addresses import LogOnce
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class GuessLimit:
         """
         is_known = name in self._names.get(party, ())
         if not is_known and not self._budget.take(party):
-            if self._logged.is_news(party):
+            if self._logged.is_new(party):
                 log.warning("too many wrong secrets over HTTP from %s: it has to wait", party)
             raise RateLimited(
                 "Too many wrong secrets came from this address: try again later.",

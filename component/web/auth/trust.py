@@ -14,7 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from component.core.errors import Misdirected, NotAuthorized
-from component.web.server.callers import address_of
+from component.web.server.addresses import address_of
 from component.web.server.settings import WebSettings
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -13,7 +13,7 @@ from support.sidecar import SETTINGS, SHOWN, open_services
 from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
 from component.core.reading.follow import FROM_START, ArchiveStreams, Followers
-from component.web.server.listener import serve
+from component.web.app import serve
 from storage.open import open_storage
 from storage.rows import ANY
 

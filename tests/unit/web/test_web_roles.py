@@ -13,7 +13,7 @@ from support.archives import Talk, to_bob
 from support.sidecar import HOST, SECRET, SETTINGS
 
 from component.core.access.principals import Operator, Role
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 
 OWNER = f"alice@{HOST}"

@@ -19,7 +19,7 @@ from support.sidecar import SETTINGS, SHOWN
 from support.wire import until
 
 from component.core.access.principals import Operator, Role
-from component.web.server.listener import serve
+from component.web.app import serve
 from component.web.server.settings import Services
 from storage.rows import Kind
 

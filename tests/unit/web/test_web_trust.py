@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientSession, UnixConnector
 from support.sidecar import SECRET, SETTINGS, SHOWN
 
-from component.web.server.listener import serve
+from component.web.app import serve
 from component.web.server.settings import Services
 
 ARCHIVE = "/api/archive?username=alice"

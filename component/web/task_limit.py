@@ -1,4 +1,4 @@
-"""Bound the streams and exports that are open at once, of each caller and of all together."""
+"""A limit on streams and exports that are open at once: of one caller, and of all together."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class TaskLimit:
         self._is_closed = False
 
     @contextmanager
-    def reserve(self, caller: str) -> Iterator[None]:
-        """Count a stream or an export of a caller as open during the block.
+    def slot(self, caller: str) -> Iterator[None]:
+        """Count one more stream or export of a caller while the context is open.
 
-        Raises TooMany if the caller has too many open, Overloaded if all callers together have.
+        Raises TooMany if the caller is at its limit, Overloaded if all together are.
         """
         if self._open[caller] >= self._limit_per_caller:
             raise TooMany("Too many streams and exports of this caller are open: end one.")
@@ -42,7 +42,7 @@ class TaskLimit:
                 del self._open[caller]
 
     def run(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run a coroutine as a task until the program stops. Raises Overloaded if it stops now."""
+        """Run a coroutine, at most until the program stops. Raises Overloaded while it stops."""
         if self._is_closed:
             coroutine.close()
             raise Overloaded
@@ -52,7 +52,7 @@ class TaskLimit:
         return task
 
     async def close(self, _: web.Application) -> None:
-        """Cancel all tasks, and accept no others."""
+        """Cancel all that run; nothing is run from now on."""
         self._is_closed = True
         for task in self._running:
             task.cancel()
