@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from component.config.accounts import Accounts
 from component.config.archive import Archive, Host, Retention, Storage
-from component.config.network import Http, Xmpp
+from component.config.network import Http, PublicHttp, Xmpp
 from component.config.operators import Operator
 from component.config.problems import ConfigError
 from component.config.reading import load, load_http
@@ -28,6 +28,7 @@ __all__ = [
     "Http",
     "Log",
     "Operator",
+    "PublicHttp",
     "RemoteData",
     "Retention",
     "Rosters",

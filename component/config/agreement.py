@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from component.config.archive import Archive
-from component.config.network import Http, Xmpp
+from component.config.network import Http, PublicHttp, Xmpp
 from component.config.operators import Operator
 from component.config.problems import Problem, unknown
 from component.config.section import Section
 from component.config.tables import Table
+from component.config.values import UNIX
 from component.core.access.principals import SERVER
+
+#: A listener on one of these takes a port of every address.
+_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
 
 _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -26,6 +30,7 @@ def disagreements(tables: Sequence[Table], right: Mapping[str, Section]) -> Iter
         yield from _hosts(tables, xmpp)
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
+    yield from _listeners(right)
     yield from _names(tables)
     yield from _shared(right)
 
@@ -58,6 +63,19 @@ def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
             yield Problem("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
         if service == xmpp.jid:
             yield Problem("archive.room_services", f"{service} is the component itself (xmpp.jid)")
+
+
+def _listeners(right: Mapping[str, Section]) -> Iterator[Problem]:
+    http, public = right.get("http"), right.get("public_http")
+    if not (isinstance(http, Http) and isinstance(public, PublicHttp)):
+        return
+    if not (http.enabled and public.enabled):
+        return
+    addresses = {http.address, public.address}
+    if len(addresses) == 1 and http.address.startswith(UNIX):
+        yield Problem("public_http.address", "is that of http.address: each needs its own")
+    elif http.port == public.port and (len(addresses) == 1 or addresses & _ANY_ADDRESS):
+        yield Problem("public_http.port", "is that of http.port: each needs its own")
 
 
 def _names(tables: Sequence[Table]) -> Iterator[Problem]:

@@ -86,7 +86,7 @@ class Xmpp(Section):
 
 
 class Http(Section):
-    """The HTTP server."""
+    """The HTTP server, for servers and operators."""
 
     enabled: bool = Field(default=True, description="Whether there is an HTTP server at all.")
     address: ListeningAddress = Field(
@@ -179,3 +179,41 @@ class Http(Section):
         if trusted and any(network.prefixlen == 0 for network in networks):
             raise ValueError('would trust everybody while http.authentication is "network"')
         return networks
+
+
+class PublicHttp(Section):
+    """A second HTTP listener, for end users: nothing for servers or operators is on it."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether there is one. So far it answers GET /health/live and nothing else.",
+    )
+    address: ListeningAddress = Field(
+        default="127.0.0.1",
+        description="Host name, IP address or unix:PATH to listen on. No TLS: anything but "
+        "loopback wants a reverse proxy in front. Connections from anywhere are taken.",
+    )
+    port: Port = Field(default=5282, description="TCP port to listen on; not that of http.port.")
+    max_body_bytes: int = Field(
+        default=262144, ge=1024, le=67108864, description="Largest request body taken, in bytes."
+    )
+    header_timeout_seconds: Seconds = Field(
+        default=10.0, description="Time for the head of a request to arrive, in seconds."
+    )
+    body_timeout_seconds: Seconds = Field(
+        default=8.0, description="Time for the body of a request to arrive, in seconds."
+    )
+    request_timeout_seconds: Seconds = Field(
+        default=9.0, description="Time for a request to be answered, in seconds."
+    )
+    keepalive_timeout_seconds: Seconds = Field(
+        default=75.0, description="Time an idle connection is kept open, in seconds."
+    )
+    max_connections: Count = Field(
+        default=1000, description="Most connections open at once; further ones are turned away."
+    )
+    max_connections_per_address: Count = Field(
+        default=250,
+        description="Most connections open at once from one address, from one /64 network of "
+        "IPv6, or from this machine. A reverse proxy counts as one address.",
+    )

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from component.config.accounts import Accounts
 from component.config.archive import Archive, Host, Retention, Storage
-from component.config.network import Http, Xmpp
+from component.config.network import Http, PublicHttp, Xmpp
 from component.config.operators import Operator
 from component.config.remote_data import Handlers, RemoteData
 from component.config.rosters import Rosters
@@ -41,6 +41,7 @@ class Config:
 
     xmpp: Xmpp
     http: Http
+    public_http: PublicHttp = field(default_factory=PublicHttp)
     storage: Storage = field(default_factory=Storage)
     archive: Archive = field(default_factory=Archive)
     retention: Retention = field(default_factory=Retention)
@@ -96,6 +97,7 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "accounts": Accounts,
         "rosters": Rosters,
         "http": Http,
+        "public_http": PublicHttp,
         "remote_data": RemoteData,
         "handlers": Handlers,
         "log": Log,

@@ -1,1 +1,1 @@
-"""The HTTP sidecar: one folder a family of routes, over component.core."""
+"""The HTTP server: one folder for each API family, and one for what they share."""

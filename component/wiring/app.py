@@ -15,7 +15,7 @@ from component.core.archiving.spilling import Lost
 from component.core.background import Background
 from component.core.retention.admin import open_archive_admin
 from component.handlers.loading import HandlersError
-from component.web.server.listener import serve as serve_http
+from component.web.app import serve as serve_http
 from component.web.server.settings import Services
 from component.wiring import account_sources, settings
 from component.wiring.compose import join
@@ -95,25 +95,25 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     )
     link = Link(connection, background)
     stack.push_async_callback(link.end)
-    if config.http.enabled:
-        services = Services(
-            storage=storage,
-            authorizer=parts.authorizer,
-            writer=parts.writer,
-            queue=parts.preference_filter,
-            link=parts.stream,
-            jids=Addresses(),
-            administration=administration,
-            commands=commands,
-            accounts=accounts,
-            rosters=parts.rosters,
-            hosts=parts.hosts,
-            followers=parts.followers,
-            background=background,
-            handlers=handlers,
-        )
-        serving = serve_http(settings.web(config, parts.operators), services)
-        await stack.enter_async_context(serving)
+    services = Services(
+        storage=storage,
+        authorizer=parts.authorizer,
+        writer=parts.writer,
+        queue=parts.preference_filter,
+        link=parts.stream,
+        jids=Addresses(),
+        administration=administration,
+        commands=commands,
+        accounts=accounts,
+        rosters=parts.rosters,
+        hosts=parts.hosts,
+        followers=parts.followers,
+        background=background,
+        handlers=handlers,
+    )
+    web = settings.web(config, parts.operators)
+    for listener in settings.listeners(config):
+        await stack.enter_async_context(serve_http(web, services, listener))
     # Not before: whoever cannot serve must not take the place of a component that does.
     if not background.ending.is_set():
         link.start()

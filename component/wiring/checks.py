@@ -23,7 +23,7 @@ from component.core.retention.approval import Approval, describe_unconfirmed
 from component.core.retention.forecast import Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.rules import Rules
-from component.web.server.settings import UNIX
+from component.web.server.settings import UNIX, ListenerSettings
 from component.wiring import account_sources, settings
 from component.xmpp.connection.connector import ServerRefused
 from component.xmpp.connection.listener_check import check_listener
@@ -48,7 +48,7 @@ class Finding:
 
 
 async def checks(config: Config, *, login: bool) -> AsyncIterator[Finding]:
-    """Yield what was found of the store, ejabberd and the HTTP port.
+    """Yield what was found of the store, ejabberd and the HTTP ports.
 
     A program that runs on this configuration keeps all three to itself: it is asked how they are.
     With `login` the component logs in to ejabberd, where no program is seen to run.
@@ -77,8 +77,8 @@ async def checks(config: Config, *, login: bool) -> AsyncIterator[Finding]:
     if asked := await account_sources.check(config):
         answers, text = asked
         yield Finding(Verdict.OK if answers else Verdict.BAD, text)
-    if config.http.enabled:
-        yield _port(config.http.address, config.http.port)
+    for listener in settings.listeners(config):
+        yield _port(settings.web(config, ()).listener(listener))
 
 
 async def _running(config: Config) -> AsyncIterator[Finding]:
@@ -168,21 +168,22 @@ def _user(number: int) -> str:
         return f"user {number}"
 
 
-def _port(address: str, port: int) -> Finding:
+def _port(listener: ListenerSettings) -> Finding:
+    section, address, port = listener.section, listener.address, listener.port
     if address.startswith(UNIX):
         folder = Path(address.removeprefix(UNIX)).parent
         if not os.access(folder, os.W_OK | os.X_OK):
             return Finding(
-                Verdict.BAD, f"http: {address}: {folder} cannot be written by this user"
+                Verdict.BAD, f"{section}: {address}: {folder} cannot be written by this user"
             )
-        return Finding(Verdict.OK, f"http: {address}")
+        return Finding(Verdict.OK, f"{section}: {address}")
     try:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         socket.create_server((address, port), family=family).close()
     except OSError as error:
         return Finding(
             Verdict.BAD,
-            f"http: {address}:{port}: {error.strerror}, and what has it is not a Muniment that "
-            "this configuration can ask: set http.port",
+            f"{section}: {address}:{port}: {error.strerror}, and what has it is not a Muniment "
+            f"that this configuration can ask: set {section}.port",
         )
-    return Finding(Verdict.OK, f"http: {address}:{port} is free")
+    return Finding(Verdict.OK, f"{section}: {address}:{port} is free")

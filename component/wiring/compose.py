@@ -210,8 +210,8 @@ def join(
         on_written=live.changed,
         is_held=holds.is_held,
     )
-    rooms = Rooms(hosts, storage.records, RoomQueries(stream), on_another=live.end)
-    stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
+    rooms = Rooms(hosts, storage.records, RoomQueries(stream), on_replaced=live.end)
+    stream.add_event_handler("session_start", lambda _: rooms.note_connected(now()))
     room_news = RoomEvents(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)
     if config.rosters.source == "ejabberd":
@@ -269,8 +269,8 @@ def join(
     pages = Pager(
         storage.archive,
         preference_filter,
-        usual=config.archive.page_default,
-        most=config.archive.page_max,
+        default_size=config.archive.page_default,
+        max_size=config.archive.page_max,
         max_bytes=config.archive.page_max_bytes,
     )
     reader = ArchiveReader(authorizer, storage, preference_filter, pages, live)

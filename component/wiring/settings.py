@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from component.clients.muniment_http import ClientSettings
-from component.config import Config, Http, Retention
+from component.config import Config, Http, PublicHttp, Retention
 from component.core.access.principals import Operator, Role
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
@@ -16,7 +17,7 @@ from component.core.xml.jids import Jids
 from component.core.xml.stream_parser import Element
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
-from component.web.server.settings import WebSettings
+from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
 from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
 from storage.open import SQLITE
@@ -130,25 +131,28 @@ def timing(config: Config) -> Timing:
     )
 
 
+def listeners(config: Config) -> Iterator[Listener]:
+    """Yield the HTTP listeners that there are to be."""
+    if config.http.enabled:
+        yield Listener.PRIVATE
+    if config.public_http.enabled:
+        yield Listener.PUBLIC
+
+
 def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
-    """Return where to listen, whom to answer, and how long to wait for whom."""
+    """Return where to listen, which callers to answer, and how long to wait for them."""
     http = config.http
     return WebSettings(
-        address=http.address,
-        port=http.port,
+        **_listener(http),
+        public=ListenerSettings(
+            section=Listener.PUBLIC, allow_from=EVERYBODY, **_listener(config.public_http)
+        ),
+        allow_from=http.allow_from,
         secret=http.secret.get_secret_value() if http.secret else None,
         trusts_network=http.authentication == "network",
         operators=operators,
-        allow_from=http.allow_from,
         hosts=http.hosts,
         prefix=http.prefix,
-        max_body_bytes=http.max_body_bytes,
-        header_timeout_seconds=http.header_timeout_seconds,
-        body_timeout_seconds=http.body_timeout_seconds,
-        request_timeout_seconds=http.request_timeout_seconds,
-        keepalive_timeout_seconds=http.keepalive_timeout_seconds,
-        max_connections=http.max_connections,
-        max_connections_per_address=http.max_connections_per_address,
         max_items=http.max_items,
         page_default=config.archive.page_default,
         page_max=config.archive.page_max,
@@ -159,6 +163,21 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         count_as_string=config.remote_data.count_as_string,
         roster_details=config.rosters.details,
     )
+
+
+def _listener(http: Http | PublicHttp) -> dict[str, Any]:
+    """Return what both listeners are told, by the names of ListenerSettings."""
+    return {
+        "address": http.address,
+        "port": http.port,
+        "max_body_bytes": http.max_body_bytes,
+        "header_timeout_seconds": http.header_timeout_seconds,
+        "body_timeout_seconds": http.body_timeout_seconds,
+        "request_timeout_seconds": http.request_timeout_seconds,
+        "keepalive_timeout_seconds": http.keepalive_timeout_seconds,
+        "max_connections": http.max_connections,
+        "max_connections_per_address": http.max_connections_per_address,
+    }
 
 
 def client(http: Http) -> ClientSettings:

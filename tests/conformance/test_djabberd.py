@@ -15,7 +15,7 @@ from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
 from support.sidecar import SETTINGS, SHOWN, open_services
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 
 ROSTER = {"roster": [{"username": "contact", "subscription": "both", "nick": "NICK"}]}
 SIX = {

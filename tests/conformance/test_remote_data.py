@@ -13,7 +13,7 @@ from pytest_aiohttp import AiohttpClient
 from support.sidecar import HOST, SETTINGS, SHOWN, message, open_services, post, stamp
 from yarl import URL
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 
 ROOM = "room@conference.example.org"
 

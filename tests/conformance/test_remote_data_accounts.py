@@ -16,8 +16,7 @@ from support.handlers import handlers
 from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services
 from yarl import URL
 
-from component.web.server.app import make_app
-from component.web.server.listener import serve
+from component.web.app import make_app, serve
 from component.web.server.settings import Services
 
 PASSWORD = "s3cret + ü/?&="

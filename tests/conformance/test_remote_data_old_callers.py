@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services, post
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 
 

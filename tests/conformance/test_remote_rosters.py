@@ -14,7 +14,7 @@ from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
 from component.core.rosters.service import RosterService
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 from component.xmpp.connection.addresses import Addresses
 
@@ -65,7 +65,7 @@ async def status(api: TestClient, method: str, path: str, **sent: Any) -> int:
 # --- reading -----------------------------------------------------------------------------------
 
 
-async def test_a_roster_is_one_key_with_items_of_three(api: TestClient) -> None:
+async def test_roster_has_one_key_and_items_of_three(api: TestClient) -> None:
     """Roster answer has the single key roster and only username|jid, subscription, nick."""
     await put(api, nick="NICK", subscription="both", groups=["Work"], ask="out", askmessage="hi")
 
@@ -74,7 +74,7 @@ async def test_a_roster_is_one_key_with_items_of_three(api: TestClient) -> None:
     }
 
 
-async def test_a_contact_of_another_domain_is_a_whole_address(api: TestClient) -> None:
+async def test_contact_on_another_domain_has_jid(api: TestClient) -> None:
     """jid: full JID string of a contact on any domain (alternative to username)."""
     for jid in (f"carol@{OTHER_HOST}", "gateway.example/registered", HOST, f"{HOST}/x"):
         await put(api, jid=jid)
@@ -86,37 +86,33 @@ async def test_a_contact_of_another_domain_is_a_whole_address(api: TestClient) -
     assert {tuple(item) for item in roster} == {("jid", "subscription", "nick")}
 
 
-async def test_an_empty_roster_is_a_roster(api: TestClient) -> None:
+async def test_roster_may_be_empty(api: TestClient) -> None:
     """Empty roster = 200 {"roster":[]}."""
     assert await shown(api) == {"roster": []}
 
 
 @pytest.mark.parametrize("query", [{}, {"username": ""}, {"username": "nobody"}])
-async def test_a_user_that_is_missing_or_unknown_is_401(
-    api: TestClient, query: dict[str, str]
-) -> None:
+async def test_missing_or_unknown_user_is_401(api: TestClient, query: dict[str, str]) -> None:
     """GET /roster?username= : 401; missing user : 401."""
     assert await status(api, "GET", "/api/roster", params=query) == 401
 
 
 @pytest.mark.parametrize("query", [{"jid": ALICE}, {"username": ALICE}, {"username": "ALICE"}])
-async def test_a_user_may_be_named_as_old_callers_do(
-    api: TestClient, query: dict[str, str]
-) -> None:
+async def test_parameter_jid_is_taken_for_username(api: TestClient, query: dict[str, str]) -> None:
     """Query username (2014: jid)."""
     await put(api)
 
     assert len((await shown(api, **query))["roster"]) == 1
 
 
-async def test_users_of_another_host_are_not_served_below_this_one(api: TestClient) -> None:
+async def test_user_of_another_host_is_refused(api: TestClient) -> None:
     query = {"username": f"alice@{OTHER_HOST}"}
 
     assert await status(api, "GET", "/api/roster", params=query) == 400
     assert await status(api, "GET", "/api/unknown.example/roster", params=query) == 404
 
 
-async def test_each_host_has_rosters_of_its_own(api: TestClient) -> None:
+async def test_each_host_has_its_own_rosters(api: TestClient) -> None:
     async with api.put(f"/api/{OTHER_HOST}/roster", json=ITEM) as answer:
         assert answer.status == 200
     there = await shown(api, f"/api/{OTHER_HOST}/roster/", username="alice")
@@ -130,7 +126,7 @@ async def test_unknown_parameters_are_ignored(api: TestClient) -> None:
     assert await shown(api, username="alice", token="x") == {"roster": []}
 
 
-async def test_further_keys_are_shown_where_they_are_wanted(
+async def test_groups_and_ask_are_shown_with_details(
     api: TestClient, detailed: TestClient
 ) -> None:
     """Never emit groups/ask/name by default; offer them behind a switch."""
@@ -152,7 +148,7 @@ async def test_further_keys_are_shown_where_they_are_wanted(
 # --- writing -----------------------------------------------------------------------------------
 
 
-async def test_writes_are_answered_as_the_caller_expects(api: TestClient) -> None:
+async def test_writes_have_the_statuses_that_ejabberd_expects(api: TestClient) -> None:
     """Roster writes answer 201/204/200/200/200."""
     assert await status(api, "PUT", "/api/roster", json=ITEM) == 200
     assert await status(api, "PATCH", "/api/roster", json=ITEM | {"nick": "Bobby"}) == 204
@@ -167,7 +163,7 @@ async def test_writes_are_answered_as_the_caller_expects(api: TestClient) -> Non
     assert await shown(api) == {"roster": []}
 
 
-async def test_the_bodies_of_answers_are_empty(api: TestClient) -> None:
+async def test_bodies_of_answers_to_writes_are_empty(api: TestClient) -> None:
     """200s must have an EMPTY body or valid JSON."""
     for method in ("PUT", "PATCH", "POST"):
         async with api.request(method, "/api/roster", json=ITEM) as answer:
@@ -176,19 +172,19 @@ async def test_the_bodies_of_answers_are_empty(api: TestClient) -> None:
         assert await answer.read() == b""
 
 
-async def test_the_same_write_again_changes_nothing(api: TestClient) -> None:
+async def test_repeated_write_changes_nothing(api: TestClient) -> None:
     for _ in range(3):
         await put(api, nick="Bobby")
 
     assert len((await shown(api))["roster"]) == 1
 
 
-async def test_removing_what_is_not_there_is_done(api: TestClient) -> None:
+async def test_removing_an_unknown_contact_is_200(api: TestClient) -> None:
     assert await status(api, "DELETE", f"/api/roster/alice/bob@{HOST}/") == 200
     assert await status(api, "DELETE", "/api/roster/alice/") == 200
 
 
-async def test_a_contact_with_a_resource_is_removed(api: TestClient) -> None:
+async def test_contact_with_a_resource_is_removed(api: TestClient) -> None:
     """Sub-path is percent-encoded with "/" kept."""
     await put(api, jid="gateway.example/registered")
     assert await status(api, "DELETE", "/api/roster/alice/gateway.example/registered") == 200
@@ -196,7 +192,7 @@ async def test_a_contact_with_a_resource_is_removed(api: TestClient) -> None:
     assert await shown(api) == {"roster": []}
 
 
-async def test_writes_to_a_named_host(api: TestClient) -> None:
+async def test_write_to_a_named_host_is_of_that_host(api: TestClient) -> None:
     base = f"/api/{OTHER_HOST}/roster"
     for method, expected in (("PUT", 200), ("PATCH", 204), ("POST", 201)):
         assert await status(api, method, base, json=ITEM) == expected
@@ -205,7 +201,7 @@ async def test_writes_to_a_named_host(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("ask", ["none", "in", "out", "both", "subscribe", "unsubscribe", ""])
-async def test_whatever_ejabberd_calls_open_requests_is_taken(api: TestClient, ask: str) -> None:
+async def test_each_ask_of_ejabberd_is_taken(api: TestClient, ask: str) -> None:
     await put(api, ask=ask, askmessage="hi")
 
 
@@ -227,7 +223,7 @@ async def test_whatever_ejabberd_calls_open_requests_is_taken(api: TestClient, a
     ],
     ids=str,
 )
-async def test_what_no_roster_can_hold_is_refused(api: TestClient, wrong: dict[str, Any]) -> None:
+async def test_invalid_contact_is_refused(api: TestClient, wrong: dict[str, Any]) -> None:
     async with api.put("/api/roster", json=ITEM | wrong) as answer:
         refused = await answer.json()
 
@@ -235,7 +231,7 @@ async def test_what_no_roster_can_hold_is_refused(api: TestClient, wrong: dict[s
     assert await shown(api) == {"roster": []}
 
 
-async def test_rosters_are_for_the_server_alone(aiohttp_client: AiohttpClient) -> None:
+async def test_operator_is_403(aiohttp_client: AiohttpClient) -> None:
     async with open_services() as services:
         stranger = await aiohttp_client(make_app(SETTINGS, services))
 
@@ -243,7 +239,7 @@ async def test_rosters_are_for_the_server_alone(aiohttp_client: AiohttpClient) -
         assert await status(stranger, "DELETE", "/api/roster/alice") == 401
 
 
-async def test_addresses_are_prepared(api: TestClient) -> None:
+async def test_jids_are_prepared(api: TestClient) -> None:
     await put(api, username="Alice", jid=f"BOB@{HOST.upper()}")
     contacts = await shown(api)
 

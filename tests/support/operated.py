@@ -26,7 +26,7 @@ from component.core.hosts import Hosts
 from component.core.retention.admin import open_archive_admin
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults
-from component.web.server.listener import serve
+from component.web.app import serve
 from component.web.server.settings import Services
 from component.xmpp.connection.addresses import Addresses
 from support.commands import NS_COMMANDS, command, request

@@ -180,6 +180,45 @@ def test_nobody_trusts_the_whole_internet(folder: Path, everybody: str) -> None:
     ]
 
 
+def test_public_listener_is_off_until_it_is_enabled(folder: Path) -> None:
+    assert not read(folder, REQUIRED).public_http.enabled
+    assert read(folder, f"{REQUIRED}[public_http]\nenabled = true\n").public_http.enabled
+
+
+@pytest.mark.parametrize(
+    ("private", "public", "option"),
+    [
+        ("", "port = 5281", "public_http.port: is that of http.port"),
+        ('address = "0.0.0.0"', "port = 5281", "public_http.port: is that of http.port"),
+        ("port = 5282", 'address = "::"', "public_http.port: is that of http.port"),
+        (
+            'address = "unix:/run/x.sock"',
+            'address = "unix:/run/x.sock"',
+            "public_http.address: is that of http.address",
+        ),
+    ],
+)
+def test_two_listeners_on_one_place_are_refused(
+    folder: Path, private: str, public: str, option: str
+) -> None:
+    text = f"{REQUIRED}{private}\n[public_http]\n{{}}{public}\n"
+
+    assert problems(folder, text.format("enabled = true\n")) == [f"{option}: each needs its own"]
+    read(folder, text.format(""))
+
+
+@pytest.mark.parametrize(
+    ("private", "public"),
+    [
+        ("", 'address = "192.0.2.1"\nport = 5281'),
+        ("enabled = false", "port = 5281"),
+        ("", 'address = "unix:/run/x.sock"\nport = 5281'),
+    ],
+)
+def test_two_listeners_on_two_places_are_taken(folder: Path, private: str, public: str) -> None:
+    read(folder, f"{REQUIRED}{private}\n[public_http]\nenabled = true\n{public}\n")
+
+
 def test_every_section_of_a_configuration_is_one_of_the_file(folder: Path) -> None:
     config = read(folder)
 

@@ -16,7 +16,7 @@ from support.ejabberd import ROOT
 from support.ports import LOOPBACK, free_port
 from support.sidecar import HOST, OTHER_HOST, SECRET, SETTINGS, open_services
 
-from component.web.server.listener import serve
+from component.web.app import serve
 from component.web.server.settings import WebSettings
 
 NO, YES, FAILED = 0, 1, 2

@@ -16,7 +16,7 @@ from component.core.errors import BadRequest
 from component.validation import wrong
 from component.web.archive.models import Parameters
 from component.web.remote_data import models
-from component.web.server.checking import checked
+from component.web.server.parameters import checked
 
 #: What may stand where anything else should; a string of digits is beyond every number.
 ODD: tuple[Any, ...] = (

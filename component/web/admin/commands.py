@@ -1,4 +1,4 @@
-"""What operators have done by commands: {prefix}/v1/commands."""
+"""The commands of operators: {prefix}/v1/commands."""
 
 from __future__ import annotations
 
@@ -8,53 +8,55 @@ from aiohttp import web
 
 from component.core.commands.spec import Cell, Command, Field, Outcome, Table
 from component.core.errors import BadRequest
+from component.web import keys
 from component.web.admin.models import CommandParameters
 from component.web.archive.models import NoParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.paths import at
+from component.web.server.parameters import checked
+from component.web.server.paths import routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     return [
-        *at(web.get, f"{prefix}/v1/commands", commands),
-        *at(web.post, f"{prefix}/v1/commands/{{name}}", run),
+        *routes_at(web.get, f"{prefix}/commands", commands),
+        *routes_at(web.post, f"{prefix}/commands/{{name}}", run),
     ]
 
 
 async def commands(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/commands: the commands that the caller may give."""
+    """GET {prefix}/v1/commands: the commands that the caller may run."""
     checked(NoParameters, body.parameters(request))
-    known = request.app[keys.commands].available_to(authenticate.principal(request))
-    return body.answer({"commands": [_command(command) for command in known]})
+    principal = authenticate.principal(request)
+    available = request.app[keys.commands].available_to(principal)
+    return body.json_response({"commands": [_command(command) for command in available]})
 
 
 async def run(request: web.Request) -> web.Response:
-    """POST {prefix}/v1/commands/{name}: have one done, or told what it would take away."""
+    """POST {prefix}/v1/commands/{name}: run a command, or preview what it would remove."""
     service = request.app[keys.commands]
     command = service.find(request.match_info["name"])
     caller = authenticate.principal(request)
     service.authorize(caller, command)
-    asked = checked(CommandParameters, body.parameters(request))
-    given = _strings(await body.fields(request) if request.can_read_body else {})
-    do = service.preview if asked.preview else service.run
-    return body.answer(_outcome(await do(caller, command, given)))
+    parameters = checked(CommandParameters, body.parameters(request))
+    fields = _strings(await body.fields(request) if request.can_read_body else {})
+    do = service.preview if parameters.preview else service.run
+    return body.json_response(_outcome(await do(caller, command, fields)))
 
 
-def _strings(given: Mapping[str, object]) -> dict[str, list[str]]:
-    """Return what was given as commands take it. Raises BadRequest."""
-    return {name: _values(name, said) for name, said in given.items() if said is not None}
+def _strings(fields: Mapping[str, object]) -> dict[str, list[str]]:
+    """Return the fields of a body in the form that commands take. Raises BadRequest."""
+    return {name: _values(name, value) for name, value in fields.items() if value is not None}
 
 
-def _values(name: str, said: object) -> list[str]:
-    found = said if isinstance(said, list) else [said]
-    if not all(isinstance(one, str | int) for one in found):
+def _values(name: str, value: object) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str | int) for item in values):
         raise BadRequest(
             f"{name[:40]}: expected a string, a whole number, true or false, or a list of them"
         )
-    return [str(one).lower() if isinstance(one, bool) else str(one) for one in found]
+    return [str(item).lower() if isinstance(item, bool) else str(item) for item in values]
 
 
 def _command(command: Command) -> dict[str, object]:

@@ -12,44 +12,45 @@ from aiohttp import web
 from component.core.access.authorize import Action
 from component.core.access.principals import Principal
 from component.core.errors import Refused
+from component.web import keys
 from component.web.admin.models import ExportParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.limits import in_time
-from component.web.server.paths import ARCHIVE, at, owner_of
+from component.web.server.limits import time_limit
+from component.web.server.parameters import checked
+from component.web.server.paths import ARCHIVE, owner_of, routes_at
 
 log = logging.getLogger(__name__)
 
 TYPES = {"jsonl": "application/x-ndjson", "xep0227": "application/xml"}
 
-#: What the file of a format is called by browsers.
+#: The name under which browsers save a file of each format.
 NAMES = {"jsonl": "archive.jsonl", "xep0227": "archive.xml"}
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    return at(web.get, f"{prefix}{ARCHIVE}/export", export, allow_head=False)
+    return routes_at(web.get, f"{prefix}{ARCHIVE}/export", export, allow_head=False)
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it was at the start."""
+    """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it is now."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    asked = checked(ExportParameters, body.parameters(request))
-    with request.app[keys.streams].taken(principal.name):
-        return await _answer(request, principal, owner, asked.format)
+    parameters = checked(ExportParameters, body.parameters(request))
+    with request.config_dict[keys.stream_limit].slot(principal.name):
+        return await _answer(request, principal, owner, parameters.format)
 
 
 async def _answer(
     request: web.Request, principal: Principal, owner: str, format: str
 ) -> web.StreamResponse:
     source, authorizer = request.app[keys.administration].export, request.app[keys.authorizer]
-    async with in_time(request):
+    async with time_limit(request):
         since = await authorizer.authorize(principal, owner, Action.EXPORT, format)
     write = source.json_lines if format == "jsonl" else source.portable
     async with aclosing(write(owner, since=since)) as parts:
-        async with in_time(request):
-            # Before the head of the answer is sent a refusal can still be one.
+        async with time_limit(request):
+            # A refusal can only be answered before the head of the answer is sent.
             first = await anext(parts, b"")
         answer = web.StreamResponse(headers=_headers(format))
         answer.force_close()
@@ -63,8 +64,8 @@ async def _send(
     first: bytes,
     parts: AsyncGenerator[bytes],
 ) -> None:
-    """Send all parts, as long as the caller takes them; what is cut off ends without an end."""
-    patience = request.app[keys.settings].request_timeout_seconds
+    """Send all parts. On failure the chunked answer is cut off, so the caller sees an error."""
+    patience = request.app[keys.limits].request_timeout_seconds
     try:
         await answer.prepare(request)
         await answer.write(first)
@@ -73,7 +74,7 @@ async def _send(
                 await answer.write(part)
         await answer.write_eof()
     except ConnectionError:
-        log.info("an export was not taken to its end")
+        log.info("an export was not finished: its caller closed the connection")
     except (TimeoutError, Refused) as error:
         log.warning("an export was cut off: %s", str(error) or "its caller does not take it")
         if request.transport is not None:

@@ -1,4 +1,4 @@
-"""The queries and bodies of the administration, in which nothing unknown may stand."""
+"""Queries and bodies of the administration API. Unknown fields are mistakes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pydantic import Field, StrictBool, model_validator
 from component.web.archive.models import ADDRESS_MAX, Address, Flag, Limit, Parameters
 from storage.rows import Rule
 
-#: Longer than anybody keeps anything, and no time of the past is too far away to be written.
+#: A hundred years: more than anybody needs, and the resulting dates can still be written.
 MAX_DAYS = 36_500
 
-#: JSON has no larger numbers that every reader takes.
+#: The largest whole number that every reader of JSON takes.
 MAX_NUMBER = 2**53 - 1
 
 Days = Annotated[int, Field(strict=True, ge=0, le=MAX_DAYS)]
@@ -54,13 +54,13 @@ class RetentionFields(Parameters):
 
     @model_validator(mode="after")
     def _is_a_rule(self) -> RetentionFields:
-        """Refuse a rule that says nothing."""
+        """Refuse a rule without any bound."""
         if self.days is None and self.messages is None and self.bytes is None:
             raise ValueError("say at least one of days, messages and bytes")
         return self
 
     def rule(self, owner: str, peer: str) -> Rule:
-        """Return the rule for an owner, and one peer of it where that is not empty."""
+        """Return the rule for an archive, or for one conversation in it if `peer` is not empty."""
         return Rule(
             owner=owner, peer=peer, days=self.days, messages=self.messages, bytes=self.bytes
         )

@@ -1,33 +1,34 @@
-"""The archive API: {prefix}/v1/archives/{owner}, for operators and the server."""
+"""The archive API: {prefix}/v1/archives/{owner}. `core.reading.reader` decides who reads what."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from component.web import keys
 from component.web.archive.messages_json import message, place
 from component.web.archive.models import MessageParameters, MessagesParameters, NoParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.paths import ARCHIVE, at, id_of, owner_of
+from component.web.server.parameters import checked
+from component.web.server.paths import ARCHIVE, id_of, owner_of, routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
     archive = f"{prefix}{ARCHIVE}"
     return [
-        *at(web.get, archive, summary),
-        *at(web.get, f"{archive}/messages", messages),
-        *at(web.get, f"{archive}/messages/{{id}}", one),
+        *routes_at(web.get, archive, summary),
+        *routes_at(web.get, f"{archive}/messages", messages),
+        *routes_at(web.get, f"{archive}/messages/{{id}}", single),
     ]
 
 
 async def summary(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/archives/{owner}: what there is of an archive."""
+    """GET {prefix}/v1/archives/{owner}: the size of an archive, its first and last message."""
     principal, owner = authenticate.principal(request), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     summary = await request.app[keys.reader].summary(principal, owner)
-    return body.answer(
+    return body.json_response(
         {
             "owner": owner,
             "count": summary.count,
@@ -41,29 +42,29 @@ async def summary(request: web.Request) -> web.Response:
 async def messages(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages: one page of its messages."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    asked = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
-    query = asked.query(request.app[keys.jids])
+    parameters = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
+    query = parameters.query(request.app[keys.jids])
     page = await request.app[keys.reader].readable_page(
-        principal, owner, query, folded=asked.is_folded
+        principal, owner, query, folded=parameters.is_folded
     )
     ids = [item.message.stored.id for item in page.items]
     return body.page(
         request,
         {
-            "messages": [message(item, xml=asked.xml) for item in page.items],
+            "messages": [message(item, xml=parameters.xml) for item in page.items],
             "count": page.count,
             "index": page.index,
         },
-        place="before" if query.backwards else "after",
+        cursor="before" if query.backwards else "after",
         next=None if page.complete else ids[-1],
     )
 
 
-async def one(request: web.Request) -> web.Response:
+async def single(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages/{id}: one message."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    asked = checked(MessageParameters, body.parameters(request))
+    parameters = checked(MessageParameters, body.parameters(request))
     item = await request.app[keys.reader].message(
-        principal, owner, id_of(request), folded=asked.is_folded
+        principal, owner, id_of(request), folded=parameters.is_folded
     )
-    return body.answer(message(item, xml=asked.xml))
+    return body.json_response(message(item, xml=parameters.xml))

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from component.web import keys
 from component.web.archive.messages_json import message
 from component.web.archive.models import ConversationsParameters
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.paths import ARCHIVE, at, owner_of
+from component.web.server.parameters import checked
+from component.web.server.paths import ARCHIVE, owner_of, routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    return at(web.get, f"{prefix}{ARCHIVE}/conversations", conversations)
+    return routes_at(web.get, f"{prefix}{ARCHIVE}/conversations", conversations)
 
 
 async def conversations(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/archives/{owner}/conversations: whom there are messages with."""
+    """GET {prefix}/v1/archives/{owner}/conversations: with whom the owner has messages."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    asked = checked(ConversationsParameters, body.parameters(request))
-    page = await request.app[keys.reader].conversations(principal, owner, asked.query())
-    listed = [
+    parameters = checked(ConversationsParameters, body.parameters(request))
+    page = await request.app[keys.reader].conversations(principal, owner, parameters.query())
+    conversations = [
         {
             "peer": summary.conversation.peer,
             "count": summary.conversation.messages,
             "unread": summary.unread,
-            "last": message(summary.last, xml=asked.xml),
+            "last": message(summary.last, xml=parameters.xml),
         }
         for summary in page.conversations
     ]
     return body.page(
         request,
-        {"conversations": listed},
-        place="before",
+        {"conversations": conversations},
+        cursor="before",
         next=None if page.complete else page.conversations[-1].conversation.newest,
     )

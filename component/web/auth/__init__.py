@@ -1,1 +1,1 @@
-"""Who calls over HTTP: keys, roles, trusted networks, and slowing of wrong secrets."""
+"""Who calls over HTTP: secrets, trusted networks, and slowing of wrong secrets."""

@@ -12,9 +12,9 @@ from aiohttp.typedefs import Handler
 from component.core.access import roles
 from component.core.access.principals import SERVER, Operator, Principal, Role, Server
 from component.core.errors import NotAuthorized
-from component.web.auth import keys, trust
-from component.web.server import health
-from component.web.server.callers import party_of
+from component.web import keys
+from component.web.auth import trust
+from component.web.server.addresses import party_of
 from component.web.server.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -28,12 +28,11 @@ _SECRET_HEADERS = ("Authorization", "X-Api-Key")
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Pass on requests that show a secret or may be trusted without one, with their principal."""
-    if request.match_info.handler not in health.OPEN:
-        try:
-            request[keys.principal] = _authenticated(request, request.app[keys.settings])
-        except NotAuthorized as refused:
-            _log_refusal(request, refused)
-            raise
+    try:
+        request[keys.principal] = _authenticated(request, request.app[keys.settings])
+    except NotAuthorized as refused:
+        _log_refusal(request, refused)
+        raise
     return await handler(request)
 
 
@@ -67,7 +66,7 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
         raise NotAuthorized(f"Show one secret, in a header {_HOW}.")
     caller = _owner_of(secrets[0].encode(errors="surrogateescape"), settings)
     name = caller.name if caller else None
-    request.app[keys.guessing].judge(party_of(request.transport), name)
+    request.config_dict[keys.guess_limit].check(party_of(request.transport), name)
     if caller is None:
         raise NotAuthorized(
             "The secret that was shown is not known here: compare it with http.secret, or with"
@@ -79,7 +78,7 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
 def _log_refusal(request: web.Request, refused: NotAuthorized) -> None:
     """Log from where a request was refused, and why; the sender may not show its answer."""
     party = party_of(request.transport)
-    if request.app[keys.refused].is_news(f"{party} {refused.message}"):
+    if request.config_dict[keys.refusal_log].is_new(f"{party} {refused.message}"):
         log.warning("refused over HTTP, from %s: %s", party, refused.message)
 
 

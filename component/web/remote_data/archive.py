@@ -10,23 +10,23 @@ from aiohttp import web
 from component.core.remote_data.posts import CHAT, GROUPCHAT, body_of
 from component.core.xml.jids import local
 from component.core.xml.times import format_time
-from component.web.auth import keys
+from component.web import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import ArchivePost, ArchiveQuery
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.paths import at
+from component.web.server.parameters import checked
+from component.web.server.paths import routes_at
 from storage.rows import ArchivedMessage
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix, each for the first virtual host and for a named one."""
-    found = []
+    routes = []
     for place in places(prefix):
-        found += at(web.get, f"{place}/archive", read)
-        found += at(web.post, f"{place}/archive", store)
-        found += at(web.get, f"{place}/archive/items", count)
-    return found
+        routes += routes_at(web.get, f"{place}/archive", read)
+        routes += routes_at(web.post, f"{place}/archive", store)
+        routes += routes_at(web.get, f"{place}/archive/items", count)
+    return routes
 
 
 async def read(request: web.Request) -> web.Response:
@@ -34,7 +34,7 @@ async def read(request: web.Request) -> web.Response:
     page = await _page(request, host_of(request))
     if request.app[keys.settings].count_as_string:
         page = {**page, "count": str(page["count"])}
-    return body.answer(page)
+    return body.json_response(page)
 
 
 async def store(request: web.Request) -> web.Response:
@@ -44,7 +44,7 @@ async def store(request: web.Request) -> web.Response:
         await request.app[keys.handler_archive].store(host, fields)
     else:
         await request.app[keys.remote_archive].store(host, checked(ArchivePost, fields).post())
-    # ejabberd reads every body as JSON, and takes an empty one.
+    # ejabberd reads any body as JSON, but takes an empty one.
     return web.Response()
 
 
@@ -52,9 +52,9 @@ async def count(request: web.Request) -> web.Response:
     """GET {prefix}/archive/items?username&peer&after: how many messages there are."""
     host = host_of(request)
     if request.app[keys.handler_archive].reads:
-        return body.answer((await _page(request, host))["count"])
+        return body.json_response((await _page(request, host))["count"])
     query = checked(ArchiveQuery, body.query(request)).query()
-    return body.answer(await request.app[keys.remote_archive].count(host, query))
+    return body.json_response(await request.app[keys.remote_archive].count(host, query))
 
 
 async def _page(request: web.Request, host: str) -> Mapping[str, Any]:

@@ -6,12 +6,12 @@ from aiohttp import web
 
 from component.core.errors import BadRequest, NotAuthorized
 from component.core.remote_data.posts import CHAT, owner_of
-from component.web.auth import keys
+from component.web import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import AuthQuery, UserQuery
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.paths import at
+from component.web.server.parameters import checked
+from component.web.server.paths import routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -20,12 +20,12 @@ def routes(prefix: str) -> list[web.RouteDef]:
         route
         for place in places(prefix)
         for name, handler in (("auth", authenticate), ("user", exists))
-        for route in at(web.get, f"{place}/{name}", handler)
+        for route in routes_at(web.get, f"{place}/{name}", handler)
     ]
 
 
 async def authenticate(request: web.Request) -> web.Response:
-    """GET {prefix}/auth?username&password: 200 if this is the password, 401 otherwise."""
+    """GET {prefix}/auth?username&password: 200 if the password is right, else 401."""
     host = host_of(request)
     asked = checked(AuthQuery, body.query(request))
     if asked.password is None:
@@ -33,12 +33,12 @@ async def authenticate(request: web.Request) -> web.Response:
     user = _user(request, asked, host)
     if not await request.app[keys.accounts].authenticate(user, asked.password):
         raise NotAuthorized("this is not the password of a user who may log in")
-    # ejabberd reads every body as JSON, and takes an empty one.
+    # ejabberd reads any body as JSON, but takes an empty one.
     return web.Response()
 
 
 async def exists(request: web.Request) -> web.Response:
-    """GET {prefix}/user?username: 200 if there is such a user, 401 otherwise."""
+    """GET {prefix}/user?username: 200 if there is such a user, else 401."""
     host = host_of(request)
     user = _user(request, checked(UserQuery, body.query(request)), host)
     if not await request.app[keys.accounts].exists(user):
@@ -47,7 +47,7 @@ async def exists(request: web.Request) -> web.Response:
 
 
 def _user(request: web.Request, asked: UserQuery, host: str) -> str:
-    """Return who is meant. Raises NotAuthorized: what is no name is nobody's."""
+    """Return the JID of the user. Raises NotAuthorized if the name cannot be one."""
     try:
         return owner_of(asked.owner, CHAT, host, request.app[keys.jids])
     except BadRequest as error:

@@ -1,4 +1,4 @@
-"""Remote Data routes exist for the first virtual host and for a named one, and for the server."""
+"""Virtual hosts of Remote Data routes: each route has a path for the first, and one for any."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from component.web.server.paths import check_host
 
 
 def places(prefix: str) -> tuple[str, str]:
-    """Return below what the routes of the first virtual host are, and those of a named one."""
+    """Return the prefix of paths for the first virtual host, and that for any by its name."""
     return prefix, f"{prefix}/{{host}}"
 
 
 def host_of(request: web.Request) -> str:
-    """Return the virtual host that is meant, to the server itself and nobody else.
+    """Return the virtual host of a request.
 
-    Raises Forbidden, ItemNotFound.
+    Raises Forbidden if the caller is not the server, ItemNotFound for an unknown host.
     """
     authenticate.require_server(request)
     return check_host(request, request.match_info.get("host"))

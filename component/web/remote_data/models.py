@@ -1,4 +1,4 @@
-"""The queries and bodies of Remote Data requests, checked field by field."""
+"""Queries and bodies of Remote Data requests."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from storage.rows import Direction
 #: RFC 6121 section 5.2.2, without errors.
 MessageType = Literal["chat", "groupchat", "normal", "headline"]
 
-#: A number of this many digits is beyond the end of any archive.
+#: A page number is cut to so many digits: it is beyond the end of any archive anyway.
 BEYOND_DIGITS = 18
 
 
-def _absent_if_empty(value: object) -> object:
+def absent_if_empty(value: object) -> object:
+    """Return the value, None for an empty text."""
     return None if value == "" else value
 
 
 def _count_or_absent(value: object) -> object:
-    # A page is never a reason to fail: what is no number is not there.
+    # A malformed page never fails a request: it counts as absent.
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return value[:BEYOND_DIGITS]
     return None
 
 
-Text = Annotated[str | None, BeforeValidator(_absent_if_empty)]
-Type = Annotated[MessageType | None, BeforeValidator(_absent_if_empty)]
+Text = Annotated[str | None, BeforeValidator(absent_if_empty)]
+Type = Annotated[MessageType | None, BeforeValidator(absent_if_empty)]
 Limit = Annotated[int, Field(ge=0)]
 
 
 class Fields(BaseModel):
-    """Fields of a caller that may know more of them than this server."""
+    """Fields of a request; unknown ones are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
@@ -43,30 +44,30 @@ class Fields(BaseModel):
 
     @property
     def owner(self) -> str:
-        """The username. Raises NotAuthorized where it is missing, as the contract has it."""
+        """The username. Raises NotAuthorized if it is missing, as the contract says."""
         if self.username is None:
             raise NotAuthorized("username: missing: say whose archive is meant")
         return self.username
 
 
 class UserQuery(Fields):
-    """GET {prefix}/user; callers of before 2016 write `jid` for `username`."""
+    """GET {prefix}/user; callers from before 2016 send `jid` for `username`."""
 
     jid: Text = None
 
     @property
     def owner(self) -> str:
-        """Who is meant. Raises NotAuthorized where nobody is, as the contract has it."""
-        named = self.username or self.jid
-        if named is None:
+        """The user that is named. Raises NotAuthorized if none is, as the contract says."""
+        user = self.username or self.jid
+        if user is None:
             raise NotAuthorized("username: missing: say who is meant")
-        return named
+        return user
 
 
 class AuthQuery(UserQuery):
     """GET {prefix}/auth."""
 
-    password: Annotated[str | None, BeforeValidator(_absent_if_empty), Field(repr=False)] = None
+    password: Annotated[str | None, BeforeValidator(absent_if_empty), Field(repr=False)] = None
 
 
 class OfflinePost(BaseModel):
@@ -86,11 +87,11 @@ class ArchiveQuery(UserQuery):
     peer: Text = None
     after: Text = None
     before: Text = None
-    limit: Annotated[Limit | None, BeforeValidator(_absent_if_empty)] = None
+    limit: Annotated[Limit | None, BeforeValidator(absent_if_empty)] = None
     page: Annotated[int | None, BeforeValidator(_count_or_absent)] = None
 
     def query(self) -> RemoteQuery:
-        """Return what is wanted of an archive."""
+        """Return the query of the archive."""
         return RemoteQuery(
             username=self.owner,
             type=self.type,
@@ -111,10 +112,10 @@ class ArchivePost(Fields):
     nick: str | None = None
     xml: Text = None
     body: str | None = None
-    direction: Annotated[Direction | None, BeforeValidator(_absent_if_empty)] = None
+    direction: Annotated[Direction | None, BeforeValidator(absent_if_empty)] = None
 
     def post(self) -> Post:
-        """Return the message to be stored."""
+        """Return the message to store."""
         return Post(
             username=self.owner,
             timestamp=self.timestamp,

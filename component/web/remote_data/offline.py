@@ -1,4 +1,4 @@
-"""The Remote Data contract of stanzas for users who are offline: {prefix}/offline/{user}."""
+"""The Remote Data contract of stanzas for offline users: {prefix}/offline/{user}."""
 
 from __future__ import annotations
 
@@ -6,55 +6,57 @@ from aiohttp import web
 
 from component.core.remote_data.posts import CHAT, owner_of
 from component.core.xml.times import format_time
-from component.web.auth import keys
+from component.web import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import OfflinePost
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.paths import at
+from component.web.server.parameters import checked
+from component.web.server.paths import routes_at
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix, each for the first virtual host and for a named one."""
-    found = []
+    routes = []
     for place in places(prefix):
         user = f"{place}/offline/{{user:[^/]+}}"
-        found += at(web.post, user, keep)
-        found += at(web.post, f"{user}/pop", pop)
-        found += at(web.get, f"{user}/count", count)
-        found += at(web.delete, user, drop)
-    return found
+        routes += routes_at(web.post, user, keep)
+        routes += routes_at(web.post, f"{user}/pop", pop)
+        routes += routes_at(web.get, f"{user}/count", count)
+        routes += routes_at(web.delete, user, drop)
+    return routes
 
 
 async def keep(request: web.Request) -> web.Response:
     """POST {prefix}/offline/{user}: keep one stanza; 201 when it is durable."""
     owner = _owner(request)
     post = checked(OfflinePost, await body.fields(request))
-    await request.app[keys.waiting].keep(
+    await request.app[keys.offline_stanzas].add(
         owner, peer=post.peer, packet=post.packet, timestamp=post.timestamp
     )
     return web.Response(status=201)
 
 
 async def pop(request: web.Request) -> web.Response:
-    """POST {prefix}/offline/{user}/pop: take out all that waits, oldest first."""
-    found = await request.app[keys.waiting].pop(_owner(request))
-    return body.answer(
+    """POST {prefix}/offline/{user}/pop: return and delete all stanzas, the oldest first."""
+    stanzas = await request.app[keys.offline_stanzas].pop(_owner(request))
+    return body.json_response(
         [
-            {"peer": one.peer, "packet": one.stanza, "timestamp": format_time(one.at)}
-            for one in found
+            {"peer": stanza.peer, "packet": stanza.stanza, "timestamp": format_time(stanza.at)}
+            for stanza in stanzas
         ]
     )
 
 
 async def count(request: web.Request) -> web.Response:
-    """GET {prefix}/offline/{user}/count: how many stanzas wait."""
-    return body.answer({"count": await request.app[keys.waiting].count(_owner(request))})
+    """GET {prefix}/offline/{user}/count: how many stanzas there are."""
+    return body.json_response(
+        {"count": await request.app[keys.offline_stanzas].count(_owner(request))}
+    )
 
 
 async def drop(request: web.Request) -> web.Response:
-    """DELETE {prefix}/offline/{user}: throw away all that waits."""
-    await request.app[keys.waiting].drop(_owner(request))
+    """DELETE {prefix}/offline/{user}: delete all stanzas."""
+    await request.app[keys.offline_stanzas].delete_all(_owner(request))
     return web.Response()
 
 

@@ -1,4 +1,4 @@
-"""The bodies of Remote Data requests about rosters, checked field by field."""
+"""Bodies of Remote Data requests about rosters."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from component.core.errors import BadRequest
 from component.core.remote_data.posts import naming
 from component.core.rosters.contacts import Change
 from component.core.xml.jids import Jids
-from component.web.remote_data.models import Fields, Text
+from component.web.remote_data.models import Fields, Text, absent_if_empty
 
-#: What ejabberd calls open requests, and what a contact has of it: whom we asked, who asked us.
+#: Open subscription requests, as ejabberd calls them and as a contact has them.
 _ASKS = {
     "none": "",
     "unsubscribe": "",
@@ -23,10 +23,6 @@ _ASKS = {
 }
 
 
-def _without_empty(value: object) -> object:
-    return None if value == "" else value
-
-
 class RosterPost(Fields):
     """POST, PATCH and PUT {prefix}/roster: `username` is the owner, `jid` the contact."""
 
@@ -35,13 +31,13 @@ class RosterPost(Fields):
     subscription: Text = None
     ask: Annotated[
         Literal["none", "unsubscribe", "subscribe", "out", "in", "both"] | None,
-        BeforeValidator(_without_empty),
+        BeforeValidator(absent_if_empty),
     ] = None
     askmessage: str | None = None
     groups: tuple[str, ...] | None = None
 
     def change(self, jids: Jids) -> Change:
-        """Return what becomes of the contact. Raises BadRequest."""
+        """Return the change of the contact. Raises BadRequest."""
         if self.jid is None:
             raise BadRequest("jid: missing: say which contact is meant")
         with naming("jid"):

@@ -1,4 +1,4 @@
-"""The Remote Data contract of rosters: {prefix}/roster, read whole, written one by one."""
+"""The Remote Data contract of rosters, {prefix}/roster: read whole, written by contact."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from component.core.errors import ItemNotFound, NotAuthorized
 from component.core.remote_data.posts import CHAT, naming, owner_of
 from component.core.rosters.contacts import is_asked
 from component.core.xml import jids
-from component.web.auth import keys
+from component.web import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import UserQuery
 from component.web.remote_data.roster_models import RosterPost
 from component.web.server import body
-from component.web.server.checking import checked
-from component.web.server.paths import at
+from component.web.server.parameters import checked
+from component.web.server.paths import routes_at
 from storage.people import Contact
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix, each for the first virtual host and for a named one."""
-    found = []
+    routes = []
     for place in places(prefix):
         roster = f"{place}/roster"
-        found += at(web.get, roster, read)
-        found += at(web.post, roster, change_subscription)
-        found += at(web.patch, roster, change)
-        found += at(web.put, roster, add)
-        found += at(web.delete, f"{roster}/{{user}}", clear)
-        # Addresses of contacts may have a slash, so the one at the end is theirs to cut off.
-        found.append(web.delete(f"{roster}/{{user}}/{{contact:.+}}", remove))
-    return found
+        routes += routes_at(web.get, roster, read)
+        routes += routes_at(web.post, roster, change_subscription)
+        routes += routes_at(web.patch, roster, change)
+        routes += routes_at(web.put, roster, add)
+        routes += routes_at(web.delete, f"{roster}/{{user}}", clear)
+        # The JID of a contact may have a slash, so `remove` itself cuts one at the end.
+        routes.append(web.delete(f"{roster}/{{user}}/{{contact:.+}}", remove))
+    return routes
 
 
 async def read(request: web.Request) -> web.Response:
@@ -45,8 +45,10 @@ async def read(request: web.Request) -> web.Response:
     except ItemNotFound as refused:
         raise NotAuthorized(f"username: {refused.message}") from refused
     details = request.app[keys.settings].roster_details
-    # No other key may stand beside this one: ejabberd would refuse all of it.
-    return body.answer({"roster": [_item(one, host, details=details) for one in contacts]})
+    # ejabberd refuses the whole roster if there is another key beside this one.
+    return body.json_response(
+        {"roster": [_item(contact, host, details=details) for contact in contacts]}
+    )
 
 
 async def change_subscription(request: web.Request) -> web.Response:
@@ -68,7 +70,7 @@ async def add(request: web.Request) -> web.Response:
 
 
 async def remove(request: web.Request) -> web.Response:
-    """DELETE {prefix}/roster/{user}/{contact}: a contact is taken off, if it is there."""
+    """DELETE {prefix}/roster/{user}/{contact}: remove a contact, if it is there."""
     host = host_of(request)
     owner = _owner(request, request.match_info["user"], host)
     with naming("contact"):
@@ -78,7 +80,7 @@ async def remove(request: web.Request) -> web.Response:
 
 
 async def clear(request: web.Request) -> web.Response:
-    """DELETE {prefix}/roster/{user}: there is no such user any more."""
+    """DELETE {prefix}/roster/{user}: remove all contacts: the account is deleted."""
     host = host_of(request)
     owner = _owner(request, request.match_info["user"], host)
     await request.app[keys.rosters].clear(owner)
@@ -97,10 +99,10 @@ def _owner(request: web.Request, username: str, host: str) -> str:
 
 
 def _item(contact: Contact, host: str, *, details: bool) -> dict[str, Any]:
-    """Return a contact with the keys that every caller takes, and the others where wanted."""
+    """Return a contact with the keys that every caller takes, and with `details` all others."""
     name, domain = jids.local(contact.jid), jids.domain(contact.jid)
-    is_near = name and domain == host and not jids.resource(contact.jid)
-    item: dict[str, Any] = {"username": name} if is_near else {"jid": contact.jid}
+    is_user_of_host = name and domain == host and not jids.resource(contact.jid)
+    item: dict[str, Any] = {"username": name} if is_user_of_host else {"jid": contact.jid}
     item |= {"subscription": contact.subscription, "nick": contact.name}
     if details:
         ask = "subscribe" if is_asked(contact) else "none"

@@ -1,1 +1,1 @@
-"""The HTTP server: its application, limits of sockets and bodies, errors, health."""
+"""The HTTP server: listeners, limits of sockets and bodies, errors."""

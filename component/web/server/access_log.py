@@ -1,4 +1,4 @@
-"""One line a request: what was asked for and what it cost, never what was said."""
+"""The access log: one line a request, with its path and its cost, never with its content."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ log = logging.getLogger(__name__)
 
 
 class AccessLog(AbstractAccessLogger):
-    """Leaves out the query string, the headers and the bodies: they hold secrets and messages."""
+    """Leaves out query strings, headers and bodies, which hold secrets and messages."""
 
     @property
     def enabled(self) -> bool:
-        """Whether anyone reads it."""
+        """Whether the log takes such lines."""
         return self.logger.isEnabledFor(logging.INFO)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Log one request; the path as it was sent, so that it cannot break the line."""
+        """Log one request. The path stays percent-encoded, so it cannot break the line."""
         self.logger.info(
             "%s %s %d %d ms %d bytes",
             request.method,

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from component.core.errors import BadRequest
-from component.web.auth import keys
+from component.web import keys
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -18,10 +18,10 @@ FORM = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 100
 
 
-def answer(
+def json_response(
     data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Return a JSON answer, which nobody on the way may keep."""
+    """Return a JSON response that no cache may keep."""
     return web.json_bytes_response(
         data,
         dumps=orjson.dumps,
@@ -31,44 +31,44 @@ def answer(
 
 
 def page(
-    request: web.Request, data: dict[str, object], *, place: str, next: str | int | None
+    request: web.Request, data: dict[str, object], *, cursor: str, next: str | int | None
 ) -> web.Response:
-    """Return a page of something with where the next one is, None being nowhere.
+    """Return a page of a list, and where the next page begins: `next`, None on the last page.
 
-    `place` is the parameter that says so in a query.
+    `cursor` is the parameter of the query by which the next page is requested.
     """
     headers = {}
     if next is not None:
-        # Relative, so that it is right behind a proxy which serves us at another path.
-        url = request.rel_url.update_query({place: str(next)})
+        # The link is relative, so it is right behind a proxy that serves us at another path.
+        url = request.rel_url.update_query({cursor: str(next)})
         headers["Link"] = f'<?{url.raw_query_string}>; rel="next"'
-    return answer({**data, "next": next, "complete": next is None}, headers=headers)
+    return json_response({**data, "next": next, "complete": next is None}, headers=headers)
 
 
 def query(request: web.Request) -> dict[str, str]:
-    """Return the parameters of the query; of one that is repeated the last."""
+    """Return the parameters of the query; of a repeated parameter the last value."""
     return dict(request.query.items())
 
 
 def parameters(request: web.Request, *lists: str) -> dict[str, str | list[str]]:
-    """Return the parameters of a query in which nothing may stand twice but in these lists.
+    """Return the parameters of the query, in which only `lists` may be repeated.
 
     A list is written with commas, or by repeating its name. Raises BadRequest.
     """
-    found: dict[str, str | list[str]] = {}
+    parameters: dict[str, str | list[str]] = {}
     for name in request.query:
         values = request.query.getall(name)
         if name in lists:
-            found[name] = [part for value in values for part in value.split(",")]
+            parameters[name] = [part for value in values for part in value.split(",")]
         elif len(values) == 1:
-            found[name] = values[0]
+            parameters[name] = values[0]
         else:
             raise BadRequest(f"{name}: given more than once")
-    return found
+    return parameters
 
 
 async def fields(request: web.Request) -> dict[str, object]:
-    """Return the fields of the request body. Raises BadRequest."""
+    """Return the fields of the request body, JSON or a form. Raises BadRequest."""
     if request.content_type not in (JSON, FORM):
         raise web.HTTPUnsupportedMediaType(text=f"Send {JSON}.")
     raw = await _read(request)
@@ -95,13 +95,13 @@ def _form(raw: bytes) -> dict[str, object]:
 
 
 async def _read(request: web.Request) -> bytes:
-    settings = request.app[keys.settings]
-    if (request.content_length or 0) > settings.max_body_bytes:
+    limits = request.app[keys.limits]
+    if (request.content_length or 0) > limits.max_body_bytes:
         raise web.HTTPRequestEntityTooLarge(
-            max_size=settings.max_body_bytes, actual_size=request.content_length or 0
+            max_size=limits.max_body_bytes, actual_size=request.content_length or 0
         )
     try:
-        async with asyncio.timeout(settings.body_timeout_seconds):
+        async with asyncio.timeout(limits.body_timeout_seconds):
             return await request.read()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout(text="The request body did not arrive in time.") from error

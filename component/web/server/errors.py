@@ -1,20 +1,23 @@
-"""The one JSON shape of every error, and the middleware which answers with it."""
+"""The response to a request that is refused or fails: its JSON shape, and its middleware."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from component.core.errors import RateLimited, Refused
 
+#: Makes the response to an error out of its condition, message, status and headers.
+Shape = Callable[[str, str, int, Mapping[str, str] | None], web.Response]
+
 log = logging.getLogger(__name__)
 
-#: Conditions of RFC 6120 section 8.3.3 for refusals which aiohttp makes itself.
+#: Conditions of RFC 6120 section 8.3.3 for refusals that aiohttp makes itself.
 CONDITIONS = {
     400: "bad-request",
     401: "not-authorized",
@@ -43,7 +46,7 @@ INTERNAL = "internal-server-error"
 
 def body(condition: str, message: str, status: int) -> bytes:
     """Return the JSON of an error."""
-    # It may quote what was sent in a header, in whatever encoding.
+    # The message may quote a header, whose bytes may be in any encoding.
     text = message.encode(errors="replace").decode()
     return orjson.dumps({"error": condition, "message": text, "status": status})
 
@@ -51,7 +54,7 @@ def body(condition: str, message: str, status: int) -> bytes:
 def response(
     condition: str, message: str, status: int, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Return the answer for an error."""
+    """Return the response to a refusal or a fault, in JSON."""
     answer = web.Response(
         body=body(condition, message, status),
         status=status,
@@ -63,34 +66,38 @@ def response(
     return answer
 
 
-def crash() -> web.Response:
-    """Return the answer for a fault of this program, which says nothing of the inside."""
-    return response(INTERNAL, "Something went wrong in the server; its log says what.", 500)
+def crash(shape: Shape = response) -> web.Response:
+    """Return the response to a fault of this program, which says nothing of the inside."""
+    return shape(INTERNAL, "Something went wrong in the server; its log says what.", 500, None)
 
 
-@web.middleware
-async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever a handler raises."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return response(refused.condition, refused.message, refused.status, _headers(refused))
-    except web.HTTPException as refused:
-        return of_aiohttp(refused)
-    except Exception:
-        log.exception("%s %s failed", request.method, request.rel_url.raw_path)
-        return crash()
+def of_aiohttp(refused: web.HTTPException, shape: Shape = response) -> web.Response:
+    """Return the response to a refusal that aiohttp made."""
+    status = refused.status
+    headers = {name: refused.headers[name] for name in ("Allow",) if name in refused.headers}
+    message = MESSAGES.get(status) or refused.text or refused.reason
+    return shape(CONDITIONS.get(status, INTERNAL), message, status, headers)
+
+
+def middleware(shape: Shape = response) -> Middleware:
+    """Return a middleware that answers in this shape to whatever a handler raises."""
+
+    @web.middleware
+    async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return shape(refused.condition, refused.message, refused.status, _headers(refused))
+        except web.HTTPException as refused:
+            return of_aiohttp(refused, shape)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.rel_url.raw_path)
+            return crash(shape)
+
+    return answer_errors
 
 
 def _headers(refused: Refused) -> dict[str, str]:
     if isinstance(refused, RateLimited):
         return {"Retry-After": str(ceil(refused.retry_seconds))}
     return {}
-
-
-def of_aiohttp(refused: web.HTTPException) -> web.Response:
-    """Return the answer for a refusal which aiohttp made."""
-    status = refused.status
-    headers = {name: refused.headers[name] for name in ("Allow",) if name in refused.headers}
-    message = MESSAGES.get(status) or refused.text or refused.reason
-    return response(CONDITIONS.get(status, INTERNAL), message, status, headers)

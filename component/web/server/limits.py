@@ -1,8 +1,12 @@
-"""Limits that aiohttp does not have: on connections, and on the time a caller may take.
+"""Limits that aiohttp does not have: on connections, and on the time that a caller may take.
 
-Without them half a request keeps a connection for ever. The head of a request, the sending of an
-answer and who gets a connection (`door`) are watched here, on the connection; the body in `body`;
-an idle connection by aiohttp's own keep-alive timer.
+Without them half a request keeps a connection for ever. `Connection` limits the time for the head
+of a request and for taking the answer, and asks `ConnectionLimit` whether there is room at all;
+`body` limits the time for the body; idle connections are closed by aiohttp's own keep-alive timer.
+
+aiohttp has neither these time-outs nor a hook for them, so `Connection` subclasses its
+`RequestHandler`, whose methods are no public API. It is tested with aiohttp 3.14; a newer minor
+version may need changes here (docs/decisions/0008-dependencies.md).
 """
 
 from __future__ import annotations
@@ -20,19 +24,19 @@ from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 
 from component.core.errors import Overloaded, Refused
-from component.web.auth import keys
+from component.web import keys
 from component.web.server import errors
 from component.web.server.access_log import AccessLog
 from component.web.server.access_log import log as access
-from component.web.server.door import ConnectionLimit
-from component.web.server.settings import WebSettings
+from component.web.server.connection_limit import ConnectionLimit
+from component.web.server.settings import ListenerSettings
 
 log = logging.getLogger(__name__)
 
-#: How long the rest of a body is read after the answer, so that the caller gets to see that.
+#: How long the rest of a body is read after the answer, so that the caller can read the answer.
 LINGERING_SECONDS = 2.0
 
-#: What aiohttp takes of a request line and of each header.
+#: The longest request line, and the longest header, that aiohttp takes.
 LINE_MAX_BYTES = 8190
 
 TOO_LONG = f"The request line, or a header, is longer than {LINE_MAX_BYTES} bytes."
@@ -41,22 +45,22 @@ Protocols = Callable[[], asyncio.Protocol]
 
 
 @web.middleware
-async def deadline(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give a request its time, and the connection a sign that its head is complete."""
+async def enforce_deadline(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the connection that the head is complete, and limit the time for the answer."""
     connection = request.protocol
     if isinstance(connection, Connection):
         connection.head_is_read()
-    if request.match_info.handler in request.app[keys.unhurried]:
+    if request.match_info.handler in request.app[keys.streaming_handlers]:
         return await handler(request)
-    async with in_time(request):
+    async with time_limit(request):
         return await handler(request)
 
 
 @asynccontextmanager
-async def in_time(request: web.Request) -> AsyncIterator[None]:
-    """Give what is done here the time of a request. Raises Overloaded when it is over."""
+async def time_limit(request: web.Request) -> AsyncIterator[None]:
+    """Limit what is done in the context to the time of a request. Raises Overloaded after it."""
     try:
-        async with asyncio.timeout(request.app[keys.settings].request_timeout_seconds) as timer:
+        async with asyncio.timeout(request.app[keys.limits].request_timeout_seconds) as timer:
             yield
     except TimeoutError as error:
         if not timer.expired():
@@ -65,24 +69,26 @@ async def in_time(request: web.Request) -> AsyncIterator[None]:
         raise Overloaded("This took too long: try again shortly.") from error
 
 
-def when_lost(request: web.Request, call: Callable[[], object]) -> None:
-    """Have something called as soon as the caller is gone."""
+def on_disconnect(request: web.Request, call: Callable[[], object]) -> None:
+    """Call `call` as soon as the connection of the caller is lost."""
     if isinstance(request.protocol, Connection):
         request.protocol.on_lost = call
 
 
-def connections(server: web.Server, settings: WebSettings) -> Protocols:
-    """Return what makes the protocol of each new connection."""
-    door = ConnectionLimit(settings)
-    return lambda: Connection(server, settings, door)
+def connection_factory(server: web.Server, settings: ListenerSettings) -> Protocols:
+    """Return the factory of protocols, one for each new connection of a listener."""
+    connection_limit = ConnectionLimit(settings)
+    return lambda: Connection(server, settings, connection_limit)
 
 
 class Connection(RequestHandler):
-    """One connection, which is closed when its caller takes too long."""
+    """One connection, which is closed if its caller takes too long."""
 
-    __slots__ = ("_door", "_is_answering", "_party", "_settings", "_timer", "on_lost")
+    __slots__ = ("_connection_limit", "_is_answering", "_party", "_settings", "_timer", "on_lost")
 
-    def __init__(self, server: web.Server, settings: WebSettings, door: ConnectionLimit) -> None:
+    def __init__(
+        self, server: web.Server, settings: ListenerSettings, connection_limit: ConnectionLimit
+    ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -92,58 +98,58 @@ class Connection(RequestHandler):
             access_log=access,
         )
         self._settings = settings
-        self._door = door
-        self._party: str | None = None  # None: it was turned away
+        self._connection_limit = connection_limit
+        self._party: str | None = None  # None: it was refused
         self._timer: asyncio.TimerHandle | None = None
         self._is_answering = False
-        self.on_lost: Callable[[], object] | None = None  #: who wants to know the end of it
+        self.on_lost: Callable[[], object] | None = None  #: called when the connection is lost
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, unless it is turned away."""
+        """Take the connection, or refuse it."""
         transport = cast(asyncio.Transport, transport)
         try:
-            self._party = self._door.enter(transport)
+            self._party = self._connection_limit.enter(transport)
         except Refused as refused:
-            _turn_away(transport, refused)
+            _refuse(transport, refused)
             return
-        # An answer counts as sent when the system has all of it: what waits in a buffer of ours
-        # would keep a connection open that its caller never reads.
+        # Without a buffer of ours an answer counts as sent once the system has all of it. A buffer
+        # would hide that the caller does not read.
         transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
         self._watch_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget the connection."""
-        self._forget_timer()
+        """Free the place of the connection."""
+        self._stop_timer()
         if self._party is not None:
-            self._door.leave(self._party)
+            self._connection_limit.leave(self._party)
         if self.on_lost is not None:
             self.on_lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; the first bytes of a request start its time."""
+        """Pass the bytes on; the first ones of a request start the timer of its head."""
         if data and not self._is_answering and self._timer is None:
             self._watch_head()
         super().data_received(data)
 
     def head_is_read(self) -> None:
-        """Note that a handler has the request."""
+        """Stop the timer of the head: a handler has the request."""
         self._is_answering = True
-        self._forget_timer()
+        self._stop_timer()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer, as long as the caller takes it."""
+        """Send an answer, and close the connection if the caller does not take it in time."""
         if isinstance(resp, web.HTTPException):
             # Raised before any middleware: an Expect header that cannot be met.
             resp = errors.of_aiohttp(resp)
-        self._watch(self._settings.request_timeout_seconds, self._break_off)
+        self._watch(self._settings.request_timeout_seconds, self._abort)
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self._forget_timer()
+            self._stop_timer()
             self._is_answering = False
 
     def handle_error(
@@ -153,12 +159,12 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what never became a request, in one line of the log."""
+        """Answer malformed HTTP, which never becomes a request, and log it in one line."""
         self.head_is_read()
         if not isinstance(exc, HttpProcessingError):
             super().handle_error(request, status, exc, message)
             return errors.crash()
-        # What exactly was wrong may quote a header, and so a secret.
+        # The text of the exception may quote a header, and so a secret.
         log.info("malformed HTTP from %s: %s", request.remote, type(exc).__name__)
         if isinstance(exc, LineTooLong):
             answer = errors.response(errors.CONDITIONS[431], TOO_LONG, 431)
@@ -170,23 +176,23 @@ class Connection(RequestHandler):
     def _watch_head(self) -> None:
         self._watch(self._settings.header_timeout_seconds, self.force_close)
 
-    def _break_off(self) -> None:
+    def _abort(self) -> None:
         log.warning("an HTTP caller did not take its answer: connection closed")
         if self.transport is not None:
-            # Whoever waits to send on is woken by this.
+            # This wakes a handler that waits to send more.
             self.transport.abort()
 
     def _watch(self, seconds: float, on_end: Callable[[], None]) -> None:
-        self._forget_timer()
+        self._stop_timer()
         self._timer = asyncio.get_running_loop().call_later(seconds, on_end)
 
-    def _forget_timer(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
-def _turn_away(transport: asyncio.WriteTransport, refused: Refused) -> None:
+def _refuse(transport: asyncio.WriteTransport, refused: Refused) -> None:
     body = errors.body(refused.condition, refused.message, refused.status)
     transport.write(
         b"HTTP/1.1 %d %b\r\n"

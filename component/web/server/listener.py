@@ -1,4 +1,4 @@
-"""The listening socket: opened with the program, closed once running requests are answered."""
+"""A listening socket: opened with the program, closed once running requests are answered."""
 
 from __future__ import annotations
 
@@ -13,45 +13,52 @@ from typing import cast
 
 from aiohttp import web
 
-from component.web.server.app import make_app
-from component.web.server.limits import Protocols, connections
-from component.web.server.settings import UNIX, Services, WebSettings
+from component.web.server.limits import Protocols, connection_factory
+from component.web.server.settings import UNIX, Listener, ListenerSettings
 
 log = logging.getLogger(__name__)
 
-#: Callers over a Unix socket are let in by the permissions of its file: owner and group.
+#: Permissions of a Unix socket decide who may connect: owner and group.
 SOCKET_MODE = 0o660
+
+#: What the log calls a listener.
+KINDS = {Listener.PRIVATE: "HTTP", Listener.PUBLIC: "public HTTP"}
 
 
 @asynccontextmanager
-async def serve(settings: WebSettings, services: Services) -> AsyncIterator[str]:
-    """Serve while the context is open; its value is the address to call.
+async def listen(app: web.Application, settings: ListenerSettings) -> AsyncIterator[str]:
+    """Serve an application while the context is open; its value is the address to call.
 
-    Raises OSError, in our own words, when the address cannot be listened on. At the end no new
-    connection is taken, and what is being served gets `stop_timeout_seconds` to finish.
+    Raises OSError, in our own words, if the address cannot be listened on. At the end no new
+    connection is taken, and requests under way get `stop_timeout_seconds` to finish.
     """
+    section = settings.section
     runner = web.AppRunner(
-        make_app(settings, services),
+        app,
         access_log=None,
         shutdown_timeout=settings.stop_timeout_seconds,
     )
     await runner.setup()
     try:
-        protocols = connections(cast(web.Server, runner.server), settings)
+        protocols = connection_factory(cast(web.Server, runner.server), settings)
         if settings.address.startswith(UNIX):
-            listening = _on_path(Path(settings.address.removeprefix(UNIX)), protocols)
+            path = Path(settings.address.removeprefix(UNIX))
+            listening = _on_path(path, protocols, section)
         else:
-            listening = _on_port(settings.address, settings.port, protocols)
+            listening = _on_port(settings.address, settings.port, protocols, section)
         async with listening as address:
-            log.info("serving HTTP on %s", address)
+            log.info("serving %s on %s", KINDS[section], address)
             yield address
     finally:
         await runner.cleanup()
 
 
 @asynccontextmanager
-async def _on_port(address: str, port: int, protocols: Protocols) -> AsyncIterator[str]:
-    with _explained(f"[{address}]:{port}" if ":" in address else f"{address}:{port}"):
+async def _on_port(
+    address: str, port: int, protocols: Protocols, section: Listener
+) -> AsyncIterator[str]:
+    place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    with _explained(place, section):
         listener = await asyncio.get_running_loop().create_server(protocols, address, port)
     try:
         host, port = listener.sockets[0].getsockname()[:2]
@@ -61,8 +68,8 @@ async def _on_port(address: str, port: int, protocols: Protocols) -> AsyncIterat
 
 
 @asynccontextmanager
-async def _on_path(path: Path, protocols: Protocols) -> AsyncIterator[str]:
-    with _explained(str(path)):
+async def _on_path(path: Path, protocols: Protocols, section: Listener) -> AsyncIterator[str]:
+    with _explained(str(path), section):
         await _refuse_used(path)
         listener = await asyncio.get_running_loop().create_unix_server(protocols, path)
     try:
@@ -74,7 +81,7 @@ async def _on_path(path: Path, protocols: Protocols) -> AsyncIterator[str]:
 
 
 async def _refuse_used(path: Path) -> None:
-    """Raise OSError where somebody listens: the socket would be taken away from under him."""
+    """Raise OSError if a program listens on the socket, which would lose it otherwise."""
     try:
         _, writer = await asyncio.open_unix_connection(path)
     except OSError:
@@ -84,20 +91,22 @@ async def _refuse_used(path: Path) -> None:
 
 
 @contextmanager
-def _explained(place: str) -> Iterator[None]:
-    """Raise an OSError that says of this place what is wrong and what to change."""
+def _explained(place: str, section: Listener) -> Iterator[None]:
+    """Raise an OSError that names the place, the reason, and the option to change."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise OSError(
-                f"{place} is in use: end the program that listens there, or change http.port or"
-                " http.address"
+                f"{place} is in use: end the program that listens there, or change {section}.port"
+                f" or {section}.address"
             ) from error
-        # Those of names have negative numbers, which os.strerror does not know.
+        # Errors of name resolution have negative numbers, which os.strerror does not know.
         is_of_system = error.errno is not None and error.errno > 0
         reason = os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
-        raise OSError(f"{place} cannot be listened on ({reason}): change http.address") from error
+        raise OSError(
+            f"{place} cannot be listened on ({reason}): change {section}.address"
+        ) from error
 
 
 def _share(path: Path) -> None:
@@ -105,5 +114,5 @@ def _share(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    # Newer Pythons have removed it already.
+    # Python 3.13 and newer have removed it already.
     path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The paths of the API: each with a slash at its end or without, and whom they name."""
+"""Paths of the APIs, each with a slash at its end or without, and the JIDs that they name."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ from aiohttp.typedefs import Handler
 
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.xml.jids import local, resource
+from component.web import keys
 from component.web.archive.models import ID_MAX
-from component.web.auth import authenticate, keys
+from component.web.auth import authenticate
 
-#: One archive. The JID of its owner may have braces, which aiohttp takes for none of a name.
-ARCHIVE = "/v1/archives/{owner:[^/]+}"
+#: One archive. By default aiohttp takes no braces in a variable part, but a JID may have some.
+ARCHIVE = "/archives/{owner:[^/]+}"
 
 
-def at(
+def routes_at(
     make: Callable[..., web.RouteDef], path: str, handler: Handler, **options: Any
 ) -> list[web.RouteDef]:
-    """Return the routes of a path, with a slash behind it and without.
+    """Return the routes of a path, with a slash at its end and without.
 
-    ejabberd cuts slashes off the end of a path, and the first server wanted them there.
+    ejabberd removes slashes at the end of a path; djabberd required them.
     """
     return [make(f"{path}{end}", handler, **options) for end in ("", "/")]
 
 
 async def owner_of(request: web.Request) -> str:
-    """Return whose archive a path names. Raises ItemNotFound where there can be none."""
+    """Return the owner in the path. Raises ItemNotFound if the owner cannot have an archive."""
     owner = named_owner(request)
     await check_served(request, owner)
     return owner
 
 
 def named_owner(request: web.Request) -> str:
-    """Return whose archive a path names, if there is one or not. Raises ItemNotFound."""
+    """Return the owner in the path, served or not. Raises ItemNotFound if it is no bare JID."""
     return _user(request, "owner", "An archive belongs to a bare JID like user@domain.")
 
 
 def id_of(request: web.Request) -> str:
-    """Return the id that a path names. Raises ItemNotFound for what can be none."""
+    """Return the message id in the path. Raises ItemNotFound if it is too long to be one."""
     id = request.match_info["id"]
     if len(id) > ID_MAX:
         raise ItemNotFound(f"An id has {ID_MAX} characters at most.")
@@ -48,13 +49,13 @@ def id_of(request: web.Request) -> str:
 
 
 async def check_served(request: web.Request, subject: str) -> None:
-    """Return if there can be an archive of a user, or on a domain. Raises ItemNotFound."""
+    """Raise ItemNotFound if there can be no archive of this user, or on this domain."""
     served = request.app[keys.administration].served
     await served.check(subject, authenticate.principal(request))
 
 
 def check_host(request: web.Request, named: str | None) -> str:
-    """Return a virtual host, the first one where none is named. Raises ItemNotFound."""
+    """Return `named`, or the first virtual host if it is None. Raises ItemNotFound if unknown."""
     hosts = request.app[keys.hosts]
     host = hosts.default if named is None else named
     if host not in hosts:
@@ -65,12 +66,12 @@ def check_host(request: web.Request, named: str | None) -> str:
 
 
 def account_of(request: web.Request) -> str:
-    """Return whose account a path names. Raises ItemNotFound when it names nobody's."""
+    """Return the account in the path. Raises ItemNotFound if it is no bare JID of a user."""
     return _user(request, "jid", "An account has a bare JID like user@domain.")
 
 
 def subject_of(request: web.Request) -> str:
-    """Return the user or the host that a path names. Raises ItemNotFound."""
+    """Return the user or the host in the path. Raises ItemNotFound."""
     try:
         return bare_jid(request, request.match_info["subject"])
     except BadRequest as error:
@@ -78,7 +79,7 @@ def subject_of(request: web.Request) -> str:
 
 
 def bare_jid(request: web.Request, address: str) -> str:
-    """Return a bare JID that was given in a query or a body. Raises BadRequest."""
+    """Return a bare JID of a query or a body, prepared. Raises BadRequest."""
     jid = request.app[keys.jids].prepare(address)
     if resource(jid):
         raise BadRequest("This has to be a bare JID, without a resource.")
@@ -86,7 +87,7 @@ def bare_jid(request: web.Request, address: str) -> str:
 
 
 def _user(request: web.Request, name: str, refusal: str) -> str:
-    """Return whom a part of a path names. Raises ItemNotFound with a refusal for what is none."""
+    """Return the bare JID of a user in a part of the path. Raises ItemNotFound."""
     try:
         jid = request.app[keys.jids].prepare(request.match_info[name])
     except BadRequest as error:

@@ -1,8 +1,9 @@
-"""What the HTTP server is told when it is made."""
+"""The settings of the HTTP server, and the parts of the program that it serves from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from component.core.access.authorize import Authorizer
@@ -25,22 +26,27 @@ Network = IPv4Network | IPv6Network
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
+EVERYBODY: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+
 #: An address that starts with this is the path of a Unix socket.
 UNIX = "unix:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebSettings:
-    """Where to listen, whom to answer, and how long to wait for whom."""
+class Listener(StrEnum):
+    """Where a family is served; the value is the section of the configuration."""
 
+    PRIVATE = "http"  #: for servers and operators
+    PUBLIC = "public_http"  #: for end users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSettings:
+    """Where to listen, from which networks to take connections, and the limits of requests."""
+
+    section: Listener = Listener.PRIVATE
     address: str = "127.0.0.1"  #: host name or IP address, or unix:PATH
     port: int = 5281  #: 0 takes a free one
-    secret: str | None = field(repr=False)  #: what the server shows
-    trusts_network: bool = False  #: who shows nothing is taken for the server
-    operators: tuple[Operator, ...] = ()  #: who else may call, each with a secret of its own
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket are always let in
-    hosts: tuple[str, ...] = ()  #: further names and addresses by which we may be called
-    prefix: str = "/api"
     max_body_bytes: int = 1024 * 1024
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 8.0
@@ -49,8 +55,24 @@ class WebSettings:
     stop_timeout_seconds: float = 5.0  #: for requests under way at the end, twice if they hang
     max_connections: int = 1000
     max_connections_per_address: int = 250  #: those of a Unix socket are not bounded by this
+
+
+#: A public listener as it is where nothing is configured.
+PUBLIC = ListenerSettings(section=Listener.PUBLIC, port=5282, allow_from=EVERYBODY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings(ListenerSettings):
+    """The private listener, the public one, and what the families need to know."""
+
+    public: ListenerSettings = PUBLIC
+    secret: str | None = field(repr=False)  #: shown by the server
+    trusts_network: bool = False  #: a caller that shows no secret is taken for the server
+    operators: tuple[Operator, ...] = ()  #: further callers, each with a secret of its own
+    hosts: tuple[str, ...] = ()  #: further names and addresses by which we may be called
+    prefix: str = "/api"
     max_items: int = 1000  #: in one request or answer of Remote Data
-    page_default: int = 50  #: messages on a page where the caller does not say how many
+    page_default: int = 50  #: messages on a page if the caller does not say how many
     page_max: int = 250
     page_max_bytes: int = PAGE_MAX_BYTES
     max_streams: int = 200  #: open at once, exports too
@@ -59,22 +81,26 @@ class WebSettings:
     count_as_string: bool = False  #: for an old caller of Remote Data that takes no number
     roster_details: bool = False  #: Remote Data shows groups and open requests as well
 
+    def listener(self, listener: Listener) -> ListenerSettings:
+        """Return the settings of a listener."""
+        return self if listener is Listener.PRIVATE else self.public
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts of the program that requests are served from."""
+    """The parts of the program that serve requests."""
 
     storage: Storage
     authorizer: Authorizer
     writer: Writer
-    queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
+    queue: Queue  #: messages on their way to the writer; a read waits until they are written
     link: Link
     jids: Jids
     administration: ArchiveAdmin
-    commands: CommandService  #: where operators give commands
+    commands: CommandService  #: runs the commands of operators
     accounts: Accounts
     rosters: RosterService
     hosts: Hosts
-    followers: Followers  #: told by the writer of what is new
-    background: Background = field(default_factory=Background)  #: what has to go on
-    handlers: Handlers = field(default_factory=Handlers)  #: what the operator does in our place
+    followers: Followers  #: woken by the writer when there are new messages
+    background: Background = field(default_factory=Background)  #: the tasks that have to run
+    handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module

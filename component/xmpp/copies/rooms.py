@@ -54,12 +54,12 @@ class RoomEvents:
     def take_presence(self, presence: Element, raw: bytes) -> None:
         """Note the affiliation of the recipient if a room's presence says it."""
         # Nearly all presences are from users.
-        if not self._rooms.keeps(presence.get("from")):
+        if not self._rooms.has_archive(presence.get("from")):
             return
         room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
         if presence.get("type") == "unavailable" and _is_destroyed(raw):
             # A user of another server may create the next one, and that is not copied to us.
-            self._rooms.note_new(jids.bare(room), now())
+            self._rooms.note_created(jids.bare(room), now())
             return
         affiliation = _affiliation(presence, raw)
         if affiliation is None:
@@ -67,15 +67,15 @@ class RoomEvents:
         occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
         if presence.get("type") == "error":
             # A user who is refused need not have been in the room: this only takes rights away.
-            self._rooms.note_of_others(occupant)
+            self._rooms.note_absent(occupant)
             return
         if _CREATED in _codes(_reread(raw)):
-            self._rooms.note_new(occupant.room, now())
+            self._rooms.note_created(occupant.room, now())
         self._rooms.note(occupant)
 
     def take_message(self, stanza: Stanza) -> None:
         """Note the affiliation of a user who is not in the room (XEP-0045 section 9)."""
-        if not self._rooms.keeps(stanza.sender) or jids.resource(stanza.sender):
+        if not self._rooms.has_archive(stanza.sender) or jids.resource(stanza.sender):
             return
         if _CHANGED.encode() in stanza.raw and _CHANGED in _codes(_reread(stanza.raw)):
             self._rooms.note_changed(stanza.sender)
@@ -84,7 +84,7 @@ class RoomEvents:
             jid = jids.bare(self._addresses.accept(item.get("jid")))
             affiliation = item.get("affiliation")
             occupant = Occupant(room=stanza.sender, jid=jid, affiliation=affiliation)
-            self._rooms.note_of_others(occupant)
+            self._rooms.note_absent(occupant)
 
 
 @dataclass(slots=True, eq=False)

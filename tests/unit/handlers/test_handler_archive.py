@@ -13,7 +13,7 @@ from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
 from support.sidecar import SETTINGS, SHOWN, open_services, post
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import WebSettings
 
 Open = Callable[..., Any]

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.sidecar import SETTINGS, SHOWN, open_services
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 
 

@@ -13,7 +13,7 @@ from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everyth
 from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.access.principals import Operator, Role
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 
 V1 = "/api/v1/accounts"
@@ -40,7 +40,7 @@ async def names(client: TestClient, **query: str) -> list[str]:
     ]
 
 
-async def test_an_account_is_made_and_then_given_another_password(
+async def test_put_makes_an_account_and_then_sets_its_password(
     api: TestClient, services: Services
 ) -> None:
     made = await api.put(OF_ALICE, json=PENCIL)
@@ -57,7 +57,7 @@ async def test_an_account_is_made_and_then_given_another_password(
     ]
 
 
-async def test_an_account_is_only_made_or_only_changed_on_demand(
+async def test_if_none_match_only_makes_and_if_match_only_sets(
     api: TestClient, services: Services
 ) -> None:
     assert (await api.put(OF_ALICE, json=PENCIL, headers=KNOWN)).status == 404
@@ -69,7 +69,7 @@ async def test_an_account_is_only_made_or_only_changed_on_demand(
 
 
 @pytest.mark.parametrize("headers", [NEW | KNOWN, {"If-Match": '"etag"'}])
-async def test_conditions_that_make_no_sense_are_refused(
+async def test_contradicting_conditions_are_refused(
     api: TestClient, services: Services, headers: dict[str, str]
 ) -> None:
     assert (await api.put(OF_ALICE, json=PENCIL, headers=headers)).status == 400
@@ -80,14 +80,14 @@ async def test_conditions_that_make_no_sense_are_refused(
     "given",
     [{}, {"password": ""}, {"password": 7}, {"password": None}, PENCIL | {"role": "x"}, []],
 )
-async def test_an_account_wants_a_password_and_nothing_else(
+async def test_put_without_password_or_with_more_is_refused(
     api: TestClient, services: Services, given: object
 ) -> None:
     assert (await api.put(OF_ALICE, json=given)).status == 400
     assert not await services.accounts.exists(ALICE)
 
 
-async def test_a_password_is_never_answered_or_logged(
+async def test_password_is_neither_answered_nor_logged(
     api: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "component")
@@ -103,7 +103,7 @@ async def test_a_password_is_never_answered_or_logged(
 
 
 @pytest.mark.parametrize("jid", [ROMEO, "alice@strange.example"])
-async def test_accounts_are_made_on_virtual_hosts_only(api: TestClient, jid: str) -> None:
+async def test_account_outside_of_virtual_hosts_is_refused(api: TestClient, jid: str) -> None:
     assert (await api.put(f"{V1}/{jid}", json=PENCIL)).status == 400
 
 
@@ -111,7 +111,7 @@ async def test_accounts_are_made_on_virtual_hosts_only(api: TestClient, jid: str
     ("method", "given"),
     [("PUT", PENCIL), ("PATCH", {"enabled": True}), ("DELETE", None)],
 )
-async def test_the_other_hosts_of_ejabberd_are_left_alone(
+async def test_accounts_on_other_hosts_of_ejabberd_are_refused(
     aiohttp_client: AiohttpClient, method: str, given: object
 ) -> None:
     async with answering("0") as accounts, open_services(accounts=accounts) as services:
@@ -122,11 +122,11 @@ async def test_the_other_hosts_of_ejabberd_are_left_alone(
 
 
 @pytest.mark.parametrize("jid", [HOST, f"{ALICE}%2Fphone", "@", "a%00b@example.org"])
-async def test_what_is_no_bare_jid_is_no_account(api: TestClient, jid: str) -> None:
+async def test_path_without_a_bare_jid_is_not_found(api: TestClient, jid: str) -> None:
     assert (await api.put(f"{V1}/{jid}", json=PENCIL)).status == 404
 
 
-async def test_addresses_are_prepared(api: TestClient, services: Services) -> None:
+async def test_jid_is_prepared(api: TestClient, services: Services) -> None:
     assert (await api.put(f"{V1}/{ALICE.upper()}", json=PENCIL)).status == 201
 
     assert await services.accounts.authenticate(ALICE, "pencil")
@@ -153,13 +153,13 @@ async def test_accounts_are_listed_page_by_page(api: TestClient) -> None:
     ("query", "status"),
     [({"host": "strange.example"}, 404), ({"limit": "0"}, 400), ({"user": "x"}, 400)],
 )
-async def test_a_wrong_question_is_refused(
+async def test_list_with_wrong_parameters_is_refused(
     api: TestClient, query: dict[str, str], status: int
 ) -> None:
     assert (await api.get(V1, params=query)).status == status
 
 
-async def test_an_account_is_disabled_and_enabled(api: TestClient, services: Services) -> None:
+async def test_patch_disables_and_enables_an_account(api: TestClient, services: Services) -> None:
     await api.put(OF_ALICE, json=PENCIL)
     disabled = await api.patch(OF_ALICE, json={"enabled": False})
 
@@ -174,13 +174,17 @@ async def test_an_account_is_disabled_and_enabled(api: TestClient, services: Ser
 
 
 @pytest.mark.parametrize("given", [{}, {"enabled": "false"}, {"enabled": 0}, {"enabled": None}])
-async def test_an_account_is_enabled_or_not(api: TestClient, given: dict[str, object]) -> None:
+async def test_patch_without_a_boolean_is_refused(
+    api: TestClient, given: dict[str, object]
+) -> None:
     await api.put(OF_ALICE, json=PENCIL)
 
     assert (await api.patch(OF_ALICE, json=given)).status == 400
 
 
-async def test_an_account_is_removed(api: TestClient, services: Services) -> None:
+async def test_delete_removes_an_account_with_its_archive(
+    api: TestClient, services: Services
+) -> None:
     await api.put(OF_ALICE, json=PENCIL)
 
     assert (await api.delete(OF_ALICE)).status == 204
@@ -188,7 +192,7 @@ async def test_an_account_is_removed(api: TestClient, services: Services) -> Non
     assert (await audit_log(services))[2] == ("server", "delete-user", ALICE, "")
 
 
-async def test_the_next_one_of_a_name_finds_nothing_of_the_last_one(
+async def test_new_account_of_a_removed_name_has_an_empty_archive(
     api: TestClient, services: Services
 ) -> None:
     await api.put(OF_ALICE, json=PENCIL)
@@ -199,7 +203,7 @@ async def test_the_next_one_of_a_name_finds_nothing_of_the_last_one(
     assert texts(await everything(services.storage.archive)) == []
 
 
-async def test_an_account_under_a_legal_hold_is_not_removed(
+async def test_account_under_a_legal_hold_is_not_removed(
     api: TestClient, services: Services
 ) -> None:
     await api.put(OF_ALICE, json=PENCIL)
@@ -211,7 +215,7 @@ async def test_an_account_under_a_legal_hold_is_not_removed(
     assert texts(await everything(services.storage.archive)) == [entry("evidence").xml]
 
 
-async def test_nothing_is_done_with_accounts_that_there_are_not(api: TestClient) -> None:
+async def test_unknown_account_is_not_found(api: TestClient) -> None:
     assert (await api.patch(OF_ALICE, json={"enabled": True})).status == 404
     assert (await api.delete(OF_ALICE)).status == 404
 
@@ -220,7 +224,7 @@ async def test_nothing_is_done_with_accounts_that_there_are_not(api: TestClient)
     ("method", "path"),
     [("GET", V1), ("PUT", OF_ALICE), ("PATCH", OF_ALICE), ("DELETE", OF_ALICE)],
 )
-async def test_a_reader_has_nothing_to_do_with_accounts(
+async def test_reader_is_refused(
     aiohttp_client: AiohttpClient, services: Services, method: str, path: str
 ) -> None:
     client = await aiohttp_client(make_app(replace(SETTINGS, operators=OPERATORS), services))
@@ -231,7 +235,7 @@ async def test_a_reader_has_nothing_to_do_with_accounts(
     assert await audit_log(services) == []
 
 
-async def test_an_admin_is_named_in_the_audit_log(
+async def test_audit_log_names_the_admin(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     client = await aiohttp_client(make_app(replace(SETTINGS, operators=OPERATORS), services))

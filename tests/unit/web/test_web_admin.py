@@ -13,7 +13,7 @@ from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from component.web.admin.models import MAX_DAYS
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 from storage.open import open_storage
 from storage.rows import ANY, Hold, Rule
@@ -43,9 +43,7 @@ async def purged(api: TestClient) -> dict[str, Any]:
             return last
 
 
-async def test_archives_are_listed_with_what_they_take_up(
-    api: TestClient, services: Services
-) -> None:
+async def test_archives_are_listed_with_their_sizes(api: TestClient, services: Services) -> None:
     await services.storage.archive.append([entry(owner=owner) for owner in (BOB, ALICE, ROMEO)])
 
     answer = await api.get(f"{V1}/archives", params={"domain": HOST, "limit": "1"})
@@ -70,7 +68,7 @@ async def test_archives_are_listed_with_what_they_take_up(
     assert await audited(services) == [("server", "list", HOST)] * 2
 
 
-async def test_an_archive_is_erased(api: TestClient, services: Services) -> None:
+async def test_delete_erases_an_archive(api: TestClient, services: Services) -> None:
     await services.storage.archive.append([*entries(25), entry(owner=BOB)])
     await services.administration.rules.set(Rule(owner=ALICE, days=MAX_DAYS))
 
@@ -84,7 +82,7 @@ async def test_an_archive_is_erased(api: TestClient, services: Services) -> None
     assert await audited(services) == [("server", "erase", ALICE)]
 
 
-async def test_a_message_is_emptied(api: TestClient, services: Services) -> None:
+async def test_delete_blanks_a_message(api: TestClient, services: Services) -> None:
     await services.storage.archive.append(entries(2))
     first, second = (await everything(services.storage.archive)).messages
 
@@ -96,7 +94,7 @@ async def test_a_message_is_emptied(api: TestClient, services: Services) -> None
     assert await audited(services) == [("server", "delete", ALICE)]
 
 
-async def test_a_message_that_is_not_there_is_not_found(api: TestClient) -> None:
+async def test_delete_of_an_unknown_message_is_not_found(api: TestClient) -> None:
     answer = await api.delete(f"{V1}/archives/{ALICE}/messages/unknown")
 
     assert (answer.status, (await answer.json())["error"]) == (404, "item-not-found")
@@ -104,7 +102,7 @@ async def test_a_message_that_is_not_there_is_not_found(api: TestClient) -> None
 
 @pytest.mark.parametrize("path", ["", "/messages/unknown"])
 @pytest.mark.parametrize("subject", [ALICE, HOST])
-async def test_nothing_is_removed_under_a_hold(
+async def test_delete_under_a_legal_hold_is_refused(
     api: TestClient, services: Services, path: str, subject: str
 ) -> None:
     await services.storage.archive.append([entry()])
@@ -116,7 +114,7 @@ async def test_nothing_is_removed_under_a_hold(
     assert await services.storage.archive.count(ALICE, ANY) == 1
 
 
-async def test_a_purge_is_ordered_and_watched(api: TestClient, services: Services) -> None:
+async def test_post_starts_a_purge_and_get_shows_it(api: TestClient, services: Services) -> None:
     await services.storage.archive.append([*entries(25), *entries(25, owner=BOB)])
     await purged(api)
     for owner in (ALICE, BOB):
@@ -142,7 +140,7 @@ async def test_a_purge_is_ordered_and_watched(api: TestClient, services: Service
     assert await audited(services) == [("server", "purge", ALICE)]
 
 
-async def test_a_purge_by_new_bounds_wants_to_be_confirmed(
+async def test_purge_by_new_bounds_is_refused_until_confirmed(
     aiohttp_client: AiohttpClient, tmp_path: Path
 ) -> None:
     """Those of the store were confirmed before there were any."""
@@ -169,7 +167,7 @@ async def test_a_purge_by_new_bounds_wants_to_be_confirmed(
     assert (confirmed.status, last["state"], last["messages"]) == (202, "done", 20)
 
 
-async def test_a_purge_of_everything_needs_no_body(api: TestClient, services: Services) -> None:
+async def test_purge_without_body_is_of_all_archives(api: TestClient, services: Services) -> None:
     await purged(api)
 
     answer = await api.post(f"{V1}/purges")
@@ -179,7 +177,7 @@ async def test_a_purge_of_everything_needs_no_body(api: TestClient, services: Se
     assert await audited(services) == [("server", "purge", "*")]
 
 
-async def test_one_purge_runs_at_a_time(api: TestClient, services: Services) -> None:
+async def test_second_purge_at_a_time_is_refused(api: TestClient, services: Services) -> None:
     await purged(api)
     await services.storage.archive.append(entries(100))
     await services.administration.rules.set(Rule(owner=ALICE, messages=1))
@@ -201,16 +199,18 @@ async def test_one_purge_runs_at_a_time(api: TestClient, services: Services) -> 
         ("POST", "/purges?owner=x"),
     ],
 )
-async def test_what_is_not_known_is_refused(api: TestClient, method: str, path: str) -> None:
+async def test_unknown_parameters_are_refused(api: TestClient, method: str, path: str) -> None:
     assert (await api.request(method, f"{V1}{path}")).status == 400
 
 
 @pytest.mark.parametrize("given", [{"owner": ""}, {"owner": "a@b/c"}, {"user": ALICE}, [], 7])
-async def test_an_order_that_is_not_understood_is_refused(api: TestClient, given: object) -> None:
+async def test_purge_with_a_wrong_body_is_refused(api: TestClient, given: object) -> None:
     assert (await api.post(f"{V1}/purges", json=given)).status == 400
 
 
-async def test_nothing_is_done_that_cannot_be_audited(api: TestClient, services: Services) -> None:
+async def test_request_that_cannot_be_audited_is_refused(
+    api: TestClient, services: Services
+) -> None:
     await services.storage.archive.append([entry()])
     await purged(api)
     await services.storage.records._database._writer.execute(  # type: ignore[attr-defined]

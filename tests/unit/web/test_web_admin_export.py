@@ -14,13 +14,13 @@ from support.sidecar import SETTINGS
 from support.stanzas import parse
 
 from component.core.access.principals import Operator, Role
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 
 EXPORT = f"/api/v1/archives/{ALICE}/export"
 
 
-async def test_lines_of_json_are_what_is_given(api: TestClient, services: Services) -> None:
+async def test_export_is_json_lines_by_default(api: TestClient, services: Services) -> None:
     await services.storage.archive.append(entries(450))
 
     answer = await api.get(EXPORT)
@@ -31,7 +31,7 @@ async def test_lines_of_json_are_what_is_given(api: TestClient, services: Servic
     assert [line["xml"] for line in lines] == [each.xml for each in entries(450)]
 
 
-async def test_xep_0227_is_given_where_it_is_wanted(api: TestClient, services: Services) -> None:
+async def test_export_is_xep_0227_on_request(api: TestClient, services: Services) -> None:
     await services.storage.archive.append([entry(n, xml=message(f"{n}")) for n in range(450)])
 
     answer = await api.get(EXPORT, params={"format": "xep0227"})
@@ -41,13 +41,13 @@ async def test_xep_0227_is_given_where_it_is_wanted(api: TestClient, services: S
     assert len(root.findall(".//{urn:xmpp:mam:2}result")) == 450
 
 
-async def test_an_empty_archive_is_an_empty_file(api: TestClient) -> None:
+async def test_export_of_an_empty_archive_is_empty(api: TestClient) -> None:
     answer = await api.get(EXPORT)
 
     assert (answer.status, await answer.read()) == (200, b"")
 
 
-async def test_a_reader_exports_and_is_named_in_the_audit_log(
+async def test_reader_may_export_and_is_in_the_audit_log(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     reader = Operator(name="rob", role=Role.READER, secret="of rob")
@@ -66,11 +66,11 @@ async def test_a_reader_exports_and_is_named_in_the_audit_log(
 
 
 @pytest.mark.parametrize("query", ["format=mbox", "since=1", "format=jsonl&format=jsonl"])
-async def test_what_is_not_known_is_refused(api: TestClient, query: str) -> None:
+async def test_unknown_parameters_are_refused(api: TestClient, query: str) -> None:
     assert (await api.get(f"{EXPORT}?{query}")).status == 400
 
 
-async def test_a_store_that_fails_at_the_start_is_said_so(
+async def test_store_failure_before_the_first_byte_is_503(
     api: TestClient, services: Services
 ) -> None:
     await services.storage.close()
@@ -78,7 +78,7 @@ async def test_a_store_that_fails_at_the_start_is_said_so(
     assert (await api.get(EXPORT)).status == 503
 
 
-async def test_a_file_that_is_cut_off_cannot_be_taken_for_all(
+async def test_export_that_is_cut_off_ends_in_an_error(
     api: TestClient, services: Services
 ) -> None:
     """More than the system takes at once, and a store that is closed before it is read."""

@@ -12,7 +12,7 @@ from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.access.principals import Operator, Role
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 from storage.rows import Rule
 
@@ -33,7 +33,7 @@ async def audit_log(services: Services) -> list[tuple[str, str, str, str]]:
     ]
 
 
-async def test_a_rule_is_set_read_and_dropped(api: TestClient, services: Services) -> None:
+async def test_rule_is_set_read_and_dropped(api: TestClient, services: Services) -> None:
     set_ = await api.put(RETENTION, json={"days": 7})
     of_bob = await api.put(RETENTION, params={"peer": BOB}, json={"messages": 5, "bytes": 0})
     read = await api.get(RETENTION)
@@ -41,7 +41,7 @@ async def test_a_rule_is_set_read_and_dropped(api: TestClient, services: Service
     own = {"peer": None, "days": 7, "messages": None, "bytes": None}
     other = {"peer": BOB, "days": None, "messages": 5, "bytes": 0}
     assert (await set_.json(), await of_bob.json()) == (own, other)
-    assert await read.json() == {"owner": ALICE, "usual": NOTHING, "rules": [own, other]}
+    assert await read.json() == {"owner": ALICE, "defaults": NOTHING, "rules": [own, other]}
     assert set(await services.storage.records.rules()) == {
         Rule(owner=ALICE, days=7),
         Rule(owner=ALICE, peer=BOB, messages=5, bytes=0),
@@ -62,7 +62,7 @@ async def test_a_rule_is_set_read_and_dropped(api: TestClient, services: Service
 
 
 @pytest.mark.parametrize("peer", [{}, {"peer": BOB}], ids=["the archive", "one peer"])
-async def test_a_rule_that_would_take_much_wants_to_be_confirmed(
+async def test_rule_that_would_delete_much_is_refused_until_confirmed(
     api: TestClient, services: Services, peer: dict[str, str]
 ) -> None:
     await services.storage.archive.append(entries(20))
@@ -81,7 +81,7 @@ async def test_a_rule_that_would_take_much_wants_to_be_confirmed(
     assert [little.status, confirmed.status, no_more.status] == [200, 200, 200]
 
 
-async def test_a_rule_whose_end_would_take_much_is_dropped_once_that_is_confirmed(
+async def test_dropping_a_rule_that_would_delete_much_is_refused_until_confirmed(
     aiohttp_client: AiohttpClient,
 ) -> None:
     async with open_services(
@@ -112,11 +112,13 @@ async def test_a_rule_whose_end_would_take_much_is_dropped_once_that_is_confirme
         {"days": 7, "weeks": 1},
     ],
 )
-async def test_a_rule_that_is_none_is_refused(api: TestClient, given: dict[str, object]) -> None:
+async def test_rule_without_valid_bounds_is_refused(
+    api: TestClient, given: dict[str, object]
+) -> None:
     assert (await api.put(RETENTION, json=given)).status == 400
 
 
-async def test_a_hold_is_set_listed_and_released(api: TestClient, services: Services) -> None:
+async def test_hold_is_set_listed_and_released(api: TestClient, services: Services) -> None:
     set_ = await api.put(f"{V1}/holds/{HOST.upper()}", json={"reason": "case 7"})
     again = await api.put(f"{V1}/holds/{ALICE}", json={"reason": "case 8"})
     listed = await (await api.get(f"{V1}/holds")).json()
@@ -138,11 +140,11 @@ async def test_a_hold_is_set_listed_and_released(api: TestClient, services: Serv
 
 
 @pytest.mark.parametrize("given", [{}, {"reason": ""}, {"reason": 7}, {"reason": "r", "by": "x"}])
-async def test_a_hold_needs_a_reason(api: TestClient, given: dict[str, object]) -> None:
+async def test_hold_without_reason_is_refused(api: TestClient, given: dict[str, object]) -> None:
     assert (await api.put(f"{V1}/holds/{ALICE}", json=given)).status == 400
 
 
-async def test_a_hold_on_a_resource_is_on_nobody(api: TestClient) -> None:
+async def test_hold_on_a_full_jid_is_not_found(api: TestClient) -> None:
     answer = await api.put(f"{V1}/holds/{ALICE}%2Fphone", json={"reason": "r"})
 
     assert answer.status == 404
@@ -164,7 +166,7 @@ async def test_a_hold_on_a_resource_is_on_nobody(api: TestClient) -> None:
         ("POST", "/purges"),
     ],
 )
-async def test_a_reader_administers_nothing(
+async def test_reader_is_refused(
     aiohttp_client: AiohttpClient, services: Services, method: str, path: str
 ) -> None:
     client = await aiohttp_client(make_app(replace(SETTINGS, operators=OPERATORS), services))
@@ -175,7 +177,7 @@ async def test_a_reader_administers_nothing(
     assert await audit_log(services) == []
 
 
-async def test_an_admin_is_named_in_the_audit_log(
+async def test_audit_log_names_the_admin(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     client = await aiohttp_client(make_app(replace(SETTINGS, operators=OPERATORS), services))

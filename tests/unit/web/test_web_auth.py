@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.sidecar import SECRET, SHOWN
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services, WebSettings
 
 ARCHIVE = "/api/archive?username=alice"
@@ -42,7 +42,7 @@ async def status_of(
         {"Authorization": "Bearer"},
     ],
 )
-async def test_a_caller_without_the_secret_is_asked_for_it(
+async def test_caller_without_the_secret_is_401(
     stranger: TestClient, headers: dict[str, str]
 ) -> None:
     answer = await stranger.get(ARCHIVE, headers=headers)
@@ -53,7 +53,7 @@ async def test_a_caller_without_the_secret_is_asked_for_it(
 
 
 @pytest.mark.parametrize("headers", [SHOWN, {"Authorization": f"Bearer {SECRET}"}])
-async def test_a_caller_with_the_secret_is_answered(
+async def test_caller_with_the_secret_is_answered(
     stranger: TestClient, headers: dict[str, str]
 ) -> None:
     answer = await stranger.get(ARCHIVE, headers=headers)
@@ -61,7 +61,7 @@ async def test_a_caller_with_the_secret_is_answered(
     assert answer.status == 200
 
 
-async def test_no_secret_and_a_wrong_one_are_told_apart(
+async def test_missing_and_wrong_secrets_have_different_messages(
     stranger: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     said = [
@@ -79,7 +79,7 @@ async def test_no_secret_and_a_wrong_one_are_told_apart(
     assert logged == [f"refused over HTTP, from loopback: {text}" for text in said]
 
 
-async def test_who_is_refused_again_and_again_is_logged_once(
+async def test_repeated_refusal_is_logged_once(
     stranger: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
@@ -95,7 +95,7 @@ async def test_who_is_refused_again_and_again_is_logged_once(
         [("X-Api-Key", SECRET), ("Authorization", "Bearer another")],
     ],
 )
-async def test_one_request_shows_one_secret(
+async def test_two_different_secrets_are_401(
     stranger: TestClient, headers: list[tuple[str, str]]
 ) -> None:
     answer = await stranger.get(ARCHIVE, headers=headers)
@@ -103,13 +103,13 @@ async def test_one_request_shows_one_secret(
     assert answer.status == 401
 
 
-async def test_the_same_secret_may_be_shown_twice(stranger: TestClient) -> None:
+async def test_same_secret_in_two_headers_is_answered(stranger: TestClient) -> None:
     twice = {"X-Api-Key": SECRET, "Authorization": f"Bearer {SECRET}"}
 
     assert (await stranger.get(ARCHIVE, headers=twice)).status == 200
 
 
-async def test_strangers_do_not_learn_which_paths_exist(stranger: TestClient) -> None:
+async def test_unknown_path_without_secret_is_401(stranger: TestClient) -> None:
     statuses = set()
     for path in (ARCHIVE, "/api/nothing", "/health/nothing", "/api/unknown.host/archive"):
         statuses.add((await stranger.get(path)).status)
@@ -117,7 +117,7 @@ async def test_strangers_do_not_learn_which_paths_exist(stranger: TestClient) ->
     assert statuses == {401}
 
 
-async def test_the_secret_is_neither_logged_nor_answered(
+async def test_secret_is_neither_logged_nor_answered(
     stranger: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""The client that commands ask the running program by."""
+"""The HTTP client that asks the running program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.ports import LOOPBACK, free_port
 from support.sidecar import HOST, SECRET, SETTINGS, post
 
 from component.clients.muniment_http import Answer, Client, ClientSettings, NotRunning
-from component.web.server.listener import serve
+from component.web.app import serve
 from component.web.server.settings import Services
 
 WHERE = ClientSettings(
@@ -24,7 +24,7 @@ def at(url: str) -> ClientSettings:
     return replace(WHERE, port=int(url.rpartition(":")[2]))
 
 
-async def test_what_is_sent_and_asked_for_arrives(services: Services) -> None:
+async def test_method_body_and_answer_arrive(services: Services) -> None:
     async with serve(SETTINGS, services) as url, Client(at(url)) as client:
         stored = await client.ask("POST", HOST, "archive", data=post())
         answer = await client.ask("GET", "archive", query={"username": "alice", "limit": "0"})
@@ -34,7 +34,7 @@ async def test_what_is_sent_and_asked_for_arrives(services: Services) -> None:
     assert answer.data == {"archive": [], "count": 1, "complete": False}
 
 
-async def test_addresses_and_queries_arrive_as_they_are(services: Services) -> None:
+async def test_special_characters_of_paths_and_queries_arrive(services: Services) -> None:
     owner = r"a%2fb?c#d=e+\40ü@example.org"
     async with serve(SETTINGS, services) as url, Client(at(url)) as client:
         found = await client.ask("GET", "v1", "archives", owner)
@@ -44,9 +44,7 @@ async def test_addresses_and_queries_arrive_as_they_are(services: Services) -> N
     assert "limit" in refused.message
 
 
-async def test_a_program_on_a_unix_socket_is_asked_there(
-    services: Services, tmp_path: Path
-) -> None:
+async def test_unix_socket_is_asked(services: Services, tmp_path: Path) -> None:
     address = f"unix:{tmp_path / 'muniment.sock'}"
     async with (
         serve(replace(SETTINGS, address=address), services),
@@ -57,7 +55,7 @@ async def test_a_program_on_a_unix_socket_is_asked_there(
     assert answer.status == 200
 
 
-async def test_without_a_secret_none_is_shown(services: Services) -> None:
+async def test_client_without_secret_sends_no_secret(services: Services) -> None:
     trusting = replace(SETTINGS, secret=None, trusts_network=True)
     async with (
         serve(trusting, services) as url,
@@ -68,7 +66,7 @@ async def test_without_a_secret_none_is_shown(services: Services) -> None:
     assert answer.status == 200
 
 
-async def test_a_refusal_says_why(services: Services) -> None:
+async def test_refusal_has_the_message_of_the_server(services: Services) -> None:
     async with (
         serve(SETTINGS, services) as url,
         Client(replace(at(url), secret="another")) as client,
@@ -79,7 +77,7 @@ async def test_a_refusal_says_why(services: Services) -> None:
     assert answer.message.startswith("The secret that was shown is not known here")
 
 
-def test_an_answer_that_says_nothing_has_its_status_for_a_message() -> None:
+def test_answer_without_message_shows_its_status() -> None:
     assert Answer(status=502, data="<html>").message == "The answer is 502."
 
 
@@ -94,12 +92,12 @@ def test_an_answer_that_says_nothing_has_its_status_for_a_message() -> None:
         ("unix:/run/muniment.sock", "unix:/run/muniment.sock"),
     ],
 )
-async def test_who_listens_on_every_address_is_asked_on_loopback(address: str, place: str) -> None:
+async def test_server_on_every_address_is_asked_on_loopback(address: str, place: str) -> None:
     async with Client(replace(WHERE, address=address, port=5281)) as client:
         assert client.place == place
 
 
-async def test_where_nobody_listens_that_is_said_and_nothing_of_what_was_asked() -> None:
+async def test_closed_port_is_reported_without_the_request() -> None:
     where = replace(WHERE, port=free_port())
     async with Client(where) as client:
         with pytest.raises(NotRunning) as raised:
@@ -115,7 +113,7 @@ async def test_where_nobody_listens_that_is_said_and_nothing_of_what_was_asked()
     ("said", "reason"),
     [(None, "no answer in time"), (b"SSH-2.0\r\n", "no answer (ClientResponseError)")],
 )
-async def test_whoever_is_not_the_program_is_no_answer(said: bytes | None, reason: str) -> None:
+async def test_answer_of_another_program_is_refused(said: bytes | None, reason: str) -> None:
     left = asyncio.Event()
 
     async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -136,7 +134,7 @@ async def test_whoever_is_not_the_program_is_no_answer(said: bytes | None, reaso
     assert str(raised.value) == f"Muniment does not answer at {LOOPBACK}:{port}: {reason}."
 
 
-def test_secrets_and_answers_are_not_shown() -> None:
+def test_repr_hides_secret_and_answer() -> None:
     answer = Answer(status=200, data={"password": "pencil"})
 
     assert SECRET not in repr(WHERE)

@@ -1,4 +1,4 @@
-"""docs/http-api.md and docs/remote-data.md have every route there is, and no other."""
+"""docs/http-api.md and docs/remote-data.md have exactly the routes that there are."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def ours(model: type[Parameters]) -> set[str]:
     return names.union(*(ours(each) for each in model.__subclasses__()))
 
 
-async def test_every_route_has_a_section(api: TestClient) -> None:
+async def test_each_route_has_a_section(api: TestClient) -> None:
     sections = set(re.findall(rf"^### {ROUTE}$", text(), re.MULTILINE))
 
     assert sections == routes(api)
 
 
-async def test_every_route_is_in_the_overview(api: TestClient) -> None:
+async def test_each_route_is_in_the_overview(api: TestClient) -> None:
     rows = re.findall(rf"^\| {ROUTE} (?:\| {ROUTE} )?\|", text(), re.MULTILINE)
 
     assert {route for row in rows for route in row if route} == routes(api)
 
 
-def test_every_parameter_and_field_is_explained() -> None:
+def test_each_parameter_and_field_is_explained() -> None:
     rows = set(re.findall(r"^\| `(\w+)` \|", text(), re.MULTILINE))
 
     assert rows == {
@@ -61,7 +61,7 @@ def test_every_parameter_and_field_is_explained() -> None:
     }
 
 
-def test_every_status_of_an_error_is_explained() -> None:
+def test_each_error_status_is_explained() -> None:
     rows = dict(re.findall(r"^\| (\d+) \| `([\w-]+)` \|", text(), re.MULTILINE))
 
     assert rows == {str(status): name for status, name in CONDITIONS.items()} | {

@@ -1,4 +1,4 @@
-"""What an answer of ejabberd's API is taken for."""
+"""How answers of ejabberd's API about accounts are read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ ANN = "ann@one.test"
 
 
 @pytest.mark.parametrize(("body", "is_right"), [("0", True), ("1", False)])
-async def test_zero_is_a_yes(body: str, is_right: bool) -> None:
+async def test_zero_means_yes_and_one_means_no(body: str, is_right: bool) -> None:
     async with answering(body) as accounts:
         assert await accounts.authenticate(ANN, "pencil") is is_right
 
 
 @pytest.mark.parametrize("body", ["false", "true", "0.0", "null", '"0"', "[]", "{}", "2", "-1"])
-async def test_what_is_neither_of_the_two_numbers_lets_nobody_in(body: str) -> None:
+async def test_other_answers_are_refused(body: str) -> None:
     async with answering(body) as accounts:
         with pytest.raises(Overloaded):
             await accounts.authenticate(ANN, "pencil")

@@ -1,4 +1,4 @@
-"""Every error of every route has the one JSON shape, and says nothing of the inside."""
+"""Each error of each route has the same JSON shape, and says nothing of the inside."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pytest_aiohttp import AiohttpClient
 from support.sidecar import SETTINGS, SHOWN, post
 
 from component.core.errors import ItemNotFound
-from component.web.server import health
-from component.web.server.app import make_app
-from component.web.server.errors import CONDITIONS, INTERNAL, body, errors
+from component.web.app import make_app
+from component.web.health import family as health
+from component.web.server.errors import CONDITIONS, INTERNAL, body, middleware
 from component.web.server.settings import Services
 
 #: What of Remote Data knows no limit: its callers may send any parameter.
@@ -32,7 +32,7 @@ class Named(dict[str, str]):
 
 def routes(app: web.Application) -> Iterator[tuple[str, str]]:
     for route in app.router.routes():
-        if route.resource is not None and route.handler not in health.OPEN:
+        if route.resource is not None and route.handler not in (health.live, health.ready):
             named = Named(host="example.org", name="erase")
             yield route.method, route.resource.canonical.format_map(named)
 
@@ -49,14 +49,14 @@ async def has_the_shape(client: TestClient, method: str, path: str, *statuses: i
         assert error["message"]
 
 
-def test_a_refusal_may_quote_what_is_no_unicode() -> None:
+def test_lone_surrogate_in_a_message_is_replaced() -> None:
     """Bytes of a header that are not UTF-8 are lone surrogates here."""
     error = json.loads(body("item-not-found", "no message has the id \udcff", 404))
 
     assert error["message"] == "no message has the id ?"
 
 
-async def test_every_route_refuses_strangers_in_the_same_shape(stranger: TestClient) -> None:
+async def test_request_without_secret_is_401_on_each_route(stranger: TestClient) -> None:
     found = list(routes(stranger.app))
 
     assert found
@@ -64,7 +64,7 @@ async def test_every_route_refuses_strangers_in_the_same_shape(stranger: TestCli
         await has_the_shape(stranger, method, path, 401)
 
 
-async def test_every_route_tells_a_wrong_method_in_the_same_shape(api: TestClient) -> None:
+async def test_wrong_method_is_405_on_each_route(api: TestClient) -> None:
     found = list(routes(api.app))
     for path in {path for _, path in found}:
         taken = {method for method, known in found if known == path}
@@ -72,7 +72,7 @@ async def test_every_route_tells_a_wrong_method_in_the_same_shape(api: TestClien
             await has_the_shape(api, method, path, 405)
 
 
-async def test_every_route_tells_bad_input_in_the_same_shape(api: TestClient) -> None:
+async def test_bad_input_is_400_on_each_route(api: TestClient) -> None:
     for method, path in routes(api.app):
         if not LENIENT.isdisjoint(path.split("/")):
             continue
@@ -83,7 +83,7 @@ async def test_every_route_tells_bad_input_in_the_same_shape(api: TestClient) ->
 @pytest.mark.parametrize(
     "path", ["/", "/api", "/api/nothing", "/api/unknown.host/archive", "/%00"]
 )
-async def test_an_unknown_path_is_told_in_the_same_shape(api: TestClient, path: str) -> None:
+async def test_unknown_path_is_404(api: TestClient, path: str) -> None:
     await has_the_shape(api, "GET", path, 404)
 
 
@@ -102,7 +102,7 @@ async def test_an_unknown_path_is_told_in_the_same_shape(api: TestClient, path: 
     ],
 )
 @pytest.mark.parametrize("path", ["/api/archive", "/api/archive/items"])
-async def test_a_wrong_parameter_is_named(api: TestClient, path: str, query: str) -> None:
+async def test_wrong_parameter_is_named(api: TestClient, path: str, query: str) -> None:
     answer = await api.get(f"{path}?username=alice&{query}")
 
     error = await answer.json()
@@ -132,7 +132,7 @@ async def test_a_wrong_parameter_is_named(api: TestClient, path: str, query: str
         ("nick", {"a": 1}),
     ],
 )
-async def test_a_wrong_field_is_named(api: TestClient, field: str, value: object) -> None:
+async def test_wrong_field_is_named(api: TestClient, field: str, value: object) -> None:
     answer = await api.post("/api/archive", json=post(**{field: value}))
 
     error = await answer.json()
@@ -152,7 +152,7 @@ async def test_a_wrong_field_is_named(api: TestClient, field: str, value: object
         ("body", {"xml": None, "body": "\x00", "direction": "send"}),
     ],
 )
-async def test_what_cannot_be_derived_is_named(
+async def test_missing_field_is_named(
     api: TestClient, missing: str, fields: dict[str, object]
 ) -> None:
     answer = await api.post("/api/archive", json=post(**fields))
@@ -179,7 +179,7 @@ async def test_what_cannot_be_derived_is_named(
         ("application/x-www-form-urlencoded", b"a&" * 200, 400),
     ],
 )
-async def test_a_body_that_cannot_be_read_is_refused(
+async def test_malformed_body_is_refused(
     api: TestClient, content_type: str, sent: bytes, status: int
 ) -> None:
     answer = await api.post("/api/archive", data=sent, headers={"Content-Type": content_type})
@@ -188,9 +188,7 @@ async def test_a_body_that_cannot_be_read_is_refused(
     assert (await answer.json())["status"] == status
 
 
-async def test_a_body_that_is_too_large_is_refused(
-    aiohttp_client: AiohttpClient, services: Services
-) -> None:
+async def test_too_large_body_is_413(aiohttp_client: AiohttpClient, services: Services) -> None:
     settings = replace(SETTINGS, max_body_bytes=1000)
     client = await aiohttp_client(make_app(settings, services), headers=SHOWN)
 
@@ -218,12 +216,12 @@ async def faulty(aiohttp_client: AiohttpClient) -> TestClient:
     async def refuse(_: web.Request) -> web.Response:
         raise ItemNotFound
 
-    app = web.Application(middlewares=[errors])
+    app = web.Application(middlewares=[middleware()])
     app.add_routes([web.get("/crash", crash), web.get("/refuse", refuse)])
     return await aiohttp_client(app)
 
 
-async def test_a_fault_of_ours_is_logged_and_not_told(
+async def test_exception_is_logged_and_not_answered(
     faulty: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = await faulty.get("/crash?password=hunter2")
@@ -235,7 +233,7 @@ async def test_a_fault_of_ours_is_logged_and_not_told(
     assert "hunter2" not in caplog.text
 
 
-async def test_a_refusal_of_the_core_keeps_its_condition(faulty: TestClient) -> None:
+async def test_refusal_of_the_core_keeps_its_condition(faulty: TestClient) -> None:
     answer = await faulty.get("/refuse")
 
     assert await answer.json() == {
@@ -245,7 +243,7 @@ async def test_a_refusal_of_the_core_keeps_its_condition(faulty: TestClient) -> 
     }
 
 
-def test_every_condition_is_one_that_xmpp_has() -> None:
+def test_each_condition_is_one_of_rfc_6120() -> None:
     known = {"bad-request", "feature-not-implemented", "forbidden", "internal-server-error"}
     known |= {"item-not-found", "not-acceptable", "not-allowed", "not-authorized"}
     known |= {"conflict", "policy-violation", "remote-server-timeout", "resource-constraint"}

@@ -1,4 +1,4 @@
-"""Whoever watches the process learns which part cannot work, without a secret."""
+"""Health says, without a secret, which part cannot work."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.sidecar import SETTINGS, FixedLink
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
-async def test_health_is_told_without_a_secret(stranger: TestClient, path: str) -> None:
+async def test_health_is_answered_without_a_secret(stranger: TestClient, path: str) -> None:
     assert (await stranger.get(path)).status == 200
     assert (await stranger.head(path)).status == 200
 
 
-async def test_a_running_process_is_live(stranger: TestClient) -> None:
+async def test_running_process_is_live(stranger: TestClient) -> None:
     answer = await stranger.get("/health/live")
 
     assert await answer.json() == {"status": "live"}
 
 
-async def test_a_process_is_ready_when_every_part_is(stranger: TestClient) -> None:
+async def test_process_is_ready_if_each_part_is(stranger: TestClient) -> None:
     answer = await stranger.get("/health/ready")
 
     assert await answer.json() == {
@@ -49,7 +49,7 @@ async def unready(aiohttp_client: AiohttpClient, services: Services) -> list[str
     return [name for name, part in state["parts"].items() if not part["ok"]]
 
 
-async def test_a_process_without_its_server_is_not_ready(
+async def test_process_without_ejabberd_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     cut_off = replace(services, link=FixedLink(is_up=False))
@@ -57,7 +57,7 @@ async def test_a_process_without_its_server_is_not_ready(
     assert await unready(aiohttp_client, cut_off) == ["link"]
 
 
-async def test_a_process_without_its_store_is_not_ready(
+async def test_process_with_a_read_only_store_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     async with services.storage._database.write() as connection:
@@ -66,7 +66,7 @@ async def test_a_process_without_its_store_is_not_ready(
     assert await unready(aiohttp_client, services) == ["storage"]
 
 
-async def test_a_process_that_cannot_write_is_not_ready(
+async def test_process_with_a_failing_writer_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     services.writer.is_healthy = False
@@ -74,7 +74,7 @@ async def test_a_process_that_cannot_write_is_not_ready(
     assert await unready(aiohttp_client, services) == ["writer"]
 
 
-async def test_a_process_with_a_task_that_died_is_not_ready(
+async def test_process_with_a_failed_task_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     async def die() -> None:

@@ -10,16 +10,19 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import orjson
 import pytest
 from aiohttp import ClientSession
 from support.sidecar import SECRET, SETTINGS, SHOWN, message, post
 
+from component.web.app import serve
+from component.web.server import limits
 from component.web.server.limits import LINE_MAX_BYTES
-from component.web.server.listener import serve
 from component.web.server.settings import Services
 
 #: What a limit is set to in these tests, and how late it may strike on a busy machine.
@@ -31,6 +34,8 @@ PATIENCE = 30.0
 HEAD = b"GET /api/archive?username=alice HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n\r\n"
 POST = b"POST /api/archive HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n"
 JSON = b"Content-Type: application/json\r\n"
+
+DECISION = Path(__file__).parents[3] / "docs/decisions/0008-dependencies.md"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Serve = Callable[..., AbstractAsyncContextManager["Server"]]
@@ -117,15 +122,23 @@ def served(services: Services) -> Serve:
     return start
 
 
+def test_installed_aiohttp_is_a_version_that_is_tested() -> None:
+    """`Connection` overrides methods of aiohttp that are not public."""
+    minor = ".".join(aiohttp.__version__.split(".")[:2])
+
+    for text in (limits.__doc__ or "", DECISION.read_text()):
+        assert f"tested with aiohttp {minor}" in text
+
+
 @pytest.mark.parametrize(
     "sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\nX-Y: " + b"y" * 99]
 )
-async def test_half_a_head_is_closed(served: Serve, sent: bytes) -> None:
+async def test_incomplete_head_is_closed(served: Serve, sent: bytes) -> None:
     async with served(header_timeout_seconds=SHORT) as server:
         assert await server.exchange(sent) == b""
 
 
-async def test_half_a_head_that_trickles_is_closed(served: Serve) -> None:
+async def test_trickling_head_is_closed(served: Serve) -> None:
     async with (
         served(header_timeout_seconds=SHORT) as server,
         server.connect() as (reader, writer),
@@ -138,7 +151,7 @@ async def test_half_a_head_that_trickles_is_closed(served: Serve) -> None:
                 break
 
 
-async def test_half_a_second_head_is_closed(served: Serve) -> None:
+async def test_incomplete_second_head_is_closed(served: Serve) -> None:
     async with (
         served(header_timeout_seconds=SHORT) as server,
         server.connect() as (reader, writer),
@@ -150,7 +163,7 @@ async def test_half_a_second_head_is_closed(served: Serve) -> None:
         assert await until_closed(reader) == b""
 
 
-async def test_half_a_head_sent_along_with_a_request_is_closed_like_an_idle_connection(
+async def test_incomplete_head_behind_a_request_is_closed_like_an_idle_connection(
     served: Serve,
 ) -> None:
     async with served(keepalive_timeout_seconds=SHORT) as server:
@@ -159,7 +172,7 @@ async def test_half_a_head_sent_along_with_a_request_is_closed_like_an_idle_conn
     assert [status for status, _ in answers(received)] == [200]
 
 
-async def test_a_slow_head_does_not_count_against_the_next(served: Serve) -> None:
+async def test_each_head_has_its_own_time(served: Serve) -> None:
     async with (
         served(header_timeout_seconds=SHORT) as server,
         server.connect() as (reader, writer),
@@ -171,14 +184,14 @@ async def test_a_slow_head_does_not_count_against_the_next(served: Serve) -> Non
             await asyncio.sleep(SHORT / 2)
 
 
-async def test_an_idle_connection_is_closed(served: Serve) -> None:
+async def test_idle_connection_is_closed(served: Serve) -> None:
     async with served(keepalive_timeout_seconds=SHORT) as server:
         received = await server.exchange(HEAD)
 
     assert [status for status, _ in answers(received)] == [200]
 
 
-async def test_half_a_body_is_answered_and_closed(served: Serve) -> None:
+async def test_incomplete_body_is_408(served: Serve) -> None:
     async with served(body_timeout_seconds=SHORT) as server:
         received = await server.exchange(POST + JSON + b"Content-Length: 99\r\n\r\n{")
 
@@ -186,14 +199,14 @@ async def test_half_a_body_is_answered_and_closed(served: Serve) -> None:
     assert (status, error["error"]) == (408, "remote-server-timeout")
 
 
-async def test_half_a_body_that_nobody_reads_is_closed(served: Serve) -> None:
+async def test_incomplete_body_of_a_get_is_closed(served: Serve) -> None:
     async with served() as server:
         received = await server.exchange(HEAD[:-2] + b"Content-Length: 99\r\n\r\n{")
 
     assert [status for status, _ in answers(received)] == [200]
 
 
-async def test_too_large_a_body_is_answered_before_it_is_read(served: Serve) -> None:
+async def test_announced_too_large_body_is_413_before_it_is_read(served: Serve) -> None:
     async with served(max_body_bytes=1024) as server:
         received = await server.exchange(POST + JSON + b"Content-Length: 9999999999\r\n\r\n{")
 
@@ -201,7 +214,7 @@ async def test_too_large_a_body_is_answered_before_it_is_read(served: Serve) -> 
     assert (status, error["error"]) == (413, "policy-violation")
 
 
-async def test_a_body_that_swells_is_refused(served: Serve) -> None:
+async def test_compressed_body_that_is_too_large_is_413(served: Serve) -> None:
     swelling = zlib.compress(b" " * 10_000_000)
     head = JSON + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(swelling)
     async with served(max_body_bytes=20_000) as server, server.connect() as (reader, writer):
@@ -210,7 +223,7 @@ async def test_a_body_that_swells_is_refused(served: Serve) -> None:
             assert (await reader.readline()).split()[1] == b"413"
 
 
-async def test_one_connection_too_many_is_turned_away(served: Serve) -> None:
+async def test_one_connection_too_many_is_503(served: Serve) -> None:
     async with served(max_connections=3) as server:
         async with AsyncExitStack() as full:
             for _ in range(3):
@@ -237,7 +250,7 @@ async def test_one_connection_too_many_is_turned_away(served: Serve) -> None:
         POST + JSON + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
     ],
 )
-async def test_malformed_http_is_answered_in_json_and_logged_in_one_line(
+async def test_malformed_http_is_400_in_json_and_one_line_in_the_log(
     served: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
     caplog.set_level(logging.DEBUG, "component")
@@ -258,7 +271,7 @@ async def test_malformed_http_is_answered_in_json_and_logged_in_one_line(
         b"GET /?" + SECRET.encode() * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-async def test_a_line_that_is_too_long_is_answered_so(
+async def test_too_long_line_is_431(
     served: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
     caplog.set_level(logging.DEBUG, "component")
@@ -272,7 +285,7 @@ async def test_a_line_that_is_too_long_is_answered_so(
     assert SECRET not in caplog.text + str(error)
 
 
-async def test_an_expectation_that_cannot_be_met_is_answered_in_json(served: Serve) -> None:
+async def test_unknown_expectation_is_417_in_json(served: Serve) -> None:
     async with served() as server:
         received = await server.exchange(HEAD[:-2] + b"Expect: x\r\nConnection: close\r\n\r\n")
 
@@ -280,9 +293,7 @@ async def test_an_expectation_that_cannot_be_met_is_answered_in_json(served: Ser
     assert (status, error["error"]) == (417, "not-acceptable")
 
 
-async def test_a_request_that_takes_too_long_is_told_to_come_again(
-    served: Serve, services: Services
-) -> None:
+async def test_request_that_takes_too_long_is_503(served: Serve, services: Services) -> None:
     async with (
         served(request_timeout_seconds=SHORT) as server,
         ClientSession(headers=SHOWN) as client,
@@ -297,7 +308,7 @@ async def test_a_request_that_takes_too_long_is_told_to_come_again(
         assert again.status == 200
 
 
-async def test_a_caller_that_does_not_take_its_answer_is_closed(
+async def test_caller_that_does_not_read_its_answer_is_closed(
     served: Serve, services: Services
 ) -> None:
     async with (
@@ -317,7 +328,7 @@ async def test_a_caller_that_does_not_take_its_answer_is_closed(
     assert len(received) < 20_000_000
 
 
-async def test_answers_that_are_not_taken_leave_no_connection_behind(served: Serve) -> None:
+async def test_unread_answers_leave_no_connection_behind(served: Serve) -> None:
     # How much the system takes off our hands is its own affair: some of these get stuck within
     # an answer, some behind one, and some with the end of one in a buffer of ours.
     callers = 120
@@ -340,9 +351,7 @@ async def test_answers_that_are_not_taken_leave_no_connection_behind(served: Ser
                 await asyncio.sleep(SHORT)
 
 
-async def test_the_access_log_has_no_query(
-    served: Serve, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_access_log_has_no_query(served: Serve, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "component.web.server.access_log")
     async with served() as server, ClientSession(headers=SHOWN) as client:
         await client.get(f"{server.url}/api/archive?username=alice&password=hunter2")

@@ -1,4 +1,4 @@
-"""What waits for users who are offline outlives the server."""
+"""Stanzas that are taken while the server stops are not lost."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from aiohttp import web
 from support.builders import ALICE
 from support.sidecar import SETTINGS, open_services
 
-from component.web.auth import keys
-from component.web.server.app import make_app
+from component.web import keys
+from component.web.remote_data.family import REMOTE_DATA
 from storage.open import open_storage
 from storage.people import OfflineStanza
 
 
-async def test_what_is_taken_while_the_server_stops_stays(tmp_path: Path) -> None:
+async def test_stanzas_popped_while_the_server_stops_are_kept(tmp_path: Path) -> None:
     url = f"sqlite:{tmp_path}/muniment.db"
     async with open_services(url) as services:
         await services.storage.offline.add(
             ALICE, OfflineStanza(peer=ALICE, stanza="<message/>", at=1)
         )
-        app = make_app(SETTINGS, services)
+        app = REMOTE_DATA.app(SETTINGS, services)
         runner = web.AppRunner(app)
         await runner.setup()
-        taking = asyncio.ensure_future(app[keys.waiting].pop(ALICE))
+        taking = asyncio.ensure_future(app[keys.offline_stanzas].pop(ALICE))
         async with services.storage._database.write():  # type: ignore[attr-defined]
             await asyncio.sleep(0)
             taking.cancel()

@@ -1,4 +1,4 @@
-"""Pages of the archive API: both ways they are the archive, and they count as they say."""
+"""Pages of the archive API in both directions, and their counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_aiohttp import AiohttpClient
 from support.builders import BOB, NOON, ROMEO, SECOND, entry
 from support.sidecar import HOST, SETTINGS, SHOWN
 
-from component.web.server.app import make_app
+from component.web.app import make_app
 from component.web.server.settings import Services
 from storage.rows import NewMessage
 
@@ -44,7 +44,7 @@ async def everything(api: TestClient, owner: str, **query: Any) -> list[str]:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-async def test_pages_both_ways_are_the_archive(
+async def test_pages_in_both_directions_make_up_the_archive(
     api: TestClient, services: Services, data: st.DataObject
 ) -> None:
     peers = data.draw(st.lists(st.sampled_from([BOB, ROMEO]), max_size=12))
@@ -66,7 +66,7 @@ async def test_pages_both_ways_are_the_archive(
     assert newest == matching[::-1]
 
 
-async def test_a_page_is_counted_on_request(api: TestClient, services: Services) -> None:
+async def test_page_has_a_count_on_request(api: TestClient, services: Services) -> None:
     owner = next(OWNERS)
     await services.writer.store(rows(owner, [BOB, ROMEO, BOB, BOB]))
     path = f"/api/v1/archives/{owner}/messages"
@@ -83,7 +83,7 @@ async def test_a_page_is_counted_on_request(api: TestClient, services: Services)
 
 
 @pytest.mark.parametrize(("asked", "given_"), [(None, 2), ("1", 1), ("3", 3), ("100", 3)])
-async def test_a_page_is_as_long_as_the_settings_allow(
+async def test_page_is_limited_by_the_settings(
     aiohttp_client: AiohttpClient, services: Services, asked: str | None, given_: int
 ) -> None:
     owner = next(OWNERS)

@@ -14,19 +14,19 @@ from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixCo
 from support.sidecar import SETTINGS, SHOWN, post
 
 from component.core.xml.times import format_time, now
-from component.web.server.listener import serve
+from component.web.app import serve
 from component.web.server.settings import Services
 
 ARCHIVE = "/api/archive?username=alice"
 
 
-async def test_a_free_port_is_taken_and_told(services: Services) -> None:
+async def test_port_0_takes_a_free_port_and_returns_it(services: Services) -> None:
     async with serve(SETTINGS, services) as url, ClientSession(headers=SHOWN) as client:
         assert url.startswith("http://127.0.0.1:")
         assert (await client.get(url + ARCHIVE)).status == 200
 
 
-async def test_a_unix_socket_is_served_to_its_group_and_removed(
+async def test_unix_socket_is_for_owner_and_group_and_removed_at_the_end(
     services: Services, tmp_path: Path
 ) -> None:
     path = tmp_path / "muniment.sock"
@@ -43,7 +43,7 @@ async def test_a_unix_socket_is_served_to_its_group_and_removed(
     assert not path.exists()
 
 
-async def test_an_address_in_use_is_told(services: Services) -> None:
+async def test_address_in_use_is_reported(services: Services) -> None:
     async with serve(SETTINGS, services) as url:
         taken = replace(SETTINGS, port=int(url.rpartition(":")[2]))
 
@@ -52,7 +52,7 @@ async def test_an_address_in_use_is_told(services: Services) -> None:
                 pass
 
 
-async def test_an_address_of_no_machine_here_is_told_in_our_words(services: Services) -> None:
+async def test_unknown_host_name_is_reported(services: Services) -> None:
     elsewhere = replace(SETTINGS, address="no.such.host.invalid")
 
     with pytest.raises(OSError, match=r"no\.such\.host\.invalid:\d+ cannot be listened on \(.+\)"):
@@ -60,7 +60,7 @@ async def test_an_address_of_no_machine_here_is_told_in_our_words(services: Serv
             pass
 
 
-async def test_the_server_serves_again_below_another_prefix(services: Services) -> None:
+async def test_prefix_is_that_of_the_settings(services: Services) -> None:
     for prefix in ("", "/remote/data"):
         settings = replace(SETTINGS, prefix=prefix)
         async with serve(settings, services) as url, ClientSession(headers=SHOWN) as client:
@@ -85,7 +85,7 @@ async def begin_to_post(
     return posting
 
 
-async def test_a_running_request_is_finished_before_the_server_stops(services: Services) -> None:
+async def test_request_under_way_is_answered_before_the_server_stops(services: Services) -> None:
     slow = AsyncExitStack()
 
     async def speed_up() -> None:
@@ -105,7 +105,7 @@ async def test_a_running_request_is_finished_before_the_server_stops(services: S
             await client.get(f"{url}/health/live")
 
 
-async def test_idle_connections_do_not_hold_up_the_stop(services: Services) -> None:
+async def test_idle_connection_does_not_delay_the_stop(services: Services) -> None:
     patient = replace(SETTINGS, stop_timeout_seconds=60.0)
     async with (
         asyncio.timeout(10.0),
@@ -115,7 +115,7 @@ async def test_idle_connections_do_not_hold_up_the_stop(services: Services) -> N
         await (await client.get(url + ARCHIVE)).read()
 
 
-async def test_a_request_that_does_not_end_is_cut_off(services: Services) -> None:
+async def test_request_that_hangs_is_cut_off_at_the_stop(services: Services) -> None:
     impatient = replace(SETTINGS, stop_timeout_seconds=0.2)
     async with (
         asyncio.timeout(10.0),

@@ -1,4 +1,4 @@
-"""What requests find in their application, and on themselves: every typed key."""
+"""The typed keys of everything that handlers find in their application, and on a request."""
 
 from __future__ import annotations
 
@@ -19,33 +19,36 @@ from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
-from component.web.archive.seats import TaskLimit
 from component.web.auth.guessing import GuessLimit
-from component.web.server.callers import LogOnce
-from component.web.server.readiness import Readiness
-from component.web.server.settings import WebSettings
+from component.web.health.readiness import Readiness
+from component.web.server.addresses import LogOnce
+from component.web.server.settings import ListenerSettings, WebSettings
+from component.web.task_limit import TaskLimit
 
 settings = web.AppKey("settings", WebSettings)
-guessing = web.AppKey("guessing", GuessLimit)
-refused = web.AppKey("refused", LogOnce)
+guess_limit = web.AppKey("guess_limit", GuessLimit)
+refusal_log = web.AppKey("refusal_log", LogOnce)
 hosts = web.AppKey("hosts", Hosts)
 handler_archive = web.AppKey("handler_archive", HandlerArchive)
 remote_archive = web.AppKey("remote_archive", RemoteArchive)
 accounts = web.AppKey("accounts", Accounts)
-waiting = web.AppKey("waiting", OfflineStanzas)
+offline_stanzas = web.AppKey("offline_stanzas", OfflineStanzas)
 readiness = web.AppKey("readiness", Readiness)
 jids = web.AppKey("jids", Jids)
 audit = web.AppKey("audit", Audit)
-pages = web.AppKey("pages", Pager)
+pager = web.AppKey("pager", Pager)
 reader = web.AppKey("reader", ArchiveReader)
 authorizer = web.AppKey("authorizer", Authorizer)
-streams = web.AppKey("streams", TaskLimit)
+stream_limit = web.AppKey("stream_limit", TaskLimit)
 administration = web.AppKey("administration", ArchiveAdmin)
 commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 
-#: Handlers whose answers go on for as long as their callers take them.
-unhurried = web.AppKey("unhurried", frozenset[Handler])
+#: Of each family: the limits of its listener.
+limits = web.AppKey("limits", ListenerSettings)
+
+#: Of each family: handlers whose responses have no deadline: streams and exports.
+streaming_handlers = web.AppKey("streaming_handlers", frozenset[Handler])
 
 #: Of a request: who sent it.
 principal = web.RequestKey[Principal]("principal", Principal)  # type: ignore[arg-type]

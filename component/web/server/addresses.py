@@ -1,4 +1,4 @@
-"""Where callers come from: their address, and the party that shares it."""
+"""Addresses of callers, and parties: the addresses that count as one caller."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from time import monotonic
 
 from component.web.server.settings import Network
 
-#: Parties whose networks are remembered, and things that are remembered as told.
-REMEMBERED = 1000
+#: Entries of each cache here.
+CACHE_SIZE = 1000
 
-#: How long nothing is told again, in seconds.
-TOLD_SECONDS = 60.0
+#: How long LogOnce says nothing again, in seconds.
+REPEAT_SECONDS = 60.0
 
-#: The bits of an IPv6 address that its network gives: whoever has one has all others behind them.
+#: The bits of an IPv6 address that a provider gives: its owner may choose all bits behind them.
 NETWORK_BITS = 64
 
 UNIX_SOCKET = "the Unix socket"
@@ -36,43 +36,43 @@ def address_of(transport: BaseTransport | None, end: str = "peername") -> Addres
 
 
 def party_of(transport: BaseTransport | None) -> str:
-    """Return who counts as one caller: an address, a network of IPv6, this machine."""
+    """Return the party of a caller: an IPv4 address, a network of IPv6, or this machine."""
     address = address_of(transport)
     return UNIX_SOCKET if address is None else _party(address)
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHE_SIZE)
 def is_within(address: Address, networks: tuple[Network, ...]) -> bool:
-    """Whether any of these networks has the address."""
+    """Return whether the address is in any of these networks."""
     return any(address in network for network in networks)
 
 
 class LogOnce:
-    """What was told to the log already, so that nobody fills it by doing a thing again."""
+    """Remembers what was logged lately, so that a caller cannot fill the log by repetition."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._at: dict[str, float] = {}  # what was told last stands last
+        self._logged_at: dict[str, float] = {}  # the latest is last
 
-    def is_news(self, subject: str) -> bool:
-        """Whether it is to be told: it was not for TOLD_SECONDS. Then it counts as told."""
+    def is_new(self, subject: str) -> bool:
+        """Return whether to log it: not again within REPEAT_SECONDS. It counts as logged now."""
         now = self._clock()
-        if now - self._at.get(subject, float("-inf")) < TOLD_SECONDS:
+        if now - self._logged_at.get(subject, float("-inf")) < REPEAT_SECONDS:
             return False
-        self._at.pop(subject, None)
-        self._at[subject] = now
-        if len(self._at) > REMEMBERED:
-            del self._at[next(iter(self._at))]
+        self._logged_at.pop(subject, None)
+        self._logged_at[subject] = now
+        if len(self._logged_at) > CACHE_SIZE:
+            del self._logged_at[next(iter(self._logged_at))]
         return True
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHE_SIZE)
 def _parsed(host: str) -> Address:
     address = ip_address(host)
     return getattr(address, "ipv4_mapped", None) or address
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHE_SIZE)
 def _party(address: Address) -> str:
     if address.is_loopback:
         return _LOOPBACK

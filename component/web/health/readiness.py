@@ -15,15 +15,15 @@ from storage.interface import Storage
 
 log = logging.getLogger(__name__)
 
-#: Anyone may ask, and the store is written to find out: not more often than this.
+#: How long an answer of the store holds. Anybody may ask, and asking writes to the store.
 REMEMBERED_SECONDS = 1.0
 
-#: How long the store may take to say that it can be written.
-PATIENCE_SECONDS = 5.0
+#: How long the store may take to be written, in seconds.
+TIMEOUT_SECONDS = 5.0
 
 
 class Readiness:
-    """Asks the parts, remembering for a moment what the store said."""
+    """Asks the parts, and remembers for a moment whether the store can be written."""
 
     def __init__(
         self,
@@ -39,16 +39,16 @@ class Readiness:
         self._approval = approval
         self._background = background
         self._lock = asyncio.Lock()
-        self._asked = float("-inf")
+        self._checked_at = float("-inf")
         self._is_writable = False
 
     async def parts(self) -> dict[str, dict[str, object]]:
-        """Return what is to be told of each part; `ok` is in all of them."""
+        """Return the state of each part by name; each has `ok`."""
         return {
             "storage": {"ok": await self._storage_ok()},
             "link": {"ok": self._link.is_up},
             "writer": {"ok": self._writer.is_healthy, "backlog": self._writer.backlog},
-            # What waits for an operator keeps nothing from its work.
+            # Bounds that wait for an operator keep nothing else from working.
             "retention": {"ok": True, "confirmed": self._approval.unconfirmed is None},
             "tasks": {
                 "ok": not self._background.failed and not self._background.ending.is_set(),
@@ -58,14 +58,14 @@ class Readiness:
 
     async def _storage_ok(self) -> bool:
         async with self._lock:
-            if time.monotonic() - self._asked >= REMEMBERED_SECONDS:
+            if time.monotonic() - self._checked_at >= REMEMBERED_SECONDS:
                 self._is_writable = await self._check()
-                self._asked = time.monotonic()
+                self._checked_at = time.monotonic()
             return self._is_writable
 
     async def _check(self) -> bool:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await self._storage.check()
         except (StorageError, TimeoutError) as error:
             log.warning("the store cannot be written: %s", str(error) or "it does not answer")

@@ -1,4 +1,4 @@
-"""Who is refused or comes in great numbers takes no connection from others."""
+"""Connections are limited by network, by address and in number."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from aiohttp import ClientSession, UnixConnector
 from support.sidecar import SETTINGS
 
 from component.core.errors import Forbidden, Overloaded
-from component.web.server.callers import UNIX_SOCKET
-from component.web.server.door import ConnectionLimit
-from component.web.server.listener import serve
+from component.web.app import serve
+from component.web.server.addresses import UNIX_SOCKET
+from component.web.server.connection_limit import ConnectionLimit
 from component.web.server.settings import Services
 
 HERE = (ip_network("127.0.0.1/32"),)
@@ -59,10 +59,10 @@ async def answered(reader: asyncio.StreamReader) -> tuple[int, Any]:
     return int(head.split()[1]), orjson.loads(body)
 
 
-async def test_refused_addresses_are_closed_at_once_and_take_no_seat(
+async def test_connection_from_a_refused_address_is_closed_and_not_counted(
     services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "component.web.server.door")
+    caplog.set_level(logging.INFO, "component.web.server.connection_limit")
     settings = replace(SETTINGS, allow_from=HERE, max_connections=3)
     async with serve(settings, services) as url, AsyncExitStack() as opened:
         refused = [await connect(url, ELSEWHERE, opened) for _ in range(12)]
@@ -75,10 +75,10 @@ async def test_refused_addresses_are_closed_at_once_and_take_no_seat(
     assert caplog.text.count("are refused") == 1
 
 
-async def test_one_address_has_a_share_of_the_connections(
+async def test_connections_of_one_address_are_limited(
     services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "component.web.server.door")
+    caplog.set_level(logging.INFO, "component.web.server.connection_limit")
     settings = replace(SETTINGS, max_connections=10, max_connections_per_address=2)
     async with serve(settings, services) as url, AsyncExitStack() as opened:
         taken = [await connect(url, "127.0.0.1", opened) for _ in range(2)]
@@ -91,7 +91,7 @@ async def test_one_address_has_a_share_of_the_connections(
     assert caplog.text.count("max_connections_per_address") == 1
 
 
-async def test_a_unix_socket_may_take_all_connections(services: Services, tmp_path: Path) -> None:
+async def test_unix_socket_may_take_all_connections(services: Services, tmp_path: Path) -> None:
     path = tmp_path / "muniment.sock"
     settings = replace(
         SETTINGS,
@@ -109,7 +109,7 @@ async def test_a_unix_socket_may_take_all_connections(services: Services, tmp_pa
                 assert answer.status == 200
 
 
-def test_others_have_room_beside_an_address_that_took_its_share() -> None:
+def test_other_addresses_have_room_beside_one_at_its_limit() -> None:
     door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections_per_address=2))
     parties = [door.enter(Comer("192.0.2.1")) for _ in range(2)]
     with pytest.raises(Overloaded):
@@ -131,7 +131,7 @@ def test_others_have_room_beside_an_address_that_took_its_share() -> None:
         ("192.0.2.1", "192.0.2.2", False),
     ],
 )
-def test_who_can_choose_between_addresses_is_one_caller(
+def test_addresses_that_one_caller_can_choose_from_are_one_party(
     first: str, second: str, is_one: bool
 ) -> None:
     door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE))
@@ -139,7 +139,7 @@ def test_who_can_choose_between_addresses_is_one_caller(
     assert (door.enter(Comer(first)) == door.enter(Comer(second))) is is_one
 
 
-def test_all_connections_together_are_bounded() -> None:
+def test_all_connections_together_are_limited() -> None:
     door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections=3))
     for n in range(3):
         door.enter(Comer(f"192.0.2.{n}"))
@@ -147,7 +147,7 @@ def test_all_connections_together_are_bounded() -> None:
         door.enter(Comer("192.0.2.9"))
 
 
-def test_nobody_is_let_in_by_an_empty_list_of_networks() -> None:
+def test_empty_list_of_networks_refuses_all_but_the_unix_socket() -> None:
     door = ConnectionLimit(replace(SETTINGS, allow_from=()))
 
     for address in ("127.0.0.1", "::1", "192.0.2.1"):

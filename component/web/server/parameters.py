@@ -1,4 +1,4 @@
-"""The fields of a request, checked by a model, and what is wrong with them in our own words."""
+"""Checks the fields of a request against a model, and words every mistake in them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from component.core.errors import BadRequest
 from component.core.wording import SHOWN_CHARACTERS, meant
 from component.validation import own_words, wrong
 
-#: Mistakes that are told at once, and names of what is taken where nothing near was given.
-TOLD_MAX = 20
+#: The greatest number of mistakes, and of known names, in one message.
+LISTED_MAX = 20
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def checked(model: type[_Model], values: Mapping[str, object]) -> _Model:
-    """Return the fields of a request as a model has them.
+    """Return the fields of a request as an instance of the model.
 
-    Raises BadRequest, which names every mistake.
+    Raises BadRequest, which names the mistakes.
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        # The cause would carry what was sent, and with it secrets.
-        raise BadRequest("; ".join(_mistakes(model, found[:TOLD_MAX]))) from None
+        errors = error.errors(include_url=False)
+        # The cause would carry the values that were sent, secrets among them.
+        raise BadRequest("; ".join(_mistakes(model, errors[:LISTED_MAX]))) from None
 
 
-def _mistakes(model: type[BaseModel], found: list[ErrorDetails]) -> Iterator[str]:
+def _mistakes(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterator[str]:
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
-    for error in found:
+    for error in errors:
         name = str(next(iter(error["loc"]), ""))
         if not name:
             yield own_words(error)
@@ -44,8 +44,8 @@ def _mistakes(model: type[BaseModel], found: list[ErrorDetails]) -> Iterator[str
             yield f"{name[:SHOWN_CHARACTERS]}: {_unknown(name, list(fields))}"
 
 
-def _unknown(name: str, right: list[str]) -> str:
-    if not right:
+def _unknown(name: str, known: list[str]) -> str:
+    if not known:
         return "unknown, nothing is taken here: leave it out"
-    known = f", known are {', '.join(right[:TOLD_MAX])}"
-    return f"unknown{meant(name, right) or known}"
+    names = f", known are {', '.join(known[:LISTED_MAX])}"
+    return f"unknown{meant(name, known) or names}"

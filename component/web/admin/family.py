@@ -1,0 +1,44 @@
+"""The administration API, for admins and the server: everything else below {prefix}/v1."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from component.core.access.audit import Audit
+from component.core.reading.pages import Pager
+from component.web import keys
+from component.web.admin import accounts, archives, audit, commands, export, rules
+from component.web.auth.authenticate import authenticate
+from component.web.server.family import Family
+from component.web.server.settings import Listener, Services, WebSettings
+
+
+def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.Application:
+    app = web.Application()
+    for module in (archives, rules, export, audit, accounts, commands):
+        app.add_routes(module.routes(prefix))
+    app[keys.accounts] = services.accounts
+    app[keys.administration] = services.administration
+    app[keys.audit] = Audit(services.storage.records, services.writer)
+    app[keys.authorizer] = services.authorizer
+    app[keys.commands] = services.commands
+    app[keys.hosts] = services.hosts
+    app[keys.jids] = services.jids
+    app[keys.pager] = Pager(
+        services.storage.archive,
+        services.queue,
+        default_size=settings.page_default,
+        max_size=settings.page_max,
+        max_bytes=settings.page_max_bytes,
+    )
+    return app
+
+
+ADMINISTRATION = Family(
+    name="administration",
+    listener=Listener.PRIVATE,
+    prefix="{prefix}/v1",
+    authenticate=authenticate,
+    streaming_handlers=frozenset({export.export}),
+    make_app=_make_app,
+)

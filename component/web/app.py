@@ -1,0 +1,49 @@
+"""Everything that is served over HTTP: the families, and the application of each listener."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from aiohttp import web
+
+from component.web import keys
+from component.web.admin.family import ADMINISTRATION
+from component.web.archive.family import ARCHIVE
+from component.web.auth.guessing import GuessLimit
+from component.web.health.family import HEALTH, LIVENESS
+from component.web.remote_data.family import REMOTE_DATA
+from component.web.server import errors
+from component.web.server.addresses import LogOnce
+from component.web.server.family import Families
+from component.web.server.listener import listen
+from component.web.server.settings import Listener, Services, WebSettings
+from component.web.task_limit import TaskLimit
+
+#: A request goes to the first one that has a route for it.
+FAMILIES = (HEALTH, LIVENESS, ARCHIVE, ADMINISTRATION, REMOTE_DATA)
+
+
+def make_app(
+    settings: WebSettings, services: Services, listener: Listener = Listener.PRIVATE
+) -> web.Application:
+    """Return the application of a listener: its families, and the parts that they share."""
+    limits = settings.listener(listener)
+    app = web.Application(middlewares=[errors.middleware()], client_max_size=limits.max_body_bytes)
+    app[keys.guess_limit] = GuessLimit()
+    app[keys.refusal_log] = LogOnce()
+    stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
+    app[keys.stream_limit] = stream_limit
+    app.on_shutdown.append(stream_limit.close)
+    families = [family for family in FAMILIES if family.listener is listener]
+    Families(families, settings, services).mount(app)
+    return app
+
+
+def serve(
+    settings: WebSettings, services: Services, listener: Listener = Listener.PRIVATE
+) -> AbstractAsyncContextManager[str]:
+    """Serve a listener while the context is open; its value is the address to call.
+
+    Raises OSError, in our own words, if the address cannot be listened on.
+    """
+    return listen(make_app(settings, services, listener), settings.listener(listener))

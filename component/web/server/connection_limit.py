@@ -1,0 +1,60 @@
+"""Which connections are taken: those from allowed networks, up to a number of each and of all.
+
+This is decided as soon as a connection is made, before anything of it is read.
+"""
+
+from __future__ import annotations
+
+import logging
+from asyncio import BaseTransport
+from collections import Counter
+
+from component.core.errors import Forbidden, Overloaded
+from component.web.server.addresses import UNIX_SOCKET, LogOnce, address_of, is_within, party_of
+from component.web.server.settings import ListenerSettings
+
+log = logging.getLogger(__name__)
+
+
+class ConnectionLimit:
+    """Counts the connections of each party to one listener."""
+
+    def __init__(self, settings: ListenerSettings) -> None:
+        self._settings = settings
+        self._open: Counter[str] = Counter()
+        self._log_once = LogOnce()
+
+    def enter(self, transport: BaseTransport) -> str:
+        """Return the party whose connection it is; it counts until `leave`.
+
+        Raises Forbidden for an address that is not in `allow_from`, and Overloaded if there is
+        no room.
+        """
+        party, settings = party_of(transport), self._settings
+        address, section = address_of(transport), settings.section
+        if address is not None and not is_within(address, settings.allow_from):
+            self._log(f"HTTP connections from {party} are refused: see {section}.allow_from")
+            raise Forbidden("Requests from this address are not answered.")
+        if self._open.total() >= settings.max_connections:
+            self._log(f"too many HTTP connections: see {section}.max_connections")
+            raise Overloaded("Too many connections: try again shortly.")
+        maximum = settings.max_connections_per_address
+        # A Unix socket is shared by all who may open it: there is nobody else to keep room for.
+        if party != UNIX_SOCKET and self._open[party] >= maximum:
+            self._log(
+                f"too many HTTP connections from {party}:"
+                f" see {section}.max_connections_per_address"
+            )
+            raise Overloaded("Too many connections from this address: close some.")
+        self._open[party] += 1
+        return party
+
+    def leave(self, party: str) -> None:
+        """Count a connection of the party as closed."""
+        self._open[party] -= 1
+        if not self._open[party]:
+            del self._open[party]
+
+    def _log(self, text: str) -> None:
+        if self._log_once.is_new(text):
+            log.info("%s", text)

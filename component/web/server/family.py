@@ -1,0 +1,140 @@
+"""API families: each is an aiohttp application of its own, and those of one listener are joined.
+
+Families may share a prefix, so none of them owns all paths below it as a sub-application that is
+added by `add_subapp` would: a request goes to the first family that has a route for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_urldispatcher import MatchInfoError
+from yarl import URL
+
+from component.web import keys
+from component.web.server import errors
+from component.web.server.limits import enforce_deadline
+from component.web.server.settings import Listener, Services, WebSettings
+
+#: Makes an application with the routes of a family, and the parts that its handlers use. The first
+#: argument is the prefix of its paths.
+MakeApp = Callable[[str, WebSettings, Services], web.Application]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One API."""
+
+    name: str
+    listener: Listener
+    prefix: str  #: of all its paths; `{prefix}` in it stands for http.prefix
+    make_app: MakeApp
+    authenticate: Middleware | None  #: None: anybody may ask
+    error_shape: errors.Shape = errors.response
+    streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
+
+    def path(self, settings: WebSettings) -> str:
+        """Return the prefix as it is configured; "" is the root."""
+        return self.prefix.format(prefix=settings.prefix.rstrip("/"))
+
+    def app(self, settings: WebSettings, services: Services) -> web.Application:
+        """Return its application, with everything but what the families of a listener share."""
+        app = self.make_app(self.path(settings), settings, services)
+        app.middlewares.append(errors.middleware(self.error_shape))
+        app.middlewares.append(enforce_deadline)
+        if self.authenticate is not None:
+            app.middlewares.append(self.authenticate)
+        app[keys.settings] = settings
+        app[keys.limits] = settings.listener(self.listener)
+        app[keys.streaming_handlers] = self.streaming_handlers
+        return app
+
+
+class Families(web.AbstractResource):
+    """Everything that one listener serves, as a resource of its root application."""
+
+    def __init__(
+        self, families: Sequence[Family], settings: WebSettings, services: Services
+    ) -> None:
+        super().__init__()
+        self._apps = [(family, family.app(settings, services)) for family in families]
+        self._settings = settings
+
+    def mount(self, root: web.Application) -> None:
+        """Have the root application serve the families, and start and stop with them."""
+        root.router.register_resource(self)
+        for _, app in self._apps:
+            app.pre_freeze()
+            root.on_startup.append(_signal(app.startup))
+            root.on_shutdown.append(_signal(app.shutdown))
+            root.on_cleanup.append(_signal(app.cleanup))
+
+    async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:
+        """Return the route of a request; a refusal is answered by the family that it falls to."""
+        allowed: set[str] = set()
+        for _, app in self._apps:
+            match = await app.router.resolve(request)
+            if match.http_exception is None:
+                match.add_app(app)
+                return match, allowed
+            if isinstance(match.http_exception, web.HTTPMethodNotAllowed):
+                allowed |= match.http_exception.allowed_methods
+        refusal: web.HTTPException = web.HTTPNotFound()
+        if allowed:
+            refusal = web.HTTPMethodNotAllowed(request.method, allowed)
+        match = MatchInfoError(refusal)
+        refusing = self._app_for_unknown(request.path)
+        if refusing is not None:
+            match.add_app(refusing)
+        return match, allowed
+
+    def _app_for_unknown(self, path: str) -> web.Application | None:
+        """Return the application that refuses a path that no family has, None for our root's.
+
+        That is the first one with a prefix of the path, else the last one. Families that anybody
+        may ask do not count, so that strangers do not learn which paths there are.
+        """
+        closed = [(family, app) for family, app in self._apps if family.authenticate]
+        for family, app in closed:
+            if f"{path}/".startswith(f"{family.path(self._settings)}/"):
+                return app
+        return closed[-1][1] if closed else None
+
+    @property
+    def canonical(self) -> str:
+        """The path below which the families are: all of them."""
+        return "/"
+
+    def __iter__(self) -> Iterator[web.AbstractRoute]:
+        for _, app in self._apps:
+            yield from app.router.routes()
+
+    def __len__(self) -> int:
+        return sum(len(app.router.routes()) for _, app in self._apps)
+
+    def url_for(self, **parts: str) -> URL:
+        """Raise RuntimeError: it has no address of its own."""
+        raise RuntimeError("the routes have addresses")
+
+    def add_prefix(self, prefix: str) -> None:
+        """Raise RuntimeError: each family has a prefix already."""
+        raise RuntimeError("each family has a prefix already")
+
+    def get_info(self) -> Any:
+        """Return nothing: there is nothing to tell beside the routes."""
+        return {}
+
+    def raw_match(self, path: str) -> bool:
+        """Return False: no route is added to it later."""
+        return False
+
+
+def _signal(call: Callable[[], Any]) -> Callable[[web.Application], Any]:
+    async def on_signal(_: web.Application) -> None:
+        await call()
+
+    return on_signal
