@@ -211,8 +211,8 @@ def join(
         is_held=holds.is_held,
     )
     services = config.archive.room_services
-    rooms = Rooms(services, hosts, storage.records, RoomQueries(stream), on_another=live.end)
-    stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
+    rooms = Rooms(services, hosts, storage.records, RoomQueries(stream), on_replaced=live.end)
+    stream.add_event_handler("session_start", lambda _: rooms.note_connected(now()))
     room_news = RoomEvents(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)
     if config.rosters.source == "ejabberd":
@@ -271,8 +271,8 @@ def join(
     pages = Pager(
         storage.archive,
         preference_filter,
-        usual=config.archive.page_default,
-        most=config.archive.page_max,
+        default_size=config.archive.page_default,
+        max_size=config.archive.page_max,
         max_bytes=config.archive.page_max_bytes,
     )
     reader = ArchiveReader(authorizer, storage, preference_filter, pages, live)

@@ -12,7 +12,7 @@ from component.wiring.checks import Verdict, checks
 
 
 async def findings_about(section: str, folder: Path, text: str) -> list[tuple[Verdict, str]]:
-    """Return the findings about a listener; there is neither an ejabberd nor a store to be asked."""
+    """Return the findings about a listener; neither ejabberd nor a store is there to be asked."""
     config = read(folder, text.replace("[http]", f"port = {free_port()}\n[http]", 1))
     found = [finding async for finding in checks(config, login=False)]
     return [

@@ -1,1 +1,1 @@
-"""Who may do what, and the record of it."""
+"""Principals, their roles, who may read which archive, and the audit log."""

@@ -1,4 +1,4 @@
-"""The audit log: who did what with an archive that is not its own, written before it is done."""
+"""The audit log: an entry for each action of an operator or the server, written before it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from storage.rows import AuditEntry, Filter
 
 
 class Audit:
-    """Writes the audit log."""
+    """Writes and reads the audit log."""
 
     def __init__(self, records: Records, writer: Writer) -> None:
         self._records = records
         self._writer = writer
 
     async def record(self, actor: str, action: str, subject: str, detail: str = "") -> None:
-        """Write a line that is durable at the return, in one commit with all that waits.
+        """Write an entry, which is durable at the return.
 
-        Raises BadRequest, Overloaded: then it is not to be done.
+        The entry shares a commit with everything that waits for the writer. Raises BadRequest,
+        Overloaded; the action must not be done then.
         """
         audit_entry = AuditEntry(
             at=now(), actor=actor, action=action, subject=subject, detail=detail
@@ -31,30 +32,30 @@ class Audit:
     async def read(
         self, *, limit: int, before: int | None = None, subject: str | None = None
     ) -> tuple[AuditEntry, ...]:
-        """Return lines, the newest first. Raises BadRequest, Overloaded."""
+        """Return entries, the newest first. Raises BadRequest, Overloaded."""
         with translated():
             return await self._records.audit_entries(limit=limit, before=before, subject=subject)
 
 
-def describe_filter(wanted: Filter, *, after: str | None = None, before: str | None = None) -> str:
-    """Return which messages are read, without what was searched for.
+def describe_filter(filter: Filter, *, after: str | None = None, before: str | None = None) -> str:
+    """Return a filter as one line of the audit log, without the words of a search.
 
-    `after` and `before` are places in the archive that a page is bounded by, beside the filter.
+    `after` and `before` are the ids that bound a page, beside the filter.
     """
     return describe_fields(
         {
-            "with": "/".join(part for part in (wanted.peer, wanted.resource) if part is not None),
-            "from": "" if wanted.since is None else format_time(wanted.since),
-            "until": "" if wanted.until is None else format_time(wanted.until),
-            "groupchat": "" if wanted.groupchat is None else str(wanted.groupchat).lower(),
-            "kinds": " ".join(sorted(wanted.kinds or ())),
-            "ids": " ".join(wanted.ids or ()),
-            "after": " ".join(id for id in (wanted.after, after) if id),
-            "before": " ".join(id for id in (wanted.before, before) if id),
+            "with": "/".join(part for part in (filter.peer, filter.resource) if part is not None),
+            "from": "" if filter.since is None else format_time(filter.since),
+            "until": "" if filter.until is None else format_time(filter.until),
+            "groupchat": "" if filter.groupchat is None else str(filter.groupchat).lower(),
+            "kinds": " ".join(sorted(filter.kinds or ())),
+            "ids": " ".join(filter.ids or ()),
+            "after": " ".join(id for id in (filter.after, after) if id),
+            "before": " ".join(id for id in (filter.before, before) if id),
         }
     )
 
 
-def describe_fields(said: Mapping[str, str | None]) -> str:
-    """Return what was asked for, by name, as one line of the audit log has it."""
-    return ", ".join(f"{name} {value}" for name, value in said.items() if value) or "all"
+def describe_fields(fields: Mapping[str, str | None]) -> str:
+    """Return named values as one line of the audit log, without the empty ones."""
+    return ", ".join(f"{name} {value}" for name, value in fields.items() if value) or "all"

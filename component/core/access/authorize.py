@@ -88,6 +88,7 @@ class Authorizer:
         """Return the earliest readable time for a user without a role, None: nothing."""
         if self._is_owner(user, owner):
             return 0
-        if self._rooms and self._rooms.keeps(owner) and await self._rooms.admits(user.jid, owner):
-            return await self._rooms.since(owner)
-        return None
+        rooms = self._rooms
+        if rooms is None or not rooms.has_archive(owner):
+            return None
+        return await rooms.since(owner) if await rooms.admits(user.jid, owner) else None

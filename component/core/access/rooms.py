@@ -1,13 +1,13 @@
-"""XEP-0045: Multi-User Chat, version 1.35.5. Rooms with an archive of their own: who may read it.
+"""XEP-0045: Multi-User Chat, version 1.35.5. Decide who may read the archive of a room.
 
-Rooms tell us nothing, but what they tell our users passes by: each user's own affiliation, and to
-moderators that others were removed. That is kept in the store, and at a query the room is asked
-whom it lets in these days (XEP-0313 section 5.1.2). Whoever makes a room anew gets to know nothing
-of the one that had its name before.
+Rooms send us nothing, but we see copies of the presences that they send to our users: the
+affiliation of the user, and to moderators the removal of others. The store keeps these
+affiliations. At a query we ask the room whom it lets in now (XEP-0313 section 5.1.2). Occupants of
+a re-created room read nothing of its predecessor with the same name.
 
-Of what happens while the connection is down nothing is heard: a room may have ended, and been made
-anew by a stranger. It is taken for the same one where it was persistent before and is persistent
-still. Any other is a room that was made when the connection came up.
+While the connection is down we see nothing: a stranger may have re-created a room. We take it for
+the same room if it was persistent before and still is. We take any other for a room that was
+created when the connection came up.
 """
 
 from __future__ import annotations
@@ -37,52 +37,52 @@ OUTCAST, NONE = "outcast", "none"
 _MEMBERS = frozenset({"member", "admin", "owner"})
 AFFILIATIONS = _MEMBERS | {NONE, OUTCAST}
 
-#: XEP-0045 section 15.5: the room stays when nobody is in it.
+#: XEP-0045 section 15.5: the room goes on existing without occupants.
 _PERSISTENT = "muc_persistent"
 
-#: So many rooms wait to be asked; others are asked when they are heard of next.
+#: At most so many rooms wait for our query; others are asked at their next presence.
 UNASKED_MAX = 1000
 
-#: Of so many rooms it is remembered that they are the same, and whether they are persistent.
+#: For so many rooms we remember that they are the same, and whether they are persistent.
 REMEMBERED = 50_000
 
-#: So much of rooms and users waits to be written.
+#: At most so many changes of rooms and affiliations wait for the store.
 UNWRITTEN_MAX = 50_000
 
 
 class RoomInfo(Protocol):
-    """What the XMPP server says about its rooms."""
+    """Asks the XMPP server about its rooms."""
 
     async def features(self, room: str) -> frozenset[str] | None:
-        """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
+        """Return the features of a room (XEP-0045 section 6.4), None if it does not answer."""
         ...
 
     def forget(self, room: str) -> None:
-        """Ask a room again when its features are wanted next: they have changed."""
+        """Invalidate the remembered features of a room: they have changed."""
         ...
 
 
 @dataclass(slots=True)
 class _Changes:
-    """What was heard of one room and is not written yet."""
+    """Changes of one room that are not written yet."""
 
-    made: int | None = None
+    created_at: int | None = None
     keeps_banned: bool = False
     is_persistent: bool | None = None
     occupants: dict[str, Occupant] = field(default_factory=dict)
-    #: who is no member any more, if they were
+    #: users who lose the membership, if they had one
     removed: dict[str, Occupant] = field(default_factory=dict)
-    version: int = 0  #: how often it has grown
+    version: int = 0  #: how often changes were added
 
     def __len__(self) -> int:
-        """How much it is."""
+        """Return the number of changes, for the bound on all of them."""
         return 1 + len(self.occupants) + len(self.removed)
 
     def of(self, room: str) -> RoomChanges:
-        """Return them as a store takes them."""
+        """Return the changes of a room for the store."""
         return RoomChanges(
             room=room,
-            created_at=self.made,
+            created_at=self.created_at,
             keep_banned=self.keeps_banned,
             is_persistent=self.is_persistent,
             occupants=tuple(self.occupants.values()),
@@ -91,7 +91,7 @@ class _Changes:
 
 
 class Rooms:
-    """Knows what our users are in rooms, and keeps it."""
+    """Tracks the affiliations of our users in rooms, and decides who may read a room's archive."""
 
     def __init__(
         self,
@@ -100,33 +100,33 @@ class Rooms:
         records: Records,
         info: RoomInfo,
         *,
-        on_another: Callable[[str], None] = lambda _: None,
+        on_replaced: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`services` are the domains of the rooms that have an archive here.
 
-        `on_another` hears of each room that is not the one any more which had its name before.
+        `on_replaced` is called with each room that is not its predecessor of the same name.
         """
         self._services = frozenset(services)
         self._hosts = frozenset(hosts)
         self._records = records
         self._info = info
-        self._on_another = on_another
+        self._on_replaced = on_replaced
         self._began = 0  # when the connection came up, microseconds
-        #: rooms of which it is decided whether they are the same, and whether they are persistent
+        #: rooms of this connection that were compared with their past: whether each is persistent
         self._settled: LRUCache[str, bool] = LRUCache(REMEMBERED)
-        self._unasked: dict[str, None] = {}  # rooms to be asked whether they are persistent
+        self._unasked: dict[str, None] = {}  # rooms to ask whether they are persistent
         self._unwritten: OrderedDict[str, _Changes] = OrderedDict()
-        self._count = 0  # of what is in there
+        self._count = 0  # changes in `_unwritten`
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._stopping = False
 
-    def keeps(self, address: str) -> bool:
-        """Whether this is a room that has an archive here."""
+    def has_archive(self, address: str) -> bool:
+        """Return whether an address is that of a room with an archive here."""
         return jids.domain(address) in self._services and jids.local(address) != ""
 
     async def admits(self, requester: str, room: str) -> bool:
-        """Whether a room would let a bare JID in, so that it may read what was said there.
+        """Return whether a room would let a bare JID in now, which may then read its archive.
 
         Raises Overloaded.
         """
@@ -145,7 +145,7 @@ class Rooms:
         return True
 
     async def since(self, room: str) -> int:
-        """Return when a room was made, microseconds; 0 where that is not known.
+        """Return when a room was created, microseconds; 0 if that is not known.
 
         Raises Overloaded.
         """
@@ -153,55 +153,55 @@ class Rooms:
             await self._write(room)
             return (await self._records.room(room)).created_at
 
-    def begin(self, at: int) -> None:
-        """Take that the connection came up at that time, in microseconds: all may be different."""
+    def note_connected(self, at: int) -> None:
+        """Note that the connection came up at a time (microseconds): every room may be another."""
         self._began = at
         self._settled.clear()
 
     def note_changed(self, room: str) -> None:
-        """Take that a room is configured differently from now on."""
+        """Note that the configuration of a room has changed."""
         self._info.forget(room)
-        self._look_at(room)
+        self._ask_later(room)
 
     def note(self, occupant: Occupant) -> None:
-        """Take what a room said about a user of ours; it will be written."""
+        """Note the affiliation of one of our users in a room; it will be written."""
         room = occupant.room
         if room not in self._settled:
-            self._look_at(room)
+            self._ask_later(room)
         with self._changing(room) as changes:
             changes.removed.pop(occupant.jid, None)
             changes.occupants[occupant.jid] = replace(occupant, heard_at=self._began)
 
-    def note_of_others(self, occupant: Occupant) -> None:
-        """Take what a room said about a user who is not in it: what he may not do any more.
+    def note_absent(self, occupant: Occupant) -> None:
+        """Note that a user who is not in a room has lost membership, or was banned.
 
-        Nothing else counts: whoever is made a member need not know the password of the room, nor
-        need whoever was refused.
+        Only losses count here: becoming a member, or being refused, does not prove that somebody
+        knows the room's password.
         """
         jid = occupant.jid
         if occupant.affiliation == OUTCAST and jids.domain(jid) in self._hosts:
             self.note(occupant)
         elif occupant.affiliation == NONE:
             with self._changing(occupant.room) as changes:
-                known = changes.occupants.get(jid)
-                if known is None:
+                unwritten = changes.occupants.get(jid)
+                if unwritten is None:
                     changes.removed[jid] = replace(occupant, heard_at=self._began)
-                elif known.affiliation in _MEMBERS:
+                elif unwritten.affiliation in _MEMBERS:
                     changes.occupants[jid] = replace(occupant, heard_at=self._began)
 
-    def note_new(self, room: str, at: int) -> None:
-        """Take that a room was made at that time, in microseconds; it will be written."""
-        self._drop(room)
+    def note_created(self, room: str, at: int) -> None:
+        """Note that a room was created at a time (microseconds); it will be written."""
+        self._discard(room)
         with self._changing(room) as changes:
-            changes.made = at
+            changes.created_at = at
         self._settled[room] = False
         self._info.forget(room)
-        self._look_at(room)
-        self._on_another(room)
+        self._ask_later(room)
+        self._on_replaced(room)
 
     def forget(self, owner: str) -> None:
-        """Forget a user, or a room, that was erased."""
-        self._drop(owner)
+        """Discard unwritten changes of a user or a room that was erased."""
+        self._discard(owner)
         self._settled.pop(owner, None)
         for changes in self._unwritten.values():
             size = len(changes)
@@ -210,7 +210,7 @@ class Rooms:
             self._count += len(changes) - size
 
     async def run(self) -> None:
-        """Write until `stop` is called and nothing waits, or the store fails behind it."""
+        """Write changes until `stop` was called and none waits, or the store fails after it."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -221,82 +221,81 @@ class Rooms:
                 else:
                     room = next(iter(self._unasked))
                     del self._unasked[room]
-                    await self._ask_for_itself(room)
+                    await self._ask_logged(room)
             if self._stopping:
                 return
 
     @property
     def backlog(self) -> int:
-        """How much is not written yet."""
+        """The number of changes that are not written yet."""
         return self._count
 
     def stop(self) -> None:
-        """Let `run` return once all is written, or the store fails."""
+        """Let `run` return once every change is written, or the store fails."""
         self._stopping = True
         self._wake.set()
 
-    def _look_at(self, room: str) -> None:
-        """Have a room asked whether it is persistent."""
+    def _ask_later(self, room: str) -> None:
+        """Have `run` ask a room whether it is persistent."""
         if len(self._unasked) < UNASKED_MAX:
             self._unasked[room] = None
             self._wake.set()
 
-    async def _ask_for_itself(self, room: str) -> None:
+    async def _ask_logged(self, room: str) -> None:
         try:
             await self._ask(room)
         except StorageError as error:
-            log.error("what is known of %s cannot be read: %s", room, error)
+            log.error("the record of room %s cannot be read: %s", room, error)
 
     async def _ask(self, room: str) -> frozenset[str] | None:
-        """Return the features of a room, None where it does not answer, and learn from them.
+        """Return the features of a room, None if it does not answer, and learn from them.
 
         Raises StorageError.
         """
         began = self._began
         features = await self._info.features(room)
         if features is not None:
-            known = None if room in self._settled else await self._known(room)
+            was_persistent = room not in self._settled and await self._was_persistent(room)
             if began == self._began:
-                self._learn(room, _PERSISTENT in features, known)
-        # Else it may be another room by now.
+                self._learn(room, _PERSISTENT in features, was_persistent)
+        # After a reconnect it may be another room.
         return features if began == self._began else None
 
-    async def _known(self, room: str) -> bool:
-        """Return whether a room was last known to be persistent. Raises StorageError."""
+    async def _was_persistent(self, room: str) -> bool:
+        """Return whether the store has a room as persistent. Raises StorageError."""
         await self._write(room)
         return (await self._records.room(room)).is_persistent
 
-    def _learn(self, room: str, is_persistent: bool, known: bool | None) -> None:
-        """Take whether a room is persistent, and so whether it is the one from before.
+    def _learn(self, room: str, is_persistent: bool, was_persistent: bool) -> None:
+        """Note whether a room is persistent, and decide by that whether it is still the same.
 
-        `known` is whether it was before, as far as that has to be decided.
+        `was_persistent` is from the store; it counts only for a room that is not compared yet.
         """
-        was_persistent = self._settled.get(room, False)
-        if room not in self._settled:
-            was_persistent = bool(known)
-            if self._began and not (is_persistent and was_persistent):
-                self._doubt(room)
-                was_persistent = False
+        if room in self._settled:
+            was_persistent = self._settled[room]
+        elif self._began and not (is_persistent and was_persistent):
+            self._replace(room)
+            was_persistent = False
         self._settled[room] = is_persistent
         if is_persistent != was_persistent:
             with self._changing(room) as changes:
                 changes.is_persistent = is_persistent
 
-    def _doubt(self, room: str) -> None:
-        """Take a room for one that was made when the connection came up.
+    def _replace(self, room: str) -> None:
+        """Take a room for one that was created when the connection came up.
 
-        What was heard before goes. Who was banned before stays so: should it be the same room, it
-        would not let him in.
+        Affiliations from before end, but bans stay: if it is the same room after all, it still
+        keeps these users out.
         """
         with self._changing(room) as changes:
-            if changes.made is None:
-                changes.made, changes.keeps_banned = self._began, True
+            if changes.created_at is None:
+                changes.created_at, changes.keeps_banned = self._began, True
             changes.is_persistent = None
-        self._on_another(room)
+        self._on_replaced(room)
 
     @contextmanager
     def _changing(self, room: str) -> Iterator[_Changes]:
-        """Lend what waits to be written of a room, to add to it."""
+        """Return the unwritten changes of a room, to add to them within the block."""
         if self._count >= UNWRITTEN_MAX:
             self._give_up()
         changes = self._unwritten.get(room)
@@ -309,40 +308,40 @@ class Rooms:
         self._wake.set()
 
     def _give_up(self) -> None:
-        """Forget what waits, as if it had never been heard: rooms may be others by now."""
-        log.error("too much of rooms waits to be written: taken for an interruption")
+        """Discard all unwritten changes, as if the connection had just come up."""
+        log.error("too many changes of rooms wait for the store: they count as never seen")
         self._unwritten.clear()
         self._count = 0
-        self.begin(now())
+        self.note_connected(now())
 
-    def _drop(self, room: str) -> None:
+    def _discard(self, room: str) -> None:
         changes = self._unwritten.pop(room, None)
         if changes is not None:
             self._count -= len(changes)
 
     async def _write_one(self) -> bool:
-        """Write what came first; return whether the store took it, or never will."""
+        """Write the oldest change; return whether the store accepted or refused it for good."""
         room = next(iter(self._unwritten))
         try:
             await self._write(room)
         except Rejected:
-            log.error("the store refuses what is known of %s", room)
-            self._drop(room)
+            log.error("the store refuses the record of room %s", room)
+            self._discard(room)
         except StorageError as error:
-            log.error("what users are in rooms cannot be written: %s", error)
+            log.error("the record of room %s cannot be written: %s", room, error)
             if not self._stopping:
                 await asyncio.sleep(RETRY_SECONDS)
             return False
         return True
 
     async def _write(self, room: str) -> None:
-        """Write what waits of a room. Raises StorageError."""
+        """Write the unwritten changes of a room. Raises StorageError."""
         async with self._writing:
             changes = self._unwritten.get(room)
             if changes is None:
                 return
             version = changes.version
             await self._records.change_room(changes.of(room))
-            # More may have been heard while it was written.
+            # Changes may have been added during the write.
             if self._unwritten.get(room) is changes and changes.version == version:
-                self._drop(room)
+                self._discard(room)

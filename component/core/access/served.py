@@ -1,4 +1,4 @@
-"""Whose archives there can be: those of domains that are served, and those that are stored."""
+"""Tell owners who can have an archive from those who cannot: by their domain, or by the store."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ NAMED_MAX = 10
 
 
 class ServedArchives:
-    """The domains that are served, with all domains below them, as those of rooms are.
+    """The served domains, with all domains below them, such as those of rooms.
 
-    An owner on one of them may have an archive that is empty. On any other domain whoever asks
-    has most likely made a mistake, unless there is an archive from when it was served.
+    An owner on one of them may have an empty archive. An owner on another domain is most likely a
+    mistake, unless the store has an archive from when this domain was served.
     """
 
-    def __init__(self, domains: Sequence[str], keeping: Retention) -> None:
-        """`domains` are virtual hosts and services of rooms, prepared."""
+    def __init__(self, domains: Sequence[str], retention: Retention) -> None:
+        """`domains` are virtual hosts and room services, prepared."""
         self._domains = tuple(dict.fromkeys(domains))
-        self._keeping = keeping
+        self._retention = retention
 
     def covers(self, domain: str) -> bool:
-        """Whether a domain is served."""
-        return any(domain == one or domain.endswith(f".{one}") for one in self._domains)
+        """Return whether a domain is served."""
+        return any(domain == served or domain.endswith(f".{served}") for served in self._domains)
 
     async def has(self, owner: str) -> bool:
-        """Whether there can be an archive of an owner, or of anybody on a domain.
+        """Return whether an owner, or anybody on a domain, can have an archive.
 
         Raises Overloaded.
         """
@@ -41,11 +41,11 @@ class ServedArchives:
             return True
         with translated():
             if jids.local(owner):
-                return (await self._keeping.usage_of(owner)).messages > 0
-            return bool(await self._keeping.usage(domain=owner, limit=1))
+                return (await self._retention.usage_of(owner)).messages > 0
+            return bool(await self._retention.usage(domain=owner, limit=1))
 
     async def check(self, owner: str, principal: Principal) -> None:
-        """Return if there can be an archive of an owner, or of anybody on a domain.
+        """Return if an owner, or anybody on a domain, can have an archive.
 
         Raises ItemNotFound, Overloaded.
         """
@@ -53,7 +53,7 @@ class ServedArchives:
             raise self.refusal(jids.domain(owner), principal)
 
     def refusal(self, domain: str, principal: Principal) -> ItemNotFound:
-        """Return what is said of a domain that is not served; to admins which ones are."""
+        """Return the refusal of a domain that is not served; for admins it names served ones."""
         if not has_role(principal, Role.ADMIN):
             return ItemNotFound(f"{domain} is not served here")
         named = ", ".join(self._domains[:NAMED_MAX])

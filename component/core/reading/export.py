@@ -1,8 +1,8 @@
-"""XEP-0227: Portable Import/Export Format for XMPP-IM Servers, version 1.1. Archives in files.
+"""Export archives, by XEP-0227 (Portable Import/Export Format, version 1.1) or as JSON lines.
 
-Also as JSON lines. Either is made page by page, from the message that was the oldest when it began
-to the one that was the newest; what retention removes meanwhile is left out. An erasure breaks it
-off.
+An export is made page by page, from the message that was the oldest at its beginning to the one
+that was the newest then. Messages that retention removes meanwhile are left out. An erasure of the
+archive ends the export with an error.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from storage.errors import NotFound
 from storage.interface import Storage
 from storage.rows import ArchivedMessage, Direction, Page, PreferencesRow
 
-#: Messages that are held in memory at once.
+#: So many messages are held in memory at once.
 PAGE = 200
 
-_ERASED = "The archive was erased while it was written out: what was written is not all of it."
+_ERASED = "The archive was erased during its export: the export is not complete."
 
 _PIE = "urn:xmpp:pie:0"
 _ARCHIVE = "urn:xmpp:pie:0#mam"
@@ -36,28 +36,30 @@ _MAM = "urn:xmpp:mam:2"
 
 
 class Export:
-    """Writes out archives."""
+    """Exports archives for callers that are authorized already.
 
-    def __init__(self, storage: Storage, writer: Queue, live: Followers) -> None:
+    No message from before `since` (microseconds) is exported.
+    """
+
+    def __init__(self, storage: Storage, queue: Queue, followers: Followers) -> None:
         self._storage = storage
-        self._writer = writer
-        self._live = live
+        self._queue = queue
+        self._followers = followers
 
     async def json_lines(self, owner: str, *, since: int = 0) -> AsyncGenerator[bytes]:
-        """Yield an archive as one JSON object a line, in arrival order.
+        """Yield an archive as JSON lines: one object for each message, in the order of arrival.
 
-        Raises Overloaded, and Conflict where the archive is erased meanwhile.
+        Raises Overloaded, and Conflict if the archive is erased meanwhile.
         """
         async for messages in self._pages(owner):
             yield b"".join(_line(owner, message) for message in messages if message.at >= since)
 
     async def portable(self, owner: str, *, since: int = 0) -> AsyncGenerator[bytes]:
-        """Yield an archive as XEP-0227 has it, with the preferences of its owner.
+        """Yield an archive in the format of XEP-0227, with the preferences of its owner.
 
-        Those are no part of XEP-0227, which lets anything of another namespace stand anywhere. A
-        roster that is in our own store goes with it; the server exports those that it has.
-        What was taken out of an archive has nothing to be forwarded and is left out. Raises
-        as `json_lines` does.
+        The preferences are an extension: XEP-0227 allows elements of other namespaces anywhere. A
+        roster in our own store is included; the server exports the rosters that it has. Blanked
+        messages have no stanza to forward and are left out. Raises as `json_lines` does.
         """
         roster, preferences = await self._roster(owner), await self._preferences(owner)
         yield (
@@ -73,8 +75,8 @@ class Export:
         yield b"</archive>\n</user>\n</host>\n</server-data>\n"
 
     async def _pages(self, owner: str) -> AsyncGenerator[Sequence[ArchivedMessage]]:
-        await self._writer.readable(owner)
-        with self._live.follow(owner) as follower:
+        await self._queue.readable(owner)
+        with self._followers.follow(owner) as follower:
             with translated():
                 ends = await self._storage.archive.first_and_last(owner)
             _refuse_if_erased(follower)
@@ -119,7 +121,7 @@ class Export:
 
 
 def _refuse_if_erased(follower: Follower) -> None:
-    """Return if all that was read is what was asked for. Raises Conflict."""
+    """Return if the archive was not erased since the follower began. Raises Conflict."""
     if follower.is_erased:
         raise Conflict(_ERASED)
 

@@ -1,7 +1,8 @@
-"""Messages as people see them: corrected, retracted, reacted to, received and read.
+"""Fold later messages into the message that they are about, as clients show it.
 
 XEP-0308 (corrections), XEP-0424 and XEP-0425 (retractions), XEP-0444 (reactions), XEP-0184 and
-XEP-0333 (receipts). Pure functions; what somebody does who may not is left out.
+XEP-0333 (receipts). Pure functions. A message about another one counts only if its author may do
+what it does.
 """
 
 from __future__ import annotations
@@ -17,31 +18,31 @@ from component.core.xml import jids
 from component.core.xml.times import format_time
 from storage.rows import Direction, Kind
 
-#: What somebody had, and now has seen.
+#: A receipt is replaced by the first marker that says the message was displayed.
 _FIRST_SEEN = (ReferenceKind.RECEIVED, ReferenceKind.DISPLAYED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """That a message was corrected."""
+    """The last correction of a message."""
 
     time: str
-    id: str  #: of the last correction, in the archive
+    id: str  #: of the correction, in the archive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retraction:
-    """That a message was taken back, None where nothing is known of it."""
+    """The retraction of a message; None where a tombstone does not say."""
 
     time: str | None
-    id: str | None  #: of the message that did it, in the archive
-    by: str | None  #: the moderator; None where it was the author
+    id: str | None  #: of the retraction, in the archive
+    by: str | None  #: the moderator; None: the author
     reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """That somebody has a message."""
+    """The proof that somebody has received or displayed a message."""
 
     by: str
     state: ReferenceKind  #: received or displayed
@@ -50,14 +51,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folded:
-    """What a message has become."""
+    """A message with everything that is about it."""
 
-    body: str | None  #: as it was last corrected; None once it was retracted
+    body: str | None  #: of the last correction; None once the message was retracted
     edited: Edit | None
     retracted: Retraction | None
-    reactions: dict[str, tuple[str, ...]]  #: by emoji the JIDs of whom it is from
+    reactions: dict[str, tuple[str, ...]]  #: the JIDs of its senders by emoji
     receipts: tuple[Receipt, ...]
-    left_out: int  #: how many older messages about it were not looked at
+    left_out: int  #: how many older messages about it were not read
 
 
 @dataclass(slots=True)
@@ -68,33 +69,33 @@ class _State:
     body: str | None
     edited: Edit | None = None
     retracted: Retraction | None = None
-    #: by author the JID that is shown, and the last set
+    #: by author the JID to show, and the author's last set
     reactions: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
 
 
 class Folding:
-    """A message of an archive, and what those about it make of it, a few at a time."""
+    """Folds messages into one message of an archive, some at a time."""
 
     def __init__(self, owner: str, message: Message) -> None:
         self._owner = owner
         self._state = _State(message, message.payloads.body)
 
     def add(self, annotations: Iterable[Message]) -> None:
-        """Take in more messages about it, in arrival order."""
+        """Fold in more messages, in the order of arrival."""
         for annotation in annotations:
             reference = annotation.payloads.reference
             if reference is not None and may_annotate(annotation, reference, self._state.message):
                 _apply(self._owner, annotation, reference, self._state)
 
     def folded(self, left_out: int) -> Folded:
-        """Return what it has become; `left_out` is how many were not taken in."""
+        """Return the folded message; `left_out` is how many messages were not folded in."""
         return _folded(self._state, left_out)
 
 
 def _apply(owner: str, annotation: Message, reference: Reference, state: _State) -> None:
     row = annotation.stored
-    time, who = format_time(row.at), _address(owner, annotation)
+    time, author = format_time(row.at), _address(owner, annotation)
     match reference.kind:
         case ReferenceKind.CORRECT:
             state.body = annotation.payloads.body or state.body
@@ -104,17 +105,17 @@ def _apply(owner: str, annotation: Message, reference: Reference, state: _State)
                 time=time, id=row.id, by=reference.by, reason=reference.reason
             )
         case ReferenceKind.REACT:
-            # The last set takes the place of the one before (XEP-0444 section 4.1).
+            # The last set replaces the one before (XEP-0444 section 4.1).
             state.reactions.pop(annotation.side.author, None)
-            state.reactions[annotation.side.author] = (who, reference.reactions)
+            state.reactions[annotation.side.author] = (author, reference.reactions)
         case ReferenceKind.RECEIVED | ReferenceKind.DISPLAYED:
-            before = state.receipts.get(who)
+            before = state.receipts.get(author)
             if before is None or (before.state, reference.kind) == _FIRST_SEEN:
-                state.receipts[who] = Receipt(by=who, state=reference.kind, time=time)
+                state.receipts[author] = Receipt(by=author, state=reference.kind, time=time)
 
 
 def _address(owner: str, annotation: Message) -> str:
-    """Return the JID that stands for whoever wrote this."""
+    """Return the JID to show as the author of a message."""
     row = annotation.stored
     if row.direction is Direction.SENT:
         return owner
@@ -124,7 +125,7 @@ def _address(owner: str, annotation: Message) -> str:
 
 
 def _folded(state: _State, left_out: int) -> Folded:
-    retracted = state.retracted or _buried(state.message)
+    retracted = state.retracted or _from_tombstone(state.message)
     if retracted:
         return Folded(
             body=None,
@@ -135,24 +136,24 @@ def _folded(state: _State, left_out: int) -> Folded:
             left_out=left_out,
         )
     reactions: defaultdict[str, list[str]] = defaultdict(list)
-    for who, emojis in state.reactions.values():
+    for author, emojis in state.reactions.values():
         for emoji in emojis:
-            reactions[emoji].append(who)
+            reactions[emoji].append(author)
     return Folded(
         body=state.body,
         edited=state.edited,
         retracted=None,
-        reactions={emoji: tuple(people) for emoji, people in reactions.items()},
+        reactions={emoji: tuple(authors) for emoji, authors in reactions.items()},
         receipts=tuple(state.receipts.values()),
         left_out=left_out,
     )
 
 
-def _buried(message: Message) -> Retraction | None:
-    """Return what a tombstone tells of how the message went."""
-    left = message.payloads.tombstone
-    if left is not None:
-        return Retraction(time=left.at, id=None, by=left.by, reason=left.reason)
+def _from_tombstone(message: Message) -> Retraction | None:
+    """Return the retraction that a tombstone records, None if the message is no tombstone."""
+    tombstone = message.payloads.tombstone
+    if tombstone is not None:
+        return Retraction(time=tombstone.at, id=None, by=tombstone.by, reason=tombstone.reason)
     if message.stored.kind is Kind.TOMBSTONE:
         return Retraction(time=None, id=None, by=None, reason=None)
     return None

@@ -1,4 +1,4 @@
-"""Pages of archives: which one is wanted, and how much of it is given. XEP-0059."""
+"""Pages of archives (XEP-0059): a query for one, and the pager that reads it within bounds."""
 
 from __future__ import annotations
 
@@ -12,70 +12,74 @@ from component.core.store_errors import translated
 from storage.interface import Archive
 from storage.rows import ANY, ArchivedMessage, Filter, Page
 
-#: How many bytes of XML are read at once, where it is not configured.
+#: How many bytes of XML a page has at most, if nothing else is configured.
 PAGE_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageQuery:
-    """Which part of an archive is wanted."""
+    """Which page of which messages of an archive is asked for."""
 
-    wanted: Filter = ANY
-    limit: int | None = None  #: how many messages at most; None: as many as is usual here
+    filter: Filter = ANY
+    limit: int | None = None  #: how many messages at most; None: the default size of a page
     after: str | None = None  #: only messages behind this id
     before: str | None = None  #: only messages before this id
     backwards: bool = False  #: the last of them rather than the first
-    index: int | None = None  #: skip so many of all that match; not together with the three above
-    counted: bool = False  #: say how many match in all
+    index: int | None = None  #: skip so many of the messages that match; excludes the three above
+    counted: bool = False  #: also return how many messages match in all
 
     @property
     def action(self) -> Action:
         """What a principal does who reads this page."""
-        return Action.READ if self.wanted.phrases is None else Action.SEARCH
+        return Action.READ if self.filter.phrases is None else Action.SEARCH
 
     def described(self) -> str:
         """Return the query as the audit log has it. Raises BadRequest."""
         with translated():
-            return audit.describe_filter(self.wanted, after=self.after, before=self.before)
+            return audit.describe_filter(self.filter, after=self.after, before=self.before)
 
 
 class Pager:
-    """Reads archives, for those who were let in: all that was taken before a call is seen."""
+    """Reads archives for callers that are authorized already.
+
+    Every read waits until the messages that were received before its call are written.
+    """
 
     def __init__(
         self,
         archive: Archive,
         queue: Queue,
         *,
-        usual: int,
-        most: int,
+        default_size: int,
+        max_size: int,
         max_bytes: int = PAGE_MAX_BYTES,
     ) -> None:
-        """`usual` is how many messages a page has where nobody says, `most` at any rate.
+        """`default_size` and `max_size` are numbers of messages on a page.
 
-        Beyond `max_bytes` of XML it has one message only.
+        A page has at most `max_bytes` of XML too, unless its only message is larger.
         """
         self._archive = archive
         self._queue = queue
-        self._usual = usual
-        self._most = most
+        self._default_size = default_size
+        self._max_size = max_size
         self.max_bytes = max_bytes  #: of XML on a page
 
     def size(self, limit: int | None) -> int:
-        """Return how much a page gets where that much is asked for."""
-        return self._usual if limit is None else min(limit, self._most)
+        """Return how many messages a page has for a limit; None: the default."""
+        return self._default_size if limit is None else min(limit, self._max_size)
 
     async def read(self, owner: str, query: PageQuery, *, since: int = 0) -> Page:
-        """Return one page, in the order of arrival, of nothing from before a time.
+        """Return one page, in the order of arrival, without messages from before `since`.
 
-        Raises BadRequest, ItemNotFound, NotImplementedHere, TakesTooLong, Overloaded.
+        `since` is in microseconds. Raises BadRequest, ItemNotFound, NotImplementedHere,
+        TakesTooLong, Overloaded.
         """
         limit = self._limit(query)
         await self._queue.readable(owner)
         with translated():
             return await self._archive.page(
                 owner,
-                await self._within(owner, query.wanted, since),
+                await self._within(owner, query.filter, since),
                 limit=limit,
                 after=query.after,
                 before=query.before,
@@ -88,17 +92,17 @@ class Pager:
     async def bounds(
         self, owner: str, *, since: int = 0
     ) -> tuple[ArchivedMessage, ArchivedMessage] | None:
-        """Return the first and the last message from a time on, None without any.
+        """Return the first and the last message that are not from before `since` (microseconds).
 
-        Raises Overloaded.
+        None: there are no messages. Raises Overloaded.
         """
         await self._queue.readable(owner)
         with translated():
-            wanted = await self._within(owner, ANY, since)
-            if wanted == ANY:
+            filter = await self._within(owner, ANY, since)
+            if filter == ANY:
                 return await self._archive.first_and_last(owner)
-            first = await self._archive.page(owner, wanted, limit=1)
-            last = await self._archive.page(owner, wanted, limit=1, backwards=True)
+            first = await self._archive.page(owner, filter, limit=1)
+            last = await self._archive.page(owner, filter, limit=1, backwards=True)
         return (first.messages[0], last.messages[0]) if first.messages else None
 
     async def has_earlier(self, owner: str, since: int) -> bool:
@@ -109,12 +113,12 @@ class Pager:
             bounds = await self._archive.first_and_last(owner)
         return bounds is not None and bounds[0].at < since
 
-    async def _within(self, owner: str, wanted: Filter, since: int) -> Filter:
+    async def _within(self, owner: str, filter: Filter, since: int) -> Filter:
         """Return a filter without the messages from before a time."""
         # Mostly there are none, and counting is cheaper without a time.
         if await self.has_earlier(owner, since):
-            return replace(wanted, since=max(since, wanted.since or 0))
-        return wanted
+            return replace(filter, since=max(since, filter.since or 0))
+        return filter
 
     def _limit(self, query: PageQuery) -> int:
         limit = self.size(query.limit)

@@ -91,7 +91,7 @@ class ArchiveReader:
         self, principal: Principal, owner: str, id: str, *, folded: bool
     ) -> ReadableMessage:
         """Return one message."""
-        query = PageQuery(wanted=Filter(ids=(id,)), limit=1)
+        query = PageQuery(filter=Filter(ids=(id,)), limit=1)
         page = await self.readable_page(principal, owner, query, folded=folded)
         if not page.items:
             raise ItemNotFound

@@ -1,4 +1,4 @@
-"""The Remote Data archive: ejabberd keeps its messages here and reads them back by time."""
+"""The Remote Data archive: ejabberd stores its messages here and reads them back by time."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ from component.core.xml.times import format_time, now, parse_time
 from storage.interface import Archive
 from storage.rows import ANY, READABLE, ArchivedMessage, Filter, NewMessage, Page
 
-#: By how much a message may be older than one that was posted before it, or newer than our clock,
-#: in microseconds. Servers post over many connections, and try again for a minute what was not
-#: answered; and clocks differ.
+#: By how many microseconds a message may be older than one that was posted before it, or newer
+#: than our clock. Servers post over many connections and repeat unanswered posts for a minute, and
+#: clocks differ.
 TOLERANCE = 5 * 60 * 1_000_000
 
-#: As a `before`, it asks for the newest messages.
+#: A `before` that asks for the newest messages.
 LAST = "last"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteQuery:
-    """Which messages of an archive are wanted; None where the caller said nothing."""
+    """Which messages of an archive a request asks for; None: the parameter is missing."""
 
     username: str  #: local part of the owner, or a bare JID
     type: str | None = None
-    peer: str | None = None  #: local part, whatever the domain, or a JID
+    peer: str | None = None  #: local part, with any domain, or a JID
     after: str | None = None  #: time, exclusive
     before: str | None = None  #: time, exclusive, or LAST
     limit: int | None = None
-    page: int | None = None  #: how many of the oldest are to be skipped (the index of XEP-0059)
+    page: int | None = None  #: how many of the oldest to skip (the index of XEP-0059)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemotePage:
     """One page of an archive, in the order of time."""
 
-    username: str  #: as this virtual host calls the owner
+    username: str  #: local part of the owner, or the JID of an owner on another host
     messages: tuple[ArchivedMessage, ...]
     count: int  #: how many messages match, on this page or not
-    complete: bool  #: nothing more in the direction that was asked for
+    complete: bool  #: no further messages in the direction of the query
 
 
 class RemoteArchive:
-    """Stores and reads messages for callers which speak for a whole virtual host."""
+    """Stores and reads messages for a server, which may do so for its whole virtual host."""
 
     def __init__(
         self,
@@ -69,10 +69,10 @@ class RemoteArchive:
         max_items: int,
         max_bytes: int = PAGE_MAX_BYTES,
     ) -> None:
-        """`max_items` and `max_bytes` of XML bound a page, whatever the caller asks for.
+        """`max_items` and `max_bytes` of XML bound every page.
 
-        `queue` has what comes from users on its way to the writer: whoever reads waits for it.
-        `served` knows on which domains there are archives, None: on all.
+        `queue` has the messages of users on their way to the writer: reads wait for them. `served`
+        knows on which domains there are archives, None: on all.
         """
         self._archive = archive
         self._writer = writer
@@ -83,50 +83,53 @@ class RemoteArchive:
         self._max_bytes = max_bytes
 
     async def store(self, host: str, post: Post) -> None:
-        """Store one message durably; the same one again changes nothing.
+        """Store one message durably; a repeated message changes nothing.
 
-        Preferences are not asked: the server has judged by its own, and reads back what it posted.
+        Preferences do not apply: the server has applied its own, and reads back all that it posts.
         Raises BadRequest, Conflict, Overloaded.
         """
-        entry = new_message_of(post, host, self._jids)
+        message = new_message_of(post, host, self._jids)
         self._writer.check_room()
-        await self._check_order(entry)
-        await self._writer.store(with_retractions([entry]))
+        await self._check_order(message)
+        await self._writer.store(with_retractions([message]))
 
-    async def _check_order(self, entry: NewMessage) -> None:
-        """Refuse a message that is not the newest of its archive by its time too.
+    async def _check_order(self, message: NewMessage) -> None:
+        """Refuse a message that is not the newest of its archive.
 
-        The order of an archive is arrival, so it would be shown as the newest all the same. Raises
-        Conflict for one that is older than others, BadRequest for one of a time to come.
+        The order of an archive is that of arrival, so such a message would appear as the newest.
+        Raises Conflict if it is older than others, BadRequest if it is from the future.
         """
         clock = now()
-        if entry.at > clock + TOLERANCE:
+        if message.at > clock + TOLERANCE:
             raise BadRequest(
-                f"timestamp: {format_time(entry.at)} is in the future, it is"
+                f"timestamp: {format_time(message.at)} is in the future, it is"
                 f" {format_time(clock)} now: set the clock that is wrong"
             )
-        if entry.at >= clock - TOLERANCE:
+        if message.at >= clock - TOLERANCE:
             return
         with translated():
-            newest = await self._archive.page_by_time(entry.owner, ANY, limit=1, newest=True)
-            if not newest.messages or entry.at >= newest.messages[-1].at - TOLERANCE:
+            newest = await self._archive.page_by_time(message.owner, ANY, limit=1, newest=True)
+            if not newest.messages or message.at >= newest.messages[-1].at - TOLERANCE:
                 return
-            there = Filter(peer=entry.peer, since=entry.at, until=entry.at)
-            if await self._archive.count(entry.owner, there):
-                # Most likely posted again, which the store knows for sure.
+            same_time = Filter(peer=message.peer, since=message.at, until=message.at)
+            if await self._archive.count(message.owner, same_time):
+                # Most likely a repeated message; the store will know.
                 return
         raise Conflict(
-            f"timestamp: the archive of {entry.owner} has newer messages already (of"
+            f"timestamp: the archive of {message.owner} has newer messages already (of"
             f" {format_time(newest.messages[-1].at)}): post history first, from the oldest on"
         )
 
     async def read(self, host: str, query: RemoteQuery) -> RemotePage:
-        """Return one page, and how many messages match in all."""
-        owner, wanted = self._filter(host, query)
+        """Return one page, with the number of messages that match in all.
+
+        Raises BadRequest, Overloaded.
+        """
+        owner, filter = self._filter(host, query)
         await self._check_served(host, owner, query)
         with translated():
             await self._queue.readable(owner)
-            page = await self._page(owner, wanted, query)
+            page = await self._page(owner, filter, query)
         return RemotePage(
             username=owner if domain(owner) != host else local(owner),
             messages=page.messages,
@@ -135,15 +138,15 @@ class RemoteArchive:
         )
 
     async def count(self, host: str, query: RemoteQuery) -> int:
-        """Return how many messages match."""
-        owner, wanted = self._filter(host, query)
+        """Return how many messages match. Raises BadRequest, Overloaded."""
+        owner, filter = self._filter(host, query)
         await self._check_served(host, owner, query)
         with translated():
             await self._queue.readable(owner)
-            return await self._archive.count(owner, wanted)
+            return await self._archive.count(owner, filter)
 
     async def _check_served(self, host: str, owner: str, query: RemoteQuery) -> None:
-        """Return if there can be such an archive: rooms may be anywhere. Raises BadRequest."""
+        """Return if the owner can have an archive; a room may be anywhere. Raises BadRequest."""
         if self._served is None or query.type == GROUPCHAT:
             return
         with naming("username"):
@@ -151,7 +154,7 @@ class RemoteArchive:
                 raise BadRequest(f"{domain(owner)} is not served here, this is {host}")
 
     def _filter(self, host: str, query: RemoteQuery) -> tuple[str, Filter]:
-        """Return the owner, and what is wanted of its archive."""
+        """Return the owner of the archive, and the filter. Raises BadRequest."""
         since = until = None
         if query.after is not None:
             with naming("after"):
@@ -159,7 +162,7 @@ class RemoteArchive:
         if query.before is not None and query.before != LAST:
             with naming("before"):
                 until = parse_time(query.before) - 1
-        wanted = Filter(
+        filter = Filter(
             since=since,
             until=until,
             groupchat=None if query.type is None else query.type == GROUPCHAT,
@@ -167,60 +170,60 @@ class RemoteArchive:
         )
         owner = owner_of(query.username, query.type, host, self._jids)
         if query.peer is None:
-            return owner, wanted
+            return owner, filter
         peer = peer_of(query.peer, host, self._jids)
         if "@" not in query.peer:
-            return owner, replace(wanted, peer_local=local(peer))
-        return owner, replace(wanted, peer=bare(peer), resource=resource(peer) or None)
+            return owner, replace(filter, peer_local=local(peer))
+        return owner, replace(filter, peer=bare(peer), resource=resource(peer) or None)
 
-    async def _page(self, owner: str, wanted: Filter, query: RemoteQuery) -> Page:
+    async def _page(self, owner: str, filter: Filter, query: RemoteQuery) -> Page:
         limit = self._max_items if query.limit is None else min(query.limit, self._max_items)
         if limit and not query.page:
-            newest = await self._is_backwards(owner, wanted, query)
+            newest = await self._is_backwards(owner, filter, query)
             return await self._archive.page_by_time(
                 owner,
-                wanted,
+                filter,
                 limit=limit,
                 newest=newest,
                 counted=True,
                 max_bytes=self._max_bytes,
             )
-        count = await self._archive.count(owner, wanted)
+        count = await self._archive.count(owner, filter)
         if count == 0 or limit == 0:
             return Page(complete=count == 0, count=count)
-        page = await self._page_from(owner, wanted, query.page or 0, limit)
+        page = await self._page_from(owner, filter, query.page or 0, limit)
         return replace(page, count=count)
 
-    async def _is_backwards(self, owner: str, wanted: Filter, query: RemoteQuery) -> bool:
-        """Tell whether the newest messages of the range are wanted.
+    async def _is_backwards(self, owner: str, filter: Filter, query: RemoteQuery) -> bool:
+        """Return whether a query asks for the newest messages of its range.
 
-        ejabberd sends a place in the archive and a bound of the search in the same parameter, and
-        does not say which it is. A place is the very time of a message, so where there are both
-        parameters and only `before` names a message, that is where the client pages back from.
+        ejabberd sends a position in the archive and a bound of the search in the same parameter.
+        A position is the exact time of a message. So if a query has both parameters and only
+        `before` is the time of a message, the client pages backwards from there.
         """
-        if query.before is None or query.before == LAST or wanted.since is None:
+        if query.before is None or query.before == LAST or filter.since is None:
             return query.before is not None
-        after, before = wanted.since - 1, (wanted.until or 0) + 1
-        if await self._archive.count(owner, replace(wanted, since=after, until=after)):
+        after, before = filter.since - 1, (filter.until or 0) + 1
+        if await self._archive.count(owner, replace(filter, since=after, until=after)):
             return False
-        return bool(await self._archive.count(owner, replace(wanted, since=before, until=before)))
+        return bool(await self._archive.count(owner, replace(filter, since=before, until=before)))
 
-    async def _page_from(self, owner: str, wanted: Filter, index: int, limit: int) -> Page:
-        """Skip the `index` oldest messages, a page at a time to spare the memory."""
-        page = await self._step(owner, wanted, self._max_items)
+    async def _page_from(self, owner: str, filter: Filter, index: int, limit: int) -> Page:
+        """Skip the `index` oldest messages, one page at a time to save memory."""
+        page = await self._page_by_time(owner, filter, self._max_items)
         while index >= len(page.messages) and not page.complete:
             index -= len(page.messages)
-            wanted = replace(wanted, since=page.messages[-1].at + 1)
-            page = await self._step(owner, wanted, self._max_items)
+            filter = replace(filter, since=page.messages[-1].at + 1)
+            page = await self._page_by_time(owner, filter, self._max_items)
         if index >= len(page.messages):
             return Page()
-        # Those of one microsecond are never parted: it begins with the first of them.
+        # Messages of the same microsecond stay together: the page begins with the first of them.
         at = page.messages[index].at
         skipped = sum(message.at == at for message in page.messages[:index])
-        page = await self._step(owner, replace(wanted, since=at), skipped + limit)
+        page = await self._page_by_time(owner, replace(filter, since=at), skipped + limit)
         return replace(page, messages=page.messages[skipped:])
 
-    async def _step(self, owner: str, wanted: Filter, limit: int) -> Page:
+    async def _page_by_time(self, owner: str, filter: Filter, limit: int) -> Page:
         return await self._archive.page_by_time(
-            owner, wanted, limit=limit, max_bytes=self._max_bytes
+            owner, filter, limit=limit, max_bytes=self._max_bytes
         )

@@ -1,4 +1,4 @@
-"""Stanzas that wait for users who are offline, where the XMPP server leaves them to us."""
+"""Offline stanzas: those that wait for users, if the XMPP server leaves their storage to us."""
 
 from __future__ import annotations
 
@@ -20,63 +20,67 @@ log = logging.getLogger(__name__)
 
 
 class OfflineStanzas:
-    """Keeps them, and gives them out once."""
+    """Stores stanzas for offline users, and returns each stanza once."""
 
     def __init__(self, offline: Offline, jids: Jids) -> None:
         self._offline = offline
         self._jids = jids
         self._returning: set[asyncio.Task[None]] = set()
 
-    async def keep(self, owner: str, *, peer: str, packet: str, timestamp: str) -> None:
-        """Keep one durably; the same one again changes nothing. Raises BadRequest, Overloaded."""
+    async def add(self, owner: str, *, peer: str, packet: str, timestamp: str) -> None:
+        """Store a stanza durably; a repeated stanza changes nothing.
+
+        `peer` is the JID of the sender, `packet` the stanza, `timestamp` when the server received
+        it. Raises BadRequest, Overloaded.
+        """
         with naming("timestamp"):
             at = parse_time(timestamp)
         with naming("peer"):
             sender = self._jids.prepare(peer)
-        waiting = OfflineStanza(peer=sender, stanza=_stanza(packet), at=at)
+        stanza = OfflineStanza(peer=sender, stanza=_checked(packet), at=at)
         with translated():
-            await self._offline.add(owner, waiting)
+            await self._offline.add(owner, stanza)
 
     async def count(self, owner: str) -> int:
-        """Return how many wait. Raises Overloaded."""
+        """Return the number of stanzas for a user. Raises Overloaded."""
         with translated():
             return await self._offline.count(owner)
 
     async def pop(self, owner: str) -> tuple[OfflineStanza, ...]:
-        """Take out all of them, oldest first. Raises Overloaded.
+        """Remove and return all stanzas for a user, the oldest first. Raises Overloaded.
 
-        Whoever stops waiting for them gets none, and they stay.
+        If the call is cancelled, the stanzas are put back.
         """
-        taking = asyncio.ensure_future(self._offline.pop(owner))
+        popping = asyncio.ensure_future(self._offline.pop(owner))
         try:
             with translated():
-                return await asyncio.shield(taking)
+                return await asyncio.shield(popping)
         except asyncio.CancelledError:
-            task = asyncio.create_task(self._put_back(owner, taking))
+            task = asyncio.create_task(self._put_back(owner, popping))
             self._returning.add(task)
             task.add_done_callback(self._returning.discard)
             raise
 
-    async def drop(self, owner: str) -> None:
-        """Throw all of them away. Raises Overloaded."""
+    async def delete_all(self, owner: str) -> None:
+        """Delete all stanzas for a user. Raises Overloaded."""
         with translated():
             await self._offline.pop(owner)
 
-    async def settled(self) -> None:
-        """Return when all that nobody took is back."""
+    async def wait_for_returns(self) -> None:
+        """Wait until the stanzas of cancelled calls are put back."""
         await asyncio.gather(*self._returning)
 
     async def _put_back(
-        self, owner: str, taking: asyncio.Future[tuple[OfflineStanza, ...]]
+        self, owner: str, popping: asyncio.Future[tuple[OfflineStanza, ...]]
     ) -> None:
         try:
-            for one in await taking:
-                await self._offline.add(owner, one)
+            for stanza in await popping:
+                await self._offline.add(owner, stanza)
         except StorageError:
-            log.exception("stanzas for %s were taken by nobody, and are lost", owner)
+            log.exception("offline stanzas for %s could not be put back, and are lost", owner)
 
 
-def _stanza(packet: str) -> str:
+def _checked(packet: str) -> str:
     try:
         raw = standalone(packet.strip().encode())
         parse_xml(raw, keep_depth=0)

@@ -1,4 +1,4 @@
-"""What a Remote Data caller posts, made into a row of the archive: who, whom, which way."""
+"""Make a row of the archive from a posted message: its owner, its peer and its direction."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from storage.rows import Direction, NewMessage
 CHAT = "chat"
 GROUPCHAT = "groupchat"
 
-#: Where ejabberd keeps the rooms of a virtual host unless it is told otherwise.
+#: Before the name of a virtual host: the domain of its rooms in ejabberd, by default.
 ROOMS = "conference."
 
 _TEXT = "<body>([^<]*)</body>"
-#: In no attribute there is a <, so the first one behind the name is that of the first child.
+#: No attribute has a <, so the first one behind the name begins the first child.
 _FIRST = re.compile(rf"<message[\s>][^<]*{_TEXT}")
 _LAST = re.compile(rf"{_TEXT}</message>\Z")
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
@@ -31,7 +31,7 @@ _QUOTES = {"&quot;": '"', "&apos;": "'"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """One message for one archive; None where the caller said nothing."""
+    """One message for one archive, as it was posted; None: the field is missing."""
 
     username: str  #: local part of the owner, or a bare JID
     timestamp: str
@@ -45,7 +45,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message:
-    """What is known once the parts that the caller left out are filled in."""
+    """The parts of a posted message, with the missing ones filled in."""
 
     owner: str
     kind: str
@@ -62,14 +62,16 @@ def new_message_of(post: Post, host: str, jids: Jids) -> NewMessage:
         message = _from_xml(post, stanza, host, jids)
     elif post.body is not None:
         message = _from_body(post, host, jids)
-        stanza = _built(message, post.body)
+        stanza = _stanza_from_body(message, post.body)
     else:
         raise BadRequest("xml: missing, and so is body: one of them has to be there")
-    said = post.body if post.xml is None else post.xml
+    content = post.body if post.xml is None else post.xml
     room, peer = message.kind == GROUPCHAT, bare(message.other)
     meaning = describe(stanza)
     type = stanza.type if not room and stanza.type in ("normal", "headline") else message.kind
-    names, about = meaning.name_hashes(peer, resource(message.other), type, message.direction)
+    name_hashes, refers_to = meaning.name_hashes(
+        peer, resource(message.other), type, message.direction
+    )
     return NewMessage(
         owner=message.owner,
         at=at,
@@ -78,24 +80,24 @@ def new_message_of(post: Post, host: str, jids: Jids) -> NewMessage:
         type=type,
         direction=message.direction,
         xml=stanza.xml,
-        dedup_key=_origin(message, at, said or ""),
+        dedup_key=_dedup_key(message, at, content or ""),
         nick=post.nick or (resource(message.other) if room else ""),
         kind=meaning.kind,
         text=meaning.text,
-        name_hashes=names,
-        refers_to=about,
+        name_hashes=name_hashes,
+        refers_to=refers_to,
         relation=meaning.relation,
         is_seen=meaning.is_seeing and message.direction is Direction.SENT,
     )
 
 
 def owner_of(username: str, type: str | None, host: str, jids: Jids) -> str:
-    """Return the archive that a caller means. Raises BadRequest."""
-    named = username
+    """Return the owner of the archive that a request names. Raises BadRequest."""
+    address = username
     if "@" not in username:
-        named = f"{username}@{ROOMS if type == GROUPCHAT else ''}{host}"
+        address = f"{username}@{ROOMS if type == GROUPCHAT else ''}{host}"
     with naming("username"):
-        owner = jids.prepare(named)
+        owner = jids.prepare(address)
         if not local(owner) or resource(owner):
             raise BadRequest("write the local part, or a JID like user@domain")
         if type not in (None, GROUPCHAT) and domain(owner) != host:
@@ -104,7 +106,7 @@ def owner_of(username: str, type: str | None, host: str, jids: Jids) -> str:
 
 
 def peer_of(peer: str, host: str, jids: Jids) -> str:
-    """Return the JID of the other side, on this host where only a local part is given."""
+    """Return the JID of the peer; a local part alone is a user of this host. Raises BadRequest."""
     with naming("peer"):
         prepared = jids.prepare(peer if "@" in peer else f"{peer}@{host}")
         if not local(prepared):
@@ -114,7 +116,7 @@ def peer_of(peer: str, host: str, jids: Jids) -> str:
 
 @contextmanager
 def naming(field: str) -> Iterator[None]:
-    """Name the field of the request in which a value was wrong."""
+    """Name a field of the request in the BadRequest that the block raises."""
     try:
         yield
     except BadRequest as error:
@@ -122,17 +124,18 @@ def naming(field: str) -> Iterator[None]:
 
 
 def body_of(xml: str) -> str | None:
-    """Return the text of a stored stanza, None without one."""
-    # First or last, as clients and servers put it, it can be cut out: a page has fifty of them.
+    """Return the body of a stored stanza, None if it has none."""
+    # Clients and servers put the body first or last. There it is read without parsing the stanza,
+    # which counts: a page has fifty of them.
     match = _FIRST.match(xml) or _LAST.match(xml, max(xml.find("<body"), 0))
     if match and "\r" not in (text := match[1]):
         if "&" not in text:
             return text
         if "&#" not in text:
-            # Every reference in it is one of the five that XML has.
+            # Every reference is one of the five that XML predefines.
             return unescape(text, _QUOTES)
     message = parse_xml(xml.encode(), keep_depth=1)
-    # COMPAT: ejabberd before 17 takes the namespace out of the stanzas it passes on.
+    # COMPAT: ejabberd before 17 removes the namespace from the stanzas that it forwards.
     body = message.child(message.ns, "body")
     return None if body is None else body.text
 
@@ -145,7 +148,7 @@ def _from_xml(post: Post, stanza: Stanza, host: str, jids: Jids) -> _Message:
         recipient = jids.prepare(stanza.recipient) if stanza.recipient else ""
     if kind == GROUPCHAT:
         other = _occupant(post, owner, sender, host, jids)
-        # A room has sent nothing of its own accord: its occupants have.
+        # The messages of a room are those that its occupants sent to it.
         direction = post.direction or Direction.RECEIVED
     else:
         direction = _direction(owner, bare(sender), bare(recipient), post.direction)
@@ -167,7 +170,7 @@ def _from_body(post: Post, host: str, jids: Jids) -> _Message:
 
 
 def _direction(owner: str, sender: str, recipient: str, given: Direction | None) -> Direction:
-    """Return which way a message went; the stanza knows better than the caller."""
+    """Return the direction of a message, by the stanza if it shows it. Raises BadRequest."""
     if (sender == owner) != (recipient == owner):
         return Direction.SENT if sender == owner else Direction.RECEIVED
     if given is not None:
@@ -180,7 +183,7 @@ def _direction(owner: str, sender: str, recipient: str, given: Direction | None)
 
 
 def _occupant(post: Post, room: str, sender: str, host: str, jids: Jids) -> str:
-    """Return who wrote into a room: the real JID if it is told, with the nickname behind it."""
+    """Return the author of a message in a room: the real JID if known, with the nickname."""
     nick = post.nick or resource(sender)
     if sender and bare(sender) != room:
         return sender
@@ -194,8 +197,8 @@ def _peer(post: Post, host: str, jids: Jids) -> str:
     return peer_of(post.peer, host, jids)
 
 
-def _built(message: _Message, body: str) -> Stanza:
-    """Make the stanza of which a caller kept the text only."""
+def _stanza_from_body(message: _Message, body: str) -> Stanza:
+    """Return a stanza for a message that was posted with its body only. Raises BadRequest."""
     sender, recipient = message.other, message.owner
     if message.kind == GROUPCHAT:
         sender = f"{message.owner}/{resource(message.other)}"
@@ -204,7 +207,7 @@ def _built(message: _Message, body: str) -> Stanza:
     xml = (
         f"<message xmlns='{NS_CLIENT}' type='{message.kind}'"
         f" from={quoteattr(sender)} to={quoteattr(recipient)}>"
-        # A carriage return as it stands would be read back as a line feed.
+        # XML parsers would read a literal carriage return as a line feed.
         f"<body>{escape(body, {chr(13): '&#13;'})}</body></message>"
     )
     try:
@@ -213,8 +216,8 @@ def _built(message: _Message, body: str) -> Stanza:
         raise BadRequest("body: has characters that XML cannot carry") from error
 
 
-def _origin(message: _Message, at: int, said: str) -> bytes:
-    """Return what makes a repeated request the same message."""
+def _dedup_key(message: _Message, at: int, content: str) -> bytes:
+    """Return the key by which a repeated request is recognised as the same message."""
     peer = bare(message.other)
-    what = ("remote-data", peer, str(at), message.kind, message.direction.value, said)
-    return digest_of(part.encode() for part in what)
+    parts = ("remote-data", peer, str(at), message.kind, message.direction.value, content)
+    return digest_of(part.encode() for part in parts)

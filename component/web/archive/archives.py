@@ -1,4 +1,4 @@
-"""The archive API: {prefix}/v1/archives/{owner}, for operators and the server."""
+"""The archive API: {prefix}/v1/archives/{owner}. `core.reading.reader` decides who reads what."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return [
         *routes_at(web.get, archive, summary),
         *routes_at(web.get, f"{archive}/messages", messages),
-        *routes_at(web.get, f"{archive}/messages/{{id}}", one),
+        *routes_at(web.get, f"{archive}/messages/{{id}}", single),
     ]
 
 
 async def summary(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/archives/{owner}: what there is of an archive."""
+    """GET {prefix}/v1/archives/{owner}: the size of an archive, its first and last message."""
     principal, owner = authenticate.principal(request), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     summary = await request.app[keys.reader].summary(principal, owner)
@@ -42,16 +42,16 @@ async def summary(request: web.Request) -> web.Response:
 async def messages(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages: one page of its messages."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    asked = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
-    query = asked.query(request.app[keys.jids])
+    parameters = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
+    query = parameters.query(request.app[keys.jids])
     page = await request.app[keys.reader].readable_page(
-        principal, owner, query, folded=asked.is_folded
+        principal, owner, query, folded=parameters.is_folded
     )
     ids = [item.message.stored.id for item in page.items]
     return body.page(
         request,
         {
-            "messages": [message(item, xml=asked.xml) for item in page.items],
+            "messages": [message(item, xml=parameters.xml) for item in page.items],
             "count": page.count,
             "index": page.index,
         },
@@ -60,11 +60,11 @@ async def messages(request: web.Request) -> web.Response:
     )
 
 
-async def one(request: web.Request) -> web.Response:
+async def single(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages/{id}: one message."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    asked = checked(MessageParameters, body.parameters(request))
+    parameters = checked(MessageParameters, body.parameters(request))
     item = await request.app[keys.reader].message(
-        principal, owner, id_of(request), folded=asked.is_folded
+        principal, owner, id_of(request), folded=parameters.is_folded
     )
-    return body.json_response(message(item, xml=asked.xml))
+    return body.json_response(message(item, xml=parameters.xml))

@@ -19,22 +19,22 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def conversations(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/archives/{owner}/conversations: whom there are messages with."""
+    """GET {prefix}/v1/archives/{owner}/conversations: with whom the owner has messages."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    asked = checked(ConversationsParameters, body.parameters(request))
-    page = await request.app[keys.reader].conversations(principal, owner, asked.query())
-    listed = [
+    parameters = checked(ConversationsParameters, body.parameters(request))
+    page = await request.app[keys.reader].conversations(principal, owner, parameters.query())
+    conversations = [
         {
             "peer": summary.conversation.peer,
             "count": summary.conversation.messages,
             "unread": summary.unread,
-            "last": message(summary.last, xml=asked.xml),
+            "last": message(summary.last, xml=parameters.xml),
         }
         for summary in page.conversations
     ]
     return body.page(
         request,
-        {"conversations": listed},
+        {"conversations": conversations},
         cursor="before",
         next=None if page.complete else page.conversations[-1].conversation.newest,
     )

@@ -20,8 +20,8 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     pager = Pager(
         services.storage.archive,
         services.queue,
-        usual=settings.page_default,
-        most=settings.page_max,
+        default_size=settings.page_default,
+        max_size=settings.page_max,
         max_bytes=settings.page_max_bytes,
     )
     app[keys.administration] = services.administration

@@ -1,4 +1,4 @@
-"""Messages as the archive API writes them; every key is always there, null where it is empty."""
+"""Messages in the JSON of the archive API: every key is always there, null if it has no value."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from storage.rows import ArchivedMessage
 
 
 def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
-    """Return one message, with its XML or without."""
-    row, said = item.message.stored, item.message.payloads
+    """Return one message, with or without its XML."""
+    row, payloads = item.message.stored, item.message.payloads
     fields: dict[str, Any] = {
         **place(row),
-        "from": said.sender,
-        "to": said.recipient,
+        "from": payloads.sender,
+        "to": payloads.recipient,
         "peer": row.peer,
         "resource": row.resource or None,
         "direction": row.direction.value,
         "type": row.type,
         "kind": row.kind.value,
-        "message_id": said.id,
-        "subject": said.subject,
-        "body": said.body,
+        "message_id": payloads.id,
+        "subject": payloads.subject,
+        "body": payloads.body,
         "nick": row.nick or None,
     }
     if xml:
@@ -33,12 +33,12 @@ def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
 
 
 def place(row: ArchivedMessage) -> dict[str, Any]:
-    """Return what names a message, and when it was."""
+    """Return the id and the time of a message."""
     return {"id": row.id, "time": format_time(row.at)}
 
 
 def _folded(folded: Folded, *, xml: bool) -> dict[str, Any]:
-    """Return what takes the place of what was said, and what came of it."""
+    """Return the keys of the folded view, some of which replace keys of the message itself."""
     edited, retracted = folded.edited, folded.retracted
     fields: dict[str, Any] = {
         "body": folded.body,
@@ -58,7 +58,7 @@ def _folded(folded: Folded, *, xml: bool) -> dict[str, Any]:
         "left_out": folded.left_out,
     }
     if retracted:
-        # Not even where the archive still has it.
+        # Even if the archive still has them.
         fields["subject"] = None
         if xml:
             fields["xml"] = None

@@ -1,4 +1,4 @@
-"""The queries of the archive API, in which nothing unknown may stand."""
+"""Models of the queries of the archive API; an unknown parameter is an error."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from component.core.xml.jids import Jids, bare, resource
 from component.core.xml.times import parse_time
 from storage.rows import Filter, Kind
 
-#: More digits than any number here has.
+#: Numbers are cut to so many digits: no number here has more.
 DIGITS = 18
 
-#: What is taken at most: characters of an id, of an address and of a text, and ids at once. An
+#: The greatest length of an id, of an address and of a text, and the greatest number of ids. An
 #: address has up to 1,023 bytes in each of its three parts (RFC 7622 section 3.1).
 ID_MAX = 256
 ADDRESS_MAX = TEXT_MAX = 3 * 1023 + 2
 IDS_MAX = 1000
 
-_Read = TypeVar("_Read")
+_Value = TypeVar("_Value")
 
 
-def _told(read: Callable[[str], _Read]) -> Callable[[object], _Read]:
-    """Return a reader of strings whose refusals are those of a validator."""
+def _validator(parse: Callable[[str], _Value]) -> Callable[[object], _Value]:
+    """Return a pydantic validator that parses a string; `parse` may raise BadRequest."""
 
-    def validate(value: object) -> _Read:
+    def validate(value: object) -> _Value:
         if not isinstance(value, str):
             raise ValueError(f"expected a string, given {given(value)}")
         try:
-            return read(value)
+            return parse(value)
         except BadRequest as error:
             raise ValueError(error.message) from error
 
@@ -58,47 +58,47 @@ def _number(value: object) -> object:
 
 
 def _time_or_id(value: str) -> str | int:
-    # No id has a colon.
+    # A time has colons, an id has none.
     return parse_time(value) if ":" in value else value
 
 
 Flag = Annotated[bool, BeforeValidator(_bool)]
 Limit = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 Number = Annotated[int, BeforeValidator(_number)]
-Time = Annotated[int, BeforeValidator(_told(parse_time))]
+Time = Annotated[int, BeforeValidator(_validator(parse_time))]
 Id = Annotated[str, Field(min_length=1, max_length=ID_MAX)]
 Address = Annotated[str, Field(min_length=1, max_length=ADDRESS_MAX)]
 View = Literal["raw", "folded"]
 
 
 class Parameters(BaseModel):
-    """Parameters of ours: what is not known here is a mistake."""
+    """Parameters of our own API: an unknown one is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NoParameters(Parameters):
-    """None at all."""
+    """A request without parameters."""
 
 
-class Viewed(Parameters):
-    """How messages are shown."""
+class ViewParameters(Parameters):
+    """How messages are shown: raw or folded, with or without XML."""
 
     view: View = "raw"
     xml: Flag = True
 
     @property
     def is_folded(self) -> bool:
-        """Whether messages are shown as people see them."""
+        """Whether messages are shown with everything that is about them."""
         return self.view == "folded"
 
 
-class MessageParameters(Viewed):
+class MessageParameters(ViewParameters):
     """GET {prefix}/v1/archives/{owner}/messages/{id}."""
 
 
-class Selection(Parameters):
-    """Which messages of an archive are meant, whether they are read or followed."""
+class FilterParameters(Parameters):
+    """Which messages of an archive to read or to follow."""
 
     with_: Annotated[str | None, Field(alias="with", max_length=ADDRESS_MAX)] = None
     groupchat: Flag | None = None
@@ -106,18 +106,18 @@ class Selection(Parameters):
     xml: Flag = True
 
     def filter(self, jids: Jids) -> Filter:
-        """Return which messages are meant. Raises BadRequest."""
+        """Return the filter of messages. Raises BadRequest."""
         with naming("with"):
-            other = None if self.with_ is None else jids.prepare(self.with_)
+            peer = None if self.with_ is None else jids.prepare(self.with_)
         return Filter(
-            peer=None if other is None else bare(other),
-            resource=None if other is None else resource(other) or None,
+            peer=None if peer is None else bare(peer),
+            resource=None if peer is None else resource(peer) or None,
             groupchat=self.groupchat,
             kinds=None if self.kind is None else frozenset(self.kind),
         )
 
 
-class MessagesParameters(Selection, Viewed):
+class MessagesParameters(FilterParameters, ViewParameters):
     """GET {prefix}/v1/archives/{owner}/messages."""
 
     start: Time | None = None
@@ -131,20 +131,20 @@ class MessagesParameters(Selection, Viewed):
     count: Flag = False
 
     def filter(self, jids: Jids) -> Filter:
-        """Return which messages are meant. Raises BadRequest."""
+        """Return the filter of messages. Raises BadRequest."""
         with naming("search"):
             phrases = None if self.search is None else fulltext.parse(self.search)
-        found = replace(
+        filter = replace(
             super().filter(jids), since=self.start, until=self.end, ids=self.ids, phrases=phrases
         )
-        return replace(found, kinds=FOLDED_KINDS) if self.is_folded else found
+        return replace(filter, kinds=FOLDED_KINDS) if self.is_folded else filter
 
     def query(self, jids: Jids) -> PageQuery:
-        """Return what is wanted. Raises BadRequest."""
+        """Return the query for a page. Raises BadRequest."""
         if self.is_folded and self.kind is not None:
             raise BadRequest("kind: only with view=raw: the folded view shows messages")
         return PageQuery(
-            wanted=self.filter(jids),
+            filter=self.filter(jids),
             limit=self.limit,
             after=self.after,
             before=self.before,
@@ -153,21 +153,21 @@ class MessagesParameters(Selection, Viewed):
         )
 
 
-class StreamParameters(Selection):
+class StreamParameters(FilterParameters):
     """GET {prefix}/v1/archives/{owner}/stream."""
 
     after: Id | None = None
 
 
-class ConversationsParameters(Viewed):
+class ConversationsParameters(ViewParameters):
     """GET {prefix}/v1/archives/{owner}/conversations."""
 
     limit: Limit | None = None
     before: Id | None = None
-    since: Annotated[Id | int, BeforeValidator(_told(_time_or_id))] | None = None
+    since: Annotated[Id | int, BeforeValidator(_validator(_time_or_id))] | None = None
 
     def query(self) -> conversations.ConversationQuery:
-        """Return what is wanted."""
+        """Return the query for a page of conversations."""
         return conversations.ConversationQuery(
             limit=self.limit,
             before=self.before,

@@ -25,13 +25,13 @@ from storage.rows import ArchivedMessage
 
 log = logging.getLogger(__name__)
 
-#: After how long a caller is to come again whose connection was lost.
+#: After how long a client reconnects that has lost its connection.
 RETRY_MILLISECONDS = 2000
 
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store",
-    # nginx would gather events otherwise.
+    # Without it nginx buffers events.
     "X-Accel-Buffering": "no",
 }
 
@@ -42,19 +42,19 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def follow(request: web.Request) -> web.StreamResponse:
-    """GET {prefix}/v1/archives/{owner}/stream: messages as they come, without end."""
+    """GET {prefix}/v1/archives/{owner}/stream: messages as they arrive, without end."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    asked = checked(StreamParameters, body.parameters(request, "kind"))
-    filter = asked.filter(request.app[keys.jids])
-    # A browser that comes again still has the query of its first request.
-    after = request.headers.get("Last-Event-ID") or asked.after
+    parameters = checked(StreamParameters, body.parameters(request, "kind"))
+    filter = parameters.filter(request.app[keys.jids])
+    # A browser that reconnects repeats the query of its first request.
+    after = request.headers.get("Last-Event-ID") or parameters.after
     if after is not None and len(after) > ID_MAX:
         raise BadRequest(f"Last-Event-ID: an id has {ID_MAX} characters at most")
     streams = request.config_dict[keys.stream_limit]
-    with streams.slot(principal.name):
+    with streams.reserve(principal.name):
         async with time_limit(request):
             stream = await request.app[keys.reader].stream(principal, owner, filter, after)
-        events = _Events(request, xml=asked.xml)
+        events = _Events(request, xml=parameters.xml)
         sending = streams.run(events.send(owner, stream))
         on_disconnect(request, sending.cancel)
         try:
@@ -65,7 +65,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
 
 
 class _Events:
-    """One answer, while it is being sent."""
+    """The response of one stream, while it is sent."""
 
     def __init__(self, request: web.Request, *, xml: bool) -> None:
         self.response = web.StreamResponse(headers=HEADERS)
@@ -73,11 +73,11 @@ class _Events:
         self._request = request
         self._xml = xml
         self._settings = request.app[keys.settings]
-        self._told = ""  # the id that the caller would come again with
-        self._written = 0.0
+        self._last_event_id = ""  # the id with which the client would reconnect
+        self._written_at = 0.0
 
     async def send(self, owner: str, stream: ArchiveStream) -> None:
-        """Send until the caller is gone, or does not take what it is sent."""
+        """Send events until the client has gone or does not read them."""
         pause = self._settings.stream_heartbeat_seconds
         messages = stream.messages(pause=pause)
         try:
@@ -87,12 +87,12 @@ class _Events:
                 async for rows in messages:
                     for row in rows:
                         await self._write(self._event(row))
-                    if asyncio.get_running_loop().time() >= self._written + pause:
+                    if asyncio.get_running_loop().time() >= self._written_at + pause:
                         await self._write(": still here\n" + self._progress(stream))
         except ConnectionError:
             return
         except TimeoutError:
-            log.warning("a follower of %s did not take what it was sent: connection closed", owner)
+            log.warning("a client did not read its stream of %s: connection closed", owner)
             if self._request.transport is not None:
                 self._request.transport.abort()
         except Refused as refused:
@@ -103,19 +103,20 @@ class _Events:
     async def _write(self, text: str) -> None:
         async with asyncio.timeout(self._settings.request_timeout_seconds):
             await self.response.write(text.encode())
-        self._written = asyncio.get_running_loop().time()
+        self._written_at = asyncio.get_running_loop().time()
 
     def _event(self, row: ArchivedMessage) -> str:
-        self._told = row.id
+        self._last_event_id = row.id
         data = orjson.dumps(message(ReadableMessage(Message.of(row)), xml=self._xml)).decode()
         return f"id: {row.id}\nevent: message\ndata: {data}\n\n"
 
     def _progress(self, stream: ArchiveStream) -> str:
-        """Tell how far the archive has been followed, though nothing of it was wanted.
+        """Return the id of the last message that was read, if the client does not have it yet.
 
-        An id without data is no event, and is what the caller comes again with all the same.
+        Messages outside of the filter are not sent. An id without data is no event either, but the
+        client reconnects with it.
         """
-        if stream.position == self._told:
+        if stream.position == self._last_event_id:
             return "\n"
-        self._told = stream.position
+        self._last_event_id = stream.position
         return f"id: {stream.position}\n\n"

@@ -66,7 +66,7 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
         raise NotAuthorized(f"Show one secret, in a header {_HOW}.")
     caller = _owner_of(secrets[0].encode(errors="surrogateescape"), settings)
     name = caller.name if caller else None
-    request.config_dict[keys.guess_limit].judge(party_of(request.transport), name)
+    request.config_dict[keys.guess_limit].check(party_of(request.transport), name)
     if caller is None:
         raise NotAuthorized(
             "The secret that was shown is not known here: compare it with http.secret, or with"

@@ -1,7 +1,7 @@
-"""Guessing secrets is slowed, by address: so many wrong ones, and one more every so often.
+"""Limit wrong secrets over HTTP, by address: a burst of them, then one every so often.
 
-Callers from other addresses notice nothing. Nor does, behind the same address, whoever has shown a
-right secret there before: a reverse proxy may stand for a guesser and for the server at once.
+Other addresses are not affected. Neither is a principal that has shown its secret from the same
+address before: a reverse proxy may forward requests of a guesser and of the server.
 """
 
 from __future__ import annotations
@@ -14,28 +14,27 @@ from component.web.server.addresses import LogOnce
 
 log = logging.getLogger(__name__)
 
-#: Parties that are remembered by the right secrets they have shown.
+#: So many parties are remembered for the right secrets that came from them.
 PARTIES_MAX = 10_000
 
 
 class GuessLimit:
-    """Judges who shows a secret, by what came from there before."""
+    """Refuses secrets from parties that have shown too many wrong ones."""
 
     def __init__(self, budget: TokenBucket | None = None) -> None:
         self._budget = budget or TokenBucket()
-        self._known: dict[
-            str, set[str]
-        ] = {}  # names of callers by party; the last one stands last
-        self._told = LogOnce()
+        # Names of principals by party, the party used last at the end.
+        self._names: dict[str, set[str]] = {}
+        self._logged = LogOnce()
 
-    def judge(self, party: str, name: str | None) -> None:
-        """Return if an answer may be given to a caller of this name; None is nobody's secret.
+    def check(self, party: str, name: str | None) -> None:
+        """Return if a secret may be answered; `name` is its principal, None for a wrong secret.
 
-        Raises Slowed, whether the secret is right or wrong.
+        Raises RateLimited, whether the secret is right or wrong.
         """
-        is_known = name in self._known.get(party, ())
+        is_known = name in self._names.get(party, ())
         if not is_known and not self._budget.take(party):
-            if self._told.is_new(party):
+            if self._logged.is_new(party):
                 log.warning("too many wrong secrets over HTTP from %s: it has to wait", party)
             raise RateLimited(
                 "Too many wrong secrets came from this address: try again later.",
@@ -48,7 +47,7 @@ class GuessLimit:
         self._remember(party, name)
 
     def _remember(self, party: str, name: str) -> None:
-        known = self._known.pop(party, set())
-        self._known[party] = known | {name}
-        if len(self._known) > PARTIES_MAX:
-            del self._known[next(iter(self._known))]
+        names = self._names.pop(party, set())
+        self._names[party] = names | {name}
+        if len(self._names) > PARTIES_MAX:
+            del self._names[next(iter(self._names))]

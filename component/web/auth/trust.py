@@ -1,9 +1,8 @@
-"""Trust in the network: who shows no secret is the server, unless it may be a page in a browser.
+"""Trust the network: a request without a secret is the server's, unless a browser may send it.
 
-Any page on the internet can have the browsers of people near us send requests here. Two things
-give it away, and both are checked. Under a name of its own that it lets resolve to our address
-(DNS rebinding) it may read answers and set most headers, but not `Host`. From elsewhere it is
-bound to what browsers send of themselves.
+Any web page can make the browsers in our network send requests to us. Two checks find them. A page
+whose own name resolves to our address (DNS rebinding) can read answers and set most headers, but
+not `Host`. A page from elsewhere cannot keep the browser from sending the headers of a browser.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[^\s\[\]:/@?#]+))(?::[0-9]*)?")
 
 #: Headers that browsers send, beside all that begin with `Sec-`, and neither ejabberd nor simple
-#: HTTP clients do. A page cannot leave out `Accept-Language`, nor can an image.
-_OF_BROWSERS = (
+#: HTTP clients do. No page or image can leave out `Accept-Language`.
+_BROWSER_HEADERS = (
     "Origin",
     "Referer",
     "Cookie",
@@ -43,69 +42,69 @@ _OF_BROWSERS = (
     "X-Moz",
 )
 
-#: What browsers accept where they load pages, images, styles and media.
-_ACCEPTED = ("text/html", "application/xhtml+xml", "image/", "text/css", "audio/", "video/")
+#: Media types that browsers accept for pages, images, styles and media.
+_TYPES = ("text/html", "application/xhtml+xml", "image/", "text/css", "audio/", "video/")
 
-#: How browsers call themselves, in lower case.
+#: Beginnings of the user agents of browsers, in lower case.
 _AGENTS = ("mozilla/", "opera/")
 
 
 def check(request: web.Request, settings: WebSettings) -> None:
-    """Return if a request that shows no secret can be one of the server.
+    """Return if a request without a secret can be the server's.
 
-    Raises Misdirected for a Host that is not ours, NotAuthorized for what a browser sends.
+    Raises Misdirected if the Host is not ours, NotAuthorized if a browser sends the request.
     """
     if not _is_ours(request, settings):
         raise Misdirected(
             "The Host header, or the address in the request line, names no host of this server:"
             " call it by its address, or add the name to http.hosts."
         )
-    sign = _sign_of_browser(request.headers)
-    if sign is not None:
+    header = _browser_header(request.headers)
+    if header is not None:
         raise NotAuthorized(
-            f"This looks like a request of a browser ({sign}), and those are not trusted for their"
-            " network: show a secret, Authorization: Bearer SECRET or X-Api-Key: SECRET."
+            f"This looks like a request of a browser ({header}), and those are not trusted for"
+            " their network: show a secret, Authorization: Bearer SECRET or X-Api-Key: SECRET."
         )
 
 
 def _is_ours(request: web.Request, settings: WebSettings) -> bool:
-    """Whether there is one Host header, and it means us; its port says nothing about that.
+    """Return whether there is one Host header, and it names us, with any port.
 
-    Where the request line has a whole URL, that has to mean us too (RFC 9112 section 3.2.2).
+    If the request line has an absolute URL, its host has to name us too (RFC 9112 section 3.2.2).
     """
-    named = list(request.headers.getall("Host", ()))
-    if len(named) != 1:
+    hosts = list(request.headers.getall("Host", ()))
+    if len(hosts) != 1:
         return False
     if not request.raw_path.startswith("/"):
-        named.append(request.raw_path.partition("://")[2].partition("/")[0])
+        hosts.append(request.raw_path.partition("://")[2].partition("/")[0])
     own = {_normal(name) for name in (settings.address, *settings.hosts)}
     own.add(str(address_of(request.transport, "sockname")))
-    return all(_host(one) in _LOOPBACK | own for one in named)
+    return all(_host(host) in _LOOPBACK | own for host in hosts)
 
 
-def _host(named: str) -> str | None:
-    """Return the host of a Host header as it is compared, None where that is malformed."""
-    found = _HOST.fullmatch(named.strip().lower())
-    return None if found is None else _normal(found["ipv6"] or found["name"])
+def _host(header: str) -> str | None:
+    """Return the normalised host of a Host header, None if the header is malformed."""
+    match = _HOST.fullmatch(header.strip().lower())
+    return None if match is None else _normal(match["ipv6"] or match["name"])
 
 
 def _normal(host: str) -> str:
-    """Return a host name or an IP address in the one spelling by which it is compared."""
+    """Return a host name or an IP address in its normal form."""
     try:
         return str(ip_address(host))
     except ValueError:
         return host.lower().removesuffix(".")
 
 
-def _sign_of_browser(headers: CIMultiDictProxy[str]) -> str | None:
-    """Return the header that shows that a browser asks, None where nothing does."""
+def _browser_header(headers: CIMultiDictProxy[str]) -> str | None:
+    """Return the header that shows that a browser sends a request, None if there is none."""
     for name in headers:
         if name.lower().startswith("sec-"):
             return name
-    for name in _OF_BROWSERS:
+    for name in _BROWSER_HEADERS:
         if name in headers:
             return name
-    if any(kind in value.lower() for value in headers.getall("Accept", ()) for kind in _ACCEPTED):
+    if any(kind in value.lower() for value in headers.getall("Accept", ()) for kind in _TYPES):
         return "Accept"
     agents = headers.getall("User-Agent", ())
     return "User-Agent" if any(value.lower().startswith(_AGENTS) for value in agents) else None

@@ -30,7 +30,7 @@ async def keep(request: web.Request) -> web.Response:
     """POST {prefix}/offline/{user}: keep one stanza; 201 when it is durable."""
     owner = _owner(request)
     post = checked(OfflinePost, await body.fields(request))
-    await request.app[keys.offline_stanzas].keep(
+    await request.app[keys.offline_stanzas].add(
         owner, peer=post.peer, packet=post.packet, timestamp=post.timestamp
     )
     return web.Response(status=201)
@@ -56,7 +56,7 @@ async def count(request: web.Request) -> web.Response:
 
 async def drop(request: web.Request) -> web.Response:
     """DELETE {prefix}/offline/{user}: delete all stanzas."""
-    await request.app[keys.offline_stanzas].drop(_owner(request))
+    await request.app[keys.offline_stanzas].delete_all(_owner(request))
     return web.Response()
 
 

@@ -27,26 +27,26 @@ NS = NS_MAM
 QUERY = f"{{{NS}}}query"
 METADATA = f"{{{NS}}}metadata"
 
-#: What every archive can do, whichever way it is asked.
+#: The features of every archive.
 FEATURES = (
     NS,
     f"{NS}#extended",
     f"{NS}#groupchat-field",
     rsm.NS,
     mam_form.NS_FULLTEXT,
-    # Retractions are archived, and what they retract is replaced (XEP-0424).
+    # Retractions are archived, and the retracted messages become tombstones (XEP-0424).
     "urn:xmpp:message-retract:1",
     "urn:xmpp:message-retract:1#tombstone",
 )
 
-#: Where messages of rooms are archived, too (section 7).
+#: The feature of archives of users that have messages of rooms too (section 7).
 GROUPCHAT = f"{NS}#groupchat-available"
 
-#: How long an archive is read. ejabberd gives a query up after 32 seconds, of which it may have
-#: waited half for its turn: what is sent later is an answer to nothing.
+#: How long a query may read an archive. ejabberd drops a query after 32 seconds, and the query may
+#: have waited half of them for its turn. A later answer would reach nobody.
 PATIENCE_SECONDS = 15.0
 
-#: It is told again with each result.
+#: The longest query id, in characters; it is repeated in each result.
 QUERYID_MAX = 256
 
 
@@ -70,7 +70,7 @@ class Mam:
         return results + exchange.result(fin_xml(page, backwards=query.backwards))
 
     async def metadata(self, type: str, query: Element, exchange: Exchange) -> str:
-        """Return the text that tells where an archive begins and ends. Raises Refused."""
+        """Return the stanza with the first and last message of an archive. Raises Refused."""
         if type != "get":
             raise BadRequest("metadata can be read only: ask with get")
         async with _in_time():
@@ -80,7 +80,7 @@ class Mam:
 
 @asynccontextmanager
 async def _in_time() -> AsyncIterator[None]:
-    """Read for as long as somebody waits. Raises Overloaded when it would be too late."""
+    """Bound the time of a read. Raises Overloaded when an answer would be too late."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             yield
@@ -94,5 +94,5 @@ def parse(query: Element, addresses: Jids) -> PageQuery:
         raise NotImplementedHere("there are no archives of nodes here")
     if len(query.get("queryid", "")) > QUERYID_MAX:
         raise BadRequest(f"queryid has {QUERYID_MAX} characters at most")
-    wanted = mam_form.read(query.find(forms.FORM), addresses)
-    return rsm.read(query.find(rsm.SET), wanted)
+    filter = mam_form.read(query.find(forms.FORM), addresses)
+    return rsm.read(query.find(rsm.SET), filter)

@@ -1,7 +1,7 @@
-"""The form of archive queries: which fields there are, and what they ask for.
+"""The form of archive queries: its fields, and the filter that they make.
 
-XEP-0313 section 4.1; XEP-0431: Full Text Search in MAM, version 0.2.0. Without include-groupchat
-messages of rooms are among the results.
+XEP-0313 section 4.1; XEP-0431: Full Text Search in MAM, version 0.2.0. A query without
+include-groupchat returns messages of rooms too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NS_MAM = "urn:xmpp:mam:2"
 NS_VALIDATE = "http://jabber.org/protocol/xdata-validate"
 NS_FULLTEXT = "urn:xmpp:fulltext:0"
 
-#: The field of XEP-0431, that of ejabberd, and that of M-Link: clients know one or another.
+#: The field of XEP-0431, and those of ejabberd and M-Link: each client knows one of them.
 FULLTEXT = (f"{{{NS_FULLTEXT}}}fulltext", "withtext", "search")
 
 #: The fields of the form, with their types (section 4.1.5).
@@ -36,24 +36,25 @@ FIELDS = {
     **dict.fromkeys(FULLTEXT, "text-single"),
 }
 
-#: XEP-0122: a list that is open takes values which it does not offer.
+#: XEP-0122: an open list accepts values beyond its options.
 OPEN = f"<validate xmlns='{NS_VALIDATE}' datatype='xs:string'><open/></validate>"
 
-#: More messages than these are not asked for one by one.
+#: A query may name at most so many messages by their ids.
 IDS_MAX = 1000
 
-#: What a value of the form may have, in characters; an address is the longest.
+#: The longest value of a field, in characters: that of an address.
 VALUE_MAX = 3 * 1023 + 2
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def form_xml() -> str:
-    """Return the form that tells which fields a query may have (section 4.1.5)."""
+    """Return the form with the fields of a query (section 4.1.5)."""
     fields = "".join(_field_xml(name, type) for name, type in FIELDS.items())
     return (
         f"<query xmlns='{NS_MAM}'><x xmlns='{forms.NS}' type='form'>"
-        f"<field type='hidden' var='{FORM_TYPE}'><value>{NS_MAM}</value></field>{fields}</x></query>"
+        f"<field type='hidden' var='{FORM_TYPE}'><value>{NS_MAM}</value></field>"
+        f"{fields}</x></query>"
     )
 
 
@@ -63,12 +64,12 @@ def _field_xml(name: str, type: str) -> str:
 
 
 def read(form: Element | None, addresses: Jids) -> Filter:
-    """Return what a submitted form asks for. Raises BadRequest, NotImplementedHere."""
+    """Return the filter of a submitted form. Raises BadRequest, NotImplementedHere."""
     if form is None:
         return ANY
     values = _values(form)
     peer = resource = None
-    if (address := _only(values, "with")) is not None:
+    if (address := _value(values, "with")) is not None:
         prepared = addresses.prepare(address)
         peer, resource = jids.bare(prepared), jids.resource(prepared) or None
     return Filter(
@@ -77,8 +78,8 @@ def read(form: Element | None, addresses: Jids) -> Filter:
         since=_time(values, "start"),
         until=_time(values, "end"),
         groupchat=_groupchat(values),
-        after=_only(values, "after-id"),
-        before=_only(values, "before-id"),
+        after=_value(values, "after-id"),
+        before=_value(values, "before-id"),
         ids=_ids(values),
         phrases=_phrases(values),
     )
@@ -99,12 +100,12 @@ def _values(form: Element) -> Values:
     return {name: texts for name, texts in values.items() if texts}
 
 
-def _only(values: Values, name: str) -> str | None:
+def _value(values: Values, name: str) -> str | None:
     return values[name][0] if name in values else None
 
 
 def _time(values: Values, name: str) -> int | None:
-    text = _only(values, name)
+    text = _value(values, name)
     if text is None:
         return None
     try:
@@ -114,7 +115,7 @@ def _time(values: Values, name: str) -> int | None:
 
 
 def _groupchat(values: Values) -> bool | None:
-    text = _only(values, "include-groupchat")
+    text = _value(values, "include-groupchat")
     if text is None:
         return None
     if text not in _BOOLEANS:
@@ -131,9 +132,9 @@ def _ids(values: Values) -> tuple[str, ...] | None:
 
 
 def _phrases(values: Values) -> tuple[Phrase, ...] | None:
-    given = [name for name in FULLTEXT if name in values]
-    if len(given) > 1:
-        raise BadRequest(f"{given[0]} and {given[1]} are the same field: give one of them")
+    names = [name for name in FULLTEXT if name in values]
+    if len(names) > 1:
+        raise BadRequest(f"{names[0]} and {names[1]} are the same field: give one of them")
     # An empty text is no search (XEP-0431 section 2.2).
-    text = _only(values, given[0]) if given else None
+    text = _value(values, names[0]) if names else None
     return fulltext.parse(text) if text else None

@@ -1,4 +1,4 @@
-"""Text of what archive queries are answered with. XEP-0313 sections 4.2, 4.3 and 5."""
+"""The XML of answers to archive queries: results, <fin/>, metadata (XEP-0313)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from storage.rows import ArchivedMessage, Page
 
 
 def results_xml(messages: Iterable[ArchivedMessage], queryid: str | None) -> Iterator[str]:
-    """Return each archived message as a <result/> (section 4.2).
+    """Yield each archived message as a <result/> (section 4.2).
 
-    Of one that was taken out of the middle of the archive only the time is left (section 3.2).
+    A blanked message has its time only (section 3.2).
     """
     of_query = "" if queryid is None else f" queryid={quoteattr(queryid)}"
     head = f"<result xmlns='{NS_MAM}'{of_query} id='"
@@ -28,9 +28,9 @@ def results_xml(messages: Iterable[ArchivedMessage], queryid: str | None) -> Ite
 
 
 def fin_xml(page: Page, *, backwards: bool) -> str:
-    """Return what ends a page: where it begins and ends, and whether it is the last one.
+    """Return the <fin/> that ends a page (section 4.3), with its ids and its completeness.
 
-    What was read is stable: nothing is ever put before what is already in an archive.
+    Results are stable: no message is ever inserted before one that is in the archive.
     """
     complete = " complete='true'" if page.complete else ""
     limits = rsm.set_xml(page, backwards=backwards)
@@ -38,7 +38,7 @@ def fin_xml(page: Page, *, backwards: bool) -> str:
 
 
 def metadata_xml(bounds: tuple[ArchivedMessage, ArchivedMessage] | None) -> str:
-    """Return where an archive begins and ends, nothing of both where it is empty (section 5)."""
+    """Return the first and last message of an archive, or none of an empty one (section 5)."""
     edges = "" if bounds is None else _edge("start", bounds[0]) + _edge("end", bounds[1])
     return f"<metadata xmlns='{NS_MAM}'>{edges}</metadata>"
 

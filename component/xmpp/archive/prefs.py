@@ -1,6 +1,6 @@
 """XEP-0441: Message Archive Management Preferences, version 0.2.0. Reads and writes <prefs/>.
 
-`component.core.archiving.preferences` decides what is applied.
+`component.core.archiving.preferences` applies them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PREFS = f"{{{NS}}}prefs"
 
 
 class Prefs:
-    """Answers queries for archiving preferences."""
+    """Answers queries that read or set archiving preferences."""
 
     def __init__(self, preferences: Preferences, authorizer: Authorizer) -> None:
         self._preferences = preferences
@@ -39,7 +39,7 @@ class Prefs:
 
 
 def parse(prefs: Element, owner: str) -> PreferencesRow:
-    """Return preferences as they were sent: a list that is missing is empty (section 2.1)."""
+    """Return the preferences of a <prefs/>; a missing list is empty (section 2.1)."""
     return PreferencesRow(
         owner=owner,
         default=prefs.get("default", ""),
@@ -49,7 +49,7 @@ def parse(prefs: Element, owner: str) -> PreferencesRow:
 
 
 def prefs_xml(preferences: PreferencesRow) -> str:
-    """Return preferences with both lists, even empty ones (section 2.1)."""
+    """Return a <prefs/> with both lists, even if they are empty (section 2.1)."""
     return (
         f"<prefs xmlns='{NS}' default='{preferences.default}'>"
         f"<always>{_jids(preferences.always)}</always>"
@@ -58,8 +58,7 @@ def prefs_xml(preferences: PreferencesRow) -> str:
 
 
 def _listed(prefs: Element, name: str) -> tuple[str, ...]:
-    found = prefs.iterfind(f"{{{NS}}}{name}/{{{NS}}}jid")
-    return tuple(jid.text or "" for jid in found)
+    return tuple(jid.text or "" for jid in prefs.iterfind(f"{{{NS}}}{name}/{{{NS}}}jid"))
 
 
 def _jids(addresses: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Archiving preferences as a form, for clients that know no <prefs/> (XEP-0441 section 2.2)."""
+"""Archiving preferences as an ad-hoc command, for clients without <prefs/> (XEP-0441 2.2)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def configure(preferences: Preferences, authorizer: Authorizer) -> Command:
 
 
 def _form(preferences: Preferences, applied: PreferencesRow) -> Form:
-    offered = tuple(
+    options = tuple(
         (default, label)
         for default, label in _DEFAULTS.items()
         if default == applied.default or preferences.can_use(applied.owner, default)
@@ -55,7 +55,7 @@ def _form(preferences: Preferences, applied: PreferencesRow) -> Form:
                 type="list-single",
                 label="Messages with addresses in neither list",
                 values=(applied.default,),
-                options=offered,
+                options=options,
             ),
             Field(
                 name="always",

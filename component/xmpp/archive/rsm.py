@@ -1,4 +1,4 @@
-"""XEP-0059: Result Set Management, version 1.0. Which page is wanted, and which one was given."""
+"""XEP-0059: Result Set Management, version 1.0: the page of a query, and that of a result."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ NS = "http://jabber.org/protocol/rsm"
 
 SET = f"{{{NS}}}set"
 
-#: Ids of ours are far shorter.
+#: The longest id, in characters; ours are far shorter.
 UID_MAX = 256
 
-#: More digits than any archive has messages say no more than these.
+#: Numbers are cut to so many digits: no archive has more messages.
 DIGITS = 18
 
 
-def read(page: Element | None, wanted: Filter) -> PageQuery:
-    """Return the query for the page of a filter that a <set/> asks for. Raises BadRequest."""
+def read(page: Element | None, filter: Filter) -> PageQuery:
+    """Return the query for the page that a <set/> asks for. Raises BadRequest."""
     if page is None:
-        return PageQuery(wanted=wanted)
+        return PageQuery(filter=filter)
     after, before = _uid(page, "after"), _uid(page, "before")
     return PageQuery(
-        wanted=wanted,
+        filter=filter,
         limit=_number(page, "max"),
         after=after or None,
         before=before or None,
@@ -36,12 +36,12 @@ def read(page: Element | None, wanted: Filter) -> PageQuery:
 
 
 def set_xml(page: Page, *, backwards: bool) -> str:
-    """Return the <set/> that says where a page begins, where it ends, and how many match."""
+    """Return the <set/> of a page: its first id with its index, its last id, and the count."""
     first = last = count = ""
     if page.messages:
-        # COMPAT: slixmpp (xep_0059) pages backwards until index and count say that a page holds the
-        # last message of all, which the first page of that way does. The index of this page is the
-        # count without its messages (section 2.2), so the client knows it all the same.
+        # COMPAT: slixmpp (xep_0059) stops where index and count say that a page has the last
+        # message of all, and paging backwards begins with such a page. Its index is the count
+        # without its messages (section 2.2), so a client knows it all the same.
         has_index = page.index is not None and not (backwards and _has_last_message(page))
         index = f" index='{page.index}'" if has_index else ""
         first = f"<first{index}>{page.messages[0].id}</first>"

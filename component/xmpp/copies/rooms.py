@@ -54,12 +54,12 @@ class RoomEvents:
     def take_presence(self, presence: Element, raw: bytes) -> None:
         """Note what a room says to its recipient about himself, if it does."""
         # Nearly all presences are those of users to each other.
-        if not self._rooms.keeps(presence.get("from")):
+        if not self._rooms.has_archive(presence.get("from")):
             return
         room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
         if presence.get("type") == "unavailable" and _is_destroyed(raw):
             # Who makes the next one may be a user of another server, and we hear nothing of it.
-            self._rooms.note_new(jids.bare(room), now())
+            self._rooms.note_created(jids.bare(room), now())
             return
         affiliation = _affiliation(presence, raw)
         if affiliation is None:
@@ -67,15 +67,15 @@ class RoomEvents:
         occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
         if presence.get("type") == "error":
             # Whoever is refused need not have been in the room ever: he only loses by it.
-            self._rooms.note_of_others(occupant)
+            self._rooms.note_absent(occupant)
             return
         if _MADE in _codes(_reread(raw)):
-            self._rooms.note_new(occupant.room, now())
+            self._rooms.note_created(occupant.room, now())
         self._rooms.note(occupant)
 
     def take_message(self, stanza: Stanza) -> None:
         """Note what a room says about a user who is not in it (XEP-0045 section 9), if it does."""
-        if not self._rooms.keeps(stanza.sender) or jids.resource(stanza.sender):
+        if not self._rooms.has_archive(stanza.sender) or jids.resource(stanza.sender):
             return
         if _CHANGED.encode() in stanza.raw and _CHANGED in _codes(_reread(stanza.raw)):
             self._rooms.note_changed(stanza.sender)
@@ -84,7 +84,7 @@ class RoomEvents:
             jid = jids.bare(self._addresses.accept(item.get("jid")))
             affiliation = item.get("affiliation")
             occupant = Occupant(room=stanza.sender, jid=jid, affiliation=affiliation)
-            self._rooms.note_of_others(occupant)
+            self._rooms.note_absent(occupant)
 
 
 @dataclass(slots=True, eq=False)

@@ -77,7 +77,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
             authorizer,
             storage,
             writer,
-            Pager(storage.archive, writer, usual=50, most=250),
+            Pager(storage.archive, writer, default_size=50, max_size=250),
             Followers(),
         )
         yield storage.archive, Mam(reader, Addresses())

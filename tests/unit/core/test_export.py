@@ -55,7 +55,9 @@ def read(text: str) -> ElementTree.Element:
     return ElementTree.fromstring(text)  # noqa: S314 - our own
 
 
-async def test_a_line_has_all_of_a_message(storage: SqliteStorage, export: Export) -> None:
+async def test_json_line_has_every_field_of_a_message(
+    storage: SqliteStorage, export: Export
+) -> None:
     await storage.archive.append([entry(1, xml="<message>Grüße\n</message>")])
     sent = entry(2, at=NOON + SECOND, direction=Direction.SENT, resource="", type="normal")
     await storage.archive.append([sent])
@@ -94,7 +96,9 @@ async def test_every_message_is_exported_once(
     assert [line["xml"] for line in await lines(export)] == [e.xml for e in entries(count)]
 
 
-async def test_what_comes_meanwhile_is_left_out(storage: SqliteStorage, export: Export) -> None:
+async def test_message_received_during_the_export_is_left_out(
+    storage: SqliteStorage, export: Export
+) -> None:
     await storage.archive.append(entries(PAGE + 10))
     parts = export.json_lines(ALICE)
     first = await anext(parts)
@@ -104,7 +108,7 @@ async def test_what_comes_meanwhile_is_left_out(storage: SqliteStorage, export: 
     assert (first + rest).count(b"\n") == PAGE + 10
 
 
-async def test_what_is_shed_meanwhile_brings_nothing_twice(
+async def test_deletion_during_the_export_repeats_nothing(
     storage: SqliteStorage, export: Export
 ) -> None:
     await storage.archive.append(entries(3 * PAGE))
@@ -118,7 +122,9 @@ async def test_what_is_shed_meanwhile_brings_nothing_twice(
     assert found == given[:PAGE] + given[2 * PAGE :]
 
 
-async def test_an_erasure_breaks_the_export_off(storage: SqliteStorage, export: Export) -> None:
+async def test_erasure_during_the_export_is_a_conflict(
+    storage: SqliteStorage, export: Export
+) -> None:
     await storage.archive.append(entries(PAGE + 1))
     parts = export.json_lines(ALICE)
     first = await anext(parts)
@@ -157,7 +163,7 @@ async def test_an_export_has_nothing_of_the_next_owner_of_a_name(
 
 
 @pytest.mark.parametrize("is_held", [False, True], ids=["goes on", "stopped by a hold"])
-async def test_a_part_that_is_erased_breaks_the_export_off(
+async def test_erasure_in_progress_is_a_conflict(
     storage: SqliteStorage, writer: Writer, is_held: bool
 ) -> None:
     """Without that the end would come as ever, and what is missing would not be missed."""
@@ -248,7 +254,9 @@ async def test_the_portable_form_has_the_preferences(
     assert [jid.text for jid in prefs.findall(f"{MAM}never/{MAM}jid")] == [BOB, ROOM]
 
 
-async def test_what_is_gone_has_nothing_to_forward(storage: SqliteStorage, export: Export) -> None:
+async def test_blanked_message_is_not_in_the_portable_form(
+    storage: SqliteStorage, export: Export
+) -> None:
     await storage.archive.append([entry(1, xml=message("one")), entry(2, xml=message("two"))])
     first = (await everything(storage.archive)).messages[0]
     await storage.retention.blank(ALICE, first.id)
@@ -257,9 +265,7 @@ async def test_what_is_gone_has_nothing_to_forward(storage: SqliteStorage, expor
     assert [line["kind"] for line in await lines(export)] == ["gone", "message"]
 
 
-async def test_a_store_that_fails_is_said_to_be_overloaded(
-    storage: SqliteStorage, export: Export
-) -> None:
+async def test_failing_store_is_overloaded(storage: SqliteStorage, export: Export) -> None:
     await storage.close()
 
     for parts in (export.json_lines(ALICE), export.portable(ALICE)):

@@ -47,7 +47,7 @@ class Archive:
 
     async def folded(self) -> list[Folded]:
         """Return what its messages have become."""
-        query = PageQuery(wanted=Filter(kinds=FOLDED_KINDS), limit=100)
+        query = PageQuery(filter=Filter(kinds=FOLDED_KINDS), limit=100)
         page = await self._reader.readable_page(SERVER, OWNER, query, folded=True)
         return [item.folded for item in page.items if item.folded]
 
@@ -65,14 +65,14 @@ class Archive:
 async def archive() -> AsyncIterator[Archive]:
     async with open_services() as services:
         storage = services.storage
-        pages = Pager(storage.archive, services.writer, usual=50, most=100)
+        pages = Pager(storage.archive, services.writer, default_size=50, max_size=100)
         reader = ArchiveReader(
             services.authorizer, storage, services.writer, pages, services.followers
         )
         yield Archive(Talk(services.writer), reader)
 
 
-async def test_a_correction_takes_the_place_of_what_was_said(archive: Archive) -> None:
+async def test_correction_replaces_the_body(archive: Archive) -> None:
     await archive.take(to_bob("helo", "m1"), to_bob("hello", "m2", correct("m1")))
 
     folded = await archive.only()
@@ -107,7 +107,7 @@ async def test_a_correction_of_a_correction_corrects_the_message(archive: Archiv
     assert await archive.texts() == ["four"]
 
 
-async def test_the_last_correction_counts_whatever_it_corrects(archive: Archive) -> None:
+async def test_last_correction_counts_even_if_it_corrects_a_correction(archive: Archive) -> None:
     await archive.take(
         to_bob("one", "m1"),
         to_bob("two", "m2", correct("m1")),
@@ -118,7 +118,7 @@ async def test_the_last_correction_counts_whatever_it_corrects(archive: Archive)
     assert await archive.texts() == ["four"]
 
 
-async def test_nobody_corrects_what_another_said(archive: Archive) -> None:
+async def test_correction_of_a_message_of_another_is_ignored(archive: Archive) -> None:
     await archive.take(to_bob("mine", "m1"), to_alice("forged", "m2", correct("m1")))
 
     folded = await archive.only()
@@ -126,7 +126,7 @@ async def test_nobody_corrects_what_another_said(archive: Archive) -> None:
     assert (folded.body, folded.edited) == ("mine", None)
 
 
-async def test_nobody_corrects_through_a_message_of_the_same_id(archive: Archive) -> None:
+async def test_correction_by_a_message_with_the_same_id_is_ignored(archive: Archive) -> None:
     await archive.take(
         to_bob("mine", "same"), to_alice("his", "same"), to_alice("forged", "m2", correct("same"))
     )
@@ -141,7 +141,7 @@ async def test_a_correction_stays_in_its_conversation(archive: Archive) -> None:
     assert await archive.texts() == ["old"]
 
 
-async def test_an_id_that_is_used_again_is_not_corrected_backwards(archive: Archive) -> None:
+async def test_correction_does_not_reach_messages_after_it(archive: Archive) -> None:
     await archive.take(
         to_bob("old", "1"), to_bob("old, corrected", "2", correct("1")), to_bob("new", "1")
     )
@@ -149,7 +149,7 @@ async def test_an_id_that_is_used_again_is_not_corrected_backwards(archive: Arch
     assert await archive.texts() == ["old, corrected", "new"]
 
 
-async def test_an_id_that_is_used_again_means_the_last_message_that_has_it(
+async def test_reused_id_means_its_last_message(
     archive: Archive,
 ) -> None:
     await archive.take(
@@ -165,7 +165,7 @@ async def test_an_id_that_is_used_again_means_the_last_message_that_has_it(
     assert [one.reactions for one in folded] == [{}, {"👍": (BOB,)}]
 
 
-async def test_an_id_means_the_message_of_whoever_corrects(archive: Archive) -> None:
+async def test_id_means_the_message_of_the_corrector(archive: Archive) -> None:
     await archive.take(
         to_bob("mine", "1"), to_alice("his", "1"), to_bob("corrected", "2", correct("1"))
     )
@@ -193,7 +193,7 @@ async def test_only_the_last_message_of_an_id_is_retracted(archive: Archive) -> 
     assert await archive.texts() == ["meet at five", None]
 
 
-async def test_a_retraction_of_a_correction_takes_the_message_back(archive: Archive) -> None:
+async def test_retraction_of_a_correction_retracts_the_message(archive: Archive) -> None:
     await archive.take(
         to_bob("one", "A"), to_bob("two", "B", correct("A")), to_bob(None, "C", retract("B"))
     )
@@ -242,7 +242,7 @@ class Turns:
         self._waiting.cancel()
 
 
-async def test_others_have_their_turn_however_many_reactions_there_are(archive: Archive) -> None:
+async def test_folding_of_many_reactions_lets_other_tasks_run(archive: Archive) -> None:
     async def longest(reactions: range) -> int:
         await archive.take(*(to_alice(None, f"r{n}", react("m1", str(n))) for n in reactions))
         async with Turns() as turns:
@@ -299,7 +299,7 @@ async def test_private_messages_through_a_room_are_of_their_occupant(archive: Ar
     assert await archive.texts() == ["mine"]
 
 
-async def test_a_retraction_leaves_nothing_but_that(archive: Archive) -> None:
+async def test_retraction_leaves_only_itself(archive: Archive) -> None:
     await archive.take(
         to_bob("oops", "m1"),
         to_alice(None, "m2", react("m1", "👍")),
@@ -313,7 +313,7 @@ async def test_a_retraction_leaves_nothing_but_that(archive: Archive) -> None:
     assert (folded.body, folded.reactions) == (None, {})
 
 
-async def test_nobody_retracts_what_another_said(archive: Archive) -> None:
+async def test_retraction_of_a_message_of_another_is_ignored(archive: Archive) -> None:
     await archive.take(to_bob("mine", "m1"), to_alice(None, "m2", retract("m1")))
 
     folded = await archive.only()
@@ -321,7 +321,7 @@ async def test_nobody_retracts_what_another_said(archive: Archive) -> None:
     assert (folded.body, folded.retracted) == ("mine", None)
 
 
-async def test_the_room_takes_back_what_an_occupant_said(archive: Archive) -> None:
+async def test_moderation_by_the_room_retracts_a_message_of_an_occupant(archive: Archive) -> None:
     await archive.take(
         in_room("carol", "spam", "m1"),
         in_room("", None, "m2", moderate("room-m1", f"{ROOM}/owner", "no spam")),
@@ -334,7 +334,7 @@ async def test_the_room_takes_back_what_an_occupant_said(archive: Archive) -> No
     assert folded.body is None
 
 
-async def test_an_occupant_is_not_the_room(archive: Archive) -> None:
+async def test_moderation_by_an_occupant_is_ignored(archive: Archive) -> None:
     await archive.take(
         in_room("carol", "mine", "m1"),
         in_room("mallory", None, "m2", moderate("room-m1", f"{ROOM}/owner", "why not")),
@@ -355,7 +355,7 @@ async def test_reactions_are_gathered_by_emoji(archive: Archive) -> None:
     assert folded.reactions == {"👍": (OWNER, BOB), "🎉": (OWNER,)}
 
 
-async def test_the_last_set_of_reactions_takes_the_place_of_the_one_before(
+async def test_last_set_of_reactions_replaces_the_one_before(
     archive: Archive,
 ) -> None:
     await archive.take(
@@ -367,7 +367,7 @@ async def test_the_last_set_of_reactions_takes_the_place_of_the_one_before(
     assert (await archive.only()).reactions == {"🎉": (OWNER,)}
 
 
-async def test_an_empty_set_takes_reactions_away(archive: Archive) -> None:
+async def test_empty_set_removes_reactions(archive: Archive) -> None:
     await archive.take(
         to_alice("hi", "m1"),
         to_bob(None, "m2", react("m1", "👍")),
@@ -406,7 +406,7 @@ async def test_nobody_gives_the_id_that_the_room_gave_to_another_message(archive
     ]
 
 
-async def test_receipts_tell_who_has_seen_a_message(archive: Archive) -> None:
+async def test_receipts_name_readers_and_their_state(archive: Archive) -> None:
     await archive.take(
         to_bob("hi", "m1"),
         to_alice(None, "m2", received("m1")),
@@ -421,7 +421,7 @@ async def test_receipts_tell_who_has_seen_a_message(archive: Archive) -> None:
     assert receipt.time == "2026-01-01T12:00:02.000000Z"
 
 
-async def test_what_refers_to_nothing_does_nothing(archive: Archive) -> None:
+async def test_reference_to_an_unknown_message_is_ignored(archive: Archive) -> None:
     await archive.take(
         to_bob("hi", "m1"),
         to_bob("new", "m2", correct("")),

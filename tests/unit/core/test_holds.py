@@ -174,8 +174,8 @@ async def test_under_a_hold_the_view_says_retracted_and_the_archive_keeps_it(
     delivering.deliveries.decide()
 
     running = asyncio.create_task(held.writer.run())
-    pages = Pager(held.storage.archive, held.writer, usual=50, most=100)
-    page = await pages.read(ALICE, PageQuery(wanted=Filter(kinds=FOLDED_KINDS), limit=10))
+    pages = Pager(held.storage.archive, held.writer, default_size=50, max_size=100)
+    page = await pages.read(ALICE, PageQuery(filter=Filter(kinds=FOLDED_KINDS), limit=10))
     [item] = await Views(held.storage.archive).of(ALICE, page.messages, folded=True)
     held.writer.stop()
     await running

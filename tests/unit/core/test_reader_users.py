@@ -48,7 +48,7 @@ async def services() -> AsyncIterator[Services]:
 @pytest.fixture
 def rooms(services: Services) -> Rooms:
     rooms = Rooms([f"conference.{HOST}"], [HOST], services.storage.records, OpenRooms())
-    rooms.note_new(ROOM, CREATED)
+    rooms.note_created(ROOM, CREATED)
     return rooms
 
 
@@ -56,7 +56,7 @@ def rooms(services: Services) -> Rooms:
 def reader(services: Services, rooms: Rooms) -> ArchiveReader:
     storage, queue = services.storage, services.queue
     audit = Audit(storage.records, services.writer)
-    pager = Pager(storage.archive, queue, usual=50, most=250)
+    pager = Pager(storage.archive, queue, default_size=50, max_size=250)
     authorizer = Authorizer([HOST], (), audit, rooms)
     return ArchiveReader(authorizer, storage, queue, pager, services.followers)
 
@@ -170,7 +170,7 @@ async def test_a_room_without_a_predecessor_is_read_in_every_way(
     reader: ArchiveReader, services: Services, rooms: Rooms
 ) -> None:
     room = f"new@conference.{HOST}"
-    rooms.note_new(room, NOON)
+    rooms.note_created(room, NOON)
     await services.writer.store([entry(1, owner=room, at=NOON + SECOND, type="groupchat")])
 
     await read_everything(reader, User(ALICE), room)

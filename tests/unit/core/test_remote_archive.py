@@ -56,7 +56,9 @@ def archive(services: Services) -> RemoteArchive:
     )
 
 
-async def test_what_was_put_before_is_read(services: Services, archive: RemoteArchive) -> None:
+async def test_read_sees_messages_received_before(
+    services: Services, archive: RemoteArchive
+) -> None:
     services.writer.put([entry(1)])
     assert (await archive.read(HOST, ALICE)).count == 1
 
@@ -98,7 +100,7 @@ async def test_a_full_queue_refuses_to_store(services: Services, archive: Remote
             )
 
 
-async def test_what_waits_before_the_writer_is_read_too(services: Services) -> None:
+async def test_read_waits_for_messages_on_their_way_to_the_writer(services: Services) -> None:
     asked, told = asyncio.Event(), asyncio.Event()
 
     class Waiting(Writer):
@@ -123,7 +125,7 @@ async def test_what_waits_before_the_writer_is_read_too(services: Services) -> N
 
 @pytest.mark.parametrize("peer", [None, "bob", "bob@example.org"])
 @pytest.mark.parametrize("after", [None, stamp(1)])
-async def test_what_was_emptied_is_neither_read_nor_counted(
+async def test_blanked_message_is_neither_read_nor_counted(
     services: Services, archive: RemoteArchive, peer: str | None, after: str | None
 ) -> None:
     await services.writer.store([entry(second) for second in range(5)])
@@ -151,7 +153,7 @@ def posted(second: int) -> Post:
     )
 
 
-async def test_history_behind_newer_messages_is_refused(archive: RemoteArchive) -> None:
+async def test_message_older_than_the_newest_is_a_conflict(archive: RemoteArchive) -> None:
     for second in (1, 1000):
         await archive.store(HOST, posted(second))
 
@@ -161,14 +163,14 @@ async def test_history_behind_newer_messages_is_refused(archive: RemoteArchive) 
     assert bodies((await archive.read(HOST, ALICE)).messages) == ["1", "1000"]
 
 
-async def test_what_was_posted_long_ago_may_be_posted_again(archive: RemoteArchive) -> None:
+async def test_repeated_old_message_is_accepted(archive: RemoteArchive) -> None:
     for second in (1, 1000, 1):
         await archive.store(HOST, posted(second))
 
     assert await archive.count(HOST, ALICE) == 2
 
 
-async def test_what_is_posted_of_the_future_is_refused(archive: RemoteArchive) -> None:
+async def test_message_from_the_future_is_a_bad_request(archive: RemoteArchive) -> None:
     hour = 60 * 60 * 1_000_000
 
     with pytest.raises(BadRequest, match=r"^timestamp: .* is in the future"):
@@ -186,7 +188,7 @@ async def test_a_clock_may_be_a_minute_ahead(archive: RemoteArchive) -> None:
     assert await archive.count(HOST, ALICE) == 2
 
 
-async def test_what_several_connections_post_at_once_is_stored(archive: RemoteArchive) -> None:
+async def test_messages_posted_over_several_connections_are_stored(archive: RemoteArchive) -> None:
     for second in (290, 1):
         await archive.store(HOST, posted(second))
 

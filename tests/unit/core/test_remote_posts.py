@@ -49,19 +49,19 @@ def test_the_addresses_of_the_stanza_decide(
     assert (row.direction, row.peer, row.resource) == (direction, peer, resource)
 
 
-def test_the_stanza_knows_better_than_the_caller() -> None:
+def test_direction_of_the_stanza_overrides_that_of_the_request() -> None:
     row = entry(addressed("alice@example.org", "bob@example.org"), direction=RECEIVED)
 
     assert (row.direction, row.peer) == (SENT, "bob@example.org")
 
 
-def test_the_caller_knows_better_than_a_stanza_that_says_nothing() -> None:
+def test_direction_of_the_request_counts_if_the_stanza_has_none() -> None:
     row = entry("<message><body>x</body></message>", direction=SENT, peer="bob")
 
     assert (row.direction, row.peer) == (SENT, "bob@example.org")
 
 
-def test_a_message_to_oneself_goes_the_way_the_caller_says() -> None:
+def test_message_to_oneself_has_the_direction_of_the_request() -> None:
     own = addressed("alice@example.org/pc", "alice@example.org/phone")
 
     assert entry(own, direction=RECEIVED).resource == "pc"
@@ -106,7 +106,7 @@ def test_a_room_on_any_domain_is_taken() -> None:
     assert (row.owner, row.peer) == ("room@muc.example", "room@muc.example")
 
 
-def test_the_real_address_of_an_occupant_is_kept_where_it_is_told() -> None:
+def test_real_address_of_an_occupant_is_stored_if_known() -> None:
     xml = addressed("bob@example.net/pc", ROOM, "groupchat")
 
     row = entry(xml, username=ROOM, type="groupchat", peer="bob", nick="Nick")
@@ -152,7 +152,7 @@ def test_the_time_of_a_row_is_in_microseconds() -> None:
 @pytest.mark.parametrize(
     "username", ["alice@example.net", "alice@example.org/pc", "@example.org", "a/b", "a b", "\x00"]
 )
-def test_no_other_archive_is_reached_by_a_strange_name(username: str) -> None:
+def test_strange_username_reaches_no_other_archive(username: str) -> None:
     with pytest.raises(BadRequest, match=r"^username: "):
         entry(addressed("bob@example.org", "alice@example.org"), username=username)
 

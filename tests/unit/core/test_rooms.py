@@ -53,7 +53,7 @@ def occupant(affiliation: str, jid: str = ALICE) -> Occupant:
     ids=["open", "members only", "members and password", "password", "no answer"],
 )
 @pytest.mark.parametrize("affiliation", [None, "outcast", "none", "member", "admin", "owner"])
-async def test_a_room_admits_whom_it_lets_in(
+async def test_room_admits_by_its_features_and_the_affiliation(
     storage: Storage,
     features: frozenset[str] | None,
     admitted: set[str | None],
@@ -66,14 +66,14 @@ async def test_a_room_admits_whom_it_lets_in(
     assert await known.admits(ALICE, ROOM) is (affiliation in admitted)
 
 
-async def test_who_is_of_no_host_of_ours_is_not_admitted(storage: Storage) -> None:
+async def test_user_of_another_host_is_not_admitted(storage: Storage) -> None:
     known = rooms(storage)
     known.note(occupant("owner", ROMEO))
 
     assert await known.admits(ROMEO, ROOM) is False
 
 
-async def test_what_is_known_of_one_is_not_known_of_another(storage: Storage) -> None:
+async def test_affiliation_counts_for_one_user_in_one_room(storage: Storage) -> None:
     known = rooms(storage, MEMBERS)
     known.note(occupant("member", BOB))
     known.note(Occupant(room=f"other@{SERVICE}", jid=ALICE, affiliation="member"))
@@ -81,16 +81,16 @@ async def test_what_is_known_of_one_is_not_known_of_another(storage: Storage) ->
     assert await known.admits(ALICE, ROOM) is False
 
 
-async def test_only_rooms_of_the_services_are_kept(storage: Storage) -> None:
+async def test_only_rooms_of_the_services_have_archives(storage: Storage) -> None:
     known = rooms(storage)
 
     kept = [ROOM, f"{ROOM}/nick"]
     others = [SERVICE, ALICE, f"room@{HOST}", f"room@x.{SERVICE}", "", f"{HOST}/{ROOM}"]
-    assert [known.keeps(address) for address in kept] == [True, True]
-    assert [known.keeps(address) for address in others] == [False] * len(others)
+    assert [known.has_archive(address) for address in kept] == [True, True]
+    assert [known.has_archive(address) for address in others] == [False] * len(others)
 
 
-async def test_the_last_word_of_a_room_is_known_after_a_restart(storage: Storage) -> None:
+async def test_last_affiliation_survives_a_restart(storage: Storage) -> None:
     before = rooms(storage, MEMBERS)
     running = asyncio.create_task(before.run())
     for affiliation in ("none", "member", "owner", "member"):
@@ -104,7 +104,7 @@ async def test_the_last_word_of_a_room_is_known_after_a_restart(storage: Storage
     assert set(await occupants(storage)) == {occupant("member"), occupant("outcast", BOB)}
 
 
-async def test_who_was_erased_is_forgotten(storage: Storage) -> None:
+async def test_affiliations_of_an_erased_user_are_discarded(storage: Storage) -> None:
     known = rooms(storage, MEMBERS)
     known.note(occupant("member"))
     known.note(occupant("member", BOB))
@@ -113,13 +113,13 @@ async def test_who_was_erased_is_forgotten(storage: Storage) -> None:
     assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
 
 
-async def test_a_room_made_anew_has_no_members_of_the_one_before(storage: Storage) -> None:
+async def test_recreated_room_has_no_members_of_its_predecessor(storage: Storage) -> None:
     known = rooms(storage, MEMBERS)
     running = asyncio.create_task(known.run())
     other = Occupant(room=f"other@{SERVICE}", jid=ALICE, affiliation="member")
     for before in (occupant("member"), occupant("outcast", BOB), other):
         known.note(before)
-    known.note_new(ROOM, 7)
+    known.note_created(ROOM, 7)
     known.note(occupant("owner", BOB))
     known.stop()
     await running
@@ -132,23 +132,23 @@ async def test_a_room_made_anew_has_no_members_of_the_one_before(storage: Storag
     assert set(await occupants(storage)) == {occupant("owner", BOB), other}
 
 
-async def test_followers_hear_of_a_room_that_is_another_one(storage: Storage) -> None:
+async def test_replaced_room_is_announced(storage: Storage) -> None:
     heard: list[str] = []
-    known = Rooms([SERVICE], [HOST], storage.records, Answers(OPEN), on_another=heard.append)
+    known = Rooms([SERVICE], [HOST], storage.records, Answers(OPEN), on_replaced=heard.append)
     known.note(occupant("owner"))
     assert heard == []
 
-    known.note_new(ROOM, 1)
+    known.note_created(ROOM, 1)
     assert heard == [ROOM]
 
-    known.begin(2)
+    known.note_connected(2)
     await known.admits(ALICE, ROOM)
     assert heard == [ROOM, ROOM]
 
 
-async def test_a_room_that_was_erased_has_nothing_to_hide(storage: Storage) -> None:
+async def test_erased_room_has_no_earliest_time(storage: Storage) -> None:
     known = rooms(storage)
-    known.note_new(ROOM, 7)
+    known.note_created(ROOM, 7)
     known.forget(ROOM)
 
     assert await known.since(ROOM) == 0
@@ -177,7 +177,7 @@ class Changing(Answers):
         (TEMPORARY, TEMPORARY, False),
     ],
 )
-async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_persistent(
+async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and_after(
     storage: Storage,
     before: frozenset[str],
     after: frozenset[str],
@@ -187,9 +187,9 @@ async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_pers
     info = Changing()
     info.become(before)
     known = Rooms([SERVICE], [HOST], storage.records, info)
-    known.begin(5)
+    known.note_connected(5)
     running = asyncio.create_task(known.run())
-    known.note_new(ROOM, 7)
+    known.note_created(ROOM, 7)
     known.note(occupant("member"))
     known.note(occupant("outcast", BOB))
     assert await known.admits(ALICE, ROOM)
@@ -199,7 +199,7 @@ async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_pers
         known = Rooms([SERVICE], [HOST], storage.records, info)
         running = asyncio.create_task(known.run())
     info.become(after)
-    known.begin(9)
+    known.note_connected(9)
 
     assert (await known.admits(ALICE, ROOM), await known.since(ROOM)) == (
         is_same,
@@ -212,23 +212,23 @@ async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_pers
     assert rows == ({occupant("member")} if is_same else set())
 
 
-async def test_what_is_heard_after_an_interruption_is_of_the_room_that_is_there(
+async def test_presence_after_an_interruption_counts_for_the_present_room(
     storage: Storage,
 ) -> None:
     known = Rooms([SERVICE], [HOST], storage.records, Changing())
     known.note(occupant("member"))
-    known.begin(9)
+    known.note_connected(9)
     known.note(occupant("owner", BOB))
 
     assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
     assert await known.since(ROOM) == 9
 
 
-async def test_a_room_that_was_made_persistent_is_known_to_be(storage: Storage) -> None:
+async def test_room_that_became_persistent_is_recorded(storage: Storage) -> None:
     info = Changing()
     known = Rooms([SERVICE], [HOST], storage.records, info)
-    known.begin(5)
-    known.note_new(ROOM, 7)
+    known.note_connected(5)
+    known.note_created(ROOM, 7)
     await known.admits(ALICE, ROOM)
     info.become(PERSISTENT)
     known.note_changed(ROOM)
@@ -245,15 +245,15 @@ async def test_a_room_that_was_made_persistent_is_known_to_be(storage: Storage) 
 
 
 @pytest.mark.parametrize("features", [TEMPORARY, PERSISTENT])
-async def test_a_room_that_is_not_remembered_is_no_other_one(
+async def test_room_beyond_the_memory_is_not_taken_for_another(
     storage: Storage, features: frozenset[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 1)
     known = rooms(storage, features)
-    known.begin(5)
+    known.note_connected(5)
     others = [f"{n}@{SERVICE}" for n in range(3)]
     for made, room in enumerate((ROOM, *others), start=7):
-        known.note_new(room, made)
+        known.note_created(room, made)
         known.note(Occupant(room=room, jid=ALICE, affiliation="member"))
 
     for _ in range(2):
@@ -263,7 +263,7 @@ async def test_a_room_that_is_not_remembered_is_no_other_one(
             assert await known.since(room) == made
 
 
-async def test_what_is_known_can_be_asked_for_while_it_is_written(storage: Storage) -> None:
+async def test_affiliation_is_readable_during_its_write(storage: Storage) -> None:
     known = rooms(storage, MEMBERS)
     running = asyncio.create_task(known.run())
     for affiliation in ("member", "outcast", "owner", "none", "admin"):
@@ -275,11 +275,11 @@ async def test_what_is_known_can_be_asked_for_while_it_is_written(storage: Stora
     assert await occupants(storage) == (occupant("admin"),)
 
 
-async def test_too_much_that_cannot_be_written_counts_as_an_interruption(
+async def test_too_many_unwritten_changes_count_as_an_interruption(
     storage: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = rooms(storage, MEMBERS)
-    known.begin(5)
+    known.note_connected(5)
     known.note(occupant("member"))
     assert await known.admits(ALICE, ROOM)
 
@@ -288,12 +288,12 @@ async def test_too_much_that_cannot_be_written_counts_as_an_interruption(
         known.note(Occupant(room=f"{n}@{SERVICE}", jid=ALICE, affiliation="member"))
     known.note(occupant("owner", BOB))
 
-    assert "taken for an interruption" in caplog.text
+    assert "they count as never seen" in caplog.text
     assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
     assert await known.since(ROOM) > 5
 
 
-async def test_nobody_is_admitted_while_the_store_cannot_be_asked(storage: Storage) -> None:
+async def test_nobody_is_admitted_while_the_store_fails(storage: Storage) -> None:
     known = rooms(storage, OPEN)
     known.note(occupant("outcast"))
     await storage.close()

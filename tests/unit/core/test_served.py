@@ -19,7 +19,7 @@ def served(storage: Storage) -> ServedArchives:
 
 
 @pytest.mark.parametrize("owner", [ALICE, f"nobody@{HOST}", HOST, ROOM, "a@rooms.example"])
-async def test_on_a_domain_that_is_served_an_archive_may_be_empty(
+async def test_owner_on_a_served_domain_may_have_an_empty_archive(
     served: ServedArchives, owner: str
 ) -> None:
     await served.check(owner, READER)
@@ -34,7 +34,7 @@ async def test_an_unserved_domain_without_an_archive_is_refused(
 
 
 @pytest.mark.parametrize("subject", [ROMEO, "remote.example"])
-async def test_what_is_stored_of_a_domain_that_was_served_is_found(
+async def test_stored_archive_of_an_unserved_domain_is_found(
     served: ServedArchives, storage: Storage, subject: str
 ) -> None:
     await storage.archive.append([entry(owner=ROMEO)])
@@ -44,14 +44,14 @@ async def test_what_is_stored_of_a_domain_that_was_served_is_found(
         await served.check("juliet@remote.example", READER)
 
 
-def test_only_admins_are_told_what_is_served(served: ServedArchives) -> None:
+def test_refusal_names_served_domains_for_admins_only(served: ServedArchives) -> None:
     assert served.refusal("exmaple.org", READER).message == "exmaple.org is not served here"
     assert served.refusal("exmaple.org", SERVER).message == (
         f"exmaple.org is not served here, did you mean {HOST}? Served are {HOST}, rooms.example."
     )
 
 
-def test_of_many_domains_some_are_named(storage: Storage) -> None:
+def test_refusal_names_some_of_many_domains(storage: Storage) -> None:
     served = ServedArchives([f"h{n}.example" for n in range(NAMED_MAX + 3)], storage.retention)
 
     said = served.refusal("remote.test", SERVER).message

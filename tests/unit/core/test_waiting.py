@@ -21,7 +21,7 @@ def waiting(storage: Storage) -> OfflineStanzas:
 
 async def keep(waiting: OfflineStanzas, *seconds: int) -> None:
     for second in seconds:
-        await waiting.keep(
+        await waiting.add(
             ALICE,
             peer="bob@example.org",
             packet=f"<message id='{second}'/>",
@@ -39,7 +39,7 @@ async def test_whoever_stops_waiting_gets_none_and_they_stay(
         taking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await taking
-    await waiting.settled()
+    await waiting.wait_for_returns()
 
     assert [one.stanza for one in await waiting.pop(ALICE)] == [
         "<message id='1'/>",
@@ -59,4 +59,4 @@ async def test_a_store_that_does_not_answer_is_an_overload(
     with pytest.raises(Overloaded):
         await waiting.count(ALICE)
     with pytest.raises(Overloaded):
-        await waiting.drop(ALICE)
+        await waiting.delete_all(ALICE)

@@ -41,7 +41,7 @@ async def refusal(api: TestClient, path: str, **query: Any) -> str:
     return str(error["message"])
 
 
-async def test_an_archive_is_told_in_numbers(api: TestClient, talk: Talk) -> None:
+async def test_summary_has_size_and_bounds(api: TestClient, talk: Talk) -> None:
     await talk.take(to_bob("one", "m1"), to_alice("two", "m2"))
     page = await get(api, MESSAGES)
     first, last = page["messages"]
@@ -73,7 +73,7 @@ async def test_every_local_part_can_stand_in_a_path(
             assert (found["owner"], found["count"]) == (owner, 1)
 
 
-async def test_the_archive_of_somebody_unknown_is_empty(api: TestClient) -> None:
+async def test_archive_of_an_unknown_user_is_empty(api: TestClient) -> None:
     nobody = f"/api/v1/archives/nobody@{HOST}"
 
     assert await get(api, nobody) == {
@@ -114,7 +114,7 @@ async def test_the_archive_of_somebody_unknown_is_empty(api: TestClient) -> None
         ("POST", "purges"),
     ],
 )
-async def test_a_domain_that_is_not_served_is_named(
+async def test_unserved_domain_is_404_with_its_name(
     api: TestClient, method: str, path: str
 ) -> None:
     fields = {"retention": {"days": 1}, "purges": {"owner": "nobody@elsewhere.example"}}
@@ -245,7 +245,7 @@ async def test_lists_may_be_repeated(api: TestClient, talk: Talk) -> None:
     assert [one["body"] for one in found["messages"]] == ["one", "two"]
 
 
-async def test_what_was_taken_before_the_request_is_read(
+async def test_page_has_messages_received_before_the_request(
     api: TestClient, services: Services
 ) -> None:
     for n in range(20):
@@ -299,7 +299,7 @@ async def test_a_wrong_or_unknown_parameter_is_named(
         ("/retention", {"peer": f"{'x' * 3100}@{HOST}"}),
     ],
 )
-async def test_what_is_too_long_is_named_everywhere(
+async def test_too_long_value_is_400_with_its_name(
     api: TestClient, path: str, query: dict[str, str]
 ) -> None:
     assert (await refusal(api, f"{ARCHIVE}{path}", **query)).startswith(next(iter(query)))
@@ -353,7 +353,7 @@ async def test_the_folded_view_shows_messages_only(api: TestClient, talk: Talk) 
     assert await get(api, f"{MESSAGES}/{found['id']}", view="folded") == found
 
 
-async def test_addresses_of_a_room_are_told(api: TestClient, talk: Talk) -> None:
+async def test_message_of_a_room_has_addresses_of_occupants(api: TestClient, talk: Talk) -> None:
     await talk.take(in_room("carol", "hi", "m1"))
 
     [found] = (await get(api, MESSAGES))["messages"]

@@ -53,7 +53,7 @@ async def test_the_conversation_with_the_newest_message_comes_first(
     assert await told(api) == [(BOB, 2, 1, "three"), (CAROL, 1, 1, "two")]
 
 
-async def test_what_was_answered_or_displayed_is_read(api: TestClient, talk: Talk) -> None:
+async def test_answered_or_displayed_messages_are_read(api: TestClient, talk: Talk) -> None:
     await talk.take(
         of(BOB, "one", "m1"),
         of(CAROL, "two", "m2"),
@@ -65,7 +65,9 @@ async def test_what_was_answered_or_displayed_is_read(api: TestClient, talk: Tal
     assert await told(api) == [(CAROL, 2, 0, "five"), (BOB, 3, 1, "four")]
 
 
-async def test_what_is_unread_is_counted_from_an_id_or_a_time(api: TestClient, talk: Talk) -> None:
+async def test_unread_messages_are_counted_behind_an_id_or_a_time(
+    api: TestClient, talk: Talk
+) -> None:
     await talk.take(
         of(BOB, "zero", "m0"), of(BOB, "one", "m1"), of(CAROL, "two", "m2"), to_bob("three", "m3")
     )
@@ -99,7 +101,7 @@ async def test_pages_have_each_conversation_once(api: TestClient, talk: Talk) ->
     assert found == [BOB, DAVE, CAROL]
 
 
-async def test_a_page_of_large_messages_is_shorter_and_says_where_the_next_is(
+async def test_page_of_large_messages_is_shorter_and_links_the_next(
     api: TestClient, talk: Talk
 ) -> None:
     large = PAGE_MAX_BYTES // 2 - 1000

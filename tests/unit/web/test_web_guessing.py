@@ -42,10 +42,10 @@ def guesses(clock: Clock) -> GuessLimit:
 
 def guess(guesses: GuessLimit, party: str, times: int) -> None:
     for _ in range(times):
-        guesses.judge(party, None)
+        guesses.check(party, None)
 
 
-async def test_after_so_many_wrong_secrets_an_address_has_to_wait(
+async def test_address_is_limited_after_a_burst_of_wrong_secrets(
     stranger: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -59,7 +59,7 @@ async def test_after_so_many_wrong_secrets_an_address_has_to_wait(
     assert caplog.text.count("too many wrong secrets") == 1
 
 
-async def test_who_shows_nothing_guesses_nothing(stranger: TestClient) -> None:
+async def test_request_without_a_secret_is_no_guess(stranger: TestClient) -> None:
     for _ in range(2 * BURST):
         assert (await stranger.get(ARCHIVE)).status == 401
 
@@ -71,7 +71,7 @@ async def test_right_secrets_cost_nothing(stranger: TestClient) -> None:
         assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
 
 
-async def test_who_was_let_in_before_goes_on_behind_the_same_address(stranger: TestClient) -> None:
+async def test_known_principal_passes_from_a_limited_address(stranger: TestClient) -> None:
     """A reverse proxy may stand for a guesser and for the server."""
     assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
     for _ in range(2 * BURST):
@@ -80,40 +80,45 @@ async def test_who_was_let_in_before_goes_on_behind_the_same_address(stranger: T
     assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
 
 
-def test_others_notice_nothing(guesses: GuessLimit) -> None:
+def test_other_addresses_are_not_limited(guesses: GuessLimit) -> None:
     guess(guesses, NEAR, BURST)
     with pytest.raises(RateLimited):
-        guesses.judge(NEAR, "server")
+        guesses.check(NEAR, "server")
 
-    guesses.judge(FAR, "server")
+    guesses.check(FAR, "server")
     guess(guesses, FAR, BURST)
 
 
-def test_one_more_guess_is_answered_when_it_was_said(guesses: GuessLimit, clock: Clock) -> None:
+def test_guess_is_answered_after_retry_after(guesses: GuessLimit, clock: Clock) -> None:
     guess(guesses, NEAR, BURST)
     with pytest.raises(RateLimited) as slowed:
-        guesses.judge(NEAR, None)
+        guesses.check(NEAR, None)
     clock.now += slowed.value.retry_seconds
 
-    guesses.judge(NEAR, None)
+    guesses.check(NEAR, None)
     with pytest.raises(RateLimited):
-        guesses.judge(NEAR, None)
+        guesses.check(NEAR, None)
 
 
-def test_knowing_one_secret_does_not_help_with_another(guesses: GuessLimit) -> None:
-    guesses.judge(NEAR, "reader")
+def test_known_principal_does_not_free_another(guesses: GuessLimit) -> None:
+    guesses.check(NEAR, "reader")
     guess(guesses, NEAR, BURST)
 
-    guesses.judge(NEAR, "reader")
+    guesses.check(NEAR, "reader")
     with pytest.raises(RateLimited):
-        guesses.judge(NEAR, "server")
+        guesses.check(NEAR, "server")
 
 
-def test_what_is_remembered_is_bounded(
+def test_remembered_parties_are_bounded(
     guesses: GuessLimit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guessing, "PARTIES_MAX", 3)
     for party in ("a", "b", "c", "a", "d"):
-        guesses.judge(party, "server")
+        guesses.check(party, "server")
 
-    assert set(guesses._known) == {"c", "a", "d"}
+    for party in ("a", "b", "c", "d"):
+        guess(guesses, party, BURST)
+    for party in ("a", "c", "d"):
+        guesses.check(party, "server")
+    with pytest.raises(RateLimited):
+        guesses.check("b", "server")

@@ -63,7 +63,7 @@ async def test_every_operator_reads_archives(client: TestClient, path: str, secr
 
 @pytest.mark.parametrize("path", [*READING, *REMOTE, AUDIT])
 @pytest.mark.parametrize("secret", ["wrong", "", "None", "auditor", "rule", "rulesx"])
-async def test_other_secrets_open_nothing(client: TestClient, path: str, secret: str) -> None:
+async def test_unknown_secret_is_401(client: TestClient, path: str, secret: str) -> None:
     assert await status(client, path, secret) == 401
 
 
@@ -130,14 +130,14 @@ async def test_every_read_is_in_the_audit_log(client: TestClient, services: Serv
     assert "plans" not in str(found)
 
 
-async def test_what_was_refused_for_its_form_is_not_a_read(client: TestClient) -> None:
+async def test_malformed_request_is_not_recorded(client: TestClient) -> None:
     assert await status(client, f"{ARCHIVE}/messages?nonsense=1", "reads") == 400
     assert await status(client, "/api/v1/archives/@/messages", "reads") == 404
 
     assert await audit_log(client) == []
 
 
-async def test_nothing_is_read_that_cannot_be_written_down(
+async def test_read_is_refused_if_it_cannot_be_recorded(
     client: TestClient, services: Services
 ) -> None:
     await services.storage.close()

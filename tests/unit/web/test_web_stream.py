@@ -44,7 +44,7 @@ async def http(services: Services) -> AsyncIterator[ClientSession]:
         yield session
 
 
-async def test_what_comes_is_sent_at_once(http: ClientSession, services: Services) -> None:
+async def test_message_is_sent_at_once(http: ClientSession, services: Services) -> None:
     async with stream(http, PATH) as events:
         await services.writer.store([entry("hello")])
         found = await events.next()
@@ -56,7 +56,9 @@ async def test_what_comes_is_sent_at_once(http: ClientSession, services: Service
     assert events.retry is not None
 
 
-async def test_it_begins_with_what_comes_next(http: ClientSession, services: Services) -> None:
+async def test_stream_begins_with_the_next_message(
+    http: ClientSession, services: Services
+) -> None:
     await services.writer.store([entry(n) for n in range(3)])
     async with stream(http, PATH) as events:
         await services.writer.store([entry(3)])
@@ -64,7 +66,7 @@ async def test_it_begins_with_what_comes_next(http: ClientSession, services: Ser
         assert await events.take(1) == ["3"]
 
 
-async def test_the_archives_of_others_are_not_followed(
+async def test_stream_has_no_messages_of_other_archives(
     http: ClientSession, services: Services
 ) -> None:
     async with stream(http, PATH) as events:
@@ -103,7 +105,9 @@ async def test_nothing_is_missed_or_repeated_while_messages_pour_in(
     assert followed == [bodies, bodies, bodies]
 
 
-async def test_one_comes_again_at_every_point(http: ClientSession, services: Services) -> None:
+async def test_client_reconnects_behind_every_event(
+    http: ClientSession, services: Services
+) -> None:
     await services.writer.store([entry(n) for n in range(12)])
     async with stream(http, PATH, query={"after": "start"}) as events:
         ids = [(await events.next())["id"] for _ in range(12)]
@@ -123,7 +127,7 @@ async def test_the_header_is_newer_than_the_query(http: ClientSession, services:
         assert await events.take(1) == ["2"]
 
 
-async def test_one_that_was_sent_nothing_comes_again_without_a_gap(
+async def test_client_without_events_reconnects_without_a_gap(
     http: ClientSession, services: Services
 ) -> None:
     for first in ("0", "1"):
@@ -135,7 +139,7 @@ async def test_one_that_was_sent_nothing_comes_again_without_a_gap(
             assert await events.take(1) == [first]
 
 
-async def test_a_message_that_was_taken_out_again_does_not_end_the_stream(
+async def test_deleted_message_does_not_end_the_stream(
     http: ClientSession, services: Services
 ) -> None:
     await services.writer.store([entry(0)])
@@ -149,7 +153,7 @@ async def test_a_message_that_was_taken_out_again_does_not_end_the_stream(
         assert await events.take(1) == ["3"]
 
 
-async def test_one_comes_again_behind_a_message_that_was_taken_out_since(
+async def test_client_reconnects_behind_a_deleted_message(
     http: ClientSession, services: Services
 ) -> None:
     await services.writer.store([entry(n) for n in range(3)])
@@ -172,7 +176,7 @@ async def test_one_comes_again_behind_a_message_that_was_taken_out_since(
         ({"kind": "receipt,annotation"}, ["3"]),
     ],
 )
-async def test_what_is_not_wanted_is_left_out(
+async def test_messages_outside_of_the_filter_are_left_out(
     http: ClientSession, services: Services, query: dict[str, str], bodies: list[str]
 ) -> None:
     async with stream(http, PATH, query=query) as events:
@@ -196,7 +200,7 @@ async def test_the_xml_is_left_out_on_request(http: ClientSession, services: Ser
         assert "xml" not in await events.next()
 
 
-async def test_silence_is_filled_and_says_how_far_the_stream_is(services: Services) -> None:
+async def test_heartbeat_has_the_id_of_the_last_message_read(services: Services) -> None:
     async with served(services, stream_heartbeat_seconds=SHORT) as http:
         async with stream(http, PATH, query={"with": BOB}) as events:
             await services.writer.store([entry("unwanted", peer=ROMEO)])
@@ -210,7 +214,7 @@ async def test_silence_is_filled_and_says_how_far_the_stream_is(services: Servic
             assert await events.take(1) == ["next"]
 
 
-async def test_a_stream_outlives_the_time_of_a_request(services: Services) -> None:
+async def test_stream_outlives_the_request_timeout(services: Services) -> None:
     async with (
         served(services, request_timeout_seconds=SHORT, stream_heartbeat_seconds=SHORT) as http,
         stream(http, PATH) as events,
@@ -223,7 +227,7 @@ async def test_a_stream_outlives_the_time_of_a_request(services: Services) -> No
 
 
 @pytest.mark.parametrize("place", [{"after": "unknown"}, {"after": ""}, {"view": "folded"}])
-async def test_a_wrong_place_or_parameter_is_refused_before_the_stream(
+async def test_invalid_parameter_is_refused_before_the_stream(
     http: ClientSession, place: dict[str, str]
 ) -> None:
     async with http.get(PATH, params=place) as answer:
@@ -252,7 +256,7 @@ async def test_streams_are_bounded_and_their_places_come_free(services: Services
             assert await events.take(1) == ["hi"]
 
 
-async def test_one_caller_has_a_share_of_the_streams(services: Services) -> None:
+async def test_streams_of_one_caller_are_bounded(services: Services) -> None:
     """And of exports, which go on as streams do."""
     reader = Operator(name="reader", role=Role.READER, secret="r")
     shares = {"max_streams": 3, "max_streams_per_caller": 2, "operators": (reader,)}
@@ -268,7 +272,7 @@ async def test_one_caller_has_a_share_of_the_streams(services: Services) -> None
                 assert refused.status == 503
 
 
-async def test_an_export_gives_its_place_back(services: Services) -> None:
+async def test_finished_export_frees_its_place(services: Services) -> None:
     async with served(services, max_streams=1) as http:
         for _ in range(2):
             async with http.get(PATH.replace("stream", "export")) as answer:
@@ -288,7 +292,7 @@ async def test_a_stream_is_in_the_audit_log(http: ClientSession, services: Servi
     assert audit_entry.detail == f"with {BOB}"
 
 
-async def test_the_end_of_the_program_ends_all_streams(services: Services) -> None:
+async def test_stopping_program_ends_all_streams(services: Services) -> None:
     """Cleanly: the last chunk is sent, and nobody waits for the time that requests get."""
     async with AsyncExitStack() as followers:
         async with serve(replace(SETTINGS, stop_timeout_seconds=3600.0), services) as url:
@@ -299,7 +303,7 @@ async def test_the_end_of_the_program_ends_all_streams(services: Services) -> No
                 await events.next()
 
 
-async def test_a_follower_that_takes_nothing_is_cut_off(
+async def test_client_that_reads_nothing_is_disconnected(
     services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -319,4 +323,4 @@ async def test_a_follower_that_takes_nothing_is_cut_off(
             await services.writer.store([entry(n, xml=much) for n in range(40)])
             await until(lambda: not services.followers._followers)
 
-    assert "did not take what it was sent" in caplog.text
+    assert "did not read its stream" in caplog.text

@@ -42,7 +42,7 @@ async def status(http: ClientSession, headers: dict[str, str], path: str = ARCHI
 
 
 @pytest.mark.parametrize("headers", [EJABBERD, CURL, {}])
-async def test_programs_that_are_near_need_no_secret(
+async def test_program_on_a_trusted_network_needs_no_secret(
     services: Services, headers: dict[str, str]
 ) -> None:
     async with near(services) as http:
@@ -76,7 +76,7 @@ async def test_programs_that_are_near_need_no_secret(
     ],
     ids=lambda headers: " ".join(headers)[:30],
 )
-async def test_whatever_only_browsers_send_is_refused(
+async def test_request_with_a_browser_header_is_refused(
     services: Services, headers: dict[str, str]
 ) -> None:
     async with near(services, secret=SECRET) as http:
@@ -123,12 +123,12 @@ async def test_a_host_that_is_not_ours_is_refused(services: Services, host: str)
     "host",
     ["localhost", "LOCALHOST:5281", "localhost.", "127.0.0.1:1", "[::1]:5281", "[0:0:0:0::1]"],
 )
-async def test_the_loopback_has_names_that_are_ours(services: Services, host: str) -> None:
+async def test_names_of_the_loopback_are_ours(services: Services, host: str) -> None:
     async with near(services) as http:
         assert await status(http, {"Host": host}) == 200
 
 
-async def test_further_names_are_ours_where_the_configuration_says_so(services: Services) -> None:
+async def test_configured_hosts_are_ours(services: Services) -> None:
     async with near(services, hosts=("Archive.internal", "192.0.2.1", "2001:DB8::1")) as http:
         for host in ("archive.INTERNAL:80", "192.0.2.1", "[2001:db8:0::1]:5281"):
             assert await status(http, {"Host": host}) == 200
@@ -165,7 +165,7 @@ async def test_one_host_is_named_and_is_ours_whatever_the_request_line_has(
     assert int(received.split()[1]) == expected
 
 
-async def test_the_address_that_was_called_is_ours(services: Services) -> None:
+async def test_local_address_of_the_connection_is_ours(services: Services) -> None:
     async with near(services, address="0.0.0.0") as http:  # noqa: S104 - who may call is bounded
         port = urlsplit(str(http._base_url)).port
         async with http.get(f"http://127.0.0.2:{port}{ARCHIVE}") as answer:
@@ -194,7 +194,7 @@ async def test_a_caller_on_the_unix_socket_may_say_localhost(
         {"Authorization": "Basic wrong"},
     ],
 )
-async def test_a_wrong_secret_is_refused_where_none_is_needed(
+async def test_wrong_secret_is_refused_on_a_trusted_network(
     services: Services, headers: dict[str, str]
 ) -> None:
     """Whoever means to be an operator must not be taken for the server."""

@@ -45,7 +45,7 @@ async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
             authorizer,
             storage,
             writer,
-            Pager(storage.archive, writer, usual=50, most=250),
+            Pager(storage.archive, writer, default_size=50, max_size=250),
             Followers(),
         )
         yield Mam(reader, Addresses())
@@ -80,7 +80,7 @@ def results(text: str) -> int:
 
 
 @pytest.mark.parametrize("exchange", [direct(OPS, ALICE), delegated(OPS)], ids=type)
-async def test_an_operator_reads_the_archive_that_was_asked(
+async def test_operator_reads_the_addressed_archive(
     mam: Mam, exchange: Direct | Delegated
 ) -> None:
     assert results(await mam.answer("set", parsed(query()), exchange)) == 3
@@ -96,7 +96,7 @@ async def test_an_archive_at_the_component_answers_by_its_address(mam: Mam) -> N
     assert [stanza.get("from") for stanza in sent] == [OF_ALICE] * 4
 
 
-async def test_what_an_operator_reads_is_written_down(mam: Mam, storage: SqliteStorage) -> None:
+async def test_read_of_an_operator_is_recorded(mam: Mam, storage: SqliteStorage) -> None:
     await mam.answer("set", parsed(query(with_=BOB)), direct(OPS, ALICE))
     await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
 
@@ -109,14 +109,14 @@ async def test_what_an_operator_reads_is_written_down(mam: Mam, storage: SqliteS
     ]
 
 
-async def test_what_cannot_be_written_down_is_not_read(mam: Mam, storage: SqliteStorage) -> None:
+async def test_read_is_refused_if_it_cannot_be_recorded(mam: Mam, storage: SqliteStorage) -> None:
     await storage.close()
 
     with pytest.raises(Overloaded):
         await mam.answer("set", parsed(query()), direct(OPS, ALICE))
 
 
-async def test_who_would_be_answered_too_late_is_told_at_once(
+async def test_query_that_takes_too_long_is_overloaded(
     mam: Mam, storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.xmpp.archive.mam.PATIENCE_SECONDS", 0.0)
@@ -132,7 +132,7 @@ async def test_who_would_be_answered_too_late_is_told_at_once(
 
 
 @pytest.mark.parametrize("exchange", [direct(BOB, ALICE), delegated(BOB)], ids=type)
-async def test_nobody_else_reads_it(mam: Mam, exchange: Direct | Delegated) -> None:
+async def test_query_of_another_user_is_forbidden(mam: Mam, exchange: Direct | Delegated) -> None:
     with pytest.raises(Forbidden):
         await mam.answer("set", parsed(query()), exchange)
     with pytest.raises(Forbidden):

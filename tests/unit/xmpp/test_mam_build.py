@@ -69,13 +69,13 @@ def fin(
 
 
 @pytest.mark.parametrize("queryid", HOSTILE)
-def test_a_query_id_comes_back_whatever_is_in_it(queryid: str) -> None:
+def test_query_id_is_repeated_with_any_characters(queryid: str) -> None:
     result = parsed(result_xml(stored(), queryid))
 
     assert result.attrib == {"queryid": queryid, "id": "HMlwsHKLYIVm85h2nU8PRA"}
 
 
-def test_no_query_id_comes_back_where_none_was_given() -> None:
+def test_result_has_no_query_id_if_the_query_had_none() -> None:
     result = parsed(result_xml(stored(), None))
 
     assert result.attrib == {"id": "HMlwsHKLYIVm85h2nU8PRA"}
@@ -138,7 +138,7 @@ def test_a_result_says_when_the_message_was_received(at: int, stamp: str) -> Non
     assert delay.attrib == {"stamp": stamp}
 
 
-def test_the_end_names_the_first_and_the_last_of_the_page() -> None:
+def test_fin_names_the_first_and_the_last_id() -> None:
     first, last = stored()._replace(id="first"), stored()._replace(id="last")
 
     page = found(fin(first, stored(), last), f"{{{NS_RSM}}}set")
@@ -148,23 +148,21 @@ def test_the_end_names_the_first_and_the_last_of_the_page() -> None:
     ]
 
 
-def test_the_end_of_an_empty_page_names_nothing() -> None:
+def test_fin_of_an_empty_page_has_no_ids() -> None:
     assert list(found(fin(), f"{{{NS_RSM}}}set")) == []
 
 
-def test_the_end_says_how_many_there_are_where_that_is_known() -> None:
+def test_fin_has_the_count_if_known() -> None:
     assert fin(count=0).findtext(f"{{{NS_RSM}}}set/{{{NS_RSM}}}count") == "0"
 
 
 @pytest.mark.parametrize(("complete", "said"), [(True, "true"), (False, None)])
-def test_the_end_says_whether_the_page_is_the_last(complete: bool, said: str | None) -> None:
+def test_fin_is_complete_on_the_last_page(complete: bool, said: str | None) -> None:
     assert fin(complete=complete).get("complete") == said
 
 
 @pytest.mark.parametrize(("index", "said"), [(0, "0"), (371, "371"), (None, None)])
-def test_the_end_says_where_the_page_stands_where_that_is_known(
-    index: int | None, said: str | None
-) -> None:
+def test_fin_has_the_index_if_known(index: int | None, said: str | None) -> None:
     first = found(fin(stored(), index=index), f"{{{NS_RSM}}}set/{{{NS_RSM}}}first")
 
     assert first.get("index") == said
@@ -179,7 +177,7 @@ def test_the_end_says_where_the_page_stands_where_that_is_known(
         (5, True, True, "5"),
     ],
 )
-def test_the_place_of_the_last_page_is_left_out_for_who_goes_backwards(
+def test_fin_of_the_last_page_has_no_index_backwards(
     index: int, complete: bool, backwards: bool, said: str | None
 ) -> None:
     """slixmpp would go no further: it takes the end of the result set for the end of its way."""
@@ -188,11 +186,11 @@ def test_the_place_of_the_last_page_is_left_out_for_who_goes_backwards(
     assert found(end, f"{{{NS_RSM}}}set/{{{NS_RSM}}}first").get("index") == said
 
 
-def test_what_is_read_is_stable() -> None:
+def test_fin_is_stable() -> None:
     assert fin().get("stable") == "true"
 
 
-def test_of_a_message_that_was_taken_out_only_the_time_is_left() -> None:
+def test_result_of_a_blanked_message_has_its_time_only() -> None:
     gone = stored()._replace(xml="", kind=Kind.BLANKED)
 
     forwarded = found(parsed(result_xml(gone, "q")), f"{{{NS_FORWARD}}}forwarded")

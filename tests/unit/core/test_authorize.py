@@ -45,7 +45,7 @@ def authorizer(storage: Storage, writer: Writer, rooms: Rooms) -> Authorizer:
 
 
 @pytest.mark.parametrize("owner", [ALICE, f"carol@{OTHER_HOST}"])
-async def test_users_read_their_own_archives(
+async def test_user_reads_own_archive_unrecorded(
     authorizer: Authorizer, storage: Storage, owner: str
 ) -> None:
     await authorizer.authorize(User(owner), owner, Action.READ)
@@ -67,12 +67,14 @@ async def test_users_read_their_own_archives(
         (ROOM, f"room@rooms.{HOST}"),
     ],
 )
-async def test_nobody_else_does(authorizer: Authorizer, requester: str, owner: str) -> None:
+async def test_other_requesters_are_forbidden(
+    authorizer: Authorizer, requester: str, owner: str
+) -> None:
     with pytest.raises(Forbidden):
         await authorizer.authorize(User(requester), owner, Action.READ)
 
 
-async def test_a_room_is_read_by_those_whom_it_admits(
+async def test_user_admitted_to_a_room_reads_its_archive_unrecorded(
     authorizer: Authorizer, storage: Storage
 ) -> None:
     await authorizer.authorize(User(ALICE), ROOM, Action.READ)
@@ -81,16 +83,16 @@ async def test_a_room_is_read_by_those_whom_it_admits(
 
 
 @pytest.mark.parametrize(("requester", "since"), [(ALICE, 7), (f"eve@{HOST}", 0)])
-async def test_only_operators_read_what_was_said_in_a_room_before_it_was_made(
+async def test_only_operators_read_messages_from_before_a_room_was_created(
     authorizer: Authorizer, storage: Storage, rooms: Rooms, requester: str, since: int
 ) -> None:
-    rooms.note_new(ROOM, 7)
+    rooms.note_created(ROOM, 7)
 
     assert await authorizer.authorize(User(requester), ROOM, Action.READ) == since
     assert len(await storage.records.audit_entries(limit=10)) == (since == 0)
 
 
-async def test_without_archives_of_rooms_nobody_reads_any(
+async def test_room_is_forbidden_where_rooms_have_no_archives(
     storage: Storage, writer: Writer
 ) -> None:
     authorizer = Authorizer([HOST], [], Audit(storage.records, writer), None)
@@ -99,13 +101,13 @@ async def test_without_archives_of_rooms_nobody_reads_any(
         await authorizer.authorize(User(ALICE), ROOM, Action.READ)
 
 
-async def test_an_operator_is_told_of_a_domain_that_is_not_served(authorizer: Authorizer) -> None:
+async def test_operator_gets_item_not_found_for_an_unserved_domain(authorizer: Authorizer) -> None:
     with pytest.raises(ItemNotFound, match=r"remote\.example is not served here"):
         await authorizer.authorize(User(f"eve@{HOST}"), ROMEO, Action.READ)
 
 
 @pytest.mark.parametrize("owner", [ALICE, ROMEO, f"room@rooms.{HOST}"])
-async def test_an_operator_reads_every_archive_on_record(
+async def test_operator_reads_every_archive_and_is_recorded(
     authorizer: Authorizer, storage: Storage, owner: str
 ) -> None:
     await storage.archive.append([entry(owner=owner)])
@@ -120,7 +122,7 @@ async def test_an_operator_reads_every_archive_on_record(
     )
 
 
-async def test_an_operator_reads_the_own_archive_like_everybody(
+async def test_user_with_a_role_reads_own_archive_unrecorded(
     authorizer: Authorizer, storage: Storage
 ) -> None:
     await authorizer.authorize(User(f"eve@{HOST}"), f"eve@{HOST}", Action.READ)
@@ -128,7 +130,7 @@ async def test_an_operator_reads_the_own_archive_like_everybody(
     assert await storage.records.audit_entries(limit=10) == ()
 
 
-async def test_what_was_refused_is_not_on_record(authorizer: Authorizer, storage: Storage) -> None:
+async def test_refused_read_is_not_recorded(authorizer: Authorizer, storage: Storage) -> None:
     with pytest.raises(Forbidden):
         await authorizer.authorize(User(ALICE), BOB, Action.READ)
 
@@ -167,7 +169,7 @@ async def test_preferences_are_closed_to_all_others(
 @pytest.mark.parametrize(
     ("principal", "owner"), [(EVE, f"eve@{HOST}"), (OVER_HTTP, ALICE), (SERVER, ROOM)]
 )
-async def test_a_read_of_an_operator_or_the_server_is_recorded_whoever_the_owner_is(
+async def test_read_of_an_operator_or_the_server_is_recorded_for_every_owner(
     authorizer: Authorizer, storage: Storage, principal: Principal, owner: str
 ) -> None:
     assert await authorizer.authorize(principal, owner, Action.READ) == 0

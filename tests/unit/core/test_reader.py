@@ -46,7 +46,7 @@ def reader(storage: SqliteStorage, writer: Writer) -> ArchiveReader:
         authorizer,
         storage,
         writer,
-        Pager(storage.archive, writer, usual=DEFAULT, most=MOST),
+        Pager(storage.archive, writer, default_size=DEFAULT, max_size=MOST),
         Followers(),
     )
 
@@ -59,9 +59,7 @@ async def audit_log(storage: SqliteStorage) -> list[AuditEntry]:
 
 
 @pytest.mark.parametrize("owner", [ALICE, BOB, CAROL])
-async def test_everybody_may_read_their_own_archive(
-    reader: ArchiveReader, writer: Writer, owner: str
-) -> None:
+async def test_user_reads_own_archive(reader: ArchiveReader, writer: Writer, owner: str) -> None:
     writer.put([entry(owner=owner)])
 
     assert len((await reader.page(User(owner), owner, PageQuery())).messages) == 1
@@ -89,7 +87,7 @@ async def test_everybody_may_read_their_own_archive(
         ("", ""),
     ],
 )
-async def test_nobody_may_read_another_archive(
+async def test_reading_of_another_archive_is_forbidden(
     reader: ArchiveReader, writer: Writer, requester: str, owner: str
 ) -> None:
     writer.put([entry(owner=owner), entry(owner=ALICE)])
@@ -108,17 +106,17 @@ async def test_nobody_may_read_another_archive(
         PageQuery(before="unknown"),
         PageQuery(limit=0),
         PageQuery(index=-1),
-        PageQuery(wanted=Filter(ids=("unknown",))),
+        PageQuery(filter=Filter(ids=("unknown",))),
     ],
 )
-async def test_who_may_not_read_learns_nothing_else(
+async def test_forbidden_is_raised_before_any_other_error(
     reader: ArchiveReader, query: PageQuery
 ) -> None:
     with pytest.raises(Forbidden):
         await reader.page(User(BOB), ALICE, query)
 
 
-async def test_an_operator_reads_and_what_is_written_of_it_tells_no_words(
+async def test_read_of_an_operator_is_recorded_without_the_words_of_a_search(
     reader: ArchiveReader, writer: Writer, storage: SqliteStorage
 ) -> None:
     writer.put(entries(2))
@@ -127,7 +125,7 @@ async def test_an_operator_reads_and_what_is_written_of_it_tells_no_words(
     )
 
     page = await reader.page(User(BY_OPERATOR), ALICE, PageQuery())
-    await reader.page(User(BY_OPERATOR), ALICE, PageQuery(wanted=wanted))
+    await reader.page(User(BY_OPERATOR), ALICE, PageQuery(filter=wanted))
     await reader.bounds(User(BY_OPERATOR), ALICE)
 
     noon = "2026-01-01T12:00:00.000000Z"
@@ -142,7 +140,7 @@ async def test_an_operator_reads_and_what_is_written_of_it_tells_no_words(
     ]
 
 
-async def test_who_reads_the_own_archive_is_not_written_down(
+async def test_read_of_the_own_archive_is_not_recorded(
     reader: ArchiveReader, storage: SqliteStorage
 ) -> None:
     await reader.page(User(ALICE), ALICE, PageQuery())
@@ -157,7 +155,7 @@ async def test_who_reads_the_own_archive_is_not_written_down(
 @pytest.mark.parametrize(
     ("most", "given"), [(None, DEFAULT), (1, 1), (3, 3), (MOST, MOST), (5, MOST), (2**70, MOST)]
 )
-async def test_a_page_has_its_limits(
+async def test_page_has_the_requested_size_up_to_the_maximum(
     reader: ArchiveReader, writer: Writer, most: int | None, given: int
 ) -> None:
     writer.put(entries(6))
@@ -168,7 +166,7 @@ async def test_a_page_has_its_limits(
 
 
 @pytest.mark.parametrize("most", [-1, -(2**70)])
-async def test_less_than_nothing_is_a_bad_request(reader: ArchiveReader, most: int) -> None:
+async def test_negative_limit_is_a_bad_request(reader: ArchiveReader, most: int) -> None:
     with pytest.raises(BadRequest):
         await reader.page(User(ALICE), ALICE, PageQuery(limit=most))
 
@@ -195,7 +193,7 @@ async def test_a_filter_is_applied(reader: ArchiveReader, writer: Writer) -> Non
     writer.put(rows)
 
     wanted = Filter(peer=ROMEO, since=NOON + 3)
-    page = await reader.page(User(ALICE), ALICE, PageQuery(wanted=wanted))
+    page = await reader.page(User(ALICE), ALICE, PageQuery(filter=wanted))
 
     assert (texts(page), page.complete) == (texts([rows[3], rows[5]]), True)
 
@@ -205,15 +203,15 @@ def naming(id: str) -> list[PageQuery]:
     return [
         PageQuery(after=id),
         PageQuery(before=id),
-        PageQuery(wanted=Filter(after=id)),
-        PageQuery(wanted=Filter(before=id)),
-        PageQuery(wanted=Filter(ids=(id,))),
+        PageQuery(filter=Filter(after=id)),
+        PageQuery(filter=Filter(before=id)),
+        PageQuery(filter=Filter(ids=(id,))),
     ]
 
 
 @pytest.mark.parametrize("place", range(5))
 @pytest.mark.parametrize("id", ["unknown", "", "A" * 22])
-async def test_an_unknown_id_is_no_item(
+async def test_unknown_id_is_item_not_found(
     reader: ArchiveReader, writer: Writer, place: int, id: str
 ) -> None:
     writer.put(entries(2))
@@ -223,7 +221,7 @@ async def test_an_unknown_id_is_no_item(
 
 
 @pytest.mark.parametrize("place", range(5))
-async def test_an_id_of_another_archive_is_no_item(
+async def test_id_of_another_archive_is_item_not_found(
     reader: ArchiveReader, writer: Writer, place: int
 ) -> None:
     writer.put([*entries(2), *entries(2, owner=BOB)])
@@ -233,7 +231,7 @@ async def test_an_id_of_another_archive_is_no_item(
         await reader.page(User(ALICE), ALICE, naming(foreign)[place])
 
 
-async def test_an_unknown_id_is_no_item_even_where_only_the_count_is_wanted(
+async def test_unknown_id_is_item_not_found_even_with_limit_0(
     reader: ArchiveReader,
 ) -> None:
     with pytest.raises(ItemNotFound):
@@ -254,18 +252,16 @@ async def test_a_filter_is_counted_and_its_page_placed(
 ) -> None:
     writer.put([entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(7)])
 
-    query = PageQuery(wanted=Filter(peer=BOB), limit=2, backwards=True, counted=True)
+    query = PageQuery(filter=Filter(peer=BOB), limit=2, backwards=True, counted=True)
     page = await reader.page(User(ALICE), ALICE, query)
 
     assert (page.index, page.count) == (2, 4)
 
 
-async def test_a_filter_is_counted_where_only_the_count_is_wanted(
-    reader: ArchiveReader, writer: Writer
-) -> None:
+async def test_limit_0_returns_the_count_alone(reader: ArchiveReader, writer: Writer) -> None:
     writer.put([*entries(3), entry("x", peer=ROMEO)])
 
-    query = PageQuery(wanted=Filter(peer=BOB), limit=0, counted=True)
+    query = PageQuery(filter=Filter(peer=BOB), limit=0, counted=True)
     page = await reader.page(User(ALICE), ALICE, query)
 
     assert (page.count, page.messages) == (3, ())
@@ -291,19 +287,17 @@ async def test_a_page_begins_at_an_index(
         PageQuery(index=-1),
     ],
 )
-async def test_an_index_that_is_none_is_a_bad_request(
-    reader: ArchiveReader, query: PageQuery
-) -> None:
+async def test_impossible_index_is_a_bad_request(reader: ArchiveReader, query: PageQuery) -> None:
     with pytest.raises(BadRequest):
         await reader.page(User(ALICE), ALICE, query)
 
 
-async def test_an_index_that_would_be_looked_for_too_long_is_not_implemented(
+async def test_index_that_costs_too_much_is_not_implemented(
     reader: ArchiveReader, writer: Writer
 ) -> None:
     writer.put(entries(2))
 
-    far = PageQuery(wanted=Filter(peer=BOB, resource="phone"), index=10**9)
+    far = PageQuery(filter=Filter(peer=BOB, resource="phone"), index=10**9)
 
     with pytest.raises(NotImplementedHere) as caught:
         await reader.page(User(ALICE), ALICE, far)
@@ -320,7 +314,7 @@ async def test_an_empty_archive_has_no_messages_and_is_complete(reader: ArchiveR
 # The ends
 
 
-async def test_the_ends_of_an_archive_are_its_first_and_its_last_message(
+async def test_bounds_are_the_first_and_the_last_message(
     reader: ArchiveReader, writer: Writer
 ) -> None:
     writer.put([*entries(4), *entries(7, owner=BOB)])
@@ -328,7 +322,7 @@ async def test_the_ends_of_an_archive_are_its_first_and_its_last_message(
     assert texts(await reader.bounds(User(ALICE), ALICE) or ()) == texts([entry(0), entry(3)])
 
 
-async def test_both_ends_of_an_archive_of_one_are_the_same(
+async def test_bounds_of_an_archive_with_one_message_are_the_same(
     reader: ArchiveReader, writer: Writer
 ) -> None:
     writer.put([entry()])
@@ -339,14 +333,16 @@ async def test_both_ends_of_an_archive_of_one_are_the_same(
     assert first == last
 
 
-async def test_an_empty_archive_has_no_ends(reader: ArchiveReader) -> None:
+async def test_empty_archive_has_no_bounds(reader: ArchiveReader) -> None:
     assert await reader.bounds(User(ALICE), ALICE) is None
 
 
 # Reads see writes
 
 
-async def test_a_page_holds_what_was_taken_before(reader: ArchiveReader, writer: Writer) -> None:
+async def test_page_has_all_messages_received_before(
+    reader: ArchiveReader, writer: Writer
+) -> None:
     found = []
     for n in range(5):
         writer.put([entry(n)])
@@ -359,9 +355,7 @@ async def test_a_page_holds_what_was_taken_before(reader: ArchiveReader, writer:
 # Trouble
 
 
-async def test_a_store_in_trouble_is_overloaded(
-    reader: ArchiveReader, storage: SqliteStorage
-) -> None:
+async def test_failing_store_is_overloaded(reader: ArchiveReader, storage: SqliteStorage) -> None:
     await storage.close()
 
     with pytest.raises(Overloaded):
@@ -373,10 +367,10 @@ async def test_a_store_in_trouble_is_overloaded(
 @pytest.mark.parametrize(
     "wanted", [Filter(peer="\ud800"), Filter(since=2**63), Filter(until=-(2**63) - 1)], ids=str
 )
-async def test_a_filter_that_no_store_takes_is_not_to_be_tried_again(
+async def test_filter_that_no_store_accepts_is_a_bad_request(
     reader: ArchiveReader, wanted: Filter
 ) -> None:
     with pytest.raises(Refused) as caught:
-        await reader.page(User(ALICE), ALICE, PageQuery(wanted=wanted))
+        await reader.page(User(ALICE), ALICE, PageQuery(filter=wanted))
 
     assert caught.value.kind != "wait"

@@ -20,7 +20,7 @@ from storage.rows import ANY
 PAUSE = 60.0
 
 
-async def test_followers_are_told_when_it_can_be_read() -> None:
+async def test_followers_are_woken_once_messages_are_durable() -> None:
     async with open_storage("sqlite::memory:") as storage:
         live = Followers()
         writer = Writer(storage.archive, on_written=live.changed)
@@ -44,7 +44,7 @@ async def test_a_batch_wakes_the_followers_of_all_its_archives() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 3])
-async def test_a_follower_is_shown_nothing_of_the_next_owner_of_a_name(count: int) -> None:
+async def test_stream_ends_at_erasure_before_messages_of_the_next_owner(count: int) -> None:
     async with open_services() as services:
         streams = ArchiveStreams(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry(n) for n in range(count)])
@@ -57,7 +57,7 @@ async def test_a_follower_is_shown_nothing_of_the_next_owner_of_a_name(count: in
         assert [found async for found in messages if found] == []
 
 
-async def test_a_follower_ends_where_an_erasure_was_not_told() -> None:
+async def test_stream_ends_if_its_position_was_erased_unannounced() -> None:
     async with open_services() as services:
         streams = ArchiveStreams(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry(1)])
@@ -70,7 +70,7 @@ async def test_a_follower_ends_where_an_erasure_was_not_told() -> None:
         assert [found async for found in messages if found] == []
 
 
-async def test_who_comes_while_an_archive_is_erased_follows_nothing() -> None:
+async def test_follower_that_begins_during_an_erasure_is_over() -> None:
     live = Followers()
     with live.erasing(ALICE), live.follow(ALICE) as hers, live.follow(BOB) as his:
         assert (hers.is_over, his.is_over) == (True, False)
@@ -79,7 +79,7 @@ async def test_who_comes_while_an_archive_is_erased_follows_nothing() -> None:
 
 
 @pytest.mark.parametrize("is_over_http", [True, False])
-async def test_a_follower_ends_where_an_account_is_made(is_over_http: bool) -> None:
+async def test_follower_is_over_once_an_account_is_registered(is_over_http: bool) -> None:
     async with open_services() as services:
         with services.followers.follow(ALICE) as hers, services.followers.follow(BOB) as his:
             if is_over_http:
@@ -94,7 +94,7 @@ async def test_a_follower_ends_where_an_account_is_made(is_over_http: bool) -> N
             assert (hers.is_over, his.is_over) == (True, False)
 
 
-async def test_many_that_are_purged_at_once_bring_nothing_twice() -> None:
+async def test_stream_repeats_nothing_after_a_purge() -> None:
     async with open_services() as services:
         streams = ArchiveStreams(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry("before")])
@@ -109,7 +109,7 @@ async def test_many_that_are_purged_at_once_bring_nothing_twice() -> None:
         await messages.aclose()
 
 
-async def test_a_long_way_is_read_in_order() -> None:
+async def test_stream_from_the_start_reads_all_pages_in_order() -> None:
     async with open_services() as services:
         streams = ArchiveStreams(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry(n) for n in range(250)])

@@ -31,25 +31,24 @@ class OpenRooms:
 
 
 @pytest.mark.parametrize("made", [0, 2, 4])
-async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(
+async def test_occupant_reads_nothing_from_before_the_room_was_created(
     storage: Storage, writer: Writer, made: int
 ) -> None:
     rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
     authorizer = Authorizer([HOST], [OPERATOR], Audit(storage.records, writer), rooms)
-    reader = ArchiveReader(
-        authorizer, storage, writer, Pager(storage.archive, writer, usual=2, most=4), Followers()
-    )
+    pager = Pager(storage.archive, writer, default_size=2, max_size=4)
+    reader = ArchiveReader(authorizer, storage, writer, pager, Followers())
     said = entries(4, owner=ROOM, type="groupchat")
     writer.put(said)
-    rooms.note_new(ROOM, NOON + made * SECOND)
+    rooms.note_created(ROOM, NOON + made * SECOND)
 
     whole = await reader.page(User(BY_OPERATOR), ROOM, PageQuery(limit=4))
     page = await reader.page(User(ALICE), ROOM, PageQuery(limit=4, counted=True))
     assert (texts(whole), texts(page)) == (texts(said), texts(said[made:]))
     assert page.count == 4 - made
     for query in (
-        PageQuery(wanted=Filter(since=NOON, until=NOON + SECOND)),
-        PageQuery(wanted=Filter(ids=tuple(message.id for message in whole.messages))),
+        PageQuery(filter=Filter(since=NOON, until=NOON + SECOND)),
+        PageQuery(filter=Filter(ids=tuple(message.id for message in whole.messages))),
         PageQuery(before=whole.messages[2].id, backwards=True),
         PageQuery(index=0),
     ):
