@@ -1,4 +1,4 @@
-"""The typed keys of the application and of requests: which part of the program is where."""
+"""The typed keys of everything that handlers find in their application, and on a request."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ rosters = web.AppKey("rosters", RosterService)
 #: Of each family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)
 
-#: Of each family: handlers whose responses have no deadline, such as streams and exports.
+#: Of each family: handlers whose responses have no deadline: streams and exports.
 streaming_handlers = web.AppKey("streaming_handlers", frozenset[Handler])
 
 #: Of a request: who sent it.

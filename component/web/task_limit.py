@@ -24,7 +24,7 @@ class TaskLimit:
         self._is_closed = False
 
     @contextmanager
-    def reserve(self, caller: str) -> Iterator[None]:
+    def slot(self, caller: str) -> Iterator[None]:
         """Count one more stream or export of a caller while the context is open.
 
         Raises TooMany if the caller is at its limit, Overloaded if all together are.

@@ -37,7 +37,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it is now."""
     principal, owner = authenticate.principal(request), await owner_of(request)
     parameters = checked(ExportParameters, body.parameters(request))
-    with request.config_dict[keys.stream_limit].reserve(principal.name):
+    with request.config_dict[keys.stream_limit].slot(principal.name):
         return await _answer(request, principal, owner, parameters.format)
 
 

@@ -51,7 +51,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
     if after is not None and len(after) > ID_MAX:
         raise BadRequest(f"Last-Event-ID: an id has {ID_MAX} characters at most")
     streams = request.config_dict[keys.stream_limit]
-    with streams.reserve(principal.name):
+    with streams.slot(principal.name):
         async with time_limit(request):
             stream = await request.app[keys.reader].stream(principal, owner, filter, after)
         events = _Events(request, xml=parameters.xml)

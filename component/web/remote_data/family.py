@@ -33,9 +33,9 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids
     app[keys.rosters] = services.rosters
-    stanzas = app[keys.offline_stanzas] = OfflineStanzas(services.storage.offline, services.jids)
+    waiting = app[keys.offline_stanzas] = OfflineStanzas(services.storage.offline, services.jids)
     # A caller that took stanzas when the server stopped has not got them: they are put back.
-    app.on_cleanup.append(lambda _: stanzas.wait_for_returns())
+    app.on_cleanup.append(lambda _: waiting.wait_for_returns())
     return app
 
 
