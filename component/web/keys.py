@@ -10,11 +10,12 @@ from component.core.access.authorize import Authorizer
 from component.core.access.principals import Principal
 from component.core.accounts.protocol import Accounts
 from component.core.commands.dispatch import CommandService
+from component.core.hosts import Hosts
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
@@ -27,7 +28,7 @@ from component.web.task_limit import TaskLimit
 settings = web.AppKey("settings", WebSettings)
 guess_limit = web.AppKey("guess_limit", GuessLimit)
 refusal_log = web.AppKey("refusal_log", LogOnce)
-hosts = web.AppKey("hosts", tuple[str, ...])
+hosts = web.AppKey("hosts", Hosts)
 handler_archive = web.AppKey("handler_archive", HandlerArchive)
 remote_archive = web.AppKey("remote_archive", RemoteArchive)
 accounts = web.AppKey("accounts", Accounts)
@@ -39,7 +40,7 @@ pager = web.AppKey("pager", Pager)
 reader = web.AppKey("reader", ArchiveReader)
 authorizer = web.AppKey("authorizer", Authorizer)
 stream_limit = web.AppKey("stream_limit", TaskLimit)
-administration = web.AppKey("administration", Administration)
+administration = web.AppKey("administration", ArchiveAdmin)
 commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 

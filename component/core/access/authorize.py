@@ -13,7 +13,7 @@ from component.core.access.principals import Operator, Principal, User
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.errors import Forbidden
-from component.core.xml import jids
+from component.core.hosts import Hosts
 
 
 class Action(StrEnum):
@@ -37,7 +37,7 @@ class Authorizer:
 
     def __init__(
         self,
-        hosts: Collection[str],
+        hosts: Hosts,
         operators: Collection[Operator],
         audit: Audit,
         rooms: Rooms | None,
@@ -48,7 +48,7 @@ class Authorizer:
         `rooms` knows the archives of rooms, None: there are none. `served` knows on which domains
         operators may look for archives, None: on all.
         """
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
         self._operators = {operator.jid: operator for operator in operators if operator.jid}
         self._audit = audit
         self._rooms = rooms
@@ -81,8 +81,7 @@ class Authorizer:
         return 0
 
     def _is_owner(self, principal: Principal, owner: str) -> bool:
-        is_user = jids.local(owner) != "" and jids.domain(owner) in self._hosts
-        return is_user and principal == User(owner)
+        return self._hosts.is_user(owner) and principal == User(owner)
 
     async def _since_as_user(self, user: User, owner: str) -> int | None:
         """Return the earliest readable time for a user without a role, None: nothing."""

@@ -15,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from cachetools import LRUCache
 
+from component.core.hosts import Hosts
 from component.core.store_errors import translated
 from component.core.xml import jids
 from component.core.xml.times import now
@@ -95,19 +96,14 @@ class Rooms:
 
     def __init__(
         self,
-        services: Collection[str],
-        hosts: Collection[str],
+        hosts: Hosts,
         records: Records,
         info: RoomInfo,
         *,
         on_replaced: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`services` are the domains of the rooms that have an archive here.
-
-        `on_replaced` is called with each room that is not its predecessor of the same name.
-        """
-        self._services = frozenset(services)
-        self._hosts = frozenset(hosts)
+        """`on_replaced` is called with each room that is not its predecessor of the same name."""
+        self._hosts = hosts
         self._records = records
         self._info = info
         self._on_replaced = on_replaced
@@ -123,7 +119,7 @@ class Rooms:
 
     def has_archive(self, address: str) -> bool:
         """Return whether an address is that of a room with an archive here."""
-        return jids.domain(address) in self._services and jids.local(address) != ""
+        return self._hosts.is_room(address)
 
     async def admits(self, requester: str, room: str) -> bool:
         """Return whether a room would let a bare JID in now, which may then read its archive.

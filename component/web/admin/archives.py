@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.core.access.principals import Role
-from component.core.retention import figures
-from component.core.retention.erasure import PATIENCE
+from component.core.retention.admin import purge_fields, usage_fields
+from component.core.retention.erasure import TIMEOUT_SHARE
 from component.web import keys
 from component.web.admin.models import PurgeFields, UsageParameters
 from component.web.archive.models import NoParameters
@@ -44,7 +44,7 @@ async def usage(request: web.Request) -> web.Response:
     usages = await request.app[keys.administration].usage(domain, parameters.after, limit + 1)
     return body.page(
         request,
-        {"archives": [figures.of_archive(usage) for usage in usages[:limit]]},
+        {"archives": [usage_fields(usage) for usage in usages[:limit]]},
         cursor="after",
         next=usages[limit - 1].owner if len(usages) > limit else None,
     )
@@ -57,8 +57,8 @@ async def erase(request: web.Request) -> web.Response:
     administration = request.app[keys.administration]
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].record(caller.name, "erase", owner)
-    patience = PATIENCE * request.app[keys.limits].request_timeout_seconds
-    return _removed(await administration.erasure.erase(owner, patience=patience))
+    wait_seconds = TIMEOUT_SHARE * request.app[keys.limits].request_timeout_seconds
+    return _removed(await administration.erasure.erase(owner, wait_seconds=wait_seconds))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -68,7 +68,7 @@ async def delete(request: web.Request) -> web.Response:
     administration, id = request.app[keys.administration], id_of(request)
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].record(caller.name, "delete", owner, f"message {id[:80]}")
-    return _removed(await administration.erasure.delete(owner, id))
+    return _removed(await administration.erasure.blank(owner, id))
 
 
 async def purge(request: web.Request) -> web.Response:
@@ -84,7 +84,7 @@ async def purge(request: web.Request) -> web.Response:
     await request.app[keys.audit].record(caller.name, "purge", owner or "*", detail)
     janitor = request.app[keys.administration].janitor
     begun = await janitor.order(caller.name, owner, is_confirmed=fields.confirm)
-    return body.json_response(figures.of_purge(begun), status=202)
+    return body.json_response(purge_fields(begun), status=202)
 
 
 async def progress(request: web.Request) -> web.Response:
@@ -94,8 +94,8 @@ async def progress(request: web.Request) -> web.Response:
     janitor = request.app[keys.administration].janitor
     return body.json_response(
         {
-            "current": janitor.current and figures.of_purge(janitor.current),
-            "last": janitor.last and figures.of_purge(janitor.last),
+            "current": janitor.current and purge_fields(janitor.current),
+            "last": janitor.last and purge_fields(janitor.last),
         }
     )
 

@@ -76,7 +76,7 @@ def _field(field: Field) -> dict[str, object]:
         "label": field.label,
         "kind": field.kind,
         "required": field.is_required,
-        "many": field.is_many,
+        "many": field.is_multiple,
         "default": field.default or None,
         "choices": [value for value, _ in field.choices],
     }

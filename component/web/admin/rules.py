@@ -55,7 +55,7 @@ async def read_retention(request: web.Request) -> web.Response:
     return body.json_response(
         {
             "owner": owner,
-            "defaults": _bounds(administration.usual.of(owner)),
+            "defaults": _bounds(administration.defaults.of(owner)),
             "rules": [_rule(rule) for rule in shown],
         }
     )
@@ -90,7 +90,7 @@ async def drop_retention(request: web.Request) -> web.Response:
     await request.app[keys.audit].record(
         caller.name, "drop retention", owner, _with(peer).removeprefix(", ")
     )
-    await administration.rules.drop(owner, peer)
+    await administration.rules.remove(owner, peer)
     return web.Response(status=204)
 
 

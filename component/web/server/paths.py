@@ -57,7 +57,7 @@ async def check_served(request: web.Request, subject: str) -> None:
 def check_host(request: web.Request, named: str | None) -> str:
     """Return `named`, or the first virtual host if it is None. Raises ItemNotFound if unknown."""
     hosts = request.app[keys.hosts]
-    host = hosts[0] if named is None else named
+    host = hosts.default if named is None else named
     if host not in hosts:
         raise request.app[keys.administration].served.refusal(
             host, authenticate.principal(request)

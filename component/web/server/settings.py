@@ -13,9 +13,10 @@ from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
+from component.core.hosts import Hosts
 from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
@@ -95,11 +96,11 @@ class Services:
     queue: Queue  #: messages on their way to the writer; a read waits until they are written
     link: Link
     jids: Jids
-    administration: Administration
+    administration: ArchiveAdmin
     commands: CommandService  #: runs the commands of operators
     accounts: Accounts
     rosters: RosterService
-    hosts: tuple[str, ...]  #: virtual hosts, prepared; the first is the default
+    hosts: Hosts
     followers: Followers  #: woken by the writer when there are new messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module

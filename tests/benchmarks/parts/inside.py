@@ -22,6 +22,7 @@ from benchmarks.xmpp import Session
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
 from component.core.archiving.writer import Writer
+from component.core.hosts import Hosts
 from component.core.reading.follow import Followers
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
@@ -72,7 +73,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
     async with open_storage(f"sqlite:{path}") as storage:
         writer = Writer(storage.archive)
         running = asyncio.create_task(writer.run())
-        authorizer = Authorizer([HOST], (), Audit(storage.records, writer), None)
+        authorizer = Authorizer(Hosts([HOST]), (), Audit(storage.records, writer), None)
         reader = ArchiveReader(
             authorizer,
             storage,

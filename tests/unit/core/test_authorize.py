@@ -15,6 +15,7 @@ from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Writer
 from component.core.errors import Forbidden, ItemNotFound
+from component.core.hosts import Hosts
 from storage.interface import Storage
 
 EVE = Operator(name="eve", role=Role.READER, jid=f"eve@{HOST}")
@@ -33,14 +34,14 @@ class OpenRooms:
 
 @pytest.fixture
 def rooms(storage: Storage) -> Rooms:
-    return Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
+    return Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, OpenRooms())
 
 
 @pytest.fixture
 def authorizer(storage: Storage, writer: Writer, rooms: Rooms) -> Authorizer:
     served = ServedArchives([HOST, OTHER_HOST], storage.retention)
     return Authorizer(
-        [HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.records, writer), rooms, served
+        Hosts([HOST, OTHER_HOST]), [EVE, OVER_HTTP], Audit(storage.records, writer), rooms, served
     )
 
 
@@ -95,7 +96,7 @@ async def test_only_operators_read_messages_from_before_a_room_was_created(
 async def test_room_is_forbidden_where_rooms_have_no_archives(
     storage: Storage, writer: Writer
 ) -> None:
-    authorizer = Authorizer([HOST], [], Audit(storage.records, writer), None)
+    authorizer = Authorizer(Hosts([HOST]), [], Audit(storage.records, writer), None)
 
     with pytest.raises(Forbidden):
         await authorizer.authorize(User(ALICE), ROOM, Action.READ)

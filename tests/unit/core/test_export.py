@@ -168,11 +168,11 @@ async def test_erasure_in_progress_is_a_conflict(
 ) -> None:
     """Without that the end would come as ever, and what is missing would not be missed."""
     live, holds = Followers(), Holds(storage.records)
-    erasure = Erasure(storage.retention, writer, holds, live=live, batch=PAGE)
+    erasure = Erasure(storage.retention, writer, holds, followers=live, batch=PAGE)
     await storage.archive.append(entries(4 * PAGE))
     parts = Export(storage, writer, live).json_lines(ALICE)
     await anext(parts)
-    erasing = asyncio.create_task(erasure.erase(ALICE, patience=10.0))
+    erasing = asyncio.create_task(erasure.erase(ALICE, wait_seconds=10.0))
     while await storage.archive.count(ALICE, ANY) == 4 * PAGE:
         pass
     if is_held:

@@ -51,7 +51,7 @@ async def test_stream_ends_at_erasure_before_messages_of_the_next_owner(count: i
         messages = (await streams.open(ALICE, ANY, FROM_START)).messages(pause=0.01)
         assert len(await anext(messages)) == count
 
-        await services.administration.erasure.erase(ALICE, patience=10.0)
+        await services.administration.erasure.erase(ALICE, wait_seconds=10.0)
         await services.writer.store([entry("of somebody else")])
 
         assert [found async for found in messages if found] == []

@@ -27,6 +27,7 @@ from component.core.errors import (
     Overloaded,
     Refused,
 )
+from component.core.hosts import Hosts
 from component.core.reading.follow import Followers
 from component.core.reading.pages import PageQuery, Pager
 from component.core.reading.reader import ArchiveReader
@@ -41,7 +42,9 @@ BY_OPERATOR = f"ops@{HOST}"
 
 @pytest.fixture
 def reader(storage: SqliteStorage, writer: Writer) -> ArchiveReader:
-    authorizer = Authorizer([HOST, OTHER_HOST], [OPERATOR], Audit(storage.records, writer), None)
+    authorizer = Authorizer(
+        Hosts([HOST, OTHER_HOST]), [OPERATOR], Audit(storage.records, writer), None
+    )
     return ArchiveReader(
         authorizer,
         storage,

@@ -10,6 +10,7 @@ from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator, Role, User
 from component.core.access.rooms import Rooms
 from component.core.archiving.writer import Writer
+from component.core.hosts import Hosts
 from component.core.reading.follow import Followers
 from component.core.reading.pages import PageQuery, Pager
 from component.core.reading.reader import ArchiveReader
@@ -34,8 +35,8 @@ class OpenRooms:
 async def test_occupant_reads_nothing_from_before_the_room_was_created(
     storage: Storage, writer: Writer, made: int
 ) -> None:
-    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
-    authorizer = Authorizer([HOST], [OPERATOR], Audit(storage.records, writer), rooms)
+    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, OpenRooms())
+    authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), rooms)
     pager = Pager(storage.archive, writer, default_size=2, max_size=4)
     reader = ArchiveReader(authorizer, storage, writer, pager, Followers())
     said = entries(4, owner=ROOM, type="groupchat")

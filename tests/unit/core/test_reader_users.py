@@ -14,6 +14,7 @@ from component.core.access.authorize import Authorizer
 from component.core.access.principals import SERVER, User
 from component.core.access.rooms import Rooms
 from component.core.errors import Forbidden, ItemNotFound
+from component.core.hosts import Hosts
 from component.core.reading.conversations import ConversationQuery
 from component.core.reading.export import Export
 from component.core.reading.follow import FROM_START
@@ -47,7 +48,7 @@ async def services() -> AsyncIterator[Services]:
 
 @pytest.fixture
 def rooms(services: Services) -> Rooms:
-    rooms = Rooms([f"conference.{HOST}"], [HOST], services.storage.records, OpenRooms())
+    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), services.storage.records, OpenRooms())
     rooms.note_created(ROOM, CREATED)
     return rooms
 
@@ -57,7 +58,7 @@ def reader(services: Services, rooms: Rooms) -> ArchiveReader:
     storage, queue = services.storage, services.queue
     audit = Audit(storage.records, services.writer)
     pager = Pager(storage.archive, queue, default_size=50, max_size=250)
-    authorizer = Authorizer([HOST], (), audit, rooms)
+    authorizer = Authorizer(Hosts([HOST]), (), audit, rooms)
     return ArchiveReader(authorizer, storage, queue, pager, services.followers)
 
 

@@ -11,6 +11,7 @@ from support.occupants import occupants
 from component.core.access import rooms as module
 from component.core.access.rooms import Rooms
 from component.core.errors import Overloaded
+from component.core.hosts import Hosts
 from storage.interface import Storage
 from storage.rows import Occupant
 
@@ -34,7 +35,7 @@ class Answers:
 
 
 def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
-    return Rooms([SERVICE], [HOST], storage.records, Answers(features))
+    return Rooms(Hosts([HOST], [SERVICE]), storage.records, Answers(features))
 
 
 def occupant(affiliation: str, jid: str = ALICE) -> Occupant:
@@ -134,7 +135,9 @@ async def test_recreated_room_has_no_members_of_its_predecessor(storage: Storage
 
 async def test_replaced_room_is_announced(storage: Storage) -> None:
     heard: list[str] = []
-    known = Rooms([SERVICE], [HOST], storage.records, Answers(OPEN), on_replaced=heard.append)
+    known = Rooms(
+        Hosts([HOST], [SERVICE]), storage.records, Answers(OPEN), on_replaced=heard.append
+    )
     known.note(occupant("owner"))
     assert heard == []
 
@@ -186,7 +189,7 @@ async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and
 ) -> None:
     info = Changing()
     info.become(before)
-    known = Rooms([SERVICE], [HOST], storage.records, info)
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.records, info)
     known.note_connected(5)
     running = asyncio.create_task(known.run())
     known.note_created(ROOM, 7)
@@ -196,7 +199,7 @@ async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and
     if is_restarted:
         known.stop()
         await running
-        known = Rooms([SERVICE], [HOST], storage.records, info)
+        known = Rooms(Hosts([HOST], [SERVICE]), storage.records, info)
         running = asyncio.create_task(known.run())
     info.become(after)
     known.note_connected(9)
@@ -215,7 +218,7 @@ async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and
 async def test_presence_after_an_interruption_counts_for_the_present_room(
     storage: Storage,
 ) -> None:
-    known = Rooms([SERVICE], [HOST], storage.records, Changing())
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.records, Changing())
     known.note(occupant("member"))
     known.note_connected(9)
     known.note(occupant("owner", BOB))
@@ -226,7 +229,7 @@ async def test_presence_after_an_interruption_counts_for_the_present_room(
 
 async def test_room_that_became_persistent_is_recorded(storage: Storage) -> None:
     info = Changing()
-    known = Rooms([SERVICE], [HOST], storage.records, info)
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.records, info)
     known.note_connected(5)
     known.note_created(ROOM, 7)
     await known.admits(ALICE, ROOM)

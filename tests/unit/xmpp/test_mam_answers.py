@@ -15,6 +15,7 @@ from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator, Role
 from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
+from component.core.hosts import Hosts
 from component.core.reading.follow import Followers
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
@@ -40,7 +41,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
 @pytest.fixture
 async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
     async with open_writer(storage.archive) as writer:
-        authorizer = Authorizer([HOST], [OPERATOR], Audit(storage.records, writer), None)
+        authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), None)
         reader = ArchiveReader(
             authorizer,
             storage,
