@@ -1,4 +1,4 @@
-"""The HTTP sidecar over a real store in memory, without an XMPP server."""
+"""The HTTP server over a real store in memory, without an XMPP server."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ SECRET = "s3cret"
 SETTINGS = WebSettings(address="127.0.0.1", port=0, secret=SECRET)
 SHOWN = {"X-Api-Key": SECRET}
 
-#: Making one takes a moment.
+#: Shared by all tests, because making one takes a moment.
 PASSWORDS = Passwords()
 
 
 @dataclass
 class FixedLink:
-    """A stream to an XMPP server that is up or not."""
+    """The link to an XMPP server, up or not as a test says."""
 
     is_up: bool = True
     restarts: int = 0
 
     def restart(self) -> None:
-        """Count how often it was closed and opened again."""
+        """Count the restarts."""
         self.restarts += 1
 
 
@@ -114,12 +114,12 @@ async def open_services(
 
 
 def stamp(second: int, micros: int = 0) -> str:
-    """Return a time as the contract writes it."""
+    """Return a time as Remote Data writes it."""
     return f"2026-01-01T00:{second // 60:02d}:{second % 60:02d}.{micros:06d}Z"
 
 
 def message(sender: str, recipient: str, body: str) -> str:
-    """Return a chat message as ejabberd passes it on."""
+    """Return a chat message as ejabberd posts it."""
     return (
         f"<message xmlns='jabber:client' type='chat' from='{sender}' to='{recipient}'>"
         f"<body>{body}</body></message>"
@@ -127,7 +127,7 @@ def message(sender: str, recipient: str, body: str) -> str:
 
 
 def post(second: int = 1, **fields: Any) -> dict[str, Any]:
-    """Return what ejabberd posts for a message from bob into the archive of alice."""
+    """Return the body of a post of a message from bob into the archive of alice."""
     return {
         "username": "alice",
         "peer": "bob",

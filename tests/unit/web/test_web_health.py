@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
+from support.builders import entries
 from support.sidecar import SETTINGS, FixedLink
 
 from component.web.app import make_app
@@ -69,9 +71,16 @@ async def test_process_with_a_read_only_store_is_not_ready(
 async def test_process_with_a_failing_writer_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    services.writer.is_healthy = False
+    async with services.storage._database.write() as connection:
+        await connection.execute("PRAGMA query_only = ON")
+    services.writer.put(entries(1))
+    async with asyncio.timeout(10):
+        while services.writer.is_healthy:  # noqa: ASYNC110 - a state, not an event
+            await asyncio.sleep(0.01)
 
-    assert await unready(aiohttp_client, services) == ["writer"]
+    assert await unready(aiohttp_client, services) == ["storage", "writer"]
+    async with services.storage._database.write() as connection:
+        await connection.execute("PRAGMA query_only = OFF")
 
 
 async def test_process_with_a_failed_task_is_not_ready(
