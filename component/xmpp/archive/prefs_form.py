@@ -1,10 +1,10 @@
-"""Archiving preferences as a form, for clients that know no <prefs/> (XEP-0441 section 2.2)."""
+"""Archiving preferences as an ad-hoc command, for clients without <prefs/> (XEP-0441 2.2)."""
 
 from __future__ import annotations
 
 from component.core.archiving.preferences import ALWAYS, NEVER, ROSTER, Preferences
 from component.core.errors import BadRequest
-from component.xmpp.commands.adhoc import Command, Done
+from component.xmpp.commands.adhoc import AdHocCommand, Completion
 from component.xmpp.queries.exchange import Exchange
 from component.xmpp.queries.forms import Field, Form, Values
 from storage.rows import PreferencesRow
@@ -18,26 +18,26 @@ _DEFAULTS = {
 }
 
 
-def configure(wishes: Preferences) -> Command:
-    """Return the command that shows and sets the preferences of who executes it."""
+def preferences_command(preferences: Preferences) -> AdHocCommand:
+    """Return the command by which users read and set their own preferences."""
 
     async def form(exchange: Exchange) -> Form:
-        wishes.authorize(exchange.requester, exchange.owner)
-        return _form(wishes, await wishes.of(exchange.owner))
+        preferences.authorize(exchange.requester, exchange.owner)
+        return _form(preferences, await preferences.of(exchange.owner))
 
-    async def run(exchange: Exchange, values: Values) -> Done:
-        wishes.authorize(exchange.requester, exchange.owner)
-        await wishes.set(exchange.owner, _preferences(exchange.owner, values))
-        return Done(note="Your archiving preferences are set.")
+    async def run(exchange: Exchange, values: Values) -> Completion:
+        preferences.authorize(exchange.requester, exchange.owner)
+        await preferences.set(exchange.owner, _preferences(exchange.owner, values))
+        return Completion(note="Your archiving preferences are set.")
 
-    return Command(node=NODE, name="Archiving preferences", form=form, run=run)
+    return AdHocCommand(node=NODE, name="Archiving preferences", form=form, run=run)
 
 
-def _form(wishes: Preferences, applied: PreferencesRow) -> Form:
-    offered = tuple(
+def _form(preferences: Preferences, row: PreferencesRow) -> Form:
+    options = tuple(
         (default, label)
         for default, label in _DEFAULTS.items()
-        if default == applied.default or wishes.can_use(applied.owner, default)
+        if default == row.default or preferences.can_use(row.owner, default)
     )
     return Form(
         title="Archiving preferences",
@@ -47,32 +47,32 @@ def _form(wishes: Preferences, applied: PreferencesRow) -> Form:
                 name="default",
                 type="list-single",
                 label="Messages with addresses in neither list",
-                values=(applied.default,),
-                options=offered,
+                values=(row.default,),
+                options=options,
             ),
             Field(
                 name="always",
                 type="jid-multi",
                 label="Always archive messages with",
-                values=applied.always,
+                values=row.always,
             ),
             Field(
                 name="never",
                 type="jid-multi",
                 label="Never archive messages with",
-                values=applied.never,
+                values=row.never,
             ),
         ),
     )
 
 
 def _preferences(owner: str, values: Values) -> PreferencesRow:
-    defaults = values.get("default", ())
-    if len(defaults) != 1:
+    submitted = values.get("default", ())
+    if len(submitted) != 1:
         raise BadRequest("default must have one value")
     return PreferencesRow(
         owner=owner,
-        default=defaults[0],
+        default=submitted[0],
         always=values.get("always", ()),
         never=values.get("never", ()),
     )

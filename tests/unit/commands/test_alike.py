@@ -180,7 +180,10 @@ ON_ACCOUNTS = [
         values={"registereduserjids": [CAROL]},
     ),
     refusal(
-        "users", "after: expected user@host, with a host that is listed", after=ALICE, host=OTHER_HOST
+        "users",
+        "after: expected user@host, with a host that is listed",
+        after=ALICE,
+        host=OTHER_HOST,
     ),
     Case(
         name="disabled-users",

@@ -136,7 +136,11 @@ def test_without_anything_to_show_the_message_is_the_answer(
     [
         (("count", "@"), exits.USAGE, "owner: '@' is not an address"),
         (("disable-user", BOB), exits.FAILED, f"{BOB}: There is no such account."),
-        (("archives", "--host", "a.example"), exits.USAGE, "host: a.example is not a virtual host"),
+        (
+            ("archives", "--host", "a.example"),
+            exits.USAGE,
+            "host: a.example is not a virtual host",
+        ),
         (("export", "@"), exits.FAILED, ""),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -24,7 +24,7 @@ from support.wire import (
 from component.core.errors import BadRequest
 from component.xmpp.archive.prefs_form import NODE
 from component.xmpp.commands import adhoc
-from component.xmpp.commands.adhoc import Command, Commands, Done
+from component.xmpp.commands.adhoc import AdHocCommand, AdHocCommands, Completion
 from component.xmpp.queries.exchange import Direct, Exchange
 from component.xmpp.queries.forms import Field, Form, Values, form_xml, result_xml, submitted
 
@@ -69,7 +69,7 @@ async def test_sessions_that_were_never_ended_are_forgotten(
 async def test_whoever_begins_many_sessions_forgets_only_their_own(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adhoc, "SESSIONS_EACH_MAX", 2)
+    monkeypatch.setattr(adhoc, "SESSIONS_PER_REQUESTER_MAX", 2)
     first = await begin(wire, NODE)
     others = [await begin(wire, NODE, asker=BOB_PHONE) for _ in range(3)]
 
@@ -79,14 +79,14 @@ async def test_whoever_begins_many_sessions_forgets_only_their_own(
 
 
 async def test_a_session_is_of_one_command() -> None:
-    async def run(_: Exchange, __: Values) -> Done:
-        return Done(note="done")
+    async def run(_: Exchange, __: Values) -> Completion:
+        return Completion(note="done")
 
     async def form(_: Exchange) -> Form:
         return Form(title="", instructions="", fields=())
 
-    both = Commands(
-        Command(node=node, name=node, form=form, run=run) for node in ("first", "second")
+    both = AdHocCommands(
+        AdHocCommand(node=node, name=node, form=form, run=run) for node in ("first", "second")
     )
     asked = Direct(addressee=COMPONENT, asker=ALICE_PHONE, id="1")
     begun = parsed(await both.answer("set", parsed(request("first")), asked))
