@@ -273,7 +273,9 @@ async def _furnished(operated: Operated) -> None:
 @pytest.mark.parametrize(
     "case", [*ON_ARCHIVES, *ON_ACCOUNTS, *ON_THE_SERVICE], ids=lambda case: case.name
 )
-async def test_a_command_answers_the_same_however_it_is_given(give: Give, case: Case) -> None:
+async def test_command_has_the_same_result_over_xmpp_http_and_shell(
+    give: Give, case: Case
+) -> None:
     answer = await give(case.name, case.given)
 
     assert answer == Said(case.message, case.values, case.rows, case.is_refused)
