@@ -1,4 +1,4 @@
-"""What takes something away says what that is, and asks before."""
+"""Commands that delete something print a preview and ask first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Type = Callable[[str], None]
 
 @pytest.fixture
 def type_(monkeypatch: pytest.MonkeyPatch) -> Type:
-    """Have somebody at a terminal who types a line."""
+    """Simulate a terminal on which a line is typed."""
 
     def typing(text: str) -> None:
         keyboard = io.StringIO(text)
@@ -37,7 +37,7 @@ def type_(monkeypatch: pytest.MonkeyPatch) -> Type:
 
 @pytest.fixture(autouse=True)
 async def _furnished(operated: Operated) -> None:
-    """Have alice and bob with accounts, and alice with three messages."""
+    """Create accounts of alice and bob, and three messages of alice."""
     await operated.wire.archive.append(entries(3))
     for jid in (ALICE, BOB):
         await operated.services.accounts.register(jid, "a password")
@@ -144,7 +144,7 @@ async def test_preview_of_reading_command_is_bad_request(operated: Operated) -> 
 
 @pytest.fixture
 async def waiting(operated: Operated) -> Operated:
-    """A program whose bounds would take two of three messages, which nobody has confirmed."""
+    """A program whose unconfirmed bounds would delete two of three messages."""
     administration = operated.services.administration
     await until(lambda: administration.janitor.current is None)
     bounds = RetentionBounds(messages=1)

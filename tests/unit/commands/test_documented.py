@@ -1,4 +1,4 @@
-"""docs/operations.md has every command there is, and no other."""
+"""docs/operations.md lists exactly the commands of the program."""
 
 from __future__ import annotations
 

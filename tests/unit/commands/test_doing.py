@@ -1,4 +1,4 @@
-"""What commands do beside answering."""
+"""Effects of commands, apart from their results."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ async def test_lists_of_accounts_continue_over_all_pages(
 
 
 def with_context(operated: Operated, **parts: Any) -> CommandService:
-    """Return the commands with other parts."""
+    """Return the commands with some parts of their context replaced."""
     service = operated.commands
     return replace(service, context=replace(service.context, **parts))
 

@@ -1,4 +1,4 @@
-"""Who may give which command, who hears of it, and what stays on record."""
+"""Authorization, discovery and audit of commands."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ FOR_READERS = {"count", "export"}
 
 
 async def shown(operated: Operated, asker: str) -> set[str | None]:
-    """Return the nodes of the commands that somebody is told of."""
+    """Return the nodes of the commands that a requester discovers."""
     query = f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>"
     reply = await operated.wire.direct(query, type="get", asker=asker)
     return {item.get("node") for item in reply.iq.iter(f"{{{NS_ITEMS}}}item")}
 
 
 async def audited(operated: Operated) -> list[tuple[str, str, str, str]]:
-    """Return what is in the audit log, oldest first."""
+    """Return the entries of the audit log, oldest first."""
     audit_log = await operated.wire.storage.records.audit_entries(limit=100)
     return [
         (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
@@ -181,7 +181,7 @@ async def test_password_fields_are_text_private(operated: Operated) -> None:
     }
 
 
-async def test_commands_are_refused_at_other_addresses(operated: Operated) -> None:
+async def test_disco_items_of_other_addresses_list_no_commands(operated: Operated) -> None:
     query = f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>"
     reply = await operated.wire.direct(
         query, type="get", asker=BOSS_PHONE, to=rf"bob\40example.org@{COMPONENT}"

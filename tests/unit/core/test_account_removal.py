@@ -1,4 +1,4 @@
-"""An account leaves with its archive, and between the two nobody gets at either."""
+"""An account is removed with its archive, and nobody can use either in between."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def services() -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def broken(services: Services) -> AsyncIterator[ArchiveAdmin]:
-    """What cannot erase: its store is away."""
+    """The administration with an erasure that fails: its store is closed."""
     known = services.administration
     async with open_storage("sqlite::memory:") as away:
         await away.close()

@@ -1,4 +1,4 @@
-"""New bounds that take much of an archive take nothing until they are confirmed."""
+"""New bounds that would delete much of an archive delete nothing until they are confirmed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CAROL = f"carol@{OTHER_HOST}"
 
 
 class Town:
-    """A store, and processes with bounds over it."""
+    """A store, and the approvals of processes that share it."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
@@ -36,12 +36,12 @@ class Town:
         self.forecasts = Forecasts(storage, self.rules, self.holds)
 
     def approval(self, bounds: RetentionBounds, hosts: tuple[str, ...] = (HOST,)) -> Approval:
-        """Return that of a process with these bounds."""
+        """Return the approval of a process with these bounds."""
         usual = RetentionDefaults(hosts=dict.fromkeys(hosts, bounds), others=bounds)
         return Approval(self.storage.records, self.forecasts, usual)
 
     def janitor(self, bounds: RetentionBounds, approval: Approval | None = None) -> Janitor:
-        """Return one that works once."""
+        """Return a janitor that purges once."""
         usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
         timing, queue = Timing(sweep_seconds=10_000), Writer(self.storage.archive)
         approval = approval or self.approval(bounds)
@@ -144,7 +144,7 @@ async def test_bounds_tighter_than_confirmed_are_forecast_again(town: Town) -> N
 
 
 async def test_bounds_of_a_removed_host_are_forecast(town: Town) -> None:
-    """Its archives have the bounds of all others from then on."""
+    """Its archives then have the bounds of all other archives."""
     both = RetentionDefaults(
         hosts={HOST: RetentionBounds(days=7), OTHER_HOST: RetentionBounds()},
         others=RetentionBounds(days=7),
@@ -175,7 +175,7 @@ async def test_forecast_uses_the_rule_of_an_archive(town: Town) -> None:
 
 
 async def test_forecast_counts_messages_to_blank(town: Town) -> None:
-    """Where one peer may stay for ever, the others are cut."""
+    """If messages of one peer are kept for ever, those of other peers are blanked."""
     await town.fill(20, days=8)
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
 
@@ -275,7 +275,7 @@ async def test_index_and_journal_are_scrubbed_while_bounds_are_unconfirmed(
 
 
 def is_readable(text: str, folder: Path) -> bool:
-    """Whether a text is in any file of a store."""
+    """Return whether a text is in any file of a store."""
     return any(text.encode() in file.read_bytes() for file in folder.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""Removing what operators say, never under a hold."""
+"""Erasure of archives and blanking of messages on an order, never under a hold."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PATIENCE = 10.0
 
 
 class Town:
-    """An erasure over a store, and whom it said to forget."""
+    """An erasure over a store; it records the owners passed to `after_erase`."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
@@ -92,7 +92,7 @@ async def test_erase_includes_undecided_deliveries(town: Town) -> None:
 
 
 async def test_calls_during_an_erasure_share_its_repetition(town: Town) -> None:
-    """With what was taken meanwhile, and without a trace where either call wants that."""
+    """It includes messages received meanwhile, and scrubs if any of the calls asks for it."""
     await town.storage.archive.append(entries(100))
     calls = [
         asyncio.create_task(town.erasure.erase(ALICE, wait_seconds=PATIENCE, scrub=scrub))

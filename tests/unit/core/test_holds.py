@@ -1,4 +1,4 @@
-"""Legal holds: whom they are on, and that they last."""
+"""Legal holds: the archives that they cover, and their storage."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ async def test_hold_stays_when_its_release_is_not_stored() -> None:
 
 
 class Held:
-    """A store whose writer heeds holds, and writes once it is told to."""
+    """A store whose writer respects holds, and starts when the test says so."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
@@ -137,7 +137,7 @@ class Held:
         await self.writer.run()
 
     async def alice(self) -> list[str]:
-        """Return what there is of the archive of Alice."""
+        """Return all messages of the archive of Alice."""
         return [row.xml for row in (await everything(self.storage.archive)).messages]
 
 

@@ -1,4 +1,4 @@
-"""Archives are brought within their bounds, whatever the store does meanwhile."""
+"""Purges: archives are brought within their bounds, also while the store is in use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEVER = 10_000.0
 
 
 class Town:
-    """What a purge is made of."""
+    """The parts of a purge."""
 
     def __init__(self, storage: SqliteStorage, bounds: RetentionBounds) -> None:
         self.storage = storage
@@ -53,7 +53,7 @@ class Town:
         return await self.storage.archive.count(owner, ANY)
 
     async def fill(self, count: int, owner: str = ALICE, peer: str = BOB, days: int = 0) -> None:
-        """Store messages, which came that many days ago."""
+        """Store messages that were received so many days ago."""
         base = now() - days * DAY
         await self.storage.archive.append(
             [
@@ -63,7 +63,7 @@ class Town:
         )
 
     async def left(self, owner: str = ALICE) -> dict[str, int]:
-        """Return how many messages still say something, by peer."""
+        """Return the number of messages with content, by peer."""
         found = (await everything(self.storage.archive, owner)).messages
         peers = [message.peer for message in found if message.kind is not Kind.BLANKED]
         return {peer: peers.count(peer) for peer in peers}
@@ -192,21 +192,21 @@ async def test_cancelled_purge_keeps_completed_batches(storage: SqliteStorage) -
 
 
 async def running(janitor: Janitor) -> asyncio.Task[None]:
-    """Start a janitor and return it when its first purge is over."""
+    """Start a janitor and return it after its first purge."""
     task = asyncio.create_task(janitor.run())
     await finished(janitor)
     return task
 
 
 async def finished(janitor: Janitor) -> Progress:
-    """Return how the purge went that is under way."""
+    """Return the progress of the running purge after its end."""
     while janitor.current is not None or janitor.last is None:
         await turn()
     return janitor.last
 
 
 async def turn() -> None:
-    """Let everything go on that can."""
+    """Let all other tasks run."""
     await asyncio.sleep(0)
 
 

@@ -1,4 +1,4 @@
-"""What is to go of an archive: operators' bounds, and rules for users and for peers."""
+"""Plans of retention: bounds of the configuration, and rules for owners and peers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_peer_rule_without_days_keeps_the_default_days() -> None:
 def test_longer_peer_rule_limits_deletion_of_the_whole_archive(
     days: int, since: int | None
 ) -> None:
-    """The others lose what is older than usual, each by itself."""
+    """Older messages of other peers are blanked, conversation by conversation."""
     found = plan(rule(BOB, days=days), rule(ROMEO, days=7))
 
     assert found.archive == Cutoff(since=since, messages=1000)

@@ -1,4 +1,4 @@
-"""Retention rules: known from memory, as in the store."""
+"""Retention rules: the same in memory as in the store."""
 
 from __future__ import annotations
 
