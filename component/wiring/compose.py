@@ -46,9 +46,9 @@ from component.wiring import settings
 from component.xmpp.archive import mam, prefs
 from component.xmpp.archive.mam import Mam
 from component.xmpp.archive.prefs import Prefs
-from component.xmpp.archive.prefs_form import configure
+from component.xmpp.archive.prefs_form import preferences_command
 from component.xmpp.commands import adhoc as commands
-from component.xmpp.commands.adhoc import Commands
+from component.xmpp.commands.adhoc import AdHocCommands
 from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
@@ -91,7 +91,7 @@ class Parts:
     audit: Audit
     authorizer: Authorizer
     served: ServedArchives
-    adhoc: Commands
+    adhoc: AdHocCommands
     queries: QueryDispatcher
     rosters: RosterService
     followers: Followers = field(default_factory=Followers)
@@ -274,7 +274,10 @@ def join(
         max_bytes=config.archive.page_max_bytes,
     )
     reader = ArchiveReader(authorizer, storage, preference_filter, pages, live)
-    archives, adhoc = Mam(reader, addresses), Commands([configure(wishes, authorizer)])
+    archives, adhoc = (
+        Mam(reader, addresses),
+        AdHocCommands([preferences_command(wishes, authorizer)]),
+    )
     answerers = {
         mam.QUERY: archives.answer,
         mam.METADATA: archives.metadata,

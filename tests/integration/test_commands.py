@@ -31,7 +31,7 @@ async def chat(hers: Client, his: Client, count: int) -> None:
         await his.wait_for_body(f"message {number}")
 
 
-async def test_operators_are_told_of_their_commands(operated: Server) -> None:
+async def test_operators_discover_their_commands(operated: Server) -> None:
     alice = operated.account("alice")
     async with operator(operated) as boss:
         theirs = await boss.nodes()
@@ -44,7 +44,7 @@ async def test_operators_are_told_of_their_commands(operated: Server) -> None:
     assert hers == {"urn:xmpp:mam#configure"}
 
 
-async def test_an_archive_is_counted_exported_and_erased(operated: Server, tmp_path: Path) -> None:
+async def test_archive_is_counted_exported_and_erased(operated: Server, tmp_path: Path) -> None:
     alice, bob = operated.accounts("alice", "bob")
     async with operated.client(alice) as hers, operated.client(bob) as his:
         await chat(hers, his, 3)
@@ -64,7 +64,7 @@ async def test_an_archive_is_counted_exported_and_erased(operated: Server, tmp_p
         assert (await mam.bodies(hers), len(await mam.bodies(his))) == ([], 3)
 
 
-async def test_an_archive_is_erased_on_a_terminal_once_its_address_is_typed(
+async def test_erase_on_a_terminal_asks_for_the_address(
     operated: Server,
 ) -> None:
     alice, bob = operated.accounts("alice", "bob")
@@ -85,7 +85,7 @@ async def test_an_archive_is_erased_on_a_terminal_once_its_address_is_typed(
     assert (unasked.returncode, unasked.stdout) == (3, "")
 
 
-async def test_accounts_are_made_and_removed(operated: Server) -> None:
+async def test_accounts_are_created_and_removed(operated: Server) -> None:
     jids = [f"{name}@one.test" for name in ("ann", "ben")]
     async with operator(operated) as boss:
         made = {"accountjid": jids[0], "password": "x", "password-verify": "x"}
@@ -104,7 +104,7 @@ async def test_accounts_are_made_and_removed(operated: Server) -> None:
     assert left["registeredusersnum"] == "0"
 
 
-async def test_the_roster_of_a_user_is_shown_as_it_is(operated: Server) -> None:
+async def test_roster_command_returns_the_roster_of_ejabberd(operated: Server) -> None:
     alice, bob = operated.accounts("alice", "bob")
     async with operated.client(alice) as hers, operator(operated) as boss:
         await hers.ask(
@@ -121,7 +121,7 @@ async def test_the_roster_of_a_user_is_shown_as_it_is(operated: Server) -> None:
     assert (row["jid"], row["name"], row["groups"]) == (bob.jid, "Bob", ["Friends"])
 
 
-async def test_messages_are_archived_after_the_stream_was_opened_again(operated: Server) -> None:
+async def test_messages_are_archived_after_reconnect(operated: Server) -> None:
     alice, bob = operated.accounts("alice", "bob")
     muniment = operated.muniment
     async with operated.client(alice) as hers, operated.client(bob) as his:
@@ -139,7 +139,7 @@ async def test_messages_are_archived_after_the_stream_was_opened_again(operated:
         assert await mam.bodies(hers) == ["message 0"]
 
 
-async def test_the_table_is_for_people(operated: Server) -> None:
+async def test_table_is_printed_for_people(operated: Server) -> None:
     alice, bob = operated.accounts("alice", "bob")
     async with operated.client(alice) as hers, operated.client(bob) as his:
         await chat(hers, his, 1)
@@ -151,7 +151,7 @@ async def test_the_table_is_for_people(operated: Server) -> None:
     assert [alice.jid, "1"] in [row[:2] for row in rows]
 
 
-def test_a_program_that_is_stopped_is_not_waited_for(own_server: Server) -> None:
+def test_command_fails_at_once_if_the_program_is_stopped(own_server: Server) -> None:
     own_server.muniment.stop()
     done = line(own_server, "users")
 

@@ -93,7 +93,7 @@ class Office:
 
 
 @with_bounds
-async def test_bounds_of_hosts_users_and_peers(own_server: Server) -> None:
+async def test_purge_applies_bounds_of_hosts_users_and_peers(own_server: Server) -> None:
     alice, bob, carol, romeo = own_server.accounts("alice", "bob", "carol", "romeo@2")
     async with session(own_server.muniment) as http:
         office = Office(own_server, http)
@@ -119,7 +119,7 @@ async def test_bounds_of_hosts_users_and_peers(own_server: Server) -> None:
         assert await office.texts(alice) == MESSAGES[-2:]
 
 
-async def test_new_bounds_that_would_take_much_take_nothing_until_they_are_confirmed(
+async def test_new_bounds_over_a_tenth_delete_nothing_until_confirmed(
     own_server: Server,
 ) -> None:
     alice = own_server.account("alice")
@@ -170,7 +170,7 @@ async def test_what_is_held_stays_until_it_is_released(own_server: Server) -> No
         assert await office.texts(alice) == []
 
 
-async def test_an_erased_user_can_take_everything_along_and_leaves_nothing(
+async def test_export_before_erasure_is_complete_and_erasure_leaves_nothing(
     own_server: Server,
 ) -> None:
     alice, bob = own_server.accounts("alice", "bob")
@@ -199,7 +199,7 @@ async def test_an_erased_user_can_take_everything_along_and_leaves_nothing(
         assert actions == ["export", "erase", "erase", "export"]
 
 
-async def test_what_somebody_away_was_just_sent_goes_with_an_archive_that_is_erased(
+async def test_erase_includes_undelivered_message_to_absent_user(
     own_server: Server,
 ) -> None:
     alice, bob = own_server.accounts("alice", "bob")

@@ -6,7 +6,7 @@ from component.core.access.authorize import Action, Authorizer
 from component.core.access.principals import User
 from component.core.archiving.preferences import ALWAYS, NEVER, ROSTER, Preferences
 from component.core.errors import BadRequest
-from component.xmpp.commands.adhoc import Command, Done
+from component.xmpp.commands.adhoc import AdHocCommand, Completion
 from component.xmpp.queries.exchange import Exchange
 from component.xmpp.queries.forms import Field, Form, Values
 from storage.rows import PreferencesRow
@@ -20,7 +20,7 @@ _DEFAULTS = {
 }
 
 
-def configure(preferences: Preferences, authorizer: Authorizer) -> Command:
+def preferences_command(preferences: Preferences, authorizer: Authorizer) -> AdHocCommand:
     """Return the command by which users read and set their own preferences."""
 
     async def authorized_owner(exchange: Exchange) -> str:
@@ -32,19 +32,19 @@ def configure(preferences: Preferences, authorizer: Authorizer) -> Command:
         owner = await authorized_owner(exchange)
         return _form(preferences, await preferences.of(owner))
 
-    async def run(exchange: Exchange, values: Values) -> Done:
+    async def run(exchange: Exchange, values: Values) -> Completion:
         owner = await authorized_owner(exchange)
         await preferences.set(owner, _preferences(owner, values))
-        return Done(note="Your archiving preferences are set.")
+        return Completion(note="Your archiving preferences are set.")
 
-    return Command(node=NODE, name="Archiving preferences", form=form, run=run)
+    return AdHocCommand(node=NODE, name="Archiving preferences", form=form, run=run)
 
 
-def _form(preferences: Preferences, applied: PreferencesRow) -> Form:
+def _form(preferences: Preferences, row: PreferencesRow) -> Form:
     options = tuple(
         (default, label)
         for default, label in _DEFAULTS.items()
-        if default == applied.default or preferences.can_use(applied.owner, default)
+        if default == row.default or preferences.can_use(row.owner, default)
     )
     return Form(
         title="Archiving preferences",
@@ -54,32 +54,32 @@ def _form(preferences: Preferences, applied: PreferencesRow) -> Form:
                 name="default",
                 type="list-single",
                 label="Messages with addresses in neither list",
-                values=(applied.default,),
+                values=(row.default,),
                 options=options,
             ),
             Field(
                 name="always",
                 type="jid-multi",
                 label="Always archive messages with",
-                values=applied.always,
+                values=row.always,
             ),
             Field(
                 name="never",
                 type="jid-multi",
                 label="Never archive messages with",
-                values=applied.never,
+                values=row.never,
             ),
         ),
     )
 
 
 def _preferences(owner: str, values: Values) -> PreferencesRow:
-    defaults = values.get("default", ())
-    if len(defaults) != 1:
+    submitted = values.get("default", ())
+    if len(submitted) != 1:
         raise BadRequest("default must have one value")
     return PreferencesRow(
         owner=owner,
-        default=defaults[0],
+        default=submitted[0],
         always=values.get("always", ()),
         never=values.get("never", ()),
     )

@@ -1,4 +1,4 @@
-"""XEP-0050: Ad-Hoc Commands, version 1.3.0. Commands of one form each, in sessions."""
+"""XEP-0050: Ad-Hoc Commands, version 1.3.0: commands of one form or none, in sessions."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ COMMAND = f"{{{NS}}}command"
 
 ACTIONS = ("execute", "cancel", "prev", "next", "complete")
 
-#: Ids of ours are far shorter.
+#: Ids that we generate are far shorter.
 SESSION_ID_MAX = 256
 
-#: How many sessions are remembered, those that have ended too; and of one asker.
+#: Greatest number of sessions that are kept, ended ones included: of all requesters, of one.
 SESSIONS_MAX = 1000
-SESSIONS_EACH_MAX = 20
+SESSIONS_PER_REQUESTER_MAX = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """What is told of a command that is done."""
+class Completion:
+    """Result of a completed command."""
 
-    note: str
-    payload: str = ""  #: XML beside it
+    note: str  #: for people
+    payload: str = ""  #: XML before the note
 
 
 def _anybody(_: str) -> bool:
@@ -42,22 +42,24 @@ def _anybody(_: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """What somebody can have done by filling in a form."""
+class AdHocCommand:
+    """A command of one form, or of none."""
 
     node: str
     name: str
-    #: None: nothing is asked for; raises Refused
+    #: Returns the form to fill in, None for a command without one. Raises Refused.
     form: Callable[[Exchange], Awaitable[Form | None]]
-    run: Callable[[Exchange, Values], Awaitable[Done]]  #: does what the form says; raises Refused
-    is_open_to: Callable[[str], bool] = _anybody  #: who is told that it is there, by bare JID
-    #: Whether a refusal is an error (XEP-0133 section 5), and not a note of a completed command.
+    #: Runs the command with the submitted values. Raises Refused.
+    run: Callable[[Exchange, Values], Awaitable[Completion]]
+    #: Whether service discovery lists the command to a requester, by bare JID.
+    is_open_to: Callable[[str], bool] = _anybody
+    #: Whether a refusal is a stanza error (XEP-0133 section 5) or a note of a completed command.
     has_errors: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class _Session:
-    """One command under way, for one asker."""
+    """A session of one command and one requester."""
 
     asker: str
     requester: str
@@ -66,19 +68,19 @@ class _Session:
     has_ended: bool = False
 
 
-class Commands:
-    """Answers requests to execute commands."""
+class AdHocCommands:
+    """Answers requests to execute commands, and keeps their sessions."""
 
-    def __init__(self, commands: Iterable[Command]) -> None:
+    def __init__(self, commands: Iterable[AdHocCommand]) -> None:
         self._commands = {command.node: command for command in commands}
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
-    def offer(self, commands: Iterable[Command]) -> None:
-        """Have further commands, from now on."""
+    def offer(self, commands: Iterable[AdHocCommand]) -> None:
+        """Add commands."""
         self._commands |= {command.node: command for command in commands}
 
     def items(self) -> tuple[Item, ...]:
-        """Return what service discovery tells of the commands (section 2.2)."""
+        """Return the items of service discovery for the commands (section 2.2)."""
         listed = Item(
             node=NS, under="", name="Commands", category="automation", kind="command-list"
         )
@@ -96,7 +98,7 @@ class Commands:
         )
 
     async def answer(self, type: str, request: Element, exchange: Exchange) -> str:
-        """Return the text that answers one request. Raises Refused."""
+        """Return the answer to one request, as XML. Raises Refused."""
         command = self._commands.get(request.get("node", ""))
         action = request.get("action", "execute")
         if type != "set":
@@ -118,7 +120,7 @@ class Commands:
             return exchange.result(_command_xml(command, id, "canceled"))
         return await self._complete(command, id, session, _values(request), exchange)
 
-    async def _begin(self, command: Command, action: str, exchange: Exchange) -> str:
+    async def _begin(self, command: AdHocCommand, action: str, exchange: Exchange) -> str:
         if action != "execute":
             raise _bad("a command begins by executing it", "bad-action")
         form = await command.form(exchange)
@@ -129,41 +131,41 @@ class Commands:
             owner=exchange.owner,
             node=command.node,
         )
-        self._forget_one(exchange.requester)
+        self._evict_one(exchange.requester)
         if form is None:
             return await self._complete(command, id, session, {}, exchange)
         actions = "<actions execute='complete'><complete/></actions>"
         return exchange.result(_command_xml(command, id, "executing", actions + form_xml(form)))
 
-    def _forget_one(self, requester: str) -> None:
-        """Let go of the oldest session where there are too many, of one asker before of all."""
-        of_theirs = [id for id, each in self._sessions.items() if each.requester == requester]
-        if len(of_theirs) > SESSIONS_EACH_MAX:
-            del self._sessions[of_theirs[0]]
+    def _evict_one(self, requester: str) -> None:
+        """Evict the oldest session of a requester, or of all requesters, if there are too many."""
+        own = [id for id, session in self._sessions.items() if session.requester == requester]
+        if len(own) > SESSIONS_PER_REQUESTER_MAX:
+            del self._sessions[own[0]]
         elif len(self._sessions) > SESSIONS_MAX:
             self._sessions.popitem(last=False)
 
-    def _session(self, id: str, command: Command, exchange: Exchange) -> _Session:
+    def _session(self, id: str, command: AdHocCommand, exchange: Exchange) -> _Session:
         session = self._sessions.get(id)
-        is_theirs = session and (session.asker, session.owner, session.node) == (
+        is_own = session and (session.asker, session.owner, session.node) == (
             exchange.asker,
             exchange.owner,
             command.node,
         )
-        if session is None or not is_theirs:
-            raise _bad("there is no such session, or none any more", "bad-sessionid")
+        if session is None or not is_own:
+            raise _bad("there is no such session, or it has expired", "bad-sessionid")
         if session.has_ended:
             raise NotAllowed("this session has ended", specific=(NS, "session-expired"))
         return session
 
     async def _complete(
-        self, command: Command, id: str, session: _Session, values: Values, exchange: Exchange
+        self, command: AdHocCommand, id: str, session: _Session, values: Values, exchange: Exchange
     ) -> str:
-        # One that comes twice at the same time is done once.
+        # Before the first await, so that a second request meanwhile does not run it again.
         session.has_ended = True
         try:
-            done = await command.run(exchange, values)
-            told = done.payload + _note_xml("info", done.note)
+            completion = await command.run(exchange, values)
+            content = completion.payload + _note_xml("info", completion.note)
         except BadRequest as refused:
             session.has_ended = False
             raise _bad(refused.message, "bad-payload") from refused
@@ -171,12 +173,12 @@ class Commands:
             if command.has_errors:
                 session.has_ended = False
                 raise
-            told = _note_xml("error", refused.message)
-        return exchange.result(_command_xml(command, id, "completed", told))
+            content = _note_xml("error", refused.message)
+        return exchange.result(_command_xml(command, id, "completed", content))
 
 
 def _values(request: Element) -> Values:
-    """Return what was filled in. Raises BadRequest."""
+    """Return the values of the submitted form. Raises BadRequest."""
     try:
         return submitted(request)
     except BadRequest as refused:
@@ -188,10 +190,10 @@ def _bad(message: str, condition: str) -> BadRequest:
     return BadRequest(message, specific=(NS, condition))
 
 
-def _command_xml(command: Command, id: str, status: str, inside: str = "") -> str:
+def _command_xml(command: AdHocCommand, id: str, status: str, content: str = "") -> str:
     return (
         f"<command xmlns='{NS}' node={quoteattr(command.node)} sessionid='{id}'"
-        f" status='{status}' xml:lang='en'>{inside}</command>"
+        f" status='{status}' xml:lang='en'>{content}</command>"
     )
 
 

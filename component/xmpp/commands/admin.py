@@ -1,4 +1,4 @@
-"""What operators have done by commands, as ad-hoc commands (XEP-0050): forms in, forms out."""
+"""The commands of operators as ad-hoc commands (XEP-0050): fields and results are forms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from component.core.commands.accounts import ADMIN
 from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import FieldKind, Outcome
 from component.core.rosters.stanzas import roster_xml
-from component.xmpp.commands.adhoc import Command, Done
+from component.xmpp.commands.adhoc import AdHocCommand, Completion
 from component.xmpp.queries.exchange import Exchange
 from component.xmpp.queries.forms import FORM_TYPE, Cell, Field, Form, Values, result_xml
 
@@ -28,8 +28,8 @@ _TYPES = {
 
 def operator_commands(
     service: CommandService, operators: Sequence[Operator]
-) -> tuple[Command, ...]:
-    """Return the commands that operators can give by their JIDs."""
+) -> tuple[AdHocCommand, ...]:
+    """Return the ad-hoc commands for the operators that have a JID."""
     by_jid = {operator.jid: operator for operator in operators if operator.jid}
 
     def principal_of(jid: str) -> Principal:
@@ -40,16 +40,18 @@ def operator_commands(
 
 def _command(
     service: CommandService, command: spec.Command, principal_of: Callable[[str], Principal]
-) -> Command:
+) -> AdHocCommand:
     async def form(exchange: Exchange) -> Form | None:
         service.authorize(principal_of(exchange.requester), command)
         return _form(service, command) if command.fields else None
 
-    async def run(exchange: Exchange, values: Values) -> Done:
-        given = {name: said for name, said in values.items() if name != FORM_TYPE}
-        return _done(command, await service.run(principal_of(exchange.requester), command, given))
+    async def run(exchange: Exchange, values: Values) -> Completion:
+        submitted = {name: texts for name, texts in values.items() if name != FORM_TYPE}
+        return _completion(
+            command, await service.run(principal_of(exchange.requester), command, submitted)
+        )
 
-    return Command(
+    return AdHocCommand(
         node=command.node,
         name=command.title,
         form=form,
@@ -82,22 +84,22 @@ def _field(service: CommandService, field: spec.Field) -> Field:
     )
 
 
-def _done(command: spec.Command, outcome: Outcome) -> Done:
+def _completion(command: spec.Command, outcome: Outcome) -> Completion:
     table = outcome.table
     if not outcome.values and table is None:
-        return Done(note=outcome.message)
+        return Completion(note=outcome.message)
     payload = result_xml(
-        tuple(map(_told, outcome.values)),
+        tuple(map(_value_field, outcome.values)),
         table.columns if table else (),
         [tuple(map(_cell, row)) for row in table.rows] if table else (),
         form_type=_form_type(command),
-        # XEP-0133 section 4.8 has it among the fields.
+        # XEP-0133 section 4.8 puts the <query/> of a roster beside the fields.
         inside="" if outcome.roster is None else roster_xml(outcome.roster),
     )
-    return Done(note=outcome.message, payload=payload)
+    return Completion(note=outcome.message, payload=payload)
 
 
-def _told(value: spec.Value) -> Field:
+def _value_field(value: spec.Value) -> Field:
     is_list = isinstance(value.content, tuple)
     return Field(
         name=value.name,

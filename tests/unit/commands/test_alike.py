@@ -1,4 +1,4 @@
-"""One command is the same however it is given: by a form, over HTTP, on the command line."""
+"""A command has the same result by a form, over HTTP and on the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Give = Callable[[str, Given], Awaitable[Said]]
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A command, what it is given, and what it answers."""
+    """A command, its arguments, and its result."""
 
     name: str
     given: dict[str, str | list[str]] = field(default_factory=dict)
@@ -246,7 +246,7 @@ def give(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Give:
-    """Each way of giving a command."""
+    """Runs a command in one of the three ways."""
     ways: dict[str, Give] = {
         "form": lambda name, given: by_form(operated, name, given),
         "http": lambda name, given: by_http(operated, name, given),
@@ -257,7 +257,7 @@ def give(
 
 @pytest.fixture(autouse=True)
 async def _furnished(operated: Operated) -> None:
-    """Have accounts of alice, carol and dave, who is disabled, archives, a roster and a hold."""
+    """Create accounts of alice, carol and dave (disabled), archives, a roster and a hold."""
     storage, services = operated.wire.storage, operated.services
     await storage.archive.append([*entries(3), entry(owner=CAROL)])
     for jid in (ALICE, CAROL, f"dave@{HOST}"):
@@ -273,7 +273,9 @@ async def _furnished(operated: Operated) -> None:
 @pytest.mark.parametrize(
     "case", [*ON_ARCHIVES, *ON_ACCOUNTS, *ON_THE_SERVICE], ids=lambda case: case.name
 )
-async def test_a_command_answers_the_same_however_it_is_given(give: Give, case: Case) -> None:
+async def test_command_has_the_same_result_over_xmpp_http_and_shell(
+    give: Give, case: Case
+) -> None:
     answer = await give(case.name, case.given)
 
     assert answer == Said(case.message, case.values, case.rows, case.is_refused)

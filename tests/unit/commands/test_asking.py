@@ -1,4 +1,4 @@
-"""What takes something away says what that is, and asks before."""
+"""Commands that delete something print a preview and ask first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Type = Callable[[str], None]
 
 @pytest.fixture
 def type_(monkeypatch: pytest.MonkeyPatch) -> Type:
-    """Have somebody at a terminal who types a line."""
+    """Simulate a terminal on which a line is typed."""
 
     def typing(text: str) -> None:
         keyboard = io.StringIO(text)
@@ -37,7 +37,7 @@ def type_(monkeypatch: pytest.MonkeyPatch) -> Type:
 
 @pytest.fixture(autouse=True)
 async def _furnished(operated: Operated) -> None:
-    """Have alice and bob with accounts, and alice with three messages."""
+    """Create accounts of alice and bob, and three messages of alice."""
     await operated.wire.archive.append(entries(3))
     for jid in (ALICE, BOB):
         await operated.services.accounts.register(jid, "a password")
@@ -52,7 +52,7 @@ async def left(operated: Operated) -> int:
     return await operated.wire.archive.count(ALICE, ANY)
 
 
-def test_every_command_that_takes_something_away_asks() -> None:
+def test_every_deleting_command_has_a_preview() -> None:
     assert {command.name for command in COMMANDS if command.preview} == {
         "erase",
         "delete-user",
@@ -60,7 +60,7 @@ def test_every_command_that_takes_something_away_asks() -> None:
     }
 
 
-async def test_the_address_is_typed(operated: Operated, type_: Type) -> None:
+async def test_erase_runs_after_the_address_is_typed(operated: Operated, type_: Type) -> None:
     type_(f"{ALICE}\n")
 
     assert await run(operated, "erase", ALICE) == exits.OK
@@ -68,7 +68,7 @@ async def test_the_address_is_typed(operated: Operated, type_: Type) -> None:
 
 
 @pytest.mark.parametrize("answer", ["yes\n", "\n", "", f"{BOB}\n"])
-async def test_with_another_answer_nothing_is_done(
+async def test_wrong_confirmation_deletes_nothing(
     operated: Operated, type_: Type, capsys: pytest.CaptureFixture[str], answer: str
 ) -> None:
     type_(answer)
@@ -84,14 +84,16 @@ async def test_with_another_answer_nothing_is_done(
     assert f"Type {ALICE} to go on: muniment: Nothing was taken away." in done.err
 
 
-async def test_of_several_accounts_yes_is_typed(operated: Operated, type_: Type) -> None:
+async def test_deletion_of_several_accounts_is_confirmed_by_yes(
+    operated: Operated, type_: Type
+) -> None:
     type_("yes\n")
 
     assert await run(operated, "delete-user", ALICE, BOB) == exits.OK
     assert [await operated.services.accounts.exists(jid) for jid in (ALICE, BOB)] == [False, False]
 
 
-async def test_without_a_terminal_it_is_refused_with_what_would_go(
+async def test_without_terminal_the_preview_is_printed_and_nothing_deleted(
     operated: Operated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
@@ -104,14 +106,16 @@ async def test_without_a_terminal_it_is_refused_with_what_would_go(
     )
 
 
-async def test_scripts_say_yes(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_option_yes_deletes_without_confirmation(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
 
     assert await run(operated, "erase", ALICE, "--yes") == exits.OK
     assert await left(operated) == 0
 
 
-async def test_what_cannot_be_done_is_told_before_it_is_asked(
+async def test_refusal_comes_before_the_confirmation(
     operated: Operated, type_: Type, capsys: pytest.CaptureFixture[str]
 ) -> None:
     type_("")
@@ -120,7 +124,7 @@ async def test_what_cannot_be_done_is_told_before_it_is_asked(
     assert "exmaple.org is not served here, did you mean example.org?" in capsys.readouterr().err
 
 
-async def test_a_preview_is_on_record_and_does_nothing(operated: Operated) -> None:
+async def test_preview_is_audited_and_deletes_nothing(operated: Operated) -> None:
     told = await operated.commands.preview(SERVER, named("erase"), {"owner": [ALICE]})
     [audit_entry] = await operated.wire.storage.records.audit_entries(limit=10)
 
@@ -133,14 +137,14 @@ async def test_a_preview_is_on_record_and_does_nothing(operated: Operated) -> No
     assert await left(operated) == 3
 
 
-async def test_what_takes_nothing_away_has_no_preview(operated: Operated) -> None:
+async def test_preview_of_reading_command_is_bad_request(operated: Operated) -> None:
     with pytest.raises(BadRequest, match="deletes nothing"):
         await operated.commands.preview(SERVER, named("count"), {"owner": [ALICE]})
 
 
 @pytest.fixture
 async def waiting(operated: Operated) -> Operated:
-    """A program whose bounds would take two of three messages, which nobody has confirmed."""
+    """A program whose unconfirmed bounds would delete two of three messages."""
     administration = operated.services.administration
     await until(lambda: administration.janitor.current is None)
     bounds = RetentionBounds(messages=1)
@@ -155,7 +159,7 @@ async def waiting(operated: Operated) -> Operated:
     [((), "yes\n", f"{ALICE}\n"), (("--confirm",), "", "")],
     ids=["typed", "in a script"],
 )
-async def test_a_purge_confirms_new_bounds(
+async def test_confirmed_purge_confirms_new_bounds(
     waiting: Operated, type_: Type, options: tuple[str, ...], answer: str, owner_answer: str
 ) -> None:
     approval = waiting.services.administration.approval
@@ -169,7 +173,7 @@ async def test_a_purge_confirms_new_bounds(
     assert await approval.is_confirmed()
 
 
-async def test_a_purge_that_confirms_nothing_is_refused(
+async def test_unconfirmed_purge_is_a_conflict(
     waiting: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = [
@@ -186,7 +190,7 @@ async def test_a_purge_that_confirms_nothing_is_refused(
 
 
 @pytest.mark.parametrize("confirm", ["true", "1", "false", "0"])
-async def test_a_flag_is_a_boolean(operated: Operated, confirm: str) -> None:
+async def test_flag_takes_lexical_forms_of_boolean(operated: Operated, confirm: str) -> None:
     await until(lambda: operated.services.administration.janitor.current is None)
 
     said = await by_form(operated, "purge", {"confirm": confirm})
@@ -194,7 +198,7 @@ async def test_a_flag_is_a_boolean(operated: Operated, confirm: str) -> None:
     assert said.message == "A purge has started."
 
 
-async def test_a_flag_is_nothing_else(operated: Operated) -> None:
+async def test_flag_with_other_value_is_bad_request(operated: Operated) -> None:
     for give in (by_form, by_http):
         said = await give(operated, "purge", {"confirm": "perhaps"})
 

@@ -1,4 +1,4 @@
-"""docs/operations.md has every command there is, and no other."""
+"""docs/operations.md lists exactly the commands of the program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 ADMIN = "http://jabber.org/protocol/"
 
 
-def test_every_command_is_in_the_table() -> None:
+def test_every_command_is_in_the_table_of_the_docs() -> None:
     row = r"^\| `([\w-]+)` \| `(\S+#\S+)` \| (reader|admin) \| ([^|]+) \|$"
     rows = re.findall(row, PAGE.read_text(), re.MULTILINE)
 

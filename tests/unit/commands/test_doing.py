@@ -1,4 +1,4 @@
-"""What commands do beside answering."""
+"""Effects of commands, apart from their results."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def strict(tmp_path: Path) -> AsyncIterator[Operated]:
         yield operated
 
 
-async def test_a_purge_takes_away_what_is_too_much(strict: Operated) -> None:
+async def test_purge_command_deletes_messages_over_the_bounds(strict: Operated) -> None:
     janitor = strict.services.administration.janitor
     await until(lambda: janitor.current is None)
     await strict.wire.archive.append([*entries(5), *entries(5, owner=BOB)])
@@ -66,7 +66,7 @@ async def test_a_purge_takes_away_what_is_too_much(strict: Operated) -> None:
     )
 
 
-async def test_a_small_archive_is_exported(operated: Operated) -> None:
+async def test_small_archive_is_exported_in_the_result(operated: Operated) -> None:
     await operated.wire.archive.append([entry("first\u2028line"), entry("second")])
     lines = await by_form(operated, "export", {"owner": ALICE})
     portable = await by_http(operated, "export", {"owner": ALICE, "format": "xep0227"})
@@ -76,7 +76,7 @@ async def test_a_small_archive_is_exported(operated: Operated) -> None:
     assert portable.values["archive"][1] == "<server-data xmlns='urn:xmpp:pie:0'>"
 
 
-async def test_of_a_large_archive_it_is_said_how_to_take_it(
+async def test_large_export_is_refused_with_a_hint(
     operated: Operated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archives, "EXPORT_MAX_BYTES", 1000)
@@ -87,7 +87,7 @@ async def test_of_a_large_archive_it_is_said_how_to_take_it(
     assert "muniment export" in refused.message
 
 
-async def test_an_archive_is_erased_with_what_was_on_its_way(operated: Operated) -> None:
+async def test_erase_includes_queued_messages(operated: Operated) -> None:
     operated.wire.say("to bob")
     await operated.wire.caught_up()
     await by_form(operated, "erase", {"owner": ALICE})
@@ -96,7 +96,7 @@ async def test_an_archive_is_erased_with_what_was_on_its_way(operated: Operated)
     assert await operated.wire.bodies(BOB) == ["to bob"]
 
 
-async def test_the_stream_is_closed_behind_the_answer_and_opened_again(operated: Operated) -> None:
+async def test_reconnect_closes_the_stream_after_the_answer(operated: Operated) -> None:
     wire = operated.wire
     before = wire.peer
     reply = await wire.direct(request(named("reconnect").node), asker=BOSS_PHONE)
@@ -109,7 +109,7 @@ async def test_the_stream_is_closed_behind_the_answer_and_opened_again(operated:
     assert wire.stream.is_up
 
 
-async def test_without_a_stream_there_is_nothing_to_close(operated: Operated) -> None:
+async def test_reconnect_without_stream_is_a_conflict(operated: Operated) -> None:
     await operated.wire.peer.close()
     await until(lambda: not operated.wire.stream.is_up)
     answer = await by_http(operated, "reconnect", {})
@@ -118,7 +118,7 @@ async def test_without_a_stream_there_is_nothing_to_close(operated: Operated) ->
     await operated.wire.welcome()
 
 
-async def test_lists_of_accounts_are_looked_through_to_their_end(
+async def test_lists_of_accounts_continue_over_all_pages(
     operated: Operated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rosters, "PAGE", 2)
@@ -136,19 +136,19 @@ async def test_lists_of_accounts_are_looked_through_to_their_end(
 
 
 def with_context(operated: Operated, **parts: Any) -> CommandService:
-    """Return the commands with other parts."""
+    """Return the commands with some parts of their context replaced."""
     service = operated.commands
     return replace(service, context=replace(service.context, **parts))
 
 
-async def test_nobody_is_called_enabled_where_it_is_not_told(operated: Operated) -> None:
+async def test_disabled_users_is_refused_if_the_source_does_not_tell(operated: Operated) -> None:
     async with answering('["ann"]') as accounts:
         service = with_context(operated, accounts=accounts)
         with pytest.raises(NotAllowed, match="does not tell"):
             await service.run(SERVER, named("disabled-users"), {})
 
 
-async def test_who_removes_accounts_is_answered_in_time_however_long_archives_take(
+async def test_delete_user_answers_in_time_during_long_erasure(
     operated: Operated,
 ) -> None:
     never = Writer(operated.wire.archive)
@@ -172,14 +172,14 @@ async def test_who_removes_accounts_is_answered_in_time_however_long_archives_ta
 # Forms
 
 
-async def test_hosts_are_offered_to_choose_from(operated: Operated) -> None:
+async def test_form_offers_virtual_hosts_as_options(operated: Operated) -> None:
     begun = await operated.wire.direct(request(named("users").node), asker=BOSS_PHONE)
     path = f"{{{NS_FORM}}}field[@var='host']/{{{NS_FORM}}}option/{{{NS_FORM}}}value"
 
     assert [value.text for value in form_in(begun).findall(path)] == [None, HOST, OTHER_HOST]
 
 
-async def test_what_is_wrong_can_be_put_right_in_the_same_session(operated: Operated) -> None:
+async def test_refused_form_can_be_corrected_in_the_same_session(operated: Operated) -> None:
     begun = await operated.wire.direct(request(named("add-user").node), asker=BOSS_PHONE)
     jid = f"new@{HOST}"
     given = {"accountjid": jid, "password": "one", "password-verify": "two"}
@@ -204,7 +204,7 @@ async def test_what_is_wrong_can_be_put_right_in_the_same_session(operated: Oper
     ],
     ids=str,
 )
-async def test_a_field_that_is_wrong_is_named(
+async def test_bad_request_names_the_invalid_field(
     operated: Operated, given: dict[str, str | list[str]], message: str
 ) -> None:
     expected = Said(message, is_refused=True)
@@ -214,7 +214,7 @@ async def test_a_field_that_is_wrong_is_named(
 
 
 @pytest.mark.parametrize("value", [True, 1.5, {}, [[]], [True]], ids=str)
-async def test_over_http_a_value_is_a_string_a_number_or_a_list(
+async def test_http_values_are_strings_numbers_booleans_or_lists(
     operated: Operated, value: object
 ) -> None:
     answer = await by_http(operated, "archives", {"max_items": value})  # type: ignore[dict-item]
@@ -223,7 +223,7 @@ async def test_over_http_a_value_is_a_string_a_number_or_a_list(
     assert answer.message.startswith("max_items: ")
 
 
-async def test_over_http_commands_are_described(operated: Operated) -> None:
+async def test_http_lists_commands_with_their_fields(operated: Operated) -> None:
     headers = {"X-Api-Key": "the secret of the boss"}
     async with aiohttp.ClientSession(f"{operated.url}/api/v1/", headers=headers) as session:
         async with session.get("commands") as answer:

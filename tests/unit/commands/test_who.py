@@ -1,4 +1,4 @@
-"""Who may give which command, who hears of it, and what stays on record."""
+"""Authorization, discovery and audit of commands."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ FOR_READERS = {"count", "export"}
 
 
 async def shown(operated: Operated, asker: str) -> set[str | None]:
-    """Return the nodes of the commands that somebody is told of."""
+    """Return the nodes of the commands that a requester discovers."""
     query = f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>"
     reply = await operated.wire.direct(query, type="get", asker=asker)
     return {item.get("node") for item in reply.iq.iter(f"{{{NS_ITEMS}}}item")}
 
 
 async def audited(operated: Operated) -> list[tuple[str, str, str, str]]:
-    """Return what is in the audit log, oldest first."""
+    """Return the entries of the audit log, oldest first."""
     audit_log = await operated.wire.storage.records.audit_entries(limit=100)
     return [
         (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
@@ -45,16 +45,16 @@ async def audited(operated: Operated) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def test_readers_have_the_commands_that_read() -> None:
+def test_role_reader_has_only_reading_commands() -> None:
     assert {each.name for each in COMMANDS if each.role is Role.READER} == FOR_READERS
 
 
-def test_names_and_nodes_are_unique() -> None:
+def test_names_and_nodes_of_commands_are_unique() -> None:
     assert len({each.name for each in COMMANDS}) == len(COMMANDS)
     assert len({each.node for each in COMMANDS}) == len(COMMANDS)
 
 
-async def test_everybody_is_told_of_the_commands_they_may_give(operated: Operated) -> None:
+async def test_disco_items_list_only_permitted_commands(operated: Operated) -> None:
     everything = {each.node for each in COMMANDS}
 
     assert await shown(operated, BOSS_PHONE) == everything | {CONFIGURE}
@@ -67,9 +67,7 @@ async def test_everybody_is_told_of_the_commands_they_may_give(operated: Operate
 
 
 @pytest.mark.parametrize("name", [each.name for each in COMMANDS])
-async def test_what_a_command_is_nobody_is_told_who_may_not_give_it(
-    operated: Operated, name: str
-) -> None:
+async def test_disco_info_of_forbidden_command_is_refused(operated: Operated, name: str) -> None:
     node = named(name).node
     query = f"<query xmlns='{NS_DISCO}' node='{node}'/>"
     boss = await operated.wire.direct(query, type="get", asker=BOSS_PHONE)
@@ -85,7 +83,7 @@ async def test_what_a_command_is_nobody_is_told_who_may_not_give_it(
 
 
 @pytest.mark.parametrize("name", [each.name for each in COMMANDS])
-async def test_a_command_is_refused_to_who_may_not_give_it(operated: Operated, name: str) -> None:
+async def test_command_without_role_is_forbidden(operated: Operated, name: str) -> None:
     askers = [ALICE_PHONE, "boss@remote.example/phone", f"boss@{HOST}.evil/phone"]
     if name not in FOR_READERS:
         askers.append(READER_PHONE)
@@ -95,7 +93,7 @@ async def test_a_command_is_refused_to_who_may_not_give_it(operated: Operated, n
     assert await audited(operated) == []
 
 
-async def test_a_form_is_not_submitted_by_somebody_else(operated: Operated) -> None:
+async def test_form_of_another_requester_is_refused(operated: Operated) -> None:
     begun = await operated.wire.direct(request(named("erase").node), asker=BOSS_PHONE)
     reply = await fill_in(operated.wire, begun, {"owner": BOB}, asker=ALICE_PHONE)
 
@@ -103,7 +101,7 @@ async def test_a_form_is_not_submitted_by_somebody_else(operated: Operated) -> N
 
 
 @pytest.mark.parametrize("secret", ["the secret of the reader", "wrong"])
-async def test_over_http_a_secret_decides(operated: Operated, secret: str) -> None:
+async def test_http_secret_decides_the_role(operated: Operated, secret: str) -> None:
     headers = {"X-Api-Key": secret}
     async with aiohttp.ClientSession(f"{operated.url}/api/v1/", headers=headers) as session:
         async with session.get("commands") as answer:
@@ -118,7 +116,7 @@ async def test_over_http_a_secret_decides(operated: Operated, secret: str) -> No
     assert await audited(operated) == []
 
 
-async def test_what_is_done_is_on_record(operated: Operated) -> None:
+async def test_commands_are_audited(operated: Operated) -> None:
     await by_form(operated, "count", {"owner": ALICE}, asker=READER_PHONE)
     await by_form(operated, "archives", {"host": HOST, "max_items": "5"})
     await by_http(operated, "disable-user", {"accountjids": [ALICE, BOB]})
@@ -133,20 +131,20 @@ async def test_what_is_done_is_on_record(operated: Operated) -> None:
     ]
 
 
-async def test_what_is_refused_for_its_form_is_not_on_record(operated: Operated) -> None:
+async def test_invalid_command_is_not_audited(operated: Operated) -> None:
     await by_http(operated, "count", {})
 
     assert await audited(operated) == []
 
 
-async def test_nothing_is_done_that_cannot_be_on_record(operated: Operated) -> None:
+async def test_command_is_not_run_if_it_cannot_be_audited(operated: Operated) -> None:
     await operated.wire.storage.close()
     answer = await by_http(operated, "users", {})
 
     assert answer.is_refused
 
 
-async def test_passwords_are_on_no_record(
+async def test_passwords_are_in_no_log(
     operated: Operated,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -169,7 +167,7 @@ async def test_passwords_are_on_no_record(
     assert secret not in everything
 
 
-async def test_passwords_are_typed_where_nobody_reads_them(operated: Operated) -> None:
+async def test_password_fields_are_text_private(operated: Operated) -> None:
     begun = await operated.wire.direct(request(named("add-user").node), asker=BOSS_PHONE)
     types = {
         one.get("var"): one.get("type") for one in command(begun).iter("{jabber:x:data}field")
@@ -183,7 +181,7 @@ async def test_passwords_are_typed_where_nobody_reads_them(operated: Operated) -
     }
 
 
-async def test_commands_are_at_the_component_alone(operated: Operated) -> None:
+async def test_disco_items_of_other_addresses_list_no_commands(operated: Operated) -> None:
     query = f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>"
     reply = await operated.wire.direct(
         query, type="get", asker=BOSS_PHONE, to=rf"bob\40example.org@{COMPONENT}"

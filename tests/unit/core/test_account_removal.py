@@ -1,4 +1,4 @@
-"""An account leaves with its archive, and between the two nobody gets at either."""
+"""An account is removed with its archive, and nobody can use either in between."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def services() -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def broken(services: Services) -> AsyncIterator[ArchiveAdmin]:
-    """What cannot erase: its store is away."""
+    """The administration with an erasure that fails: its store is closed."""
     known = services.administration
     async with open_storage("sqlite::memory:") as away:
         await away.close()
@@ -42,7 +42,7 @@ async def broken(services: Services) -> AsyncIterator[ArchiveAdmin]:
         yield replace(known, erasure=erasure)
 
 
-async def test_an_account_leaves_with_its_archive(services: Services) -> None:
+async def test_account_is_removed_with_its_archive(services: Services) -> None:
     await remove_account(services.accounts, services.administration, ALICE, wait_seconds=PATIENCE)
 
     assert texts(await everything(services.storage.archive)) == []
@@ -50,7 +50,7 @@ async def test_an_account_leaves_with_its_archive(services: Services) -> None:
         await services.accounts.set_password(ALICE, "pencil")
 
 
-async def test_while_the_archive_is_there_nobody_gets_the_name(
+async def test_jid_is_not_registered_while_the_archive_exists(
     services: Services, broken: ArchiveAdmin
 ) -> None:
     with pytest.raises(Overloaded):
@@ -61,7 +61,7 @@ async def test_while_the_archive_is_there_nobody_gets_the_name(
         await services.accounts.register(ALICE, "of somebody else")
 
 
-async def test_what_was_broken_off_is_done_when_it_is_asked_for_again(
+async def test_failed_removal_is_completed_by_a_second_call(
     services: Services, broken: ArchiveAdmin
 ) -> None:
     with pytest.raises(Overloaded):
@@ -72,7 +72,7 @@ async def test_what_was_broken_off_is_done_when_it_is_asked_for_again(
     await services.accounts.register(ALICE, "of somebody else")
 
 
-async def test_the_archive_of_somebody_without_an_account_stays(services: Services) -> None:
+async def test_removal_of_unknown_account_keeps_the_archive(services: Services) -> None:
     await services.accounts.remove(ALICE)
 
     with pytest.raises(ItemNotFound):
@@ -83,14 +83,14 @@ async def test_the_archive_of_somebody_without_an_account_stays(services: Servic
     assert texts(await everything(services.storage.archive)) == [entry("secret").xml]
 
 
-async def test_an_account_of_ejabberd_leaves_with_its_archive(services: Services) -> None:
+async def test_ejabberd_account_is_removed_with_its_archive(services: Services) -> None:
     async with answering("0") as accounts:
         await remove_account(accounts, services.administration, ALICE, wait_seconds=PATIENCE)
 
     assert texts(await everything(services.storage.archive)) == []
 
 
-async def test_an_archive_that_is_left_by_an_account_of_ejabberd_is_told(
+async def test_failed_erasure_of_removed_ejabberd_account_is_reported(
     broken: ArchiveAdmin,
 ) -> None:
     async with answering("0") as accounts:
@@ -98,7 +98,7 @@ async def test_an_archive_that_is_left_by_an_account_of_ejabberd_is_told(
             await remove_account(accounts, broken, ALICE, wait_seconds=PATIENCE)
 
 
-async def test_an_account_waits_for_a_large_archive(services: Services) -> None:
+async def test_account_is_removed_only_after_its_large_archive(services: Services) -> None:
     with pytest.raises(Overloaded):
         await remove_account(services.accounts, services.administration, ALICE, wait_seconds=0)
     with pytest.raises(Conflict):
@@ -109,7 +109,7 @@ async def test_an_account_waits_for_a_large_archive(services: Services) -> None:
     assert texts(await everything(services.storage.archive)) == []
 
 
-async def test_a_large_archive_that_is_left_by_an_account_of_ejabberd_is_told(
+async def test_unfinished_erasure_of_removed_ejabberd_account_is_reported(
     services: Services,
 ) -> None:
     known, writer = services.administration, Writer(services.storage.archive)

@@ -1,4 +1,4 @@
-"""New bounds that take much of an archive take nothing until they are confirmed."""
+"""New bounds that would delete much of an archive delete nothing until they are confirmed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CAROL = f"carol@{OTHER_HOST}"
 
 
 class Town:
-    """A store, and processes with bounds over it."""
+    """A store, and the approvals of processes that share it."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
@@ -36,12 +36,12 @@ class Town:
         self.forecasts = Forecasts(storage, self.rules, self.holds)
 
     def approval(self, bounds: RetentionBounds, hosts: tuple[str, ...] = (HOST,)) -> Approval:
-        """Return that of a process with these bounds."""
+        """Return the approval of a process with these bounds."""
         usual = RetentionDefaults(hosts=dict.fromkeys(hosts, bounds), others=bounds)
         return Approval(self.storage.records, self.forecasts, usual)
 
     def janitor(self, bounds: RetentionBounds, approval: Approval | None = None) -> Janitor:
-        """Return one that works once."""
+        """Return a janitor that purges once."""
         usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
         timing, queue = Timing(sweep_seconds=10_000), Writer(self.storage.archive)
         approval = approval or self.approval(bounds)
@@ -59,7 +59,7 @@ def town(storage: SqliteStorage) -> Town:
     return Town(storage)
 
 
-async def test_bounds_that_would_take_much_wait(
+async def test_bounds_that_delete_much_wait_for_confirmation(
     town: Town, caplog: pytest.LogCaptureFixture
 ) -> None:
     await town.fill(115)
@@ -93,7 +93,7 @@ async def test_bounds_that_would_take_much_wait(
     ],
     ids=str,
 )
-async def test_a_tenth_of_an_archive_is_not_much(
+async def test_more_than_a_tenth_needs_confirmation(
     town: Town, bounds: RetentionBounds, is_given: bool
 ) -> None:
     await town.fill(2, days=8)
@@ -103,7 +103,7 @@ async def test_a_tenth_of_an_archive_is_not_much(
     assert await town.approval(bounds).is_granted() is is_given
 
 
-async def test_an_archive_is_not_lost_among_others(town: Town) -> None:
+async def test_worst_archive_decides_about_confirmation(town: Town) -> None:
     await town.fill(100, owner=BOB)
     await town.fill(4)
     for n in range(40):
@@ -113,7 +113,7 @@ async def test_an_archive_is_not_lost_among_others(town: Town) -> None:
     assert not await town.approval(RetentionBounds(messages=3)).is_granted()
 
 
-async def test_a_new_store_confirms_by_itself_and_what_falls_due_later_goes(town: Town) -> None:
+async def test_new_store_confirms_its_bounds_for_later_messages(town: Town) -> None:
     approval = town.approval(RetentionBounds(messages=5))
     assert await approval.is_granted()
 
@@ -123,7 +123,7 @@ async def test_a_new_store_confirms_by_itself_and_what_falls_due_later_goes(town
     assert await town.approval(RetentionBounds(messages=5)).is_granted()
 
 
-async def test_what_is_confirmed_stays_so_for_every_process(town: Town) -> None:
+async def test_confirmation_holds_for_every_process(town: Town) -> None:
     await town.fill(20)
     one, other = (town.approval(RetentionBounds(messages=5)) for _ in range(2))
     assert [await one.is_granted(), await other.is_granted()] == [False, False]
@@ -134,7 +134,7 @@ async def test_what_is_confirmed_stays_so_for_every_process(town: Town) -> None:
     assert (one.unconfirmed, other.unconfirmed) == (None, None)
 
 
-async def test_bounds_are_looked_at_again_when_they_are_tighter_than_confirmed(town: Town) -> None:
+async def test_bounds_tighter_than_confirmed_are_forecast_again(town: Town) -> None:
     await town.fill(20)
     await town.approval(RetentionBounds(messages=5)).confirm()
 
@@ -143,8 +143,8 @@ async def test_bounds_are_looked_at_again_when_they_are_tighter_than_confirmed(t
     assert not await town.approval(RetentionBounds(messages=5)).is_granted()
 
 
-async def test_a_host_that_is_served_no_more_is_looked_at(town: Town) -> None:
-    """Its archives have the bounds of all others from then on."""
+async def test_bounds_of_a_removed_host_are_forecast(town: Town) -> None:
+    """Its archives then have the bounds of all other archives."""
     both = RetentionDefaults(
         hosts={HOST: RetentionBounds(days=7), OTHER_HOST: RetentionBounds()},
         others=RetentionBounds(days=7),
@@ -160,22 +160,22 @@ async def test_a_host_that_is_served_no_more_is_looked_at(town: Town) -> None:
     assert approval.unconfirmed.worst_owner == CAROL
 
 
-async def test_what_is_held_is_not_counted(town: Town) -> None:
+async def test_held_archives_are_not_in_a_forecast(town: Town) -> None:
     await town.fill(20)
     await town.holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
 
     assert await town.approval(RetentionBounds(messages=5)).is_granted()
 
 
-async def test_a_rule_of_an_archive_counts_in_the_place_of_the_bounds(town: Town) -> None:
+async def test_forecast_uses_the_rule_of_an_archive(town: Town) -> None:
     await town.fill(20)
     await town.rules.set(Rule(owner=ALICE, messages=0))
 
     assert await town.approval(RetentionBounds(messages=5)).is_granted()
 
 
-async def test_conversations_that_would_be_emptied_are_counted(town: Town) -> None:
-    """Where one peer may stay for ever, the others are cut."""
+async def test_forecast_counts_messages_to_blank(town: Town) -> None:
+    """If messages of one peer are kept for ever, those of other peers are blanked."""
     await town.fill(20, days=8)
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
 
@@ -184,7 +184,7 @@ async def test_conversations_that_would_be_emptied_are_counted(town: Town) -> No
     assert (found.archives, found.worst_deleted, found.worst_total) == (1, 20, 20)
 
 
-async def test_an_order_is_refused_until_it_confirms(town: Town) -> None:
+async def test_unconfirmed_order_is_a_conflict(town: Town) -> None:
     await town.fill(20)
     await town.fill(3, owner=BOB)
     approval = town.approval(RetentionBounds(messages=5))
@@ -195,7 +195,7 @@ async def test_an_order_is_refused_until_it_confirms(town: Town) -> None:
     await approval.require(BOB)
 
 
-async def test_a_forecast_is_of_one_archive_or_of_all(town: Town) -> None:
+async def test_forecast_of_one_archive_or_of_all(town: Town) -> None:
     await town.fill(20)
     await town.fill(10, owner=BOB)
     approval = town.approval(RetentionBounds(messages=5))
@@ -209,7 +209,7 @@ async def test_a_forecast_is_of_one_archive_or_of_all(town: Town) -> None:
     assert (of_nobody, str(of_nobody)) == (Forecast(), "no messages")
 
 
-async def test_who_cannot_wait_for_a_forecast_is_told(town: Town) -> None:
+async def test_slow_forecast_is_overloaded_and_goes_on(town: Town) -> None:
     approval = town.approval(RetentionBounds(messages=5))
 
     with pytest.raises(Overloaded, match="ask again"):
@@ -218,7 +218,7 @@ async def test_who_cannot_wait_for_a_forecast_is_told(town: Town) -> None:
     await approval.close()
 
 
-async def test_a_check_confirms_nothing(town: Town) -> None:
+async def test_unconfirmed_forecast_changes_nothing(town: Town) -> None:
     approval = town.approval(RetentionBounds(messages=5))
     assert await approval.unconfirmed_forecast() is None
     await town.fill(20)
@@ -231,9 +231,7 @@ async def test_a_check_confirms_nothing(town: Town) -> None:
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-async def test_the_schedule_takes_nothing_until_an_order_confirms(
-    town: Town, ordered: bool
-) -> None:
+async def test_schedule_deletes_nothing_until_an_order_confirms(town: Town, ordered: bool) -> None:
     await town.fill(115)
     approval = town.approval(RetentionBounds(messages=5))
     janitor = town.janitor(RetentionBounds(messages=5), approval)
@@ -254,7 +252,7 @@ async def test_the_schedule_takes_nothing_until_an_order_confirms(
     await asyncio.gather(working, return_exceptions=True)
 
 
-async def test_what_was_removed_leaves_index_and_journal_though_bounds_are_unconfirmed(
+async def test_index_and_journal_are_scrubbed_while_bounds_are_unconfirmed(
     tmp_path: Path,
 ) -> None:
     async with open_storage(f"sqlite:{tmp_path}/archive.db") as storage:
@@ -277,7 +275,7 @@ async def test_what_was_removed_leaves_index_and_journal_though_bounds_are_uncon
 
 
 def is_readable(text: str, folder: Path) -> bool:
-    """Whether a text is in any file of a store."""
+    """Return whether a text is in any file of a store."""
     return any(text.encode() in file.read_bytes() for file in folder.iterdir())
 
 
@@ -292,13 +290,13 @@ def is_readable(text: str, folder: Path) -> bool:
         (RetentionBounds(days=2, bytes=1), RetentionBounds(days=1, bytes=2), True),
     ],
 )
-def test_what_may_take_more_is_tighter(
+def test_bounds_that_may_delete_more_are_tighter(
     new: RetentionBounds, old: RetentionBounds, is_so: bool
 ) -> None:
     assert is_tighter(new, than=old) is is_so
 
 
-def test_the_archive_that_loses_most_is_named() -> None:
+def test_forecast_names_the_worst_archive() -> None:
     found = Forecast()
     for owner, lost, kept in (("a", 5, 100), ("b", 4, 5), ("c", 50, 100), ("d", 0, 9)):
         usage = Usage(owner=owner, messages=kept, bytes=0, oldest=1, newest=9)

@@ -1,4 +1,4 @@
-"""Removing what operators say, never under a hold."""
+"""Erasure of archives and blanking of messages on an order, never under a hold."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PATIENCE = 10.0
 
 
 class Town:
-    """An erasure over a store, and whom it said to forget."""
+    """An erasure over a store; it records the owners passed to `after_erase`."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
@@ -68,7 +68,7 @@ async def town() -> AsyncIterator[Town]:
         await running
 
 
-async def test_an_archive_is_erased_with_what_was_taken_before(town: Town) -> None:
+async def test_erase_includes_queued_messages_of_the_owner_only(town: Town) -> None:
     town.writer.put([*entries(5), *entries(2, owner=BOB)])
 
     erased = await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
@@ -78,7 +78,7 @@ async def test_an_archive_is_erased_with_what_was_taken_before(town: Town) -> No
     assert town.forgotten == [ALICE]
 
 
-async def test_an_archive_is_erased_with_what_was_not_known_to_be_delivered(town: Town) -> None:
+async def test_erase_includes_undecided_deliveries(town: Town) -> None:
     ingest = town.delivering.ingest(Policy(), [HOST])
     ingest.take(stanza(message(sender=f"{BOB}/b1", to=ALICE)), NOON)
 
@@ -91,8 +91,8 @@ async def test_an_archive_is_erased_with_what_was_not_known_to_be_delivered(town
     assert [await town.storage.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [0, 1]
 
 
-async def test_who_comes_while_an_archive_is_erased_has_it_done_as_asked(town: Town) -> None:
-    """With what was taken meanwhile, and without a trace where either call wants that."""
+async def test_calls_during_an_erasure_share_its_repetition(town: Town) -> None:
+    """It includes messages received meanwhile, and scrubs if any of the calls asks for it."""
     await town.storage.archive.append(entries(100))
     calls = [
         asyncio.create_task(town.erasure.erase(ALICE, wait_seconds=PATIENCE, scrub=scrub))
@@ -114,7 +114,7 @@ async def test_who_comes_while_an_archive_is_erased_has_it_done_as_asked(town: T
     assert not town.erasure.is_erasing(ALICE)
 
 
-async def test_nothing_is_erased_under_a_hold(town: Town) -> None:
+async def test_erase_and_blank_under_hold_are_conflicts(town: Town) -> None:
     await town.storage.archive.append([entry()])
     await town.hold()
     [stored] = (await everything(town.storage.archive)).messages
@@ -127,7 +127,7 @@ async def test_nothing_is_erased_under_a_hold(town: Town) -> None:
     assert texts(await everything(town.storage.archive)) == [entry().xml]
 
 
-async def test_a_hold_ends_an_erasure_that_is_under_way(town: Town) -> None:
+async def test_hold_stops_running_erasure(town: Town) -> None:
     await town.storage.archive.append(entries(100))
     erasing = asyncio.create_task(town.erasure.erase(ALICE, wait_seconds=PATIENCE))
     while await town.storage.archive.count(ALICE, ANY) == 100:
@@ -140,7 +140,7 @@ async def test_a_hold_ends_an_erasure_that_is_under_way(town: Town) -> None:
     assert await town.storage.archive.count(ALICE, ANY) > 0
 
 
-async def test_who_does_not_wait_can_ask_again(town: Town) -> None:
+async def test_erasure_goes_on_after_the_wait_and_can_be_joined(town: Town) -> None:
     await town.storage.archive.append(entries(100))
 
     first = await town.erasure.erase(ALICE, wait_seconds=0)
@@ -150,7 +150,7 @@ async def test_who_does_not_wait_can_ask_again(town: Town) -> None:
     assert (second.messages, second.done) == (100, True)
 
 
-async def test_an_erasure_that_is_broken_off_is_told_and_can_be_done_again(
+async def test_interrupted_erasure_is_logged_and_can_be_repeated(
     town: Town, caplog: pytest.LogCaptureFixture
 ) -> None:
     await town.storage.archive.append(entries(100))
@@ -164,7 +164,7 @@ async def test_an_erasure_that_is_broken_off_is_told_and_can_be_done_again(
     assert (again.messages, again.done) == (left, True)
 
 
-async def test_a_store_that_fails_is_said_to_be_overloaded(town: Town) -> None:
+async def test_storage_error_is_overloaded(town: Town) -> None:
     await town.storage.archive.append([entry()])
     [stored] = (await everything(town.storage.archive)).messages
     await town.storage.close()
@@ -175,7 +175,7 @@ async def test_a_store_that_fails_is_said_to_be_overloaded(town: Town) -> None:
         await town.erasure.blank(ALICE, stored.id)
 
 
-async def test_one_message_is_emptied(town: Town) -> None:
+async def test_blank_removes_content_and_keeps_the_row(town: Town) -> None:
     town.writer.put(entries(2))
     await town.writer.settled()
     first, second = (await everything(town.storage.archive)).messages
@@ -186,6 +186,6 @@ async def test_one_message_is_emptied(town: Town) -> None:
     assert texts(await everything(town.storage.archive)) == ["", second.xml]
 
 
-async def test_a_message_that_is_not_there_is_not_found(town: Town) -> None:
+async def test_blank_of_unknown_message_is_item_not_found(town: Town) -> None:
     with pytest.raises(ItemNotFound):
         await town.erasure.blank(ALICE, "unknown")

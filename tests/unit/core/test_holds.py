@@ -1,4 +1,4 @@
-"""Legal holds: whom they are on, and that they last."""
+"""Legal holds: the archives that they cover, and their storage."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def hold(subject: str) -> Hold:
     return Hold(subject=subject, reason="a case", by="counsel", at=1)
 
 
-async def test_holds_are_bounded_and_those_there_are_can_be_changed(
+async def test_number_of_holds_is_bounded_and_existing_ones_can_be_changed(
     storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holds, "HOLDS_MAX", 2)
@@ -57,7 +57,7 @@ async def test_holds_are_bounded_and_those_there_are_can_be_changed(
         ("remote.example", {ROMEO}),
     ],
 )
-async def test_a_hold_is_on_a_user_or_on_a_host_with_all_below_it(
+async def test_hold_covers_a_user_or_a_host_with_its_subdomains(
     subject: str, held: set[str]
 ) -> None:
     async with open_storage("sqlite::memory:") as storage:
@@ -67,7 +67,7 @@ async def test_a_hold_is_on_a_user_or_on_a_host_with_all_below_it(
         assert {owner for owner in (ALICE, BOB, ROOM, ROMEO) if holds.is_held(owner)} == held
 
 
-async def test_what_is_held_is_refused_until_it_is_released() -> None:
+async def test_deletion_is_refused_until_the_hold_is_released() -> None:
     async with open_storage("sqlite::memory:") as storage:
         holds = Holds(storage.records)
         await holds.set(hold(ALICE))
@@ -79,7 +79,7 @@ async def test_what_is_held_is_refused_until_it_is_released() -> None:
         assert holds.all() == await storage.records.holds() == ()
 
 
-async def test_holds_are_loaded_again() -> None:
+async def test_holds_are_loaded_at_start() -> None:
     async with open_storage("sqlite::memory:") as storage:
         first, second = Holds(storage.records), Holds(storage.records)
         for subject in (HOST, ALICE):
@@ -90,7 +90,7 @@ async def test_holds_are_loaded_again() -> None:
         assert second.all() == (hold(ALICE), hold(HOST))
 
 
-async def test_a_hold_that_cannot_be_kept_is_in_force_all_the_same() -> None:
+async def test_hold_is_in_force_when_the_store_is_closed() -> None:
     async with open_storage("sqlite::memory:") as storage:
         holds = Holds(storage.records)
         await storage.close()
@@ -100,7 +100,7 @@ async def test_a_hold_that_cannot_be_kept_is_in_force_all_the_same() -> None:
         assert holds.is_held(ALICE)
 
 
-async def test_a_hold_that_no_store_takes_is_in_force_all_the_same() -> None:
+async def test_hold_with_invalid_reason_is_in_force() -> None:
     async with open_storage("sqlite::memory:") as storage:
         holds = Holds(storage.records)
 
@@ -109,7 +109,7 @@ async def test_a_hold_that_no_store_takes_is_in_force_all_the_same() -> None:
         assert holds.is_held(ALICE)
 
 
-async def test_a_hold_that_cannot_be_released_stays() -> None:
+async def test_hold_stays_when_its_release_is_not_stored() -> None:
     async with open_storage("sqlite::memory:") as storage:
         holds = Holds(storage.records)
         await holds.set(hold(ALICE))
@@ -121,7 +121,7 @@ async def test_a_hold_that_cannot_be_released_stays() -> None:
 
 
 class Held:
-    """A store whose writer heeds holds, and writes once it is told to."""
+    """A store whose writer respects holds, and starts when the test says so."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
@@ -136,7 +136,7 @@ class Held:
         await self.writer.run()
 
     async def alice(self) -> list[str]:
-        """Return what there is of the archive of Alice."""
+        """Return all messages of the archive of Alice."""
         return [row.xml for row in (await everything(self.storage.archive)).messages]
 
 
@@ -146,7 +146,7 @@ async def held() -> AsyncIterator[Held]:
         yield Held(storage)
 
 
-async def test_a_hold_wins_over_what_waits_to_be_written(held: Held) -> None:
+async def test_hold_applies_to_queued_retraction(held: Held) -> None:
     ingest = Delivering(held.writer).ingest(Policy(), [HOST])
     for text in (TO_ALICE, TO_ALICE, TAKEN_BACK, TAKEN_BACK):
         ingest.take(stanza(text), NOON)
@@ -158,7 +158,7 @@ async def test_a_hold_wins_over_what_waits_to_be_written(held: Held) -> None:
 
 
 @pytest.mark.parametrize("named", ["A", "B"])
-async def test_under_a_hold_the_view_says_retracted_and_the_archive_keeps_it(
+async def test_retraction_under_hold_is_shown_and_keeps_the_original(
     held: Held, named: str
 ) -> None:
     said = [
@@ -185,7 +185,7 @@ async def test_under_a_hold_the_view_says_retracted_and_the_archive_keeps_it(
     assert (item.folded.body, item.folded.retracted is not None) == (None, True)
 
 
-async def test_a_hold_on_one_lets_others_take_back(held: Held) -> None:
+async def test_hold_on_one_owner_does_not_stop_retractions_of_others(held: Held) -> None:
     ingest = Delivering(held.writer).ingest(Policy(), [HOST])
     for text in (TO_ALICE, TO_ALICE, TAKEN_BACK, TAKEN_BACK):
         ingest.take(stanza(text), NOON)
@@ -196,7 +196,7 @@ async def test_a_hold_on_one_lets_others_take_back(held: Held) -> None:
     assert TO_ALICE not in await held.alice()
 
 
-async def test_a_hold_wins_over_a_retraction_that_is_posted(held: Held) -> None:
+async def test_hold_applies_to_posted_retraction(held: Held) -> None:
     archive = RemoteArchive(
         held.storage.archive, held.writer, Addresses(), queue=held.writer, max_items=50
     )

@@ -1,4 +1,4 @@
-"""Archives are brought within their bounds, whatever the store does meanwhile."""
+"""Purges: archives are brought within their bounds, also while the store is in use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEVER = 10_000.0
 
 
 class Town:
-    """What a purge is made of."""
+    """The parts of a purge."""
 
     def __init__(self, storage: SqliteStorage, bounds: RetentionBounds) -> None:
         self.storage = storage
@@ -53,7 +53,7 @@ class Town:
         return await self.storage.archive.count(owner, ANY)
 
     async def fill(self, count: int, owner: str = ALICE, peer: str = BOB, days: int = 0) -> None:
-        """Store messages, which came that many days ago."""
+        """Store messages that were received so many days ago."""
         base = now() - days * DAY
         await self.storage.archive.append(
             [
@@ -63,13 +63,13 @@ class Town:
         )
 
     async def left(self, owner: str = ALICE) -> dict[str, int]:
-        """Return how many messages still say something, by peer."""
+        """Return the number of messages with content, by peer."""
         found = (await everything(self.storage.archive, owner)).messages
         peers = [message.peer for message in found if message.kind is not Kind.BLANKED]
         return {peer: peers.count(peer) for peer in peers}
 
 
-async def test_every_archive_is_brought_within_its_bounds(storage: SqliteStorage) -> None:
+async def test_purge_brings_every_archive_within_its_bounds(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(messages=4))
     for owner in (ALICE, BOB, ROOM):
         await town.fill(10, owner)
@@ -81,7 +81,7 @@ async def test_every_archive_is_brought_within_its_bounds(storage: SqliteStorage
     assert progress.bytes > 0
 
 
-async def test_one_archive_can_be_purged_alone(storage: SqliteStorage) -> None:
+async def test_purge_of_one_archive_leaves_others_unchanged(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(messages=4))
     for owner in (ALICE, BOB):
         await town.fill(10, owner)
@@ -92,7 +92,7 @@ async def test_one_archive_can_be_purged_alone(storage: SqliteStorage) -> None:
     assert (progress.archives, progress.owner) == (1, ALICE)
 
 
-async def test_messages_go_when_they_are_too_old(storage: SqliteStorage) -> None:
+async def test_messages_older_than_the_bound_are_deleted(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(days=7))
     await town.fill(5, days=8)
     await town.fill(5, days=6)
@@ -102,7 +102,7 @@ async def test_messages_go_when_they_are_too_old(storage: SqliteStorage) -> None
     assert await town.count() == 5
 
 
-async def test_a_peer_with_a_stricter_rule_is_emptied(storage: SqliteStorage) -> None:
+async def test_messages_over_a_peer_rule_are_blanked(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(days=30))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=1))
     for peer in (BOB, ROMEO):
@@ -113,7 +113,7 @@ async def test_a_peer_with_a_stricter_rule_is_emptied(storage: SqliteStorage) ->
     assert (await town.left(), await town.count()) == ({BOB: 5}, 10)
 
 
-async def test_a_peer_with_a_longer_rule_keeps_what_others_lose(storage: SqliteStorage) -> None:
+async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for peer in (BOB, ROMEO, ROOM):
@@ -125,7 +125,7 @@ async def test_a_peer_with_a_longer_rule_keeps_what_others_lose(storage: SqliteS
     assert await town.left() == {ROMEO: 5, BOB: 5}
 
 
-async def test_every_conversation_is_looked_at(
+async def test_purge_visits_conversations_of_all_pages(
     storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.core.retention.plan.PAGE", 3)
@@ -139,7 +139,7 @@ async def test_every_conversation_is_looked_at(
     assert await town.left() == {}
 
 
-async def test_every_archive_is_looked_at(
+async def test_purge_visits_archives_of_all_pages(
     storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.core.retention.plan.PAGE", 3)
@@ -151,7 +151,7 @@ async def test_every_archive_is_looked_at(
 
 
 @pytest.mark.parametrize("subject", [ALICE, HOST])
-async def test_what_is_held_stays(storage: SqliteStorage, subject: str) -> None:
+async def test_held_archive_is_not_purged(storage: SqliteStorage, subject: str) -> None:
     town = Town(storage, RetentionBounds(messages=1))
     await town.rules.set(Rule(owner=ALICE, peer=BOB, messages=1))
     await town.fill(10)
@@ -162,7 +162,7 @@ async def test_what_is_held_stays(storage: SqliteStorage, subject: str) -> None:
     assert (await town.count(), progress.messages) == (10, 0)
 
 
-async def test_a_hold_ends_a_purge_that_is_under_way(storage: SqliteStorage) -> None:
+async def test_hold_stops_running_purge_of_the_archive(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
@@ -176,7 +176,7 @@ async def test_a_hold_ends_a_purge_that_is_under_way(storage: SqliteStorage) -> 
     assert left == await town.count() > 1
 
 
-async def test_a_purge_can_be_broken_off_at_any_batch(storage: SqliteStorage) -> None:
+async def test_cancelled_purge_keeps_completed_batches(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
@@ -192,21 +192,21 @@ async def test_a_purge_can_be_broken_off_at_any_batch(storage: SqliteStorage) ->
 
 
 async def running(janitor: Janitor) -> asyncio.Task[None]:
-    """Start a janitor and return it when its first purge is over."""
+    """Start a janitor and return it after its first purge."""
     task = asyncio.create_task(janitor.run())
     await finished(janitor)
     return task
 
 
 async def finished(janitor: Janitor) -> Progress:
-    """Return how the purge went that is under way."""
+    """Return the progress of the running purge after its end."""
     while janitor.current is not None or janitor.last is None:
         await turn()
     return janitor.last
 
 
 async def turn() -> None:
-    """Let everything go on that can."""
+    """Let all other tasks run."""
     await asyncio.sleep(0)
 
 
@@ -215,7 +215,7 @@ async def end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_janitor_purges_at_its_start_and_again(storage: SqliteStorage) -> None:
+async def test_janitor_purges_at_start_and_by_schedule(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(messages=1))
     await town.fill(5)
     janitor = await town.janitor(sweep_seconds=0.01)
@@ -231,7 +231,7 @@ async def test_a_janitor_purges_at_its_start_and_again(storage: SqliteStorage) -
     await end(task)
 
 
-async def test_a_purge_can_be_ordered(storage: SqliteStorage) -> None:
+async def test_ordered_purge_starts_at_once(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(messages=1))
     janitor = await town.janitor()
     task = await running(janitor)
@@ -249,7 +249,7 @@ async def test_a_purge_can_be_ordered(storage: SqliteStorage) -> None:
     await end(task)
 
 
-async def test_the_store_is_written_anew_only_where_it_is_ordered(storage: SqliteStorage) -> None:
+async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
@@ -267,7 +267,7 @@ async def has_traces(storage: SqliteStorage) -> bool:
         return await scrub.seen(connection) is not None
 
 
-async def test_a_store_that_fails_is_tried_again(
+async def test_purge_is_tried_again_after_storage_error(
     storage: SqliteStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     town = Town(storage, RetentionBounds(messages=1))
@@ -287,7 +287,7 @@ async def test_a_store_that_fails_is_tried_again(
     await end(task)
 
 
-async def test_a_janitor_that_is_stopped_says_so(storage: SqliteStorage) -> None:
+async def test_cancelled_janitor_reports_purge_as_stopped(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(messages=1))
     await town.fill(200)
     janitor = await town.janitor()

@@ -1,4 +1,4 @@
-"""What is to go of an archive: operators' bounds, and rules for users and for peers."""
+"""Plans of retention: bounds of the configuration, and rules for owners and peers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def older_than(days: int) -> int:
         (ROOM, Cutoff(bytes=5000)),
     ],
 )
-def test_what_is_usual_depends_on_the_host(owner: str, whole: Cutoff) -> None:
+def test_default_bounds_depend_on_the_host(owner: str, whole: Cutoff) -> None:
     assert plan_for(owner, {}, USUAL, NOON) == Plan(archive=whole, peers={}, other_peers=Cutoff())
 
 
@@ -46,11 +46,11 @@ def test_what_is_usual_depends_on_the_host(owner: str, whole: Cutoff) -> None:
         (rule(messages=0, bytes=9), Cutoff(since=older_than(30), bytes=9)),
     ],
 )
-def test_a_rule_of_a_user_replaces_what_it_names(given: Rule, whole: Cutoff) -> None:
+def test_user_rule_overrides_only_the_bounds_it_sets(given: Rule, whole: Cutoff) -> None:
     assert plan(given).archive == whole
 
 
-def test_a_stricter_rule_for_a_peer_is_for_that_peer_only() -> None:
+def test_stricter_peer_rule_applies_to_that_peer_only() -> None:
     found = plan(rule(BOB, days=7, messages=10))
 
     assert found.archive == Cutoff(since=older_than(30), messages=1000)
@@ -58,13 +58,15 @@ def test_a_stricter_rule_for_a_peer_is_for_that_peer_only() -> None:
     assert found.other_peers == Cutoff()
 
 
-def test_a_rule_for_a_peer_that_names_no_age_keeps_the_usual_one() -> None:
+def test_peer_rule_without_days_keeps_the_default_days() -> None:
     assert plan(rule(BOB, bytes=10)).peers == {BOB: Cutoff(since=older_than(30), bytes=10)}
 
 
 @pytest.mark.parametrize(("days", "since"), [(365, older_than(365)), (0, None)])
-def test_what_may_grow_older_with_a_peer_is_not_shed(days: int, since: int | None) -> None:
-    """The others lose what is older than usual, each by itself."""
+def test_longer_peer_rule_limits_deletion_of_the_whole_archive(
+    days: int, since: int | None
+) -> None:
+    """Older messages of other peers are blanked, conversation by conversation."""
     found = plan(rule(BOB, days=days), rule(ROMEO, days=7))
 
     assert found.archive == Cutoff(since=since, messages=1000)
@@ -72,7 +74,7 @@ def test_what_may_grow_older_with_a_peer_is_not_shed(days: int, since: int | Non
     assert found.other_peers == Cutoff(since=older_than(30))
 
 
-def test_a_peer_can_have_a_bound_where_usually_there_is_none() -> None:
+def test_peer_rule_applies_without_default_bounds() -> None:
     found = plan(rule(BOB, days=7), usual=RetentionDefaults())
 
     assert found == Plan(
@@ -80,7 +82,7 @@ def test_a_peer_can_have_a_bound_where_usually_there_is_none() -> None:
     )
 
 
-def test_rules_of_a_user_and_of_a_peer_go_together() -> None:
+def test_user_rule_and_peer_rule_are_combined() -> None:
     found = plan(rule(days=10), rule(BOB, days=20))
 
     assert found.archive.since == older_than(20)

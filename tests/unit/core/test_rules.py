@@ -1,4 +1,4 @@
-"""Retention rules: known from memory, as in the store."""
+"""Retention rules: the same in memory as in the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage.interface import Storage
 from storage.rows import Rule
 
 
-async def test_rules_are_bounded_and_those_there_are_can_be_changed(
+async def test_number_of_rules_is_bounded_and_existing_ones_can_be_changed(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "RULES_MAX", 2)

@@ -24,7 +24,7 @@ from support.wire import (
 from component.core.errors import BadRequest
 from component.xmpp.archive.prefs_form import NODE
 from component.xmpp.commands import adhoc
-from component.xmpp.commands.adhoc import Command, Commands, Done
+from component.xmpp.commands.adhoc import AdHocCommand, AdHocCommands, Completion
 from component.xmpp.queries.exchange import Direct, Exchange
 from component.xmpp.queries.forms import Field, Form, Values, form_xml, result_xml, submitted
 
@@ -54,7 +54,7 @@ async def preferred(wire: Wire) -> tuple[str | None, list[str | None]]:
 # Sessions
 
 
-async def test_sessions_that_were_never_ended_are_forgotten(
+async def test_oldest_session_is_evicted_at_the_bound(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adhoc, "SESSIONS_MAX", 2)
@@ -66,10 +66,10 @@ async def test_sessions_that_were_never_ended_are_forgotten(
     assert [command(reply).get("status") for reply in kept] == ["completed", "completed"]
 
 
-async def test_whoever_begins_many_sessions_forgets_only_their_own(
+async def test_bound_per_requester_evicts_only_own_sessions(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adhoc, "SESSIONS_EACH_MAX", 2)
+    monkeypatch.setattr(adhoc, "SESSIONS_PER_REQUESTER_MAX", 2)
     first = await begin(wire, NODE)
     others = [await begin(wire, NODE, asker=BOB_PHONE) for _ in range(3)]
 
@@ -78,15 +78,15 @@ async def test_whoever_begins_many_sessions_forgets_only_their_own(
     assert specific(gone) == ("bad-request", "bad-sessionid")
 
 
-async def test_a_session_is_of_one_command() -> None:
-    async def run(_: Exchange, __: Values) -> Done:
-        return Done(note="done")
+async def test_session_of_another_command_is_bad_sessionid() -> None:
+    async def run(_: Exchange, __: Values) -> Completion:
+        return Completion(note="done")
 
     async def form(_: Exchange) -> Form:
         return Form(title="", instructions="", fields=())
 
-    both = Commands(
-        Command(node=node, name=node, form=form, run=run) for node in ("first", "second")
+    both = AdHocCommands(
+        AdHocCommand(node=node, name=node, form=form, run=run) for node in ("first", "second")
     )
     asked = Direct(addressee=COMPONENT, asker=ALICE_PHONE, id="1")
     begun = parsed(await both.answer("set", parsed(request("first")), asked))
@@ -97,13 +97,13 @@ async def test_a_session_is_of_one_command() -> None:
     assert refused.value.specific == (NS_COMMANDS, "bad-sessionid")
 
 
-async def test_cancelling_changes_nothing(wire: Wire) -> None:
+async def test_cancel_sets_no_preferences(wire: Wire) -> None:
     await submit(wire, await begin(wire, NODE), action="cancel", default=["never"])
 
     assert await preferred(wire) == ("always", [])
 
 
-async def test_a_session_ends_with_the_program(tmp_path: Path) -> None:
+async def test_session_is_unknown_after_restart(tmp_path: Path) -> None:
     async with open_wire(tmp_path) as wire:
         begun = await begin(wire, NODE)
     async with open_wire(tmp_path) as wire:
@@ -115,7 +115,7 @@ async def test_a_session_ends_with_the_program(tmp_path: Path) -> None:
 # The form of preferences
 
 
-async def test_the_form_shows_what_is_applied(wire: Wire) -> None:
+async def test_form_shows_current_preferences(wire: Wire) -> None:
     await wire.delegated(
         f"<prefs xmlns='{NS_MAM}' default='never'><always><jid>{BOB}</jid><jid>a@b.example/x</jid>"
         "</always><never><jid>c@d.example</jid></never></prefs>"
@@ -128,14 +128,14 @@ async def test_the_form_shows_what_is_applied(wire: Wire) -> None:
     }
 
 
-async def test_the_form_sets_what_is_applied(wire: Wire) -> None:
+async def test_submitted_form_sets_preferences(wire: Wire) -> None:
     begun = await begin(wire, NODE)
     await submit(wire, begun, default=["never"], always=[BOB, "A@b.example/X"], never=[ALICE])
 
     assert await preferred(wire) == ("never", [BOB, "a@b.example/X", ALICE])
 
 
-async def test_fields_that_are_left_out_are_empty_lists(wire: Wire) -> None:
+async def test_omitted_fields_set_empty_lists(wire: Wire) -> None:
     await submit(wire, await begin(wire, NODE), default=["never"], always=[BOB])
     await submit(wire, await begin(wire, NODE), default=["always"])
 
@@ -146,7 +146,7 @@ async def test_fields_that_are_left_out_are_empty_lists(wire: Wire) -> None:
     ("roster", "offered"),
     [("get", ["always", "never", "roster"]), ("none", ["always", "never"])],
 )
-async def test_the_form_offers_what_can_be_chosen(
+async def test_form_offers_only_usable_defaults(
     wire: Wire, roster: str, offered: list[str]
 ) -> None:
     wire.grant(roster=roster)
@@ -154,14 +154,14 @@ async def test_the_form_offers_what_can_be_chosen(
     assert options(form_in(await begin(wire, NODE))) == offered
 
 
-async def test_the_form_offers_what_is_chosen_already(wire: Wire) -> None:
+async def test_form_offers_the_current_default(wire: Wire) -> None:
     await submit(wire, await begin(wire, NODE), default=["roster"])
     wire.grant(roster="none")
 
     assert "roster" in options(form_in(await begin(wire, NODE)))
 
 
-async def test_the_form_of_somebody_else_is_forbidden(wire: Wire) -> None:
+async def test_form_for_another_owner_is_forbidden(wire: Wire) -> None:
     reply = await wire.direct(request(NODE), to=rf"bob\40example.org@{COMPONENT}")
 
     assert reply.refusal == "forbidden"
@@ -171,7 +171,7 @@ async def test_the_form_of_somebody_else_is_forbidden(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_form_says_what_it_is_given(text: str) -> None:
+def test_form_round_trips_any_text(text: str) -> None:
     field = Field(
         name=text, type="text-single", label=text, values=(text,), options=((text, text),)
     )
@@ -183,7 +183,7 @@ def test_a_form_says_what_it_is_given(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_table_says_what_it_is_given(text: str) -> None:
+def test_table_round_trips_any_text(text: str) -> None:
     field = Field(name="f", type="text-multi", label=text, values=(text, "2"))
     table = result_xml([field], [("a", text), ("b", "B")], [((text,), ()), (("1", "2"), (text,))])
     form = parsed(table)
@@ -198,12 +198,12 @@ def test_a_table_says_what_it_is_given(text: str) -> None:
     assert fields(form) == {"f": [text, "2"]}
 
 
-def test_a_field_that_is_there_twice_is_refused() -> None:
+def test_duplicate_field_is_bad_request() -> None:
     twice = "<field var='a'><value>1</value></field>" * 2
     with pytest.raises(BadRequest, match="'a' is there twice"):
         submitted(parsed(f"<command><x xmlns='{NS_FORM}' type='submit'>{twice}</x></command>"))
 
 
-def test_a_form_that_is_missing_is_refused() -> None:
+def test_missing_form_is_bad_request() -> None:
     with pytest.raises(BadRequest, match="missing"):
         submitted(parsed("<command/>"))
