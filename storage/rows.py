@@ -22,7 +22,7 @@ class Kind(StrEnum):
     ANNOTATION = "annotation"  #: corrects, retracts or reacts to another message
     RECEIPT = "receipt"  #: tells no more than that another message was received or displayed
     TOMBSTONE = "tombstone"  #: was retracted or moderated; only that is left of it
-    BLANKED = "gone"  #: was taken out of the middle of the archive; `xml` is empty
+    BLANKED = "blanked"  #: was taken out of the middle of the archive; `xml` is empty
 
 
 #: Of which there is something to be read.

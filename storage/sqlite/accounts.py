@@ -5,15 +5,15 @@ from __future__ import annotations
 from storage.people import Account
 from storage.sqlite.engine.protocols import Database, Row
 
-_GET = "SELECT jid, verifier, is_enabled, created FROM accounts WHERE domain = $1 AND jid = $2"
+_GET = "SELECT jid, verifier, is_enabled, created_at FROM accounts WHERE domain = $1 AND jid = $2"
 
 _ADD = """
-INSERT INTO accounts (domain, jid, verifier, is_enabled, created) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO accounts (domain, jid, verifier, is_enabled, created_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (domain, jid) DO NOTHING RETURNING 1
 """
 
 _CHANGE = """
-UPDATE accounts SET verifier = $3, is_enabled = $4, created = $5
+UPDATE accounts SET verifier = $3, is_enabled = $4, created_at = $5
 WHERE domain = $1 AND jid = $2 RETURNING 1
 """
 
@@ -23,7 +23,7 @@ _REMOVE = "DELETE FROM accounts WHERE domain = $1 AND jid = $2 RETURNING 1"
 _FORGET = ("DELETE FROM contacts WHERE owner = $1", "DELETE FROM offline WHERE owner = $1")
 
 _LISTED = """
-SELECT jid, verifier, is_enabled, created FROM accounts
+SELECT jid, verifier, is_enabled, created_at FROM accounts
 WHERE domain = $1 AND jid > $2 ORDER BY jid LIMIT $3
 """
 

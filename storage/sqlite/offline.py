@@ -11,13 +11,13 @@ from storage.sqlite.engine.protocols import Database
 _DIGEST_BYTES = 16
 
 _ADD = """
-INSERT INTO offline (owner, digest, at, peer, packet) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO offline (owner, digest, at, peer, stanza) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (owner, digest) DO NOTHING
 """
 
 _COUNT = "SELECT COUNT(*) FROM offline WHERE owner = $1"
 
-_OLDEST_FIRST = "SELECT peer, packet, at FROM offline WHERE owner = $1 ORDER BY at, number"
+_OLDEST_FIRST = "SELECT peer, stanza, at FROM offline WHERE owner = $1 ORDER BY at, number"
 
 _DELETE = "DELETE FROM offline WHERE owner = $1"
 

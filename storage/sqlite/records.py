@@ -17,16 +17,17 @@ from storage.rows import (
 )
 from storage.sqlite.engine.protocols import Database, Row
 
-_PREFERENCES = "SELECT owner, usual, always, never FROM preferences WHERE owner = $1"
+_PREFERENCES = "SELECT owner, default_policy, always, never FROM preferences WHERE owner = $1"
 
 _ALL_PREFERENCES = """
-SELECT owner, usual, always, never FROM preferences WHERE owner > $1 ORDER BY owner LIMIT $2
+SELECT owner, default_policy, always, never FROM preferences
+WHERE owner > $1 ORDER BY owner LIMIT $2
 """
 
 _SET_PREFERENCES = """
-INSERT INTO preferences (owner, usual, always, never) VALUES ($1, $2, $3, $4)
+INSERT INTO preferences (owner, default_policy, always, never) VALUES ($1, $2, $3, $4)
 ON CONFLICT (owner) DO UPDATE SET
-    usual = excluded.usual, always = excluded.always, never = excluded.never
+    default_policy = excluded.default_policy, always = excluded.always, never = excluded.never
 """
 
 _RULES = "SELECT owner, peer, days, messages, bytes FROM rules ORDER BY owner, peer"
@@ -39,23 +40,23 @@ ON CONFLICT (owner, peer) DO UPDATE SET
 
 _DROP_RULE = "DELETE FROM rules WHERE owner = $1 AND peer = $2"
 
-_CONFIRMED = "SELECT host, days, messages, bytes FROM confirmed ORDER BY host"
+_CONFIRMED = "SELECT host, days, messages, bytes FROM confirmed_retention ORDER BY host"
 
-_FORGET_CONFIRMED = "DELETE FROM confirmed"
+_FORGET_CONFIRMED = "DELETE FROM confirmed_retention"
 
 # Another process may confirm at the same moment.
 _CONFIRM = """
-INSERT INTO confirmed (host, days, messages, bytes) VALUES ($1, $2, $3, $4)
+INSERT INTO confirmed_retention (host, days, messages, bytes) VALUES ($1, $2, $3, $4)
 ON CONFLICT (host) DO UPDATE SET
     days = excluded.days, messages = excluded.messages, bytes = excluded.bytes
 """
 
-_HOLDS = "SELECT subject, reason, ordered, at FROM holds ORDER BY subject"
+_HOLDS = "SELECT subject, reason, ordered_by, at FROM holds ORDER BY subject"
 
 _SET_HOLD = """
-INSERT INTO holds (subject, reason, ordered, at) VALUES ($1, $2, $3, $4)
+INSERT INTO holds (subject, reason, ordered_by, at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (subject) DO UPDATE SET
-    reason = excluded.reason, ordered = excluded.ordered, at = excluded.at
+    reason = excluded.reason, ordered_by = excluded.ordered_by, at = excluded.at
 """
 
 _DROP_HOLD = "DELETE FROM holds WHERE subject = $1"
@@ -70,17 +71,18 @@ SELECT number, at, actor, action, subject, detail FROM audit_log
 WHERE number < $1 AND subject = $3 ORDER BY number DESC LIMIT $2
 """
 
-_ROOM = "SELECT made, is_persistent FROM rooms WHERE jid = $1"
+_ROOM = "SELECT created_at, is_persistent FROM rooms WHERE jid = $1"
 
 _AFFILIATION = "SELECT affiliation FROM occupants WHERE room = $1 AND jid = $2"
 
 _LEAVE = "DELETE FROM occupants WHERE room = $1"
 
-_LEAVE_BUT_BANNED = f"{_LEAVE} AND heard < $2 AND affiliation <> 'outcast'"
+_LEAVE_BUT_BANNED = f"{_LEAVE} AND heard_at < $2 AND affiliation <> 'outcast'"
 
 _MAKE = """
-INSERT INTO rooms (jid, made) VALUES ($1, $2)
-ON CONFLICT (jid) DO UPDATE SET made = max(made, excluded.made), is_persistent = 0
+INSERT INTO rooms (jid, created_at) VALUES ($1, $2)
+ON CONFLICT (jid)
+DO UPDATE SET created_at = max(created_at, excluded.created_at), is_persistent = 0
 """
 
 _SET_PERSISTENT = """
@@ -90,13 +92,14 @@ ON CONFLICT (jid) DO UPDATE SET is_persistent = excluded.is_persistent
 
 # What is no news writes nothing.
 _SET_OCCUPANT = """
-INSERT INTO occupants (room, jid, affiliation, heard) VALUES ($1, $2, $3, $4)
-ON CONFLICT (room, jid) DO UPDATE SET affiliation = excluded.affiliation, heard = excluded.heard
-WHERE affiliation <> excluded.affiliation OR heard <> excluded.heard
+INSERT INTO occupants (room, jid, affiliation, heard_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (room, jid)
+DO UPDATE SET affiliation = excluded.affiliation, heard_at = excluded.heard_at
+WHERE affiliation <> excluded.affiliation OR heard_at <> excluded.heard_at
 """
 
 _REMOVE = """
-UPDATE occupants SET affiliation = $3, heard = $4
+UPDATE occupants SET affiliation = $3, heard_at = $4
 WHERE room = $1 AND jid = $2 AND affiliation IN ('member', 'admin', 'owner')
 """
 

@@ -231,12 +231,12 @@ async def test_a_sequence_that_was_given_twice_is_an_error_and_swallows_nothing(
     async with open_storage(url) as storage:
         await storage.archive.append(entries(3))
         # As if another program had written into this archive.
-        await storage._database._writer.execute("UPDATE owners SET last = 1")
+        await storage._database._writer.execute("UPDATE owners SET last_sequence = 1")
         storage.archive.forget(ALICE)
 
         with pytest.raises(Unavailable, match="UNIQUE"):
             await storage.archive.append([entry("new")])
-        await storage._database._writer.execute("UPDATE owners SET last = 3")
+        await storage._database._writer.execute("UPDATE owners SET last_sequence = 3")
         await storage.archive.append([entry("new")])
 
         assert texts(await everything(storage.archive)) == texts([*entries(3), entry("new")])

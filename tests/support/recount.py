@@ -14,7 +14,7 @@ Book = dict[tuple[Any, ...], int]
 _ROWS = """
 SELECT
     owner, sequence, peer, type, length(CAST(xml AS BLOB)),
-    kind <> 'gone'
+    kind <> 'blanked'
 FROM archive
 """
 
@@ -32,10 +32,12 @@ class Books:
 async def kept_books(database: Database) -> Books:
     """Return the books as they are kept."""
     async with database.read() as connection:
-        owners = await connection.fetch("SELECT number, kept, bytes FROM owners")
-        tallies = await connection.fetch("SELECT owner, scope, span, block, kept FROM tallies")
-        last = await connection.fetch("SELECT owner, peer, last FROM conversations")
-        words = await connection.fetch("SELECT rowid >> 40, rowid & 1099511627775 FROM words")
+        owners = await connection.fetch("SELECT number, messages, bytes FROM owners")
+        tallies = await connection.fetch(
+            "SELECT owner, series, bucket_size, bucket, messages FROM counters"
+        )
+        last = await connection.fetch("SELECT owner, peer, newest FROM conversations")
+        words = await connection.fetch("SELECT rowid >> 40, rowid & 1099511627775 FROM fulltext")
     return Books(
         owners={number: (kept, octets) for number, kept, octets in owners},
         tallies={tuple(stretch): kept for *stretch, kept in tallies},
@@ -68,8 +70,8 @@ async def dangling_marks(database: Database) -> int:
     """Return how many marks belong to messages that say nothing any more, or are not there."""
     async with database.read() as connection:
         rows = await connection.fetch(
-            "SELECT count(*) FROM words LEFT JOIN archive"
-            " ON owner = words.rowid >> 40 AND sequence = words.rowid & 1099511627775"
-            " WHERE marks <> '' AND (kind IS NULL OR kind = 'gone')"
+            "SELECT count(*) FROM fulltext LEFT JOIN archive"
+            " ON owner = fulltext.rowid >> 40 AND sequence = fulltext.rowid & 1099511627775"
+            " WHERE links <> '' AND (kind IS NULL OR kind = 'blanked')"
         )
     return int(rows[0][0])

@@ -38,7 +38,7 @@ from storage.sqlite.messages.ranges import BEYOND, Selection, decoded, select, s
 from storage.sqlite.messages.select import archived_messages, by_arrival, by_time, of_xml
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
-_GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"
+_GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
 
 
 class SqliteArchive:

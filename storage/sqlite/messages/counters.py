@@ -23,30 +23,32 @@ _IN_LONG = LONG // SHORT
 PEOPLE = ""
 GROUPCHAT = "/"
 
-_KEPT = "UPDATE owners SET kept = kept + $2, bytes = bytes + $3 WHERE number = $1"
+_KEPT = "UPDATE owners SET messages = messages + $2, bytes = bytes + $3 WHERE number = $1"
 
 _TALLY = """
-INSERT INTO tallies (owner, scope, span, block, kept) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (owner, scope, span, block) DO UPDATE SET kept = kept + excluded.kept
+INSERT INTO counters (owner, series, bucket_size, bucket, messages) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (owner, series, bucket_size, bucket)
+DO UPDATE SET messages = messages + excluded.messages
 """
 
 _NO_TALLY = """
-DELETE FROM tallies WHERE owner = $1 AND scope = $2 AND span = $3 AND block = $4 AND kept = 0
+DELETE FROM counters
+WHERE owner = $1 AND series = $2 AND bucket_size = $3 AND bucket = $4 AND messages = 0
 """
 
 _ALL = f"""
-(SELECT coalesce(sum(kept), 0) FROM tallies
- WHERE owner = $1 AND scope IN ({{one}}, {{other}}) AND span = {LONG})
+(SELECT coalesce(sum(messages), 0) FROM counters
+ WHERE owner = $1 AND series IN ({{one}}, {{other}}) AND bucket_size = {LONG})
 """  # noqa: S608 - constant words
 
 _BEFORE = f"""
-(SELECT coalesce(sum(kept), 0) FROM tallies
- WHERE owner = $1 AND scope IN ({{one}}, {{other}})
-   AND span = {LONG} AND block < {{place}} / {LONG})
-+ (SELECT coalesce(sum(kept), 0) FROM tallies
-   WHERE owner = $1 AND scope IN ({{one}}, {{other}})
-     AND span = {SHORT} AND block < {{place}} / {SHORT}
-     AND block >= {{place}} / {LONG} * {_IN_LONG})
+(SELECT coalesce(sum(messages), 0) FROM counters
+ WHERE owner = $1 AND series IN ({{one}}, {{other}})
+   AND bucket_size = {LONG} AND bucket < {{place}} / {LONG})
++ (SELECT coalesce(sum(messages), 0) FROM counters
+   WHERE owner = $1 AND series IN ({{one}}, {{other}})
+     AND bucket_size = {SHORT} AND bucket < {{place}} / {SHORT}
+     AND bucket >= {{place}} / {LONG} * {_IN_LONG})
 + (SELECT count(*) FROM archive
    WHERE owner = $1 AND sequence >= {{place}} / {SHORT} * {SHORT} AND sequence < {{place}}
      AND {{is_in}})
@@ -54,14 +56,15 @@ _BEFORE = f"""
 
 _THROUGH = "SELECT {before} FROM json_each($4) AS place ORDER BY place.key"
 
-_BLOCK_OF = f"""
-WITH blocks AS (
-    SELECT block, sum(kept) AS kept FROM tallies
-    WHERE owner = $1 AND scope IN ($2, $3) AND span = {SHORT} GROUP BY block
-), rising AS (
-    SELECT block, kept, sum(kept) OVER (ORDER BY block) AS through FROM blocks
+_BUCKET_OF = f"""
+WITH buckets AS (
+    SELECT bucket, sum(messages) AS messages FROM counters
+    WHERE owner = $1 AND series IN ($2, $3) AND bucket_size = {SHORT} GROUP BY bucket
+), running AS (
+    SELECT bucket, messages, sum(messages) OVER (ORDER BY bucket) AS total FROM buckets
 )
-SELECT block * {SHORT}, through - kept FROM rising WHERE through >= $4 ORDER BY block LIMIT 1
+SELECT bucket * {SHORT}, total - messages FROM running
+WHERE total >= $4 ORDER BY bucket LIMIT 1
 """  # noqa: S608 - constant words
 
 _IS_IN = {
@@ -159,5 +162,5 @@ async def place_of(
 
     None: there are not as many rows.
     """
-    rows = await connection.fetch(_BLOCK_OF, number, *of, rank)
+    rows = await connection.fetch(_BUCKET_OF, number, *of, rank)
     return (rows[0][0], rank - rows[0][1] - 1) if rows else None

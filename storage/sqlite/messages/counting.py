@@ -18,11 +18,11 @@ LOOKED_AT_MAX = 10_000
 
 #: What is counted without looking at more than a row of the owner: by which statement.
 AT_ONCE = {
-    ANY: "SELECT kept FROM owners WHERE jid = $1",
+    ANY: "SELECT messages FROM owners WHERE jid = $1",
     Filter(kinds=READABLE): """
-        SELECT kept - (
-            SELECT count(*) FROM archive INDEXED BY archive_gone
-            WHERE owner = owners.number AND kind = 'gone'
+        SELECT messages - (
+            SELECT count(*) FROM archive INDEXED BY archive_blanked
+            WHERE owner = owners.number AND kind = 'blanked'
         ) FROM owners WHERE jid = $1
     """,
 }
@@ -32,9 +32,10 @@ AT_ONCE = {
 _PAGE = """
 WITH page AS MATERIALIZED ({sequences}),
 edge AS MATERIALIZED (SELECT min(sequence) AS first, count(*) AS found FROM page),
-base AS MATERIALIZED (SELECT {base} AS kept),
+base AS MATERIALIZED (SELECT {base} AS earlier),
 place AS MATERIALIZED (
-    SELECT found, ({there}) AS there, {before} - kept AS earlier, {all} - kept AS total
+    SELECT found, ({there}) AS there,
+        {before} - base.earlier AS earlier, {all} - base.earlier AS total
     FROM edge, base
 )
 {page}

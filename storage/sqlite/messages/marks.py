@@ -12,29 +12,30 @@ from storage.sqlite.messages import words
 from storage.sqlite.messages.select import COLUMNS
 
 _NEWEST = f"""
-SELECT {COLUMNS} FROM {words.FOUND} WHERE words MATCH $2 ORDER BY words.rowid DESC LIMIT $3
+SELECT {COLUMNS} FROM {words.FOUND} WHERE fulltext MATCH $2 ORDER BY fulltext.rowid DESC LIMIT $3
 """  # noqa: S608 - constant words
 
 _NEWEST_BEFORE = f"""
 SELECT {COLUMNS} FROM {words.FOUND}
-WHERE words MATCH $2 AND words.rowid < ($1 << 40) + $4 ORDER BY words.rowid DESC LIMIT $3
+WHERE fulltext MATCH $2 AND fulltext.rowid < ($1 << 40) + $4 ORDER BY fulltext.rowid DESC LIMIT $3
 """  # noqa: S608 - constant words
 
 # One statement for all that a batch asks: owner and search of each.
 _LAST = """
 WITH found AS MATERIALIZED (
     SELECT key, value ->> 0 AS number, (
-        SELECT rowid FROM words
-        WHERE words MATCH value ->> 1 ORDER BY rowid DESC LIMIT 1
+        SELECT rowid FROM fulltext
+        WHERE fulltext MATCH value ->> 1 ORDER BY rowid DESC LIMIT 1
     ) AS place
     FROM json_each($1)
 )
-SELECT key, words.rowid - (number << 40), marks FROM found CROSS JOIN words ON words.rowid = place
+SELECT key, fulltext.rowid - (number << 40), links
+FROM found CROSS JOIN fulltext ON fulltext.rowid = place
 """
 
 _COUNTED = """
-SELECT key, (SELECT count(*) FROM words WHERE words MATCH value ->> 0),
-    (SELECT count(*) FROM words WHERE words MATCH value ->> 1)
+SELECT key, (SELECT count(*) FROM fulltext WHERE fulltext MATCH value ->> 0),
+    (SELECT count(*) FROM fulltext WHERE fulltext MATCH value ->> 1)
 FROM json_each($1)
 """
 

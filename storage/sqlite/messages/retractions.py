@@ -36,7 +36,7 @@ ORDER BY unfinished_retractions.number LIMIT {UNFINISHED_MAX}
 
 _TARGET = f"""
 SELECT {COLUMNS} FROM archive
-WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'gone')
+WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'blanked')
 """  # noqa: S608 - constant words
 
 _NOTED = "SELECT owner, sequence, target FROM unfinished_retractions WHERE number = $1"
@@ -44,7 +44,7 @@ _NOTED = "SELECT owner, sequence, target FROM unfinished_retractions WHERE numbe
 _WITH_CONTENT = """
 SELECT sequence FROM archive
 WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
-    AND kind NOT IN ('tombstone', 'gone')
+    AND kind NOT IN ('tombstone', 'blanked')
 """
 
 _BYTES = """

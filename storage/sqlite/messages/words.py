@@ -16,10 +16,10 @@ from storage.sqlite.engine.protocols import Connection
 
 #: A row of the index is called by the number of its owner and its sequence, in one number, so that
 #: one owner's are one stretch. $1 is the number of the owner.
-SEQUENCE = "words.rowid - ($1 << 40)"
+SEQUENCE = "fulltext.rowid - ($1 << 40)"
 
 #: Rows of the archive, as they are found in the index.
-FOUND = f"words CROSS JOIN archive ON archive.owner = $1 AND archive.sequence = {SEQUENCE}"
+FOUND = f"fulltext CROSS JOIN archive ON archive.owner = $1 AND archive.sequence = {SEQUENCE}"
 
 _PEER, _NAME = ".«"
 _PEER_BYTES = 8
@@ -30,19 +30,19 @@ _MARK_BITS = 64
 _SIGNS = {Relation.CORRECTION: "¤", Relation.RETRACTION: "¬", Relation.OTHER: "»"}
 _BURIED = "†"
 
-_INTO = "words (rowid, text, peer, marks)"
+_INTO = "fulltext (rowid, text, peer, links)"
 
-_DROP = "DELETE FROM words WHERE rowid = ($1 << 40) + $2"
+_DROP = "DELETE FROM fulltext WHERE rowid = ($1 << 40) + $2"
 
 
-_BURY = "UPDATE words SET marks = replace(marks, $3, $4) WHERE rowid = ($1 << 40) + $2"
+_BURY = "UPDATE fulltext SET links = replace(links, $3, $4) WHERE rowid = ($1 << 40) + $2"
 
 _UNSETTLED = f"""
-SELECT {SEQUENCE} FROM words
-WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2)) AND instr(' ' || marks || ' ', $3)
+SELECT {SEQUENCE} FROM fulltext
+WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2)) AND instr(' ' || links || ' ', $3)
 """  # noqa: S608 - constant words
 
-_SILENCE = "UPDATE words SET text = '' WHERE rowid = ($1 << 40) + $2"
+_SILENCE = "UPDATE fulltext SET text = '' WHERE rowid = ($1 << 40) + $2"
 
 
 async def add(
@@ -79,13 +79,13 @@ def saying(number: int, phrases: Iterable[Phrase], peer: str | None) -> str:
 
 def called(number: int, mark: int) -> str:
     """Write a search for what has a name."""
-    return f'marks : "{_name(number, mark)}"'
+    return f'links : "{_name(number, mark)}"'
 
 
 def about(number: int, sequence: int, *relations: Relation) -> str:
     """Write a search for what is about one message in these ways."""
     wanted = " OR ".join(f'"{_about(number, sequence, _SIGNS[one])}"' for one in relations)
-    return f"marks : ({wanted})"
+    return f"links : ({wanted})"
 
 
 def corrected(marks: str) -> int | None:

@@ -17,7 +17,7 @@ _DELETE = "DELETE FROM archive WHERE owner = $1 AND sequence = $2"
 
 # Its origin stays, so that a copy that comes again does not bring it back.
 _EMPTY = """
-UPDATE archive SET kind = 'gone', resource = '', nick = '', xml = ''
+UPDATE archive SET kind = 'blanked', resource = '', nick = '', xml = ''
 WHERE owner = $1 AND sequence = $2
 """
 

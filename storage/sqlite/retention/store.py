@@ -16,26 +16,26 @@ from storage.sqlite.retention.delete import LINE, blank, delete
 
 _USAGE = """
 SELECT
-    jid, kept, bytes,
+    jid, messages, bytes,
     (SELECT min(at) FROM archive WHERE owner = number),
     (SELECT max(at) FROM archive WHERE owner = number)
 FROM owners
 """
 
-_USAGE_AFTER = f"{_USAGE} WHERE kept > 0 AND jid > $1 ORDER BY jid LIMIT $2"
+_USAGE_AFTER = f"{_USAGE} WHERE messages > 0 AND jid > $1 ORDER BY jid LIMIT $2"
 
 _USAGE_OF_DOMAIN = rf"""
-{_USAGE} WHERE kept > 0 AND jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\')
+{_USAGE} WHERE messages > 0 AND jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\')
 ORDER BY jid LIMIT $2
 """
 
 _USAGE_OF = f"{_USAGE} WHERE jid = $1"
 
 _TOTALS = """
-SELECT count(*), coalesce(sum(kept), 0), coalesce(sum(bytes), 0) FROM owners WHERE kept > 0
+SELECT count(*), coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM owners WHERE messages > 0
 """
 
-_OWNER = "SELECT number, kept, bytes FROM owners WHERE jid = $1"
+_OWNER = "SELECT number, messages, bytes FROM owners WHERE jid = $1"
 
 _OLDEST = f"""
 SELECT {LINE}, at FROM archive WHERE owner = $1 ORDER BY sequence LIMIT $2
@@ -50,7 +50,7 @@ SELECT {LINE}, kind FROM archive WHERE owner = $1 AND sequence = $2
 """  # noqa: S608 - constant words
 
 _NUMBERED = (
-    "DELETE FROM tallies WHERE owner = $1",
+    "DELETE FROM counters WHERE owner = $1",
     "DELETE FROM conversations WHERE owner = $1",
     "DELETE FROM unfinished_retractions WHERE owner = $1",
     "DELETE FROM owners WHERE number = $1",
@@ -164,7 +164,7 @@ class SqliteRetention:
             if not rows:
                 raise NotFound(id)
             return await blank(
-                connection, number, [CounterDelta(*row[:5]) for row in rows if row[5] != "gone"]
+                connection, number, [CounterDelta(*row[:5]) for row in rows if row[5] != "blanked"]
             )
 
     async def erase(self, owner: str, *, limit: int) -> Removed:

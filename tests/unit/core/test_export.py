@@ -254,7 +254,7 @@ async def test_what_is_gone_has_nothing_to_forward(storage: SqliteStorage, expor
     await storage.retention.blank(ALICE, first.id)
 
     assert len((await portable(export)).findall(f".//{MAM}result")) == 1
-    assert [line["kind"] for line in await lines(export)] == ["gone", "message"]
+    assert [line["kind"] for line in await lines(export)] == ["blanked", "message"]
 
 
 async def test_a_store_that_fails_is_said_to_be_overloaded(
