@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from component.core.rosters.contacts import Change
-from storage.people import Contact
+from storage.rows import Contact
 
 
 class Jids(Protocol):

@@ -106,11 +106,11 @@ async def _retention(config: Config) -> AsyncIterator[Finding]:
     async with open_unchanged(config.storage.url) as storage:
         if storage is None:
             return
-        rules, holds = Rules(storage.records), Holds(storage.records)
+        rules, holds = Rules(storage.rules), Holds(storage.holds)
         await rules.load()
         await holds.load()
         forecasts = Forecasts(storage, rules, holds)
-        found = await Approval(storage.records, forecasts, settings.usual(config)).examine()
+        found = await Approval(storage.rules, forecasts, settings.usual(config)).examine()
         if found:
             yield Finding(Verdict.WARN, f"retention: {doubt(found)}")
 

@@ -25,9 +25,7 @@ from support.builders import (
 from support.recount import dangling_marks, kept_books, recounted_books
 
 from storage.errors import NotFound
-from storage.interface import Totals
 from storage.open import SqliteStorage, open_storage
-from storage.people import OfflineStanza
 from storage.rows import (
     ANY,
     Cutoff,
@@ -36,6 +34,7 @@ from storage.rows import (
     Kind,
     NewMessage,
     Occupant,
+    OfflineStanza,
     OverLimit,
     Phrase,
     PreferencesRow,
@@ -43,6 +42,7 @@ from storage.rows import (
     Room,
     RoomChanges,
     Rule,
+    Totals,
     Usage,
 )
 
@@ -392,35 +392,34 @@ async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
     storage: SqliteStorage,
 ) -> None:
     await storage.archive.append(said(3))
-    records = storage.records
-    await records.set_preferences(PreferencesRow(owner=ALICE, default="always"))
-    await records.set_rule(Rule(owner=ALICE, peer=BOB, days=1))
+    await storage.preferences.set(PreferencesRow(owner=ALICE, default="always"))
+    await storage.rules.set(Rule(owner=ALICE, peer=BOB, days=1))
     for room, jid in ((ROOM, ALICE), (ROOM, BOB)):
         occupant = Occupant(room=room, jid=jid, affiliation="member")
-        await records.change_room(RoomChanges(room=room, occupants=(occupant,)))
+        await storage.rooms.change(RoomChanges(room=room, occupants=(occupant,)))
     for owner in (ALICE, BOB):
         await storage.offline.add(owner, OfflineStanza(peer=ROMEO, stanza="<message/>", at=NOON))
     hold = Hold(subject=ALICE, reason="r", by="me", at=1)
-    await records.set_hold(hold)
+    await storage.holds.set(hold)
 
     erased = await storage.retention.erase(ALICE, limit=100)
 
     assert (erased.messages, erased.done) == (3, True)
     assert await storage.retention.usage() == ()
-    assert (await records.preferences(ALICE), await records.rules()) == (None, ())
-    assert [await records.affiliation(ROOM, jid) for jid in (ALICE, BOB)] == [None, "member"]
+    assert (await storage.preferences.get(ALICE), await storage.rules.list()) == (None, ())
+    assert [await storage.rooms.affiliation(ROOM, jid) for jid in (ALICE, BOB)] == [None, "member"]
     assert [await storage.offline.count(owner) for owner in (ALICE, BOB)] == [0, 1]
-    assert await records.holds() == (hold,)
+    assert await storage.holds.list() == (hold,)
 
 
 async def test_a_room_is_erased_with_its_occupants(storage: SqliteStorage) -> None:
     occupants = (Occupant(room=ROOM, jid=BOB, affiliation="owner"),)
-    await storage.records.change_room(RoomChanges(room=ROOM, created_at=7, occupants=occupants))
+    await storage.rooms.change(RoomChanges(room=ROOM, created_at=7, occupants=occupants))
 
     await storage.retention.erase(ROOM, limit=100)
 
-    assert await storage.records.affiliation(ROOM, BOB) is None
-    assert await storage.records.room(ROOM) == Room()
+    assert await storage.rooms.affiliation(ROOM, BOB) is None
+    assert await storage.rooms.get(ROOM) == Room()
 
 
 async def test_erasing_goes_in_steps(storage: SqliteStorage) -> None:

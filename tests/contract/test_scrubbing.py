@@ -21,8 +21,7 @@ from support.builders import (
 )
 
 from storage.open import SqliteStorage, open_storage
-from storage.people import OfflineStanza
-from storage.rows import Cutoff, NewMessage, Phrase
+from storage.rows import Cutoff, NewMessage, OfflineStanza, Phrase
 from storage.rows import Filter as Wanted
 from storage.sqlite.retention import scrub as trash
 

@@ -63,7 +63,7 @@ async def open_services(
     """Open a store with its writer running; `usual` is how long messages are kept."""
     own = handlers or Handlers()
     async with open_storage(url) as storage:
-        live, holds = Followers(), Holds(storage.records)
+        live, holds = Followers(), Holds(storage.holds)
         async with (
             open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
             administering(
@@ -85,7 +85,7 @@ async def open_services(
                 commands=COMMANDS,
                 hosts=HOSTS,
                 jids=Addresses(),
-                audit=Audit(storage.records, writer),
+                audit=Audit(storage.audit_log, writer),
                 administration=administration,
                 accounts=accounts,
                 rosters=lists,

@@ -26,7 +26,7 @@ from component.core.store_errors import translated
 from component.core.xml import jids
 from component.core.xml.times import now
 from storage.errors import Rejected, StorageError
-from storage.interface import Records
+from storage.interface import RoomsStore
 from storage.rows import Occupant, RoomChanges
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Rooms:
         self,
         services: Collection[str],
         hosts: Collection[str],
-        records: Records,
+        store: RoomsStore,
         info: RoomInfo,
         *,
         on_another: Callable[[str], None] = lambda _: None,
@@ -96,7 +96,7 @@ class Rooms:
         """
         self._services = frozenset(services)
         self._hosts = frozenset(hosts)
-        self._records = records
+        self._store = store
         self._info = info
         self._on_another = on_another
         self._began = 0  # when the connection came up, microseconds
@@ -121,7 +121,7 @@ class Rooms:
         with translated():
             features = await self._ask(room)
             await self._write(room)
-            affiliation = await self._records.affiliation(room, requester)
+            affiliation = await self._store.affiliation(room, requester)
         if affiliation == OUTCAST or jids.domain(requester) not in self._hosts:
             return False
         if features is None:
@@ -139,7 +139,7 @@ class Rooms:
         """
         with translated():
             await self._write(room)
-            return (await self._records.room(room)).created_at
+            return (await self._store.get(room)).created_at
 
     def begin(self, at: int) -> None:
         """Take that the connection came up at that time, in microseconds: all may be different."""
@@ -252,7 +252,7 @@ class Rooms:
     async def _known(self, room: str) -> bool:
         """Return whether a room was last known to be persistent. Raises StorageError."""
         await self._write(room)
-        return (await self._records.room(room)).is_persistent
+        return (await self._store.get(room)).is_persistent
 
     def _learn(self, room: str, is_persistent: bool, known: bool | None) -> None:
         """Take whether a room is persistent, and so whether it is the one from before.
@@ -330,7 +330,7 @@ class Rooms:
             if changes is None:
                 return
             version = changes.version
-            await self._records.change_room(changes.of(room))
+            await self._store.change(changes.of(room))
             # More may have been heard while it was written.
             if self._unwritten.get(room) is changes and changes.version == version:
                 self._drop(room)

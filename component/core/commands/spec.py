@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from component.core.access.principals import Operator, Role
-from storage.people import Contact
+from storage.rows import Contact
 
 if TYPE_CHECKING:
     from component.core.commands.dispatch import CommandService

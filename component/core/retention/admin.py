@@ -20,8 +20,8 @@ from component.core.retention.janitor import Janitor, Timing
 from component.core.retention.plan import RetentionDefaults
 from component.core.retention.rules import Rules
 from component.core.store_errors import translated
-from storage.interface import Retention, Storage, Totals
-from storage.rows import Usage
+from storage.interface import Retention, Storage
+from storage.rows import Totals, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ async def administering(
 
     `on_erasing`, `on_erased` and `spill_gone` are those of `Erasure`. Raises StorageError.
     """
-    rules = Rules(storage.records)
+    rules = Rules(storage.rules)
     await rules.load()
     erasure = Erasure(
         storage.retention,
@@ -89,7 +89,7 @@ async def administering(
         on_erased=(rules.forget, *on_erased),
         spill_gone=spill_gone,
     )
-    approval = Approval(storage.records, Forecasts(storage, rules, holds), usual)
+    approval = Approval(storage.rules, Forecasts(storage, rules, holds), usual)
     janitor = Janitor(storage, writer, rules, holds, usual, timing, approval)
     working = start("janitor", janitor.run())
     try:

@@ -17,7 +17,7 @@ from component.core.errors import Conflict, Overloaded
 from component.core.retention.forecast import Forecast, Forecasts
 from component.core.retention.plan import RetentionBounds, RetentionDefaults, is_tighter
 from component.core.store_errors import translated
-from storage.interface import Records
+from storage.interface import RulesStore
 from storage.rows import HostRetention, Rule
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ def doubt(found: Forecast) -> str:
 class Approval:
     """Whether the bounds of the configuration may take what they would take."""
 
-    def __init__(self, records: Records, forecasts: Forecasts, usual: RetentionDefaults) -> None:
-        self._records = records
+    def __init__(self, rules: RulesStore, forecasts: Forecasts, usual: RetentionDefaults) -> None:
+        self._rules = rules
         self._forecasts = forecasts
         self._usual = usual
         self._counting: dict[str | None, asyncio.Task[Forecast]] = {}
@@ -101,7 +101,7 @@ class Approval:
     async def confirm(self) -> None:
         """Confirm the bounds of the configuration for all archives. Raises StorageError."""
         found = {OTHERS: self._usual.others, **self._usual.hosts}
-        await self._records.confirm_retention(
+        await self._rules.confirm(
             [
                 HostRetention(
                     host=host, days=bounds.days, messages=bounds.messages, bytes=bounds.bytes
@@ -154,7 +154,7 @@ class Approval:
         """Return the bounds that were confirmed last; a new store has none."""
         found = {
             each.host: RetentionBounds(days=each.days, messages=each.messages, bytes=each.bytes)
-            for each in await self._records.confirmed_retention()
+            for each in await self._rules.confirmed()
         }
         others = found.pop(OTHERS, RetentionBounds())
         return RetentionDefaults(hosts=found, others=others)

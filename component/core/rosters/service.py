@@ -12,7 +12,7 @@ from component.core.errors import ItemNotFound, NotAllowed, Overloaded
 from component.core.ports import EditableRosters
 from component.core.rosters.contacts import REMOVE, Change
 from component.core.xml import jids
-from storage.people import Contact
+from storage.rows import Contact
 
 
 async def anybody(_: str) -> bool:

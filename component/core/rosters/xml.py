@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core.rosters.contacts import is_asked
-from storage.people import Contact
+from storage.rows import Contact
 
 NS = "jabber:iq:roster"
 

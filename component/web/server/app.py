@@ -96,7 +96,7 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
 def _provide_reading(app: web.Application, settings: WebSettings, services: Services) -> None:
     """Give requests what reads archives of others."""
     archive, queue = services.storage.archive, services.queue
-    log = app[keys.audit] = Audit(services.storage.records, services.writer)
+    log = app[keys.audit] = Audit(services.storage.audit_log, services.writer)
     pages = Pager(
         archive,
         queue,

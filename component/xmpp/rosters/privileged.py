@@ -22,7 +22,7 @@ from component.xmpp.connection.stream import Stream
 from component.xmpp.queries.errors import condition_in
 from component.xmpp.queries.privilege import Privileges
 from component.xmpp.rosters import stanzas
-from storage.people import Contact
+from storage.rows import Contact
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 from component.core.rosters.contacts import REMOVE, SUBSCRIPTIONS
 from component.core.rosters.xml import NS
 from component.xmpp.connection.addresses import Addresses
-from storage.people import Contact
+from storage.rows import Contact
 
 QUERY, ITEM, GROUP = f"{{{NS}}}query", f"{{{NS}}}item", f"{{{NS}}}group"
 

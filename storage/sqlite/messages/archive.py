@@ -55,7 +55,6 @@ class SqliteArchive:
         self._owners.forget(owner)
 
     async def append(self, batch: Batch) -> None:
-        """Store a batch in its order, with lines of the audit log, and make it durable."""
         try:
             async with self._database.write() as connection:
                 await self._appending.write(connection, batch)
@@ -76,7 +75,6 @@ class SqliteArchive:
         counted: bool = False,
         max_bytes: int | None = None,
     ) -> Page:
-        """Return up to `limit` messages in arrival order between two ids, both exclusive."""
         bound = of_xml(max_bytes)
 
         async def read(connection: Connection) -> Page:
@@ -146,7 +144,6 @@ class SqliteArchive:
     async def page_after(
         self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
     ) -> Page:
-        """Return the oldest `limit` messages behind the place of an id."""
         bound = of_xml(max_bytes)
 
         async def read(connection: Connection) -> Page:
@@ -171,8 +168,6 @@ class SqliteArchive:
         counted: bool = False,
         max_bytes: int | None = None,
     ) -> Page:
-        """Return the oldest (or newest) `limit` messages in the order of their time."""
-
         async def read(connection: Connection) -> Page:
             count = await self._count(connection, owner, wanted) if counted else None
             number = await self._owners.look_up(connection, owner)
@@ -190,8 +185,6 @@ class SqliteArchive:
         return await self._reading(owner, read, wanted, is_steady=is_steady)
 
     async def count(self, owner: str, wanted: Filter) -> int:
-        """Return exactly how many messages match; free of cost when the filter is empty."""
-
         async def read(connection: Connection) -> int:
             return await self._count(connection, owner, wanted)
 
@@ -218,8 +211,6 @@ class SqliteArchive:
         return await exactly(connection, await select(connection, self._ids, number, wanted))
 
     async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
-        """Return the first and the last message of an archive, None when it is empty."""
-
         async def read(connection: Connection) -> tuple[ArchivedMessage, ArchivedMessage] | None:
             number = await self._owners.look_up(connection, owner)
             everything = Selection(number=number, wanted=ANY)
@@ -235,8 +226,6 @@ class SqliteArchive:
     async def references(
         self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
     ) -> dict[str, References]:
-        """Return what is about each of these messages, as far as there is anything."""
-
         async def read(connection: Connection) -> dict[str, References]:
             number = await self._owners.look_up(connection, owner)
             places = decoded(self._ids, number, ids)
@@ -267,8 +256,6 @@ class SqliteArchive:
         since: str | None = None,
         max_bytes: int | None = None,
     ) -> Conversations:
-        """Return up to `limit` conversations of an archive, those with the newest messages."""
-
         async def read(connection: Connection) -> tuple[int, list[Row], list[Row], bool]:
             number = await self._owners.look_up(connection, owner)
             places = await sequences(connection, self._ids, number, _named(before, since))

@@ -71,7 +71,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
     async with open_storage(f"sqlite:{path}") as storage:
         writer = Writer(storage.archive)
         running = asyncio.create_task(writer.run())
-        access = Access([HOST], (), Audit(storage.records, writer), None)
+        access = Access([HOST], (), Audit(storage.audit_log, writer), None)
         history = History(Pager(storage.archive, writer, usual=50, most=250), access)
         yield storage.archive, Mam(history, Addresses())
         writer.stop()

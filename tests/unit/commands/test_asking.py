@@ -122,7 +122,7 @@ async def test_what_cannot_be_done_is_told_before_it_is_asked(
 
 async def test_a_preview_is_on_record_and_does_nothing(operated: Operated) -> None:
     told = await operated.desk.preview(SERVER, named("erase"), {"owner": [ALICE]})
-    [audit_entry] = await operated.wire.storage.records.audit_entries(limit=10)
+    [audit_entry] = await operated.wire.storage.audit_log.entries(limit=10)
 
     assert {value.name: value.content for value in told.values}["messages"] == 3
     assert (audit_entry.action, audit_entry.subject, audit_entry.detail) == (

@@ -30,14 +30,14 @@ class OpenRooms:
 
 @pytest.fixture
 def rooms(storage: Storage) -> Rooms:
-    return Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
+    return Rooms([f"conference.{HOST}"], [HOST], storage.rooms, OpenRooms())
 
 
 @pytest.fixture
 def access(storage: Storage, writer: Writer, rooms: Rooms) -> Access:
     served = ServedArchives([HOST, OTHER_HOST], storage.retention)
     return Access(
-        [HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.records, writer), rooms, served
+        [HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.audit_log, writer), rooms, served
     )
 
 
@@ -45,7 +45,7 @@ def access(storage: Storage, writer: Writer, rooms: Rooms) -> Access:
 async def test_users_read_their_own_archives(access: Access, storage: Storage, owner: str) -> None:
     await access.authorize(owner, owner, "read")
 
-    assert await storage.records.audit_entries(limit=10) == ()
+    assert await storage.audit_log.entries(limit=10) == ()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_nobody_else_does(access: Access, requester: str, owner: str) -> N
 async def test_a_room_is_read_by_those_whom_it_admits(access: Access, storage: Storage) -> None:
     await access.authorize(ALICE, ROOM, "read")
 
-    assert await storage.records.audit_entries(limit=10) == ()
+    assert await storage.audit_log.entries(limit=10) == ()
 
 
 @pytest.mark.parametrize(("requester", "since"), [(ALICE, 7), (f"eve@{HOST}", 0)])
@@ -80,13 +80,13 @@ async def test_only_operators_read_what_was_said_in_a_room_before_it_was_made(
     rooms.note_new(ROOM, 7)
 
     assert await access.authorize(requester, ROOM, "read") == since
-    assert len(await storage.records.audit_entries(limit=10)) == (since == 0)
+    assert len(await storage.audit_log.entries(limit=10)) == (since == 0)
 
 
 async def test_without_archives_of_rooms_nobody_reads_any(
     storage: Storage, writer: Writer
 ) -> None:
-    access = Access([HOST], [], Audit(storage.records, writer), None)
+    access = Access([HOST], [], Audit(storage.audit_log, writer), None)
 
     with pytest.raises(Forbidden):
         await access.authorize(ALICE, ROOM, "read")
@@ -104,7 +104,7 @@ async def test_an_operator_reads_every_archive_on_record(
     await storage.archive.append([entry(owner=owner)])
     await access.authorize(f"eve@{HOST}", owner, "search", "words")
 
-    [audit_entry] = await storage.records.audit_entries(limit=10)
+    [audit_entry] = await storage.audit_log.entries(limit=10)
     assert (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail) == (
         "eve",
         "search",
@@ -118,11 +118,11 @@ async def test_an_operator_reads_the_own_archive_like_everybody(
 ) -> None:
     await access.authorize(f"eve@{HOST}", f"eve@{HOST}", "read")
 
-    assert await storage.records.audit_entries(limit=10) == ()
+    assert await storage.audit_log.entries(limit=10) == ()
 
 
 async def test_what_was_refused_is_not_on_record(access: Access, storage: Storage) -> None:
     with pytest.raises(Forbidden):
         await access.authorize(ALICE, BOB, "read")
 
-    assert await storage.records.audit_entries(limit=10) == ()
+    assert await storage.audit_log.entries(limit=10) == ()

@@ -31,14 +31,14 @@ class Town:
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
-        self.rules = Rules(storage.records)
-        self.holds = Holds(storage.records)
+        self.rules = Rules(storage.rules)
+        self.holds = Holds(storage.holds)
         self.forecasts = Forecasts(storage, self.rules, self.holds)
 
     def approval(self, bounds: RetentionBounds, hosts: tuple[str, ...] = (HOST,)) -> Approval:
         """Return that of a process with these bounds."""
         usual = RetentionDefaults(hosts=dict.fromkeys(hosts, bounds), others=bounds)
-        return Approval(self.storage.records, self.forecasts, usual)
+        return Approval(self.storage.rules, self.forecasts, usual)
 
     def janitor(self, bounds: RetentionBounds, approval: Approval | None = None) -> Janitor:
         """Return one that works once."""
@@ -104,7 +104,7 @@ async def test_an_archive_is_not_lost_among_others(town: Town) -> None:
     await town.fill(4)
     for n in range(40):
         await town.fill(1, owner=f"u{n}@{HOST}")
-    await town.storage.records.confirm_retention([])
+    await town.storage.rules.confirm([])
 
     assert not await town.approval(RetentionBounds(messages=3)).is_given()
 
@@ -145,11 +145,11 @@ async def test_a_host_that_is_served_no_more_is_looked_at(town: Town) -> None:
         hosts={HOST: RetentionBounds(days=7), OTHER_HOST: RetentionBounds()},
         others=RetentionBounds(days=7),
     )
-    assert await Approval(town.storage.records, town.forecasts, both).is_given()
+    assert await Approval(town.storage.rules, town.forecasts, both).is_given()
     await town.fill(5, owner=CAROL, days=30)
     one = replace(both, hosts={HOST: RetentionBounds(days=7)})
 
-    approval = Approval(town.storage.records, town.forecasts, one)
+    approval = Approval(town.storage.rules, town.forecasts, one)
 
     assert not await approval.is_given()
     assert approval.waiting is not None
@@ -223,7 +223,7 @@ async def test_a_check_confirms_nothing(town: Town) -> None:
 
     assert found is not None
     assert found.going.messages == 15
-    assert await town.storage.records.confirmed_retention() == ()
+    assert await town.storage.rules.confirmed() == ()
 
 
 @pytest.mark.parametrize("ordered", [False, True])

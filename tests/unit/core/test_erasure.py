@@ -40,7 +40,7 @@ class Town:
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
         self.writer = Writer(storage.archive)
-        self.holds = Holds(storage.records)
+        self.holds = Holds(storage.holds)
         self.forgotten: list[str] = []
         self.delivering = Delivering(self.writer)
         self.erasure = Erasure(

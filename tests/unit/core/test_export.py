@@ -161,7 +161,7 @@ async def test_a_part_that_is_erased_breaks_the_export_off(
     storage: SqliteStorage, writer: Writer, is_held: bool
 ) -> None:
     """Without that the end would come as ever, and what is missing would not be missed."""
-    live, holds = Followers(), Holds(storage.records)
+    live, holds = Followers(), Holds(storage.holds)
     erasure = Erasure(storage.retention, writer, holds, live=live, batch=PAGE)
     await storage.archive.append(entries(4 * PAGE))
     parts = Export(storage, writer, live).json_lines(ALICE)
@@ -235,10 +235,10 @@ async def test_the_portable_form_names_host_and_user(export: Export) -> None:
 async def test_the_portable_form_has_the_preferences(
     storage: SqliteStorage, export: Export
 ) -> None:
-    await storage.records.set_preferences(
+    await storage.preferences.set(
         PreferencesRow(owner=ALICE, default="roster", always=("a&b@x",), never=(BOB, ROOM))
     )
-    await storage.records.set_preferences(PreferencesRow(owner=BOB, default="never"))
+    await storage.preferences.set(PreferencesRow(owner=BOB, default="never"))
 
     root = await portable(export)
 

@@ -66,7 +66,7 @@ async def archive() -> AsyncIterator[Archive]:
         storage = services.storage
         pages = Pager(storage.archive, services.writer, usual=50, most=100)
         reading = Reading(
-            pages, storage.archive, storage.retention, Audit(storage.records, services.writer)
+            pages, storage.archive, storage.retention, Audit(storage.audit_log, services.writer)
         )
         yield Archive(Talk(services.writer), reading)
 

@@ -40,12 +40,12 @@ BY_OPERATOR = f"ops@{HOST}"
 
 @pytest.fixture
 def history(storage: SqliteStorage, writer: Writer) -> History:
-    access = Access([HOST, OTHER_HOST], [OPERATOR], Audit(storage.records, writer), None)
+    access = Access([HOST, OTHER_HOST], [OPERATOR], Audit(storage.audit_log, writer), None)
     return History(Pager(storage.archive, writer, usual=DEFAULT, most=MOST), access)
 
 
 async def audit_log(storage: SqliteStorage) -> list[AuditEntry]:
-    return list(await storage.records.audit_entries(limit=10))
+    return list(await storage.audit_log.entries(limit=10))
 
 
 # Who may

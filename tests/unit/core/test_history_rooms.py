@@ -33,8 +33,8 @@ class OpenRooms:
 async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(
     storage: Storage, writer: Writer, made: int
 ) -> None:
-    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
-    access = Access([HOST], [OPERATOR], Audit(storage.records, writer), rooms)
+    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.rooms, OpenRooms())
+    access = Access([HOST], [OPERATOR], Audit(storage.audit_log, writer), rooms)
     history = History(Pager(storage.archive, writer, usual=2, most=4), access)
     said = entries(4, owner=ROOM, type="groupchat")
     writer.put(said)

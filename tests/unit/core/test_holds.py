@@ -38,13 +38,13 @@ async def test_holds_are_bounded_and_those_there_are_can_be_changed(
     storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holds, "HOLDS_MAX", 2)
-    known = Holds(storage.records)
+    known = Holds(storage.holds)
     for subject in (ALICE, BOB, ALICE):
         await known.set(hold(subject))
 
     with pytest.raises(Conflict):
         await known.set(hold(ROOM))
-    assert await storage.records.holds() == (hold(ALICE), hold(BOB))
+    assert await storage.holds.list() == (hold(ALICE), hold(BOB))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ async def test_a_hold_is_on_a_user_or_on_a_host_with_all_below_it(
     subject: str, held: set[str]
 ) -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
         await holds.set(hold(subject))
 
         assert {owner for owner in (ALICE, BOB, ROOM, ROMEO) if holds.is_held(owner)} == held
@@ -70,19 +70,19 @@ async def test_a_hold_is_on_a_user_or_on_a_host_with_all_below_it(
 
 async def test_what_is_held_is_refused_until_it_is_released() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
         await holds.set(hold(ALICE))
 
         with pytest.raises(Conflict):
             holds.refuse_if_held(ALICE)
         await holds.release(ALICE)
         holds.refuse_if_held(ALICE)
-        assert holds.all() == await storage.records.holds() == ()
+        assert holds.all() == await storage.holds.list() == ()
 
 
 async def test_holds_are_loaded_again() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        first, second = Holds(storage.records), Holds(storage.records)
+        first, second = Holds(storage.holds), Holds(storage.holds)
         for subject in (HOST, ALICE):
             await first.set(hold(subject))
 
@@ -93,7 +93,7 @@ async def test_holds_are_loaded_again() -> None:
 
 async def test_a_hold_that_cannot_be_kept_is_in_force_all_the_same() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
         await storage.close()
 
         with pytest.raises(Overloaded, match="in force"):
@@ -103,7 +103,7 @@ async def test_a_hold_that_cannot_be_kept_is_in_force_all_the_same() -> None:
 
 async def test_a_hold_that_no_store_takes_is_in_force_all_the_same() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
 
         with pytest.raises(BadRequest, match="in force"):
             await holds.set(replace(hold(ALICE), reason="\ud800"))
@@ -112,7 +112,7 @@ async def test_a_hold_that_no_store_takes_is_in_force_all_the_same() -> None:
 
 async def test_a_hold_that_cannot_be_released_stays() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
         await holds.set(hold(ALICE))
         await storage.close()
 
@@ -126,7 +126,7 @@ class Held:
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
-        self.holds = Holds(storage.records)
+        self.holds = Holds(storage.holds)
         self.writer = Writer(
             storage.archive,
             is_held=self.holds.is_held,
@@ -176,8 +176,8 @@ async def test_under_a_hold_the_view_says_retracted_and_the_archive_keeps_it(
 
     running = asyncio.create_task(held.writer.run())
     pages = Pager(held.storage.archive, held.writer, usual=50, most=100)
-    records, keeping = held.storage.records, held.storage.retention
-    reading = Reading(pages, held.storage.archive, keeping, Audit(records, held.writer))
+    audit_log, keeping = held.storage.audit_log, held.storage.retention
+    reading = Reading(pages, held.storage.archive, keeping, Audit(audit_log, held.writer))
     query = PageQuery(wanted=Filter(kinds=SHOWN), limit=10)
     [item] = (await reading.page("counsel", ALICE, query, folded=True)).items
     held.writer.stop()

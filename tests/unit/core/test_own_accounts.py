@@ -16,7 +16,7 @@ from component.core.accounts.protocol import Accounts, AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
 from storage.errors import Unavailable
 from storage.interface import Storage
-from storage.people import Account
+from storage.rows import Account
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ class Town:
 
     def __init__(self, storage: SqliteStorage, bounds: RetentionBounds) -> None:
         self.storage = storage
-        self.rules = Rules(storage.records)
-        self.holds = Holds(storage.records)
+        self.rules = Rules(storage.rules)
+        self.holds = Holds(storage.holds)
         self.usual = RetentionDefaults(hosts={HOST: bounds})
 
     async def purge(self, owner: str | None = None, batch: int = 3) -> Progress:
@@ -45,7 +45,7 @@ class Town:
         timing = Timing(sweep_seconds=sweep_seconds, batch=3)
         queue = Writer(self.storage.archive)
         forecasts = Forecasts(self.storage, self.rules, self.holds)
-        approval = Approval(self.storage.records, forecasts, self.usual)
+        approval = Approval(self.storage.rules, forecasts, self.usual)
         await approval.confirm()
         return Janitor(self.storage, queue, self.rules, self.holds, self.usual, timing, approval)
 

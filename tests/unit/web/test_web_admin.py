@@ -27,7 +27,7 @@ async def hold(services: Services, subject: str = ALICE) -> None:
 
 async def audited(services: Services) -> list[tuple[str, str, str]]:
     """Return what is in the audit log, oldest first."""
-    audit_log = await services.storage.records.audit_entries(limit=100)
+    audit_log = await services.storage.audit_log.entries(limit=100)
     return [
         (audit_entry.actor, audit_entry.action, audit_entry.subject)
         for audit_entry in reversed(audit_log)
@@ -213,7 +213,7 @@ async def test_an_order_that_is_not_understood_is_refused(api: TestClient, given
 async def test_nothing_is_done_that_cannot_be_audited(api: TestClient, services: Services) -> None:
     await services.storage.archive.append([entry()])
     await purged(api)
-    await services.storage.records._database._writer.execute(  # type: ignore[attr-defined]
+    await services.storage.archive._database._writer.execute(  # type: ignore[attr-defined]
         "DROP TABLE audit_log"
     )
 

@@ -13,7 +13,7 @@ from support.sidecar import SETTINGS, open_services
 from component.web.auth import keys
 from component.web.server.app import make_app
 from storage.open import open_storage
-from storage.people import OfflineStanza
+from storage.rows import OfflineStanza
 
 
 async def test_what_is_taken_while_the_server_stops_stays(tmp_path: Path) -> None:

@@ -278,7 +278,7 @@ async def test_an_export_gives_its_place_back(services: Services) -> None:
 
 async def test_a_stream_is_in_the_audit_log(http: ClientSession, services: Services) -> None:
     async with stream(http, PATH, query={"with": BOB}):
-        [audit_entry] = await services.storage.records.audit_entries(limit=10)
+        [audit_entry] = await services.storage.audit_log.entries(limit=10)
 
     assert (audit_entry.actor, audit_entry.action, audit_entry.subject) == (
         "server",

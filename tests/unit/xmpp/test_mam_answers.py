@@ -39,7 +39,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
 @pytest.fixture
 async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
     async with open_writer(storage.archive) as writer:
-        access = Access([HOST], [OPERATOR], Audit(storage.records, writer), None)
+        access = Access([HOST], [OPERATOR], Audit(storage.audit_log, writer), None)
         history = History(Pager(storage.archive, writer, usual=50, most=250), access)
         yield Mam(history, Addresses())
 
@@ -93,7 +93,7 @@ async def test_what_an_operator_reads_is_written_down(mam: Mam, storage: SqliteS
     await mam.answer("set", parsed(query(with_=BOB)), direct(OPS, ALICE))
     await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
 
-    audit_log = await storage.records.audit_entries(limit=10)
+    audit_log = await storage.audit_log.entries(limit=10)
     assert [
         (audit_entry.actor, audit_entry.subject, audit_entry.detail) for audit_entry in audit_log
     ] == [

@@ -28,7 +28,7 @@ class Silence:
 
 async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
     """Return what is known after these presences and messages."""
-    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, Silence())
+    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.rooms, Silence())
     heard = RoomEvents(rooms, Addresses())
     for text in stanzas:
         raw = text.encode()
