@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
 from storage.sqlite.engine.protocols import Connection
-from storage.sqlite.messages import conversations, lateness, marks, retractions, words
+from storage.sqlite.messages import conversations, fulltext, lateness, references, retractions
 from storage.sqlite.messages.counters import CounterDelta, count_up
-from storage.sqlite.messages.marks import Target
 from storage.sqlite.messages.owners import Counters, Owners
+from storage.sqlite.messages.references import Target
 
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml"
 
@@ -100,7 +100,7 @@ class Appender:
             for number, sequence, e in rows
         ]
         await count_up(connection, lines)
-        targets = await marks.resolve(connection, rows)
+        targets = await references.resolve(connection, rows)
         await retractions.note(
             connection,
             [
@@ -111,7 +111,7 @@ class Appender:
         )
         about = [targets.get(row[:2]) for row in rows]
         shown = [None if target is None else target.shown for target in about]
-        await words.add(connection, [(*row, to) for row, to in zip(rows, shown, strict=True)])
+        await fulltext.add(connection, [(*row, to) for row, to in zip(rows, shown, strict=True)])
         await conversations.came(
             connection,
             [

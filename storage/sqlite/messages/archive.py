@@ -21,21 +21,22 @@ from storage.sqlite.engine.protocols import Bound, Connection, Database, Result,
 from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
 from storage.sqlite.messages.conversations import listed
-from storage.sqlite.messages.counters import Scopes, scopes
 from storage.sqlite.messages.counting import (
     AT_ONCE,
+    Series,
     at_once,
     behind,
     cheaply,
+    counted_by,
     counted_rows,
     exactly,
-    tallied,
+    series_of,
 )
 from storage.sqlite.messages.ids import Ids
-from storage.sqlite.messages.marks import about
 from storage.sqlite.messages.owners import Owners
-from storage.sqlite.messages.ranges import BEYOND, Selection, decoded, select, sequences
-from storage.sqlite.messages.select import archived_messages, by_arrival, by_time, of_xml
+from storage.sqlite.messages.references import referring
+from storage.sqlite.messages.selection import BEYOND, Selection, decoded, select, sequences
+from storage.sqlite.messages.statements import archived_messages, by_arrival, by_time, of_xml
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
 _GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
@@ -80,10 +81,10 @@ class SqliteArchive:
         async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
-            of = tallied(selection) if selection.is_one_stretch else None
-            if counted and index is None and of:
+            series = counted_by(selection) if selection.is_one_stretch else None
+            if counted and index is None and series:
                 return await self._counted_page(
-                    connection, selection, of, limit, after, before, backwards, bound
+                    connection, selection, series, limit, after, before, backwards, bound
                 )
             places = await sequences(connection, self._ids, number, _named(after, before))
             part, skip = _between(selection, places, after, before), 0
@@ -110,20 +111,20 @@ class SqliteArchive:
         self,
         connection: Connection,
         selection: Selection,
-        of: Scopes,
+        series: Series,
         limit: int,
         after: str | None,
         before: str | None,
         backwards: bool,
         bound: Bound | None,
     ) -> Page:
-        """Return a counted page of what is tallied, as most pages are."""
+        """Return a counted page of a selection that counters count, as most pages are."""
         places = decoded(self._ids, selection.number, _named(after, before))
         part = _between(selection, places, after, before)
         rows, found, place, count = await counted_rows(
             connection,
             selection,
-            of,
+            series,
             part,
             places,
             limit=limit + 1,
@@ -230,7 +231,7 @@ class SqliteArchive:
             number = await self._owners.look_up(connection, owner)
             places = decoded(self._ids, number, ids)
             found = {}
-            rows_about = about(connection, number, places.values(), limit, of_xml(max_bytes))
+            rows_about = referring(connection, number, places.values(), limit, of_xml(max_bytes))
             async for place, rows, left_out in rows_about:
                 messages = archived_messages(self._ids, number, rows)
                 found[place] = References(messages=messages, left_out=left_out)
@@ -283,7 +284,7 @@ class SqliteArchive:
 def _is_whole(wanted: Filter) -> bool:
     """Whether the rows of a filter are counted in the statement that reads them."""
     edges = (wanted.since, wanted.until, wanted.after, wanted.before)
-    return edges == (None, None, None, None) and scopes(wanted) is not None
+    return edges == (None, None, None, None) and series_of(wanted) is not None
 
 
 def _named(*ids: str | None) -> list[str]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from storage.rows import UNREAD_MAX
 from storage.sqlite.engine.protocols import Bound, Connection, Row
-from storage.sqlite.messages.counters import all_sql
-from storage.sqlite.messages.select import COLUMNS
+from storage.sqlite.messages.counting import total_sql
+from storage.sqlite.messages.statements import COLUMNS
 
 _NOTE = """
 INSERT INTO conversations (owner, peer, newest, seen) VALUES ($1, $2, $3, $4)
@@ -33,7 +33,7 @@ WITH listed AS MATERIALIZED (
 SELECT
     other,
     newest,
-    {all_sql("other", "other")},
+    {total_sql("other", "other")},
     (SELECT count(*) FROM (
         SELECT 1 FROM archive AS behind
         WHERE owner = $1 AND peer = other AND sequence > seen

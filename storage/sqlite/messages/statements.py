@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from storage.rows import READABLE, ArchivedMessage, Direction, Filter, Kind
 from storage.sqlite.engine.protocols import Bound, Connection, Row
-from storage.sqlite.messages import words
+from storage.sqlite.messages import fulltext
 from storage.sqlite.messages.ids import Ids
-from storage.sqlite.messages.ranges import BEYOND, Selection
+from storage.sqlite.messages.selection import BEYOND, Selection
 
 #: What is read of a row, in this order.
 COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
@@ -59,7 +59,7 @@ class SelectBuilder:
     @property
     def source(self) -> str:
         if self._is_search:
-            return words.FOUND
+            return fulltext.FOUND
         if self._is_gone:
             return _GONE
         return _OF_PEER if self._is_of_peer else "archive"
@@ -95,7 +95,7 @@ class SelectBuilder:
         source, place = self.source, "sequence"
         if self._is_search and not self._checked:
             # All of it is in the index: no row of the archive has to be looked at.
-            source, place = "fulltext", words.SEQUENCE
+            source, place = "fulltext", fulltext.SEQUENCE
         fits = " AND ".join(self._checked) or "true"
         rows = self._rows(f"{place} AS sequence, ({fits}) AS fits", (), source)
         return f"{' UNION ALL '.join(rows)} LIMIT {self.value(most)}"
@@ -108,7 +108,7 @@ class SelectBuilder:
     def _find(self, selection: Selection) -> None:
         wanted = selection.wanted
         if wanted.phrases:
-            match = words.saying(selection.number, wanted.phrases, wanted.peer)
+            match = fulltext.text_query(selection.number, wanted.phrases, wanted.peer)
             self._found += [
                 f"fulltext MATCH {self.value(match)}",
                 f"fulltext.rowid >= ($1 << 40) + {self.value(selection.first)}",
@@ -128,7 +128,7 @@ class SelectBuilder:
             if self._is_gone:
                 self._found.append("kind = 'blanked'")
         if selection.sequences is not None:
-            place = words.SEQUENCE if wanted.phrases else "sequence"
+            place = fulltext.SEQUENCE if wanted.phrases else "sequence"
             self._found.append(f"{place} IN {self._among(selection.sequences)}")
 
     def _among(self, sequences: Sequence[int]) -> str:
