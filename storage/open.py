@@ -34,7 +34,7 @@ class SqliteStorage:
     """The stores over one database."""
 
     def __init__(self, database: Database, ids: Ids) -> None:
-        self._database = database
+        self.database = database
         self.archive = SqliteArchive(database, ids)
         self.retention = SqliteRetention(database, ids, self.archive.forget)
         self.preferences = SqlitePreferences(database)
@@ -47,7 +47,7 @@ class SqliteStorage:
         self.offline = SqliteOffline(database)
 
     async def check(self) -> None:
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             # Another value each time: SQLite leaves the disk alone when nothing changes.
             await connection.execute(
                 "INSERT INTO secrets (name, value) VALUES ($1, $2)"
@@ -57,7 +57,7 @@ class SqliteStorage:
             )
 
     async def close(self) -> None:
-        await self._database.close()
+        await self.database.close()
 
 
 @asynccontextmanager

@@ -21,5 +21,5 @@ async def created_at(storage: Storage) -> dict[str, int]:
 
 async def _rows(storage: Storage, sql: str) -> list[tuple[str, ...]]:
     assert isinstance(storage, SqliteStorage)
-    async with storage._database.read() as connection:
+    async with storage.database.read() as connection:
         return [tuple(row) for row in await connection.fetch(sql)]

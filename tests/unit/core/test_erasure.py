@@ -107,7 +107,7 @@ async def test_who_comes_while_an_archive_is_erased_has_it_done_as_asked(town: T
     assert erased == 4 * [erased[0]]
     assert (erased[0].messages, erased[0].done) == (101, True)
     assert await town.storage.archive.count(ALICE, ANY) == 0
-    async with town.storage._database.read() as connection:
+    async with town.storage.database.read() as connection:
         assert await trash.seen(connection) is None
     assert not town.erasure.is_erasing(ALICE)
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, SECOND, entry, everything
+from support.sqlite_probe import SqliteProbe
 
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict
@@ -263,7 +264,7 @@ async def test_the_store_is_written_anew_only_where_it_is_ordered(storage: Sqlit
 
 
 async def has_traces(storage: SqliteStorage) -> bool:
-    async with storage._database.read() as connection:
+    async with storage.database.read() as connection:
         return await scrub.seen(connection) is not None
 
 
@@ -273,13 +274,13 @@ async def test_a_store_that_fails_is_tried_again(
     town = Town(storage, RetentionBounds(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
-    await storage._database._writer.execute("ALTER TABLE owners RENAME TO away")
+    await SqliteProbe(storage).execute("ALTER TABLE owners RENAME TO away")
     task = await running(janitor)
     assert janitor.last is not None
     assert janitor.last.state is State.FAILED
     assert "tries again" in caplog.text
 
-    await storage._database._writer.execute("ALTER TABLE away RENAME TO owners")
+    await SqliteProbe(storage).execute("ALTER TABLE away RENAME TO owners")
     await janitor.order("me")
     last = await finished(janitor)
 

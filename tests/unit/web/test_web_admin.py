@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything, texts
 from support.sidecar import SETTINGS, SHOWN, open_services
+from support.sqlite_probe import SqliteProbe
 
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from component.web.admin.models import MAX_DAYS
@@ -213,9 +214,7 @@ async def test_an_order_that_is_not_understood_is_refused(api: TestClient, given
 async def test_nothing_is_done_that_cannot_be_audited(api: TestClient, services: Services) -> None:
     await services.storage.archive.append([entry()])
     await purged(api)
-    await services.storage.archive._database._writer.execute(  # type: ignore[attr-defined]
-        "DROP TABLE audit_log"
-    )
+    await SqliteProbe(services.storage).execute("DROP TABLE audit_log")
 
     statuses = [
         (await api.delete(f"{V1}/archives/{ALICE}")).status,

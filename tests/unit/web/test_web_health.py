@@ -60,7 +60,7 @@ async def test_a_process_without_its_server_is_not_ready(
 async def test_a_process_without_its_store_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    async with services.storage._database.write() as connection:
+    async with services.storage.database.write() as connection:
         await connection.execute("PRAGMA query_only = ON")
 
     assert await unready(aiohttp_client, services) == ["storage"]

@@ -26,7 +26,7 @@ async def test_what_is_taken_while_the_server_stops_stays(tmp_path: Path) -> Non
         runner = web.AppRunner(app)
         await runner.setup()
         taking = asyncio.ensure_future(app[keys.waiting].pop(ALICE))
-        async with services.storage._database.write():  # type: ignore[attr-defined]
+        async with services.storage.database.write():  # type: ignore[attr-defined]
             await asyncio.sleep(0)
             taking.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -70,7 +70,7 @@ async def test_the_server_serves_again_below_another_prefix(services: Services) 
 @asynccontextmanager
 async def write_lock(services: Services) -> AsyncIterator[None]:
     """Keep the store from writing, as a slow disk would."""
-    async with services.storage._database.write():
+    async with services.storage.database.write():
         yield
 
 

@@ -113,7 +113,7 @@ async def test_who_would_be_answered_too_late_is_told_at_once(
     mam: Mam, storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.xmpp.archive.mam.PATIENCE_SECONDS", 0.0)
-    async with storage._database.write():
+    async with storage.database.write():
         # What an operator reads is written down first, which has to wait now.
         with pytest.raises(Overloaded):
             await mam.answer("set", parsed(query()), direct(OPS, ALICE))

@@ -224,7 +224,7 @@ async def test_what_was_taken_away_before_a_crash_is_scrubbed_behind_it(
 
 async def test_what_is_taken_away_during_a_scrub_is_left_to_the_next(url: str) -> None:
     async with open_storage(url) as storage:
-        database = storage._database
+        database = storage.database
         await storage.archive.append([entry(n, text="a") for n in range(2)])
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=1)
         async with database.read() as connection:
