@@ -157,7 +157,8 @@ def test_as_much_goes_as_a_list_in_python_says(
             else await storage.retention.delete_oldest(owner, limits, limit=limit)
         ).done:
             pass
-        left = [m for m in (await everything(storage.archive, owner)).messages if m.kind != "gone"]
+        page = await everything(storage.archive, owner)
+        left = [m for m in page.messages if m.kind is not Kind.BLANKED]
         assert [m.at for m in left] == [row.at for row in rows[len(rows) - len(left) :]]
         assert len(left) == expected(octets, limits)
 
