@@ -13,8 +13,8 @@ async def occupants(storage: Storage) -> tuple[Occupant, ...]:
     return tuple(Occupant(room=row[0], jid=row[1], affiliation=row[2]) for row in rows)
 
 
-async def created_at(storage: Storage) -> dict[str, int]:
-    """Return when each room was created_at, as far as that is known."""
+async def made(storage: Storage) -> dict[str, int]:
+    """Return when each room was created, as far as that is known."""
     rows = await _rows(storage, "SELECT jid, created_at FROM rooms WHERE created_at > 0")
     return {row[0]: row[1] for row in rows}
 
