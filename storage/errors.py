@@ -36,7 +36,7 @@ class NewerSchema(StorageError):
 
 
 class ChangedMigration(StorageError):
-    """A migration that was already applied has been edited."""
+    """The store was made by another version of Muniment, whose migrations were different."""
 
 
 class Locked(StorageError):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from storage.people import Accounts, Contacts, Offline
 from storage.rows import (
+    Account,
     ArchivedMessage,
     AuditEntry,
     Batch,
+    Contact,
     Conversations,
     Cutoff,
     Filter,
     Hold,
     HostRetention,
+    OfflineStanza,
     OverLimit,
     Page,
     PreferencesRow,
@@ -25,6 +26,7 @@ from storage.rows import (
     Room,
     RoomChanges,
     Rule,
+    Totals,
     UnfinishedRetraction,
     Usage,
 )
@@ -34,12 +36,12 @@ class Archive(Protocol):
     """Messages, keyed by the owner of the archive."""
 
     async def append(self, batch: Batch) -> None:
-        """Store a batch in its order, with lines of the audit log, and make it durable.
+        """Store messages and lines of the audit log in their order, all or none, durably.
 
-        An entry whose origin (or a twin of it) is already in its owner's archive is left out.
-        What an entry is about is found out now: the last entry before it with such a name.
-        A retraction of a stored message is noted as unfinished.
-        All of the batch is stored or none. Raises Unavailable (try again) or Rejected.
+        A message is left out when its owner's archive has one with the same dedup key, or with one
+        of its alternative keys. A reference is resolved now: it means the last message before it
+        that has such a name. A retraction of a stored message is noted as unfinished.
+        Raises Unavailable (the same call may succeed later) or Rejected (it never will).
         """
         ...
 
@@ -58,23 +60,23 @@ class Archive(Protocol):
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive.
 
-        Forwards it is the oldest of them, backwards the newest; oldest comes first either way.
-        `max_bytes` bounds their XML as well: a page holds those that fit, one at least, and no
-        more are read. A page that this cuts short is not complete.
-        `index` skips that many of all that match; it excludes `after`, `before` and `backwards`.
-        `counted` also tells how many match, and where the page stands among them (`after`,
-        `before` and `index` are places, no filter), as far as that is cheap.
-        Raises NotFound when any id that was named is not in this archive, and TooCostly when
-        `index` cannot be reached in reasonable time under this filter.
+        Forwards these are the oldest messages, backwards the newest; the oldest comes first either
+        way. `max_bytes` bounds the size of their XML: the page holds the messages that fit, at
+        least one, and no more are read. A page that this bound cuts short is not complete.
+        `index` skips that many matching messages; it excludes `after`, `before` and `backwards`.
+        `counted` adds the number of matching messages and the position of the page among them, as
+        far as that is cheap; `after`, `before` and `index` are positions and do not filter.
+        Raises NotFound for an id that is not in this archive, and TooCostly when `index` cannot be
+        reached in reasonable time under this filter.
         """
         ...
 
     async def page_after(
         self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
     ) -> Page:
-        """Return the oldest `limit` messages behind the place of an id, bounded as in `page`.
+        """Return the oldest `limit` messages behind the position of an id, bounded as in `page`.
 
-        The message itself may have been taken away since. Raises NotFound for an id that this
+        The message of the id may have been deleted since. Raises NotFound for an id that this
         archive never gave.
         """
         ...
@@ -91,14 +93,14 @@ class Archive(Protocol):
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time.
 
-        Bounded by `max_bytes` as in `page`. Messages of the very same microsecond are never
-        parted, so a page may be a little longer than either bound.
-        `counted` also tells exactly how many match.
+        Bounded by `max_bytes` as in `page`. Messages of the same microsecond are never separated,
+        so a page may be a little longer than either bound.
+        `counted` adds the exact number of matching messages.
         """
         ...
 
     async def count(self, owner: str, wanted: Filter) -> int:
-        """Return exactly how many messages match; free of cost when the filter is empty."""
+        """Return the exact number of matching messages; without a filter that costs nothing."""
         ...
 
     async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
@@ -108,12 +110,12 @@ class Archive(Protocol):
     async def references(
         self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
     ) -> dict[str, References]:
-        """Return what is about each of these messages, as far as there is anything.
+        """Return the messages that refer to each of these ids; ids without any are left out.
 
-        That is what was stored later and named it, or a correction of it, when that was the last
-        message of this name. The newest `limit` corrections and retractions, and as many others,
-        without the corrections that a retraction was carried out over. `max_bytes` bounds the XML
-        of the ones and of the others, for each message; one is told at least.
+        A message refers to another when it was stored later and names it, or names a correction of
+        it. Of each message come the newest `limit` corrections and retractions, and the newest
+        `limit` others, without corrections that a retraction has settled. `max_bytes` bounds the
+        XML of each of the two groups; at least one message of a group comes.
         Raises NotFound for an id that this archive never gave.
         """
         ...
@@ -126,10 +128,10 @@ class Archive(Protocol):
         ...
 
     async def apply_retractions(self, outcomes: Sequence[RetractionOutcome]) -> None:
-        """Replace messages with tombstones, all or none, and make that durable.
+        """Replace messages with tombstones, all or none, durably.
 
-        Tombstones of messages that have no content any more, and outcomes of retractions that are
-        not there any more, are left out. Raises Unavailable.
+        Outcomes of retractions that were removed meanwhile change nothing, and messages whose
+        content was removed meanwhile get no tombstone. Raises Unavailable.
         """
         ...
 
@@ -144,52 +146,42 @@ class Archive(Protocol):
     ) -> Conversations:
         """Return up to `limit` conversations of an archive, those with the newest messages.
 
-        The XML of their last messages is bounded by `max_bytes` as in `page`.
-
-        `before`: only those whose newest message (of any kind) arrived before that id.
-        `since`: count as unread what came behind that id, whatever the owner has seen.
+        `max_bytes` bounds the XML of their last messages as in `page`.
+        `before`: only conversations whose newest message, of any kind, arrived before this id.
+        `since`: count messages behind this id as unread, regardless of what the owner has seen.
         Raises NotFound.
         """
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """What all archives take up together."""
-
-    archives: int
-    messages: int
-    bytes: int  #: of XML
-
-
 class Retention(Protocol):
-    """What takes messages away again. Each call is one short transaction."""
+    """Removes messages, in short transactions: one per call."""
 
     async def usage(
         self, *, domain: str | None = None, after: str = "", limit: int = 100
     ) -> tuple[Usage, ...]:
-        """Return what archives take up, by owner in the order of their JIDs, behind `after`."""
+        """Return the usage of archives that have messages, in the order of their owners' JIDs."""
         ...
 
     async def usage_of(self, owner: str) -> Usage:
-        """Return what one archive takes up; nothing where there is none."""
+        """Return the usage of one archive; all zero where there is none."""
         ...
 
     async def totals(self) -> Totals:
-        """Return what all archives take up together."""
+        """Return the usage of all archives together."""
         ...
 
     async def delete_oldest(self, owner: str, limits: Cutoff, *, limit: int) -> Removed:
-        """Take away up to `limit` of the oldest messages, until the archive is within the limits.
+        """Delete up to `limit` of the oldest messages, until the archive is within the limits.
 
-        In arrival order and without leaving holes: it ends at the first message that may stay.
+        Messages are deleted in arrival order, up to the first one that may stay.
         """
         ...
 
     async def blank_oldest(self, owner: str, peer: str, limits: Cutoff, *, limit: int) -> Removed:
-        """Empty up to `limit` of the oldest messages with one peer, until those are within limits.
+        """Blank up to `limit` of the oldest messages with one peer, until those are within limits.
 
-        They stay as GONE (XEP-0313 section 3.1): with id and time, without content.
+        A blanked message keeps its id and its time and has no content (XEP-0313 section 3.1).
         """
         ...
 
@@ -198,90 +190,179 @@ class Retention(Protocol):
     ) -> OverLimit:
         """Return what `delete_oldest`, or with a peer `blank_oldest`, would remove in all.
 
-        Nothing is removed. It reads in many short steps, so a message that comes or goes
-        meanwhile may be counted or not.
+        Nothing is removed. The store reads in many short steps, so a message that is stored or
+        removed meanwhile may be counted or not.
         """
         ...
 
     async def blank(self, owner: str, id: str) -> Removed:
-        """Empty one message. Raises NotFound."""
+        """Blank one message. Raises NotFound."""
         ...
 
     async def erase(self, owner: str, *, limit: int) -> Removed:
-        """Take away up to `limit` messages; with the last of them all else that names the owner.
+        """Delete up to `limit` messages, and with the last one all other rows about the owner.
 
-        That is preferences, rules, stanzas that wait for it, and what is known of it as an
-        occupant; not holds and audit_log.
-        Ids of the erased archive are never given again.
+        Those are preferences, rules, waiting stanzas and affiliations; holds and the audit log
+        stay. Ids of the erased archive are never given again.
         """
         ...
 
     async def scrub_index(self) -> None:
-        """Leave no trace of what was taken away in the index of words or in the journal.
+        """Leave no trace of removed messages in the full-text index or in the journal.
 
-        Nothing is written anew for it, and messages are written in between.
+        No file is rewritten, and messages can be written meanwhile.
         """
         ...
 
     async def scrub_files(self) -> None:
-        """Leave no trace of what was taken away in unused parts of the files either.
+        """Leave no trace of removed messages in unused parts of the files either.
 
-        All is written anew, if anything was taken away; no message can be written meanwhile.
+        All files are rewritten, if anything was removed; no message can be written meanwhile.
         """
         ...
 
 
-class Records(Protocol):
-    """Small things that are kept beside messages."""
+class PreferencesStore(Protocol):
+    """Archiving preferences of users (XEP-0441)."""
 
-    async def preferences(self, owner: str) -> PreferencesRow | None:
-        """Return the preferences of a user, None of one that has set none."""
+    async def get(self, owner: str) -> PreferencesRow | None:
+        """Return the preferences of a user, None where the user has set none."""
         ...
 
-    async def all_preferences(self, *, after: str, limit: int) -> tuple[PreferencesRow, ...]:
+    async def list(self, *, after: str, limit: int) -> tuple[PreferencesRow, ...]:
         """Return up to `limit` preferences in the order of their owners' JIDs, behind `after`."""
         ...
 
-    async def set_preferences(self, preferences: PreferencesRow) -> None: ...
-
-    async def rules(self) -> tuple[Rule, ...]: ...
-
-    async def set_rule(self, rule: Rule) -> None:
-        """Keep a rule in the place of the one for the same owner and peer."""
+    async def set(self, preferences: PreferencesRow) -> None:
+        """Store preferences, replacing those of the same owner."""
         ...
 
-    async def remove_rule(self, owner: str, peer: str = "") -> None: ...
 
-    async def confirmed_retention(self) -> tuple[HostRetention, ...]:
-        """Return the bounds that operators have confirmed last, by host."""
+class RulesStore(Protocol):
+    """Retention rules, and the configured bounds that operators have confirmed."""
+
+    async def list(self) -> tuple[Rule, ...]:
+        """Return all rules."""
         ...
 
-    async def confirm_retention(self, bounds: Sequence[HostRetention]) -> None:
-        """Keep bounds in the place of all that were confirmed before."""
+    async def set(self, rule: Rule) -> None:
+        """Store a rule, replacing that of the same owner and peer."""
         ...
 
-    async def holds(self) -> tuple[Hold, ...]: ...
+    async def remove(self, owner: str, peer: str = "") -> None:
+        """Remove a rule; without such a rule nothing changes."""
+        ...
 
-    async def set_hold(self, hold: Hold) -> None: ...
+    async def confirmed(self) -> tuple[HostRetention, ...]:
+        """Return the bounds that operators confirmed last, by host."""
+        ...
 
-    async def remove_hold(self, subject: str) -> None: ...
+    async def confirm(self, bounds: Sequence[HostRetention]) -> None:
+        """Store bounds, replacing all that were confirmed before."""
+        ...
 
-    async def audit_entries(
+
+class HoldsStore(Protocol):
+    """Legal holds."""
+
+    async def list(self) -> tuple[Hold, ...]:
+        """Return all holds."""
+        ...
+
+    async def set(self, hold: Hold) -> None:
+        """Store a hold, replacing that on the same subject."""
+        ...
+
+    async def remove(self, subject: str) -> None:
+        """Remove a hold; without such a hold nothing changes."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The audit log. `Archive.append` writes it."""
+
+    async def entries(
         self, *, limit: int, before: int | None = None, subject: str | None = None
     ) -> tuple[AuditEntry, ...]:
-        """Return lines of the audit log, newest first, with smaller numbers than `before`."""
+        """Return up to `limit` entries, newest first, with smaller numbers than `before`."""
         ...
 
-    async def room(self, room: str) -> Room:
-        """Return what is known of a room."""
+
+class RoomsStore(Protocol):
+    """Rooms (XEP-0045), and the last known affiliations of users in them."""
+
+    async def get(self, room: str) -> Room:
+        """Return the facts that are stored about a room; the defaults where there are none."""
         ...
 
     async def affiliation(self, room: str, jid: str) -> str | None:
-        """Return what was last known of a user in a room, None where that is nothing."""
+        """Return the last known affiliation of a user, None where none is known."""
         ...
 
-    async def change_room(self, changes: RoomChanges) -> None:
-        """Keep what was heard of a room and of users in it. A room is never made earlier again."""
+    async def change(self, changes: RoomChanges) -> None:
+        """Store changes of a room and of its occupants. `created_at` of a room never decreases."""
+        ...
+
+
+class Accounts(Protocol):
+    """Accounts, by bare JID."""
+
+    async def get(self, jid: str) -> Account | None: ...
+
+    async def add(self, account: Account) -> bool:
+        """Add an account; return False, and change nothing, where the JID has one already."""
+        ...
+
+    async def change(self, account: Account) -> bool:
+        """Replace the account of the same JID; return False where there is none."""
+        ...
+
+    async def remove(self, jid: str) -> bool:
+        """Remove an account, its roster and its waiting stanzas; return whether there was one."""
+        ...
+
+    async def list(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
+        """Return up to `limit` accounts of a domain in the order of their JIDs, behind `after`."""
+        ...
+
+    async def count(self, domain: str) -> int:
+        """Return the number of accounts of a domain."""
+        ...
+
+
+class Contacts(Protocol):
+    """Rosters, where Muniment keeps them."""
+
+    async def roster(self, owner: str) -> tuple[Contact, ...]:
+        """Return the contacts of a user in the order of their JIDs."""
+        ...
+
+    async def put(self, owner: str, contact: Contact) -> None:
+        """Store a contact, replacing that of the same JID."""
+        ...
+
+    async def remove(self, owner: str, jid: str) -> bool:
+        """Remove a contact; return whether there was one."""
+        ...
+
+    async def clear(self, owner: str) -> None:
+        """Remove all contacts of a user."""
+        ...
+
+
+class Offline(Protocol):
+    """Stanzas that wait until their recipient comes online."""
+
+    async def add(self, owner: str, waiting: OfflineStanza) -> None:
+        """Store a stanza; where the same stanza waits already, nothing changes."""
+        ...
+
+    async def count(self, owner: str) -> int:
+        """Return the number of stanzas that wait for a user."""
+        ...
+
+    async def pop(self, owner: str) -> tuple[OfflineStanza, ...]:
+        """Remove and return all stanzas that wait for a user, oldest first."""
         ...
 
 
@@ -295,7 +376,19 @@ class Storage(Protocol):
     def retention(self) -> Retention: ...
 
     @property
-    def records(self) -> Records: ...
+    def preferences(self) -> PreferencesStore: ...
+
+    @property
+    def rules(self) -> RulesStore: ...
+
+    @property
+    def holds(self) -> HoldsStore: ...
+
+    @property
+    def audit_log(self) -> AuditLog: ...
+
+    @property
+    def rooms(self) -> RoomsStore: ...
 
     @property
     def accounts(self) -> Accounts: ...
@@ -311,5 +404,5 @@ class Storage(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close every connection. Calling it twice is fine."""
+        """Close every connection. A second call does nothing."""
         ...

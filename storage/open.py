@@ -10,15 +10,19 @@ from pathlib import Path
 
 from storage.errors import StorageError, Unavailable
 from storage.sqlite.accounts import SqliteAccounts
+from storage.sqlite.audit_log import SqliteAuditLog
 from storage.sqlite.contacts import SqliteContacts
 from storage.sqlite.engine.database import MEMORY, SqliteDatabase
 from storage.sqlite.engine.migrate import migrate, migrations, pending
 from storage.sqlite.engine.protocols import Connection, Database
+from storage.sqlite.holds import SqliteHolds
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 from storage.sqlite.offline import SqliteOffline
-from storage.sqlite.records import SqliteRecords
+from storage.sqlite.preferences import SqlitePreferences
 from storage.sqlite.retention.store import SqliteRetention
+from storage.sqlite.rooms import SqliteRooms
+from storage.sqlite.rules import SqliteRules
 
 SQLITE = "sqlite:"
 
@@ -30,17 +34,20 @@ class SqliteStorage:
     """The stores over one database."""
 
     def __init__(self, database: Database, ids: Ids) -> None:
-        self._database = database
+        self.database = database
         self.archive = SqliteArchive(database, ids)
         self.retention = SqliteRetention(database, ids, self.archive.forget)
-        self.records = SqliteRecords(database)
+        self.preferences = SqlitePreferences(database)
+        self.rules = SqliteRules(database)
+        self.holds = SqliteHolds(database)
+        self.audit_log = SqliteAuditLog(database)
+        self.rooms = SqliteRooms(database)
         self.accounts = SqliteAccounts(database)
         self.contacts = SqliteContacts(database)
         self.offline = SqliteOffline(database)
 
     async def check(self) -> None:
-        """Raise Unavailable unless the store can be written."""
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             # Another value each time: SQLite leaves the disk alone when nothing changes.
             await connection.execute(
                 "INSERT INTO secrets (name, value) VALUES ($1, $2)"
@@ -50,8 +57,7 @@ class SqliteStorage:
             )
 
     async def close(self) -> None:
-        """Close every connection. Calling it twice is fine."""
-        await self._database.close()
+        await self.database.close()
 
 
 @asynccontextmanager

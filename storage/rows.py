@@ -22,7 +22,7 @@ class Kind(StrEnum):
     ANNOTATION = "annotation"  #: corrects, retracts or reacts to another message
     RECEIPT = "receipt"  #: tells no more than that another message was received or displayed
     TOMBSTONE = "tombstone"  #: was retracted or moderated; only that is left of it
-    BLANKED = "gone"  #: was taken out of the middle of the archive; `xml` is empty
+    BLANKED = "blanked"  #: was taken out of the middle of the archive; `xml` is empty
 
 
 #: Of which there is something to be read.
@@ -208,6 +208,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The usage of all archives together."""
+
+    archives: int
+    messages: int
+    bytes: int  #: of XML
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cutoff:
     """How much of an archive stays; None: no bound."""
 
@@ -335,3 +344,36 @@ class RoomChanges:
     is_persistent: bool | None = None  #: None: as it was
     occupants: tuple[Occupant, ...] = ()
     removed: tuple[Occupant, ...] = ()  #: what those are that were members
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account of a user."""
+
+    jid: str  #: bare JID
+    verifier: str = field(repr=False)  #: a hash that passwords are checked against
+    is_enabled: bool = True
+    created: int  #: microseconds since the epoch, UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One item of a roster (RFC 6121 section 2.1.2)."""
+
+    jid: str  #: bare JID
+    name: str = ""
+    subscription: str = "none"  #: none, to, from or both
+    #: pending requests: "subscribe" (sent to the contact), "in" (received from it), or "both"
+    ask: str = ""
+    ask_message: str = ""  #: text of a request of the contact (Remote Data)
+    is_approved: bool = False  #: pre-approved (RFC 6121 section 3.4)
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflineStanza:
+    """A stanza that waits until its recipient comes online (Remote Data)."""
+
+    peer: str  #: full JID of the sender
+    stanza: str
+    at: int  #: microseconds since the epoch, UTC

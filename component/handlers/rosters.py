@@ -10,7 +10,7 @@ from component.core.rosters.contacts import REMOVE, SUBSCRIPTIONS, Change, can_b
 from component.core.rosters.protocol import EditableRosters
 from component.core.xml.jids import Jids, bare, domain, local
 from component.handlers.functions import Function, Handlers
-from storage.people import Contact
+from storage.rows import Contact
 
 log = logging.getLogger(__name__)
 

@@ -106,12 +106,12 @@ async def _retention(config: Config) -> AsyncIterator[Finding]:
     async with open_unchanged(config.storage.url) as storage:
         if storage is None:
             return
-        rules, holds = Rules(storage.records), Holds(storage.records)
+        rules, holds = Rules(storage.rules), Holds(storage.holds)
         await rules.load()
         await holds.load()
         forecasts = Forecasts(storage, rules, holds)
         found = await Approval(
-            storage.records, forecasts, settings.retention_defaults(config)
+            storage.rules, forecasts, settings.retention_defaults(config)
         ).unconfirmed_forecast()
         if found:
             yield Finding(Verdict.WARN, f"retention: {describe_unconfirmed(found)}")

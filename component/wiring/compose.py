@@ -202,7 +202,7 @@ def join(
         was_here=lambda *copy: ingest.was_here(*copy),
     )
     privileges = Privileges(stream, hosts, on_reading=lambda host: readable(host))
-    holds = Holds(storage.records)
+    holds = Holds(storage.holds)
     pressure = Backpressure(config.archive.queue_bytes, stream.hold)
     writer = Writer(
         storage.archive,
@@ -210,7 +210,7 @@ def join(
         on_written=live.changed,
         is_held=holds.is_held,
     )
-    rooms = Rooms(hosts, storage.records, RoomQueries(stream), on_replaced=live.end)
+    rooms = Rooms(hosts, storage.rooms, RoomQueries(stream), on_replaced=live.end)
     stream.add_event_handler("session_start", lambda _: rooms.note_connected(now()))
     room_news = RoomEvents(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)
@@ -220,7 +220,7 @@ def join(
     rosters = RosterCache(known)
     is_user = accounts.exists if _knows_users(config, handlers) else anybody
     roster_service = RosterService(known, hosts, rosters.changed, is_user)
-    wishes = Preferences(storage.records, addresses, known, settings.rules(config, addresses))
+    wishes = Preferences(storage.preferences, addresses, known, settings.rules(config, addresses))
     preference_filter = PreferenceFilter(writer, wishes, rosters, pressure)
     remains = SpillRecovery(spill, preference_filter)
 
@@ -263,7 +263,7 @@ def join(
         on_message=room_news.take_message,
         on_active=sessions.active,
     )
-    operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
+    operators, audit = settings.operators(config, addresses), Audit(storage.audit_log, writer)
     served = ServedArchives(hosts.domains, storage.retention)
     authorizer = Authorizer(hosts, operators, audit, rooms, served)
     pages = Pager(

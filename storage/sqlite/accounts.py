@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from storage.people import Account
+from storage.rows import Account
 from storage.sqlite.engine.protocols import Database, Row
 
-_GET = "SELECT jid, verifier, is_enabled, created FROM accounts WHERE domain = $1 AND jid = $2"
+_GET = "SELECT jid, verifier, is_enabled, created_at FROM accounts WHERE domain = $1 AND jid = $2"
 
 _ADD = """
-INSERT INTO accounts (domain, jid, verifier, is_enabled, created) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO accounts (domain, jid, verifier, is_enabled, created_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (domain, jid) DO NOTHING RETURNING 1
 """
 
 _CHANGE = """
-UPDATE accounts SET verifier = $3, is_enabled = $4, created = $5
+UPDATE accounts SET verifier = $3, is_enabled = $4, created_at = $5
 WHERE domain = $1 AND jid = $2 RETURNING 1
 """
 
@@ -23,7 +23,7 @@ _REMOVE = "DELETE FROM accounts WHERE domain = $1 AND jid = $2 RETURNING 1"
 _FORGET = ("DELETE FROM contacts WHERE owner = $1", "DELETE FROM offline WHERE owner = $1")
 
 _LISTED = """
-SELECT jid, verifier, is_enabled, created FROM accounts
+SELECT jid, verifier, is_enabled, created_at FROM accounts
 WHERE domain = $1 AND jid > $2 ORDER BY jid LIMIT $3
 """
 
@@ -31,27 +31,23 @@ _COUNT = "SELECT COUNT(*) FROM accounts WHERE domain = $1"
 
 
 class SqliteAccounts:
-    """`storage.people.Accounts` over a Database."""
+    """`storage.interface.Accounts` over a Database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, jid: str) -> Account | None:
-        """Return an account, None where there is none."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_GET, _domain(jid), jid)
         return _account(rows[0]) if rows else None
 
     async def add(self, account: Account) -> bool:
-        """Return whether it was added: False where there is one of this JID."""
         return await self._write(_ADD, account)
 
     async def change(self, account: Account) -> bool:
-        """Return whether there was one to be replaced."""
         return await self._write(_CHANGE, account)
 
     async def remove(self, jid: str) -> bool:
-        """Remove an account, its roster and what waits for it; return whether there was one."""
         async with self._database.write() as connection:
             rows = await connection.fetch(_REMOVE, _domain(jid), jid)
             for sql in _FORGET:
@@ -59,13 +55,11 @@ class SqliteAccounts:
         return bool(rows)
 
     async def list(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
-        """Return those of a domain in the order of their JIDs, behind `after`."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_LISTED, domain, after, limit)
         return tuple(map(_account, rows))
 
     async def count(self, domain: str) -> int:
-        """Return how many accounts a domain has."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_COUNT, domain)
         return int(rows[0][0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from storage.people import Contact
+from storage.rows import Contact
 from storage.sqlite.engine.protocols import Database, Row
 
 _ROSTER = """
@@ -27,19 +27,17 @@ _DROP_ALL = "DELETE FROM contacts WHERE owner = $1"
 
 
 class SqliteContacts:
-    """`storage.people.Contacts` over a Database."""
+    """`storage.interface.Contacts` over a Database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def roster(self, owner: str) -> tuple[Contact, ...]:
-        """Return the contacts in the order of their JIDs."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_ROSTER, owner)
         return tuple(map(_contact, rows))
 
     async def put(self, owner: str, contact: Contact) -> None:
-        """Keep a contact in the place of the one of the same JID."""
         async with self._database.write() as connection:
             await connection.execute(
                 _PUT,
@@ -54,12 +52,10 @@ class SqliteContacts:
             )
 
     async def remove(self, owner: str, jid: str) -> bool:
-        """Take a contact off a roster; return whether it was on it."""
         async with self._database.write() as connection:
             return bool(await connection.fetch(_DROP, owner, jid))
 
     async def clear(self, owner: str) -> None:
-        """Empty a roster."""
         async with self._database.write() as connection:
             await connection.execute(_DROP_ALL, owner)
 

@@ -4,45 +4,42 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from storage.people import OfflineStanza
+from storage.rows import OfflineStanza
 from storage.sqlite.engine.protocols import Database
 
 #: Two that have nothing to do with each other never have the same.
 _DIGEST_BYTES = 16
 
 _ADD = """
-INSERT INTO offline (owner, digest, at, peer, packet) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO offline (owner, digest, at, peer, stanza) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (owner, digest) DO NOTHING
 """
 
 _COUNT = "SELECT COUNT(*) FROM offline WHERE owner = $1"
 
-_OLDEST_FIRST = "SELECT peer, packet, at FROM offline WHERE owner = $1 ORDER BY at, number"
+_OLDEST_FIRST = "SELECT peer, stanza, at FROM offline WHERE owner = $1 ORDER BY at, number"
 
 _DELETE = "DELETE FROM offline WHERE owner = $1"
 
 
 class SqliteOffline:
-    """`storage.people.Offline` over a Database."""
+    """`storage.interface.Offline` over a Database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, owner: str, waiting: OfflineStanza) -> None:
-        """Keep one; the same one again changes nothing."""
         async with self._database.write() as connection:
             await connection.execute(
                 _ADD, owner, _digest(waiting), waiting.at, waiting.peer, waiting.stanza
             )
 
     async def count(self, owner: str) -> int:
-        """Return how many wait for somebody."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_COUNT, owner)
         return int(rows[0][0])
 
     async def pop(self, owner: str) -> tuple[OfflineStanza, ...]:
-        """Take out all of them, the oldest first."""
         async with self._database.write() as connection:
             rows = await connection.fetch(_OLDEST_FIRST, owner)
             await connection.execute(_DELETE, owner)

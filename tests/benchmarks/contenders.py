@@ -87,7 +87,7 @@ def _muniment(folder: Path) -> Iterator[Running]:
 def _kept(database: Path) -> int:
     # Read beside Muniment: asked itself it would answer when it has read what came before.
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        return connection.execute("SELECT coalesce(sum(kept), 0) FROM owners").fetchone()[0]
+        return connection.execute("SELECT coalesce(sum(messages), 0) FROM owners").fetchone()[0]
 
 
 @contextmanager

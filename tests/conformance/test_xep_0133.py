@@ -10,7 +10,7 @@ from support.commands import NS_COMMANDS, command, form_in, request
 from support.operated import BOSS_PHONE, Operated, by_form, fill_in, named, open_operated
 from support.wire import ALICE, ALICE_PHONE, BOB, HOST, NS_FORM, Reply, found
 
-from storage.people import Contact
+from storage.rows import Contact
 
 ADMIN = "http://jabber.org/protocol/admin"
 NS_ITEMS = "http://jabber.org/protocol/disco#items"

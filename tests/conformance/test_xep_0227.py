@@ -13,8 +13,7 @@ from component.core.archiving.writer import Writer
 from component.core.reading.export import Export
 from component.core.reading.follow import Followers
 from storage.open import open_storage
-from storage.people import Contact
-from storage.rows import PreferencesRow
+from storage.rows import Contact, PreferencesRow
 
 PIE = "{urn:xmpp:pie:0}"
 MAM = "{urn:xmpp:mam:2}"
@@ -29,7 +28,7 @@ async def exported() -> AsyncIterator[tuple[Element, list[str]]]:
         open_storage("sqlite::memory:") as storage,
         open_writer(storage.archive) as writer,
     ):
-        await storage.records.set_preferences(PreferencesRow(owner=ALICE, default="always"))
+        await storage.preferences.set(PreferencesRow(owner=ALICE, default="always"))
         writer.put([entry(n, xml=message(f"text {n}")) for n in range(2)])
         parts = [part async for part in Export(storage, writer, Followers()).portable(ALICE)]
         ids = [stored.id for stored in (await everything(storage.archive)).messages]

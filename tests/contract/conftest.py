@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.probe import Probe
+from support.sqlite_probe import SqliteProbe
 
 from storage.interface import Archive, Storage
 from storage.open import open_storage
@@ -34,6 +36,11 @@ async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     """An empty store of each backend in turn."""
     async with open_storage(BACKENDS[request.param].url(tmp_path)) as storage:
         yield storage
+
+
+def probe_of(storage: Storage) -> Probe:
+    """Return the probe of a store; a backend of another class has a probe of its own."""
+    return SqliteProbe(storage)
 
 
 @pytest.fixture

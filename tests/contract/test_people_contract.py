@@ -11,7 +11,7 @@ from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO
 
 from storage.errors import Rejected, Unavailable
 from storage.interface import Storage
-from storage.people import Account, Contact, OfflineStanza
+from storage.rows import Account, Contact, OfflineStanza
 
 CAROL = f"carol@{HOST}"
 ELSEWHERE = f"alice@{OTHER_HOST}"

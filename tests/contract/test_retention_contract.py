@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.conftest import BACKENDS
+from contract.conftest import BACKENDS, probe_of
 from support.builders import (
     ALICE,
     BOB,
@@ -22,12 +22,9 @@ from support.builders import (
     retract,
     texts,
 )
-from support.recount import dangling_marks, kept_books, recounted_books
 
 from storage.errors import NotFound
-from storage.interface import Totals
 from storage.open import SqliteStorage, open_storage
-from storage.people import OfflineStanza
 from storage.rows import (
     ANY,
     Cutoff,
@@ -36,6 +33,7 @@ from storage.rows import (
     Kind,
     NewMessage,
     Occupant,
+    OfflineStanza,
     OverLimit,
     Phrase,
     PreferencesRow,
@@ -43,6 +41,7 @@ from storage.rows import (
     Room,
     RoomChanges,
     Rule,
+    Totals,
     Usage,
 )
 
@@ -54,12 +53,12 @@ async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     """An empty store of each backend in turn, whose books are right when the test is over."""
     async with open_storage(BACKENDS[request.param].url(tmp_path)) as opened:
         yield opened
-        await assert_books(opened)
+        await assert_counters_right(opened)
 
 
-async def assert_books(storage: SqliteStorage) -> None:
-    database = storage._database
-    assert await kept_books(database) == await recounted_books(database)
+async def assert_counters_right(storage: SqliteStorage) -> None:
+    probe = probe_of(storage)
+    assert await probe.kept() == await probe.recounted()
 
 
 def said(count: int, **fields: Any) -> list[NewMessage]:
@@ -200,7 +199,7 @@ async def test_what_was_shed_is_in_no_list_search_or_reference(storage: SqliteSt
     assert await storage.archive.count(ALICE, wanted) == 1
     left = await storage.archive.conversations(ALICE, limit=9)
     assert [one.peer for one in left.conversations] == [ROMEO]
-    assert await dangling_marks(storage._database) == 0
+    assert await probe_of(storage).dangling_links() == 0
 
 
 async def test_other_archives_stay_as_they_are(storage: SqliteStorage) -> None:
@@ -336,7 +335,7 @@ async def test_an_emptied_message_keeps_id_time_and_peer_only(storage: SqliteSto
     assert (after.id, after.at, after.peer) == (before.id, before.at, before.peer)
     assert (after.kind, after.xml, after.nick, after.resource) == (Kind.BLANKED, "", "", "")
     assert await storage.archive.references(ALICE, [said.id], limit=9) == {}
-    assert await dangling_marks(storage._database) == 0
+    assert await probe_of(storage).dangling_links() == 0
 
 
 async def test_a_copy_that_comes_again_does_not_bring_content_back(storage: SqliteStorage) -> None:
@@ -392,35 +391,34 @@ async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
     storage: SqliteStorage,
 ) -> None:
     await storage.archive.append(said(3))
-    records = storage.records
-    await records.set_preferences(PreferencesRow(owner=ALICE, default="always"))
-    await records.set_rule(Rule(owner=ALICE, peer=BOB, days=1))
+    await storage.preferences.set(PreferencesRow(owner=ALICE, default="always"))
+    await storage.rules.set(Rule(owner=ALICE, peer=BOB, days=1))
     for room, jid in ((ROOM, ALICE), (ROOM, BOB)):
         occupant = Occupant(room=room, jid=jid, affiliation="member")
-        await records.change_room(RoomChanges(room=room, occupants=(occupant,)))
+        await storage.rooms.change(RoomChanges(room=room, occupants=(occupant,)))
     for owner in (ALICE, BOB):
         await storage.offline.add(owner, OfflineStanza(peer=ROMEO, stanza="<message/>", at=NOON))
     hold = Hold(subject=ALICE, reason="r", by="me", at=1)
-    await records.set_hold(hold)
+    await storage.holds.set(hold)
 
     erased = await storage.retention.erase(ALICE, limit=100)
 
     assert (erased.messages, erased.done) == (3, True)
     assert await storage.retention.usage() == ()
-    assert (await records.preferences(ALICE), await records.rules()) == (None, ())
-    assert [await records.affiliation(ROOM, jid) for jid in (ALICE, BOB)] == [None, "member"]
+    assert (await storage.preferences.get(ALICE), await storage.rules.list()) == (None, ())
+    assert [await storage.rooms.affiliation(ROOM, jid) for jid in (ALICE, BOB)] == [None, "member"]
     assert [await storage.offline.count(owner) for owner in (ALICE, BOB)] == [0, 1]
-    assert await records.holds() == (hold,)
+    assert await storage.holds.list() == (hold,)
 
 
 async def test_a_room_is_erased_with_its_occupants(storage: SqliteStorage) -> None:
     occupants = (Occupant(room=ROOM, jid=BOB, affiliation="owner"),)
-    await storage.records.change_room(RoomChanges(room=ROOM, created_at=7, occupants=occupants))
+    await storage.rooms.change(RoomChanges(room=ROOM, created_at=7, occupants=occupants))
 
     await storage.retention.erase(ROOM, limit=100)
 
-    assert await storage.records.affiliation(ROOM, BOB) is None
-    assert await storage.records.room(ROOM) == Room()
+    assert await storage.rooms.affiliation(ROOM, BOB) is None
+    assert await storage.rooms.get(ROOM) == Room()
 
 
 async def test_erasing_goes_in_steps(storage: SqliteStorage) -> None:
@@ -429,12 +427,12 @@ async def test_erasing_goes_in_steps(storage: SqliteStorage) -> None:
 
     steps = [await storage.retention.erase(ALICE, limit=2)]
     while not steps[-1].done:
-        await assert_books(storage)
+        await assert_counters_right(storage)
         steps.append(await storage.retention.erase(ALICE, limit=2))
 
     assert sum(step.messages for step in steps) == 5
     assert max(step.messages for step in steps) == 2
-    assert await dangling_marks(storage._database) == 0
+    assert await probe_of(storage).dangling_links() == 0
 
 
 async def test_a_new_archive_begins_where_one_was_erased(storage: SqliteStorage) -> None:

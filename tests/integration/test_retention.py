@@ -112,7 +112,7 @@ async def test_purge_applies_bounds_of_hosts_users_and_peers(own_server: Server)
         assert await office.texts(bob) == MESSAGES[-2:]
         assert await office.texts(romeo) == MESSAGES[-3:]
         said = [line["kind"] for line in await office.exported(carol)]
-        assert said == ["message"] * 5 + ["gone"] * 4 + ["message"]
+        assert said == ["message"] * 5 + ["blanked"] * 4 + ["message"]
         sizes = [len(line["xml"].encode()) for line in await office.exported(alice)]
         await office.rule(alice, bytes=sum(sizes[-2:]))
         await office.purge()

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 from itertools import count
 
 import pytest
+from contract.conftest import probe_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import entry, everything, retract, retraction
-from support.recount import kept_books, recounted_books
 
 from storage.errors import Rejected
 from storage.open import SqliteStorage, open_storage
@@ -92,10 +92,10 @@ async def break_off(storage: SqliteStorage, owner: str, name: int) -> None:
         retraction(name % 5, owner=owner, text="said"),
         entry(owner=owner, at=2**63),
     ]
-    before = await kept_books(storage._database)
+    before = await probe_of(storage).kept()
     with pytest.raises(Rejected):
         await storage.archive.append(batch)
-    assert await kept_books(storage._database) == before
+    assert await probe_of(storage).kept() == before
 
 
 async def cut_some(storage: SqliteStorage, owner: str, place: int) -> None:
@@ -121,10 +121,10 @@ def test_every_book_equals_a_recount(
     async def run() -> None:
         for step in steps:
             await step(storage, owner)
-            assert await kept_books(storage._database) == await recounted_books(storage._database)
+            assert await probe_of(storage).kept() == await probe_of(storage).recounted()
         while not (await storage.retention.erase(owner, limit=limit)).done:
-            assert await kept_books(storage._database) == await recounted_books(storage._database)
-        assert await kept_books(storage._database) == await recounted_books(storage._database)
+            assert await probe_of(storage).kept() == await probe_of(storage).recounted()
+        assert await probe_of(storage).kept() == await probe_of(storage).recounted()
 
     runner.run(run())
 
@@ -157,7 +157,8 @@ def test_as_much_goes_as_a_list_in_python_says(
             else await storage.retention.delete_oldest(owner, limits, limit=limit)
         ).done:
             pass
-        left = [m for m in (await everything(storage.archive, owner)).messages if m.kind != "gone"]
+        page = await everything(storage.archive, owner)
+        left = [m for m in page.messages if m.kind is not Kind.BLANKED]
         assert [m.at for m in left] == [row.at for row in rows[len(rows) - len(left) :]]
         assert len(left) == expected(octets, limits)
 

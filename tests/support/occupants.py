@@ -14,12 +14,12 @@ async def occupants(storage: Storage) -> tuple[Occupant, ...]:
 
 
 async def made(storage: Storage) -> dict[str, int]:
-    """Return when each room was made, as far as that is known."""
-    rows = await _rows(storage, "SELECT jid, made FROM rooms WHERE made > 0")
+    """Return when each room was created, as far as that is known."""
+    rows = await _rows(storage, "SELECT jid, created_at FROM rooms WHERE created_at > 0")
     return {row[0]: row[1] for row in rows}
 
 
 async def _rows(storage: Storage, sql: str) -> list[tuple[str, ...]]:
     assert isinstance(storage, SqliteStorage)
-    async with storage._database.read() as connection:
+    async with storage.database.read() as connection:
         return [tuple(row) for row in await connection.fetch(sql)]

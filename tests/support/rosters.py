@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from storage.people import Contact
+from storage.rows import Contact
 
 Contacts = frozenset[str] | None
 

@@ -65,7 +65,7 @@ async def open_services(
     """Open a store with its writer running; `usual` is how long messages are kept."""
     own = handlers or Handlers()
     async with open_storage(url) as storage:
-        live, holds = Followers(), Holds(storage.records)
+        live, holds = Followers(), Holds(storage.holds)
         served = ServedArchives(HOSTS, storage.retention)
         async with (
             open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
@@ -79,7 +79,7 @@ async def open_services(
                 followers=live,
             ) as administration,
         ):
-            audit = Audit(storage.records, writer)
+            audit = Audit(storage.audit_log, writer)
             kept = OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS))
             accounts = accounts or HandlerAccounts(own, kept)
             rosters = known_rosters(own, OwnRosters(storage.contacts), Addresses())

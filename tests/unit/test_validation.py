@@ -147,7 +147,7 @@ def test_nothing_that_pydantic_says_of_a_request_is_passed_on(model: type[BaseMo
         (
             "MessagesParameters",
             {"kind": ["message", "all"]},
-            'kind[1]: expected one of "message", "annotation", "receipt", "tombstone", "gone", '
+            'kind[1]: expected one of "message", "annotation", "receipt", "tombstone", "blanked", '
             'given "all"',
         ),
         (

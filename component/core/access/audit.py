@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from component.core.archiving.writer import Writer
 from component.core.store_errors import translated
 from component.core.xml.times import format_time, now
-from storage.interface import Records
+from storage.interface import AuditLog
 from storage.rows import AuditEntry, Filter
 
 
 class Audit:
     """Writes and reads the audit log."""
 
-    def __init__(self, records: Records, writer: Writer) -> None:
-        self._records = records
+    def __init__(self, audit_log: AuditLog, writer: Writer) -> None:
+        self._audit_log = audit_log
         self._writer = writer
 
     async def record(self, actor: str, action: str, subject: str, detail: str = "") -> None:
@@ -34,7 +34,7 @@ class Audit:
     ) -> tuple[AuditEntry, ...]:
         """Return entries, the newest first. Raises BadRequest, Overloaded."""
         with translated():
-            return await self._records.audit_entries(limit=limit, before=before, subject=subject)
+            return await self._audit_log.entries(limit=limit, before=before, subject=subject)
 
 
 def describe_filter(filter: Filter, *, after: str | None = None, before: str | None = None) -> str:

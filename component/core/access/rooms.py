@@ -27,7 +27,7 @@ from component.core.store_errors import translated
 from component.core.xml import jids
 from component.core.xml.times import now
 from storage.errors import Rejected, StorageError
-from storage.interface import Records
+from storage.interface import RoomsStore
 from storage.rows import Occupant, RoomChanges
 
 log = logging.getLogger(__name__)
@@ -97,14 +97,14 @@ class Rooms:
     def __init__(
         self,
         hosts: Hosts,
-        records: Records,
+        store: RoomsStore,
         info: RoomInfo,
         *,
         on_replaced: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_replaced` is called with each room that is not its predecessor of the same name."""
         self._hosts = hosts
-        self._records = records
+        self._store = store
         self._info = info
         self._on_replaced = on_replaced
         self._began = 0  # when the connection came up, microseconds
@@ -129,7 +129,7 @@ class Rooms:
         with translated():
             features = await self._ask(room)
             await self._write(room)
-            affiliation = await self._records.affiliation(room, requester)
+            affiliation = await self._store.affiliation(room, requester)
         if affiliation == OUTCAST or jids.domain(requester) not in self._hosts:
             return False
         if features is None:
@@ -147,7 +147,7 @@ class Rooms:
         """
         with translated():
             await self._write(room)
-            return (await self._records.room(room)).created_at
+            return (await self._store.get(room)).created_at
 
     def note_connected(self, at: int) -> None:
         """Note that the connection came up at a time (microseconds): every room may be another."""
@@ -260,7 +260,7 @@ class Rooms:
     async def _was_persistent(self, room: str) -> bool:
         """Return whether the store has a room as persistent. Raises StorageError."""
         await self._write(room)
-        return (await self._records.room(room)).is_persistent
+        return (await self._store.get(room)).is_persistent
 
     def _learn(self, room: str, is_persistent: bool, was_persistent: bool) -> None:
         """Note whether a room is persistent, and decide by that whether it is still the same.
@@ -337,7 +337,7 @@ class Rooms:
             if changes is None:
                 return
             version = changes.version
-            await self._records.change_room(changes.of(room))
+            await self._store.change(changes.of(room))
             # Changes may have been added during the write.
             if self._unwritten.get(room) is changes and changes.version == version:
                 self._discard(room)

@@ -14,7 +14,8 @@ from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
 from component.core.hosts import Hosts
 from component.core.store_errors import translated
 from component.core.xml.times import now
-from storage import people
+from storage import interface
+from storage.rows import Account
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ _UNKNOWN = "There is no such account."
 class OwnAccounts:
     """Who can log in, as our store has it."""
 
-    def __init__(self, store: people.Accounts, passwords: Passwords, hosts: Hosts) -> None:
+    def __init__(self, store: interface.Accounts, passwords: Passwords, hosts: Hosts) -> None:
         self._store = store
         self._passwords = passwords
         self._hosts = hosts
@@ -57,9 +58,7 @@ class OwnAccounts:
             raise BadRequest("An account is the bare JID of a user on one of the virtual hosts.")
         verifier = await self._passwords.verifier(password)
         with translated():
-            is_new = await self._store.add(
-                people.Account(jid=jid, verifier=verifier, created=now())
-            )
+            is_new = await self._store.add(Account(jid=jid, verifier=verifier, created=now()))
         if not is_new:
             raise Conflict("There is such an account already.")
 
@@ -95,12 +94,12 @@ class OwnAccounts:
         with translated():
             return await self._store.count(host)
 
-    async def _get(self, jid: str) -> people.Account | None:
+    async def _get(self, jid: str) -> Account | None:
         with translated():
             return await self._store.get(jid)
 
     @asynccontextmanager
-    async def _change(self, jid: str) -> AsyncIterator[people.Account]:
+    async def _change(self, jid: str) -> AsyncIterator[Account]:
         """Lend an account that nobody else changes. Raises ItemNotFound, Overloaded."""
         async with self._changing:
             account = await self._get(jid)
@@ -109,7 +108,7 @@ class OwnAccounts:
             with translated():
                 yield account
 
-    async def _renew(self, account: people.Account, password: str) -> None:
+    async def _renew(self, account: Account, password: str) -> None:
         """Keep a password as new ones are kept, now that it is known; if not, the next time."""
         verifier = await self._passwords.verifier(password)
         with suppress(ItemNotFound, Overloaded):

@@ -20,7 +20,7 @@ from component.core.store_errors import translated
 from component.core.xml import jids
 from component.core.xml.jids import Jids
 from storage.errors import StorageError
-from storage.interface import Records
+from storage.interface import PreferencesStore
 from storage.rows import PreferencesRow
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Preferences:
 
     def __init__(
         self,
-        records: Records,
+        store: PreferencesStore,
         addresses: Jids,
         rosters: Rosters,
         hosts: Mapping[str, HostRules],
@@ -128,7 +128,7 @@ class Preferences:
         size: int = REMEMBERED_SIZE,
     ) -> None:
         """`size` is how much is remembered, as REMEMBERED_SIZE has it."""
-        self._records = records
+        self._store = store
         self._addresses = addresses
         self._rosters = rosters
         self._hosts = Hosts(hosts)
@@ -140,7 +140,7 @@ class Preferences:
     async def load(self) -> None:
         """Read what users have set before, as far as it is remembered. Raises StorageError."""
         self._memory.is_all, after = True, ""
-        while page := await self._records.all_preferences(after=after, limit=PAGE):
+        while page := await self._store.list(after=after, limit=PAGE):
             for preferences in page:
                 self._keep(preferences.owner, preferences)
             if not self._memory.is_all:
@@ -173,7 +173,7 @@ class Preferences:
         # One after the other, so that what is applied is what is stored.
         async with self._setting:
             with translated():
-                await self._records.set_preferences(wanted)
+                await self._store.set(wanted)
             self.forget(owner)
             applied = self._keep(owner, wanted)
         return applied.shown(owner)
@@ -205,7 +205,7 @@ class Preferences:
         if known is not None:
             return known
         changes = self._changes
-        found = await self._records.preferences(owner)
+        found = await self._store.get(owner)
         # What was read may be of the moment before it was changed.
         is_fresh = changes == self._changes
         return self._keep(owner, found) if is_fresh else self._made(owner, found)

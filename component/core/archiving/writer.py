@@ -173,7 +173,7 @@ class Writer:
     async def run(self) -> None:
         """Write until `stop` is called and nothing waits, or the store fails behind it."""
         # A run before this one may have ended between a retraction and its tombstones.
-        has_unfinished, pause = True, FIRST_RETRY_SECONDS
+        has_unfinished = True
         try:
             while True:
                 while self._queue or (has_unfinished and not self._stopping.is_set()):
@@ -190,15 +190,9 @@ class Writer:
                         self._on_written(
                             {one.owner for one in batch if not isinstance(one, AuditEntry)}
                         )
-                    if self.is_healthy:
-                        pause = FIRST_RETRY_SECONDS
-                    else:
-                        await self._pause(pause)
-                        pause = min(pause * 2, LAST_RETRY_SECONDS)
                 if self._stopping.is_set():
                     return
-                await self._wake.wait()
-                self._wake.clear()
+                await self._wait_for_work()
         finally:
             self._is_dead = True
             await self._tell()
@@ -268,22 +262,21 @@ class Writer:
                 await self._note_trouble(error, batch, place)
                 if self._stopping.is_set():
                     return False
-                await self._pause(pause)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
                 pause = min(pause * 2, LAST_RETRY_SECONDS)
                 continue
             break
-        self._note_recovery()
-        return True
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until `stop` is called."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    def _note_recovery(self) -> None:
         if not self.is_healthy:
             log.warning("archive can be written again")
         self.is_healthy = True
+        return True
+
+    async def _wait_for_work(self, seconds: float | None = None) -> None:
+        """Wait until something is put or `stop` is called, but not longer than so long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        self._wake.clear()
 
     async def _note_trouble(self, error: Exception, batch: Batch, place: int) -> None:
         self.is_healthy = False
@@ -293,7 +286,10 @@ class Writer:
         await self._refuse_lines(batch, place)
 
     async def _carry_out_retractions(self) -> bool:
-        """Do one step of each unfinished retraction; return whether another step is left."""
+        """Do one step of each unfinished retraction; return whether another step is left.
+
+        A step that fails is done later: the store offers the retraction again.
+        """
         has_unfinished, last = False, 0
         try:
             while offered := await self._archive.unfinished_retractions(after=last):
@@ -302,10 +298,11 @@ class Writer:
                 has_unfinished |= not all(one.is_done for one in outcomes)
                 last = offered[-1].number
         except Exception as error:
-            # The batch itself is durable, and the store offers its retractions again.
-            await self._note_trouble(error, [], self._done)
+            fault = None if isinstance(error, StorageError) else error
+            log.error("retractions are not carried out yet: %s", error, exc_info=fault)
+            if not self._batch:
+                await self._wait_for_work(LAST_RETRY_SECONDS)
             return True
-        self._note_recovery()
         return has_unfinished
 
     def _outcome(self, retraction: UnfinishedRetraction) -> RetractionOutcome | None:

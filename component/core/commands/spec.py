@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from component.core.access.principals import Principal, Role
 from component.core.commands.context import CommandContext
-from storage.people import Contact
+from storage.rows import Contact
 
 #: The values of a FLAG.
 TRUE, FALSE = "true", "false"

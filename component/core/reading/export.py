@@ -116,7 +116,7 @@ class Export:
 
     async def _preferences(self, owner: str) -> str:
         with translated():
-            found = await self._storage.records.preferences(owner)
+            found = await self._storage.preferences.get(owner)
         return "" if found is None else _prefs(found)
 
 

@@ -14,7 +14,8 @@ from component.core.xml.namespaces import standalone
 from component.core.xml.stream_parser import Malformed
 from component.core.xml.times import parse_time
 from storage.errors import StorageError
-from storage.people import Offline, OfflineStanza
+from storage.interface import Offline
+from storage.rows import OfflineStanza
 
 log = logging.getLogger(__name__)
 

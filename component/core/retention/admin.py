@@ -22,8 +22,8 @@ from component.core.retention.purge import Progress
 from component.core.retention.rules import Rules
 from component.core.store_errors import translated
 from component.core.xml.times import format_if_known
-from storage.interface import Retention, Storage, Totals
-from storage.rows import Usage
+from storage.interface import Retention, Storage
+from storage.rows import Totals, Usage
 
 Fields = dict[str, str | int | None]
 
@@ -81,7 +81,7 @@ async def open_archive_admin(
 
     `before_erase`, `after_erase` and `wait_for_spill` are those of `Erasure`. Raises StorageError.
     """
-    rules = Rules(storage.records)
+    rules = Rules(storage.rules)
     await rules.load()
     erasure = Erasure(
         storage.retention,
@@ -93,7 +93,7 @@ async def open_archive_admin(
         after_erase=(rules.discard, *after_erase),
         wait_for_spill=wait_for_spill,
     )
-    approval = Approval(storage.records, Forecasts(storage, rules, holds), defaults)
+    approval = Approval(storage.rules, Forecasts(storage, rules, holds), defaults)
     janitor = Janitor(storage, writer, rules, holds, defaults, timing, approval)
     running = start("janitor", janitor.run())
     try:

@@ -18,7 +18,7 @@ from component.core.retention.forecast import Forecast, Forecasts
 from component.core.retention.plan import RetentionBounds, RetentionDefaults, is_tighter
 from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
-from storage.interface import Records
+from storage.interface import RulesStore
 from storage.rows import HostRetention, Rule
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,9 @@ class Approval:
     """Decides whether the bounds of the configuration may be applied."""
 
     def __init__(
-        self, records: Records, forecasts: Forecasts, defaults: RetentionDefaults
+        self, rules: RulesStore, forecasts: Forecasts, defaults: RetentionDefaults
     ) -> None:
-        self._records = records
+        self._rules = rules
         self._forecasts = forecasts
         self._defaults = defaults
         self._forecasting = SharedTasks[str | None, Forecast](_log_failure)
@@ -115,7 +115,7 @@ class Approval:
     async def confirm(self) -> None:
         """Confirm the bounds of the configuration for all archives. Raises StorageError."""
         bounds_by_host = {OTHERS: self._defaults.others, **self._defaults.hosts}
-        await self._records.confirm_retention(
+        await self._rules.confirm(
             [
                 HostRetention(
                     host=host, days=bounds.days, messages=bounds.messages, bytes=bounds.bytes
@@ -160,7 +160,7 @@ class Approval:
         """Return the bounds that were confirmed last; a new store has none."""
         hosts = {
             row.host: RetentionBounds(days=row.days, messages=row.messages, bytes=row.bytes)
-            for row in await self._records.confirmed_retention()
+            for row in await self._rules.confirmed()
         }
         others = hosts.pop(OTHERS, RetentionBounds())
         return RetentionDefaults(hosts=hosts, others=others)

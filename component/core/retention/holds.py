@@ -5,7 +5,7 @@ from __future__ import annotations
 from component.core.errors import Conflict, Refused
 from component.core.store_errors import translated
 from component.core.xml import jids
-from storage.interface import Records
+from storage.interface import HoldsStore
 from storage.rows import Hold
 
 #: All holds are in memory: each retraction asks for them.
@@ -15,13 +15,13 @@ HOLDS_MAX = 10_000
 class Holds:
     """All holds, in memory and in the store."""
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self, store: HoldsStore) -> None:
+        self._store = store
         self._holds: dict[str, Hold] = {}
 
     async def load(self) -> None:
         """Read the holds from the store. Raises StorageError."""
-        self._holds = {hold.subject: hold for hold in await self._records.holds()}
+        self._holds = {hold.subject: hold for hold in await self._store.list()}
 
     def all(self) -> tuple[Hold, ...]:
         """Return all holds, ordered by subject."""
@@ -56,7 +56,7 @@ class Holds:
         self._holds[hold.subject] = hold
         try:
             with translated():
-                await self._records.set_hold(hold)
+                await self._store.set(hold)
         except Refused as refused:
             message = "The hold is in force, but not stored: set it again."
             raise type(refused)(message) from refused
@@ -64,5 +64,5 @@ class Holds:
     async def release(self, subject: str) -> None:
         """Release a hold if there is one. Raises BadRequest, Overloaded."""
         with translated():
-            await self._records.remove_hold(subject)
+            await self._store.remove(subject)
         self._holds.pop(subject, None)

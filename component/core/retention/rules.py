@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from component.core.errors import Conflict
 from component.core.store_errors import translated
-from storage.interface import Records
+from storage.interface import RulesStore
 from storage.rows import Rule
 
 #: All rules are in memory: so many take some tens of megabytes.
@@ -17,13 +17,13 @@ RULES_MAX = 100_000
 class Rules:
     """The rules of all owners."""
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self, store: RulesStore) -> None:
+        self._store = store
         self._rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
 
     async def load(self) -> None:
         """Read the rules from the store. Raises StorageError."""
-        for rule in await self._records.rules():
+        for rule in await self._store.list():
             self._rules[rule.owner][rule.peer] = rule
 
     def of(self, owner: str) -> Mapping[str, Rule]:
@@ -39,13 +39,13 @@ class Rules:
         if is_new and sum(map(len, self._rules.values())) >= RULES_MAX:
             raise Conflict(f"There are {RULES_MAX} retention rules already: remove some first.")
         with translated():
-            await self._records.set_rule(rule)
+            await self._store.set(rule)
         self._rules[rule.owner][rule.peer] = rule
 
     async def remove(self, owner: str, peer: str = "") -> None:
         """Remove a rule, so that the defaults apply. Raises BadRequest, Overloaded."""
         with translated():
-            await self._records.remove_rule(owner, peer)
+            await self._store.remove(owner, peer)
         self._rules[owner].pop(peer, None)
         if not self._rules[owner]:
             del self._rules[owner]

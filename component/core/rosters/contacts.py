@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from component.core.errors import BadRequest
-from storage.people import Contact
+from storage.rows import Contact
 
 SUBSCRIPTIONS = ("none", "to", "from", "both")
 

@@ -11,7 +11,8 @@ import logging
 from component.core.rosters.contacts import Change, is_shown
 from component.core.store_errors import translated
 from storage.errors import StorageError
-from storage.people import Contact, Contacts
+from storage.interface import Contacts
+from storage.rows import Contact
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from component.core.rosters.contacts import Change
-from storage.people import Contact
+from storage.rows import Contact
 
 
 class Rosters(Protocol):

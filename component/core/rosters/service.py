@@ -13,7 +13,7 @@ from component.core.hosts import Hosts
 from component.core.rosters.contacts import REMOVE, Change
 from component.core.rosters.protocol import EditableRosters
 from component.core.xml import jids
-from storage.people import Contact
+from storage.rows import Contact
 
 
 async def anybody(_: str) -> bool:

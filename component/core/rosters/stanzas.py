@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 from component.core.rosters.contacts import REMOVE, SUBSCRIPTIONS, is_asked
 from component.core.xml.preparation import prepared
 from component.core.xml.stream_parser import Element
-from storage.people import Contact
+from storage.rows import Contact
 
 NS = "jabber:iq:roster"
 

@@ -19,7 +19,7 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
         app.add_routes(module.routes(prefix))
     app[keys.accounts] = services.accounts
     app[keys.administration] = services.administration
-    app[keys.audit] = Audit(services.storage.records, services.writer)
+    app[keys.audit] = Audit(services.storage.audit_log, services.writer)
     app[keys.authorizer] = services.authorizer
     app[keys.commands] = services.commands
     app[keys.hosts] = services.hosts

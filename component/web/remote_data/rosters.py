@@ -17,7 +17,7 @@ from component.web.remote_data.roster_models import RosterPost
 from component.web.server import body
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
-from storage.people import Contact
+from storage.rows import Contact
 
 
 def routes(prefix: str) -> list[web.RouteDef]:

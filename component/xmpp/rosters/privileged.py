@@ -21,7 +21,7 @@ from component.core.xml.stream_parser import Element
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries.errors import condition_in
 from component.xmpp.queries.privilege import Privileges
-from storage.people import Contact
+from storage.rows import Contact
 
 log = logging.getLogger(__name__)
 

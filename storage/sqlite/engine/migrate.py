@@ -84,6 +84,9 @@ async def pending(connection: Connection, engine: str) -> list[Migration]:
         if number not in known:
             raise NewerSchema(f"{NewerSchema.__doc__} (it has {name})")
         if known[number].checksum != checksum:
-            raise ChangedMigration(f"{name} is not the file that made this database")
+            raise ChangedMigration(
+                f"{name} made this store with other content: another version of Muniment made it."
+                " Open it with that version, or begin with a new store"
+            )
     done = {row[0] for row in applied}
     return [migration for number, migration in known.items() if number not in done]

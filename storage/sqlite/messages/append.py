@@ -10,23 +10,23 @@ from typing import NamedTuple
 
 from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
 from storage.sqlite.engine.protocols import Connection
-from storage.sqlite.messages import conversations, lateness, marks, retractions, words
+from storage.sqlite.messages import conversations, fulltext, lateness, references, retractions
 from storage.sqlite.messages.counters import CounterDelta, count_up
-from storage.sqlite.messages.marks import Target
 from storage.sqlite.messages.owners import Counters, Owners
+from storage.sqlite.messages.references import Target
 
-_COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, origin, xml"
+_COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml"
 
 _INTO = f"archive ({_COLUMNS})"
 # Of the same message only: a sequence that was given twice is an error.
-_OTHERWISE = "ON CONFLICT (owner, origin) DO NOTHING"
+_OTHERWISE = "ON CONFLICT (owner, dedup_key) DO NOTHING"
 
 _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
 _INSERT_UNLESS_TWIN = f"""
 INSERT INTO archive ({_COLUMNS})
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
-WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND origin IN ($12, $13))
+WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($12, $13))
 {_OTHERWISE}
 """  # noqa: S608 - constant words
 
@@ -35,7 +35,7 @@ SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
 WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 """
 
-_GIVEN = "UPDATE owners SET last = $2, newest = $3 WHERE number = $1"
+_GIVEN = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
 
 
 class _InsertRow(NamedTuple):
@@ -100,7 +100,7 @@ class Appender:
             for number, sequence, e in rows
         ]
         await count_up(connection, lines)
-        targets = await marks.resolve(connection, rows)
+        targets = await references.resolve(connection, rows)
         await retractions.note(
             connection,
             [
@@ -111,7 +111,7 @@ class Appender:
         )
         about = [targets.get(row[:2]) for row in rows]
         shown = [None if target is None else target.shown for target in about]
-        await words.add(connection, [(*row, to) for row, to in zip(rows, shown, strict=True)])
+        await fulltext.add(connection, [(*row, to) for row, to in zip(rows, shown, strict=True)])
         await conversations.came(
             connection,
             [

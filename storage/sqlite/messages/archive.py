@@ -21,24 +21,25 @@ from storage.sqlite.engine.protocols import Bound, Connection, Database, Result,
 from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
 from storage.sqlite.messages.conversations import listed
-from storage.sqlite.messages.counters import Scopes, scopes
 from storage.sqlite.messages.counting import (
     AT_ONCE,
+    Series,
     at_once,
     behind,
     cheaply,
+    counted_by,
     counted_rows,
     exactly,
-    tallied,
+    series_of,
 )
 from storage.sqlite.messages.ids import Ids
-from storage.sqlite.messages.marks import about
 from storage.sqlite.messages.owners import Owners
-from storage.sqlite.messages.ranges import BEYOND, Selection, decoded, select, sequences
-from storage.sqlite.messages.select import archived_messages, by_arrival, by_time, of_xml
+from storage.sqlite.messages.references import referring
+from storage.sqlite.messages.selection import BEYOND, Selection, decoded, select, sequences
+from storage.sqlite.messages.statements import archived_messages, by_arrival, by_time, of_xml
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
-_GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"
+_GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
 
 
 class SqliteArchive:
@@ -55,7 +56,6 @@ class SqliteArchive:
         self._owners.forget(owner)
 
     async def append(self, batch: Batch) -> None:
-        """Store a batch in its order, with lines of the audit log, and make it durable."""
         try:
             async with self._database.write() as connection:
                 await self._appending.write(connection, batch)
@@ -76,16 +76,15 @@ class SqliteArchive:
         counted: bool = False,
         max_bytes: int | None = None,
     ) -> Page:
-        """Return up to `limit` messages in arrival order between two ids, both exclusive."""
         bound = of_xml(max_bytes)
 
         async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, wanted)
-            of = tallied(selection) if selection.is_one_stretch else None
-            if counted and index is None and of:
+            series = counted_by(selection) if selection.is_one_stretch else None
+            if counted and index is None and series:
                 return await self._counted_page(
-                    connection, selection, of, limit, after, before, backwards, bound
+                    connection, selection, series, limit, after, before, backwards, bound
                 )
             places = await sequences(connection, self._ids, number, _named(after, before))
             part, skip = _between(selection, places, after, before), 0
@@ -112,20 +111,20 @@ class SqliteArchive:
         self,
         connection: Connection,
         selection: Selection,
-        of: Scopes,
+        series: Series,
         limit: int,
         after: str | None,
         before: str | None,
         backwards: bool,
         bound: Bound | None,
     ) -> Page:
-        """Return a counted page of what is tallied, as most pages are."""
+        """Return a counted page of a selection that counters count, as most pages are."""
         places = decoded(self._ids, selection.number, _named(after, before))
         part = _between(selection, places, after, before)
         rows, found, place, count = await counted_rows(
             connection,
             selection,
-            of,
+            series,
             part,
             places,
             limit=limit + 1,
@@ -146,7 +145,6 @@ class SqliteArchive:
     async def page_after(
         self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
     ) -> Page:
-        """Return the oldest `limit` messages behind the place of an id."""
         bound = of_xml(max_bytes)
 
         async def read(connection: Connection) -> Page:
@@ -171,8 +169,6 @@ class SqliteArchive:
         counted: bool = False,
         max_bytes: int | None = None,
     ) -> Page:
-        """Return the oldest (or newest) `limit` messages in the order of their time."""
-
         async def read(connection: Connection) -> Page:
             count = await self._count(connection, owner, wanted) if counted else None
             number = await self._owners.look_up(connection, owner)
@@ -190,8 +186,6 @@ class SqliteArchive:
         return await self._reading(owner, read, wanted, is_steady=is_steady)
 
     async def count(self, owner: str, wanted: Filter) -> int:
-        """Return exactly how many messages match; free of cost when the filter is empty."""
-
         async def read(connection: Connection) -> int:
             return await self._count(connection, owner, wanted)
 
@@ -218,8 +212,6 @@ class SqliteArchive:
         return await exactly(connection, await select(connection, self._ids, number, wanted))
 
     async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
-        """Return the first and the last message of an archive, None when it is empty."""
-
         async def read(connection: Connection) -> tuple[ArchivedMessage, ArchivedMessage] | None:
             number = await self._owners.look_up(connection, owner)
             everything = Selection(number=number, wanted=ANY)
@@ -235,13 +227,11 @@ class SqliteArchive:
     async def references(
         self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
     ) -> dict[str, References]:
-        """Return what is about each of these messages, as far as there is anything."""
-
         async def read(connection: Connection) -> dict[str, References]:
             number = await self._owners.look_up(connection, owner)
             places = decoded(self._ids, number, ids)
             found = {}
-            rows_about = about(connection, number, places.values(), limit, of_xml(max_bytes))
+            rows_about = referring(connection, number, places.values(), limit, of_xml(max_bytes))
             async for place, rows, left_out in rows_about:
                 messages = archived_messages(self._ids, number, rows)
                 found[place] = References(messages=messages, left_out=left_out)
@@ -267,8 +257,6 @@ class SqliteArchive:
         since: str | None = None,
         max_bytes: int | None = None,
     ) -> Conversations:
-        """Return up to `limit` conversations of an archive, those with the newest messages."""
-
         async def read(connection: Connection) -> tuple[int, list[Row], list[Row], bool]:
             number = await self._owners.look_up(connection, owner)
             places = await sequences(connection, self._ids, number, _named(before, since))
@@ -296,7 +284,7 @@ class SqliteArchive:
 def _is_whole(wanted: Filter) -> bool:
     """Whether the rows of a filter are counted in the statement that reads them."""
     edges = (wanted.since, wanted.until, wanted.after, wanted.before)
-    return edges == (None, None, None, None) and scopes(wanted) is not None
+    return edges == (None, None, None, None) and series_of(wanted) is not None
 
 
 def _named(*ids: str | None) -> list[str]:

@@ -7,33 +7,33 @@ from collections.abc import Iterable
 
 from storage.rows import UNREAD_MAX
 from storage.sqlite.engine.protocols import Bound, Connection, Row
-from storage.sqlite.messages.counters import all_sql
-from storage.sqlite.messages.select import COLUMNS
+from storage.sqlite.messages.counting import total_sql
+from storage.sqlite.messages.statements import COLUMNS
 
 _NOTE = """
-INSERT INTO conversations (owner, peer, last, seen) VALUES ($1, $2, $3, $4)
-ON CONFLICT (owner, peer) DO UPDATE SET last = excluded.last, seen = max(seen, excluded.seen)
+INSERT INTO conversations (owner, peer, newest, seen) VALUES ($1, $2, $3, $4)
+ON CONFLICT (owner, peer) DO UPDATE SET newest = excluded.newest, seen = max(seen, excluded.seen)
 """
 
 _GO_BACK = """
-UPDATE conversations SET last = coalesce(
+UPDATE conversations SET newest = coalesce(
     (SELECT max(sequence) FROM archive WHERE owner = $1 AND peer = $2), 0
 )
 WHERE owner = $1 AND peer = $2
 """
 
-_CLOSE = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND last = 0"
+_CLOSE = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND newest = 0"
 
 # What costs something is found out of those only that are listed.
 _LIST = f"""
 WITH listed AS MATERIALIZED (
-    SELECT peer AS other, last AS newest, coalesce($3, seen) AS seen
-    FROM conversations WHERE owner = $1 AND last < $2 ORDER BY last DESC LIMIT $4
+    SELECT peer AS other, newest, coalesce($3, seen) AS seen
+    FROM conversations WHERE owner = $1 AND newest < $2 ORDER BY newest DESC LIMIT $4
 )
 SELECT
     other,
     newest,
-    {all_sql("other", "other")},
+    {total_sql("other", "other")},
     (SELECT count(*) FROM (
         SELECT 1 FROM archive AS behind
         WHERE owner = $1 AND peer = other AND sequence > seen

@@ -1,81 +1,41 @@
-"""How many messages an archive has, and how many up to a place, without reading all of it.
+"""Counters of messages, by which `counting` counts without reading an archive: the write side.
 
-Of every stretch of 512 sequences it is written down how many messages are with each peer, how
-many are of people and how many are groupchat, and the same of every 64 such stretches. Only what
-is left at an edge is counted by rows.
+Each bucket of 512 sequences has a counter for each peer, one for groupchat, and one for all other
+messages; each bucket of 32768 sequences has the same.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from storage.rows import Filter
 from storage.sqlite.engine.protocols import Connection
 
-#: How many sequences a stretch has; a long one is made of so many short ones.
+#: How many sequences a bucket has; a long bucket consists of IN_LONG short ones.
 SHORT, LONG = 512, 32_768
-_IN_LONG = LONG // SHORT
+IN_LONG = LONG // SHORT
 
-#: Scopes beside the peers: all that is no groupchat, and all that is.
+#: The series beside those of peers: all messages but groupchat, and groupchat.
 PEOPLE = ""
 GROUPCHAT = "/"
 
-_KEPT = "UPDATE owners SET kept = kept + $2, bytes = bytes + $3 WHERE number = $1"
+_TOTALS = "UPDATE owners SET messages = messages + $2, bytes = bytes + $3 WHERE number = $1"
 
-_TALLY = """
-INSERT INTO tallies (owner, scope, span, block, kept) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (owner, scope, span, block) DO UPDATE SET kept = kept + excluded.kept
+_ADD = """
+INSERT INTO counters (owner, series, bucket_size, bucket, messages) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (owner, series, bucket_size, bucket)
+DO UPDATE SET messages = messages + excluded.messages
 """
 
-_NO_TALLY = """
-DELETE FROM tallies WHERE owner = $1 AND scope = $2 AND span = $3 AND block = $4 AND kept = 0
+_DELETE_EMPTY = """
+DELETE FROM counters
+WHERE owner = $1 AND series = $2 AND bucket_size = $3 AND bucket = $4 AND messages = 0
 """
-
-_ALL = f"""
-(SELECT coalesce(sum(kept), 0) FROM tallies
- WHERE owner = $1 AND scope IN ({{one}}, {{other}}) AND span = {LONG})
-"""  # noqa: S608 - constant words
-
-_BEFORE = f"""
-(SELECT coalesce(sum(kept), 0) FROM tallies
- WHERE owner = $1 AND scope IN ({{one}}, {{other}})
-   AND span = {LONG} AND block < {{place}} / {LONG})
-+ (SELECT coalesce(sum(kept), 0) FROM tallies
-   WHERE owner = $1 AND scope IN ({{one}}, {{other}})
-     AND span = {SHORT} AND block < {{place}} / {SHORT}
-     AND block >= {{place}} / {LONG} * {_IN_LONG})
-+ (SELECT count(*) FROM archive
-   WHERE owner = $1 AND sequence >= {{place}} / {SHORT} * {SHORT} AND sequence < {{place}}
-     AND {{is_in}})
-"""  # noqa: S608 - constant words
-
-_THROUGH = "SELECT {before} FROM json_each($4) AS place ORDER BY place.key"
-
-_BLOCK_OF = f"""
-WITH blocks AS (
-    SELECT block, sum(kept) AS kept FROM tallies
-    WHERE owner = $1 AND scope IN ($2, $3) AND span = {SHORT} GROUP BY block
-), rising AS (
-    SELECT block, kept, sum(kept) OVER (ORDER BY block) AS through FROM blocks
-)
-SELECT block * {SHORT}, through - kept FROM rising WHERE through >= $4 ORDER BY block LIMIT 1
-"""  # noqa: S608 - constant words
-
-_IS_IN = {
-    (PEOPLE, GROUPCHAT): "true",
-    (PEOPLE, PEOPLE): "type <> 'groupchat'",
-    (GROUPCHAT, GROUPCHAT): "type = 'groupchat'",
-}
-
-#: Two scopes; one that stands alone comes twice.
-Scopes = tuple[str, str]
 
 
 class CounterDelta(NamedTuple):
-    """What a row of the archive adds to the books."""
+    """What a row of the archive adds to the counters of its owner."""
 
     number: int  # of its owner
     sequence: int
@@ -84,80 +44,35 @@ class CounterDelta(NamedTuple):
     bytes: int  # of XML
 
 
-def scopes(wanted: Filter) -> Scopes | None:
-    """Return the scopes that hold just what a filter means, times and ids aside."""
-    if wanted.peer_local is not None or wanted.resource is not None:
-        return None
-    if wanted.ids is not None or wanted.kinds is not None or wanted.phrases is not None:
-        return None
-    if wanted.peer is None:
-        people = GROUPCHAT if wanted.groupchat else PEOPLE
-        return (people, GROUPCHAT if wanted.groupchat is None else people)
-    if wanted.groupchat is not None or wanted.peer in (PEOPLE, GROUPCHAT):
-        return None
-    return (wanted.peer, wanted.peer)
+async def count_up(connection: Connection, deltas: Sequence[CounterDelta]) -> None:
+    """Count new rows."""
+    await _count(connection, deltas, 1)
 
 
-async def count_up(connection: Connection, lines: Sequence[CounterDelta]) -> None:
-    """Count rows that came."""
-    await _count(connection, lines, 1)
-
-
-async def count_down(connection: Connection, lines: Sequence[CounterDelta]) -> None:
-    """Count rows that went away."""
-    tallied = await _count(connection, lines, -1)
-    await connection.executemany(_NO_TALLY, tallied)
+async def count_down(connection: Connection, deltas: Sequence[CounterDelta]) -> None:
+    """Stop counting deleted rows."""
+    changed = await _count(connection, deltas, -1)
+    await connection.executemany(_DELETE_EMPTY, changed)
 
 
 async def _count(
-    connection: Connection, lines: Sequence[CounterDelta], by: int
+    connection: Connection, deltas: Sequence[CounterDelta], by: int
 ) -> list[tuple[int, str, int, int]]:
-    kept: Counter[int] = Counter()
+    messages: Counter[int] = Counter()
     octets: Counter[int] = Counter()
-    tallies: Counter[tuple[int, str, int, int]] = Counter()
-    for line in lines:
-        octets[line.number] += by * line.bytes
-    # Many lines of a batch are alike.
-    alike = Counter([(n, peer, room, sequence // SHORT) for n, sequence, peer, room, _ in lines])
-    for (number, peer, is_groupchat, block), times in alike.items():
+    counters: Counter[tuple[int, str, int, int]] = Counter()
+    for delta in deltas:
+        octets[delta.number] += by * delta.bytes
+    # Many rows of a batch change the same counters.
+    alike = Counter([(n, peer, room, sequence // SHORT) for n, sequence, peer, room, _ in deltas])
+    for (number, peer, is_groupchat, bucket), times in alike.items():
         count = by * times
-        kept[number] += count
-        tallies[number, GROUPCHAT if is_groupchat else PEOPLE, SHORT, block] += count
+        messages[number] += count
+        counters[number, GROUPCHAT if is_groupchat else PEOPLE, SHORT, bucket] += count
         if peer not in (PEOPLE, GROUPCHAT):
-            tallies[number, peer, SHORT, block] += count
-    for (number, scope, _, block), count in list(tallies.items()):
-        tallies[number, scope, LONG, block // _IN_LONG] += count
-    await connection.executemany(_KEPT, [(n, kept[n], octets[n]) for n in kept])
-    await connection.executemany(_TALLY, [(*key, count) for key, count in tallies.items()])
-    return list(tallies)
-
-
-def all_sql(one: str, other: str) -> str:
-    """Write how many rows of two scopes there are; $1 is the number of the owner."""
-    return _ALL.format(one=one, other=other)
-
-
-def before_sql(place: str, of: Scopes, one: str, other: str) -> str:
-    """Write how many of them there are before a place. `one` and `other` stand for the scopes."""
-    is_in = _IS_IN.get(of, f"peer = {one}")
-    return _BEFORE.format(place=place, one=one, other=other, is_in=is_in)
-
-
-async def through(
-    connection: Connection, number: int, of: Scopes, places: Sequence[int]
-) -> list[int]:
-    """Return for each sequence how many rows there are up to it, itself included."""
-    sql = _THROUGH.format(before=before_sql("(place.value + 1)", of, "$2", "$3"))
-    rows = await connection.fetch(sql, number, *of, json.dumps(places))
-    return [int(row[0]) for row in rows]
-
-
-async def place_of(
-    connection: Connection, number: int, of: Scopes, rank: int
-) -> tuple[int, int] | None:
-    """Return where the row of a rank (the first has 1) is: behind how many rows from a sequence.
-
-    None: there are not as many rows.
-    """
-    rows = await connection.fetch(_BLOCK_OF, number, *of, rank)
-    return (rows[0][0], rank - rows[0][1] - 1) if rows else None
+            counters[number, peer, SHORT, bucket] += count
+    for (number, series, _, bucket), count in list(counters.items()):
+        counters[number, series, LONG, bucket // IN_LONG] += count
+    await connection.executemany(_TOTALS, [(n, messages[n], octets[n]) for n in messages])
+    await connection.executemany(_ADD, [(*key, count) for key, count in counters.items()])
+    return list(counters)

@@ -1,40 +1,44 @@
-"""How many rows a selection has, and which is the first behind so many of them."""
+"""Counts of rows and positions by count: the read side of `counters`.
+
+A count adds up buckets, long ones first, and counts rows only at the edge of a range.
+"""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from storage.errors import TooCostly
 from storage.rows import ANY, READABLE, Filter, Kind
 from storage.sqlite.engine.protocols import Bound, Connection, Row
-from storage.sqlite.messages.counters import Scopes, all_sql, before_sql, place_of, scopes, through
-from storage.sqlite.messages.ranges import BEYOND, Selection, check, there_sql
-from storage.sqlite.messages.select import COLUMNS, SEQUENCES, SelectBuilder
+from storage.sqlite.messages.counters import GROUPCHAT, IN_LONG, LONG, PEOPLE, SHORT
+from storage.sqlite.messages.selection import BEYOND, Selection, check, there_sql
+from storage.sqlite.messages.statements import COLUMNS, SEQUENCES, SelectBuilder
 
-#: No more rows are looked at to count what is not tallied.
+#: To count rows that no counter counts, no more rows than these are read.
 LOOKED_AT_MAX = 10_000
 
-#: What is counted without looking at more than a row of the owner: by which statement.
+#: Filters whose count needs no more than the row of the owner, and the statement for each.
 AT_ONCE = {
-    ANY: "SELECT kept FROM owners WHERE jid = $1",
+    ANY: "SELECT messages FROM owners WHERE jid = $1",
     Filter(kinds=READABLE): """
-        SELECT kept - (
-            SELECT count(*) FROM archive INDEXED BY archive_gone
-            WHERE owner = owners.number AND kind = 'gone'
+        SELECT messages - (
+            SELECT count(*) FROM archive INDEXED BY archive_blanked
+            WHERE owner = owners.number AND kind = 'blanked'
         ) FROM owners WHERE jid = $1
     """,
 }
 
-# One statement: what it counts is of the moment of the page, and comes with it. Of each message
-# only the sequence is read twice, so that reading can end wherever the page is full.
+# One statement, so that the counts are of the same moment as the page. Of each message only the
+# sequence is read twice, so that reading ends where the page is full.
 _PAGE = """
 WITH page AS MATERIALIZED ({sequences}),
 edge AS MATERIALIZED (SELECT min(sequence) AS first, count(*) AS found FROM page),
-base AS MATERIALIZED (SELECT {base} AS kept),
+base AS MATERIALIZED (SELECT {base} AS earlier),
 place AS MATERIALIZED (
-    SELECT found, ({there}) AS there, {before} - kept AS earlier, {all} - kept AS total
+    SELECT found, ({there}) AS there,
+        {before} - base.earlier AS earlier, {all} - base.earlier AS total
     FROM edge, base
 )
 {page}
@@ -45,8 +49,64 @@ _PLACE = ", ".join(
 )
 
 
+_TOTAL = f"""
+(SELECT coalesce(sum(messages), 0) FROM counters
+ WHERE owner = $1 AND series IN ({{one}}, {{other}}) AND bucket_size = {LONG})
+"""  # noqa: S608 - constant words
+
+_BEFORE = f"""
+(SELECT coalesce(sum(messages), 0) FROM counters
+ WHERE owner = $1 AND series IN ({{one}}, {{other}})
+   AND bucket_size = {LONG} AND bucket < {{place}} / {LONG})
++ (SELECT coalesce(sum(messages), 0) FROM counters
+   WHERE owner = $1 AND series IN ({{one}}, {{other}})
+     AND bucket_size = {SHORT} AND bucket < {{place}} / {SHORT}
+     AND bucket >= {{place}} / {LONG} * {IN_LONG})
++ (SELECT count(*) FROM archive
+   WHERE owner = $1 AND sequence >= {{place}} / {SHORT} * {SHORT} AND sequence < {{place}}
+     AND {{is_in}})
+"""  # noqa: S608 - constant words
+
+_COUNTS_UP_TO = "SELECT {before} FROM json_each($4) AS place ORDER BY place.key"
+
+_BUCKET_OF = f"""
+WITH buckets AS (
+    SELECT bucket, sum(messages) AS messages FROM counters
+    WHERE owner = $1 AND series IN ($2, $3) AND bucket_size = {SHORT} GROUP BY bucket
+), running AS (
+    SELECT bucket, messages, sum(messages) OVER (ORDER BY bucket) AS total FROM buckets
+)
+SELECT bucket * {SHORT}, total - messages FROM running
+WHERE total >= $4 ORDER BY bucket LIMIT 1
+"""  # noqa: S608 - constant words
+
+
+_IS_IN = {
+    (PEOPLE, GROUPCHAT): "true",
+    (PEOPLE, PEOPLE): "type <> 'groupchat'",
+    (GROUPCHAT, GROUPCHAT): "type = 'groupchat'",
+}
+
+#: Two series of counters; a single one comes twice.
+Series = tuple[str, str]
+
+
+def series_of(wanted: Filter) -> Series | None:
+    """Return the series that count the messages of a filter, times and ids aside."""
+    if wanted.peer_local is not None or wanted.resource is not None:
+        return None
+    if wanted.ids is not None or wanted.kinds is not None or wanted.phrases is not None:
+        return None
+    if wanted.peer is None:
+        people = GROUPCHAT if wanted.groupchat else PEOPLE
+        return (people, GROUPCHAT if wanted.groupchat is None else people)
+    if wanted.groupchat is not None or wanted.peer in (PEOPLE, GROUPCHAT):
+        return None
+    return (wanted.peer, wanted.peer)
+
+
 async def at_once(connection: Connection, owner: str, wanted: Filter) -> int | None:
-    """Return how many rows match, by the JID of the owner; None for a filter not of AT_ONCE."""
+    """Return how many rows match, by the JID of the owner; None for a filter not in AT_ONCE."""
     sql = AT_ONCE.get(wanted)
     if sql is None:
         return None
@@ -55,13 +115,13 @@ async def at_once(connection: Connection, owner: str, wanted: Filter) -> int | N
 
 
 async def exactly(connection: Connection, selection: Selection) -> int:
-    """Return how many rows there are, whatever it costs."""
+    """Return how many rows there are, at any cost."""
     if selection.wanted.kinds == READABLE:
-        # Tallies have what is gone too, and that has an index of its own.
-        gone = await exactly(connection, selection.of_kinds(frozenset({Kind.BLANKED})))
-        return await exactly(connection, selection.of_kinds(None)) - gone
-    if of := tallied(selection):
-        [count] = await _ranks(connection, selection, of, [BEYOND])
+        # Counters count blanked messages too, and those have an index of their own.
+        blanked = await exactly(connection, selection.of_kinds(frozenset({Kind.BLANKED})))
+        return await exactly(connection, selection.of_kinds(None)) - blanked
+    if series := counted_by(selection):
+        [count] = await _counts(connection, selection, series, [BEYOND])
         return count
     query = SelectBuilder(selection)
     rows = await connection.fetch(
@@ -74,9 +134,9 @@ async def exactly(connection: Connection, selection: Selection) -> int:
 async def cheaply(
     connection: Connection, selection: Selection, place: int
 ) -> tuple[int | None, int | None]:
-    """Return how many rows there are before a sequence and in all, None where that is costly."""
-    if of := tallied(selection):
-        before, count = await _ranks(connection, selection, of, [place - 1, BEYOND])
+    """Return how many rows there are before a sequence and in all, None where that costs much."""
+    if series := counted_by(selection):
+        before, count = await _counts(connection, selection, series, [place - 1, BEYOND])
         return before, count
     query = SelectBuilder(selection)
     rows = await connection.fetch(
@@ -92,7 +152,7 @@ async def cheaply(
 async def counted_rows(
     connection: Connection,
     selection: Selection,
-    of: Scopes,
+    series: Series,
     part: Selection,
     ids: Mapping[str, int],
     *,
@@ -102,23 +162,23 @@ async def counted_rows(
 ) -> tuple[list[Row], int, int, int]:
     """Return rows of a part as `by_arrival`, and three counts.
 
-    How many there are in the part up to the limit, read or not, how many of all are before those,
-    and how many are all. All are those of one stretch that scopes count (`tallied`). `ids` are the
+    Those are the rows of the part up to the limit, read or not; the rows of the selection before
+    them; and all rows of the selection, which is one range that counters count. `ids` are the
     sequences of ids that have to be in the archive. Raises NotFound.
     """
     query = SelectBuilder(part)
-    named = [query.value(scope) for scope in of]
-    base, total = "0", all_sql(*named)
+    named = [query.value(name) for name in series]
+    base, total = "0", total_sql(*named)
     if selection.first > 1:
-        base = before_sql(query.value(selection.first), of, *named)
+        base = before_sql(query.value(selection.first), series, *named)
     if selection.last < BEYOND:
-        total = before_sql(query.value(selection.last + 1), of, *named)
+        total = before_sql(query.value(selection.last + 1), series, *named)
     sql = _PAGE.format(
         sequences=query.by_arrival(limit=limit, backwards=backwards, columns=SEQUENCES),
         page=query.by_arrival(limit=limit, backwards=backwards, columns=f"{COLUMNS}, {_PLACE}"),
         there=there_sql(query.value(json.dumps(list(ids.values())))) if ids else "0",
         base=base,
-        before=before_sql("first", of, *named),
+        before=before_sql("first", series, *named),
         all=total,
     )
     rows = await connection.fetch(sql, *query.values, bound=bound)
@@ -127,29 +187,31 @@ async def counted_rows(
     if rows:
         found, _, before, count = rows[0][-4:]
         return rows, found, before, count
-    [count] = await _ranks(connection, selection, of, [BEYOND])
+    [count] = await _counts(connection, selection, series, [BEYOND])
     return [], 0, count, count
 
 
 async def behind(
     connection: Connection, selection: Selection, index: int
 ) -> tuple[Selection, int]:
-    """Return the selection from nearby the row of an index on, and how many rows to skip there.
+    """Return the selection from near the row of an index on, and how many rows to skip there.
 
     Raises TooCostly.
     """
-    of = tallied(selection)
-    if of is None:
+    series = counted_by(selection)
+    if series is None:
         if index > LOOKED_AT_MAX:
             raise TooCostly(f"more than {LOOKED_AT_MAX} messages to skip")
         return selection, index
     number, gaps = selection.number, selection.gaps
-    before, until = await through(connection, number, of, [selection.first - 1, selection.last])
+    before, until = await counts_up_to(
+        connection, number, series, [selection.first - 1, selection.last]
+    )
     if index >= (kept := max(until - before, 0) - len(gaps)):
         rest = selection.strays[index - kept :]
         return selection.within(rest[0] if rest else BEYOND, BEYOND), 0
-    passed = await _gaps_before(connection, selection, of, before, index)
-    place = await place_of(connection, number, of, before + index + passed + 1)
+    passed = await _gaps_before(connection, selection, series, before, index)
+    place = await position_of(connection, number, series, before + index + passed + 1)
     if place is None or place[0] < selection.first:
         return selection, index
     sequence, skip = place
@@ -159,13 +221,13 @@ async def behind(
 
 
 async def _gaps_before(
-    connection: Connection, selection: Selection, of: Scopes, before: int, index: int
+    connection: Connection, selection: Selection, series: Series, before: int, index: int
 ) -> int:
-    """Return how many gaps come before the row of an index; `before` rows come before all."""
+    """Return how many gaps come before the row of an index; `before` rows precede all rows."""
     low, high = 0, len(selection.gaps)
     while low < high:
         middle = (low + high) // 2
-        [rank] = await through(connection, selection.number, of, [selection.gaps[middle]])
+        [rank] = await counts_up_to(connection, selection.number, series, [selection.gaps[middle]])
         if rank - before - middle - 1 <= index:
             low = middle + 1
         else:
@@ -173,19 +235,50 @@ async def _gaps_before(
     return low
 
 
-def tallied(selection: Selection) -> Scopes | None:
-    """Return the scopes that count this selection, None where its rows have to be looked at."""
-    return scopes(selection.wanted) if selection.is_exact else None
+def counted_by(selection: Selection) -> Series | None:
+    """Return the series that count this selection, None where its rows have to be read."""
+    return series_of(selection.wanted) if selection.is_exact else None
 
 
-async def _ranks(
-    connection: Connection, selection: Selection, of: Scopes, places: list[int]
+async def _counts(
+    connection: Connection, selection: Selection, series: Series, places: list[int]
 ) -> list[int]:
     """Return how many rows of the selection there are up to each place."""
     first = selection.first - 1
     inside = [max(min(place, selection.last), first) for place in places]
-    before, *counts = await through(connection, selection.number, of, [first, *inside])
+    before, *counts = await counts_up_to(connection, selection.number, series, [first, *inside])
     return [
         count - before - bisect(selection.gaps, place) + bisect(selection.strays, place)
         for place, count in zip(places, counts, strict=True)
     ]
+
+
+def total_sql(one: str, other: str) -> str:
+    """Return SQL for the number of rows of two series; $1 is the number of the owner."""
+    return _TOTAL.format(one=one, other=other)
+
+
+def before_sql(place: str, series: Series, one: str, other: str) -> str:
+    """Return SQL for the number of those rows before a sequence."""
+    is_in = _IS_IN.get(series, f"peer = {one}")
+    return _BEFORE.format(place=place, one=one, other=other, is_in=is_in)
+
+
+async def counts_up_to(
+    connection: Connection, number: int, series: Series, places: Sequence[int]
+) -> list[int]:
+    """Return for each sequence how many rows there are up to it, inclusive."""
+    sql = _COUNTS_UP_TO.format(before=before_sql("(place.value + 1)", series, "$2", "$3"))
+    rows = await connection.fetch(sql, number, *series, json.dumps(places))
+    return [int(row[0]) for row in rows]
+
+
+async def position_of(
+    connection: Connection, number: int, series: Series, rank: int
+) -> tuple[int, int] | None:
+    """Return a sequence and how many rows from it on precede the row of a rank (from 1).
+
+    None where there are fewer rows.
+    """
+    rows = await connection.fetch(_BUCKET_OF, number, *series, rank)
+    return (rows[0][0], rank - rows[0][1] - 1) if rows else None

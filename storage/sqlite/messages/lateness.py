@@ -25,22 +25,22 @@ MISPLACED_MAX = 1000
 #: No time is later.
 LATEST = 2**63 - 1
 
-_MARK = "UPDATE archive SET late = $3 WHERE owner = $1 AND sequence = $2"
+_MARK = "UPDATE archive SET lateness = $3 WHERE owner = $1 AND sequence = $2"
 
 _SCALES = " UNION ALL ".join(
-    f"SELECT {scale} AS late, {width} AS width" for scale, width in enumerate(SCALE, 1)
+    f"SELECT {scale} AS lateness, {width} AS width" for scale, width in enumerate(SCALE, 1)
 )
 
 _MISPLACED = f"""
 FROM ({_SCALES}) AS scale CROSS JOIN archive INDEXED BY archive_late
-WHERE owner = $1 AND archive.late > 0 AND archive.late = scale.late
+WHERE owner = $1 AND archive.lateness > 0 AND archive.lateness = scale.lateness
     AND at BETWEEN $2 - width AND $2 - 1 AND sequence > {{first}}{{only}}
 """
 
 # First the edge, then the misplaced ones: one statement, so of one moment.
 _EDGE = f"""
 WITH next AS (
-    SELECT at FROM archive WHERE owner = $1 AND at >= $2 AND late = 0 ORDER BY at LIMIT 1
+    SELECT at FROM archive WHERE owner = $1 AND at >= $2 AND lateness = 0 ORDER BY at LIMIT 1
 ),
 edge AS MATERIALIZED (
     SELECT min(sequence) AS first FROM archive

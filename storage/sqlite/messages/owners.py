@@ -93,5 +93,7 @@ async def _counters(connection: Connection, owner: str) -> Counters:
     await connection.execute(
         "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
     )
-    rows = await connection.fetch("SELECT number, last, newest FROM owners WHERE jid = $1", owner)
+    rows = await connection.fetch(
+        "SELECT number, last_sequence, latest_at FROM owners WHERE jid = $1", owner
+    )
     return Counters(*rows[0])

@@ -17,9 +17,9 @@ from storage.rows import (
     UnfinishedRetraction,
 )
 from storage.sqlite.engine.protocols import Connection
-from storage.sqlite.messages import marks, words
+from storage.sqlite.messages import fulltext, references
 from storage.sqlite.messages.ids import Ids
-from storage.sqlite.messages.select import COLUMNS, archived_messages
+from storage.sqlite.messages.statements import COLUMNS, archived_messages
 from storage.sqlite.retention import scrub
 from storage.sqlite.retention.delete import FINISHED
 
@@ -36,7 +36,7 @@ ORDER BY unfinished_retractions.number LIMIT {UNFINISHED_MAX}
 
 _TARGET = f"""
 SELECT {COLUMNS} FROM archive
-WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'gone')
+WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'blanked')
 """  # noqa: S608 - constant words
 
 _NOTED = "SELECT owner, sequence, target FROM unfinished_retractions WHERE number = $1"
@@ -44,7 +44,7 @@ _NOTED = "SELECT owner, sequence, target FROM unfinished_retractions WHERE numbe
 _WITH_CONTENT = """
 SELECT sequence FROM archive
 WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
-    AND kind NOT IN ('tombstone', 'gone')
+    AND kind NOT IN ('tombstone', 'blanked')
 """
 
 _BYTES = """
@@ -72,7 +72,7 @@ async def unfinished(
     for number, owner, owner_number, target, *row in await connection.fetch(_UNFINISHED, after):
         sequence = int(row[0])
         targets = await connection.fetch(_TARGET, owner_number, target)
-        rows = await marks.corrections(
+        rows = await references.corrections(
             connection, owner_number, target, before=sequence, limit=room + 1
         )
         corrections = archived_messages(ids, owner_number, rows[:room])
@@ -97,7 +97,7 @@ async def apply(connection: Connection, ids: Ids, outcome: RetractionOutcome) ->
         return
     owner, sequence, target = rows[0]
     await _replace(connection, ids, owner, target, outcome.tombstones)
-    await words.settle(connection, owner, target, _sequences(ids, owner, outcome.settled))
+    await fulltext.settle(connection, owner, target, _sequences(ids, owner, outcome.settled))
     if outcome.is_done:
         await connection.execute(FINISHED, owner, sequence)
 
@@ -108,7 +108,7 @@ async def _replace(
     """Replace the target and corrections of it, unless another retraction did that meanwhile."""
     by_sequence = {ids.decode(owner, stone.id): stone for stone in tombstones}
     rows = await connection.fetch(_WITH_CONTENT, owner, json.dumps(list(by_sequence)))
-    open = await words.unsettled(connection, owner, target, [row[0] for row in rows])
+    open = await fulltext.unsettled(connection, owner, target, [row[0] for row in rows])
     replaced = [
         (row[0], by_sequence[row[0]]) for row in rows if row[0] == target or row[0] in open
     ]
@@ -120,7 +120,7 @@ async def _replace(
     await connection.executemany(
         _REPLACE, [(owner, sequence, stone.xml, stone.kind) for sequence, stone in replaced]
     )
-    await words.silence(connection, owner, [sequence for sequence, _ in replaced])
+    await fulltext.delete_text(connection, owner, [sequence for sequence, _ in replaced])
     await scrub.note(connection)
 
 

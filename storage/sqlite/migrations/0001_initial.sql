@@ -1,23 +1,23 @@
--- "MUNI": by this number the file is known as ours.
+-- "MUNI" in ASCII: tells this file from databases of other programs.
 PRAGMA application_id = 1297436233;
 
--- What this store keeps for itself.
+-- Values that the store keeps for itself, among them the key of the public ids.
 CREATE TABLE secrets (
     name  TEXT PRIMARY KEY,
     value BLOB NOT NULL
 );
 
--- One row an archive. AUTOINCREMENT: a number is never given twice, so neither is a public id.
+-- One row per archive. AUTOINCREMENT never gives a number twice, so no public id is given twice.
 CREATE TABLE owners (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    jid    TEXT NOT NULL UNIQUE,
-    last   INTEGER NOT NULL DEFAULT 0, -- sequence given last
-    kept   INTEGER NOT NULL DEFAULT 0, -- messages in the archive now
-    bytes  INTEGER NOT NULL DEFAULT 0, -- of their XML
-    newest INTEGER NOT NULL DEFAULT 0  -- latest time of any message, microseconds since the epoch
+    number        INTEGER PRIMARY KEY AUTOINCREMENT,
+    jid           TEXT NOT NULL UNIQUE,
+    last_sequence INTEGER NOT NULL DEFAULT 0, -- highest sequence that a message ever had
+    messages      INTEGER NOT NULL DEFAULT 0, -- number of messages in the archive
+    bytes         INTEGER NOT NULL DEFAULT 0, -- size of their XML
+    latest_at     INTEGER NOT NULL DEFAULT 0  -- latest time of any message, microseconds since the epoch
 );
 
--- Clustered by owner and arrival, so that a page is one stretch of the table.
+-- Clustered by owner and order of arrival: one page is one range of the table.
 CREATE TABLE archive (
     owner     INTEGER NOT NULL,
     sequence  INTEGER NOT NULL,
@@ -28,47 +28,47 @@ CREATE TABLE archive (
     direction TEXT NOT NULL,
     kind      TEXT NOT NULL,
     nick      TEXT NOT NULL,
-    origin    BLOB NOT NULL,
+    dedup_key BLOB NOT NULL,
     xml       TEXT NOT NULL,
-    late      INTEGER NOT NULL DEFAULT 0, -- how late it came, 0 to 10: storage/lateness.py
+    lateness  INTEGER NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sqlite/messages/lateness.py
     PRIMARY KEY (owner, sequence)
 ) WITHOUT ROWID;
 
--- A copy that comes again, even weeks later, meets its first here.
-CREATE UNIQUE INDEX archive_origin ON archive (owner, origin);
+-- A repeated copy of a message, even weeks later, conflicts with the first copy here.
+CREATE UNIQUE INDEX archive_dedup_key ON archive (owner, dedup_key);
 
 CREATE INDEX archive_peer ON archive (owner, peer, sequence, at, direction, kind);
 
-CREATE INDEX archive_at ON archive (owner, at, sequence, late);
+CREATE INDEX archive_at ON archive (owner, at, sequence, lateness);
 
--- The few messages that came behind newer ones; the times of all others rise with the sequence.
-CREATE INDEX archive_late ON archive (owner, late, at, sequence) WHERE late > 0;
+-- The few messages that arrived after a newer one. The times of all others rise with the sequence.
+CREATE INDEX archive_late ON archive (owner, lateness, at, sequence) WHERE lateness > 0;
 
--- What was taken out of the middle: little of it, and left out of some counts.
-CREATE INDEX archive_gone ON archive (owner, sequence) WHERE kind = 'gone';
+-- Messages whose content was removed: few, and some counts leave them out.
+CREATE INDEX archive_blanked ON archive (owner, sequence) WHERE kind = 'blanked';
 
--- How many messages each stretch of sequences has, short and long ones: counts and places without a scan.
--- Of each peer, and of all: under '' what is of people, under '/' what is groupchat.
-CREATE TABLE tallies (
-    owner INTEGER NOT NULL,
-    scope TEXT NOT NULL,
-    span  INTEGER NOT NULL, -- how long the stretch is: 512 or 32768
-    block INTEGER NOT NULL, -- sequence / span
-    kept  INTEGER NOT NULL,
-    PRIMARY KEY (owner, scope, span, block)
+-- How many messages each bucket of sequences has: counts and positions without a scan. There is one
+-- series for each peer, the series '' for all messages but groupchat, and '/' for groupchat.
+CREATE TABLE counters (
+    owner       INTEGER NOT NULL,
+    series      TEXT NOT NULL,
+    bucket_size INTEGER NOT NULL, -- 512 or 32768 sequences
+    bucket      INTEGER NOT NULL, -- sequence / bucket_size
+    messages    INTEGER NOT NULL,
+    PRIMARY KEY (owner, series, bucket_size, bucket)
 ) WITHOUT ROWID;
 
--- The newest message with each peer, and the newest that shows what the owner has seen.
+-- Sequences of the newest message with each peer, and of the newest message that the owner has seen.
 CREATE TABLE conversations (
-    owner INTEGER NOT NULL,
-    peer  TEXT NOT NULL,
-    last  INTEGER NOT NULL,
-    seen  INTEGER NOT NULL DEFAULT 0,
+    owner  INTEGER NOT NULL,
+    peer   TEXT NOT NULL,
+    newest INTEGER NOT NULL,
+    seen   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
 -- Retractions that are not carried out yet, or not over all corrections of the retracted message.
--- AUTOINCREMENT: an answer to one of them never meets another.
+-- AUTOINCREMENT: the answer to one of them is never taken for the answer to another.
 CREATE TABLE unfinished_retractions (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,
     owner    INTEGER NOT NULL,
@@ -77,42 +77,46 @@ CREATE TABLE unfinished_retractions (
     UNIQUE (owner, sequence)
 );
 
--- Full text. rowid = owner << 40 | sequence, so one owner's are one stretch. Texts come folded, so
--- words end at blanks only, and begin with the number of the owner and "_". The peer is one word; so
--- is each name by which a message is referred to, and the place of the one that it is about itself.
-CREATE VIRTUAL TABLE words USING fts5 (
-    text, peer, marks, columnsize = 0, tokenize = "ascii tokenchars '_'"
+-- Full-text index; rowid = owner << 40 | sequence, so the rows of one owner are one range. Texts are
+-- already folded: words end at blanks only, and begin with the number of the owner and "_". `peer` is
+-- one word. `links` has one word for each name by which others refer to the message, and one for the
+-- message that it refers to itself.
+CREATE VIRTUAL TABLE fulltext USING fts5 (
+    text, peer, links, columnsize = 0, tokenize = "ascii tokenchars '_'"
 );
 
+-- Archiving preferences of users (XEP-0441).
 CREATE TABLE preferences (
-    owner   TEXT PRIMARY KEY,
-    usual   TEXT NOT NULL,
-    always  TEXT NOT NULL, -- JSON lists
-    never   TEXT NOT NULL
+    owner          TEXT PRIMARY KEY,
+    default_policy TEXT NOT NULL, -- always, never or roster
+    always         TEXT NOT NULL, -- JSON list of JIDs
+    never          TEXT NOT NULL  -- JSON list of JIDs
 ) WITHOUT ROWID;
 
+-- Retention rules for a user, or for the messages of a user with one peer.
 CREATE TABLE rules (
     owner    TEXT NOT NULL,
-    peer     TEXT NOT NULL,
+    peer     TEXT NOT NULL, -- '': the whole archive
     days     INTEGER,
     messages INTEGER,
     bytes    INTEGER,
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
--- How much stays of archives, as operators have confirmed it last; host '' is all other archives.
-CREATE TABLE confirmed (
-    host     TEXT PRIMARY KEY,
+-- Retention bounds that operators confirmed last.
+CREATE TABLE confirmed_retention (
+    host     TEXT PRIMARY KEY, -- '': all other archives
     days     INTEGER NOT NULL,
     messages INTEGER NOT NULL,
     bytes    INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- Legal holds.
 CREATE TABLE holds (
-    subject TEXT PRIMARY KEY,
-    reason  TEXT NOT NULL,
-    ordered TEXT NOT NULL,
-    at      INTEGER NOT NULL
+    subject    TEXT PRIMARY KEY,
+    reason     TEXT NOT NULL,
+    ordered_by TEXT NOT NULL,
+    at         INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE audit_log (
@@ -126,32 +130,33 @@ CREATE TABLE audit_log (
 
 CREATE INDEX audit_log_subject ON audit_log (subject, number);
 
+-- Last known affiliations of users in rooms.
 CREATE TABLE occupants (
     room        TEXT NOT NULL,
     jid         TEXT NOT NULL,
     affiliation TEXT NOT NULL,
-    heard       INTEGER NOT NULL, -- when the connection came up on which the room said so
+    heard_at    INTEGER NOT NULL, -- when the connection came up on which the room said so
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
 
--- When rooms were made, those that had the same name before not counting.
+-- Rooms as they are now; an earlier room of the same name is another room.
 CREATE TABLE rooms (
     jid           TEXT PRIMARY KEY,
-    made          INTEGER NOT NULL DEFAULT 0, -- 0: not known
+    created_at    INTEGER NOT NULL DEFAULT 0, -- 0: not known
     is_persistent INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
--- Who can log in, where accounts are kept here. Clustered by domain, as they are listed.
+-- Accounts, where Muniment keeps them. Clustered by domain, the order in which they are listed.
 CREATE TABLE accounts (
     domain     TEXT NOT NULL,
     jid        TEXT NOT NULL,
-    verifier   TEXT NOT NULL, -- what a password is checked against
+    verifier   TEXT NOT NULL, -- a hash that passwords are checked against
     is_enabled INTEGER NOT NULL,
-    created    INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
     PRIMARY KEY (domain, jid)
 ) WITHOUT ROWID;
 
--- Rosters, where they are kept here.
+-- Rosters, where Muniment keeps them.
 CREATE TABLE contacts (
     owner        TEXT NOT NULL,
     jid          TEXT NOT NULL,
@@ -164,14 +169,14 @@ CREATE TABLE contacts (
     PRIMARY KEY (owner, jid)
 ) WITHOUT ROWID;
 
--- Stanzas that wait until their recipient comes online. The digest is of all that one consists of.
+-- Stanzas that wait until their recipient comes online. The digest is of sender, stanza and time.
 CREATE TABLE offline (
     number INTEGER PRIMARY KEY,
     owner  TEXT NOT NULL,
     digest BLOB NOT NULL,
     at     INTEGER NOT NULL,
     peer   TEXT NOT NULL,
-    packet TEXT NOT NULL
+    stanza TEXT NOT NULL
 );
 
 CREATE UNIQUE INDEX offline_digest ON offline (owner, digest);

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from storage.rows import Removed
 from storage.sqlite.engine.protocols import Connection
-from storage.sqlite.messages import conversations, words
+from storage.sqlite.messages import conversations, fulltext
 from storage.sqlite.messages.counters import CounterDelta, count_down
 from storage.sqlite.retention import scrub
 
@@ -17,7 +17,7 @@ _DELETE = "DELETE FROM archive WHERE owner = $1 AND sequence = $2"
 
 # Its origin stays, so that a copy that comes again does not bring it back.
 _EMPTY = """
-UPDATE archive SET kind = 'gone', resource = '', nick = '', xml = ''
+UPDATE archive SET kind = 'blanked', resource = '', nick = '', xml = ''
 WHERE owner = $1 AND sequence = $2
 """
 
@@ -47,7 +47,7 @@ async def _forget(connection: Connection, number: int, lines: Sequence[CounterDe
     """Leave out of searches, references and what is left to do what no longer says anything."""
     if lines:
         rows = [line[:2] for line in lines]
-        await words.drop(connection, rows)
+        await fulltext.delete(connection, rows)
         await connection.executemany(FINISHED, rows)
         await scrub.note(connection)
     return Removed(messages=len(lines), bytes=sum(line.bytes for line in lines))

@@ -16,26 +16,26 @@ _NEVER, _BEYOND = -(2**63), 2**63 - 1
 # Without statistics SQLite would rather read all of the archive than use the index.
 _AT_RANK = """
 SELECT sequence FROM archive INDEXED BY archive_peer
-WHERE owner = $1 AND peer = $2 AND kind <> 'gone'
+WHERE owner = $1 AND peer = $2 AND kind <> 'blanked'
 ORDER BY sequence DESC LIMIT 1 OFFSET $3
 """
 
 _NEWEST = """
 SELECT sequence, length(CAST(xml AS BLOB)) FROM archive INDEXED BY archive_peer
-WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND sequence < $3
+WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND sequence < $3
 ORDER BY sequence DESC LIMIT $4
 """
 
 _BEHIND = f"""
 SELECT {LINE} FROM archive INDEXED BY archive_peer
-WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND (sequence <= $3 OR at < $4)
+WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND (sequence <= $3 OR at < $4)
 ORDER BY sequence LIMIT $5
 """  # noqa: S608 - constant words
 
 
 _COUNT_BEHIND = """
 SELECT count(*), min(at), max(at) FROM archive INDEXED BY archive_peer
-WHERE owner = $1 AND peer = $2 AND kind <> 'gone' AND (sequence <= $3 OR at < $4)
+WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND (sequence <= $3 OR at < $4)
 """
 
 

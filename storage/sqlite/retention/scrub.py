@@ -6,7 +6,7 @@ from secrets import token_bytes
 
 from storage.sqlite.engine.protocols import Connection, Database
 
-_NAME = "trash"
+_NAME = "unscrubbed"
 
 _NOTE = """
 INSERT INTO secrets (name, value) VALUES ($1, $2)
@@ -16,7 +16,7 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value
 _SEEN = "SELECT value FROM secrets WHERE name = $1"
 
 # A first step with a negative number of pages makes all parts of the index one to be merged.
-_MERGE = "INSERT INTO words (words, rank) VALUES ('merge', $1)"
+_MERGE = "INSERT INTO fulltext (fulltext, rank) VALUES ('merge', $1)"
 
 _CHANGES = "SELECT total_changes()"
 

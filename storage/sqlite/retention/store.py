@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from storage.errors import NotFound
-from storage.interface import Totals
-from storage.rows import Cutoff, OverLimit, Removed, Usage
+from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
 from storage.sqlite.engine.protocols import Connection, Database, Row
 from storage.sqlite.messages.counters import CounterDelta
 from storage.sqlite.messages.ids import Ids
@@ -16,26 +15,26 @@ from storage.sqlite.retention.delete import LINE, blank, delete
 
 _USAGE = """
 SELECT
-    jid, kept, bytes,
+    jid, messages, bytes,
     (SELECT min(at) FROM archive WHERE owner = number),
     (SELECT max(at) FROM archive WHERE owner = number)
 FROM owners
 """
 
-_USAGE_AFTER = f"{_USAGE} WHERE kept > 0 AND jid > $1 ORDER BY jid LIMIT $2"
+_USAGE_AFTER = f"{_USAGE} WHERE messages > 0 AND jid > $1 ORDER BY jid LIMIT $2"
 
 _USAGE_OF_DOMAIN = rf"""
-{_USAGE} WHERE kept > 0 AND jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\')
+{_USAGE} WHERE messages > 0 AND jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\')
 ORDER BY jid LIMIT $2
 """
 
 _USAGE_OF = f"{_USAGE} WHERE jid = $1"
 
 _TOTALS = """
-SELECT count(*), coalesce(sum(kept), 0), coalesce(sum(bytes), 0) FROM owners WHERE kept > 0
+SELECT count(*), coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM owners WHERE messages > 0
 """
 
-_OWNER = "SELECT number, kept, bytes FROM owners WHERE jid = $1"
+_OWNER = "SELECT number, messages, bytes FROM owners WHERE jid = $1"
 
 _OLDEST = f"""
 SELECT {LINE}, at FROM archive WHERE owner = $1 ORDER BY sequence LIMIT $2
@@ -50,7 +49,7 @@ SELECT {LINE}, kind FROM archive WHERE owner = $1 AND sequence = $2
 """  # noqa: S608 - constant words
 
 _NUMBERED = (
-    "DELETE FROM tallies WHERE owner = $1",
+    "DELETE FROM counters WHERE owner = $1",
     "DELETE FROM conversations WHERE owner = $1",
     "DELETE FROM unfinished_retractions WHERE owner = $1",
     "DELETE FROM owners WHERE number = $1",
@@ -79,10 +78,6 @@ class SqliteRetention:
     async def usage(
         self, *, domain: str | None = None, after: str = "", limit: int = 100
     ) -> tuple[Usage, ...]:
-        """Return what archives take up, by owner in the order of their JIDs, behind `after`.
-
-        An archive without a message is none.
-        """
         async with self._database.read() as connection:
             if domain is None:
                 rows = await connection.fetch(_USAGE_AFTER, after, limit)
@@ -93,19 +88,16 @@ class SqliteRetention:
         return tuple(map(_usage, rows))
 
     async def usage_of(self, owner: str) -> Usage:
-        """Return what one archive takes up; nothing where there is none."""
         async with self._database.read() as connection:
             rows = await connection.fetch(_USAGE_OF, owner)
         return _usage(rows[0]) if rows else _usage((owner, 0, 0, None, None))
 
     async def totals(self) -> Totals:
-        """Return what all archives take up together."""
         async with self._database.read() as connection:
             [[archives, messages, octets]] = await connection.fetch(_TOTALS)
         return Totals(archives=archives, messages=messages, bytes=octets)
 
     async def delete_oldest(self, owner: str, limits: Cutoff, *, limit: int) -> Removed:
-        """Take away up to `limit` of the oldest messages, until the archive is within limits."""
         # To write has to wait for others, and for the disk, so first it is looked whether to.
         async with self._database.read() as connection:
             if not await _to_shed(connection, owner, limits, 1):
@@ -116,7 +108,6 @@ class SqliteRetention:
         return replace(taken, done=len(going) <= limit)
 
     async def blank_oldest(self, owner: str, peer: str, limits: Cutoff, *, limit: int) -> Removed:
-        """Empty up to `limit` of the oldest messages with one peer, until within limits."""
         async with self._database.read() as connection:
             number = await _number(connection, owner)
             if not await over_limit.with_peer(connection, number, peer, limits, 1):
@@ -130,7 +121,6 @@ class SqliteRetention:
     async def over_limit(
         self, owner: str, limits: Cutoff, *, peer: str | None = None
     ) -> OverLimit:
-        """Return what `delete_oldest`, or with a peer `blank_oldest`, would remove in all."""
         if peer is not None:
             async with self._database.read() as connection:
                 number = await _number(connection, owner)
@@ -157,18 +147,16 @@ class SqliteRetention:
             place = going[-1][1]
 
     async def blank(self, owner: str, id: str) -> Removed:
-        """Empty one message. Raises NotFound."""
         async with self._database.write() as connection:
             number = await _number(connection, owner)
             rows = await connection.fetch(_ONE, number, self._ids.decode(number, id) or 0)
             if not rows:
                 raise NotFound(id)
             return await blank(
-                connection, number, [CounterDelta(*row[:5]) for row in rows if row[5] != "gone"]
+                connection, number, [CounterDelta(*row[:5]) for row in rows if row[5] != "blanked"]
             )
 
     async def erase(self, owner: str, *, limit: int) -> Removed:
-        """Take away up to `limit` messages; with the last all else that names the owner."""
         taken = Removed(done=False)
         try:
             async with self._database.write() as connection:
@@ -180,7 +168,6 @@ class SqliteRetention:
                 self._forget(owner)
 
     async def scrub_index(self) -> None:
-        """Leave no trace of what was taken away in the index of words or in the journal."""
         latest = await self._trash()
         if latest in (None, self._cleaned):
             return

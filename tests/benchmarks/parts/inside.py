@@ -73,7 +73,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
     async with open_storage(f"sqlite:{path}") as storage:
         writer = Writer(storage.archive)
         running = asyncio.create_task(writer.run())
-        authorizer = Authorizer(Hosts([HOST]), (), Audit(storage.records, writer), None)
+        authorizer = Authorizer(Hosts([HOST]), (), Audit(storage.audit_log, writer), None)
         reader = ArchiveReader(
             authorizer,
             storage,

@@ -10,8 +10,7 @@ from support.builders import ALICE, BOB, ROMEO, entries, entry
 from support.operated import Given, Operated, Said, by_form, by_http, by_line
 from support.wire import HOST, OTHER_HOST
 
-from storage.people import Contact
-from storage.rows import Hold
+from storage.rows import Contact, Hold
 
 CAROL = f"carol@{OTHER_HOST}"
 NOON = "2026-01-01T12:00:00.000000Z"

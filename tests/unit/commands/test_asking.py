@@ -126,7 +126,7 @@ async def test_refusal_comes_before_the_confirmation(
 
 async def test_preview_is_audited_and_deletes_nothing(operated: Operated) -> None:
     told = await operated.commands.preview(SERVER, named("erase"), {"owner": [ALICE]})
-    [audit_entry] = await operated.wire.storage.records.audit_entries(limit=10)
+    [audit_entry] = await operated.wire.storage.audit_log.entries(limit=10)
 
     assert {value.name: value.content for value in told.values}["messages"] == 3
     assert (audit_entry.action, audit_entry.subject, audit_entry.detail) == (

@@ -22,7 +22,7 @@ from component import cli
 from component.cli import exits, tables
 from component.core.commands.dispatch import COMMANDS
 from component.core.commands.spec import FieldKind
-from storage.people import Contact
+from storage.rows import Contact
 
 
 async def run(operated: Operated, *arguments: str) -> int:
@@ -337,7 +337,7 @@ async def test_nothing_is_left_of_a_file_that_was_refused(
 
 async def test_an_export_is_on_record(operated: Operated, tmp_path: Path) -> None:
     await run(operated, "export", f"x@{HOST}", "--output", str(tmp_path / "x"))
-    [audit_entry] = await operated.wire.storage.records.audit_entries(limit=10)
+    [audit_entry] = await operated.wire.storage.audit_log.entries(limit=10)
 
     assert (audit_entry.actor, audit_entry.action, audit_entry.subject) == (
         "server",

@@ -38,7 +38,7 @@ async def shown(operated: Operated, asker: str) -> set[str | None]:
 
 async def audited(operated: Operated) -> list[tuple[str, str, str, str]]:
     """Return the entries of the audit log, oldest first."""
-    audit_log = await operated.wire.storage.records.audit_entries(limit=100)
+    audit_log = await operated.wire.storage.audit_log.entries(limit=100)
     return [
         (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
         for audit_entry in reversed(audit_log)

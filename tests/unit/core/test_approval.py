@@ -31,14 +31,14 @@ class Town:
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
-        self.rules = Rules(storage.records)
-        self.holds = Holds(storage.records)
+        self.rules = Rules(storage.rules)
+        self.holds = Holds(storage.holds)
         self.forecasts = Forecasts(storage, self.rules, self.holds)
 
     def approval(self, bounds: RetentionBounds, hosts: tuple[str, ...] = (HOST,)) -> Approval:
         """Return the approval of a process with these bounds."""
         usual = RetentionDefaults(hosts=dict.fromkeys(hosts, bounds), others=bounds)
-        return Approval(self.storage.records, self.forecasts, usual)
+        return Approval(self.storage.rules, self.forecasts, usual)
 
     def janitor(self, bounds: RetentionBounds, approval: Approval | None = None) -> Janitor:
         """Return a janitor that purges once."""
@@ -108,7 +108,7 @@ async def test_worst_archive_decides_about_confirmation(town: Town) -> None:
     await town.fill(4)
     for n in range(40):
         await town.fill(1, owner=f"u{n}@{HOST}")
-    await town.storage.records.confirm_retention([])
+    await town.storage.rules.confirm([])
 
     assert not await town.approval(RetentionBounds(messages=3)).is_granted()
 
@@ -149,11 +149,11 @@ async def test_bounds_of_a_removed_host_are_forecast(town: Town) -> None:
         hosts={HOST: RetentionBounds(days=7), OTHER_HOST: RetentionBounds()},
         others=RetentionBounds(days=7),
     )
-    assert await Approval(town.storage.records, town.forecasts, both).is_granted()
+    assert await Approval(town.storage.rules, town.forecasts, both).is_granted()
     await town.fill(5, owner=CAROL, days=30)
     one = replace(both, hosts={HOST: RetentionBounds(days=7)})
 
-    approval = Approval(town.storage.records, town.forecasts, one)
+    approval = Approval(town.storage.rules, town.forecasts, one)
 
     assert not await approval.is_granted()
     assert approval.unconfirmed is not None
@@ -227,7 +227,7 @@ async def test_unconfirmed_forecast_changes_nothing(town: Town) -> None:
 
     assert found is not None
     assert found.over_limit.messages == 15
-    assert await town.storage.records.confirmed_retention() == ()
+    assert await town.storage.rules.confirmed() == ()
 
 
 @pytest.mark.parametrize("ordered", [False, True])

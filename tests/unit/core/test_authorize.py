@@ -34,14 +34,18 @@ class OpenRooms:
 
 @pytest.fixture
 def rooms(storage: Storage) -> Rooms:
-    return Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, OpenRooms())
+    return Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, OpenRooms())
 
 
 @pytest.fixture
 def authorizer(storage: Storage, writer: Writer, rooms: Rooms) -> Authorizer:
     served = ServedArchives([HOST, OTHER_HOST], storage.retention)
     return Authorizer(
-        Hosts([HOST, OTHER_HOST]), [EVE, OVER_HTTP], Audit(storage.records, writer), rooms, served
+        Hosts([HOST, OTHER_HOST]),
+        [EVE, OVER_HTTP],
+        Audit(storage.audit_log, writer),
+        rooms,
+        served,
     )
 
 
@@ -51,7 +55,7 @@ async def test_user_reads_own_archive_unrecorded(
 ) -> None:
     await authorizer.authorize(User(owner), owner, Action.READ)
 
-    assert await storage.records.audit_entries(limit=10) == ()
+    assert await storage.audit_log.entries(limit=10) == ()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +84,7 @@ async def test_user_admitted_to_a_room_reads_its_archive_unrecorded(
 ) -> None:
     await authorizer.authorize(User(ALICE), ROOM, Action.READ)
 
-    assert await storage.records.audit_entries(limit=10) == ()
+    assert await storage.audit_log.entries(limit=10) == ()
 
 
 @pytest.mark.parametrize(("requester", "since"), [(ALICE, 7), (f"eve@{HOST}", 0)])
@@ -90,13 +94,13 @@ async def test_only_operators_read_messages_from_before_a_room_was_created(
     rooms.note_created(ROOM, 7)
 
     assert await authorizer.authorize(User(requester), ROOM, Action.READ) == since
-    assert len(await storage.records.audit_entries(limit=10)) == (since == 0)
+    assert len(await storage.audit_log.entries(limit=10)) == (since == 0)
 
 
 async def test_room_is_forbidden_where_rooms_have_no_archives(
     storage: Storage, writer: Writer
 ) -> None:
-    authorizer = Authorizer(Hosts([HOST]), [], Audit(storage.records, writer), None)
+    authorizer = Authorizer(Hosts([HOST]), [], Audit(storage.audit_log, writer), None)
 
     with pytest.raises(Forbidden):
         await authorizer.authorize(User(ALICE), ROOM, Action.READ)
@@ -114,7 +118,7 @@ async def test_operator_reads_every_archive_and_is_recorded(
     await storage.archive.append([entry(owner=owner)])
     await authorizer.authorize(User(f"eve@{HOST}"), owner, Action.SEARCH, "words")
 
-    [audit_entry] = await storage.records.audit_entries(limit=10)
+    [audit_entry] = await storage.audit_log.entries(limit=10)
     assert (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail) == (
         "eve",
         "search",
@@ -128,14 +132,14 @@ async def test_user_with_a_role_reads_own_archive_unrecorded(
 ) -> None:
     await authorizer.authorize(User(f"eve@{HOST}"), f"eve@{HOST}", Action.READ)
 
-    assert await storage.records.audit_entries(limit=10) == ()
+    assert await storage.audit_log.entries(limit=10) == ()
 
 
 async def test_refused_read_is_not_recorded(authorizer: Authorizer, storage: Storage) -> None:
     with pytest.raises(Forbidden):
         await authorizer.authorize(User(ALICE), BOB, Action.READ)
 
-    assert await storage.records.audit_entries(limit=10) == ()
+    assert await storage.audit_log.entries(limit=10) == ()
 
 
 @pytest.mark.parametrize("owner", [ALICE, f"carol@{OTHER_HOST}"])
@@ -164,7 +168,7 @@ async def test_preferences_are_closed_to_all_others(
     with pytest.raises(Forbidden, match="these preferences are not yours"):
         await authorizer.authorize(principal, owner, Action.PREFERENCES)
 
-    assert await storage.records.audit_entries(limit=10) == ()
+    assert await storage.audit_log.entries(limit=10) == ()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +179,7 @@ async def test_read_of_an_operator_or_the_server_is_recorded_for_every_owner(
 ) -> None:
     assert await authorizer.authorize(principal, owner, Action.READ) == 0
 
-    [audit_entry] = await storage.records.audit_entries(limit=10)
+    [audit_entry] = await storage.audit_log.entries(limit=10)
     assert (audit_entry.actor, audit_entry.subject) == (principal.name, owner)
 
 

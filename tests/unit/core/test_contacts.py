@@ -16,7 +16,7 @@ from component.core.rosters.contacts import (
     is_shown,
     version_of,
 )
-from storage.people import Contact
+from storage.rows import Contact
 
 BOBBY = Contact(
     jid=BOB,

@@ -40,7 +40,7 @@ class Town:
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
         self.writer = Writer(storage.archive)
-        self.holds = Holds(storage.records)
+        self.holds = Holds(storage.holds)
         self.forgotten: list[str] = []
         self.delivering = Delivering(self.writer)
         self.erasure = Erasure(
@@ -109,7 +109,7 @@ async def test_calls_during_an_erasure_share_its_repetition(town: Town) -> None:
     assert erased == 4 * [erased[0]]
     assert (erased[0].messages, erased[0].done) == (101, True)
     assert await town.storage.archive.count(ALICE, ANY) == 0
-    async with town.storage._database.read() as connection:
+    async with town.storage.database.read() as connection:
         assert await trash.seen(connection) is None
     assert not town.erasure.is_erasing(ALICE)
 

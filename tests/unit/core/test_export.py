@@ -167,7 +167,7 @@ async def test_erasure_in_progress_is_a_conflict(
     storage: SqliteStorage, writer: Writer, is_held: bool
 ) -> None:
     """Without that the end would come as ever, and what is missing would not be missed."""
-    live, holds = Followers(), Holds(storage.records)
+    live, holds = Followers(), Holds(storage.holds)
     erasure = Erasure(storage.retention, writer, holds, followers=live, batch=PAGE)
     await storage.archive.append(entries(4 * PAGE))
     parts = Export(storage, writer, live).json_lines(ALICE)
@@ -241,10 +241,10 @@ async def test_the_portable_form_names_host_and_user(export: Export) -> None:
 async def test_the_portable_form_has_the_preferences(
     storage: SqliteStorage, export: Export
 ) -> None:
-    await storage.records.set_preferences(
+    await storage.preferences.set(
         PreferencesRow(owner=ALICE, default="roster", always=("a&b@x",), never=(BOB, ROOM))
     )
-    await storage.records.set_preferences(PreferencesRow(owner=BOB, default="never"))
+    await storage.preferences.set(PreferencesRow(owner=BOB, default="never"))
 
     root = await portable(export)
 
@@ -262,7 +262,7 @@ async def test_blanked_message_is_not_in_the_portable_form(
     await storage.retention.blank(ALICE, first.id)
 
     assert len((await portable(export)).findall(f".//{MAM}result")) == 1
-    assert [line["kind"] for line in await lines(export)] == ["gone", "message"]
+    assert [line["kind"] for line in await lines(export)] == ["blanked", "message"]
 
 
 async def test_failing_store_is_overloaded(storage: SqliteStorage, export: Export) -> None:

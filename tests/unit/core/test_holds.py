@@ -37,13 +37,13 @@ async def test_number_of_holds_is_bounded_and_existing_ones_can_be_changed(
     storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holds, "HOLDS_MAX", 2)
-    known = Holds(storage.records)
+    known = Holds(storage.holds)
     for subject in (ALICE, BOB, ALICE):
         await known.set(hold(subject))
 
     with pytest.raises(Conflict):
         await known.set(hold(ROOM))
-    assert await storage.records.holds() == (hold(ALICE), hold(BOB))
+    assert await storage.holds.list() == (hold(ALICE), hold(BOB))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ async def test_hold_covers_a_user_or_a_host_with_its_subdomains(
     subject: str, held: set[str]
 ) -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
         await holds.set(hold(subject))
 
         assert {owner for owner in (ALICE, BOB, ROOM, ROMEO) if holds.is_held(owner)} == held
@@ -69,19 +69,19 @@ async def test_hold_covers_a_user_or_a_host_with_its_subdomains(
 
 async def test_deletion_is_refused_until_the_hold_is_released() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
         await holds.set(hold(ALICE))
 
         with pytest.raises(Conflict):
             holds.refuse_if_held(ALICE)
         await holds.release(ALICE)
         holds.refuse_if_held(ALICE)
-        assert holds.all() == await storage.records.holds() == ()
+        assert holds.all() == await storage.holds.list() == ()
 
 
 async def test_holds_are_loaded_at_start() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        first, second = Holds(storage.records), Holds(storage.records)
+        first, second = Holds(storage.holds), Holds(storage.holds)
         for subject in (HOST, ALICE):
             await first.set(hold(subject))
 
@@ -92,7 +92,7 @@ async def test_holds_are_loaded_at_start() -> None:
 
 async def test_hold_is_in_force_when_the_store_is_closed() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
         await storage.close()
 
         with pytest.raises(Overloaded, match="in force"):
@@ -102,7 +102,7 @@ async def test_hold_is_in_force_when_the_store_is_closed() -> None:
 
 async def test_hold_with_invalid_reason_is_in_force() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
 
         with pytest.raises(BadRequest, match="in force"):
             await holds.set(replace(hold(ALICE), reason="\ud800"))
@@ -111,7 +111,7 @@ async def test_hold_with_invalid_reason_is_in_force() -> None:
 
 async def test_hold_stays_when_its_release_is_not_stored() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        holds = Holds(storage.records)
+        holds = Holds(storage.holds)
         await holds.set(hold(ALICE))
         await storage.close()
 
@@ -125,7 +125,7 @@ class Held:
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
-        self.holds = Holds(storage.records)
+        self.holds = Holds(storage.holds)
         self.writer = Writer(
             storage.archive,
             is_held=self.holds.is_held,

@@ -17,7 +17,7 @@ from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
 from component.core.hosts import Hosts
 from storage.errors import Unavailable
 from storage.interface import Storage
-from storage.people import Account
+from storage.rows import Account
 
 
 @pytest.fixture

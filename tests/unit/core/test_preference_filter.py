@@ -21,7 +21,7 @@ from component.core.errors import Overloaded
 from component.core.rosters.cache import FRESH_SECONDS, UNREADABLE_SECONDS, RosterCache
 from component.xmpp.connection.addresses import Addresses
 from storage.errors import Unavailable
-from storage.interface import Records, Storage
+from storage.interface import PreferencesStore, Storage
 from storage.open import SqliteStorage
 from storage.rows import ANY, NewMessage, PreferencesRow
 
@@ -62,7 +62,7 @@ class Bench:
 @pytest.fixture
 async def bench(storage: SqliteStorage, writer: Writer) -> AsyncIterator[Bench]:
     rosters, clock = FixedRosters({ALICE: frozenset({BOB}), BOB: frozenset()}), [0.0]
-    wishes = Preferences(storage.records, Addresses(), rosters, {HOST: HostRules()})
+    wishes = Preferences(storage.preferences, Addresses(), rosters, {HOST: HostRules()})
     await wishes.load()
     memory = RosterCache(rosters, clock=lambda: clock[0])
     room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
@@ -324,31 +324,31 @@ async def test_after_too_much_has_waited_rosters_decide_again(bench: Bench) -> N
 # Preferences that are not remembered
 
 
-class SlowRecords:
-    """Records that read no preferences until they are told to, or fail to."""
+class SlowPreferences:
+    """A store of preferences that answers when the test lets it, or fails."""
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self, store: PreferencesStore) -> None:
+        self._store = store
         self.may_answer = asyncio.Event()
         self.fault: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._records, name)
+        return getattr(self._store, name)
 
-    async def preferences(self, owner: str) -> PreferencesRow | None:
+    async def get(self, owner: str) -> PreferencesRow | None:
         await self.may_answer.wait()
         fault, self.fault = self.fault, None
         if fault is not None:
             raise fault
-        return await self._records.preferences(owner)
+        return await self._store.get(owner)
 
 
 @pytest.fixture
-async def slow(bench: Bench) -> AsyncIterator[SlowRecords]:
+async def slow(bench: Bench) -> AsyncIterator[SlowPreferences]:
     """Preferences of which nothing is remembered."""
-    slow = SlowRecords(bench.storage.records)
-    records = cast(Records, slow)
-    wishes = Preferences(records, Addresses(), bench.rosters, {HOST: HostRules()})
+    slow = SlowPreferences(bench.storage.preferences)
+    store = cast(PreferencesStore, slow)
+    wishes = Preferences(store, Addresses(), bench.rosters, {HOST: HostRules()})
     room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
     bench.preference_filter = PreferenceFilter(
         bench.writer, wishes, bench.memory, Backpressure(room)
@@ -360,7 +360,7 @@ async def slow(bench: Bench) -> AsyncIterator[SlowRecords]:
 
 
 async def test_preferences_that_are_not_remembered_are_read_before_anything_is_archived(
-    bench: Bench, slow: SlowRecords
+    bench: Bench, slow: SlowPreferences
 ) -> None:
     await bench.prefer("never", always=(ROMEO,))
     bench.put(entry("a"), entry("b", peer=ROMEO), entry("c", owner=BOB))
@@ -375,7 +375,7 @@ async def test_preferences_that_are_not_remembered_are_read_before_anything_is_a
 
 
 async def test_preferences_that_want_a_roster_are_followed_by_it(
-    bench: Bench, slow: SlowRecords
+    bench: Bench, slow: SlowPreferences
 ) -> None:
     await bench.prefer("roster", never=(ROOM,))
     slow.may_answer.set()
@@ -385,7 +385,7 @@ async def test_preferences_that_want_a_roster_are_followed_by_it(
 
 
 async def test_however_much_waits_for_preferences_they_count(
-    bench: Bench, slow: SlowRecords, caplog: pytest.LogCaptureFixture
+    bench: Bench, slow: SlowPreferences, caplog: pytest.LogCaptureFixture
 ) -> None:
     await bench.prefer("never")
     for name in names(2 * HELD_MAX):
@@ -400,7 +400,7 @@ async def test_however_much_waits_for_preferences_they_count(
 
 async def test_preferences_that_cannot_be_read_are_read_later(
     bench: Bench,
-    slow: SlowRecords,
+    slow: SlowPreferences,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

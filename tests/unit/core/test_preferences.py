@@ -33,7 +33,7 @@ def wishes_in(
     storage: Storage, rules: HostRules | None = None, *, readable: bool = True
 ) -> Preferences:
     hosts = HOSTS if rules is None else dict.fromkeys(HOSTS, rules)
-    return Preferences(storage.records, Addresses(), FixedRosters(is_readable=readable), hosts)
+    return Preferences(storage.preferences, Addresses(), FixedRosters(is_readable=readable), hosts)
 
 
 def prefs(default: str = "always", always: Lists = (), never: Lists = ()) -> PreferencesRow:
@@ -80,7 +80,7 @@ async def test_what_is_not_remembered_is_read_again(
     """And nobody is taken for one who has set nothing."""
     monkeypatch.setattr(preferences, "PAGE", 2)
     wishes = Preferences(
-        storage.records, Addresses(), FixedRosters(), {HOST: HostRules()}, size=2000
+        storage.preferences, Addresses(), FixedRosters(), {HOST: HostRules()}, size=2000
     )
     owners = [f"user{n}@{HOST}" for n in range(10)]
     if is_loaded:
@@ -185,7 +185,7 @@ async def test_what_is_refused_changes_nothing(storage: Storage, wishes: Prefere
     with pytest.raises(BadRequest):
         await wishes.set(ALICE, prefs("always", (ROMEO,), ("@",)))
 
-    assert [await wishes.of(ALICE)] == [await storage.records.preferences(ALICE)]
+    assert [await wishes.of(ALICE)] == [await storage.preferences.get(ALICE)]
 
 
 async def test_what_is_not_durable_is_not_applied(storage: Storage, wishes: Preferences) -> None:
@@ -310,7 +310,7 @@ async def test_users_choose_otherwise(storage: Storage) -> None:
 
 async def test_operators_choose_for_each_host_apart(storage: Storage) -> None:
     hosts = {HOST: HostRules(default="never"), OTHER_HOST: HostRules()}
-    wishes = Preferences(storage.records, Addresses(), FixedRosters(), hosts)
+    wishes = Preferences(storage.preferences, Addresses(), FixedRosters(), hosts)
 
     assert (await wants(wishes, ALICE, BOB, ""), await wants(wishes, CAROL, BOB, "")) == (
         False,

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, SECOND, entry, everything
+from support.sqlite_probe import SqliteProbe
 
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict
@@ -29,8 +30,8 @@ class Town:
 
     def __init__(self, storage: SqliteStorage, bounds: RetentionBounds) -> None:
         self.storage = storage
-        self.rules = Rules(storage.records)
-        self.holds = Holds(storage.records)
+        self.rules = Rules(storage.rules)
+        self.holds = Holds(storage.holds)
         self.usual = RetentionDefaults(hosts={HOST: bounds})
 
     async def purge(self, owner: str | None = None, batch: int = 3) -> Progress:
@@ -45,7 +46,7 @@ class Town:
         timing = Timing(sweep_seconds=sweep_seconds, batch=3)
         queue = Writer(self.storage.archive)
         forecasts = Forecasts(self.storage, self.rules, self.holds)
-        approval = Approval(self.storage.records, forecasts, self.usual)
+        approval = Approval(self.storage.rules, forecasts, self.usual)
         await approval.confirm()
         return Janitor(self.storage, queue, self.rules, self.holds, self.usual, timing, approval)
 
@@ -263,7 +264,7 @@ async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
 
 
 async def has_traces(storage: SqliteStorage) -> bool:
-    async with storage._database.read() as connection:
+    async with storage.database.read() as connection:
         return await scrub.seen(connection) is not None
 
 
@@ -273,13 +274,13 @@ async def test_purge_is_tried_again_after_storage_error(
     town = Town(storage, RetentionBounds(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
-    await storage._database._writer.execute("ALTER TABLE owners RENAME TO away")
+    await SqliteProbe(storage).execute("ALTER TABLE owners RENAME TO away")
     task = await running(janitor)
     assert janitor.last is not None
     assert janitor.last.state is State.FAILED
     assert "tries again" in caplog.text
 
-    await storage._database._writer.execute("ALTER TABLE away RENAME TO owners")
+    await SqliteProbe(storage).execute("ALTER TABLE away RENAME TO owners")
     await janitor.order("me")
     last = await finished(janitor)
 

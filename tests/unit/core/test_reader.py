@@ -43,7 +43,7 @@ BY_OPERATOR = f"ops@{HOST}"
 @pytest.fixture
 def reader(storage: SqliteStorage, writer: Writer) -> ArchiveReader:
     authorizer = Authorizer(
-        Hosts([HOST, OTHER_HOST]), [OPERATOR], Audit(storage.records, writer), None
+        Hosts([HOST, OTHER_HOST]), [OPERATOR], Audit(storage.audit_log, writer), None
     )
     return ArchiveReader(
         authorizer,
@@ -55,7 +55,7 @@ def reader(storage: SqliteStorage, writer: Writer) -> ArchiveReader:
 
 
 async def audit_log(storage: SqliteStorage) -> list[AuditEntry]:
-    return list(await storage.records.audit_entries(limit=10))
+    return list(await storage.audit_log.entries(limit=10))
 
 
 # Who may

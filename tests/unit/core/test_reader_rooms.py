@@ -35,8 +35,8 @@ class OpenRooms:
 async def test_occupant_reads_nothing_from_before_the_room_was_created(
     storage: Storage, writer: Writer, made: int
 ) -> None:
-    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, OpenRooms())
-    authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), rooms)
+    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, OpenRooms())
+    authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.audit_log, writer), rooms)
     pager = Pager(storage.archive, writer, default_size=2, max_size=4)
     reader = ArchiveReader(authorizer, storage, writer, pager, Followers())
     said = entries(4, owner=ROOM, type="groupchat")

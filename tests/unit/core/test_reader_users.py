@@ -48,7 +48,7 @@ async def services() -> AsyncIterator[Services]:
 
 @pytest.fixture
 def rooms(services: Services) -> Rooms:
-    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), services.storage.records, OpenRooms())
+    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), services.storage.rooms, OpenRooms())
     rooms.note_created(ROOM, CREATED)
     return rooms
 
@@ -56,7 +56,7 @@ def rooms(services: Services) -> Rooms:
 @pytest.fixture
 def reader(services: Services, rooms: Rooms) -> ArchiveReader:
     storage, queue = services.storage, services.queue
-    audit = Audit(storage.records, services.writer)
+    audit = Audit(storage.audit_log, services.writer)
     pager = Pager(storage.archive, queue, default_size=50, max_size=250)
     authorizer = Authorizer(Hosts([HOST]), (), audit, rooms)
     return ArchiveReader(authorizer, storage, queue, pager, services.followers)
@@ -79,7 +79,7 @@ async def test_a_user_reads_the_own_archive_in_every_way_unrecorded(
 ) -> None:
     await read_everything(reader, User(ALICE), ALICE)
 
-    assert await services.storage.records.audit_entries(limit=10) == ()
+    assert await services.storage.audit_log.entries(limit=10) == ()
 
 
 async def test_a_user_reads_the_archive_of_another_in_no_way(
@@ -98,7 +98,7 @@ async def test_a_user_reads_the_archive_of_another_in_no_way(
         with pytest.raises(Forbidden):
             await reading
 
-    assert await services.storage.records.audit_entries(limit=10) == ()
+    assert await services.storage.audit_log.entries(limit=10) == ()
 
 
 async def test_the_server_reads_in_every_way_on_record(
@@ -108,7 +108,7 @@ async def test_the_server_reads_in_every_way_on_record(
     await reader.stream(SERVER, ALICE, ANY, None)
     await reader.summary(SERVER, ALICE)
 
-    audit_log = await services.storage.records.audit_entries(limit=10)
+    audit_log = await services.storage.audit_log.entries(limit=10)
     assert [(entry.actor, entry.action, entry.subject) for entry in audit_log] == [
         ("server", "read", ALICE),
         ("server", "stream", ALICE),

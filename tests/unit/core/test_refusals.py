@@ -22,8 +22,8 @@ NO_NUMBER = 2**63
 
 
 def wish(services: Services) -> Awaitable[object]:
-    records, hosts = services.storage.records, {HOST: HostRules()}
-    wishes = Preferences(records, Addresses(), FixedRosters(), hosts)
+    store, hosts = services.storage.preferences, {HOST: HostRules()}
+    wishes = Preferences(store, Addresses(), FixedRosters(), hosts)
     return wishes.set(NO_TEXT, PreferencesRow(owner=NO_TEXT, default="always"))
 
 

@@ -84,7 +84,7 @@ async def test_no_page_is_longer_than_the_bound(
 
 
 async def test_a_full_queue_refuses_to_store(services: Services, archive: RemoteArchive) -> None:
-    async with services.storage._database.write():
+    async with services.storage.database.write():
         services.writer.put([entry(1)] * (CAPACITY // WORK_BYTES))
 
         with pytest.raises(Overloaded):

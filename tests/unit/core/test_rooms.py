@@ -35,7 +35,7 @@ class Answers:
 
 
 def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
-    return Rooms(Hosts([HOST], [SERVICE]), storage.records, Answers(features))
+    return Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(features))
 
 
 def occupant(affiliation: str, jid: str = ALICE) -> Occupant:
@@ -135,9 +135,7 @@ async def test_recreated_room_has_no_members_of_its_predecessor(storage: Storage
 
 async def test_replaced_room_is_announced(storage: Storage) -> None:
     heard: list[str] = []
-    known = Rooms(
-        Hosts([HOST], [SERVICE]), storage.records, Answers(OPEN), on_replaced=heard.append
-    )
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(OPEN), on_replaced=heard.append)
     known.note(occupant("owner"))
     assert heard == []
 
@@ -189,7 +187,7 @@ async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and
 ) -> None:
     info = Changing()
     info.become(before)
-    known = Rooms(Hosts([HOST], [SERVICE]), storage.records, info)
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, info)
     known.note_connected(5)
     running = asyncio.create_task(known.run())
     known.note_created(ROOM, 7)
@@ -199,7 +197,7 @@ async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and
     if is_restarted:
         known.stop()
         await running
-        known = Rooms(Hosts([HOST], [SERVICE]), storage.records, info)
+        known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, info)
         running = asyncio.create_task(known.run())
     info.become(after)
     known.note_connected(9)
@@ -218,7 +216,7 @@ async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and
 async def test_presence_after_an_interruption_counts_for_the_present_room(
     storage: Storage,
 ) -> None:
-    known = Rooms(Hosts([HOST], [SERVICE]), storage.records, Changing())
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Changing())
     known.note(occupant("member"))
     known.note_connected(9)
     known.note(occupant("owner", BOB))
@@ -229,7 +227,7 @@ async def test_presence_after_an_interruption_counts_for_the_present_room(
 
 async def test_room_that_became_persistent_is_recorded(storage: Storage) -> None:
     info = Changing()
-    known = Rooms(Hosts([HOST], [SERVICE]), storage.records, info)
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, info)
     known.note_connected(5)
     known.note_created(ROOM, 7)
     await known.admits(ALICE, ROOM)
@@ -238,10 +236,10 @@ async def test_room_that_became_persistent_is_recorded(storage: Storage) -> None
     known.stop()
     await known.run()
 
-    assert not (await storage.records.room(ROOM)).is_persistent
+    assert not (await storage.rooms.get(ROOM)).is_persistent
     await known.admits(ALICE, ROOM)
     await known.run()
-    assert (await storage.records.room(ROOM)).is_persistent
+    assert (await storage.rooms.get(ROOM)).is_persistent
 
 
 # How much is remembered

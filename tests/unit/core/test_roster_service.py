@@ -16,8 +16,9 @@ from component.core.rosters.cache import RosterCache
 from component.core.rosters.contacts import Change
 from component.core.rosters.own import OwnRosters
 from component.core.rosters.service import RosterService
+from storage.interface import Contacts
 from storage.open import open_storage
-from storage.people import Contact, Contacts
+from storage.rows import Contact
 
 CAROL = f"carol@{HOST}"
 

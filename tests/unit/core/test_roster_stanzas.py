@@ -6,7 +6,7 @@ import pytest
 
 from component.core.rosters.stanzas import NS, contacts_in, remove_xml, roster_xml, set_xml
 from component.core.xml.document_parser import parse
-from storage.people import Contact
+from storage.rows import Contact
 
 BOB = Contact(
     jid="bob@example.org",

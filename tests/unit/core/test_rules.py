@@ -16,7 +16,7 @@ async def test_number_of_rules_is_bounded_and_existing_ones_can_be_changed(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "RULES_MAX", 2)
-    known = Rules(storage.records)
+    known = Rules(storage.rules)
     await known.set(Rule(owner=ALICE, days=1))
     await known.set(Rule(owner=ALICE, peer=BOB, days=2))
     await known.set(Rule(owner=ALICE, days=3))
@@ -24,7 +24,7 @@ async def test_number_of_rules_is_bounded_and_existing_ones_can_be_changed(
     for rule in (Rule(owner=BOB, days=4), Rule(owner=ALICE, peer=ROMEO, days=4)):
         with pytest.raises(Conflict):
             await known.set(rule)
-    assert {rule.days for rule in await storage.records.rules()} == {2, 3}
+    assert {rule.days for rule in await storage.rules.list()} == {2, 3}
 
     await known.remove(ALICE)
     await known.set(Rule(owner=BOB, days=5))

@@ -64,7 +64,7 @@ async def test_what_was_erased_does_not_come_back(
     spill: Spill, storage: SqliteStorage, writer: Writer
 ) -> None:
     remains = await kept(spill, writer)
-    holds, live = Holds(storage.records), Followers()
+    holds, live = Holds(storage.holds), Followers()
     erasure = Erasure(
         storage.retention, writer, holds, followers=live, batch=2, wait_for_spill=remains.gone
     )

@@ -34,7 +34,7 @@ async def test_whoever_stops_waiting_gets_none_and_they_stay(
 ) -> None:
     await keep(waiting, 2, 1)
     taking = asyncio.ensure_future(waiting.pop(ALICE))
-    async with storage._database.write():  # type: ignore[attr-defined]
+    async with storage.database.write():  # type: ignore[attr-defined]
         await asyncio.sleep(0)
         taking.cancel()
         with pytest.raises(asyncio.CancelledError):

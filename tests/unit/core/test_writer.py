@@ -448,7 +448,7 @@ async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_writte
             await writer.settled()
             await writer.record(audit_entry(2))
 
-        assert [line.detail for line in await storage.records.audit_entries(limit=10)] == ["2"]
+        assert [line.detail for line in await storage.audit_log.entries(limit=10)] == ["2"]
         assert await storage.archive.count(ALICE, ANY) == 1
 
 

@@ -12,7 +12,7 @@ from component.core.rosters.cache import RosterCache
 from component.core.rosters.contacts import Change
 from component.handlers.rosters import HandlerRosters
 from component.xmpp.connection.addresses import Addresses
-from storage.people import Contact
+from storage.rows import Contact
 
 ANN = "ann@example.org"
 

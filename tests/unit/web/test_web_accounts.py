@@ -27,7 +27,7 @@ NEW, KNOWN = {"If-None-Match": "*"}, {"If-Match": "*"}
 
 
 async def audit_log(services: Services) -> list[tuple[str, str, str, str]]:
-    found = await services.storage.records.audit_entries(limit=100)
+    found = await services.storage.audit_log.entries(limit=100)
     return [
         (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
         for audit_entry in reversed(found)

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything, texts
 from support.sidecar import SETTINGS, SHOWN, open_services
+from support.sqlite_probe import SqliteProbe
 
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from component.web.admin.models import MAX_DAYS
@@ -27,7 +28,7 @@ async def hold(services: Services, subject: str = ALICE) -> None:
 
 async def audited(services: Services) -> list[tuple[str, str, str]]:
     """Return what is in the audit log, oldest first."""
-    audit_log = await services.storage.records.audit_entries(limit=100)
+    audit_log = await services.storage.audit_log.entries(limit=100)
     return [
         (audit_entry.actor, audit_entry.action, audit_entry.subject)
         for audit_entry in reversed(audit_log)
@@ -213,9 +214,7 @@ async def test_request_that_cannot_be_audited_is_refused(
 ) -> None:
     await services.storage.archive.append([entry()])
     await purged(api)
-    await services.storage.records._database._writer.execute(  # type: ignore[attr-defined]
-        "DROP TABLE audit_log"
-    )
+    await SqliteProbe(services.storage).execute("DROP TABLE audit_log")
 
     statuses = [
         (await api.delete(f"{V1}/archives/{ALICE}")).status,

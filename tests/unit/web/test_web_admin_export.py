@@ -56,7 +56,7 @@ async def test_reader_may_export_and_is_in_the_audit_log(
     answer = await client.get(EXPORT, headers={"X-Api-Key": "of rob"})
 
     assert answer.status == 200
-    [audit_entry] = await services.storage.records.audit_entries(limit=10)
+    [audit_entry] = await services.storage.audit_log.entries(limit=10)
     assert (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail) == (
         "rob",
         "export",

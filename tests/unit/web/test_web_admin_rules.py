@@ -26,7 +26,7 @@ NOTHING = {"days": 0, "messages": 0, "bytes": 0}
 
 
 async def audit_log(services: Services) -> list[tuple[str, str, str, str]]:
-    found = await services.storage.records.audit_entries(limit=100)
+    found = await services.storage.audit_log.entries(limit=100)
     return [
         (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
         for audit_entry in reversed(found)
@@ -42,7 +42,7 @@ async def test_rule_is_set_read_and_dropped(api: TestClient, services: Services)
     other = {"peer": BOB, "days": None, "messages": 5, "bytes": 0}
     assert (await set_.json(), await of_bob.json()) == (own, other)
     assert await read.json() == {"owner": ALICE, "defaults": NOTHING, "rules": [own, other]}
-    assert set(await services.storage.records.rules()) == {
+    assert set(await services.storage.rules.list()) == {
         Rule(owner=ALICE, days=7),
         Rule(owner=ALICE, peer=BOB, messages=5, bytes=0),
     }
@@ -52,7 +52,7 @@ async def test_rule_is_set_read_and_dropped(api: TestClient, services: Services)
     found = await api.get(RETENTION, params={"peer": BOB})
     assert (await found.json())["rules"] == [other]
     assert (await api.delete(RETENTION, params={"peer": BOB})).status == 204
-    assert await services.storage.records.rules() == ()
+    assert await services.storage.rules.list() == ()
     assert await audit_log(services) == [
         ("server", "set retention", ALICE, "days 7, messages None, bytes None"),
         ("server", "set retention", ALICE, f"days None, messages 5, bytes 0, with {BOB}"),
@@ -69,7 +69,7 @@ async def test_rule_that_would_delete_much_is_refused_until_confirmed(
 
     refused = await api.put(RETENTION, params=peer, json={"messages": 5})
     said = (await refused.json())["message"]
-    rules = await services.storage.records.rules()
+    rules = await services.storage.rules.list()
     little = await api.put(RETENTION, params=peer, json={"messages": 18})
     confirmed = await api.put(RETENTION, params={**peer, "confirm": "true"}, json={"messages": 5})
     no_more = await api.put(RETENTION, params=peer, json={"messages": 6})

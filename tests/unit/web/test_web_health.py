@@ -62,7 +62,7 @@ async def test_process_without_ejabberd_is_not_ready(
 async def test_process_with_a_read_only_store_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    async with services.storage._database.write() as connection:
+    async with services.storage.database.write() as connection:
         await connection.execute("PRAGMA query_only = ON")
 
     assert await unready(aiohttp_client, services) == ["storage"]
@@ -71,7 +71,7 @@ async def test_process_with_a_read_only_store_is_not_ready(
 async def test_process_with_a_failing_writer_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    async with services.storage._database.write() as connection:
+    async with services.storage.database.write() as connection:
         await connection.execute("PRAGMA query_only = ON")
     services.writer.put(entries(1))
     async with asyncio.timeout(10):
@@ -79,7 +79,7 @@ async def test_process_with_a_failing_writer_is_not_ready(
             await asyncio.sleep(0.01)
 
     assert await unready(aiohttp_client, services) == ["storage", "writer"]
-    async with services.storage._database.write() as connection:
+    async with services.storage.database.write() as connection:
         await connection.execute("PRAGMA query_only = OFF")
 
 

@@ -299,7 +299,7 @@ async def test_request_that_takes_too_long_is_503(served: Serve, services: Servi
         ClientSession(headers=SHOWN) as client,
     ):
         # The store is kept from writing, as a slow disk would.
-        async with services.storage._database.write():
+        async with services.storage.database.write():
             answer = await client.post(f"{server.url}/api/archive", json=post())
 
         assert answer.status == 503

@@ -13,7 +13,7 @@ from support.sidecar import SETTINGS, open_services
 from component.web import keys
 from component.web.remote_data.family import REMOTE_DATA
 from storage.open import open_storage
-from storage.people import OfflineStanza
+from storage.rows import OfflineStanza
 
 
 async def test_stanzas_popped_while_the_server_stops_are_kept(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ async def test_stanzas_popped_while_the_server_stops_are_kept(tmp_path: Path) ->
         runner = web.AppRunner(app)
         await runner.setup()
         taking = asyncio.ensure_future(app[keys.offline_stanzas].pop(ALICE))
-        async with services.storage._database.write():  # type: ignore[attr-defined]
+        async with services.storage.database.write():  # type: ignore[attr-defined]
             await asyncio.sleep(0)
             taking.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -70,7 +70,7 @@ async def test_prefix_is_that_of_the_settings(services: Services) -> None:
 @asynccontextmanager
 async def write_lock(services: Services) -> AsyncIterator[None]:
     """Keep the store from writing, as a slow disk would."""
-    async with services.storage._database.write():
+    async with services.storage.database.write():
         yield
 
 

@@ -282,7 +282,7 @@ async def test_finished_export_frees_its_place(services: Services) -> None:
 
 async def test_a_stream_is_in_the_audit_log(http: ClientSession, services: Services) -> None:
     async with stream(http, PATH, query={"with": BOB}):
-        [audit_entry] = await services.storage.records.audit_entries(limit=10)
+        [audit_entry] = await services.storage.audit_log.entries(limit=10)
 
     assert (audit_entry.actor, audit_entry.action, audit_entry.subject) == (
         "server",

@@ -41,7 +41,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
 @pytest.fixture
 async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
     async with open_writer(storage.archive) as writer:
-        authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), None)
+        authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.audit_log, writer), None)
         reader = ArchiveReader(
             authorizer,
             storage,
@@ -101,7 +101,7 @@ async def test_read_of_an_operator_is_recorded(mam: Mam, storage: SqliteStorage)
     await mam.answer("set", parsed(query(with_=BOB)), direct(OPS, ALICE))
     await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
 
-    audit_log = await storage.records.audit_entries(limit=10)
+    audit_log = await storage.audit_log.entries(limit=10)
     assert [
         (audit_entry.actor, audit_entry.subject, audit_entry.detail) for audit_entry in audit_log
     ] == [
@@ -121,7 +121,7 @@ async def test_query_that_takes_too_long_is_overloaded(
     mam: Mam, storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.xmpp.archive.mam.PATIENCE_SECONDS", 0.0)
-    async with storage._database.write():
+    async with storage.database.write():
         # What an operator reads is written down first, which has to wait now.
         with pytest.raises(Overloaded):
             await mam.answer("set", parsed(query()), direct(OPS, ALICE))

@@ -49,7 +49,7 @@ async def test_contact_removed_while_a_message_waits_counts_for_it(wire: Wire) -
 
 async def test_grant_has_rosters_read_that_could_not_be_before(tmp_path: Path) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
-        await wire.storage.records.set_preferences(PreferencesRow(owner=ALICE, default="roster"))
+        await wire.storage.preferences.set(PreferencesRow(owner=ALICE, default="roster"))
         await wire.parts.preferences.load()
         wire.say("unknown")
         assert await wire.bodies(ALICE) == ["unknown"]
@@ -65,7 +65,7 @@ async def test_spilled_messages_are_judged_by_rosters_after_a_restart(tmp_path: 
     spill = Spill(tmp_path / "archive.db-spill")
     spill.write([entry("of a stranger", peer=ROMEO), entry("of a friend")])
     async with open_wire(tmp_path, connected=False, spill=spill) as wire:
-        await wire.storage.records.set_preferences(PreferencesRow(owner=ALICE, default="roster"))
+        await wire.storage.preferences.set(PreferencesRow(owner=ALICE, default="roster"))
         await wire.parts.preferences.load()
         await wire.parts.spill_recovery.read()
         wire.parts.resume()

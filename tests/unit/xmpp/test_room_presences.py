@@ -29,7 +29,7 @@ class Silence:
 
 async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
     """Return the affiliations stored after these presences and messages."""
-    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, Silence())
+    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, Silence())
     heard = RoomEvents(rooms, Addresses())
     for text in stanzas:
         raw = text.encode()

@@ -21,8 +21,7 @@ from support.builders import (
 )
 
 from storage.open import SqliteStorage, open_storage
-from storage.people import OfflineStanza
-from storage.rows import Cutoff, NewMessage, Phrase
+from storage.rows import Cutoff, NewMessage, OfflineStanza, Phrase
 from storage.rows import Filter as Wanted
 from storage.sqlite.retention import scrub as trash
 
@@ -225,7 +224,7 @@ async def test_what_was_taken_away_before_a_crash_is_scrubbed_behind_it(
 
 async def test_what_is_taken_away_during_a_scrub_is_left_to_the_next(url: str) -> None:
     async with open_storage(url) as storage:
-        database = storage._database
+        database = storage.database
         await storage.archive.append([entry(n, text="a") for n in range(2)])
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=1)
         async with database.read() as connection:

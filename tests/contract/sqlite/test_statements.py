@@ -9,14 +9,16 @@ import pytest
 from support.builders import NOON, ROMEO, entries, entry
 
 from storage.open import SqliteStorage, open_storage
-from storage.people import Account, Contact, OfflineStanza
 from storage.rows import (
+    Account,
     AuditEntry,
+    Contact,
     Cutoff,
     Filter,
     Hold,
     Kind,
     Occupant,
+    OfflineStanza,
     Phrase,
     PreferencesRow,
     RoomChanges,
@@ -83,22 +85,21 @@ async def read(storage: SqliteStorage, owner: str, peer: str, n: int) -> None:
 
 
 async def keep_records(storage: SqliteStorage, owner: str, peer: str, room: str, n: int) -> None:
-    records = storage.records
-    await records.set_preferences(PreferencesRow(owner=owner, default="never", always=(peer,)))
-    await records.preferences(owner)
-    await records.all_preferences(after=owner, limit=n)
-    await records.set_rule(Rule(owner=owner, peer=peer, days=n))
-    await records.remove_rule(owner, peer)
-    await records.set_hold(Hold(subject=owner, reason=f"r{n}", by=f"b{n}", at=n))
-    await records.remove_hold(owner)
-    await records.audit_entries(limit=n, before=n)
-    await records.audit_entries(limit=n, subject=owner)
+    await storage.preferences.set(PreferencesRow(owner=owner, default="never", always=(peer,)))
+    await storage.preferences.get(owner)
+    await storage.preferences.list(after=owner, limit=n)
+    await storage.rules.set(Rule(owner=owner, peer=peer, days=n))
+    await storage.rules.remove(owner, peer)
+    await storage.holds.set(Hold(subject=owner, reason=f"r{n}", by=f"b{n}", at=n))
+    await storage.holds.remove(owner)
+    await storage.audit_log.entries(limit=n, before=n)
+    await storage.audit_log.entries(limit=n, subject=owner)
     others = (Occupant(room=room, jid=owner, affiliation="member", heard_at=n),)
     for keeps in (True, False):
         changes = RoomChanges(room=room, created_at=n, keep_banned=keeps, is_persistent=keeps)
-        await records.change_room(replace(changes, occupants=others, removed=others))
-    await records.affiliation(room, owner)
-    await records.room(room)
+        await storage.rooms.change(replace(changes, occupants=others, removed=others))
+    await storage.rooms.affiliation(room, owner)
+    await storage.rooms.get(room)
 
 
 async def keep_people(storage: SqliteStorage, owner: str, n: int) -> None:

@@ -290,7 +290,7 @@ async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_o
                 ]
             )
             async with database.read() as connection:
-                rows = await connection.fetch("SELECT count(DISTINCT id >> 37) FROM words_data")
+                rows = await connection.fetch("SELECT count(DISTINCT id >> 37) FROM fulltext_data")
         return int(rows[0][0])
 
     # Each piece is written, searched, and some day joined to others, by itself.
@@ -342,7 +342,10 @@ async def test_what_a_batch_is_about_is_asked_for_in_one_statement(tmp_path: Pat
 
 
 async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> None:
-    into, otherwise = "preferences (owner, usual, always, never)", "ON CONFLICT DO NOTHING"
+    into, otherwise = (
+        "preferences (owner, default_policy, always, never)",
+        "ON CONFLICT DO NOTHING",
+    )
     rows = [(f"owner{n}", "always", "[]", "[]") for n in range(300)]
     async with open_database(tmp_path / "muniment.db") as database, database.write() as connection:
         assert await connection.insert(into, rows[:10], otherwise=otherwise) == 10

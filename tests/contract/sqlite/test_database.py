@@ -25,6 +25,7 @@ from support.builders import (
     texts,
 )
 from support.databases import ENDLESS, open_database
+from support.sqlite_probe import SqliteProbe
 from support.steps import watch
 
 from storage.errors import Locked, StorageError, Unavailable
@@ -231,12 +232,12 @@ async def test_a_sequence_that_was_given_twice_is_an_error_and_swallows_nothing(
     async with open_storage(url) as storage:
         await storage.archive.append(entries(3))
         # As if another program had written into this archive.
-        await storage._database._writer.execute("UPDATE owners SET last = 1")
+        await SqliteProbe(storage).execute("UPDATE owners SET last_sequence = 1")
         storage.archive.forget(ALICE)
 
         with pytest.raises(Unavailable, match="UNIQUE"):
             await storage.archive.append([entry("new")])
-        await storage._database._writer.execute("UPDATE owners SET last = 3")
+        await SqliteProbe(storage).execute("UPDATE owners SET last_sequence = 3")
         await storage.archive.append([entry("new")])
 
         assert texts(await everything(storage.archive)) == texts([*entries(3), entry("new")])
@@ -245,7 +246,7 @@ async def test_a_sequence_that_was_given_twice_is_an_error_and_swallows_nothing(
 async def without_key(url: str, change: str = "DELETE FROM secrets WHERE name = 'ids'") -> None:
     async with open_storage(url) as storage:
         await storage.archive.append([entry(1)])
-        await storage._database._writer.execute(change)
+        await SqliteProbe(storage).execute(change)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ async def test_a_store_with_archives_and_without_its_key_is_refused(url: str, ch
 async def test_a_store_without_archives_gets_a_key(url: str) -> None:
     """A process that was killed at its first start may have left it so."""
     async with open_storage(url) as storage:
-        await storage._database._writer.execute("DELETE FROM secrets")
+        await SqliteProbe(storage).execute("DELETE FROM secrets")
     async with open_storage(url) as storage:
         await storage.archive.append([entry(1)])
         [first] = (await everything(storage.archive)).messages

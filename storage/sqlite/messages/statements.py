@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from storage.rows import READABLE, ArchivedMessage, Direction, Filter, Kind
 from storage.sqlite.engine.protocols import Bound, Connection, Row
-from storage.sqlite.messages import words
+from storage.sqlite.messages import fulltext
 from storage.sqlite.messages.ids import Ids
-from storage.sqlite.messages.ranges import BEYOND, Selection
+from storage.sqlite.messages.selection import BEYOND, Selection
 
 #: What is read of a row, in this order.
 COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
@@ -22,13 +22,13 @@ _XML = 6
 
 # SQLite has no statistics, and would rather read all of the archive for one peer.
 _OF_PEER = "archive INDEXED BY archive_peer"
-_GONE = "archive INDEXED BY archive_gone"
+_GONE = "archive INDEXED BY archive_blanked"
 _ONLY_GONE = frozenset({Kind.BLANKED})
 
 # The owner, or nobody where a message came late: else the order of arrival is that of time.
 _NEVER_LATE = """(
     SELECT number FROM owners WHERE number = $1 AND NOT EXISTS (
-        SELECT 1 FROM archive INDEXED BY archive_late WHERE owner = $1 AND late > 0
+        SELECT 1 FROM archive INDEXED BY archive_late WHERE owner = $1 AND lateness > 0
     )
 )"""
 
@@ -59,14 +59,14 @@ class SelectBuilder:
     @property
     def source(self) -> str:
         if self._is_search:
-            return words.FOUND
+            return fulltext.FOUND
         if self._is_gone:
             return _GONE
         return _OF_PEER if self._is_of_peer else "archive"
 
     @property
     def order(self) -> str:
-        return "words.rowid" if self._is_search else "sequence"
+        return "fulltext.rowid" if self._is_search else "sequence"
 
     def by_arrival(
         self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
@@ -95,7 +95,7 @@ class SelectBuilder:
         source, place = self.source, "sequence"
         if self._is_search and not self._checked:
             # All of it is in the index: no row of the archive has to be looked at.
-            source, place = "words", words.SEQUENCE
+            source, place = "fulltext", fulltext.SEQUENCE
         fits = " AND ".join(self._checked) or "true"
         rows = self._rows(f"{place} AS sequence, ({fits}) AS fits", (), source)
         return f"{' UNION ALL '.join(rows)} LIMIT {self.value(most)}"
@@ -108,11 +108,11 @@ class SelectBuilder:
     def _find(self, selection: Selection) -> None:
         wanted = selection.wanted
         if wanted.phrases:
-            match = words.saying(selection.number, wanted.phrases, wanted.peer)
+            match = fulltext.text_query(selection.number, wanted.phrases, wanted.peer)
             self._found += [
-                f"words MATCH {self.value(match)}",
-                f"words.rowid >= ($1 << 40) + {self.value(selection.first)}",
-                f"words.rowid <= ($1 << 40) + {self.value(selection.last)}",
+                f"fulltext MATCH {self.value(match)}",
+                f"fulltext.rowid >= ($1 << 40) + {self.value(selection.first)}",
+                f"fulltext.rowid <= ($1 << 40) + {self.value(selection.last)}",
             ]
             self._checked += self._peers(wanted)
         else:
@@ -126,9 +126,9 @@ class SelectBuilder:
                 self._parts.append([f"sequence IN {self._among(selection.strays)}"])
             self._found += self._peers(wanted)
             if self._is_gone:
-                self._found.append("kind = 'gone'")
+                self._found.append("kind = 'blanked'")
         if selection.sequences is not None:
-            place = words.SEQUENCE if wanted.phrases else "sequence"
+            place = fulltext.SEQUENCE if wanted.phrases else "sequence"
             self._found.append(f"{place} IN {self._among(selection.sequences)}")
 
     def _among(self, sequences: Sequence[int]) -> str:
@@ -156,7 +156,7 @@ class SelectBuilder:
         if wanted.groupchat is not None:
             checked.append(f"type {'=' if wanted.groupchat else '<>'} 'groupchat'")
         if wanted.kinds == READABLE:
-            checked.append("kind <> 'gone'")
+            checked.append("kind <> 'blanked'")
         elif wanted.kinds is not None:
             kinds = self.value(json.dumps(sorted(wanted.kinds)))
             checked.append(f"kind IN (SELECT value FROM json_each({kinds}))")  # noqa: S608

@@ -1,0 +1,91 @@
+"""The probe of the SQLite store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from storage.interface import Storage
+from storage.open import SqliteStorage
+
+Counts = dict[tuple[Any, ...], int]
+
+_INDEXED = "SELECT rowid >> 40, rowid & 1099511627775 FROM fulltext"
+
+_ROWS = """
+SELECT
+    owner, sequence, peer, type, length(CAST(xml AS BLOB)),
+    kind <> 'blanked'
+FROM archive
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Everything that is kept beside the rows of archives."""
+
+    owners: dict[int, tuple[int, int]]  #: messages and bytes by number
+    counters: Counts
+    last: Counts  #: the newest sequence of each conversation
+    indexed: set[tuple[int, int]]  #: rows that are found by a word or a name
+
+
+class SqliteProbe:
+    """`support.probe.Probe`."""
+
+    def __init__(self, storage: Storage) -> None:
+        assert isinstance(storage, SqliteStorage)
+        self._database = storage.database
+
+    async def kept(self) -> Kept:
+        async with self._database.read() as connection:
+            owners = await connection.fetch("SELECT number, messages, bytes FROM owners")
+            counters = await connection.fetch(
+                "SELECT owner, series, bucket_size, bucket, messages FROM counters"
+            )
+            last = await connection.fetch("SELECT owner, peer, newest FROM conversations")
+            indexed = await connection.fetch(
+                "SELECT rowid >> 40, rowid & 1099511627775 FROM fulltext"
+            )
+        return Kept(
+            owners={number: (kept, octets) for number, kept, octets in owners},
+            counters={tuple(bucket): kept for *bucket, kept in counters},
+            last={(owner, peer): sequence for owner, peer, sequence in last},
+            indexed={(owner, sequence) for owner, sequence in indexed},
+        )
+
+    async def recounted(self) -> Kept:
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_ROWS)
+            owners = {
+                row[0]: (0, 0) for row in await connection.fetch("SELECT number FROM owners")
+            }
+        counters: Counter[tuple[Any, ...]] = Counter()
+        last: Counts = {}
+        for owner, sequence, peer, type, octets, _ in rows:
+            owners[owner] = (owners[owner][0] + 1, owners[owner][1] + octets)
+            for series, size in product(("/" if type == "groupchat" else "", peer), (512, 32_768)):
+                counters[owner, series, size, sequence // size] += 1
+            last[owner, peer] = max(sequence, last.get((owner, peer), 0))
+        return Kept(
+            owners=owners,
+            counters=dict(counters),
+            last=last,
+            indexed={(row[0], row[1]) for row in rows if row[5]},
+        )
+
+    async def dangling_links(self) -> int:
+        async with self._database.read() as connection:
+            rows = await connection.fetch(
+                "SELECT count(*) FROM fulltext LEFT JOIN archive"
+                " ON owner = fulltext.rowid >> 40 AND sequence = fulltext.rowid & 1099511627775"
+                " WHERE links <> '' AND (kind IS NULL OR kind = 'blanked')"
+            )
+        return int(rows[0][0])
+
+    async def execute(self, sql: str) -> None:
+        """Run a statement that the interface has no method for."""
+        async with self._database.write() as connection:
+            await connection.execute(sql)
