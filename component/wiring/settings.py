@@ -10,9 +10,9 @@ from component.config import Config, Http, Retention
 from component.core.access.principals import Operator, Role
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
-from component.core.ports import Jids
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.xml.jids import Jids
 from component.core.xml.stream_parser import Element
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
@@ -110,7 +110,7 @@ def operators(config: Config, addresses: Jids) -> tuple[Operator, ...]:
     )
 
 
-def usual(config: Config) -> RetentionDefaults:
+def retention_defaults(config: Config) -> RetentionDefaults:
     """Return how long messages stay where there is no rule."""
     return RetentionDefaults(
         hosts={host: _bounds(config.retention_of(host)) for host in config.xmpp.hosts},

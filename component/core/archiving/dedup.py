@@ -7,7 +7,6 @@ again. Copies of one delivery follow each other within milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -17,6 +16,7 @@ from cachetools import FIFOCache
 from component.core.archiving.deliveries import Deliveries, Delivery
 from component.core.archiving.route import Candidate, Router
 from component.core.archiving.sessions import Sessions
+from component.core.hosts import Hosts
 from component.core.messages.describe import room_id
 from component.core.xml import jids
 from component.core.xml.stanza import ORIGIN_BYTES, Stanza, digest_of
@@ -84,12 +84,12 @@ class Deduplicator:
 
     def __init__(
         self,
-        hosts: Collection[str],
+        hosts: Hosts,
         router: Router,
         sessions: Sessions,
         deliveries: Deliveries,
     ) -> None:
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
         self._router = router
         self._sessions = sessions
         self._deliveries = deliveries
@@ -195,7 +195,7 @@ class Deduplicator:
         """
         if abs(at - message.last) >= NEAR:
             return True
-        if not self._router.is_user(message.sender):
+        if not self._hosts.is_user(message.sender):
             return jids.resource(recipient) != "" and recipient == message.recipient
         if message.delivery is not None and message.delivery.is_refused:
             return True

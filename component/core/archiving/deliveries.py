@@ -13,12 +13,11 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from component.core.archiving.policy import STORE
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
-from component.core.messages.retraction import with_retractions
-from component.core.ports import Recipients
 from component.core.xml import jids
 from component.core.xml.stanza import GROUPCHAT, Stanza
 from component.core.xml.times import now
@@ -43,6 +42,18 @@ OPEN_BYTES_MAX = 16 * 1024 * 1024
 
 #: How many recipients the server is asked about in one turn.
 ASKED_MAX = 500
+
+
+class Recipients(Protocol):
+    """What the XMPP server says about users to whom messages were sent."""
+
+    async def missing(self, users: Collection[str]) -> frozenset[str] | None:
+        """Return those bare JIDs for which the server keeps no message: there is no such account.
+
+        Copies of all that the server did before the call have been read when it returns. None
+        where the server does not answer.
+        """
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -176,7 +187,7 @@ class Deliveries:
                 self._write(entries, one.at)
 
     def _write(self, entries: list[NewMessage], at: int) -> None:
-        self._queue.put(with_retractions(one._replace(at=at) for one in entries))
+        self._queue.put([one._replace(at=at) for one in entries])
 
     def _close(self, delivery: Delivery) -> list[NewMessage]:
         """Let go of what is decided; return what would have been written."""

@@ -8,8 +8,6 @@ before that, so it waits in `deliveries`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from cachetools import FIFOCache
 
 from component.core.archiving import sanitise
@@ -19,8 +17,8 @@ from component.core.archiving.policy import Policy
 from component.core.archiving.route import Candidate, Router, Side
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
+from component.core.hosts import Hosts
 from component.core.messages.describe import describe
-from component.core.messages.retraction import with_retractions
 from component.core.xml import jids
 from component.core.xml.prefixes import standalone
 from component.core.xml.stanza import GROUPCHAT, Stanza, digest_of
@@ -38,17 +36,15 @@ class Ingest:
         self,
         writer: Queue,
         policy: Policy,
-        hosts: Collection[str],
-        room_services: Collection[str] = (),
+        hosts: Hosts,
         *,
         sessions: Sessions,
         deliveries: Deliveries,
     ) -> None:
-        """`room_services` are the domains of the rooms that have an archive of their own here."""
         self._writer = writer
         self._policy = policy
-        self._hosts = frozenset(hosts)
-        self._router = Router(hosts, room_services, sessions)
+        self._hosts = hosts
+        self._router = Router(hosts, sessions)
         self._dedup = Deduplicator(hosts, self._router, sessions, deliveries)
         self._deliveries = deliveries
         #: messages that our users sent to rooms, which send them back as to all others
@@ -72,7 +68,7 @@ class Ingest:
         if not stanza.recipient:
             # It is for the sender's own account (RFC 6120 section 10.3.1).
             stanza = stanza._replace(recipient=jids.bare(stanza.sender))
-        is_from_user = self._router.is_user(stanza.sender)
+        is_from_user = self._hosts.is_user(stanza.sender)
         if is_from_user and stanza.type == GROUPCHAT and stanza.id:
             self._sent_to_rooms[_post(stanza.sender, stanza.recipient, stanza.id)] = None
         message = None
@@ -101,10 +97,10 @@ class Ingest:
         if candidate.is_for_room or not self._router.awaits_delivery(
             stanza, candidate.sides, message.first, at, host
         ):
-            self._writer.put(with_retractions(rows))
+            self._writer.put(rows)
             return
         received = rows.pop()  # The recipient's side is the last one.
-        self._writer.put(with_retractions(rows))
+        self._writer.put(rows)
         message.delivery = Delivery(
             message=message.key,
             recipient=stanza.recipient,
@@ -162,7 +158,7 @@ class Ingest:
         section 8.3.1). The sender's archive keeps the message. A client cannot refuse a message
         before it receives it, and a received one is decided.
         """
-        if not self._router.is_user(error.sender):
+        if not self._hosts.is_user(error.sender):
             return
         sent = error._replace(sender=error.recipient, recipient=error.sender)
         for type in _ANSWERED_TYPES:

@@ -7,10 +7,11 @@ who sent and received it, and the archive of the room that sent it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from component.core.archiving.sessions import GIVEN_OUT, Sessions
+from component.core.hosts import Hosts
 from component.core.xml import jids
 from component.core.xml.stanza import GROUPCHAT, NS_MUC_USER, Stanza
 from storage.rows import Direction
@@ -33,25 +34,17 @@ class Candidate(NamedTuple):
 class Router:
     """Knows the users and rooms that have an archive here."""
 
-    def __init__(
-        self, hosts: Collection[str], room_services: Collection[str], sessions: Sessions
-    ) -> None:
-        """`room_services` are the domains of the rooms that have an archive of their own."""
-        self._hosts = frozenset(hosts)
-        self._room_services = frozenset(room_services)
+    def __init__(self, hosts: Hosts, sessions: Sessions) -> None:
+        self._hosts = hosts
         self._sessions = sessions
-
-    def is_user(self, address: str) -> bool:
-        """Return whether an address is that of a user of our hosts."""
-        return jids.domain(address) in self._hosts and jids.local(address) != ""
 
     def candidates(self, stanza: Stanza) -> Iterator[Candidate]:
         """Yield the candidates for a stanza."""
         if sides := self._sides_of_users(stanza):
             yield Candidate(sides, False)
-        if self._room_services and stanza.type == GROUPCHAT:
+        if stanza.type == GROUPCHAT:
             room = jids.bare(stanza.sender)
-            if jids.domain(room) in self._room_services and jids.local(room):
+            if self._hosts.is_room(room):
                 yield Candidate([(room, stanza.sender, Direction.RECEIVED)], True)
 
     def key(self, stanza: Stanza) -> bytes:
@@ -62,7 +55,7 @@ class Router:
         """
         recipient = stanza.recipient
         is_of_room = stanza.type == GROUPCHAT or _MUC_USER in stanza.payloads
-        if is_of_room and self.is_user(recipient):
+        if is_of_room and self._hosts.is_user(recipient):
             recipient = jids.bare(recipient)
         return stanza.key(recipient)
 
@@ -74,7 +67,7 @@ class Router:
         `since` is when the recipient's server says that it took the message, `at` when the copy
         was made.
         """
-        if not self.is_user(stanza.sender) or sides[-1][2] is Direction.SENT:
+        if not self._hosts.is_user(stanza.sender) or sides[-1][2] is Direction.SENT:
             return False
         if jids.bare(stanza.sender) == jids.bare(stanza.recipient):
             return False
@@ -90,7 +83,7 @@ class Router:
         was away at that time and has just come back. It is never believed in a message of a room
         to an occupant, nor in one of our own users, whose message was seen when it was sent.
         """
-        if since == at or self.is_user(stanza.sender):
+        if since == at or self._hosts.is_user(stanza.sender):
             return at
         is_from_room = stanza.type == GROUPCHAT and jids.resource(stanza.recipient) != ""
         was_away = self._sessions.was_away(jids.bare(stanza.recipient), since, at)
@@ -99,9 +92,9 @@ class Router:
     def _sides_of_users(self, stanza: Stanza) -> list[Side]:
         sides: list[Side] = []
         # A room sends each message back to its author, and that copy is the one to keep.
-        if stanza.type != GROUPCHAT and self.is_user(stanza.sender):
+        if stanza.type != GROUPCHAT and self._hosts.is_user(stanza.sender):
             sides.append((jids.bare(stanza.sender), stanza.recipient, Direction.SENT))
-        if self.is_user(stanza.recipient):
+        if self._hosts.is_user(stanza.recipient):
             owner = jids.bare(stanza.recipient)
             # A message to oneself is in one archive, once.
             if not sides or sides[0][0] != owner:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
-from component.core.ports import Jids, Link
-from component.core.reading.live import Followers
+from component.core.commands.link import Link
+from component.core.hosts import Hosts
+from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from storage.interface import Storage
 
@@ -62,15 +65,16 @@ class Services:
     """The parts of the program that requests are served from."""
 
     storage: Storage
+    authorizer: Authorizer
     writer: Writer
     queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
     link: Link
     jids: Jids
-    administration: Administration
+    administration: ArchiveAdmin
     commands: CommandService  #: where operators give commands
     accounts: Accounts
     rosters: RosterService
-    hosts: tuple[str, ...]  #: virtual hosts, prepared; the first one is meant where none is named
+    hosts: Hosts
     followers: Followers  #: told by the writer of what is new
     background: Background = field(default_factory=Background)  #: what has to go on
     handlers: Handlers = field(default_factory=Handlers)  #: what the operator does in our place
