@@ -199,7 +199,7 @@ def join(
     stream = settings.stream(
         config,
         on_copy=lambda *copy: service_log.take(*copy),
-        was_here=lambda *copy: ingest.was_here(*copy),
+        was_here=lambda *copy: ingest.is_repeated(*copy),
     )
     privileges = Privileges(stream, hosts, on_reading=lambda host: readable(host))
     holds = Holds(storage.holds)

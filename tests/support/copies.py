@@ -59,4 +59,4 @@ class CopyReader:
 
     def _was_here(self, host: str, stanza: bytes) -> bool:
         self.asked.append(stanza)
-        return self._remembers and self._ingest.was_here(host, stanza)
+        return self._remembers and self._ingest.is_repeated(host, stanza)

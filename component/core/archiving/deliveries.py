@@ -15,9 +15,11 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from component.core.archiving.policy import STORE
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
 from component.core.xml import jids
+from component.core.xml.stanza import GROUPCHAT, Stanza
 from component.core.xml.times import now
 from storage.rows import NewMessage
 
@@ -197,3 +199,10 @@ class Deliveries:
             del self._of_message[delivery.message]
         entries, delivery.entries = delivery.entries, []
         return entries
+
+
+def waits_offline(stanza: Stanza) -> bool:
+    """Return whether mod_offline keeps a message for a recipient who is away."""
+    if stanza.type == "headline":
+        return not jids.resource(stanza.recipient) and STORE in stanza.payloads
+    return stanza.type != GROUPCHAT

@@ -92,7 +92,7 @@ def describe(stanza: Stanza) -> Description:
         kind=kind,
         text=_text(stanza) if is_open else "",
         ids=_ids(stanza),
-        room_id=room_name(stanza) or None if stanza.type == GROUPCHAT else None,
+        room_id=room_id(stanza) or None if stanza.type == GROUPCHAT else None,
         does=does,
         about=about or None,
         is_seeing=is_text or "encrypted" in reasons or not payloads.isdisjoint(_SEEN),
@@ -101,7 +101,7 @@ def describe(stanza: Stanza) -> Description:
     )
 
 
-def room_name(stanza: Stanza) -> str:
+def room_id(stanza: Stanza) -> str:
     """Return what a room calls a message that it sends (XEP-0359), "" where it has no name."""
     room = jids.bare(stanza.sender)
     for child in stanza.element.elements:

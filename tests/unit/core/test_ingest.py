@@ -26,7 +26,7 @@ from support.builders import (
 from support.delivering import Delivering
 from support.intake import Intake, open_intake
 
-from component.core.archiving.copies import NEAR, SLOT
+from component.core.archiving.dedup import NEAR, SLOT
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -731,7 +731,7 @@ async def test_only_the_same_bytes_were_here(ingest: Ingest) -> None:
 
     told = []
     for text in texts:
-        told.append(ingest.was_here(HOST, text.encode()))
+        told.append(ingest.is_repeated(HOST, text.encode()))
         ingest.take(stanza(text), now(), HOST)
 
     assert told == [False, False, True, False, True]
@@ -741,7 +741,7 @@ async def test_nothing_was_here_of_what_has_bounced(ingest: Ingest) -> None:
     for text in (message(), bounce()):
         ingest.take(stanza(text), now(), HOST)
 
-    assert ingest.was_here(HOST, message().encode()) is False
+    assert ingest.is_repeated(HOST, message().encode()) is False
 
 
 # Delivered or not

@@ -8,7 +8,7 @@ import pytest
 from support.builders import ALICE, BOB, HOST, MINUTE, NOON, ROOM, SECOND, delay, message
 from support.intake import Intake, open_intake
 
-from component.core.archiving.copies import SLOT
+from component.core.archiving.dedup import SLOT
 from component.core.archiving.policy import Policy
 from component.core.xml.times import format_time
 from storage.rows import Direction, Kind
