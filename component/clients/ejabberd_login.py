@@ -1,4 +1,4 @@
-"""Accounts that ejabberd has, asked by logging in; one source of `core.accounts.Accounts`.
+"""Accounts of ejabberd by logging in to it: an Authenticator.
 
 A login ends as soon as the password is known to be right or wrong (RFC 6120 section 6): there is
 no session, and nobody sees anything of it.
@@ -17,8 +17,7 @@ from slixmpp.util.sasl.client import saslprep
 from slixmpp.util.stringprep_profiles import StringPrepError
 
 from component.core.accounts.passwords import prepare
-from component.core.accounts.protocol import LoginOnlyAccounts
-from component.core.errors import BadRequest, Overloaded
+from component.core.errors import BadRequest, NotAllowed, Overloaded
 from component.xmpp.connection.addresses import Addresses
 
 log = logging.getLogger(__name__)
@@ -55,15 +54,17 @@ def _is_news(record: logging.LogRecord) -> bool:
 logging.getLogger("slixmpp.features.feature_mechanisms.mechanisms").addFilter(_is_news)
 
 
-class EjabberdLogins(LoginOnlyAccounts):
-    """Who can log in, found out by doing it."""
+#: A login tells whether a password is right, and nothing else of accounts.
+LOGIN_ONLY = (
+    "Accounts live in ejabberd (accounts.source), which Muniment asks by logging in only: nothing "
+    "else was asked, made or changed. Look after accounts by ejabberdctl, or set accounts.api_url."
+)
+
+
+class EjabberdLogins:
+    """Checks a password by logging in to ejabberd with it."""
 
     def __init__(self, address: str, port: int) -> None:
-        super().__init__(
-            "Accounts live in ejabberd (accounts.source), which Muniment asks by logging in only: "
-            "nothing else was asked, made or changed. Look after accounts by ejabberdctl, or set "
-            "accounts.api_url."
-        )
         self._address = address
         self._port = port
         self._is_near = _is_loopback(address)
@@ -75,7 +76,6 @@ class EjabberdLogins(LoginOnlyAccounts):
         self._seats = asyncio.Semaphore(AT_ONCE)
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        """Whether a login with this password succeeds. Raises Overloaded."""
         try:
             prepared = prepare(password)
             saslprep(prepared)
@@ -89,6 +89,9 @@ class EjabberdLogins(LoginOnlyAccounts):
                 return await self._try(jid, prepared)
         except TimeoutError as error:
             raise self._away("no answer in time") from error
+
+    async def exists(self, jid: str) -> bool:
+        raise NotAllowed(LOGIN_ONLY)
 
     async def _try(self, jid: str, password: str) -> bool:
         login = _Login(jid, password, self._context, is_near=self._is_near)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-from component.core.accounts.protocol import Accounts, AccountSummary
+from component.core.accounts.protocol import Authenticator
 from component.core.errors import Overloaded
 
 #: Wrong passwords, or attempts at the same time, that are answered at once.
@@ -79,11 +79,11 @@ class TokenBucket:
 
 
 class Throttled:
-    """Accounts whose passwords cannot be guessed by trying many."""
+    """An Authenticator that answers only so many wrong passwords of an account."""
 
     def __init__(
         self,
-        accounts: Accounts,
+        authenticator: Authenticator,
         budget: TokenBucket | None = None,
         *,
         patience: float = PATIENCE_SECONDS,
@@ -93,7 +93,7 @@ class Throttled:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`least` is what a no takes, in seconds, where it would be known sooner."""
-        self._accounts = accounts
+        self._authenticator = authenticator
         self._budget = budget or TokenBucket()
         self._patience = patience
         self._pause = pause
@@ -104,13 +104,13 @@ class Throttled:
         self._trying: Counter[str] = Counter()
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        """Whether this is the password of an account. Raises Overloaded after too many others."""
+        """Ask the authenticator. Raises Overloaded after too many wrong passwords."""
         await self._turn(jid)
         begun = self._clock()
         self._trying[jid] += 1
         is_wrong = False
         try:
-            is_right = await self._accounts.authenticate(jid, password)
+            is_right = await self._authenticator.authenticate(jid, password)
             is_wrong = not is_right
         finally:
             if not is_wrong:
@@ -123,32 +123,7 @@ class Throttled:
         return is_right
 
     async def exists(self, jid: str) -> bool:
-        """Whether there is such an account, and it may log in."""
-        return await self._accounts.exists(jid)
-
-    async def register(self, jid: str, password: str) -> None:
-        """Make an account."""
-        await self._accounts.register(jid, password)
-
-    async def set_password(self, jid: str, password: str) -> None:
-        """Give an account a password."""
-        await self._accounts.set_password(jid, password)
-
-    async def remove(self, jid: str) -> None:
-        """Remove an account."""
-        await self._accounts.remove(jid)
-
-    async def set_enabled(self, jid: str, is_enabled: bool) -> None:
-        """Say whether an account may log in."""
-        await self._accounts.set_enabled(jid, is_enabled)
-
-    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
-        """Return accounts of a host by their JIDs, behind `after`."""
-        return await self._accounts.listed(host, after, limit)
-
-    async def count(self, host: str) -> int:
-        """Return how many accounts a host has."""
-        return await self._accounts.count(host)
+        return await self._authenticator.exists(jid)
 
     async def _turn(self, jid: str) -> None:
         """Return when it may be tried: at once, or when others of its account were right.

@@ -46,7 +46,7 @@ async def _add(desk: CommandService, _: Operator, answers: Arguments) -> Outcome
 
 async def _set_password(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
     jid = answers.one("accountjid")
-    await desk.accounts.set_password(jid, answers.one("password"))
+    await desk.accounts.admin.set_password(jid, answers.one("password"))
     return Outcome(message=f"{jid} has a new password.")
 
 
@@ -73,12 +73,12 @@ async def _remove_preview(desk: CommandService, answers: Arguments) -> Outcome:
 
 
 async def _disable(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    done = await _each(answers, lambda jid: desk.accounts.set_enabled(jid, False))
+    done = await _each(answers, lambda jid: desk.accounts.admin.set_enabled(jid, False))
     return Outcome(message=f"Disabled: {done}.")
 
 
 async def _enable(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    done = await _each(answers, lambda jid: desk.accounts.set_enabled(jid, True))
+    done = await _each(answers, lambda jid: desk.accounts.admin.set_enabled(jid, True))
     return Outcome(message=f"Enabled: {done}.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from component.core.access.audit import Audit, describe_fields
 from component.core.access.principals import Operator, has_role
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.commands.spec import OF_SUBJECTS, Arguments, Command, Kind, Outcome
 from component.core.commands.validate import checked
@@ -26,7 +26,7 @@ class CommandService:
     jids: Jids
     audit: Audit
     administration: Administration
-    accounts: Accounts
+    accounts: AccountSource
     rosters: RosterService
     queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
     writer: Writer

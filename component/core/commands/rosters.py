@@ -74,7 +74,7 @@ async def _accounts(desk: CommandService, answers: Arguments) -> AsyncGenerator[
             raise BadRequest("after: expected user@host of a host that is listed")
         hosts = hosts[hosts.index(jids.domain(after)) :]
     for host in hosts:
-        while page := await desk.accounts.listed(host, after, PAGE):
+        while page := await desk.accounts.admin.list(host, after, PAGE):
             for one in page:
                 yield one
             after = page[-1].jid
@@ -82,7 +82,7 @@ async def _accounts(desk: CommandService, answers: Arguments) -> AsyncGenerator[
 
 
 async def _number(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
-    counts = [(host, await desk.accounts.count(host)) for host in desk.hosts]
+    counts = [(host, await desk.accounts.admin.count(host)) for host in desk.hosts]
     total = sum(count for _, count in counts)
     return Outcome(
         message=f"{total} accounts.",

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.errors import Conflict, NotAllowed, Overloaded, Refused
 from component.core.retention.admin import Administration
 
 
 async def register_account(
-    accounts: Accounts, administration: Administration, jid: str, password: str
+    accounts: AccountSource, administration: Administration, jid: str, password: str
 ) -> None:
     """Make an account, and have those leave that follow the archive of its name.
 
-    Raises Conflict while the archive of that name is being erased, and what `Accounts.register`
-    does.
+    Raises Conflict while the archive of that name is being erased, and what
+    `AccountAdmin.register` does.
     """
     if administration.erasure.is_erasing(jid):
         raise Conflict("The archive of that name is being erased: make the account behind that.")
-    await accounts.register(jid, password)
+    await accounts.admin.register(jid, password)
     administration.live.end(jid)
 
 
 async def remove_account(
-    accounts: Accounts, administration: Administration, jid: str, *, patience: float
+    accounts: AccountSource, administration: Administration, jid: str, *, patience: float
 ) -> None:
     """Remove an account, and its archive: the next one of that name is somebody else.
 
@@ -31,19 +31,19 @@ async def remove_account(
 
     Waits up to `patience` seconds for the archive to be gone; then that goes on, and Overloaded
     says to ask again, or where the account is gone already to erase the archive. Raises Conflict
-    where there is a legal hold on the archive, and what `Accounts.remove` does.
+    where there is a legal hold on the archive, and what `AccountAdmin.remove` does.
     """
     administration.holds.refuse_if_held(jid)
     try:
-        await accounts.set_enabled(jid, False)
+        await accounts.admin.set_enabled(jid, False)
     except NotAllowed:
-        await accounts.remove(jid)
+        await accounts.admin.remove(jid)
         await _erase_behind(administration, jid, patience)
     else:
         shed = await administration.erasure.erase(jid, patience=patience, scrub=False)
         if not shed.done:
             raise Overloaded("The archive is still being removed, and the account waits for it.")
-        await accounts.remove(jid)
+        await accounts.admin.remove(jid)
 
 
 async def _erase_behind(administration: Administration, jid: str, patience: float) -> None:

@@ -68,12 +68,12 @@ async def listed(request: web.Request) -> web.Response:
     limit = request.app[keys.pages].size(asked.limit)
     await request.app[keys.audit].record(caller.name, "users", host)
     accounts = request.app[keys.accounts]
-    found = await accounts.listed(host, asked.after, limit + 1)
+    found = await accounts.admin.list(host, asked.after, limit + 1)
     return body.page(
         request,
         {
             "host": host,
-            "count": await accounts.count(host),
+            "count": await accounts.admin.count(host),
             "accounts": [_fields(each) for each in found[:limit]],
         },
         place="after",
@@ -96,7 +96,7 @@ async def put(request: web.Request) -> web.Response:
     if may_be:
         await audit.record(caller.name, "set-password", jid)
         try:
-            await accounts.set_password(jid, asked.password)
+            await accounts.admin.set_password(jid, asked.password)
         except ItemNotFound:
             if not may_be_new:
                 raise
@@ -114,7 +114,7 @@ async def enable(request: web.Request) -> web.Response:
     asked = checked(AccountFields, await body.fields(request))
     action = "enable-user" if asked.enabled else "disable-user"
     await request.app[keys.audit].record(caller.name, action, jid)
-    await request.app[keys.accounts].set_enabled(jid, asked.enabled)
+    await request.app[keys.accounts].admin.set_enabled(jid, asked.enabled)
     return body.answer({"jid": jid, "enabled": asked.enabled})
 
 

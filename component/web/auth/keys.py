@@ -7,7 +7,7 @@ from aiohttp.typedefs import Handler
 
 from component.core.access.audit import Audit
 from component.core.access.principals import Operator
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.commands.dispatch import CommandService
 from component.core.ports import ArchiveCalls, Jids
 from component.core.reading.conversations import Conversations
@@ -28,7 +28,7 @@ guessing = web.AppKey("guessing", GuessLimit)
 refused = web.AppKey("refused", LogOnce)
 hosts = web.AppKey("hosts", tuple[str, ...])
 archive_calls = web.AppKey("archive_calls", ArchiveCalls)
-accounts = web.AppKey("accounts", Accounts)
+accounts = web.AppKey("accounts", AccountSource)
 waiting = web.AppKey("waiting", OfflineStanzas)
 readiness = web.AppKey("readiness", Readiness)
 jids = web.AppKey("jids", Jids)

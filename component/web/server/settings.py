@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from component.core.access.principals import Operator
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
@@ -68,7 +68,7 @@ class Services:
     jids: Jids
     administration: Administration
     commands: CommandService  #: where operators give commands
-    accounts: Accounts
+    accounts: AccountSource
     rosters: RosterService
     hosts: tuple[str, ...]  #: virtual hosts, prepared; the first one is meant where none is named
     followers: Followers  #: told by the writer of what is new

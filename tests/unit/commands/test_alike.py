@@ -258,8 +258,8 @@ async def _furnished(operated: Operated) -> None:
     storage, desk = operated.wire.storage, operated.desk
     await storage.archive.append([*entries(3), entry(owner=CAROL)])
     for jid in (ALICE, CAROL, f"dave@{HOST}"):
-        await desk.accounts.register(jid, "a password")
-    await desk.accounts.set_enabled(f"dave@{HOST}", False)
+        await desk.accounts.admin.register(jid, "a password")
+    await desk.accounts.admin.set_enabled(f"dave@{HOST}", False)
     contact = Contact(
         jid=BOB, name="B\u00f6b <&>", subscription="to", groups=("Friends", "Work, and so on")
     )

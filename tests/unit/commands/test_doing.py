@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from support.accounts import source_of
 from support.api import answering
 from support.builders import ALICE, BOB, entries, entry
 from support.commands import command, form_in, request
@@ -122,8 +123,8 @@ async def test_lists_of_accounts_are_looked_through_to_their_end(
     monkeypatch.setattr(rosters, "PAGE", 2)
     jids = [f"u{number}@{host}" for host in (HOST, OTHER_HOST) for number in range(5)]
     for jid in jids:
-        await operated.desk.accounts.register(jid, "a password")
-    await operated.desk.accounts.set_enabled(jids[-1], False)
+        await operated.desk.accounts.admin.register(jid, "a password")
+    await operated.desk.accounts.admin.set_enabled(jids[-1], False)
     everybody = await by_form(operated, "users", {"max_items": "10"})
     behind = await by_form(operated, "users", {"after": jids[3], "max_items": "2"})
     disabled = await by_form(operated, "disabled-users", {})
@@ -135,7 +136,7 @@ async def test_lists_of_accounts_are_looked_through_to_their_end(
 
 async def test_nobody_is_called_enabled_where_it_is_not_told(operated: Operated) -> None:
     async with answering('["ann"]') as accounts:
-        desk = replace(operated.desk, accounts=accounts)
+        desk = replace(operated.desk, accounts=source_of(accounts))
         with pytest.raises(NotAllowed, match="not told"):
             await desk.run(SERVER, named("disabled-users"), {})
 
@@ -149,14 +150,14 @@ async def test_who_removes_accounts_is_answered_in_time_however_long_archives_ta
     erasure = Erasure(known.retention, never, known.holds, live=known.live, batch=1)
     desk = replace(operated.desk, administration=replace(known, erasure=erasure), patience=1.0)
     for jid in (ALICE, BOB):
-        await desk.accounts.register(jid, "a password")
+        await desk.accounts.admin.register(jid, "a password")
 
     async with asyncio.timeout(desk.patience):
         with pytest.raises(Overloaded, match=f"{ALICE}: .*still being removed"):
             await desk.run(SERVER, named("delete-user"), {"accountjids": [ALICE, BOB]})
 
-    assert [await desk.accounts.exists(jid) for jid in (ALICE, BOB)] == [False, True]
-    assert await desk.accounts.count(HOST) == 2
+    assert [await desk.accounts.authenticator.exists(jid) for jid in (ALICE, BOB)] == [False, True]
+    assert await desk.accounts.admin.count(HOST) == 2
     await erasure.close()
 
 

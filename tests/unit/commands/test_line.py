@@ -67,7 +67,7 @@ async def test_a_list_has_a_line_for_each(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for jid in (ALICE, BOB):
-        await operated.desk.accounts.register(jid, "a password")
+        await operated.desk.accounts.admin.register(jid, "a password")
     await run(operated, "users")
 
     assert capsys.readouterr() == (f"{ALICE}\n{BOB}\n", "2 accounts.\n")
@@ -76,7 +76,7 @@ async def test_a_list_has_a_line_for_each(
 async def test_whose_roster_is_empty_is_not_taken_for_a_contact(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await operated.desk.accounts.register(ALICE, "a password")
+    await operated.desk.accounts.admin.register(ALICE, "a password")
     await run(operated, "roster", ALICE)
 
     assert capsys.readouterr() == (f"accountjids  {ALICE}\n", "0 contacts.\n")
@@ -222,7 +222,7 @@ async def test_a_password_is_typed_twice(operated: Operated, terminal: list[str]
     terminal += ["secret words", "secret words"]
 
     assert await run(operated, "add-user", ALICE) == exits.OK
-    assert await operated.desk.accounts.authenticate(ALICE, "secret words")
+    assert await operated.desk.accounts.authenticator.authenticate(ALICE, "secret words")
 
 
 async def test_passwords_that_differ_are_refused(
@@ -243,7 +243,7 @@ async def test_a_password_is_a_line_of_standard_input(
     monkeypatch.setattr(sys, "stdin", io.StringIO(given))
 
     assert await run(operated, "add-user", ALICE) == exits.OK
-    assert await operated.desk.accounts.authenticate(ALICE, password)
+    assert await operated.desk.accounts.authenticator.authenticate(ALICE, password)
 
 
 async def test_no_password_is_none(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from support.accounts import source_of
 from support.api import answering
 from support.builders import ALICE, entry, everything, texts
 from support.sidecar import open_services
@@ -25,7 +26,7 @@ PATIENCE = 10.0
 @pytest.fixture
 async def services() -> AsyncIterator[Services]:
     async with open_services() as services:
-        await services.accounts.register(ALICE, "pencil")
+        await services.accounts.admin.register(ALICE, "pencil")
         await services.writer.store([entry("secret")])
         yield services
 
@@ -45,7 +46,7 @@ async def test_an_account_leaves_with_its_archive(services: Services) -> None:
 
     assert texts(await everything(services.storage.archive)) == []
     with pytest.raises(ItemNotFound):
-        await services.accounts.set_password(ALICE, "pencil")
+        await services.accounts.admin.set_password(ALICE, "pencil")
 
 
 async def test_while_the_archive_is_there_nobody_gets_the_name(
@@ -54,9 +55,9 @@ async def test_while_the_archive_is_there_nobody_gets_the_name(
     with pytest.raises(Overloaded):
         await remove_account(services.accounts, broken, ALICE, patience=PATIENCE)
 
-    assert not await services.accounts.authenticate(ALICE, "pencil")
+    assert not await services.accounts.authenticator.authenticate(ALICE, "pencil")
     with pytest.raises(Conflict):
-        await services.accounts.register(ALICE, "of somebody else")
+        await services.accounts.admin.register(ALICE, "of somebody else")
 
 
 async def test_what_was_broken_off_is_done_when_it_is_asked_for_again(
@@ -67,11 +68,11 @@ async def test_what_was_broken_off_is_done_when_it_is_asked_for_again(
     await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
 
     assert texts(await everything(services.storage.archive)) == []
-    await services.accounts.register(ALICE, "of somebody else")
+    await services.accounts.admin.register(ALICE, "of somebody else")
 
 
 async def test_the_archive_of_somebody_without_an_account_stays(services: Services) -> None:
-    await services.accounts.remove(ALICE)
+    await services.accounts.admin.remove(ALICE)
 
     with pytest.raises(ItemNotFound):
         await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
@@ -80,7 +81,8 @@ async def test_the_archive_of_somebody_without_an_account_stays(services: Servic
 
 
 async def test_an_account_of_ejabberd_leaves_with_its_archive(services: Services) -> None:
-    async with answering("0") as accounts:
+    async with answering("0") as ejabberd:
+        accounts = source_of(ejabberd)
         await remove_account(accounts, services.administration, ALICE, patience=PATIENCE)
 
     assert texts(await everything(services.storage.archive)) == []
@@ -89,7 +91,8 @@ async def test_an_account_of_ejabberd_leaves_with_its_archive(services: Services
 async def test_an_archive_that_is_left_by_an_account_of_ejabberd_is_told(
     broken: Administration,
 ) -> None:
-    async with answering("0") as accounts:
+    async with answering("0") as ejabberd:
+        accounts = source_of(ejabberd)
         with pytest.raises(Overloaded, match="its archive is not"):
             await remove_account(accounts, broken, ALICE, patience=PATIENCE)
 
@@ -98,10 +101,10 @@ async def test_an_account_waits_for_a_large_archive(services: Services) -> None:
     with pytest.raises(Overloaded):
         await remove_account(services.accounts, services.administration, ALICE, patience=0)
     with pytest.raises(Conflict):
-        await services.accounts.register(ALICE, "of somebody else")
+        await services.accounts.admin.register(ALICE, "of somebody else")
 
     await remove_account(services.accounts, services.administration, ALICE, patience=PATIENCE)
-    await services.accounts.register(ALICE, "of somebody else")
+    await services.accounts.admin.register(ALICE, "of somebody else")
     assert texts(await everything(services.storage.archive)) == []
 
 
@@ -112,7 +115,8 @@ async def test_a_large_archive_that_is_left_by_an_account_of_ejabberd_is_told(
     writer.put([entry("not written yet")])
     erasure = Erasure(services.storage.retention, writer, known.holds, live=known.live, batch=1)
     administration = replace(known, erasure=erasure)
-    async with answering("0") as accounts:
+    async with answering("0") as ejabberd:
+        accounts = source_of(ejabberd)
         with pytest.raises(Overloaded, match="still being removed"):
             await remove_account(accounts, administration, ALICE, patience=0)
         with pytest.raises(Conflict, match="being erased"):
