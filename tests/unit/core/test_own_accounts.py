@@ -9,7 +9,7 @@ import pytest
 from support.accounts import open_accounts
 from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO
 
-from component.core.accounts import scram
+from component.core.accounts import verifiers
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import AccountSummary
@@ -131,7 +131,7 @@ async def test_accounts_are_listed_and_counted_by_host(
 async def test_an_old_verifier_is_made_anew_at_the_first_login(
     accounts: OwnAccounts, storage: Storage
 ) -> None:
-    old = scram.make("scram-sha-1", "pencil", 4096)
+    old = verifiers.make("scram-sha-1", "pencil", iterations=4096)
     await storage.accounts.add(Account(jid=ALICE, verifier=old, created=NOON))
 
     assert not await accounts.authenticate(ALICE, "pen")
@@ -201,7 +201,7 @@ async def test_a_login_waits_for_no_renewal_that_fails(
         async def change(self, account: Account) -> bool:
             raise Unavailable
 
-    old = scram.make("scram-sha-1", "pencil", 4096)
+    old = verifiers.make("scram-sha-1", "pencil", iterations=4096)
     await storage.accounts.add(Account(jid=ALICE, verifier=old, created=NOON))
     read_only = OwnAccounts(Away(), Passwords(), (HOST,))  # type: ignore[arg-type]
 
