@@ -35,8 +35,9 @@ async def accounts(
     async with AsyncExitStack() as stack:
         source = with_handlers(handlers, await _source(config, storage, stack))
         is_ours = config.accounts.source == "store" and handlers.user_authentication is None
-        least = 0.0 if is_ours else NO_SECONDS
-        yield replace(source, authenticator=Throttled(source.authenticator, least=least))
+        no_seconds = 0.0 if is_ours else NO_SECONDS
+        throttled = Throttled(source.authenticator, no_seconds=no_seconds)
+        yield replace(source, authenticator=throttled)
 
 
 async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> AccountSource:
