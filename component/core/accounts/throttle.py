@@ -1,8 +1,8 @@
 """A limit on guessing passwords: some wrong ones at once for each account, then one now and then.
 
 Right passwords cost nothing, and no account is ever locked: its owner gets in with the next
-attempt that is left. Attempts are counted by account, because all logins come from the XMPP server.
-Names without an account are counted alike, so that a caller cannot tell the two apart.
+attempt that is left. Attempts are counted by account, because all logins come from the XMPP
+server. Names without an account are counted alike, so that a caller cannot tell the two apart.
 """
 
 from __future__ import annotations
