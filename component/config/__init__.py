@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from component.config.accounts import Accounts
 from component.config.archive import Archive, Host, Retention, Storage
+from component.config.loader import load, load_http
+from component.config.messages import ConfigError
 from component.config.network import Http, Xmpp
 from component.config.operators import Operator
-from component.config.problems import ConfigError
-from component.config.reading import load, load_http
 from component.config.remote_data import Handlers, RemoteData
 from component.config.rosters import Rosters
 from component.config.sections import NAMED_SECTIONS, SECTIONS, Config, Log

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from component.config.section import Section
-from component.config.values import Count, Domain, JidOrDomain, StorageUrl
+from component.config.types import Count, Domain, JidOrDomain, StorageUrl
 
 Default = Literal["always", "never", "roster"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_origin
 
-from component.config.problems import unknown
+from component.config.messages import unknown
 from component.config.sections import NAMED_SECTIONS, SECTIONS
 
 PREFIX = "MUNIMENT_"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from component.config.section import Section
-from component.config.values import (
+from component.config.types import (
     Address,
     AtLeastOne,
     Count,

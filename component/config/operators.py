@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from component.config.section import Section
-from component.config.values import BareJid, Secret
+from component.config.types import BareJid, Secret
 
 
 class Operator(Section):

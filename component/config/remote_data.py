@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from component.config.section import Section
-from component.config.values import Folder, ModuleName
+from component.config.types import Folder, ModuleName
 
 
 class RemoteData(Section):

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from component.config.environment import OPTIONS
-from component.config.problems import Problem, unknown
+from component.config.messages import Problem, unknown
 from component.config.section import Section
 from component.config.sections import NAMED_SECTIONS, SECTIONS
 from component.core.wording import kind

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from component.config.archive import Archive
+from component.config.messages import Problem, unknown
 from component.config.network import Http, Xmpp
 from component.config.operators import Operator
-from component.config.problems import Problem, unknown
 from component.config.section import Section
 from component.config.tables import Table
 from component.core.access.principals import SERVER
