@@ -6,15 +6,24 @@ values that every other part is handed.
 
 from __future__ import annotations
 
-from component.config.accounts import Accounts
-from component.config.archive import Archive, Host, Retention, Storage
 from component.config.loader import load, load_http
 from component.config.messages import ConfigError
 from component.config.network import Http, Xmpp
-from component.config.operators import Operator
-from component.config.remote_data import Handlers, RemoteData
-from component.config.rosters import Rosters
-from component.config.sections import NAMED_SECTIONS, SECTIONS, Config, Log
+from component.config.sections import (
+    NAMED_SECTIONS,
+    SECTIONS,
+    Accounts,
+    Archive,
+    Config,
+    Handlers,
+    Host,
+    Log,
+    Operator,
+    RemoteData,
+    Retention,
+    Rosters,
+    Storage,
+)
 
 __all__ = [
     "NAMED_SECTIONS",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from component.config.archive import Archive
 from component.config.messages import Problem, unknown
 from component.config.network import Http, Xmpp
-from component.config.operators import Operator
-from component.config.section import Section
+from component.config.sections import Archive, Operator
 from component.config.tables import Table
+from component.config.types import Section
 from component.core.access.principals import SERVER
 
 _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")

@@ -13,10 +13,9 @@ from component.config.cross_checks import disagreements, doubts
 from component.config.environment import overrides, variable
 from component.config.messages import ConfigError, Problem
 from component.config.network import Http
-from component.config.section import Section
 from component.config.sections import NAMED_SECTIONS, Config
 from component.config.tables import Table, strangers, tables
-from component.config.types import FILE, LoadContext, readable_by_all
+from component.config.types import FILE, LoadContext, Section, readable_by_all
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:

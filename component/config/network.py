@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from component.config.section import Section
 from component.config.types import (
     Address,
     AtLeastOne,
@@ -19,6 +18,7 @@ from component.config.types import (
     Prefix,
     Seconds,
     Secret,
+    Section,
 )
 
 

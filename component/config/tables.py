@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from component.config.environment import OPTIONS
 from component.config.messages import Problem, unknown
-from component.config.section import Section
 from component.config.sections import NAMED_SECTIONS, SECTIONS
+from component.config.types import Section
 from component.core.wording import kind
 from component.validation import wrong
 

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+)
 
 from component.core.wording import given, kind
 
@@ -33,6 +41,14 @@ _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
 _LOCAL = re.compile(r"[^\s\"&'/:<>@]+")
 _HOST_NAME = re.compile(r"[\w.-]+")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+
+
+class Section(BaseModel):
+    """One table of the file: no other keys, no conversion between types, no change afterwards."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

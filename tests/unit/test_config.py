@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from support.configuration import REQUIRED, problems, read, write
 
 from component.config import SECTIONS, ConfigError, load
-from component.config.archive import Storage
+from component.config.sections import Storage
 from component.config.types import LoadContext
 
 

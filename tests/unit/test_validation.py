@@ -16,6 +16,7 @@ from component.core.errors import BadRequest
 from component.validation import wrong
 from component.web.archive.models import Parameters
 from component.web.remote_data import models
+from component.web.server.app import make_app  # noqa: F401
 from component.web.server.checking import checked
 
 #: What may stand where anything else should; a string of digits is beyond every number.
@@ -53,7 +54,7 @@ def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _below(one)
 
 
-#: All are imported by the application.
+#: The application, which is imported for that, imports all of them.
 REQUESTS = sorted(
     {
         *_below(Parameters),
