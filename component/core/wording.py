@@ -1,4 +1,4 @@
-"""Words for what is wrong with a value or a name, for whoever has to put it right."""
+"""Wording of messages: wrong values and names, and numbers of things."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def meant(name: str, right: Iterable[str]) -> str:
     """Return a question after the name that may be meant by a wrong one, "" where none is near."""
     nearest = get_close_matches(name, list(right), n=1)
     return f", did you mean {nearest[0]}?" if nearest else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things: "1 archive", "2 archives"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def given(value: object) -> str:

@@ -20,6 +20,7 @@ from component.core.commands.spec import (
 from component.core.errors import BadRequest, Refused
 from component.core.retention.account_removal import register_account, remove_account
 from component.core.retention.erasure import PATIENCE
+from component.core.wording import counted
 
 ADMIN = "http://jabber.org/protocol/admin"
 
@@ -64,7 +65,10 @@ async def _remove_preview(desk: CommandService, answers: Arguments) -> Outcome:
     found = [await desk.administration.usage_of(owner) for owner in owners]
     total = sum(usage.messages for usage in found)
     return Outcome(
-        message=f"This removes {len(owners)} accounts, and {total} messages in their archives.",
+        message=(
+            f"This removes {counted(len(owners), 'account')}, and {counted(total, 'message')} in "
+            f"{'its archive' if len(owners) == 1 else 'their archives'}."
+        ),
         table=Table(
             (("accountjid", "Account"), ("messages", "Messages")),
             tuple((usage.owner, usage.messages) for usage in found),

@@ -23,6 +23,7 @@ from component.core.errors import TooLarge
 from component.core.retention.erasure import PATIENCE
 from component.core.retention.figures import Figures, of_archive, of_forecast, of_purge
 from component.core.retention.purge import Progress
+from component.core.wording import counted
 
 #: An archive that is larger, as a file, is not answered in one piece.
 EXPORT_MAX_BYTES = 256 * 1024
@@ -68,7 +69,7 @@ async def _archives(desk: CommandService, _: Operator, answers: Arguments) -> Ou
     )
     shown = found[:limit]
     return listed(
-        "archives",
+        "archive",
         [usage.owner for usage in shown],
         is_all=len(found) == len(shown),
         table=Table(_USAGE, tuple(_row(_USAGE, of_archive(usage)) for usage in shown)),
@@ -82,7 +83,7 @@ async def _count(desk: CommandService, _: Operator, answers: Arguments) -> Outco
     told = of_archive(usage)
     is_held = desk.administration.holds.is_held(owner)
     return Outcome(
-        message=f"The archive of {owner} has {usage.messages} messages.",
+        message=f"The archive of {owner} has {counted(usage.messages, 'message')}.",
         values=(
             *(Value(name, label, told[name]) for name, label in _USAGE),
             Value("held", "Under a legal hold", is_held),
@@ -141,8 +142,10 @@ async def _erase_preview(desk: CommandService, answers: Arguments) -> Outcome:
     usage = await desk.administration.usage_of(owner)
     told = of_archive(usage)
     return Outcome(
-        message=f"This erases the archive of {owner} with {usage.messages} messages, and what"
-        " else is kept of its owner.",
+        message=(
+            f"This erases the archive of {owner} with {counted(usage.messages, 'message')}, "
+            "and what else is kept of its owner."
+        ),
         values=tuple(Value(name, label, told[name]) for name, label in _USAGE),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from component.core.commands.spec import Field, Kind, Outcome, Table, Value
+from component.core.wording import counted
 
 LIST_MAX = 1000
 
@@ -25,7 +26,7 @@ def part_of(what: str, *, usual: int) -> tuple[Field, ...]:
 
 
 def listed(
-    what: str,
+    noun: str,
     names: Sequence[str],
     *,
     is_all: bool,
@@ -33,7 +34,7 @@ def listed(
     table: Table | None = None,
 ) -> Outcome:
     """Return a part with the last name of it, behind which one goes on; `is_all`: it is none."""
-    message = f"{len(names)} {what}"
+    message = counted(len(names), noun)
     if not is_all:
         message += f", and more behind {names[-1]}"
         values = (*values, Value("next", "Go on behind", names[-1]))

@@ -19,6 +19,7 @@ from component.core.commands.spec import (
 )
 from component.core.errors import BadRequest, NotAllowed
 from component.core.rosters.contacts import is_asked
+from component.core.wording import counted
 from component.core.xml import jids
 
 #: Accounts that are looked up at a time.
@@ -62,7 +63,7 @@ async def _list(
                 break
     shown = tuple(found[:limit])
     values = (Value(name, "Accounts", shown),)
-    return listed("accounts", shown, is_all=len(found) == len(shown), values=values)
+    return listed("account", shown, is_all=len(found) == len(shown), values=values)
 
 
 async def _accounts(desk: CommandService, answers: Arguments) -> AsyncGenerator[AccountSummary]:
@@ -85,7 +86,7 @@ async def _number(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
     counts = [(host, await desk.accounts.admin.count(host)) for host in desk.hosts]
     total = sum(count for _, count in counts)
     return Outcome(
-        message=f"{total} accounts.",
+        message=f"{counted(total, 'account')}.",
         values=(Value("registeredusersnum", "Accounts", total),),
         table=Table((("host", "Host"), ("accounts", "Accounts")), tuple(counts)),
     )
@@ -100,7 +101,7 @@ async def _roster(desk: CommandService, _: Operator, answers: Arguments) -> Outc
         for one in roster
     )
     return Outcome(
-        message=f"{len(rows)} contacts.",
+        message=f"{counted(len(rows), 'contact')}.",
         values=(Value("accountjids", "Accounts", owners),),
         table=Table(_ROSTER, rows),
         roster=rosters[0] if len(rosters) == 1 else None,

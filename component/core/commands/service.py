@@ -6,13 +6,16 @@ from component.core.access.principals import Operator, Role
 from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import Arguments, Command, Outcome, Value
 from component.core.errors import Conflict
+from component.core.wording import counted
 
 
 async def _statistics(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
     administration = desk.administration
     totals = await administration.totals()
     return Outcome(
-        message=f"{totals.archives} archives with {totals.messages} messages.",
+        message=(
+            f"{counted(totals.archives, 'archive')} with {counted(totals.messages, 'message')}."
+        ),
         values=(
             Value("archives", "Archives", totals.archives),
             Value("messages", "Messages", totals.messages),

@@ -9,6 +9,7 @@ from component.core.retention.archives import cuts, usage_pages
 from component.core.retention.holds import Holds
 from component.core.retention.plan import Plan, RetentionDefaults, plan_for
 from component.core.retention.rules import Rules
+from component.core.wording import counted
 from component.core.xml.times import format_time, now
 from storage.interface import Storage
 from storage.rows import Cutoff, OverLimit, Rule, Usage
@@ -49,8 +50,8 @@ class Forecast:
         if oldest is None or newest is None:
             return "no message"
         return (
-            f"{self.going.messages} messages of {self.archives} archives, from"
-            f" {format_time(oldest)} to {format_time(newest)}"
+            f"{counted(self.going.messages, 'message')} of {counted(self.archives, 'archive')},"
+            f" from {format_time(oldest)} to {format_time(newest)}"
             f" ({self.lost} of the {self.kept} of {self.owner})"
         )
 

@@ -57,11 +57,11 @@ ON_ARCHIVES = [
     Case(
         name="archives",
         given={"max_items": "1"},
-        message=f"1 archives, and more behind {ALICE}.",
+        message=f"1 archive, and more behind {ALICE}.",
         values={"next": [ALICE]},
         rows=[usage(ALICE, 3, LATER)],
     ),
-    Case(name="archives", given={"after": ALICE}, message="1 archives.", rows=[usage(CAROL, 1)]),
+    Case(name="archives", given={"after": ALICE}, message="1 archive.", rows=[usage(CAROL, 1)]),
     Case(name="archives", given={"host": HOST, "after": ALICE}, message="0 archives."),
     refusal("archives", "max_items: expected a whole number from 1 to 1000", max_items="1001"),
     refusal(
@@ -78,7 +78,7 @@ ON_ARCHIVES = [
     Case(
         name="count",
         given={"owner": CAROL},
-        message=f"The archive of {CAROL} has 1 messages.",
+        message=f"The archive of {CAROL} has 1 message.",
         values={**usage(CAROL, 1), "held": ["true"]},
     ),
     Case(
@@ -176,7 +176,7 @@ ON_ACCOUNTS = [
     Case(
         name="users",
         given={"host": OTHER_HOST},
-        message="1 accounts.",
+        message="1 account.",
         values={"registereduserjids": [CAROL]},
     ),
     refusal(
@@ -184,7 +184,7 @@ ON_ACCOUNTS = [
     ),
     Case(
         name="disabled-users",
-        message="1 accounts.",
+        message="1 account.",
         values={"disableduserjids": [f"dave@{HOST}"]},
     ),
     Case(
@@ -199,7 +199,7 @@ ON_ACCOUNTS = [
     Case(
         name="roster",
         given={"accountjids": [ALICE, CAROL]},
-        message="1 contacts.",
+        message="1 contact.",
         values={"accountjids": [ALICE, CAROL]},
         rows=[
             {

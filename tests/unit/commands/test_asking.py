@@ -81,7 +81,7 @@ async def test_with_another_answer_nothing_is_done(
     assert await operated.desk.accounts.authenticator.exists(ALICE)
     assert done.out == ""
     assert f"This erases the archive of {ALICE} with 3 messages" in done.err
-    assert "This removes 1 accounts, and 3 messages in their archives." in done.err
+    assert "This removes 1 account, and 3 messages in its archive." in done.err
     assert f"Type {ALICE} to go on: muniment: Nothing was taken away." in done.err
 
 
@@ -182,7 +182,7 @@ async def test_a_purge_that_confirms_nothing_is_refused(
     by_xmpp = await by_form(waiting, "purge", {})
 
     assert (refused, over_http.is_refused, by_xmpp.is_refused) == ([1, 1], True, True)
-    assert capsys.readouterr().err.count("2 messages of 1 archives") == 2
+    assert capsys.readouterr().err.count("2 messages of 1 archive") == 2
     assert await left(waiting) == 3
     assert (await by_form(waiting, "purge", {"confirm": "true"})).message == "A purge has begun."
 

@@ -57,7 +57,7 @@ async def test_a_table_is_for_people(
     assert (code, head.split(), done.err) == (
         exits.OK,
         ["OWNER", "MESSAGES", "BYTES", "OLDEST", "NEWEST"],
-        "1 archives.\n",
+        "1 archive.\n",
     )
     assert line.split()[:2] == [ALICE, "12"]
     assert line.index("12") + 2 == head.index("MESSAGES") + len("MESSAGES")

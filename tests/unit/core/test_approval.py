@@ -186,7 +186,7 @@ async def test_an_order_is_refused_until_it_confirms(town: Town) -> None:
     approval = town.approval(RetentionBounds(messages=5))
 
     for owner in (None, ALICE):
-        with pytest.raises(Conflict, match="would take away 15 messages of 1 archives, from"):
+        with pytest.raises(Conflict, match="would take away 15 messages of 1 archive, from"):
             await approval.require(owner)
     await approval.require(BOB)
 
