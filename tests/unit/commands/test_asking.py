@@ -13,7 +13,7 @@ from support.operated import Operated, by_form, by_http, named
 from support.wire import HOST, until
 
 from component import cli
-from component.cli import exits
+from component.cli import exit_codes
 from component.core.access.principals import SERVER
 from component.core.commands.catalogue import COMMANDS
 from component.core.errors import BadRequest
@@ -63,7 +63,7 @@ def test_every_command_that_takes_something_away_asks() -> None:
 async def test_the_address_is_typed(operated: Operated, type_: Type) -> None:
     type_(f"{ALICE}\n")
 
-    assert await run(operated, "erase", ALICE) == exits.OK
+    assert await run(operated, "erase", ALICE) == exit_codes.OK
     assert await left(operated) == 0
 
 
@@ -74,7 +74,7 @@ async def test_with_another_answer_nothing_is_done(
     type_(answer)
 
     for name in ("erase", "delete-user"):
-        assert await run(operated, name, ALICE) == exits.UNCONFIRMED
+        assert await run(operated, name, ALICE) == exit_codes.UNCONFIRMED
     done = capsys.readouterr()
 
     assert await left(operated) == 3
@@ -82,13 +82,13 @@ async def test_with_another_answer_nothing_is_done(
     assert done.out == ""
     assert f"This erases the archive of {ALICE} with 3 messages" in done.err
     assert "This removes 1 account, and 3 messages in its archive." in done.err
-    assert f"Type {ALICE} to go on: muniment: Nothing was taken away." in done.err
+    assert f"Type {ALICE} to go on: muniment: Nothing was done." in done.err
 
 
 async def test_of_several_accounts_yes_is_typed(operated: Operated, type_: Type) -> None:
     type_("yes\n")
 
-    assert await run(operated, "delete-user", ALICE, BOB) == exits.OK
+    assert await run(operated, "delete-user", ALICE, BOB) == exit_codes.OK
     exists = operated.desk.accounts.authenticator.exists
     assert [await exists(jid) for jid in (ALICE, BOB)] == [False, False]
 
@@ -98,18 +98,18 @@ async def test_without_a_terminal_it_is_refused_with_what_would_go(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
 
-    assert await run(operated, "erase", ALICE) == exits.UNCONFIRMED
+    assert await run(operated, "erase", ALICE) == exit_codes.UNCONFIRMED
     assert await left(operated) == 3
     assert capsys.readouterr().err == (
         f"muniment: This erases the archive of {ALICE} with 3 messages, and what else is kept of"
-        " its owner. Nothing was taken away: say --yes to go on.\n"
+        " its owner. Nothing was done: use --yes to go on.\n"
     )
 
 
 async def test_scripts_say_yes(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
 
-    assert await run(operated, "erase", ALICE, "--yes") == exits.OK
+    assert await run(operated, "erase", ALICE, "--yes") == exit_codes.OK
     assert await left(operated) == 0
 
 
@@ -118,7 +118,7 @@ async def test_what_cannot_be_done_is_told_before_it_is_asked(
 ) -> None:
     type_("")
 
-    assert await run(operated, "erase", "alice@exmaple.org") == exits.FAILED
+    assert await run(operated, "erase", "alice@exmaple.org") == exit_codes.FAILED
     assert "exmaple.org is not served here, did you mean example.org?" in capsys.readouterr().err
 
 
@@ -162,12 +162,12 @@ async def test_a_purge_confirms_new_bounds(
 ) -> None:
     approval = waiting.desk.administration.approval
     type_(owner_answer)
-    assert await run(waiting, "purge", "--owner", ALICE, *options) == exits.OK
+    assert await run(waiting, "purge", "--owner", ALICE, *options) == exit_codes.OK
     await until(lambda: waiting.desk.administration.janitor.current is None)
     assert (await left(waiting), await approval.is_confirmed()) == (1, False)
 
     type_(answer)
-    assert await run(waiting, "purge", *options) == exits.OK
+    assert await run(waiting, "purge", *options) == exit_codes.OK
     assert await approval.is_confirmed()
 
 
