@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def export(client: Client, chosen: argparse.Namespace) -> Answer:
     """Write an archive to a file, and return the answer. Raises NotRunning, NotWritten."""
     with _writing(chosen.output) as write:
-        answer = await client.take(
+        answer = await client.download(
             write,
             *("v1", "archives", chosen.owner, "export"),
             query={"format": chosen.format} if chosen.format else {},

@@ -23,10 +23,10 @@ class EjabberdAccounts:
         self._api = api
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        return _is_so(await self._ask("check_password", jid, password=password))
+        return _is_yes(await self._ask("check_password", jid, password=password))
 
     async def exists(self, jid: str) -> bool:
-        return _is_so(await self._ask("check_account", jid))
+        return _is_yes(await self._ask("check_account", jid))
 
     async def register(self, jid: str, password: str) -> None:
         answer = await self._ask("register", jid, password=prepare(password))
@@ -37,13 +37,13 @@ class EjabberdAccounts:
 
     async def set_password(self, jid: str, password: str) -> None:
         prepared = prepare(password)
-        await self._find(jid)
+        await self._require(jid)
         answer = await self._ask("change_password", jid, newpass=prepared)
-        if not _is_so(answer):
+        if not _is_yes(answer):
             raise BadRequest("ejabberd does not take this password.")
 
     async def remove(self, jid: str) -> None:
-        await self._find(jid)
+        await self._require(jid)
         if not (await self._ask("unregister", jid)).is_good:
             raise Overloaded("ejabberd did not remove this account: try again shortly.")
 
@@ -64,19 +64,19 @@ class EjabberdAccounts:
             raise Overloaded("ejabberd does not list its accounts.")
         return tuple(f"{user}@{host}" for user in answer.data)
 
-    async def _find(self, jid: str) -> None:
-        # Some back ends of ejabberd make an account of whatever is given a password.
+    async def _require(self, jid: str) -> None:
+        # Some back ends of ejabberd make an account where a password is set for none.
         if not await self.exists(jid):
             raise ItemNotFound("There is no such account.")
 
-    async def _ask(self, command: str, jid: str, **more: str) -> Answer:
-        return await self._api.call(command, user=local(jid), host=domain(jid), **more)
+    async def _ask(self, command: str, jid: str, **arguments: str) -> Answer:
+        return await self._api.call(command, user=local(jid), host=domain(jid), **arguments)
 
 
-def _is_so(answer: Answer) -> bool:
-    """Whether ejabberd says yes. Raises Overloaded where it says neither yes nor no."""
-    # By its type as well: `false`, from whatever answers there, equals the number that is a yes.
+def _is_yes(answer: Answer) -> bool:
+    """Return whether ejabberd answers yes. Raises Overloaded if it answers neither yes nor no."""
+    # The type is checked as well: `false` equals the number 0, which is a yes.
     if not answer.is_good or type(answer.data) is not int or answer.data not in (YES, NO):
-        log.error("ejabberd gives an answer that is not known here: %s", answer.message[:200])
-        raise Overloaded("ejabberd gives an answer that is not known here.")
+        log.error("ejabberd answers neither yes nor no: %s", answer.message[:200])
+        raise Overloaded("ejabberd answers neither yes nor no.")
     return bool(answer.data == YES)
