@@ -1,4 +1,4 @@
-"""What sections have to agree about: mistakes that none of them has by itself."""
+"""Checks across sections: mistakes that no section has by itself."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from component.core.access.principals import SERVER
 _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def disagreements(tables: Sequence[Table], right: Mapping[str, Section]) -> Iterator[Problem]:
-    """Yield what does not go with the rest, an option or a section, and what is wrong with it.
+def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Iterator[Problem]:
+    """Yield a problem for each option or section that contradicts another one.
 
-    `right` has the sections that are right by themselves, by their titles.
+    `valid` has the sections that are right by themselves, by their titles.
     """
-    xmpp, archive = right.get("xmpp"), right.get("archive")
+    xmpp, archive = valid.get("xmpp"), valid.get("archive")
     if isinstance(xmpp, Xmpp):
         yield from _hosts(tables, xmpp)
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
-    yield from _names(tables)
-    yield from _shared(right)
+    yield from _operator_names(tables)
+    yield from _shared_identities(valid)
 
 
-def doubts(right: Mapping[str, Section]) -> Iterator[str]:
-    """Yield what works, but not as whoever wrote it will think."""
-    http = right.get("http")
-    for title, section in right.items():
+def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
+    """Yield a sentence for each option that works otherwise than its author may think."""
+    http = valid.get("http")
+    for title, section in valid.items():
         if not isinstance(section, Operator) or section.secret is None:
             continue
         if isinstance(http, Http) and not http.enabled:
@@ -47,8 +47,8 @@ def doubts(right: Mapping[str, Section]) -> Iterator[str]:
 def _hosts(tables: Sequence[Table], xmpp: Xmpp) -> Iterator[Problem]:
     for table in tables:
         if table.section == "hosts" and table.name is not None and table.name not in xmpp.hosts:
-            stranger = unknown("virtual host", table.name, xmpp.hosts)
-            yield Problem(table.title, f"{stranger} (they stand in xmpp.hosts)")
+            text = unknown("virtual host", table.name, xmpp.hosts)
+            yield Problem(table.title, f"{text} (they stand in xmpp.hosts)")
 
 
 def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
@@ -59,7 +59,7 @@ def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
             yield Problem("archive.room_services", f"{service} is the component itself (xmpp.jid)")
 
 
-def _names(tables: Sequence[Table]) -> Iterator[Problem]:
+def _operator_names(tables: Sequence[Table]) -> Iterator[Problem]:
     for table in tables:
         if table.section == "operators" and table.name is not None:
             if not _OPERATOR.fullmatch(table.name):
@@ -68,13 +68,13 @@ def _names(tables: Sequence[Table]) -> Iterator[Problem]:
                 yield Problem(table.title, "taken: the name of whoever shows http.secret")
 
 
-def _shared(right: Mapping[str, Section]) -> Iterator[Problem]:
-    """Find what two operators have in common, so that nobody could tell who asks."""
+def _shared_identities(valid: Mapping[str, Section]) -> Iterator[Problem]:
+    """Yield a problem for each JID or secret of two operators: callers could not be told apart."""
     first: dict[object, str] = {}
-    http = right.get("http")
+    http = valid.get("http")
     if isinstance(http, Http) and http.secret is not None:
         first[http.secret] = "http.secret"
-    for title, section in right.items():
+    for title, section in valid.items():
         if isinstance(section, Operator):
             for key, value in (("jid", section.jid), ("secret", section.secret)):
                 option = f"{title}.{key}"

@@ -1,4 +1,4 @@
-"""The configuration's mistakes, one a line: the option by its full name, and what is wrong."""
+"""Problems of the configuration, and the error that lists them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ class ConfigError(Exception):
     """The configuration is wrong."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        """Take every problem, one a line."""
+        """`problems` are lines, each with the full name of an option."""
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake, and where it was made."""
+    """A mistake in one option or section."""
 
-    option: str  #: by its full name; a section where all of it is meant
+    option: str  #: its full name, or the title of a section
     problem: str
-    item: str = ""  #: which one of a list
+    item: str = ""  #: the index in a list, such as [1]
 
 
-def unknown(what: str, name: str, right: Iterable[str]) -> str:
-    """Say that this key, section or variable does not exist, and which one may be meant."""
-    return f"unknown {what}{meant(name, right)}"
+def unknown(noun: str, name: str, valid: Iterable[str]) -> str:
+    """Return that a key, section or variable is unknown, and which one may be meant."""
+    return f"unknown {noun}{meant(name, valid)}"

@@ -76,9 +76,7 @@ class HandlerRosters:
         if subscription not in SUBSCRIPTIONS:
             raise ValueError(f"subscription: expected one of {', '.join(SUBSCRIPTIONS)}")
         groups = item.get("groups") or ()
-        if not isinstance(groups, list | tuple) or not all(
-            isinstance(group, str) for group in groups
-        ):
+        if not isinstance(groups, list | tuple) or not all(map(_is_text, groups)):
             raise ValueError("groups: expected a list of strings")
         name = _text(item, "nick")
         if not all(map(can_be_shown, (name, *groups))):
