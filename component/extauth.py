@@ -1,12 +1,12 @@
-"""ejabberd's external authentication: its questions on standard input, answers on standard output.
+"""External authentication of ejabberd: questions on standard input, answers on standard output.
 
 A question is its length in two bytes, the higher one first, and `auth:USER:HOST:PASSWORD`,
 `isuser:USER:HOST`, `setpass:USER:HOST:PASSWORD`, `tryregister:USER:HOST:PASSWORD`,
 `removeuser:USER:HOST` or `removeuser3:USER:HOST:PASSWORD`. An answer is the length 2 and a number
 of two bytes: 1 for yes, 0 for no (ejabberd Developer Guide, External Authentication). ejabberd
-starts several of these processes, each is asked one question at a time, and its accounts are those
-of the running program. Too many ends at once would end ejabberd as well: whatever is wrong, the
-answers are no until it is right, and the process ends with its standard input.
+starts several of these processes and asks each one question at a time. The accounts are those of
+the running program. If too many processes end at once, ejabberd ends as well: so during any
+trouble the answers are no, and a process ends only with its standard input.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 OK = 0
 
 NO, YES = 0, 1
-#: Neither. ejabberd (23.01 and those after it) tells users that their password is changed when the
-#: answer to setpass is no, and that it is not when the answer is none of the two.
+#: Neither yes nor no. If the answer to setpass is no, ejabberd (23.01 and later) tells the user
+#: that the password was changed; if it is neither, that it was not.
 FAILED = 2
 
 LENGTH_BYTES = 2
@@ -39,16 +39,16 @@ WITHOUT_PASSWORD = ("isuser", "removeuser")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What ejabberd wants to know, or to have done."""
+    """A question or an order of ejabberd."""
 
     command: str
     user: str  #: local part, prepared by ejabberd
     host: str
-    password: str = field(repr=False)  #: "" where there is none
+    password: str = field(repr=False)  #: "" if there is none
 
     @classmethod
-    def read(cls, text: bytes) -> Self:
-        """Take a question apart; a password may have colons. Raises ValueError."""
+    def parse(cls, text: bytes) -> Self:
+        """Parse a question; a password may have colons. Raises ValueError."""
         command, user, host, *password = text.decode().split(":", 3)
         if bool(password) == (command in WITHOUT_PASSWORD):
             raise ValueError(f"the wrong number of parts for {command}")
@@ -56,30 +56,30 @@ class Question:
 
     @property
     def jid(self) -> str:
-        """Whom it is about."""
+        """The bare JID of the account."""
         return f"{self.user}@{self.host}"
 
 
-async def run(configured: Callable[[], Http]) -> int:
+async def run(load_config: Callable[[], Http]) -> int:
     """Answer until standard input ends, and return an exit code.
 
-    `configured` is read again whenever the program did not answer. It may raise ConfigError.
+    `load_config` is called again whenever the program did not answer. It may raise ConfigError.
     """
-    questions = await _questions()
-    asking = Asking(configured)
+    questions = await _standard_input()
+    responder = Responder(load_config)
     try:
         while (text := await _next(questions)) is not None:
-            number = await asking.answer(text)
+            number = await responder.answer(text)
             frame = LENGTH_BYTES.to_bytes(LENGTH_BYTES) + number.to_bytes(LENGTH_BYTES)
             os.write(sys.stdout.fileno(), frame)
     except BrokenPipeError:
         log.info("ejabberd takes no more answers")
     finally:
-        await asking.close()
+        await responder.close()
     return OK
 
 
-async def _questions() -> asyncio.StreamReader:
+async def _standard_input() -> asyncio.StreamReader:
     reader = asyncio.StreamReader()
     pipe: BinaryIO = sys.stdin.buffer
     await asyncio.get_running_loop().connect_read_pipe(
@@ -89,7 +89,7 @@ async def _questions() -> asyncio.StreamReader:
 
 
 async def _next(questions: asyncio.StreamReader) -> bytes | None:
-    """Return the next question, None where no other comes."""
+    """Return the next question, None at the end of the input."""
     try:
         length = int.from_bytes(await questions.readexactly(LENGTH_BYTES))
         return await questions.readexactly(length)
@@ -97,96 +97,96 @@ async def _next(questions: asyncio.StreamReader) -> bytes | None:
         return None
 
 
-class Asking:
-    """Answers questions by asking the running program, and finds it again when it was away."""
+class Responder:
+    """Answers questions by asking the running program, and connects again after an error."""
 
-    def __init__(self, configured: Callable[[], Http]) -> None:
-        self._configured = configured
+    def __init__(self, load_config: Callable[[], Http]) -> None:
+        self._load_config = load_config
         self._client: Client | None = None
-        self._trouble = ""
+        self._failure = ""
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         client, self._client = self._client, None
         if client:
             await client.close()
 
     async def answer(self, text: bytes) -> int:
-        """Return the answer to a question. Whatever is wrong is logged, never a password."""
+        """Return the answer to a question. Errors are logged, without passwords."""
         try:
-            question = Question.read(text)
+            question = Question.parse(text)
             ask = COMMANDS[question.command]
         except (ValueError, KeyError):
-            log.warning("ejabberd asks something that is not known here")
+            log.warning("ejabberd asks a question that is not known here")
             return NO
         failed = FAILED if question.command == "setpass" else NO
         try:
-            is_so = await ask(self._connected(), question)
+            is_yes = await ask(self._connected(), question)
         except ConfigError as error:
-            await self._troubled("; ".join(error.problems))
+            await self._fail("; ".join(error.problems))
             return failed
         except NotRunning as error:
-            await self._troubled(str(error))
+            await self._fail(str(error))
             return failed
-        self._well()
-        return YES if is_so else failed
+        self._recover()
+        return YES if is_yes else failed
 
     def _connected(self) -> Client:
         if self._client is None:
-            self._client = Client(settings.client(self._configured()))
+            self._client = Client(settings.client(self._load_config()))
         return self._client
 
-    async def _troubled(self, trouble: str) -> None:
-        """Say it once, and begin anew with the next question."""
-        if trouble != self._trouble:
-            log.error("every answer is no, until this is right again: %s", trouble)
-        self._trouble = trouble
+    async def _fail(self, reason: str) -> None:
+        """Log a reason once, and connect again for the next question."""
+        if reason != self._failure:
+            log.error("every answer is no until this is solved: %s", reason)
+        self._failure = reason
         await self.close()
 
-    def _well(self) -> None:
-        if self._trouble:
+    def _recover(self) -> None:
+        if self._failure:
             log.info("Muniment answers again")
-        self._trouble = ""
+        self._failure = ""
 
 
-async def _authenticates(client: Client, question: Question) -> bool:
+async def _authenticate(client: Client, question: Question) -> bool:
     query = {"username": question.user, "password": question.password}
-    return _is_so(question, await client.ask("GET", question.host, "auth", query=query))
+    return _is_yes(question, await client.ask("GET", question.host, "auth", query=query))
 
 
 async def _exists(client: Client, question: Question) -> bool:
     query = {"username": question.user}
-    return _is_so(question, await client.ask("GET", question.host, "user", query=query))
+    return _is_yes(question, await client.ask("GET", question.host, "user", query=query))
 
 
-async def _sets_password(client: Client, question: Question) -> bool:
-    return await _puts(client, question, "If-Match")
+async def _set_password(client: Client, question: Question) -> bool:
+    return await _put(client, question, "If-Match")
 
 
-async def _registers(client: Client, question: Question) -> bool:
-    return await _puts(client, question, "If-None-Match")
+async def _register(client: Client, question: Question) -> bool:
+    return await _put(client, question, "If-None-Match")
 
 
-async def _puts(client: Client, question: Question, condition: str) -> bool:
+async def _put(client: Client, question: Question, condition: str) -> bool:
     answer = await client.ask(
         "PUT",
         *("v1", "accounts", question.jid),
         data={"password": question.password},
         headers={condition: "*"},
     )
-    return _is_so(question, answer)
+    return _is_yes(question, answer)
 
 
-async def _removes(client: Client, question: Question) -> bool:
-    return _is_so(question, await client.ask("DELETE", "v1", "accounts", question.jid))
+async def _remove(client: Client, question: Question) -> bool:
+    return _is_yes(question, await client.ask("DELETE", "v1", "accounts", question.jid))
 
 
-async def _removes_own(client: Client, question: Question) -> bool:
-    return await _authenticates(client, question) and await _removes(client, question)
+async def _remove_own(client: Client, question: Question) -> bool:
+    return await _authenticate(client, question) and await _remove(client, question)
 
 
-def _is_so(question: Question, answer: Answer) -> bool:
-    """Whether it is a yes; a no is logged with its reason, but not who all is no user."""
+def _is_yes(question: Question, answer: Answer) -> bool:
+    """Return whether an answer is yes. A no is logged with its reason, except to isuser."""
     if not answer.is_good and (question.command, answer.status) != ("isuser", 401):
         level = logging.INFO if answer.status < 500 else logging.WARNING
         log.log(level, "%s of %s: %s", question.command, question.jid, answer.message)
@@ -194,10 +194,10 @@ def _is_so(question: Question, answer: Answer) -> bool:
 
 
 COMMANDS: dict[str, Callable[[Client, Question], Awaitable[bool]]] = {
-    "auth": _authenticates,
+    "auth": _authenticate,
     "isuser": _exists,
-    "setpass": _sets_password,
-    "tryregister": _registers,
-    "removeuser": _removes,
-    "removeuser3": _removes_own,
+    "setpass": _set_password,
+    "tryregister": _register,
+    "removeuser": _remove,
+    "removeuser3": _remove_own,
 }

@@ -1,7 +1,7 @@
-"""What the program says on standard error: one line, or one JSON object, an event.
+"""The log on standard error: one line, or one JSON object, for each event.
 
-Values in messages come from strangers. Whatever could pass for the end of a line, or steer a
-terminal, is escaped here, once, so that nobody writes lines of their own into the log.
+Values in messages come from strangers. Characters that end a line or control a terminal are
+escaped here, so that nobody can write lines of their own into the log.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Literal, TextIO
 
 import orjson
 
-#: The least that is logged of libraries. Their debug lines hold whole stanzas and whole rows, that
-#: is people's messages: not even level debug shows them, which is turned on for something else.
-#: What slixmpp informs of are ends of connections, and each login is one; ours are told by us.
-LEAST = {"slixmpp": logging.WARNING, "aiosqlite": logging.INFO}
+#: The lowest levels of libraries. Their debug lines have whole stanzas and rows, and so messages
+#: of users; they are not logged even at level debug. At level info slixmpp logs the end of each
+#: connection, and each login is one.
+MIN_LEVELS = {"slixmpp": logging.WARNING, "aiosqlite": logging.INFO}
 
 #: Control characters, line separators, and the marks that turn text round on a screen.
 _UNSAFE = re.compile(
@@ -27,27 +27,27 @@ _UNSAFE = re.compile(
 
 def setup(
     level: Literal["debug", "info", "warning", "error"],
-    form: Literal["text", "json"],
+    format_: Literal["text", "json"],
     stream: TextIO | None = None,
 ) -> None:
-    """Send every logger's events of at least this level to the stream, standard error by default.
+    """Log events of at least this level to the stream, by default standard error.
 
     A second call replaces the first.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else Lines())
+    handler.setFormatter(JsonLines() if format_ == "json" else Lines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name, least in LEAST.items():
-        logging.getLogger(name).setLevel(max(root.level, least))
+    for name, minimum in MIN_LEVELS.items():
+        logging.getLogger(name).setLevel(max(root.level, minimum))
 
 
 class Lines(logging.Formatter):
-    """Time, level, logger, message; a traceback follows, indented."""
+    """Formats an event as a line: time, level, logger, message; then an indented traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one event."""
+        """Return the text of an event."""
         line = f"{_time(record)} {record.levelname} {record.name}: {_escaped(record.getMessage())}"
         # Indented, so that no line of an exception's text can look like an event.
         return "\n    ".join([line, *map(_escaped, self._traceback(record).splitlines())])
@@ -57,10 +57,10 @@ class Lines(logging.Formatter):
 
 
 class JsonLines(Lines):
-    """One JSON object a line: time, level, logger, message, and traceback where there is one."""
+    """Formats an event as a JSON object: time, level, logger, message, and any traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one event."""
+        """Return the text of an event."""
         event = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -82,5 +82,5 @@ def _escaped(text: str) -> str:
 
 
 def _encodable(text: str) -> str:
-    """Escape lone surrogates, which no JSON can hold."""
+    """Escape lone surrogates, which JSON in UTF-8 cannot hold."""
     return text.encode(errors="backslashreplace").decode()

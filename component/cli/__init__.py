@@ -1,4 +1,4 @@
-"""The command: reads arguments, calls what does the work, turns the outcome into an exit code."""
+"""The command `muniment`: parse arguments, run a subcommand, return an exit code."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 
 from component import __version__, logs
 from component.cli import commands
-from component.cli.checking import check, collisions, tell
-from component.cli.exits import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
+from component.cli.check_config import check, package_conflicts, report
+from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
 from component.config import Config, ConfigError, load, load_http
 
 PLACES = (Path("muniment.toml"), Path("/etc/muniment/muniment.toml"))
 
-#: How long a thread waits for the interpreter while another one has it. The writer needs it at
-#: each of its steps, and when there is much to write the loop has it all the time; by itself
-#: Python would let it wait ten times as long.
+#: Seconds that a thread waits for the interpreter lock while another thread has it. The thread of
+#: the writer needs the lock for each step, while the event loop holds it most of the time under
+#: load; the default of Python is ten times as long.
 SWITCH_SECONDS = 0.0005
 
 log = logging.getLogger(__name__)
@@ -30,15 +30,15 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     chosen = _parser().parse_args(arguments)
-    path = chosen.config or _found(os.environ)
+    path = chosen.config or _find(os.environ)
     try:
         code = _run(chosen, path)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of a pipe has seen enough. Python would complain at its end that it cannot
-        # write the rest.
+        # The reader of the pipe has left. Python would print an error at its end, because the rest
+        # cannot be flushed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return code
@@ -71,39 +71,39 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--config", type=Path, metavar="PATH", help="the configuration file")
     parsers.add_parser("serve", parents=[common], help="run until stopped by a signal")
     parsers.add_parser(
-        "extauth", parents=[common], help="answer for ejabberd who may log in; ejabberd starts it"
+        "extauth", parents=[common], help="check logins for ejabberd, which starts this program"
     )
-    checked = parsers.add_parser(
-        "check-config", parents=[common], help="say what is right and wrong, one line a check"
+    check_config = parsers.add_parser(
+        "check-config", parents=[common], help="check the configuration, one line for each check"
     )
-    depth = checked.add_mutually_exclusive_group()
+    depth = check_config.add_mutually_exclusive_group()
     depth.add_argument(
-        "--offline", action="store_true", help="leave out store, ejabberd and HTTP port"
+        "--offline", action="store_true", help="leave out the store, ejabberd and the HTTP port"
     )
     depth.add_argument(
         "--login",
         action="store_true",
-        help="also log in to ejabberd as the component, to try xmpp.secret; only while no "
-        "Muniment runs under this name anywhere: ejabberd would take its privileges away",
+        help="also log in to ejabberd as the component, to try xmpp.secret; do this only while no "
+        "Muniment runs under this name: ejabberd would take its privileges away",
     )
     commands.add_parsers(parsers, common)
     return parser
 
 
-def _found(environ: Mapping[str, str]) -> Path | None:
-    """Return the configuration file nobody named; None where the environment is all there is."""
+def _find(environ: Mapping[str, str]) -> Path | None:
+    """Return the configuration file where --config names none; None if there is no file."""
     if named := environ.get("MUNIMENT_CONFIG"):
         return Path(named)
-    return next(filter(_is_there, PLACES), None)
+    return next(filter(_exists, PLACES), None)
 
 
-def _is_there(place: Path) -> bool:
+def _exists(place: Path) -> bool:
     try:
         return place.exists()
     except OSError:
-        # It is hidden from this user. Reading it says so; passing over it would not. But nobody
-        # means a file in a working directory that may not be entered, like that of root for
-        # a command that is run as another user.
+        # This user may not look into the folder. An absolute path is read anyway, so that the
+        # error is reported. A relative one is skipped: nobody means a file in a working directory
+        # that may not be entered, such as that of root for a command run as another user.
         return place.is_absolute()
 
 
@@ -113,7 +113,7 @@ def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
         problems.insert(0, "no configuration file: looked for " + " and ".join(map(str, PLACES)))
     for problem in problems:
         if checking:
-            tell("bad", problem)
+            report("bad", problem)
         else:
             print(f"muniment: {problem}", file=sys.stderr)
     return CONFIG_WRONG
@@ -122,7 +122,7 @@ def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
 def _extauth(path: Path | None) -> int:
     from component.extauth import run
 
-    # What it finds wrong is no end of it: see there.
+    # It reads the configuration itself, and goes on while that is wrong.
     logs.setup("info", "text")
     return asyncio.run(run(lambda: load_http(path, os.environ)))
 
@@ -136,9 +136,9 @@ def _command(chosen: argparse.Namespace, path: Path | None) -> int:
 
 
 def _serve(config: Config) -> int:
-    # What is imported stays: to look through it for garbage takes a seventh of the start.
+    # Imported modules stay: to search them for garbage takes a seventh of the start.
     gc.disable()
-    # Imported where it is run: neither --help nor a wrong configuration has to wait for it.
+    # Imported here, so that neither --help nor a wrong configuration waits for it.
     import uvloop
 
     from component.wiring.app import serve
@@ -150,8 +150,8 @@ def _serve(config: Config) -> int:
     logs.setup(config.log.level, config.log.format)
     for warning in config.warnings:
         log.warning("%s", warning)
-    if found := list(collisions()):
-        log.error("%s", "; ".join(found))
+    if conflicts := list(package_conflicts()):
+        log.error("%s", "; ".join(conflicts))
         return FAILED
     try:
         return uvloop.run(serve(config))

@@ -1,4 +1,4 @@
-"""`muniment NAME ...`: what operators have done by commands, asked of the running program."""
+"""`muniment NAME ...`: the commands of operators, which the running program carries out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from component.cli import export, tables, terminal
-from component.cli.exits import FAILED, OK, UNCONFIRMED, UNREACHABLE, USAGE
+from component.cli import export, output, prompts
+from component.cli.exit_codes import FAILED, OK, UNCONFIRMED, UNREACHABLE, USAGE
 from component.config import Http
 from component.core.commands.dispatch import COMMANDS
 from component.core.commands.spec import SUBJECT_KINDS, Command, Field, FieldKind
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-#: The field by which new bounds are confirmed; whoever is asked and goes on confirms them.
+#: The field by which new bounds are confirmed; to go on at the prompt confirms them.
 CONFIRM = "confirm"
 
-#: Has a command told what it would take away, and nothing done.
+#: Makes the program tell what a command would remove, without doing it.
 PREVIEW = {"preview": "true"}
 
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -35,9 +35,9 @@ _METAVARS = {
     FieldKind.NUMBER: "NUMBER",
 }
 
-_OF_PASSWORDS = (
-    "The password is asked for on the terminal; where there is none, it is the first line of "
-    "standard input."
+_HELP_ON_PASSWORDS = (
+    "The password is asked for on the terminal; if standard input is no terminal, it is the first "
+    "line of that."
 )
 
 
@@ -45,24 +45,24 @@ def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add a parser for each command."""
     for command in COMMANDS:
         asks = any(field.kind is FieldKind.PASSWORD for field in command.fields)
-        # Here no archive is too large.
+        # The limit of which its help speaks does not count here: the archive becomes a file.
         more = "" if command.name == export.NAME else command.help
         parser = parsers.add_parser(
             command.name,
             parents=[common],
             help=f"{command.title[0].lower()}{command.title[1:]}",
             description=f"{command.title}. {more}".strip(),
-            epilog=_OF_PASSWORDS if asks else None,
+            epilog=_HELP_ON_PASSWORDS if asks else None,
         )
         for field in command.fields:
             if field.kind is not FieldKind.PASSWORD:
                 _add_argument(parser, field)
         if command.preview is not None:
-            parser.add_argument("--yes", action="store_true", help="take it away without asking")
+            parser.add_argument("--yes", action="store_true", help="do it without asking")
         if command.name == export.NAME:
             export.add_arguments(parser)
         else:
-            parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+            parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
@@ -83,103 +83,103 @@ def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
 
 
 def run(chosen: argparse.Namespace, http: Http) -> int:
-    """Have a command done, and return an exit code."""
+    """Run a command in the running program, and return an exit code."""
     command = BY_NAME[chosen.command]
     try:
         if command.name == export.NAME:
-            return asyncio.run(_asked(http, lambda client: export.take(client, chosen)))
+            return asyncio.run(_ask(http, lambda client: export.export(client, chosen)))
         given = {**_given(chosen, command), **_passwords(command)}
         if command.preview is not None and not (chosen.yes or given.get(CONFIRM)):
-            code = asyncio.run(_previewed(http, command, given))
+            code = asyncio.run(_confirm(http, command, given))
             if code != OK:
                 return code
             given |= {field.name: True for field in command.fields if field.name == CONFIRM}
         path = "v1", "commands", command.name
-        ask = _asked(
+        asking = _ask(
             http,
             lambda client: client.ask("POST", *path, data=given),
-            lambda answer: tables.told(answer.data, in_json=chosen.json, asked=given),
+            lambda answer: output.print_outcome(answer.data, in_json=chosen.json, arguments=given),
         )
-        return asyncio.run(ask)
-    except tables.NoOutcome:
-        return _failed("What answers there is not Muniment.", UNREACHABLE)
+        return asyncio.run(asking)
+    except output.NoOutcome:
+        return _failed("The program that answers there is not Muniment.", UNREACHABLE)
     except UnicodeError:
-        # Python makes strings of any bytes at all, but not all of them can be sent.
+        # Python makes a string of any bytes on the command line; JSON cannot carry all of them.
         return _failed("An argument or the password is not in UTF-8.", USAGE)
-    except terminal.NoPassword as error:
+    except prompts.NoPassword as error:
         return _failed(str(error), USAGE)
     except export.NotWritten as error:
         return _failed(str(error), FAILED)
 
 
-async def _previewed(http: Http, command: Command, given: Mapping[str, object]) -> int:
-    """Tell what a command would take away, and ask whether to go on; OK where it is."""
+async def _confirm(http: Http, command: Command, given: Mapping[str, object]) -> int:
+    """Tell what a command would remove, and ask for a confirmation; return OK if it was given."""
     name = "v1", "commands", command.name
     message = ""
 
-    def told(answer: Answer) -> None:
+    def keep_message(answer: Answer) -> None:
         nonlocal message
-        message = tables.message(answer.data)
+        message = output.message(answer.data)
 
-    code = await _asked(
-        http, lambda client: client.ask("POST", *name, query=PREVIEW, data=given), told
+    code = await _ask(
+        http, lambda client: client.ask("POST", *name, query=PREVIEW, data=given), keep_message
     )
     if code != OK:
         return code
-    if not terminal.is_there():
-        return _failed(f"{message} Nothing was taken away: say --yes to go on.", UNCONFIRMED)
+    if not prompts.is_terminal():
+        return _failed(f"{message} Nothing was done: use --yes to go on.", UNCONFIRMED)
     print(message, file=sys.stderr)
-    if not terminal.confirms(_wanted(command, given)):
-        return _failed("Nothing was taken away.", UNCONFIRMED)
+    if not prompts.confirm(_confirmation(command, given)):
+        return _failed("Nothing was done.", UNCONFIRMED)
     return OK
 
 
-def _wanted(command: Command, given: Mapping[str, object]) -> str:
-    """Return what has to be typed: the address that is meant, where it is one."""
-    named: list[object] = []
+def _confirmation(command: Command, given: Mapping[str, object]) -> str:
+    """Return the text that confirms a command: its only address, otherwise "yes"."""
+    subjects: list[object] = []
     for field in command.fields:
         if field.kind in SUBJECT_KINDS:
-            said = given.get(field.name, [])
-            named += said if isinstance(said, list) else [said]
-    return str(named[0]) if len(named) == 1 else "yes"
+            value = given.get(field.name, [])
+            subjects += value if isinstance(value, list) else [value]
+    return str(subjects[0]) if len(subjects) == 1 else "yes"
 
 
 def _given(chosen: argparse.Namespace, command: Command) -> dict[str, object]:
-    said = {
+    values = {
         field.name: getattr(chosen, field.name)
         for field in command.fields
         if field.kind is not FieldKind.PASSWORD
     }
-    return {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _passwords(command: Command) -> dict[str, object]:
-    """Ask for what no argument may be: everybody on the machine can read those."""
+    """Ask for passwords: as arguments, everybody on the machine could read them."""
     return {
-        field.name: terminal.password()
+        field.name: prompts.password()
         for field in command.fields
         if field.kind is FieldKind.PASSWORD and field.is_required
     }
 
 
-async def _asked(
+async def _ask(
     http: Http,
-    ask: Callable[[Client], Awaitable[Answer]],
-    tell: Callable[[Answer], None] = lambda _: None,
+    request: Callable[[Client], Awaitable[Answer]],
+    on_success: Callable[[Answer], None] = lambda _: None,
 ) -> int:
-    """Ask the running program, tell what it answers, and return an exit code."""
-    # Imported where it is run: --help does not have to wait for it.
+    """Send a request to the running program, and return an exit code."""
+    # Imported here, so that --help does not wait for it.
     from component.clients.muniment_http import Client, NotRunning
     from component.wiring import settings
 
     async with Client(settings.client(http)) as client:
         try:
-            answer = await ask(client)
+            answer = await request(client)
         except NotRunning as error:
             return _failed(str(error), UNREACHABLE)
     if not answer.is_good:
         return _failed(answer.message, USAGE if answer.status == 400 else FAILED)
-    tell(answer)
+    on_success(answer)
     return OK
 
 

@@ -1,4 +1,4 @@
-"""`muniment export`: an archive as a file, however large."""
+"""`muniment export`: write an archive of any size to a file."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ class NotWritten(Exception):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add where it is written."""
+    """Add the option for the name of the file."""
     parser.add_argument(
         "--output", type=Path, metavar="PATH", help="a new file (default: standard output)"
     )
 
 
-async def take(client: Client, chosen: argparse.Namespace) -> Answer:
-    """Write an archive out, and return how the program answered. Raises NotRunning, NotWritten."""
+async def export(client: Client, chosen: argparse.Namespace) -> Answer:
+    """Write an archive to a file, and return the answer. Raises NotRunning, NotWritten."""
     with _writing(chosen.output) as write:
-        answer = await client.take(
+        answer = await client.download(
             write,
             *("v1", "archives", chosen.owner, "export"),
             query={"format": chosen.format} if chosen.format else {},
         )
         if not answer.is_good:
-            _discard(chosen.output)
+            _remove(chosen.output)
         return answer
 
 
 @contextmanager
 def _writing(path: Path | None) -> Iterator[Callable[[bytes], None]]:
-    """Lend what writes to a file that is not there yet; half a file does not stay."""
+    """Open a new file, and yield its write function; after an error the file is removed."""
     with _reported(path):
-        file = sys.stdout.buffer if path is None else _opened(path)
+        file = sys.stdout.buffer if path is None else _create(path)
 
         def write(piece: bytes) -> None:
-            # Reported here as well: the client takes other errors for those of its connection.
+            # Reported here as well, because the client takes an OSError for one of its connection.
             with _reported(path):
                 file.write(piece)
 
@@ -55,7 +55,7 @@ def _writing(path: Path | None) -> Iterator[Callable[[bytes], None]]:
             yield write
             file.flush()
         except BaseException:
-            _discard(path)
+            _remove(path)
             raise
         finally:
             if path is not None:
@@ -71,11 +71,11 @@ def _reported(path: Path | None) -> Iterator[None]:
         raise NotWritten(f"{path or 'standard output'}: {error.strerror}") from error
 
 
-def _opened(path: Path) -> BinaryIO:
-    # What people say to each other is for whoever takes it out of the archive, and nobody else.
+def _create(path: Path) -> BinaryIO:
+    # Only the user who exports private messages may read them.
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
-def _discard(path: Path | None) -> None:
+def _remove(path: Path | None) -> None:
     if path is not None:
         path.unlink(missing_ok=True)

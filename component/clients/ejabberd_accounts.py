@@ -1,4 +1,4 @@
-"""Accounts that ejabberd has, asked over its API; one source of `core.accounts.Accounts`."""
+"""Accounts of ejabberd by its HTTP API: an Authenticator and an AccountAdmin."""
 
 from __future__ import annotations
 
@@ -17,21 +17,18 @@ YES, NO = 0, 1
 
 
 class EjabberdAccounts:
-    """Who can log in, as ejabberd has it."""
+    """Asks and administers the accounts of one ejabberd."""
 
     def __init__(self, api: EjabberdApi) -> None:
         self._api = api
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        """Whether this is the password of an account. Raises Overloaded."""
-        return _is_so(await self._ask("check_password", jid, password=password))
+        return _is_yes(await self._ask("check_password", jid, password=password))
 
     async def exists(self, jid: str) -> bool:
-        """Whether there is such an account. Raises Overloaded."""
-        return _is_so(await self._ask("check_account", jid))
+        return _is_yes(await self._ask("check_account", jid))
 
     async def register(self, jid: str, password: str) -> None:
-        """Make an account. Raises Conflict, BadRequest, Overloaded."""
         answer = await self._ask("register", jid, password=prepare(password))
         if answer.status == Conflict.status:
             raise Conflict("There is such an account already.")
@@ -39,52 +36,47 @@ class EjabberdAccounts:
             raise BadRequest(f"ejabberd does not take this account: {answer.message[:200]}")
 
     async def set_password(self, jid: str, password: str) -> None:
-        """Give an account a password. Raises ItemNotFound, BadRequest, Overloaded."""
         prepared = prepare(password)
-        await self._find(jid)
+        await self._require(jid)
         answer = await self._ask("change_password", jid, newpass=prepared)
-        if not _is_so(answer):
+        if not _is_yes(answer):
             raise BadRequest("ejabberd does not take this password.")
 
     async def remove(self, jid: str) -> None:
-        """Remove an account. Raises ItemNotFound, Overloaded."""
-        await self._find(jid)
+        await self._require(jid)
         if not (await self._ask("unregister", jid)).is_good:
             raise Overloaded("ejabberd did not remove this account: try again shortly.")
 
     async def set_enabled(self, jid: str, is_enabled: bool) -> None:
-        """Raise NotAllowed: ejabberd does it in another way."""
         command = "unban_account" if is_enabled else "ban_account"
         raise NotAllowed(f"The accounts are those of ejabberd: ejabberdctl {command} does it.")
 
-    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
-        """Return accounts of a host by their JIDs, behind `after`. Raises Overloaded."""
-        found = sorted(jid for jid in await self._all(host) if jid > after)
-        return tuple(AccountSummary(jid=jid, is_enabled=None) for jid in found[:limit])
+    async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
+        jids = sorted(jid for jid in await self._jids(host) if jid > after)
+        return tuple(AccountSummary(jid=jid, is_enabled=None) for jid in jids[:limit])
 
     async def count(self, host: str) -> int:
-        """Return how many accounts a host has. Raises Overloaded."""
-        return len(await self._all(host))
+        return len(await self._jids(host))
 
-    async def _all(self, host: str) -> list[str]:
+    async def _jids(self, host: str) -> tuple[str, ...]:
         answer = await self._api.call("registered_users", host=host)
         if not answer.is_good or not isinstance(answer.data, list):
             raise Overloaded("ejabberd does not list its accounts.")
-        return [f"{user}@{host}" for user in answer.data]
+        return tuple(f"{user}@{host}" for user in answer.data)
 
-    async def _find(self, jid: str) -> None:
-        # Some back ends of ejabberd make an account of whatever is given a password.
+    async def _require(self, jid: str) -> None:
+        # Some back ends of ejabberd make an account where a password is set for none.
         if not await self.exists(jid):
             raise ItemNotFound("There is no such account.")
 
-    async def _ask(self, command: str, jid: str, **more: str) -> Answer:
-        return await self._api.call(command, user=local(jid), host=domain(jid), **more)
+    async def _ask(self, command: str, jid: str, **arguments: str) -> Answer:
+        return await self._api.call(command, user=local(jid), host=domain(jid), **arguments)
 
 
-def _is_so(answer: Answer) -> bool:
-    """Whether ejabberd says yes. Raises Overloaded where it says neither yes nor no."""
-    # By its type as well: `false`, from whatever answers there, equals the number that is a yes.
+def _is_yes(answer: Answer) -> bool:
+    """Return whether ejabberd answers yes. Raises Overloaded if it answers neither yes nor no."""
+    # The type is checked as well: `false` equals the number 0, which is a yes.
     if not answer.is_good or type(answer.data) is not int or answer.data not in (YES, NO):
-        log.error("ejabberd gives an answer that is not known here: %s", answer.message[:200])
-        raise Overloaded("ejabberd gives an answer that is not known here.")
+        log.error("ejabberd answers neither yes nor no: %s", answer.message[:200])
+        raise Overloaded("ejabberd answers neither yes nor no.")
     return bool(answer.data == YES)

@@ -1,4 +1,4 @@
-"""Asks ejabberd over its own HTTP interface (mod_http_api), one command a request."""
+"""Client of ejabberd's HTTP API (mod_http_api): one request for each command."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from component.core.errors import Overloaded
 
 log = logging.getLogger(__name__)
 
-#: Whoever waits for us gives up after 10.
+#: Seconds for a whole answer: ejabberd, which waits for ours, gives up after 10.
 TIMEOUT_SECONDS = 7.0
 
-#: What mod_http_api says of a command that there is not, or that is not allowed to us.
+#: Statuses of a command that we may not run, and the code of one that does not exist.
 _REFUSED = (401, 403)
 _NO_SUCH_COMMAND = 40
 
 
 class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
-    """mod_http_api of one ejabberd; for `async with`."""
+    """Runs commands of one ejabberd; use it with `async with`."""
 
     def __init__(self, url: str, user: str | None = None, password: str | None = None) -> None:
-        """Take the bare JID of an account that asks, with its password."""
+        """`user` is the bare JID of the account that authenticates, with its password."""
         self.url = url
-        self._asked = f"with the password of {user}" if user else "without accounts.api_user"
+        self._credentials = f"with the password of {user}" if user else "without accounts.api_user"
         headers = {"Content-Type": "application/json"}
         if user is not None and password is not None:
-            shown = aiohttp.encode_basic_auth(user, password, encoding="utf-8")
-            headers["Authorization"] = shown
+            header = aiohttp.encode_basic_auth(user, password, encoding="utf-8")
+            headers["Authorization"] = header
         self._session = aiohttp.ClientSession(
             headers=headers, timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         )
@@ -40,7 +40,7 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
         await self._session.close()
 
     async def call(self, command: str, **arguments: str) -> Answer:
-        """Return what ejabberd answers to a command. Raises Overloaded if it is none."""
+        """Run a command, and return the answer. Raises Overloaded if none comes or we may not."""
         try:
             async with self._session.post(
                 f"{self.url}/{command}",
@@ -54,7 +54,7 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
         if answer.status in _REFUSED or _code(answer) == _NO_SUCH_COMMAND:
             log.error(
                 "ejabberd refuses %s at %s, asked %s: %s",
-                *(command, self.url, self._asked, answer.message),
+                *(command, self.url, self._credentials, answer.message),
             )
             raise Overloaded("ejabberd does not let us ask this; the log says what.")
         return answer

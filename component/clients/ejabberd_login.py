@@ -1,4 +1,4 @@
-"""Accounts that ejabberd has, asked by logging in; one source of `core.accounts.Accounts`.
+"""Accounts of ejabberd by logging in to it: an Authenticator.
 
 A login ends as soon as the password is known to be right or wrong (RFC 6120 section 6): there is
 no session, and nobody sees anything of it.
@@ -13,28 +13,25 @@ from ipaddress import ip_address
 from typing import Any
 
 from slixmpp import ClientXMPP
-from slixmpp.util.sasl.client import saslprep
-from slixmpp.util.stringprep_profiles import StringPrepError
 
 from component.core.accounts.passwords import prepare
-from component.core.accounts.protocol import LoginOnlyAccounts
-from component.core.errors import BadRequest, Overloaded
+from component.core.errors import BadRequest, NotAllowed, Overloaded
 from component.xmpp.connection.addresses import Addresses
 
 log = logging.getLogger(__name__)
 
-#: Whoever waits for us gives up after 10.
+#: Seconds for a whole login: ejabberd, which waits for our answer, gives up after 10.
 TIMEOUT_SECONDS = 7.0
 
-#: Logins at once.
-AT_ONCE = 50
+#: Logins that are under way at once.
+MAX_LOGINS = 50
 
-#: Those that tell a right password from a wrong one: no EXTERNAL, no ANONYMOUS.
+#: Mechanisms that tell a right password from a wrong one: no EXTERNAL, no ANONYMOUS.
 HASHES = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")
 MECHANISMS = frozenset({"PLAIN", *HASHES, *(f"{name}-PLUS" for name in HASHES)})
 
-#: What a server says where it is not the password that is wrong (RFC 6120 section 6.5).
-UNABLE = frozenset(
+#: SASL failures that say nothing about the password (RFC 6120 section 6.5).
+INCONCLUSIVE = frozenset(
     {
         "aborted",
         "encryption-required",
@@ -47,73 +44,78 @@ UNABLE = frozenset(
 )
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether slixmpp says more than that it has no other way to try a wrong password."""
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    """Return False for the line of slixmpp that follows each wrong password."""
     return record.msg != "No appropriate login method."
 
 
-logging.getLogger("slixmpp.features.feature_mechanisms.mechanisms").addFilter(_is_news)
+logging.getLogger("slixmpp.features.feature_mechanisms.mechanisms").addFilter(_is_worth_logging)
 
 
-class EjabberdLogins(LoginOnlyAccounts):
-    """Who can log in, found out by doing it."""
+#: A login tells whether a password is right, and nothing else of accounts.
+LOGIN_ONLY = (
+    "Accounts live in ejabberd (accounts.source), which Muniment asks by logging in only: nothing "
+    "else was asked, made or changed. Look after accounts by ejabberdctl, or set accounts.api_url."
+)
+
+
+class EjabberdLogins:
+    """Checks a password by logging in to ejabberd with it."""
 
     def __init__(self, address: str, port: int) -> None:
-        super().__init__(
-            "Accounts live in ejabberd (accounts.source), which Muniment asks by logging in only: "
-            "nothing else was asked, made or changed. Look after accounts by ejabberdctl, or set "
-            "accounts.api_url."
-        )
         self._address = address
         self._port = port
-        self._is_near = _is_loopback(address)
+        self._is_loopback = _is_loopback(address)
         self._context = ssl.create_default_context()
-        if self._is_near:
-            # Nobody is in between, and a certificate for tests will do.
+        if self._is_loopback:
+            # Nobody is in between, so any certificate will do.
             self._context.check_hostname = False
             self._context.verify_mode = ssl.CERT_NONE
-        self._seats = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_LOGINS)
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        """Whether a login with this password succeeds. Raises Overloaded."""
         try:
             prepared = prepare(password)
-            saslprep(prepared)
             Addresses().require_same(jid)
-        except (BadRequest, StringPrepError):
-            # slixmpp is stricter than we are, and so is ejabberd: nobody has such a password. And
-            # it would try an unclear name as that of somebody else.
+        except BadRequest:
+            # Nobody has such a password, and slixmpp would log in with an ambiguous name as
+            # somebody else.
             return False
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS), self._seats:
-                return await self._try(jid, prepared)
+            async with asyncio.timeout(TIMEOUT_SECONDS), self._slots:
+                return await self._log_in(jid, prepared)
         except TimeoutError as error:
-            raise self._away("no answer in time") from error
+            raise self._unavailable("no answer in time") from error
 
-    async def _try(self, jid: str, password: str) -> bool:
-        login = _Login(jid, password, self._context, is_near=self._is_near)
+    async def exists(self, jid: str) -> bool:
+        raise NotAllowed(LOGIN_ONLY)
+
+    async def _log_in(self, jid: str, password: str) -> bool:
+        login = _Login(jid, password, self._context, is_loopback=self._is_loopback)
         login.connect(self._address, self._port)
         try:
             answer = await login.answer
         finally:
-            login.leave()
+            login.drop()
         if answer is None:
-            raise self._away(login.trouble)
+            raise self._unavailable(login.reason)
         return answer
 
-    def _away(self, reason: str) -> Overloaded:
+    def _unavailable(self, reason: str) -> Overloaded:
         log.warning("no login at %s:%d: %s", self._address, self._port, reason)
         return Overloaded("ejabberd cannot be asked for a login: try again shortly.")
 
 
 class _Login(ClientXMPP):
-    """One attempt at one password."""
+    """One login with one password, without a session."""
 
-    def __init__(self, jid: str, password: str, context: ssl.SSLContext, *, is_near: bool) -> None:
+    def __init__(
+        self, jid: str, password: str, context: ssl.SSLContext, *, is_loopback: bool
+    ) -> None:
         mechanisms = {
             "use_mechs": set(MECHANISMS),
-            "unencrypted_plain": is_near,
-            "unencrypted_scram": is_near,
+            "unencrypted_plain": is_loopback,
+            "unencrypted_scram": is_loopback,
         }
         super().__init__(
             jid,
@@ -122,44 +124,44 @@ class _Login(ClientXMPP):
             ssl_context=context,
         )
         self.enable_direct_tls = False
-        #: True or False once the server has said so, None if it never will
+        #: True or False: the password is right or wrong; None: the server does not tell.
         self.answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
-        self.trouble = "the connection was closed"
-        self.add_event_handler("auth_success", lambda _: self._answered(True))
-        self.add_event_handler("failed_auth", self._failed)
-        self.add_event_handler("no_auth", lambda _: self._unable("no way to log in is offered"))
-        self.add_event_handler("stream_error", lambda error: self._unable(error["condition"]))
-        self.add_event_handler("connection_failed", self._unable)
-        self.add_event_handler("disconnected", lambda _: self._answered(None))
+        self.reason = "the connection was closed"
+        self.add_event_handler("auth_success", lambda _: self._set_answer(True))
+        self.add_event_handler("failed_auth", self._on_failure)
+        self.add_event_handler("no_auth", lambda _: self._give_up("no way to log in is offered"))
+        self.add_event_handler("stream_error", lambda error: self._give_up(error["condition"]))
+        self.add_event_handler("connection_failed", self._give_up)
+        self.add_event_handler("disconnected", lambda _: self._set_answer(None))
 
     def reschedule_connection_attempt(self) -> None:
         """Try once only."""
 
-    def leave(self) -> None:
-        """Let go of the connection, without a word."""
+    def drop(self) -> None:
+        """Close the connection at once, without closing the stream."""
         self.cancel_connection_attempt()
         self.abort()
         if self._run_out_filters is not None:
             self._run_out_filters.cancel()
 
-    def _failed(self, failure: Any) -> None:
+    def _on_failure(self, failure: Any) -> None:
         condition = _condition(failure)
-        if condition in UNABLE:
-            self._unable(condition)
+        if condition in INCONCLUSIVE:
+            self._give_up(condition)
         else:
-            self._answered(False)
+            self._set_answer(False)
 
-    def _unable(self, why: object) -> None:
-        self.trouble = str(why)
-        self._answered(None)
+    def _give_up(self, reason: object) -> None:
+        self.reason = str(reason)
+        self._set_answer(None)
 
-    def _answered(self, answer: bool | None) -> None:
+    def _set_answer(self, answer: bool | None) -> None:
         if not self.answer.done():
             self.answer.set_result(answer)
 
 
 def _condition(failure: Any) -> str:
-    """Return what a server says as it stands: slixmpp takes all it does not know for the usual."""
+    """Return the condition of a failure; slixmpp replaces conditions that it does not know."""
     names = [str(child.tag).rpartition("}")[2] for child in failure.xml]
     return next((name for name in names if name != "text"), "")
 

@@ -1,4 +1,4 @@
-"""The other end of the HTTP interface: asks the program that runs on this machine."""
+"""Client of our own HTTP API: asks the program that runs on this machine."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ from component.web.server.settings import UNIX
 
 
 class NotRunning(Exception):
-    """Nobody answers: the program does not run, or the configuration names another place."""
+    """No answer: the program does not run, or the configuration names another address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """Where the program listens, and what is shown to it."""
+    """Where the program listens, and the secret to authenticate with."""
 
-    address: str  #: as it is told to listen: host name, IP address or unix:PATH
+    address: str  #: as in http.address: host name, IP address or unix:PATH
     port: int
     secret: str | None = field(repr=False)
     prefix: str
-    timeout_seconds: float  #: for the whole of an answer
+    timeout_seconds: float  #: for a whole answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the program says."""
+    """The answer to one request."""
 
     status: int
     data: Any = field(default=None, repr=False)  #: None where the body is empty or no JSON
 
     @property
     def is_good(self) -> bool:
-        """Whether it was done."""
+        """Whether the request succeeded."""
         return 200 <= self.status < 300
 
     @property
     def message(self) -> str:
-        """Why it was not done, for people."""
-        said = self.data.get("message") if isinstance(self.data, dict) else None
-        return str(said) if said else f"The answer is {self.status}."
+        """The error message of the answer."""
+        text = self.data.get("message") if isinstance(self.data, dict) else None
+        return str(text) if text else f"The answer is {self.status}."
 
 
 class Client(AbstractAsyncContextManager["Client"]):
-    """Asks the running program, over one connection after the other; for `async with`."""
+    """Asks the running program; use it with `async with`."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
@@ -72,18 +72,20 @@ class Client(AbstractAsyncContextManager["Client"]):
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._session.close()
 
     async def health(self) -> dict[str, dict[str, Any]]:
-        """Return what the program tells of each part, `ok` of all. Raises NotRunning."""
-        asked = self._session.get(f"{self._root}/health/ready", allow_redirects=False)
-        answer = await self._answered(self._read(asked))
+        """Return the health of each part by name; each has at least `ok`. Raises NotRunning."""
+        request = self._session.get(f"{self._root}/health/ready", allow_redirects=False)
+        answer = await self._translated(self._read(request))
         try:
             parts = {str(name): dict(part) for name, part in answer.data["parts"].items()}
             return {name: {**part, "ok": bool(part["ok"])} for name, part in parts.items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise NotRunning(f"What answers at {self.place} is not Muniment.") from error
+            raise NotRunning(
+                f"The program that answers at {self.place} is not Muniment."
+            ) from error
 
     async def ask(
         self,
@@ -93,40 +95,40 @@ class Client(AbstractAsyncContextManager["Client"]):
         data: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Ask for what is at a path below the prefix, each part of it as it is, unquoted.
+        """Send a request to a path below the prefix; its parts are given unquoted.
 
-        `data` is sent as JSON. Raises NotRunning, UnicodeError where that has no text for it.
+        `data` is sent as JSON. Raises NotRunning, and UnicodeError if UTF-8 cannot carry the data.
         """
         typed = {} if data is None else {"Content-Type": "application/json"}
-        asked = self._session.request(
+        request = self._session.request(
             method,
             self._url(path, query or {}),
             data=None if data is None else json.dumps(data, ensure_ascii=False).encode(),
             headers={**typed, **(headers or {})},
             allow_redirects=False,
         )
-        return await self._answered(self._read(asked))
+        return await self._translated(self._read(request))
 
-    async def take(
+    async def download(
         self, sink: Callable[[bytes], object], *path: str, query: Mapping[str, str]
     ) -> Answer:
-        """Hand what is at a path to a sink, piece by piece, however long it takes.
+        """Pass the body of the answer to a sink piece by piece, however long that takes.
 
-        Nothing is handed on of a refusal. Raises NotRunning, also where the answer breaks off.
+        The body of a refusal is not passed. Raises NotRunning, also if the answer is cut short.
         """
-        asked = self._session.get(
+        request = self._session.get(
             self._url(path, query),
             timeout=aiohttp.ClientTimeout(sock_read=self._settings.timeout_seconds),
             allow_redirects=False,
         )
-        return await self._answered(self._read(asked, sink))
+        return await self._translated(self._read(request, sink))
 
     async def _read(
         self,
-        asked: AbstractAsyncContextManager[aiohttp.ClientResponse],
+        request: AbstractAsyncContextManager[aiohttp.ClientResponse],
         sink: Callable[[bytes], object] | None = None,
     ) -> Answer:
-        async with asked as response:
+        async with request as response:
             answer = Answer(status=response.status)
             if sink is None or not answer.is_good:
                 return replace(answer, data=_json(await response.read()))
@@ -134,9 +136,8 @@ class Client(AbstractAsyncContextManager["Client"]):
                 sink(piece)
             return answer
 
-    async def _answered(self, reading: Awaitable[Answer]) -> Answer:
-        # The exceptions of aiohttp may quote the URL, and its query may hold a password: none of
-        # them is passed on.
+    async def _translated(self, reading: Awaitable[Answer]) -> Answer:
+        # No exception of aiohttp is passed on: it may quote the URL, and with it a password.
         try:
             return await reading
         except aiohttp.ClientConnectorError as error:
@@ -150,17 +151,17 @@ class Client(AbstractAsyncContextManager["Client"]):
 
     def _url(self, path: tuple[str, ...], query: Mapping[str, str]) -> URL:
         parts = "".join(f"/{quote(part, safe='')}" for part in path)
-        asked = f"?{urlencode(query, quote_via=quote)}" if query else ""
-        return URL(f"{self._base}{parts}{asked}", encoded=True)
+        encoded = f"?{urlencode(query, quote_via=quote)}" if query else ""
+        return URL(f"{self._base}{parts}{encoded}", encoded=True)
 
 
 def _socket(address: str) -> str | None:
-    """Return the path of a Unix socket, None where it is none."""
+    """Return the path of a Unix socket, None for another address."""
     return address.removeprefix(UNIX) if address.startswith(UNIX) else None
 
 
 def _authority(address: str, port: int) -> str:
-    """Return where to call who listens at an address: at any, on loopback."""
+    """Return the host and port to connect to; for an unspecified address that is loopback."""
     try:
         ip = ip_address(address)
     except ValueError:

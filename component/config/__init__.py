@@ -1,20 +1,29 @@
 """The configuration: one TOML file, overridden by the environment, checked before anything starts.
 
-Only `component.cli` and `component.wiring` have it; `component.wiring.settings` makes of it the
-values that every other part is handed.
+Only `component.cli`, `component.extauth` and `component.wiring` read it; `wiring.settings` makes
+the values of it that every other part is given.
 """
 
 from __future__ import annotations
 
-from component.config.accounts import Accounts
-from component.config.archive import Archive, Host, Retention, Storage
+from component.config.loader import load, load_http
+from component.config.messages import ConfigError
 from component.config.network import Http, PublicHttp, Xmpp
-from component.config.operators import Operator
-from component.config.problems import ConfigError
-from component.config.reading import load, load_http
-from component.config.remote_data import Handlers, RemoteData
-from component.config.rosters import Rosters
-from component.config.sections import NAMED_SECTIONS, SECTIONS, Config, Log
+from component.config.sections import (
+    NAMED_SECTIONS,
+    SECTIONS,
+    Accounts,
+    Archive,
+    Config,
+    Handlers,
+    Host,
+    Log,
+    Operator,
+    RemoteData,
+    Retention,
+    Rosters,
+    Storage,
+)
 
 __all__ = [
     "NAMED_SECTIONS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_origin
 
-from component.config.problems import unknown
+from component.config.messages import unknown
 from component.config.sections import NAMED_SECTIONS, SECTIONS
 
 PREFIX = "MUNIMENT_"
@@ -29,19 +29,19 @@ VARIABLES = {variable(option): option for option in OPTIONS}
 
 
 def overrides(environ: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
-    """Return what the environment says by option, and a line for each variable that is none."""
-    found: dict[str, object] = {}
-    strange: list[str] = []
+    """Return the overrides by option, and a line for each unknown variable."""
+    values: dict[str, object] = {}
+    unknown_lines: list[str] = []
     for name, text in environ.items():
         if name in VARIABLES:
             option = VARIABLES[name]
-            found[option] = _from_text(OPTIONS[option].annotation, text)
+            values[option] = _from_text(OPTIONS[option].annotation, text)
         elif name.startswith(PREFIX) and name != CONFIG_VARIABLE:
-            strange.append(f"{name}: {_strange(name)}")
-    return found, strange
+            unknown_lines.append(f"{name}: {_unknown(name)}")
+    return values, unknown_lines
 
 
-def _strange(name: str) -> str:
+def _unknown(name: str) -> str:
     for section in NAMED_SECTIONS:
         if name.startswith(f"{variable(section)}__"):
             return f"{section} are set in the file only, as [{section}.NAME]"
@@ -49,9 +49,9 @@ def _strange(name: str) -> str:
 
 
 def _from_text(annotation: object, text: str) -> object:
-    """Turn a variable's text into what TOML would have held; what does not fit is left as it is.
+    """Convert a variable's text to the type that TOML would give; leave it if that fails.
 
-    The check of the section then refuses it in the same words as in the file.
+    The check of the section then refuses it with the same message as in the file.
     """
     if get_origin(annotation) is tuple:
         return [item.strip() for item in text.split(",") if item.strip()]

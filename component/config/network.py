@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from component.config.section import Section
-from component.config.values import (
+from component.config.types import (
     Address,
     AtLeastOne,
     Count,
@@ -19,6 +18,7 @@ from component.config.values import (
     Prefix,
     Seconds,
     Secret,
+    Section,
 )
 
 

@@ -1,4 +1,4 @@
-"""What a file and the environment hold, section by section, before it is checked."""
+"""The tables of the file with their overrides from the environment, before they are checked."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from component.config.environment import OPTIONS
-from component.config.problems import Problem, unknown
-from component.config.section import Section
+from component.config.messages import Problem, unknown
 from component.config.sections import NAMED_SECTIONS, SECTIONS
+from component.config.types import Section
 from component.core.wording import kind
 from component.validation import wrong
 
@@ -26,22 +26,22 @@ class Table:
 
     section: str
     model: type[Section]
-    name: str | None = None  #: of a section that has one
-    file: Mapping[str, Any]  #: what the file says
-    overrides: Mapping[str, Any] = field(default_factory=dict)  #: what is said in its place
+    name: str | None = None  #: of a named section
+    file: Mapping[str, Any]  #: the values in the file
+    overrides: Mapping[str, Any] = field(default_factory=dict)  #: the values in the environment
 
     @property
     def title(self) -> str:
-        """What the section is called in the file, between its brackets."""
+        """The name of the section as it stands in the file between brackets."""
         return self.section if self.name is None else titled(self.section, self.name)
 
     @property
     def values(self) -> dict[str, Any]:
-        """What is to be checked."""
+        """The values to check."""
         return {**self.file, **self.overrides}
 
-    def mistakes(self, error: ValidationError) -> Iterator[Problem]:
-        """Put what is wrong with the values in words."""
+    def problems(self, error: ValidationError) -> Iterator[Problem]:
+        """Yield a problem for each error of pydantic."""
         right = self.model.model_fields
         for detail in error.errors(include_url=False):
             key = str(detail["loc"][0])
@@ -56,12 +56,12 @@ class Table:
 
 
 def titled(section: str, name: str) -> str:
-    """Return what a section with a name is called in the file."""
+    """Return the title of a named section in the file."""
     return f"{section}.{_quoted(name)}"
 
 
 def tables(content: Mapping[str, Any], overrides: Mapping[str, object]) -> Iterator[Table]:
-    """Yield every section there is in the order of the program, and the named ones behind."""
+    """Yield the tables of all sections in their order, the named ones last."""
     for section, model in SECTIONS.items():
         own = {
             option.partition(".")[2]: value
@@ -71,12 +71,12 @@ def tables(content: Mapping[str, Any], overrides: Mapping[str, object]) -> Itera
         yield Table(section=section, model=model, file=_table(content, section), overrides=own)
     for section, model in NAMED_SECTIONS.items():
         for name, table in _table(content, section).items():
-            if isinstance(table, dict) and not _is_cut(section, table):
+            if isinstance(table, dict) and not _is_split(section, table):
                 yield Table(section=section, model=model, name=name, file=table)
 
 
-def strangers(content: Mapping[str, Any]) -> Iterator[str]:
-    """Name what stands in the file where only sections stand, and is none."""
+def unknown_entries(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each entry at the top of the file that is not a section."""
     sections = (*SECTIONS, *NAMED_SECTIONS)
     for name, value in content.items():
         if name not in sections and isinstance(value, dict):
@@ -91,29 +91,29 @@ def strangers(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _nameless(section: str, table: Mapping[str, Any]) -> Iterator[str]:
-    """Name what stands where only sections with a name stand, and is none."""
+    """Yield a line for each entry that stands where only named sections may."""
     for name, value in table.items():
         if not isinstance(value, dict):
             title = titled(section, name)
             yield f"{title}: unknown key (keys stand below their [{section}.NAME])"
-        elif _is_cut(section, value):
-            for whole in _whole(name, value):
-                title = titled(section, whole)
-                yield f"{section}.{whole}: write the name in quotes, [{title}]"
+        elif _is_split(section, value):
+            for full_name in _full_names(name, value):
+                title = titled(section, full_name)
+                yield f"{section}.{full_name}: write the name in quotes, [{title}]"
 
 
-def _is_cut(section: str, table: Mapping[str, Any]) -> bool:
-    """Whether TOML took the dots of a host's name for those between a section and its key."""
+def _is_split(section: str, table: Mapping[str, Any]) -> bool:
+    """Return whether a host was written without quotes, so that TOML split its name at dots."""
     return section == "hosts" and any(isinstance(value, dict) for value in table.values())
 
 
-def _whole(name: str, table: Mapping[str, Any]) -> Iterator[str]:
-    """Put names that were cut together again."""
+def _full_names(name: str, table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the full names of hosts that TOML split."""
     parts = {key: value for key, value in table.items() if isinstance(value, dict)}
     if not parts:
         yield name
     for key, value in parts.items():
-        yield from _whole(f"{name}.{key}", value)
+        yield from _full_names(f"{name}.{key}", value)
 
 
 def _table(content: Mapping[str, Any], section: str) -> Mapping[str, Any]:

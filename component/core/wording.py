@@ -1,4 +1,4 @@
-"""Words for what is wrong with a value or a name, for whoever has to put it right."""
+"""Wording of messages: wrong values and names, and numbers of things."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def meant(name: str, right: Iterable[str]) -> str:
     return f", did you mean {nearest[0]}?" if nearest else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things: "1 archive", "2 archives"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def given(value: object) -> str:
     """Show a value that is not a secret, shortened."""
     if isinstance(value, bool):
@@ -42,8 +47,3 @@ def given(value: object) -> str:
 def kind(value: object) -> str:
     """Name the kind of a value without showing it."""
     return next((name for types, name in _KINDS if isinstance(value, types)), "something else")
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, which has a regular plural: "1 archive", "2 archives"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

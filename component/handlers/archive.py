@@ -13,10 +13,10 @@ from typing import Any
 from component.core.errors import Conflict, Failed, NotAuthorized, NotImplementedHere
 from component.core.xml.jids import local
 from component.handlers.functions import Function, Handlers, type_parameter
-from component.handlers.loading import READING
+from component.handlers.loading import READ_PARAMETERS
 
-#: A limit of this many digits is beyond the end of any archive.
-BEYOND_DIGITS = 18
+#: A limit is read up to this many digits: no archive has as many messages.
+LIMIT_DIGITS = 18
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def _no_username() -> NotAuthorized:
 
 def _arguments(get: Function, parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters of a request as the keyword arguments that `archive_get` takes."""
-    keywords = {name: name for name in READING}
+    keywords = {name: name for name in READ_PARAMETERS}
     keywords["type" if parameters.get("type") else "chat_type"] = type_parameter(get.parameters)
     if get.takes("page"):
         keywords["page"] = "page"
@@ -107,7 +107,7 @@ def _page(outcome: object, parameters: Mapping[str, str]) -> Mapping[str, Any]:
     if not all(isinstance(item, Mapping) for item in items):
         raise ValueError("a message is not an object")
     limit = parameters.get("limit", "")
-    is_last = not limit.isdecimal() or len(items) < int(limit[:BEYOND_DIGITS])
+    is_last = not limit.isdecimal() or len(items) < int(limit[:LIMIT_DIGITS])
     count, complete = outcome.get("count", len(items)), outcome.get("complete", is_last)
     if isinstance(count, bool) or not isinstance(count, int | str):
         raise ValueError("count: expected a number")

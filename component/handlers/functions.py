@@ -15,12 +15,12 @@ from component.core.errors import Failed
 
 log = logging.getLogger(__name__)
 
-#: What a call came to: what was returned, or what was raised.
+#: What a call returned, or the exception that it raised.
 Outcome = tuple[object, BaseException | None]
 
 
 class Function:
-    """One function: a plain one is called in a thread, an async one in the loop."""
+    """A function of the module: a plain one is called in a thread, an async one in the loop."""
 
     def __init__(self, name: str, call: Callable[..., object], threads: Executor) -> None:
         self.name = name
@@ -28,19 +28,19 @@ class Function:
         self._threads = threads
         self._is_async = _is_async(call)
         parameters = _parameters(call)
-        self._takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
+        self._takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
         self.parameters = {
-            one.name
-            for one in parameters
-            if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+            parameter.name
+            for parameter in parameters
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         }
 
     def takes(self, parameter: str) -> bool:
-        """Whether it can be given an argument of this name."""
+        """Return whether the function accepts a keyword argument of this name."""
         return self._takes_any or parameter in self.parameters
 
     async def __call__(self, host: str, *given: object, **named: object) -> object:
-        """Call it about something of a virtual host. Raises Failed, whatever it raised."""
+        """Call the function for a virtual host. Raises Failed for any exception of it."""
         if "host" in self.parameters:
             named["host"] = host
         if self._is_async:
@@ -52,26 +52,26 @@ class Function:
             result, error = await _awaited(result)
         if error is not None:
             secret = given[-1] if self.name == "user_authentication" else None
-            told = _told(error, secret)
-            log.error("%s of the handlers module failed", self.name, exc_info=told)
+            loggable = _loggable(error, secret)
+            log.error("%s of the handlers module failed", self.name, exc_info=loggable)
             raise Failed from error
         return result
 
     def _run(self, given: tuple[object, ...], named: dict[str, object]) -> Outcome:
-        # Nothing that is raised may get away: SystemExit would end the program, and StopIteration
-        # in a thread leave its caller waiting.
+        # Every exception is caught: SystemExit would end the program, and StopIteration in a
+        # thread would leave its caller waiting.
         try:
             return self._call(*given, **named), None
         except BaseException as error:
             return None, error
 
 
-class _Untold(Exception):
-    """Stands in the log for what was raised with a password in its text."""
+class _Redacted(Exception):
+    """Logged in the place of an exception whose text has a password."""
 
 
-def _told(error: BaseException, secret: object) -> BaseException:
-    """Return what may be logged of what was raised: where it was, if its text has the secret."""
+def _loggable(error: BaseException, secret: object) -> BaseException:
+    """Return an exception, or one with its traceback only if its text has the secret."""
     if not isinstance(secret, str):
         return error
     text = "".join(traceback.format_exception(error))
@@ -79,7 +79,7 @@ def _told(error: BaseException, secret: object) -> BaseException:
     if not any(form in text for form in (secret, repr(secret)[1:-1]) for text in texts):
         return error
     where = f"{type(error).__name__}, with the password in its text"
-    return _Untold(where).with_traceback(error.__traceback__)
+    return _Redacted(where).with_traceback(error.__traceback__)
 
 
 async def _awaited(result: Awaitable[object]) -> Outcome:
@@ -96,7 +96,7 @@ async def _awaited(result: Awaitable[object]) -> Outcome:
 
 def _is_async(call: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(
-        getattr(call, "__call__", None)  # noqa: B004 - what an object with it does when called
+        getattr(call, "__call__", None)  # noqa: B004 - an object may have an async one
     )
 
 
@@ -104,13 +104,13 @@ def _parameters(call: Callable[..., object]) -> tuple[inspect.Parameter, ...]:
     try:
         return tuple(inspect.signature(call).parameters.values())
     except (TypeError, ValueError):
-        # It is written in C and does not tell.
+        # Some functions written in C have no signature.
         return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handlers:
-    """The functions that there are, None where the program does it itself."""
+    """The functions of the module; None: the program does without."""
 
     module: str = ""
     user_authentication: Function | None = None
@@ -122,20 +122,20 @@ class Handlers:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What functions there are."""
+        """The names of the functions that the module has."""
         return tuple(name for name in NAMES if getattr(self, name) is not None)
 
     def close(self) -> None:
-        """Call nothing that is not called yet."""
+        """Cancel the calls that have not begun."""
         if self.threads is not None:
             self.threads.shutdown(wait=False, cancel_futures=True)
 
 
 def type_parameter(names: Container[str]) -> str:
-    """Return by which name archive_get is given the type, of the parameters that it has."""
-    # djabberd gives it by the one, and documents the other.
+    """Return the name of archive_get's parameter for the type of chat."""
+    # djabberd passes one name and documents the other.
     return "type" if "type" in names and "chat_type" not in names else "chat_type"
 
 
-#: What functions there may be.
-NAMES = tuple(each.name for each in fields(Handlers) if each.name not in ("module", "threads"))
+#: The names of all functions that a module may have.
+NAMES = tuple(item.name for item in fields(Handlers) if item.name not in ("module", "threads"))

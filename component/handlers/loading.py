@@ -1,4 +1,4 @@
-"""Finding the operator's module, and checking before anything starts that it can be called."""
+"""Import the operator's module, and check before the start that its functions can be called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import ModuleType
 
 from component.handlers.functions import NAMES, Function, Handlers, type_parameter
 
-#: How each function is called, by position; what follows is given by name, where there is any.
+#: The positional arguments of each function; all others are passed by name.
 CALLS = {
     "user_authentication": ("username", "password"),
     "user_exists": ("username",),
@@ -20,28 +20,28 @@ CALLS = {
     "archive_store": ("payload",),
     "archive_get": ("username",),
 }
-READING = ("peer", "after", "before", "limit")
+READ_PARAMETERS = ("peer", "after", "before", "limit")
 
 
 class HandlersError(Exception):
     """The module cannot be used."""
 
     def __init__(self, *problems: str) -> None:
-        """Take every problem, one a line."""
+        """`problems` are sentences, one for each mistake."""
         self.problems = problems
         super().__init__("; ".join(problems))
 
 
 def load(module: str, *, folder: Path, threads: int, several_hosts: bool) -> Handlers:
-    """Return the functions of a module, which is looked for in a folder too.
+    """Return the functions of a module, which may be installed or in `folder`.
 
-    `threads` plain functions are called at once. With `several_hosts` each has to take the host,
-    as the same name may be a user of each. Raises HandlersError.
+    At most `threads` plain functions are called at once. With `several_hosts` each function must
+    take the host, because a local part may be a user of each. Raises HandlersError.
     """
-    found = _imported(module, folder)
-    calls = {name: getattr(found, name) for name in NAMES if hasattr(found, name)}
+    imported = _imported(module, folder)
+    calls = {name: getattr(imported, name) for name in NAMES if hasattr(imported, name)}
     if not calls:
-        place = getattr(found, "__file__", None) or "built into Python"
+        place = getattr(imported, "__file__", None) or "built into Python"
         raise HandlersError(f"{module} ({place}) has none of {', '.join(NAMES)}")
     problems = [
         f"{module}.{problem}"
@@ -56,7 +56,7 @@ def load(module: str, *, folder: Path, threads: int, several_hosts: bool) -> Han
 
 
 def _imported(module: str, folder: Path) -> ModuleType:
-    # At the end: nothing that is installed is hidden by it.
+    # Last in the path, so that the folder hides no installed module.
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     try:
@@ -66,8 +66,8 @@ def _imported(module: str, folder: Path) -> ModuleType:
             raise HandlersError(
                 f"there is no module {error.name}, neither installed nor in {folder}"
             ) from error
-        why = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise HandlersError(f"{module} cannot be imported: {why}") from error
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise HandlersError(f"{module} cannot be imported: {reason}") from error
 
 
 def _is_of(missing: str | None, module: str) -> bool:
@@ -81,7 +81,7 @@ def _problems(name: str, call: object, *, several_hosts: bool) -> Iterator[str]:
     try:
         signature = inspect.signature(call)
     except (TypeError, ValueError):
-        # It is written in C and does not tell.
+        # Some functions written in C have no signature.
         return
     given = CALLS[name]
     if several_hosts and "host" not in signature.parameters:
@@ -89,13 +89,13 @@ def _problems(name: str, call: object, *, several_hosts: bool) -> Iterator[str]:
         yield f"{name} has to take the virtual host, of which there are several: {name}({written})"
         return
     named = ("host",) if "host" in signature.parameters else ()
-    ways = [named]
+    keywords = [named]
     if name == "archive_get":
-        ways.append((*named, *READING, type_parameter(signature.parameters)))
-    for way in ways:
+        keywords.append((*named, *READ_PARAMETERS, type_parameter(signature.parameters)))
+    for names in keywords:
         try:
-            signature.bind(*given, **dict.fromkeys(way))
+            signature.bind(*given, **dict.fromkeys(names))
         except TypeError as error:
-            written = ", ".join((*given, *way))
+            written = ", ".join((*given, *names))
             yield f"{name} cannot be called as {name}({written}): {error}"
             return

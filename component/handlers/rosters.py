@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class HandlerRosters:
-    """Asks the module for a roster each time, as a server with the REST backend does."""
+    """Asks the module for a roster at each read, as ejabberd does with its REST backend."""
 
     def __init__(self, module: str, ask: Function, jids: Jids) -> None:
         self._module = module
@@ -24,39 +24,39 @@ class HandlerRosters:
         self._jids = jids
 
     def are_readable(self, host: str) -> bool:
-        """Whether the rosters of a host can be read: the module knows them."""
+        """Return True: the module is always there."""
         return True
 
     async def roster(self, owner: str) -> tuple[Contact, ...]:
-        """Return a roster. Raises ItemNotFound where the module knows no such user, Failed."""
-        found = await self._ask(domain(owner), local(owner))
-        if found is None or found is False:
+        """Return a roster. Raises ItemNotFound if the module does not know the user, Failed."""
+        answer = await self._ask(domain(owner), local(owner))
+        if answer is None or answer is False:
             raise ItemNotFound("there is no such user")
         try:
-            return tuple(self._contacts(found, domain(owner)))
+            return tuple(self._contacts(answer, domain(owner)))
         except (ValueError, BadRequest) as error:
-            log.error("%s answered no roster: %s", self._ask.name, error)
+            log.error("%s did not return a roster: %s", self._ask.name, error)
             raise Failed from error
 
     async def change(self, owner: str, change: Change) -> None:
         """Raise NotAllowed."""
-        raise self._not_here()
+        raise self._refusal()
 
     async def remove(self, owner: str, jid: str) -> None:
         """Raise NotAllowed."""
-        raise self._not_here()
+        raise self._refusal()
 
     async def clear(self, owner: str) -> None:
         """Raise NotAllowed."""
-        raise self._not_here()
+        raise self._refusal()
 
-    def _not_here(self) -> NotAllowed:
+    def _refusal(self) -> NotAllowed:
         return NotAllowed(
             f"the rosters are those of {self._module} (handlers.module): change them there"
         )
 
-    def _contacts(self, found: object, host: str) -> Iterator[Contact]:
-        items = found.get("roster") if isinstance(found, Mapping) else None
+    def _contacts(self, answer: object, host: str) -> Iterator[Contact]:
+        items = answer.get("roster") if isinstance(answer, Mapping) else None
         if not isinstance(items, list | tuple):
             raise ValueError('expected {"roster": [...]}')
         for number, item in enumerate(items, 1):
@@ -76,7 +76,7 @@ class HandlerRosters:
         if subscription not in SUBSCRIPTIONS:
             raise ValueError(f"subscription: expected one of {', '.join(SUBSCRIPTIONS)}")
         groups = item.get("groups") or ()
-        if not isinstance(groups, list | tuple) or not all(isinstance(g, str) for g in groups):
+        if not isinstance(groups, list | tuple) or not all(map(_is_text, groups)):
             raise ValueError("groups: expected a list of strings")
         name = _text(item, "nick")
         if not all(map(can_be_shown, (name, *groups))):
@@ -90,17 +90,21 @@ class HandlerRosters:
         )
 
     def _jid(self, item: Mapping[str, object], host: str) -> str:
-        written = _text(item, "jid") or _text(item, "username")
-        if not written:
+        address = _text(item, "jid") or _text(item, "username")
+        if not address:
             raise ValueError("it has neither jid nor username")
-        return bare(self._jids.prepare(written if _text(item, "jid") else f"{written}@{host}"))
+        return bare(self._jids.prepare(address if _text(item, "jid") else f"{address}@{host}"))
 
 
-def known_rosters(handlers: Handlers, otherwise: EditableRosters, jids: Jids) -> EditableRosters:
-    """Return the rosters of the module if it has a function for them, else the others."""
+def known_rosters(handlers: Handlers, fallback: EditableRosters, jids: Jids) -> EditableRosters:
+    """Return the rosters of the module if it has a function for them, otherwise `fallback`."""
     if handlers.retrieve_user_roster is None:
-        return otherwise
+        return fallback
     return HandlerRosters(handlers.module, handlers.retrieve_user_roster, jids)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _text(item: Mapping[str, object], name: str) -> str:

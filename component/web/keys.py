@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Principal
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.commands.dispatch import CommandService
 from component.core.hosts import Hosts
 from component.core.reading.pages import Pager
@@ -31,7 +31,7 @@ refusal_log = web.AppKey("refusal_log", LogOnce)
 hosts = web.AppKey("hosts", Hosts)
 handler_archive = web.AppKey("handler_archive", HandlerArchive)
 remote_archive = web.AppKey("remote_archive", RemoteArchive)
-accounts = web.AppKey("accounts", Accounts)
+accounts = web.AppKey("accounts", AccountSource)
 offline_stanzas = web.AppKey("offline_stanzas", OfflineStanzas)
 readiness = web.AppKey("readiness", Readiness)
 jids = web.AppKey("jids", Jids)

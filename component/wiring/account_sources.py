@@ -4,49 +4,57 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from component.clients.ejabberd_accounts import EjabberdAccounts
 from component.clients.ejabberd_http import EjabberdApi
-from component.clients.ejabberd_login import EjabberdLogins
+from component.clients.ejabberd_login import LOGIN_ONLY, EjabberdLogins
 from component.config import Config
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
-from component.core.accounts.protocol import Accounts, LoginOnlyAccounts
+from component.core.accounts.protocol import AccountSource, UnknownAccounts
 from component.core.accounts.throttle import NO_SECONDS, Throttled
 from component.core.errors import Overloaded
 from component.core.hosts import Hosts
-from component.handlers.accounts import HandlerAccounts
+from component.handlers.accounts import with_handlers
 from component.handlers.functions import Handlers
 from storage.interface import Storage
+
+NOT_ASKED = (
+    "Accounts live in ejabberd (accounts.source), and Muniment is not told how to ask it: "
+    "nothing was asked, made or changed. Look after accounts by ejabberdctl (register, "
+    "change_password, ban_account, unregister), or set accounts.api_url. Only an ejabberd "
+    'that itself asks Muniment for accounts wants accounts.source = "store".'
+)
 
 
 @asynccontextmanager
 async def accounts(
     config: Config, storage: Storage, handlers: Handlers
-) -> AsyncIterator[Accounts]:
-    """Ask for accounts where they live; what the operator's module knows goes before."""
+) -> AsyncIterator[AccountSource]:
+    """Open the configured source of accounts; the operator's functions are asked before it."""
     async with AsyncExitStack() as stack:
-        source = await _source(config, storage, stack)
-        is_ours = isinstance(source, OwnAccounts) and handlers.user_authentication is None
-        least = 0.0 if is_ours else NO_SECONDS
-        yield Throttled(HandlerAccounts(handlers, source), least=least)
+        source = with_handlers(handlers, await _source(config, storage, stack))
+        is_ours = config.accounts.source == "store" and handlers.user_authentication is None
+        no_seconds = 0.0 if is_ours else NO_SECONDS
+        throttled = Throttled(source.authenticator, no_seconds=no_seconds)
+        yield replace(source, authenticator=throttled)
 
 
-async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> Accounts:
+async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> AccountSource:
     own = config.accounts
     if own.source == "store":
         passwords = Passwords(own.password_format)
-        return OwnAccounts(storage.accounts, passwords, Hosts(config.xmpp.hosts))
+        ours = OwnAccounts(storage.accounts, passwords, Hosts(config.xmpp.hosts))
+        return AccountSource(authenticator=ours, administered=ours)
     if own.api_url is not None:
-        return EjabberdAccounts(await stack.enter_async_context(_api(config, own.api_url)))
+        theirs = EjabberdAccounts(await stack.enter_async_context(_api(config, own.api_url)))
+        return AccountSource(authenticator=theirs, administered=theirs)
     if own.login_address is not None:
-        return EjabberdLogins(own.login_address, own.login_port)
-    return LoginOnlyAccounts(
-        "Accounts live in ejabberd (accounts.source), and Muniment is not told how to ask it: "
-        "nothing was asked, made or changed. Look after accounts by ejabberdctl (register, "
-        "change_password, ban_account, unregister), or set accounts.api_url. Only an ejabberd "
-        'that itself asks Muniment for accounts wants accounts.source = "store".'
-    )
+        logins = EjabberdLogins(own.login_address, own.login_port)
+        return AccountSource(authenticator=logins, administered=None, refusal=LOGIN_ONLY)
+    unknown = UnknownAccounts(NOT_ASKED)
+    return AccountSource(authenticator=unknown, administered=None, refusal=NOT_ASKED)
 
 
 def _api(config: Config, url: str) -> EjabberdApi:

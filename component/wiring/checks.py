@@ -18,7 +18,7 @@ from pathlib import Path
 
 from component.clients.muniment_http import Client, NotRunning
 from component.config import Config
-from component.config.values import MEMORY, SQLITE
+from component.config.types import MEMORY, SQLITE
 from component.core.retention.approval import Approval, describe_unconfirmed
 from component.core.retention.forecast import Forecasts
 from component.core.retention.holds import Holds

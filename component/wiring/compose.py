@@ -15,7 +15,7 @@ from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.archiving.deliveries import Deliveries
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.preference_filter import PreferenceFilter
@@ -130,7 +130,7 @@ class Parts:
     def open_commands(
         self,
         archives: ArchiveAdmin,
-        accounts: Accounts,
+        accounts: AccountSource,
         connection: Connection,
         *,
         timeout: float,
@@ -190,7 +190,7 @@ def join(
     config: Config,
     storage: Storage,
     handlers: Handlers,
-    accounts: Accounts,
+    accounts: AccountSource,
     spill: Spill | None = None,
 ) -> Parts:
     """Make the parts between the stream and the store, beside which there may be a spill."""
@@ -218,7 +218,7 @@ def join(
         kept = PrivilegedRosters(stream, privileges)
     known = known_rosters(handlers, kept, addresses)
     rosters = RosterCache(known)
-    is_user = accounts.exists if _knows_users(config, handlers) else anybody
+    is_user = accounts.authenticator.exists if _knows_users(config, handlers) else anybody
     roster_service = RosterService(known, hosts, rosters.changed, is_user)
     wishes = Preferences(storage.preferences, addresses, known, settings.rules(config, addresses))
     preference_filter = PreferenceFilter(writer, wishes, rosters, pressure)

@@ -25,10 +25,10 @@ PASSWORD = "s3cret + ü/?&="
 @pytest.fixture
 async def services() -> AsyncIterator[Services]:
     async with open_services() as opened:
-        await opened.accounts.register(f"alice@{HOST}", PASSWORD)
-        await opened.accounts.register(f"rené@{HOST}", "x")
-        await opened.accounts.register(f"gone@{HOST}", "x")
-        await opened.accounts.set_enabled(f"gone@{HOST}", False)
+        await opened.accounts.admin.register(f"alice@{HOST}", PASSWORD)
+        await opened.accounts.admin.register(f"rené@{HOST}", "x")
+        await opened.accounts.admin.register(f"gone@{HOST}", "x")
+        await opened.accounts.admin.set_enabled(f"gone@{HOST}", False)
         yield opened
 
 

@@ -17,7 +17,7 @@ from component.web.server.settings import Services
 @pytest.fixture
 async def services() -> AsyncIterator[Services]:
     async with open_services() as opened:
-        await opened.accounts.register(f"alice@{HOST}", "s3cret")
+        await opened.accounts.admin.register(f"alice@{HOST}", "s3cret")
         yield opened
 
 

@@ -6,9 +6,12 @@ from contextlib import suppress
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slixmpp.util.sasl.client import saslprep as slixmpp_saslprep
+from slixmpp.util.stringprep_profiles import StringPrepError
 
-from component.core.accounts import argon2id, scram
+from component.core.accounts import verifiers
 from component.core.accounts.passwords import prepare
+from component.core.accounts.saslprep import saslprep
 from component.core.accounts.throttle import TokenBucket
 from component.core.errors import BadRequest
 
@@ -29,14 +32,28 @@ def test_preparing_twice_is_preparing_once(text: str) -> None:
     assert once is None or prepared(once) in (once, None)
 
 
-@given(typed, typed, st.sampled_from([*scram.KINDS]))
+@given(typed | st.text(st.characters(min_codepoint=0x590, max_codepoint=0x780), max_size=5))
+def test_saslprep_agrees_with_that_of_slixmpp(text: str) -> None:
+    try:
+        expected = slixmpp_saslprep(text)
+    except StringPrepError:
+        expected = None
+    try:
+        found = saslprep(text)
+    except ValueError:
+        found = None
+
+    assert found == expected
+
+
+@given(typed, typed, st.sampled_from([*verifiers.SCRAM]))
 def test_a_verifier_of_scram_fits_one_password(password: str, other: str, kind: str) -> None:
     one, two = prepared(password), prepared(other)
     if one is None or two is None:
         return
-    verifier = scram.make(kind, one, iterations=1)
+    verifier = verifiers.make(kind, one, iterations=1)
 
-    assert scram.matches(verifier, two) == (one == two)
+    assert verifiers.matches(verifier, two) == (one == two)
 
 
 @settings(max_examples=10)
@@ -45,17 +62,16 @@ def test_a_verifier_of_argon2id_fits_one_password(password: str, other: str) -> 
     one, two = prepared(password), prepared(other)
     if one is None or two is None:
         return
-    verifier = argon2id.make(one)
+    verifier = verifiers.make(verifiers.ARGON2ID, one)
 
-    assert argon2id.matches(verifier, one)
-    assert argon2id.matches(verifier, two) == (one == two)
+    assert verifiers.matches(verifier, one)
+    assert verifiers.matches(verifier, two) == (one == two)
 
 
-@given(st.text(max_size=60))
-def test_what_is_no_verifier_never_fits(text: str) -> None:
-    for module in (argon2id, scram):
-        with suppress(ValueError):
-            assert not module.matches(text, "pencil")
+@given(st.sampled_from(["", "$argon2id$", "SCRAM-SHA-256$"]), st.text(max_size=60))
+def test_what_is_no_verifier_never_fits(prefix: str, text: str) -> None:
+    with suppress(ValueError):
+        assert not verifiers.matches(prefix + text, "pencil")
 
 
 @given(st.lists(st.floats(min_value=0, max_value=30), max_size=60), st.integers(1, 5))

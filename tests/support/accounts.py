@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
+from component.core.accounts.protocol import AccountAdmin, AccountSource, Authenticator
 from component.core.hosts import Hosts
 from storage.open import open_storage
 from support.builders import HOST, OTHER_HOST
@@ -17,3 +19,12 @@ async def open_accounts(url: str = "sqlite::memory:") -> AsyncIterator[OwnAccoun
     """Open a store for the accounts of both virtual hosts."""
     async with open_storage(url) as storage:
         yield OwnAccounts(storage.accounts, Passwords(), Hosts((HOST, OTHER_HOST)))
+
+
+class Accounts(Authenticator, AccountAdmin, Protocol):
+    """A source of accounts that can do everything."""
+
+
+def source_of(accounts: Accounts) -> AccountSource:
+    """Return a source whose accounts are asked and administered by one object."""
+    return AccountSource(authenticator=accounts, administered=accounts)

@@ -10,11 +10,10 @@ from aiohttp.test_utils import TestServer
 
 from component.clients.ejabberd_accounts import EjabberdAccounts
 from component.clients.ejabberd_http import EjabberdApi
-from component.core.accounts.protocol import Accounts
 
 
 @asynccontextmanager
-async def answering(body: str) -> AsyncIterator[Accounts]:
+async def answering(body: str) -> AsyncIterator[EjabberdAccounts]:
     """Ask for accounts where every command is answered with the same JSON."""
 
     async def answer(_: web.Request) -> web.Response:

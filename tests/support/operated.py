@@ -29,6 +29,7 @@ from component.core.retention.plan import RetentionDefaults
 from component.web.app import serve
 from component.web.server.settings import Services
 from component.xmpp.connection.addresses import Addresses
+from support.accounts import source_of
 from support.commands import NS_COMMANDS, command, request
 from support.sidecar import HOSTS, PASSWORDS, SETTINGS
 from support.wire import HOST, NS_FORM, NS_STANZAS, Reply, Wire, open_wire
@@ -82,7 +83,7 @@ async def open_operated(
             Timing(batch=10),
             followers=parts.followers,
         ) as administration:
-            accounts = OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS))
+            accounts = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS)))
             commands = parts.open_commands(administration, accounts, wire.connection, timeout=9.0)
             services = Services(
                 storage=storage,

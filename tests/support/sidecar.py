@@ -12,7 +12,7 @@ from component.core.access.authorize import Authorizer
 from component.core.access.served import ServedArchives
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.commands.context import CommandContext
 from component.core.commands.dispatch import CommandService
 from component.core.hosts import Hosts
@@ -23,12 +23,13 @@ from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults
 from component.core.rosters.own import OwnRosters
 from component.core.rosters.service import RosterService
-from component.handlers.accounts import HandlerAccounts
+from component.handlers.accounts import with_handlers
 from component.handlers.functions import Handlers
 from component.handlers.rosters import known_rosters
 from component.web.server.settings import Services, WebSettings
 from component.xmpp.connection.addresses import Addresses
 from storage.open import open_storage
+from support.accounts import source_of
 from support.writing import open_writer
 
 HOST = "example.org"
@@ -59,7 +60,7 @@ class FixedLink:
 async def open_services(
     url: str = "sqlite::memory:",
     usual: RetentionDefaults | None = None,
-    accounts: Accounts | None = None,
+    accounts: AccountSource | None = None,
     handlers: Handlers | None = None,
 ) -> AsyncIterator[Services]:
     """Open a store with its writer running; `usual` is how long messages are kept."""
@@ -80,8 +81,8 @@ async def open_services(
             ) as administration,
         ):
             audit = Audit(storage.audit_log, writer)
-            kept = OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS))
-            accounts = accounts or HandlerAccounts(own, kept)
+            kept = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS)))
+            accounts = accounts or with_handlers(own, kept)
             rosters = known_rosters(own, OwnRosters(storage.contacts), Addresses())
             lists = RosterService(rosters, Hosts(HOSTS), lambda _: None)
             link = FixedLink()

@@ -28,6 +28,7 @@ from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import ANY, ArchivedMessage
 from storage.spill import Spill
+from support.accounts import source_of
 from support.asking import archive_query
 
 HOST, OTHER_HOST = "example.org", "example.net"
@@ -477,7 +478,7 @@ async def open_wire(
         storage = await stack.enter_async_context(
             open_storage(f"sqlite:{folder / 'archive.db'}", synchronous="normal")
         )
-        accounts = OwnAccounts(storage.accounts, PASSWORDS, Hosts(hosts))
+        accounts = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(hosts)))
         parts = join(config, storage, Handlers(), accounts, spill)
         await parts.load()
         stack.callback(_end_sending, parts.stream)

@@ -14,7 +14,7 @@ import pytest
 from support.builders import entries
 
 from component import __version__, cli
-from component.cli import exits
+from component.cli import exit_codes
 from storage.open import open_storage
 
 RIGHT = """
@@ -79,14 +79,14 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_the_version_is_told() -> None:
     done = run("--version")
 
-    assert (done.returncode, done.stdout) == (exits.OK, f"muniment {__version__}\n")
+    assert (done.returncode, done.stdout) == (exit_codes.OK, f"muniment {__version__}\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("srve",), ("serve", "--offline")])
 def test_a_wrong_command_line_is_refused(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
 
-    assert done.returncode == exits.USAGE
+    assert done.returncode == exit_codes.USAGE
     assert done.stderr.startswith("usage: muniment")
 
 
@@ -94,12 +94,12 @@ def test_the_help_tells_every_exit_code() -> None:
     text = run("--help").stdout
 
     codes = (
-        exits.OK,
-        exits.FAILED,
-        exits.USAGE,
-        exits.UNREACHABLE,
-        exits.CONFIG_WRONG,
-        exits.INTERRUPTED,
+        exit_codes.OK,
+        exit_codes.FAILED,
+        exit_codes.USAGE,
+        exit_codes.UNREACHABLE,
+        exit_codes.CONFIG_WRONG,
+        exit_codes.INTERRUPTED,
     )
     assert all(f"\n  {code} " in text for code in codes)
 
@@ -109,7 +109,7 @@ def test_a_right_configuration_is_ok(folder: Path) -> None:
 
     done = run("check-config", "--offline", "--config", str(path))
 
-    assert done.returncode == exits.OK
+    assert done.returncode == exit_codes.OK
     assert done.stdout.splitlines() == [
         f"ok  configuration: {path}",
         "ok  accounts: in ejabberd, which is not asked (accounts.api_url is not set)",
@@ -150,7 +150,7 @@ def test_a_wrong_configuration_is_told_line_by_line(folder: Path) -> None:
 
     done = run("check-config", "--config", str(path))
 
-    assert done.returncode == exits.CONFIG_WRONG
+    assert done.returncode == exit_codes.CONFIG_WRONG
     assert done.stdout.splitlines() == [
         f"bad {path}: http.port: expected a whole number from 1 to 65535, given 0",
         f"bad {path}: http.prot: unknown key, did you mean http.port?",
@@ -162,7 +162,7 @@ def test_nothing_is_served_with_a_wrong_configuration(folder: Path) -> None:
 
     done = run("serve", MUNIMENT_CONFIG=str(path))
 
-    assert done.returncode == exits.CONFIG_WRONG
+    assert done.returncode == exit_codes.CONFIG_WRONG
     assert done.stderr == f"muniment: {path}: http.prot: unknown key, did you mean http.port?\n"
 
 
@@ -173,7 +173,7 @@ def test_a_warning_is_told_and_is_no_failure(
 
     code = cli.main(["check-config", "--offline"])
 
-    assert code == exits.OK
+    assert code == exit_codes.OK
     assert "warn muniment.toml holds xmpp.secret and everybody can read it" in (
         capsys.readouterr().out
     )
@@ -184,7 +184,7 @@ def test_without_a_configuration_it_says_where_it_looked(
 ) -> None:
     code = cli.main(["check-config", "--offline"])
 
-    assert code == exits.CONFIG_WRONG
+    assert code == exit_codes.CONFIG_WRONG
     assert capsys.readouterr().out.splitlines() == [
         f"bad no configuration file: looked for muniment.toml and {folder / 'etc.toml'}",
         "bad xmpp.jid: required, but missing",
@@ -223,11 +223,11 @@ def test_the_nearest_configuration_is_read(
     first = capsys.readouterr().out.splitlines()[0]
     if found is None:
         assert (code, first) == (
-            exits.CONFIG_WRONG,
+            exit_codes.CONFIG_WRONG,
             "bad a.toml: cannot be read: No such file or directory",
         )
     else:
-        assert code == exits.OK
+        assert code == exit_codes.OK
         assert first.startswith("ok  configuration: ")
         assert first.endswith(found)
 
@@ -244,7 +244,7 @@ def test_packages_of_another_distribution_are_refused(
 
     code = cli.main(["check-config", "--offline"])
 
-    assert code == exits.FAILED
+    assert code == exit_codes.FAILED
     assert capsys.readouterr().out.splitlines()[-1] == (
         "bad package storage comes from first, second: "
         "install Muniment in an environment of its own"
@@ -257,7 +257,7 @@ def test_what_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixtur
 
     code = cli.main(["check-config"])
 
-    assert code == exits.UNREACHABLE
+    assert code == exit_codes.UNREACHABLE
     assert any(line.startswith("bad ") for line in capsys.readouterr().out.splitlines())
 
 
@@ -286,7 +286,7 @@ def test_a_report_whose_reader_has_left_ends_without_a_traceback(folder: Path) -
     finally:
         os.close(writing)
 
-    assert (done.returncode, done.stderr) == (exits.FAILED, "")
+    assert (done.returncode, done.stderr) == (exit_codes.FAILED, "")
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_a_folder_that_is_of_no_use_fails_the_check(shared: Path, options: str, 
 
     done = as_nobody("", "--config", str(path))
 
-    assert done.returncode == exits.UNREACHABLE, done.stderr
+    assert done.returncode == exit_codes.UNREACHABLE, done.stderr
     assert said in done.stdout
 
 

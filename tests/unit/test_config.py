@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from support.configuration import REQUIRED, problems, read, write
 
 from component.config import SECTIONS, ConfigError, load
-from component.config.archive import Storage
-from component.config.values import LoadContext
+from component.config.sections import Storage
+from component.config.types import LoadContext
 
 
 @pytest.fixture

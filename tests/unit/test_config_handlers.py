@@ -12,7 +12,7 @@ from support.configuration import REQUIRED, problems, read, write
 from support.handlers import importing
 
 from component import cli
-from component.cli import exits
+from component.cli import exit_codes
 
 ONE_HOST = REQUIRED.replace(', "team.example"', "")
 HANDLERS = '[handlers]\nmodule = "own_handlers"\n'
@@ -60,7 +60,7 @@ def test_the_check_tells_what_the_module_does(
     write(tmp_path, ONE_HOST + HANDLERS)
     (tmp_path / "own_handlers.py").write_text(RIGHT)
 
-    assert check(tmp_path) == exits.OK
+    assert check(tmp_path) == exit_codes.OK
     told = capsys.readouterr().out
     assert "ok  handlers: own_handlers has user_exists, archive_store\n" in told
 
@@ -70,7 +70,7 @@ def test_the_module_is_not_imported_in_a_loop_that_runs(tmp_path: Path) -> None:
     asking = "import asyncio\nasyncio.run(asyncio.sleep(0))\n"
     (tmp_path / "own_handlers.py").write_text(asking + RIGHT)
 
-    assert check(tmp_path) == exits.OK
+    assert check(tmp_path) == exit_codes.OK
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_check_tells_what_is_wrong_with_the_module(
     if text is not None:
         (tmp_path / "own_handlers.py").write_text(text)
 
-    assert check(tmp_path) == exits.CONFIG_WRONG
+    assert check(tmp_path) == exit_codes.CONFIG_WRONG
     assert f"bad handlers.module: {told}" in capsys.readouterr().out
 
 
@@ -108,6 +108,6 @@ def test_nothing_starts_with_a_module_that_is_wrong(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert done.returncode == exits.CONFIG_WRONG
+    assert done.returncode == exit_codes.CONFIG_WRONG
     assert "handlers.module: there is no module own_handlers" in done.stderr
     assert not (tmp_path / "muniment.db").exists()

@@ -193,7 +193,7 @@ async def test_while_the_program_does_not_run_the_answer_is_no(
     assert (made, away, back) == (YES, NO, YES)
     said = [line.partition("extauth: ")[2] for line in lines]
     trouble = (
-        "every answer is no, until this is right again: "
+        "every answer is no until this is solved: "
         f"Muniment does not answer at {LOOPBACK}:{settings.port}: Connection refused."
     )
     assert said == [trouble, "Muniment answers again"] * 2

@@ -12,7 +12,7 @@ import pytest
 from support.shell_blocks import OPERATIONS, README, ROOT, UNIT, shell_blocks
 
 from component import cli
-from component.config.archive import Storage
+from component.config.sections import Storage
 
 CONFIGURATION = "/etc/muniment/muniment.toml"
 DATA = "/var/lib/muniment"

@@ -16,7 +16,7 @@ from component import logs
 @pytest.fixture(autouse=True)
 def root() -> Iterator[None]:
     """Put the loggers back as they were."""
-    names = (None, *logs.LEAST)
+    names = (None, *logs.MIN_LEVELS)
     levels = {name: logging.getLogger(name).level for name in names}
     handlers = list(logging.getLogger().handlers)
     yield

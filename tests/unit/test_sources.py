@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from component.config import load
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import Authenticator
 from component.core.accounts.throttle import BURST
 from component.core.errors import NotAllowed, Overloaded
 from component.handlers.functions import Handlers
@@ -22,35 +22,32 @@ GIVEN = {
 STORE = {"MUNIMENT_ACCOUNTS__SOURCE": "store"}
 
 
-async def guess_all(accounts: Accounts) -> None:
+async def guess_all(authenticator: Authenticator) -> None:
     for guess in range(10 * BURST):
-        assert not await accounts.authenticate(ANN, f"guess {guess}")
+        assert not await authenticator.authenticate(ANN, f"guess {guess}")
 
 
 async def test_accounts_of_an_ejabberd_that_is_not_asked_are_refused_with_what_to_do(
     storage: Storage,
 ) -> None:
     async with account_sources.accounts(load(None, GIVEN), storage, Handlers()) as accounts:
+        refusal = r"live in ejabberd .*set accounts\.api_url"
         for asking in (
-            accounts.authenticate(ANN, "pencil"),
-            accounts.exists(ANN),
-            accounts.register(ANN, "pencil"),
-            accounts.set_password(ANN, "pencil"),
-            accounts.set_enabled(ANN, True),
-            accounts.remove(ANN),
-            accounts.listed("chat.example", "", 10),
-            accounts.count("chat.example"),
+            accounts.authenticator.authenticate(ANN, "pencil"),
+            accounts.authenticator.exists(ANN),
         ):
-            with pytest.raises(NotAllowed, match=r"live in ejabberd .*set accounts\.api_url"):
+            with pytest.raises(NotAllowed, match=refusal):
                 await asking
+        with pytest.raises(NotAllowed, match=refusal):
+            _ = accounts.admin
     assert await storage.accounts.count("chat.example") == 0
 
 
 async def test_passwords_are_kept_in_the_format_that_is_configured(storage: Storage) -> None:
     config = load(None, GIVEN | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-512"})
     async with account_sources.accounts(config, storage, Handlers()) as accounts:
-        await accounts.register(ANN, "pencil")
-        assert await accounts.authenticate(ANN, "pencil")
+        await accounts.admin.register(ANN, "pencil")
+        assert await accounts.authenticator.authenticate(ANN, "pencil")
 
     kept = await storage.accounts.get(ANN)
     assert kept is not None
@@ -60,16 +57,18 @@ async def test_passwords_are_kept_in_the_format_that_is_configured(storage: Stor
 async def test_guessing_is_slowed(storage: Storage) -> None:
     config = load(None, GIVEN | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-1"})
     async with account_sources.accounts(config, storage, Handlers()) as accounts:
-        await accounts.register(ANN, "pencil")
+        await accounts.admin.register(ANN, "pencil")
         with pytest.raises(Overloaded):
-            await guess_all(accounts)
+            await guess_all(accounts.authenticator)
 
 
 async def test_ejabberd_is_asked_by_logging_in_where_it_has_no_api(storage: Storage) -> None:
     config = load(None, GIVEN | {"MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1"})
     async with account_sources.accounts(config, storage, Handlers()) as accounts:
         with pytest.raises(NotAllowed, match="logging in"):
-            await accounts.exists(ANN)
+            await accounts.authenticator.exists(ANN)
+        with pytest.raises(NotAllowed, match=r"logging in .*set accounts\.api_url"):
+            _ = accounts.admin
 
 
 async def test_the_api_of_ejabberd_goes_before_logging_in(storage: Storage) -> None:
@@ -83,4 +82,4 @@ async def test_the_api_of_ejabberd_goes_before_logging_in(storage: Storage) -> N
     )
     async with account_sources.accounts(config, storage, Handlers()) as accounts:
         with pytest.raises(NotAllowed, match="ejabberdctl"):
-            await accounts.set_enabled(ANN, True)
+            await accounts.admin.set_enabled(ANN, True)

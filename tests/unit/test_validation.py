@@ -53,7 +53,7 @@ def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _below(one)
 
 
-#: All are imported by the application.
+#: The application, which is imported for that, imports all of them.
 REQUESTS = sorted(
     {
         *_below(Parameters),

@@ -1,4 +1,4 @@
-"""Accounts in our own store; one source of `core.accounts.Accounts`."""
+"""Accounts in our own store: an Authenticator and an AccountAdmin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNKNOWN = "There is no such account."
 
 
 class OwnAccounts:
-    """Who can log in, as our store has it."""
+    """Asks and administers the accounts in our store."""
 
     def __init__(self, store: interface.Accounts, passwords: Passwords, hosts: Hosts) -> None:
         self._store = store
@@ -33,7 +33,6 @@ class OwnAccounts:
         self._changing = asyncio.Lock()
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        """Whether this is the password of an account that may log in. Raises Overloaded."""
         account = await self._get(jid)
         verifier = account.verifier if account else self._passwords.decoy
         try:
@@ -48,12 +47,10 @@ class OwnAccounts:
         return True
 
     async def exists(self, jid: str) -> bool:
-        """Whether there is such an account, and it may log in. Raises Overloaded."""
         account = await self._get(jid)
         return account is not None and account.is_enabled
 
     async def register(self, jid: str, password: str) -> None:
-        """Make an account. Raises Conflict, BadRequest, Overloaded."""
         if not self._hosts.is_user(jid):
             raise BadRequest("An account is the bare JID of a user on one of the virtual hosts.")
         verifier = await self._passwords.verifier(password)
@@ -63,7 +60,6 @@ class OwnAccounts:
             raise Conflict("There is such an account already.")
 
     async def set_password(self, jid: str, password: str) -> None:
-        """Give an account a password. Raises ItemNotFound, BadRequest, Overloaded."""
         if await self._get(jid) is None:
             raise ItemNotFound(_UNKNOWN)
         verifier = await self._passwords.verifier(password)
@@ -71,17 +67,14 @@ class OwnAccounts:
             await self._store.change(replace(account, verifier=verifier))
 
     async def remove(self, jid: str) -> None:
-        """Remove an account, its roster and what waits for it. Raises ItemNotFound, Overloaded."""
         async with self._change(jid):
             await self._store.remove(jid)
 
     async def set_enabled(self, jid: str, is_enabled: bool) -> None:
-        """Say whether an account may log in. Raises ItemNotFound, Overloaded."""
         async with self._change(jid) as account:
             await self._store.change(replace(account, is_enabled=is_enabled))
 
-    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
-        """Return accounts of a host by their JIDs, behind `after`. Raises Overloaded."""
+    async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         with translated():
             found = await self._store.list(host, after=after, limit=limit)
         return tuple(
@@ -90,7 +83,6 @@ class OwnAccounts:
         )
 
     async def count(self, host: str) -> int:
-        """Return how many accounts a host has. Raises Overloaded."""
         with translated():
             return await self._store.count(host)
 

@@ -1,7 +1,8 @@
-"""Accounts: who can log in, wherever that is known. Every source of accounts is one of these.
+"""The contract of accounts: who may log in, and how accounts are administered.
 
-`core.own_accounts` keeps them in our own store; the XMPP server and the operator's own module are
-asked by the edges. Addresses are bare JIDs, prepared.
+Implementations are our own store (`core.accounts.own`), ejabberd (`clients.ejabberd_accounts`,
+`clients.ejabberd_login`) and the operator's module (`handlers.accounts`). Every `jid` is a
+prepared bare JID. Each method raises Overloaded if its source does not answer.
 """
 
 from __future__ import annotations
@@ -14,94 +15,93 @@ from component.core.errors import NotAllowed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSummary:
-    """What a list of accounts tells of one."""
+    """An account in a list of accounts."""
 
     jid: str
     is_enabled: bool | None = True  #: None: the source does not tell
     created: int | None = None  #: microseconds since the epoch; None: the source does not tell
 
 
-class Accounts(Protocol):
-    """The accounts of our virtual hosts.
+class Authenticator(Protocol):
+    """Tells who may log in to our virtual hosts.
 
-    Where a source cannot do one of these it raises NotAllowed, which says where accounts live.
-    Each raises Overloaded where the source does not answer.
+    A source that cannot be asked raises NotAllowed, whose message says where accounts live.
     """
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        """Whether this is the password of an account that may log in.
+        """Return whether `password` is that of an account that may log in.
 
-        It takes as long for accounts that there are not. Raises Overloaded.
+        The answer for an account that does not exist takes as long as for one that does.
         """
         ...
 
     async def exists(self, jid: str) -> bool:
-        """Whether there is such an account, and it may log in. Raises Overloaded."""
+        """Return whether the account exists and may log in."""
         ...
 
+
+class AccountAdmin(Protocol):
+    """Makes, changes, lists and removes the accounts of our virtual hosts.
+
+    A source that cannot do one of these raises NotAllowed, whose message says how else to do it.
+    """
+
     async def register(self, jid: str, password: str) -> None:
-        """Make an account. Raises Conflict, BadRequest, NotAllowed, Overloaded."""
+        """Make an account. Raises Conflict if it exists, BadRequest."""
         ...
 
     async def set_password(self, jid: str, password: str) -> None:
-        """Give an account a password. Raises ItemNotFound, BadRequest, NotAllowed, Overloaded."""
+        """Change the password of an account. Raises ItemNotFound, BadRequest."""
         ...
 
     async def remove(self, jid: str) -> None:
-        """Remove an account. Raises ItemNotFound, NotAllowed, Overloaded."""
+        """Remove an account; our own store removes its roster and waiting stanzas with it.
+
+        Raises ItemNotFound.
+        """
         ...
 
     async def set_enabled(self, jid: str, is_enabled: bool) -> None:
-        """Say whether an account may log in. Raises ItemNotFound, NotAllowed, Overloaded."""
+        """Let an account log in, or no longer. Raises ItemNotFound."""
         ...
 
-    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
-        """Return up to `limit` accounts of a host by their JIDs, behind `after` ("": the first).
+    async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
+        """Return up to `limit` accounts of a host in order of their JIDs.
 
-        Raises NotAllowed, Overloaded.
+        The first one is that behind the JID `after`; "" starts at the beginning.
         """
         ...
 
     async def count(self, host: str) -> int:
-        """Return how many accounts a host has. Raises NotAllowed, Overloaded."""
+        """Return how many accounts a host has."""
         ...
 
 
-class LoginOnlyAccounts:
-    """Accounts of a server that is not asked: everything is refused, with the reason."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSource:
+    """The accounts that the configuration names: asked always, administered where possible."""
 
-    def __init__(self, reason: str) -> None:
-        """`reason` says where the accounts are, and what to change so that they can be asked."""
-        self._reason = reason
+    authenticator: Authenticator
+    administered: AccountAdmin | None
+    refusal: str = ""  #: why accounts cannot be administered here, and where they can
+
+    @property
+    def admin(self) -> AccountAdmin:
+        """Return the administration of accounts. Raises NotAllowed where there is none."""
+        if self.administered is None:
+            raise NotAllowed(self.refusal)
+        return self.administered
+
+
+class UnknownAccounts:
+    """The Authenticator where nothing can be asked: each question raises NotAllowed."""
+
+    def __init__(self, refusal: str) -> None:
+        """`refusal` says where the accounts live, and which option lets them be asked."""
+        self._refusal = refusal
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        """Raise NotAllowed."""
-        raise NotAllowed(self._reason)
+        raise NotAllowed(self._refusal)
 
     async def exists(self, jid: str) -> bool:
-        """Raise NotAllowed."""
-        raise NotAllowed(self._reason)
-
-    async def register(self, jid: str, password: str) -> None:
-        """Raise NotAllowed."""
-        raise NotAllowed(self._reason)
-
-    async def set_password(self, jid: str, password: str) -> None:
-        """Raise NotAllowed."""
-        raise NotAllowed(self._reason)
-
-    async def remove(self, jid: str) -> None:
-        """Raise NotAllowed."""
-        raise NotAllowed(self._reason)
-
-    async def set_enabled(self, jid: str, is_enabled: bool) -> None:
-        """Raise NotAllowed."""
-        raise NotAllowed(self._reason)
-
-    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
-        """Raise NotAllowed."""
-        raise NotAllowed(self._reason)
-
-    async def count(self, host: str) -> int:
-        """Raise NotAllowed."""
-        raise NotAllowed(self._reason)
+        raise NotAllowed(self._refusal)

@@ -1,8 +1,8 @@
-"""Guessing passwords is slowed: each account has so many wrong ones, and one more every so often.
+"""A limit on guessing passwords: some wrong ones at once for each account, then one now and then.
 
-Right ones cost nothing, and no account is ever locked: whoever knows the password gets through as
-soon as it is checked. It is counted by account, for all logins come from the XMPP server; names
-that are no account are counted like those that are, so that nothing tells the two apart.
+Right passwords cost nothing, and no account is ever locked: its owner gets in with the next
+attempt that is left. Attempts are counted by account, because all logins come from the XMPP
+server. Names without an account are counted alike, so that a caller cannot tell the two apart.
 """
 
 from __future__ import annotations
@@ -12,153 +12,136 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-from component.core.accounts.protocol import Accounts, AccountSummary
+from cachetools import TTLCache
+
+from component.core.accounts.protocol import Authenticator
 from component.core.errors import Overloaded
 
-#: Wrong passwords, or attempts at the same time, that are answered at once.
+#: Attempts with a wrong password, or under way at the same time, that are answered at once.
 BURST = 20
 
-#: After those, the time until one more is, in seconds.
+#: Seconds until one more attempt is answered after those.
 REFILL_SECONDS = 3.0
 
-#: How long an attempt waits for others of its account, in seconds; ejabberd gives up after 10.
+#: Seconds that an attempt waits for others of its account; ejabberd gives up after 10.
 PATIENCE_SECONDS = 6.0
 
-#: How often those that wait try again, in seconds.
+#: Seconds between two tries of an attempt that waits.
 PAUSE_SECONDS = 0.05
 
-#: What a no takes at least, in seconds, from others than our store, who often know at once that
-#: there is no such account.
+#: Seconds that a no takes at least where another source than our store answers: it often knows at
+#: once that an account does not exist.
 NO_SECONDS = 0.1
 
-#: Accounts that are remembered. Filling this takes as many checks of a password.
+#: Accounts that are remembered. To fill this, a guesser needs as many checks of a password.
 ACCOUNTS_MAX = 50_000
 
 
 class TokenBucket:
-    """How many wrong attempts each account, or whoever else attempts, has left."""
+    """Counts the attempts that each key, an account or an address, has left.
+
+    At most `max_keys` keys are remembered, those that tried last. A key that made no attempt while
+    its whole bucket filled again is like a new one.
+    """
 
     def __init__(
         self,
         burst: int = BURST,
         refill: float = REFILL_SECONDS,
         clock: Callable[[], float] = monotonic,
+        *,
+        max_keys: int = ACCOUNTS_MAX,
     ) -> None:
+        """`refill` is in seconds for one attempt."""
         self._burst = burst
         self._refill = refill
         self._clock = clock
-        #: Attempts made and not come back, and when that was so; who was last stands last.
-        self._made: dict[str, tuple[float, float]] = {}
+        #: By key, the attempts that are missing in its bucket, and when they were counted.
+        self._missing: TTLCache[str, tuple[float, float]] = TTLCache(
+            max_keys, ttl=burst * refill, timer=clock
+        )
 
-    def take(self, who: str) -> bool:
-        """Take one attempt; return whether there was one."""
-        made = self._count(who)
-        if made + 1 > self._burst:
+    def take(self, key: str) -> bool:
+        """Take one attempt, and return whether there was one."""
+        missing = self._count(key)
+        if missing + 1 > self._burst:
             return False
-        self._keep(who, made + 1)
+        self._missing[key] = missing + 1, self._clock()
         return True
 
-    def give_back(self, who: str) -> None:
-        """Have an attempt count as if it had not been made."""
-        self._keep(who, self._count(who) - 1)
+    def give_back(self, key: str) -> None:
+        """Put one attempt back."""
+        missing = self._count(key) - 1
+        if missing > 0:
+            self._missing[key] = missing, self._clock()
+        else:
+            self._missing.pop(key, None)
 
-    def seconds(self, who: str) -> float:
+    def seconds(self, key: str) -> float:
         """Return in how many seconds there is an attempt to take."""
-        return max(self._count(who) + 1 - self._burst, 0.0) * self._refill
+        return max(self._count(key) + 1 - self._burst, 0.0) * self._refill
 
-    def _count(self, who: str) -> float:
-        made, then = self._made.get(who, (0.0, 0.0))
-        return max(made - (self._clock() - then) / self._refill, 0.0)
-
-    def _keep(self, who: str, made: float) -> None:
-        self._made.pop(who, None)
-        if made > 0:
-            self._made[who] = made, self._clock()
-        if len(self._made) > ACCOUNTS_MAX:
-            del self._made[next(iter(self._made))]
+    def _count(self, key: str) -> float:
+        missing, counted_at = self._missing.get(key, (0.0, 0.0))
+        return max(missing - (self._clock() - counted_at) / self._refill, 0.0)
 
 
 class Throttled:
-    """Accounts whose passwords cannot be guessed by trying many."""
+    """An Authenticator that answers only so many wrong passwords of an account."""
 
     def __init__(
         self,
-        accounts: Accounts,
-        budget: TokenBucket | None = None,
+        authenticator: Authenticator,
+        bucket: TokenBucket | None = None,
         *,
         patience: float = PATIENCE_SECONDS,
         pause: float = PAUSE_SECONDS,
-        least: float = 0.0,
+        no_seconds: float = 0.0,
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`least` is what a no takes, in seconds, where it would be known sooner."""
-        self._accounts = accounts
-        self._budget = budget or TokenBucket()
+        """`no_seconds` is how long a no takes at least: see NO_SECONDS."""
+        self._authenticator = authenticator
+        self._bucket = bucket or TokenBucket()
         self._patience = patience
         self._pause = pause
-        self._least = least
+        self._no_seconds = no_seconds
         self._clock = clock
         self._sleep = sleep
-        #: attempts under way by account, some of which may turn out to cost nothing
-        self._trying: Counter[str] = Counter()
+        #: Attempts under way by account; those that turn out to be right are put back.
+        self._pending: Counter[str] = Counter()
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        """Whether this is the password of an account. Raises Overloaded after too many others."""
-        await self._turn(jid)
-        begun = self._clock()
-        self._trying[jid] += 1
+        """Ask the authenticator. Raises Overloaded after too many wrong passwords."""
+        await self._take(jid)
+        started = self._clock()
+        self._pending[jid] += 1
         is_wrong = False
         try:
-            is_right = await self._accounts.authenticate(jid, password)
+            is_right = await self._authenticator.authenticate(jid, password)
             is_wrong = not is_right
         finally:
             if not is_wrong:
-                self._budget.give_back(jid)
-            self._trying[jid] -= 1
-            if not self._trying[jid]:
-                del self._trying[jid]
+                self._bucket.give_back(jid)
+            self._pending[jid] -= 1
+            if not self._pending[jid]:
+                del self._pending[jid]
         if is_wrong:
-            await self._sleep(max(begun + self._least - self._clock(), 0.0))
+            await self._sleep(max(started + self._no_seconds - self._clock(), 0.0))
         return is_right
 
     async def exists(self, jid: str) -> bool:
-        """Whether there is such an account, and it may log in."""
-        return await self._accounts.exists(jid)
+        return await self._authenticator.exists(jid)
 
-    async def register(self, jid: str, password: str) -> None:
-        """Make an account."""
-        await self._accounts.register(jid, password)
+    async def _take(self, jid: str) -> None:
+        """Take an attempt, at once or when pending ones of this account turn out to be right.
 
-    async def set_password(self, jid: str, password: str) -> None:
-        """Give an account a password."""
-        await self._accounts.set_password(jid, password)
-
-    async def remove(self, jid: str) -> None:
-        """Remove an account."""
-        await self._accounts.remove(jid)
-
-    async def set_enabled(self, jid: str, is_enabled: bool) -> None:
-        """Say whether an account may log in."""
-        await self._accounts.set_enabled(jid, is_enabled)
-
-    async def listed(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
-        """Return accounts of a host by their JIDs, behind `after`."""
-        return await self._accounts.listed(host, after, limit)
-
-    async def count(self, host: str) -> int:
-        """Return how many accounts a host has."""
-        return await self._accounts.count(host)
-
-    async def _turn(self, jid: str) -> None:
-        """Return when it may be tried: at once, or when others of its account were right.
-
-        Nobody waits here until another one may be wrong: ejabberd could ask for no other user
-        meanwhile. Raises Overloaded.
+        Never waits for the bucket to refill: ejabberd asks one question at a time, and other users
+        would be blocked. Raises Overloaded.
         """
         end = self._clock() + self._patience
-        while not self._budget.take(jid):
-            if jid not in self._trying or self._clock() >= end:
+        while not self._bucket.take(jid):
+            if jid not in self._pending or self._clock() >= end:
                 raise Overloaded(
                     "There were too many wrong passwords for this account: try again shortly."
                 )

@@ -49,7 +49,7 @@ async def _add(context: CommandContext, _: Principal, arguments: Arguments) -> O
 
 async def _set_password(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     jid = arguments.text("accountjid")
-    await context.accounts.set_password(jid, arguments.text("password"))
+    await context.accounts.admin.set_password(jid, arguments.text("password"))
     return Outcome(message=f"{jid} has a new password.")
 
 
@@ -79,12 +79,12 @@ async def _remove_preview(context: CommandContext, arguments: Arguments) -> Outc
 
 
 async def _disable(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
-    done = await _for_each(arguments, lambda jid: context.accounts.set_enabled(jid, False))
+    done = await _for_each(arguments, lambda jid: context.accounts.admin.set_enabled(jid, False))
     return Outcome(message=f"Disabled: {done}.")
 
 
 async def _enable(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
-    done = await _for_each(arguments, lambda jid: context.accounts.set_enabled(jid, True))
+    done = await _for_each(arguments, lambda jid: context.accounts.admin.set_enabled(jid, True))
     return Outcome(message=f"Enabled: {done}.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.commands.link import Link
 from component.core.hosts import Hosts
@@ -32,7 +32,7 @@ class CommandContext:
     hosts: Hosts
     jids: Jids
     archives: ArchiveAdmin
-    accounts: Accounts
+    accounts: AccountSource
     rosters: RosterService
     queue: Queue  #: messages on their way to the writer; a command that reads waits for them
     writer: Writer

@@ -13,7 +13,13 @@ from component.core.commands.archives import ARCHIVE_COMMANDS
 from component.core.commands.context import CommandContext
 from component.core.commands.rosters import ROSTER_COMMANDS
 from component.core.commands.service import SERVICE_COMMANDS
-from component.core.commands.spec import SUBJECT_KINDS, Arguments, Command, FieldKind, Outcome
+from component.core.commands.spec import (
+    SUBJECT_KINDS,
+    Arguments,
+    Command,
+    FieldKind,
+    Outcome,
+)
 from component.core.commands.validate import validate
 from component.core.errors import BadRequest, Forbidden, ItemNotFound
 

@@ -80,7 +80,7 @@ async def _accounts(
             raise BadRequest("after: expected user@host, with a host that is listed")
         hosts = hosts[hosts.index(jids.domain(after)) :]
     for host in hosts:
-        while page := await context.accounts.listed(host, after, PAGE):
+        while page := await context.accounts.admin.list(host, after, PAGE):
             for account in page:
                 yield account
             after = page[-1].jid
@@ -88,7 +88,7 @@ async def _accounts(
 
 
 async def _number(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
-    counts = [(host, await context.accounts.count(host)) for host in context.hosts]
+    counts = [(host, await context.accounts.admin.count(host)) for host in context.hosts]
     total = sum(count for _, count in counts)
     return Outcome(
         message=f"{counted(total, 'account')}.",

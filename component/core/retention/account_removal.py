@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.errors import Conflict, NotAllowed, Overloaded, Refused
 from component.core.retention.admin import ArchiveAdmin
 
 
 async def register_account(
-    accounts: Accounts, archives: ArchiveAdmin, jid: str, password: str
+    accounts: AccountSource, archives: ArchiveAdmin, jid: str, password: str
 ) -> None:
     """Create an account, and end the streams that follow the archive of its JID.
 
     Raises Conflict while the archive of that JID is being erased, and the errors of
-    `Accounts.register`.
+    `AccountAdmin.register`.
     """
     if archives.erasure.is_erasing(jid):
         raise Conflict("The archive of this JID is being erased: create the account afterwards.")
-    await accounts.register(jid, password)
+    await accounts.admin.register(jid, password)
     archives.followers.end(jid)
 
 
 async def remove_account(
-    accounts: Accounts, archives: ArchiveAdmin, jid: str, *, wait_seconds: float
+    accounts: AccountSource, archives: ArchiveAdmin, jid: str, *, wait_seconds: float
 ) -> None:
     """Remove an account and erase its archive.
 
@@ -31,13 +31,13 @@ async def remove_account(
 
     Waits at most `wait_seconds` for the erasure, which then goes on. Raises Overloaded in that
     case; its message says whether to call again or, if the account is removed already, to erase
-    the archive. Raises Conflict under a legal hold, and the errors of `Accounts.remove`.
+    the archive. Raises Conflict under a legal hold, and the errors of `AccountAdmin.remove`.
     """
     archives.holds.refuse_if_held(jid)
     try:
-        await accounts.set_enabled(jid, False)
+        await accounts.admin.set_enabled(jid, False)
     except NotAllowed:
-        await accounts.remove(jid)
+        await accounts.admin.remove(jid)
         await _erase_of_removed(archives, jid, wait_seconds)
     else:
         removed = await archives.erasure.erase(jid, wait_seconds=wait_seconds, scrub=False)
@@ -46,7 +46,7 @@ async def remove_account(
                 "The archive is still being erased, and the account is removed only after that:"
                 " ask again."
             )
-        await accounts.remove(jid)
+        await accounts.admin.remove(jid)
 
 
 async def _erase_of_removed(archives: ArchiveAdmin, jid: str, wait_seconds: float) -> None:

@@ -68,12 +68,12 @@ async def listed(request: web.Request) -> web.Response:
     limit = request.app[keys.pager].size(parameters.limit)
     await request.app[keys.audit].record(caller.name, "users", host)
     accounts = request.app[keys.accounts]
-    summaries = await accounts.listed(host, parameters.after, limit + 1)
+    summaries = await accounts.admin.list(host, parameters.after, limit + 1)
     return body.page(
         request,
         {
             "host": host,
-            "count": await accounts.count(host),
+            "count": await accounts.admin.count(host),
             "accounts": [_fields(summary) for summary in summaries[:limit]],
         },
         cursor="after",
@@ -97,7 +97,7 @@ async def put(request: web.Request) -> web.Response:
     if may_exist:
         await audit.record(caller.name, "set-password", jid)
         try:
-            await accounts.set_password(jid, fields.password)
+            await accounts.admin.set_password(jid, fields.password)
         except ItemNotFound:
             if not may_be_new:
                 raise
@@ -115,7 +115,7 @@ async def enable(request: web.Request) -> web.Response:
     fields = checked(AccountFields, await body.fields(request))
     action = "enable-user" if fields.enabled else "disable-user"
     await request.app[keys.audit].record(caller.name, action, jid)
-    await request.app[keys.accounts].set_enabled(jid, fields.enabled)
+    await request.app[keys.accounts].admin.set_enabled(jid, fields.enabled)
     return body.json_response({"jid": jid, "enabled": fields.enabled})
 
 

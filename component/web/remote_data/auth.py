@@ -31,7 +31,7 @@ async def authenticate(request: web.Request) -> web.Response:
     if asked.password is None:
         raise NotAuthorized("password: missing")
     user = _user(request, asked, host)
-    if not await request.app[keys.accounts].authenticate(user, asked.password):
+    if not await request.app[keys.accounts].authenticator.authenticate(user, asked.password):
         raise NotAuthorized("this is not the password of a user who may log in")
     # ejabberd reads any body as JSON, but takes an empty one.
     return web.Response()
@@ -41,7 +41,7 @@ async def exists(request: web.Request) -> web.Response:
     """GET {prefix}/user?username: 200 if there is such a user, else 401."""
     host = host_of(request)
     user = _user(request, checked(UserQuery, body.query(request)), host)
-    if not await request.app[keys.accounts].exists(user):
+    if not await request.app[keys.accounts].authenticator.exists(user):
         raise NotAuthorized("there is no such user")
     return web.Response()
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
-from component.core.accounts.protocol import Accounts
+from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
@@ -98,7 +98,7 @@ class Services:
     jids: Jids
     administration: ArchiveAdmin
     commands: CommandService  #: runs the commands of operators
-    accounts: Accounts
+    accounts: AccountSource
     rosters: RosterService
     hosts: Hosts
     followers: Followers  #: woken by the writer when there are new messages

@@ -260,8 +260,8 @@ async def _furnished(operated: Operated) -> None:
     storage, services = operated.wire.storage, operated.services
     await storage.archive.append([*entries(3), entry(owner=CAROL)])
     for jid in (ALICE, CAROL, f"dave@{HOST}"):
-        await services.accounts.register(jid, "a password")
-    await services.accounts.set_enabled(f"dave@{HOST}", False)
+        await services.accounts.admin.register(jid, "a password")
+    await services.accounts.admin.set_enabled(f"dave@{HOST}", False)
     contact = Contact(
         jid=BOB, name="B\u00f6b <&>", subscription="to", groups=("Friends", "Work, and so on")
     )

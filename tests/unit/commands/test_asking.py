@@ -13,7 +13,7 @@ from support.operated import Operated, by_form, by_http, named
 from support.wire import HOST, until
 
 from component import cli
-from component.cli import exits
+from component.cli import exit_codes
 from component.core.access.principals import SERVER
 from component.core.commands.dispatch import COMMANDS
 from component.core.errors import BadRequest
@@ -40,7 +40,7 @@ async def _furnished(operated: Operated) -> None:
     """Create accounts of alice and bob, and three messages of alice."""
     await operated.wire.archive.append(entries(3))
     for jid in (ALICE, BOB):
-        await operated.services.accounts.register(jid, "a password")
+        await operated.services.accounts.admin.register(jid, "a password")
 
 
 async def run(operated: Operated, name: str, *arguments: str) -> int:
@@ -63,7 +63,7 @@ def test_every_deleting_command_has_a_preview() -> None:
 async def test_erase_runs_after_the_address_is_typed(operated: Operated, type_: Type) -> None:
     type_(f"{ALICE}\n")
 
-    assert await run(operated, "erase", ALICE) == exits.OK
+    assert await run(operated, "erase", ALICE) == exit_codes.OK
     assert await left(operated) == 0
 
 
@@ -74,14 +74,17 @@ async def test_wrong_confirmation_deletes_nothing(
     type_(answer)
 
     for name in ("erase", "delete-user"):
-        assert await run(operated, name, ALICE) == exits.UNCONFIRMED
+        assert await run(operated, name, ALICE) == exit_codes.UNCONFIRMED
     done = capsys.readouterr()
 
-    assert (await left(operated), await operated.services.accounts.exists(ALICE)) == (3, True)
+    assert (
+        await left(operated),
+        await operated.services.accounts.authenticator.exists(ALICE),
+    ) == (3, True)
     assert done.out == ""
     assert f"This erases the archive of {ALICE} with 3 messages" in done.err
     assert "This removes 1 account and erases 3 messages." in done.err
-    assert f"Type {ALICE} to go on: muniment: Nothing was taken away." in done.err
+    assert f"Type {ALICE} to go on: muniment: Nothing was done." in done.err
 
 
 async def test_deletion_of_several_accounts_is_confirmed_by_yes(
@@ -89,8 +92,10 @@ async def test_deletion_of_several_accounts_is_confirmed_by_yes(
 ) -> None:
     type_("yes\n")
 
-    assert await run(operated, "delete-user", ALICE, BOB) == exits.OK
-    assert [await operated.services.accounts.exists(jid) for jid in (ALICE, BOB)] == [False, False]
+    assert await run(operated, "delete-user", ALICE, BOB) == exit_codes.OK
+    assert [
+        await operated.services.accounts.authenticator.exists(jid) for jid in (ALICE, BOB)
+    ] == [False, False]
 
 
 async def test_without_terminal_the_preview_is_printed_and_nothing_deleted(
@@ -98,11 +103,11 @@ async def test_without_terminal_the_preview_is_printed_and_nothing_deleted(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
 
-    assert await run(operated, "erase", ALICE) == exits.UNCONFIRMED
+    assert await run(operated, "erase", ALICE) == exit_codes.UNCONFIRMED
     assert await left(operated) == 3
     assert capsys.readouterr().err == (
         f"muniment: This erases the archive of {ALICE} with 3 messages, and all other data of"
-        " its owner. Nothing was taken away: say --yes to go on.\n"
+        " its owner. Nothing was done: use --yes to go on.\n"
     )
 
 
@@ -111,7 +116,7 @@ async def test_option_yes_deletes_without_confirmation(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
 
-    assert await run(operated, "erase", ALICE, "--yes") == exits.OK
+    assert await run(operated, "erase", ALICE, "--yes") == exit_codes.OK
     assert await left(operated) == 0
 
 
@@ -120,7 +125,7 @@ async def test_refusal_comes_before_the_confirmation(
 ) -> None:
     type_("")
 
-    assert await run(operated, "erase", "alice@exmaple.org") == exits.FAILED
+    assert await run(operated, "erase", "alice@exmaple.org") == exit_codes.FAILED
     assert "exmaple.org is not served here, did you mean example.org?" in capsys.readouterr().err
 
 
@@ -164,12 +169,12 @@ async def test_confirmed_purge_confirms_new_bounds(
 ) -> None:
     approval = waiting.services.administration.approval
     type_(owner_answer)
-    assert await run(waiting, "purge", "--owner", ALICE, *options) == exits.OK
+    assert await run(waiting, "purge", "--owner", ALICE, *options) == exit_codes.OK
     await until(lambda: waiting.services.administration.janitor.current is None)
     assert (await left(waiting), await approval.is_confirmed()) == (1, False)
 
     type_(answer)
-    assert await run(waiting, "purge", *options) == exits.OK
+    assert await run(waiting, "purge", *options) == exit_codes.OK
     assert await approval.is_confirmed()
 
 

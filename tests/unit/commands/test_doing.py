@@ -124,8 +124,8 @@ async def test_lists_of_accounts_continue_over_all_pages(
     monkeypatch.setattr(rosters, "PAGE", 2)
     jids = [f"u{number}@{host}" for host in (HOST, OTHER_HOST) for number in range(5)]
     for jid in jids:
-        await operated.services.accounts.register(jid, "a password")
-    await operated.services.accounts.set_enabled(jids[-1], False)
+        await operated.services.accounts.admin.register(jid, "a password")
+    await operated.services.accounts.admin.set_enabled(jids[-1], False)
     everybody = await by_form(operated, "users", {"max_items": "10"})
     behind = await by_form(operated, "users", {"after": jids[3], "max_items": "2"})
     disabled = await by_form(operated, "disabled-users", {})
@@ -158,14 +158,14 @@ async def test_delete_user_answers_in_time_during_long_erasure(
     accounts = operated.services.accounts
     service = with_context(operated, archives=replace(known, erasure=erasure), timeout=1.0)
     for jid in (ALICE, BOB):
-        await accounts.register(jid, "a password")
+        await accounts.admin.register(jid, "a password")
 
     async with asyncio.timeout(1.0):
         with pytest.raises(Overloaded, match=f"{ALICE}: .*still being erased"):
             await service.run(SERVER, named("delete-user"), {"accountjids": [ALICE, BOB]})
 
-    assert [await accounts.exists(jid) for jid in (ALICE, BOB)] == [False, True]
-    assert await accounts.count(HOST) == 2
+    assert [await accounts.authenticator.exists(jid) for jid in (ALICE, BOB)] == [False, True]
+    assert await accounts.admin.count(HOST) == 2
     await erasure.close()
 
 

@@ -19,7 +19,7 @@ from support.ports import free_port
 from support.wire import HOST
 
 from component import cli
-from component.cli import exits, tables
+from component.cli import exit_codes, output
 from component.core.commands.dispatch import COMMANDS
 from component.core.commands.spec import FieldKind
 from storage.rows import Contact
@@ -55,7 +55,7 @@ async def test_a_table_is_for_people(
 
     head, line = done.out.splitlines()
     assert (code, head.split(), done.err) == (
-        exits.OK,
+        exit_codes.OK,
         ["OWNER", "MESSAGES", "BYTES", "OLDEST", "NEWEST"],
         "1 archive.\n",
     )
@@ -67,7 +67,7 @@ async def test_a_list_has_a_line_for_each(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for jid in (ALICE, BOB):
-        await operated.services.accounts.register(jid, "a password")
+        await operated.services.accounts.admin.register(jid, "a password")
     await run(operated, "users")
 
     assert capsys.readouterr() == (f"{ALICE}\n{BOB}\n", "2 accounts.\n")
@@ -76,7 +76,7 @@ async def test_a_list_has_a_line_for_each(
 async def test_whose_roster_is_empty_is_not_taken_for_a_contact(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await operated.services.accounts.register(ALICE, "a password")
+    await operated.services.accounts.admin.register(ALICE, "a password")
     await run(operated, "roster", ALICE)
 
     assert capsys.readouterr() == (f"accountjids  {ALICE}\n", "0 contacts.\n")
@@ -123,7 +123,7 @@ async def test_what_others_made_up_does_nothing_to_a_terminal(
 def test_without_anything_to_show_the_message_is_the_answer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tables.told({"message": "Done.", "values": {}, "rows": []}, in_json=False)
+    output.print_outcome({"message": "Done.", "values": {}, "rows": []}, in_json=False)
 
     assert capsys.readouterr() == ("Done.\n", "")
 
@@ -134,14 +134,14 @@ def test_without_anything_to_show_the_message_is_the_answer(
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
-        (("count", "@"), exits.USAGE, "owner: '@' is not an address"),
-        (("disable-user", BOB), exits.FAILED, f"{BOB}: There is no such account."),
+        (("count", "@"), exit_codes.USAGE, "owner: '@' is not an address"),
+        (("disable-user", BOB), exit_codes.FAILED, f"{BOB}: There is no such account."),
         (
             ("archives", "--host", "a.example"),
-            exits.USAGE,
+            exit_codes.USAGE,
             "host: a.example is not a virtual host",
         ),
-        (("export", "@"), exits.FAILED, ""),
+        (("export", "@"), exit_codes.FAILED, ""),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -166,7 +166,7 @@ def test_where_nothing_runs_that_is_said(
     config.write_text(f'[http]\nport = {port}\nsecret = "x"\n')
     config.chmod(0o600)
 
-    assert cli.main(["users", "--config", str(config)]) == exits.UNREACHABLE
+    assert cli.main(["users", "--config", str(config)]) == exit_codes.UNREACHABLE
     assert capsys.readouterr().err == (
         f"muniment: Muniment does not answer at 127.0.0.1:{port}: Connection refused.\n"
     )
@@ -178,7 +178,7 @@ def test_with_a_wrong_configuration_nothing_is_asked(
     config = tmp_path / "muniment.toml"
     config.write_text("[http]\nport = 0\n")
 
-    assert cli.main(["users", "--config", str(config)]) == exits.CONFIG_WRONG
+    assert cli.main(["users", "--config", str(config)]) == exit_codes.CONFIG_WRONG
     assert "http.port" in capsys.readouterr().err
 
 
@@ -187,7 +187,7 @@ async def test_the_wrong_secret_is_refused(
 ) -> None:
     operated.config.write_text(operated.config.read_text().replace("s3cret", "wrong"))
 
-    assert await run(operated, "users") == exits.FAILED
+    assert await run(operated, "users") == exit_codes.FAILED
     assert "The secret that was shown is not known here" in capsys.readouterr().err
 
 
@@ -225,8 +225,8 @@ def test_every_command_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> Non
 async def test_a_password_is_typed_twice(operated: Operated, terminal: list[str]) -> None:
     terminal += ["secret words", "secret words"]
 
-    assert await run(operated, "add-user", ALICE) == exits.OK
-    assert await operated.services.accounts.authenticate(ALICE, "secret words")
+    assert await run(operated, "add-user", ALICE) == exit_codes.OK
+    assert await operated.services.accounts.authenticator.authenticate(ALICE, "secret words")
 
 
 async def test_passwords_that_differ_are_refused(
@@ -234,7 +234,7 @@ async def test_passwords_that_differ_are_refused(
 ) -> None:
     terminal += ["one", "two"]
 
-    assert await run(operated, "add-user", ALICE) == exits.USAGE
+    assert await run(operated, "add-user", ALICE) == exit_codes.USAGE
     assert capsys.readouterr().err == "muniment: The passwords differ.\n"
 
 
@@ -246,8 +246,8 @@ async def test_a_password_is_a_line_of_standard_input(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(given))
 
-    assert await run(operated, "add-user", ALICE) == exits.OK
-    assert await operated.services.accounts.authenticate(ALICE, password)
+    assert await run(operated, "add-user", ALICE) == exit_codes.OK
+    assert await operated.services.accounts.authenticator.authenticate(ALICE, password)
 
 
 async def test_no_password_is_none(
@@ -255,7 +255,7 @@ async def test_no_password_is_none(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
 
-    assert await run(operated, "add-user", ALICE) == exits.USAGE
+    assert await run(operated, "add-user", ALICE) == exit_codes.USAGE
     assert capsys.readouterr().err == "muniment: There is no password.\n"
 
 
@@ -277,7 +277,7 @@ async def test_a_terminal_that_ends_is_no_password(
 
     monkeypatch.setattr(getpass, "getpass", getpass_)
 
-    assert await run(operated, "add-user", ALICE) == exits.USAGE
+    assert await run(operated, "add-user", ALICE) == exit_codes.USAGE
     assert capsys.readouterr().err == "muniment: There is no password.\n"
 
 
@@ -288,7 +288,7 @@ async def test_what_is_no_text_is_refused(
     monkeypatch.setattr(sys, "stdin", io.StringIO("p\udce4ss\n"))
 
     for arguments in (("add-user", ALICE), ("count", "\udce4@a"), ("export", "\udce4@a")):
-        assert await run(operated, *arguments) == exits.USAGE
+        assert await run(operated, *arguments) == exit_codes.USAGE
         assert capsys.readouterr().err.startswith("muniment: An argument or the password is not")
 
 
@@ -297,7 +297,7 @@ def test_a_password_is_no_argument(arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["add-user", *arguments])
 
-    assert ended.value.code == exits.USAGE
+    assert ended.value.code == exit_codes.USAGE
 
 
 # Export
@@ -311,7 +311,7 @@ async def test_an_archive_is_written_to_a_file_for_its_owner_alone(
     code = await run(operated, "export", ALICE, "--output", str(path))
 
     lines = path.read_text().splitlines()
-    assert (code, len(lines), stat.S_IMODE(path.stat().st_mode)) == (exits.OK, 500, 0o600)
+    assert (code, len(lines), stat.S_IMODE(path.stat().st_mode)) == (exit_codes.OK, 500, 0o600)
     assert json.loads(lines[-1])["from"] == f"{BOB}/phone"
 
 
@@ -322,7 +322,7 @@ async def test_no_file_is_written_over(
     path.write_text("precious")
     code = await run(operated, "export", ALICE, "--format", "xep0227", "--output", str(path))
 
-    assert (code, path.read_text()) == (exits.FAILED, "precious")
+    assert (code, path.read_text()) == (exit_codes.FAILED, "precious")
     assert capsys.readouterr().err == f"muniment: {path}: File exists\n"
 
 
@@ -331,7 +331,7 @@ async def test_nothing_is_left_of_a_file_that_was_refused(
 ) -> None:
     path = tmp_path / "nobody.jsonl"
 
-    assert await run(operated, "export", "@", "--output", str(path)) == exits.FAILED
+    assert await run(operated, "export", "@", "--output", str(path)) == exit_codes.FAILED
     assert not path.exists()
 
 
@@ -378,7 +378,7 @@ async def test_half_a_file_does_not_stay(
         arguments = ["export", "--config", config, ALICE, "--output", str(path)]
         code = await asyncio.to_thread(cli.main, arguments)
 
-    assert (code, path.exists()) == (exits.UNREACHABLE, False)
+    assert (code, path.exists()) == (exit_codes.UNREACHABLE, False)
     assert "does not answer" in capsys.readouterr().err
 
 
@@ -394,8 +394,8 @@ async def test_another_program_is_not_taken_for_ours(
         code = await asyncio.to_thread(cli.main, arguments)
 
     assert (code, capsys.readouterr().err) == (
-        exits.UNREACHABLE,
-        "muniment: What answers there is not Muniment.\n",
+        exit_codes.UNREACHABLE,
+        "muniment: The program that answers there is not Muniment.\n",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from support.accounts import source_of
 from support.api import answering
 from support.builders import ALICE, entry, everything, texts
 from support.sidecar import open_services
@@ -25,7 +26,7 @@ PATIENCE = 10.0
 @pytest.fixture
 async def services() -> AsyncIterator[Services]:
     async with open_services() as services:
-        await services.accounts.register(ALICE, "pencil")
+        await services.accounts.admin.register(ALICE, "pencil")
         await services.writer.store([entry("secret")])
         yield services
 
@@ -47,7 +48,7 @@ async def test_account_is_removed_with_its_archive(services: Services) -> None:
 
     assert texts(await everything(services.storage.archive)) == []
     with pytest.raises(ItemNotFound):
-        await services.accounts.set_password(ALICE, "pencil")
+        await services.accounts.admin.set_password(ALICE, "pencil")
 
 
 async def test_jid_is_not_registered_while_the_archive_exists(
@@ -56,9 +57,9 @@ async def test_jid_is_not_registered_while_the_archive_exists(
     with pytest.raises(Overloaded):
         await remove_account(services.accounts, broken, ALICE, wait_seconds=PATIENCE)
 
-    assert not await services.accounts.authenticate(ALICE, "pencil")
+    assert not await services.accounts.authenticator.authenticate(ALICE, "pencil")
     with pytest.raises(Conflict):
-        await services.accounts.register(ALICE, "of somebody else")
+        await services.accounts.admin.register(ALICE, "of somebody else")
 
 
 async def test_failed_removal_is_completed_by_a_second_call(
@@ -69,11 +70,11 @@ async def test_failed_removal_is_completed_by_a_second_call(
     await remove_account(services.accounts, services.administration, ALICE, wait_seconds=PATIENCE)
 
     assert texts(await everything(services.storage.archive)) == []
-    await services.accounts.register(ALICE, "of somebody else")
+    await services.accounts.admin.register(ALICE, "of somebody else")
 
 
 async def test_removal_of_unknown_account_keeps_the_archive(services: Services) -> None:
-    await services.accounts.remove(ALICE)
+    await services.accounts.admin.remove(ALICE)
 
     with pytest.raises(ItemNotFound):
         await remove_account(
@@ -84,8 +85,10 @@ async def test_removal_of_unknown_account_keeps_the_archive(services: Services) 
 
 
 async def test_ejabberd_account_is_removed_with_its_archive(services: Services) -> None:
-    async with answering("0") as accounts:
-        await remove_account(accounts, services.administration, ALICE, wait_seconds=PATIENCE)
+    async with answering("0") as ejabberd:
+        await remove_account(
+            source_of(ejabberd), services.administration, ALICE, wait_seconds=PATIENCE
+        )
 
     assert texts(await everything(services.storage.archive)) == []
 
@@ -93,7 +96,8 @@ async def test_ejabberd_account_is_removed_with_its_archive(services: Services) 
 async def test_failed_erasure_of_removed_ejabberd_account_is_reported(
     broken: ArchiveAdmin,
 ) -> None:
-    async with answering("0") as accounts:
+    async with answering("0") as ejabberd:
+        accounts = source_of(ejabberd)
         with pytest.raises(Overloaded, match="its archive is not"):
             await remove_account(accounts, broken, ALICE, wait_seconds=PATIENCE)
 
@@ -102,10 +106,10 @@ async def test_account_is_removed_only_after_its_large_archive(services: Service
     with pytest.raises(Overloaded):
         await remove_account(services.accounts, services.administration, ALICE, wait_seconds=0)
     with pytest.raises(Conflict):
-        await services.accounts.register(ALICE, "of somebody else")
+        await services.accounts.admin.register(ALICE, "of somebody else")
 
     await remove_account(services.accounts, services.administration, ALICE, wait_seconds=PATIENCE)
-    await services.accounts.register(ALICE, "of somebody else")
+    await services.accounts.admin.register(ALICE, "of somebody else")
     assert texts(await everything(services.storage.archive)) == []
 
 
@@ -118,15 +122,15 @@ async def test_unfinished_erasure_of_removed_ejabberd_account_is_reported(
         services.storage.retention, writer, known.holds, followers=known.followers, batch=1
     )
     administration = replace(known, erasure=erasure)
-    async with answering("0") as accounts:
+    async with answering("0") as ejabberd:
         with pytest.raises(Overloaded, match="still being erased"):
-            await remove_account(accounts, administration, ALICE, wait_seconds=0)
+            await remove_account(source_of(ejabberd), administration, ALICE, wait_seconds=0)
         with pytest.raises(Conflict, match="being erased"):
-            await register_account(accounts, administration, ALICE, "of somebody else")
+            await register_account(source_of(ejabberd), administration, ALICE, "of somebody else")
 
         writing = asyncio.create_task(writer.run())
         assert (await erasure.erase(ALICE, wait_seconds=PATIENCE)).done
-        await register_account(accounts, administration, ALICE, "of somebody else")
+        await register_account(source_of(ejabberd), administration, ALICE, "of somebody else")
         writer.stop()
         await writing
 

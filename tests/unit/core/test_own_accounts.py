@@ -9,10 +9,10 @@ import pytest
 from support.accounts import open_accounts
 from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO
 
-from component.core.accounts import scram
+from component.core.accounts import verifiers
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
-from component.core.accounts.protocol import Accounts, AccountSummary
+from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
 from component.core.hosts import Hosts
 from storage.errors import Unavailable
@@ -21,7 +21,7 @@ from storage.rows import Account
 
 
 @pytest.fixture
-def accounts(storage: Storage) -> Accounts:
+def accounts(storage: Storage) -> OwnAccounts:
     return OwnAccounts(storage.accounts, Passwords(), Hosts((HOST, OTHER_HOST)))
 
 
@@ -31,7 +31,7 @@ async def verifier(storage: Storage) -> str:
     return account.verifier
 
 
-async def test_who_is_registered_logs_in_with_that_password_only(accounts: Accounts) -> None:
+async def test_who_is_registered_logs_in_with_that_password_only(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
 
     assert await accounts.authenticate(ALICE, "pencil")
@@ -40,7 +40,7 @@ async def test_who_is_registered_logs_in_with_that_password_only(accounts: Accou
     assert (await accounts.exists(ALICE), await accounts.exists(BOB)) == (True, False)
 
 
-async def test_nobody_is_registered_twice(accounts: Accounts) -> None:
+async def test_nobody_is_registered_twice(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
 
     with pytest.raises(Conflict):
@@ -49,12 +49,12 @@ async def test_nobody_is_registered_twice(accounts: Accounts) -> None:
 
 
 @pytest.mark.parametrize("jid", [ROMEO, HOST, f"@{HOST}"])
-async def test_only_users_of_our_hosts_are_registered(accounts: Accounts, jid: str) -> None:
+async def test_only_users_of_our_hosts_are_registered(accounts: OwnAccounts, jid: str) -> None:
     with pytest.raises(BadRequest):
         await accounts.register(jid, "pencil")
 
 
-async def test_a_password_is_changed(accounts: Accounts) -> None:
+async def test_a_password_is_changed(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
     await accounts.set_password(ALICE, "other")
 
@@ -62,7 +62,7 @@ async def test_a_password_is_changed(accounts: Accounts) -> None:
     assert not await accounts.authenticate(ALICE, "pencil")
 
 
-async def test_who_is_disabled_does_not_log_in_until_enabled(accounts: Accounts) -> None:
+async def test_who_is_disabled_does_not_log_in_until_enabled(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
     await accounts.set_enabled(ALICE, False)
     await accounts.set_password(ALICE, "other")
@@ -75,7 +75,7 @@ async def test_who_is_disabled_does_not_log_in_until_enabled(accounts: Accounts)
     assert await accounts.exists(ALICE)
 
 
-async def test_a_name_that_is_disabled_is_not_free(accounts: Accounts) -> None:
+async def test_a_name_that_is_disabled_is_not_free(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
     await accounts.set_enabled(ALICE, False)
 
@@ -83,7 +83,7 @@ async def test_a_name_that_is_disabled_is_not_free(accounts: Accounts) -> None:
         await accounts.register(ALICE, "other")
 
 
-async def test_who_is_removed_is_gone(accounts: Accounts) -> None:
+async def test_who_is_removed_is_gone(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
     await accounts.remove(ALICE)
 
@@ -93,7 +93,7 @@ async def test_who_is_removed_is_gone(accounts: Accounts) -> None:
     assert not await accounts.authenticate(ALICE, "pencil")
 
 
-async def test_nothing_is_done_with_accounts_that_there_are_not(accounts: Accounts) -> None:
+async def test_nothing_is_done_with_accounts_that_there_are_not(accounts: OwnAccounts) -> None:
     for doing in (
         accounts.set_password(ALICE, "pencil"),
         accounts.set_enabled(ALICE, True),
@@ -103,36 +103,36 @@ async def test_nothing_is_done_with_accounts_that_there_are_not(accounts: Accoun
             await doing
 
 
-async def test_changes_at_the_same_time_do_not_undo_each_other(accounts: Accounts) -> None:
+async def test_changes_at_the_same_time_do_not_undo_each_other(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
 
     await asyncio.gather(accounts.set_password(ALICE, "other"), accounts.set_enabled(ALICE, False))
 
-    assert [each.is_enabled for each in await accounts.listed(HOST, "", 10)] == [False]
+    assert [each.is_enabled for each in await accounts.list(HOST, "", 10)] == [False]
     await accounts.set_enabled(ALICE, True)
     assert await accounts.authenticate(ALICE, "other")
 
 
 async def test_accounts_are_listed_and_counted_by_host(
-    accounts: Accounts, storage: Storage
+    accounts: OwnAccounts, storage: Storage
 ) -> None:
     for jid in (BOB, ALICE, f"alice@{OTHER_HOST}"):
         await storage.accounts.add(Account(jid=jid, verifier="", created=NOON))
     await accounts.set_enabled(BOB, False)
 
-    assert await accounts.listed(HOST, "", 10) == (
+    assert await accounts.list(HOST, "", 10) == (
         AccountSummary(jid=ALICE, is_enabled=True, created=NOON),
         AccountSummary(jid=BOB, is_enabled=False, created=NOON),
     )
-    assert [each.jid for each in await accounts.listed(HOST, "", 1)] == [ALICE]
-    assert [each.jid for each in await accounts.listed(HOST, ALICE, 10)] == [BOB]
+    assert [each.jid for each in await accounts.list(HOST, "", 1)] == [ALICE]
+    assert [each.jid for each in await accounts.list(HOST, ALICE, 10)] == [BOB]
     assert (await accounts.count(HOST), await accounts.count(OTHER_HOST)) == (2, 1)
 
 
 async def test_an_old_verifier_is_made_anew_at_the_first_login(
-    accounts: Accounts, storage: Storage
+    accounts: OwnAccounts, storage: Storage
 ) -> None:
-    old = scram.make("scram-sha-1", "pencil", 4096)
+    old = verifiers.make("scram-sha-1", "pencil", iterations=4096)
     await storage.accounts.add(Account(jid=ALICE, verifier=old, created=NOON))
 
     assert not await accounts.authenticate(ALICE, "pen")
@@ -165,7 +165,7 @@ async def test_a_wrong_password_of_nobody_costs_what_that_of_an_account_does(
 
 
 async def test_what_the_store_cannot_be_read_of_lets_nobody_in(
-    accounts: Accounts, storage: Storage, caplog: pytest.LogCaptureFixture
+    accounts: OwnAccounts, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     await storage.accounts.add(Account(jid=ALICE, verifier="pencil", created=NOON))
 
@@ -183,7 +183,7 @@ async def test_a_store_that_is_away_is_said_to_be() -> None:
         accounts.register(ALICE, "pencil"),
         accounts.set_password(ALICE, "pencil"),
         accounts.remove(ALICE),
-        accounts.listed(HOST, "", 1),
+        accounts.list(HOST, "", 1),
         accounts.count(HOST),
     ):
         with pytest.raises(Overloaded):
@@ -191,7 +191,7 @@ async def test_a_store_that_is_away_is_said_to_be() -> None:
 
 
 async def test_a_login_waits_for_no_renewal_that_fails(
-    storage: Storage, accounts: Accounts
+    storage: Storage, accounts: OwnAccounts
 ) -> None:
     class Away:
         """A store that can be read and not be written."""
@@ -202,7 +202,7 @@ async def test_a_login_waits_for_no_renewal_that_fails(
         async def change(self, account: Account) -> bool:
             raise Unavailable
 
-    old = scram.make("scram-sha-1", "pencil", 4096)
+    old = verifiers.make("scram-sha-1", "pencil", iterations=4096)
     await storage.accounts.add(Account(jid=ALICE, verifier=old, created=NOON))
     read_only = OwnAccounts(Away(), Passwords(), Hosts((HOST,)))  # type: ignore[arg-type]
 

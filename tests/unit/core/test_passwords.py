@@ -8,8 +8,9 @@ from hashlib import new
 
 import pytest
 
-from component.core.accounts import scram
+from component.core.accounts import verifiers
 from component.core.accounts.passwords import MAX_BYTES, Passwords, prepare
+from component.core.accounts.saslprep import saslprep
 from component.core.errors import BadRequest
 
 KINDS = ["argon2id", "scram-sha-1", "scram-sha-256", "scram-sha-512"]
@@ -66,8 +67,8 @@ async def test_every_kind_is_understood_whatever_new_ones_are(kind: str) -> None
 @pytest.mark.parametrize("example", [SHA_1, SHA_256], ids=["RFC 5802", "RFC 7677"])
 def test_scram_is_that_of_the_examples(example: tuple[str, str, str, str]) -> None:
     verifier, signed, proof, signature = example
-    assert scram.matches(verifier, "pencil")
-    assert not scram.matches(verifier, "pencils")
+    assert verifiers.matches(verifier, "pencil")
+    assert not verifiers.matches(verifier, "pencils")
 
     # What is kept is enough to serve the exchange of the example.
     name = verifier.split("$")[0].removeprefix("SCRAM-").replace("-", "").lower()
@@ -79,7 +80,9 @@ def test_scram_is_that_of_the_examples(example: tuple[str, str, str, str]) -> No
 
 
 def test_a_verifier_of_other_cost_is_not_current() -> None:
-    assert not scram.is_current(scram.make("scram-sha-256", "pencil", 4096), "scram-sha-256")
+    assert not verifiers.is_current(
+        verifiers.make("scram-sha-256", "pencil", iterations=4096), "scram-sha-256"
+    )
     assert not Passwords().is_current("$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$" + "A" * 43)
 
 
@@ -110,13 +113,33 @@ async def test_what_is_no_verifier_is_refused(verifier: str) -> None:
         ("USER", "USER"),
         ("\u00aa", "a"),
         ("\u2168", "IX"),
+    ],
+)
+def test_saslprep_maps_as_in_the_examples_of_rfc_4013(typed: str, compared: str) -> None:
+    """RFC 4013 section 3, examples 1 to 5."""
+    assert saslprep(typed) == prepare(typed) == compared
+
+
+@pytest.mark.parametrize("typed", ["\u0007", "\u0627\u0031"])
+def test_saslprep_refuses_the_examples_of_rfc_4013(typed: str) -> None:
+    """RFC 4013 section 3, examples 6 and 7: a prohibited character, a bidirectional check."""
+    with pytest.raises(ValueError, match=r"nobody can type|right to left"):
+        saslprep(typed)
+    with pytest.raises(BadRequest, match=r"^The password (has|mixes) .*\.$"):
+        prepare(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "compared"),
+    [
         ("a\u00a0b", "a b"),
         ("e\u0301", "\u00e9"),
         ("\U0001f511", "\U0001f511"),
+        ("\u0627\u0031\u0628", "\u0627\u0031\u0628"),
     ],
 )
-def test_passwords_are_prepared_as_other_servers_do(typed: str, compared: str) -> None:
-    assert prepare(typed) == compared
+def test_spaces_composition_and_young_characters_are_prepared(typed: str, compared: str) -> None:
+    assert saslprep(typed) == compared
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import pytest
 from support.accounts import open_accounts
 from support.builders import ALICE, BOB
 
-from component.core.accounts import throttle
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.throttle import Throttled, TokenBucket
 from component.core.errors import Overloaded
@@ -29,74 +28,71 @@ def clock() -> Clock:
     return Clock()
 
 
-def spend(budget: TokenBucket, jid: str, count: int) -> list[bool]:
-    return [budget.take(jid) for _ in range(count)]
+def spend(bucket: TokenBucket, jid: str, count: int) -> list[bool]:
+    return [bucket.take(jid) for _ in range(count)]
 
 
 def test_so_many_attempts_are_answered_at_once(clock: Clock) -> None:
-    budget = TokenBucket(burst=3, refill=10, clock=clock)
+    bucket = TokenBucket(burst=3, refill=10, clock=clock)
 
-    assert spend(budget, ALICE, 5) == [True, True, True, False, False]
+    assert spend(bucket, ALICE, 5) == [True, True, True, False, False]
 
 
 def test_another_one_comes_every_so_often(clock: Clock) -> None:
-    budget = TokenBucket(burst=3, refill=10, clock=clock)
-    spend(budget, ALICE, 3)
+    bucket = TokenBucket(burst=3, refill=10, clock=clock)
+    spend(bucket, ALICE, 3)
     found = []
     for pause in (9, 2, 1, 7, 2):
         clock.now += pause
-        found.append(budget.take(ALICE))
+        found.append(bucket.take(ALICE))
 
     assert found == [False, True, False, False, True]
 
 
 def test_all_come_back_in_the_end_and_no_more(clock: Clock) -> None:
-    budget = TokenBucket(burst=3, refill=10, clock=clock)
-    spend(budget, ALICE, 3)
+    bucket = TokenBucket(burst=3, refill=10, clock=clock)
+    spend(bucket, ALICE, 3)
     clock.now += 1000
 
-    assert spend(budget, ALICE, 5) == [True, True, True, False, False]
+    assert spend(bucket, ALICE, 5) == [True, True, True, False, False]
 
 
 def test_an_attempt_that_is_given_back_costs_nothing(clock: Clock) -> None:
-    budget = TokenBucket(burst=1, refill=10, clock=clock)
+    bucket = TokenBucket(burst=1, refill=10, clock=clock)
     for _ in range(10):
-        assert budget.take(ALICE)
+        assert bucket.take(ALICE)
         clock.now += 0.1
-        budget.give_back(ALICE)
+        bucket.give_back(ALICE)
 
 
 def test_giving_back_does_not_forgive_wrong_ones(clock: Clock) -> None:
-    budget = TokenBucket(burst=3, refill=10, clock=clock)
-    spend(budget, ALICE, 2)
+    bucket = TokenBucket(burst=3, refill=10, clock=clock)
+    spend(bucket, ALICE, 2)
     for _ in range(10):
-        assert budget.take(ALICE)
-        budget.give_back(ALICE)
+        assert bucket.take(ALICE)
+        bucket.give_back(ALICE)
 
-    assert spend(budget, ALICE, 2) == [True, False]
+    assert spend(bucket, ALICE, 2) == [True, False]
 
 
 def test_an_account_is_not_slowed_by_another(clock: Clock) -> None:
-    budget = TokenBucket(burst=1, refill=10, clock=clock)
+    bucket = TokenBucket(burst=1, refill=10, clock=clock)
 
-    assert [budget.take(jid) for jid in (ALICE, BOB, ALICE)] == [True, True, False]
+    assert [bucket.take(jid) for jid in (ALICE, BOB, ALICE)] == [True, True, False]
 
 
-def test_memory_is_bounded_and_the_last_are_remembered(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock
-) -> None:
-    monkeypatch.setattr(throttle, "ACCOUNTS_MAX", 10)
-    budget = TokenBucket(burst=2, refill=10, clock=clock)
-    spend(budget, ALICE, 2)
-    spend(budget, BOB, 1)
+def test_memory_is_bounded_and_the_last_are_remembered(clock: Clock) -> None:
+    bucket = TokenBucket(burst=2, refill=10, clock=clock, max_keys=10)
+    spend(bucket, ALICE, 2)
+    spend(bucket, BOB, 1)
     for n in range(9):
-        spend(budget, f"{n}@example.org", 2)
-    spend(budget, BOB, 1)
-    spend(budget, "last@example.org", 2)
+        spend(bucket, f"{n}@example.org", 2)
+    spend(bucket, BOB, 1)
+    spend(bucket, "last@example.org", 2)
 
     remembered = [BOB, *(f"{n}@example.org" for n in range(1, 9)), "last@example.org"]
-    assert not any(budget.take(jid) for jid in remembered)
-    assert budget.take(ALICE)
+    assert not any(bucket.take(jid) for jid in remembered)
+    assert bucket.take(ALICE)
 
 
 async def test_guessing_is_refused_when_it_goes_on() -> None:
@@ -173,12 +169,14 @@ class Knowing(OwnAccounts):
         return password == "right"
 
 
-@pytest.mark.parametrize("least", [0.1, 0.01])
-async def test_a_no_takes_as_long_for_a_name_that_is_nobodys(clock: Clock, least: float) -> None:
+@pytest.mark.parametrize("no_seconds", [0.1, 0.01])
+async def test_a_no_takes_as_long_for_a_name_that_is_nobodys(
+    clock: Clock, no_seconds: float
+) -> None:
     async def sleep(seconds: float) -> None:
         clock.now += seconds
 
-    throttled = Throttled(Knowing(clock), least=least, clock=clock, sleep=sleep)
+    throttled = Throttled(Knowing(clock), no_seconds=no_seconds, clock=clock, sleep=sleep)
     took = []
     for jid, password in ((ALICE, "wrong"), (BOB, "wrong"), (ALICE, "right")):
         begun = clock.now
@@ -186,4 +184,4 @@ async def test_a_no_takes_as_long_for_a_name_that_is_nobodys(clock: Clock, least
         took.append(round(clock.now - begun, 6))
 
     # A yes tells who knows the password nothing new, and a slow source is not made slower.
-    assert took == [max(least, 0.03), least, 0.03]
+    assert took == [max(no_seconds, 0.03), no_seconds, 0.03]

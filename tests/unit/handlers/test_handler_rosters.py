@@ -88,7 +88,7 @@ async def test_what_is_no_roster_is_a_failure_and_the_log_says_why(
     with pytest.raises(Failed):
         await rosters(answer).roster(ANN)
 
-    assert f"retrieve_user_roster answered no roster: {why}" in caplog.text
+    assert f"retrieve_user_roster did not return a roster: {why}" in caplog.text
 
 
 async def test_a_roster_is_not_changed_here() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
+from support.accounts import source_of
 from support.api import answering
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everything, texts
 from support.sidecar import SETTINGS, SHOWN, open_services
@@ -45,11 +46,11 @@ async def test_put_makes_an_account_and_then_sets_its_password(
 ) -> None:
     made = await api.put(OF_ALICE, json=PENCIL)
     assert (made.status, await made.json()) == (201, {"jid": ALICE})
-    assert await services.accounts.authenticate(ALICE, "pencil")
+    assert await services.accounts.authenticator.authenticate(ALICE, "pencil")
 
     assert (await api.put(OF_ALICE, json={"password": "other"})).status == 204
-    assert await services.accounts.authenticate(ALICE, "other")
-    assert not await services.accounts.authenticate(ALICE, "pencil")
+    assert await services.accounts.authenticator.authenticate(ALICE, "other")
+    assert not await services.accounts.authenticator.authenticate(ALICE, "pencil")
     assert await audit_log(services) == [
         ("server", "set-password", ALICE, ""),
         ("server", "add-user", ALICE, ""),
@@ -63,9 +64,9 @@ async def test_if_none_match_only_makes_and_if_match_only_sets(
     assert (await api.put(OF_ALICE, json=PENCIL, headers=KNOWN)).status == 404
     assert (await api.put(OF_ALICE, json=PENCIL, headers=NEW)).status == 201
     assert (await api.put(OF_ALICE, json={"password": "other"}, headers=NEW)).status == 409
-    assert await services.accounts.authenticate(ALICE, "pencil")
+    assert await services.accounts.authenticator.authenticate(ALICE, "pencil")
     assert (await api.put(OF_ALICE, json={"password": "other"}, headers=KNOWN)).status == 204
-    assert await services.accounts.authenticate(ALICE, "other")
+    assert await services.accounts.authenticator.authenticate(ALICE, "other")
 
 
 @pytest.mark.parametrize("headers", [NEW | KNOWN, {"If-Match": '"etag"'}])
@@ -73,7 +74,7 @@ async def test_contradicting_conditions_are_refused(
     api: TestClient, services: Services, headers: dict[str, str]
 ) -> None:
     assert (await api.put(OF_ALICE, json=PENCIL, headers=headers)).status == 400
-    assert not await services.accounts.exists(ALICE)
+    assert not await services.accounts.authenticator.exists(ALICE)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ async def test_put_without_password_or_with_more_is_refused(
     api: TestClient, services: Services, given: object
 ) -> None:
     assert (await api.put(OF_ALICE, json=given)).status == 400
-    assert not await services.accounts.exists(ALICE)
+    assert not await services.accounts.authenticator.exists(ALICE)
 
 
 async def test_password_is_neither_answered_nor_logged(
@@ -114,7 +115,7 @@ async def test_account_outside_of_virtual_hosts_is_refused(api: TestClient, jid:
 async def test_accounts_on_other_hosts_of_ejabberd_are_refused(
     aiohttp_client: AiohttpClient, method: str, given: object
 ) -> None:
-    async with answering("0") as accounts, open_services(accounts=accounts) as services:
+    async with answering("0") as accounts, open_services(accounts=source_of(accounts)) as services:
         client = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
         answer = await client.request(method, f"{V1}/admin@strange.example", json=given)
 
@@ -129,7 +130,7 @@ async def test_path_without_a_bare_jid_is_not_found(api: TestClient, jid: str) -
 async def test_jid_is_prepared(api: TestClient, services: Services) -> None:
     assert (await api.put(f"{V1}/{ALICE.upper()}", json=PENCIL)).status == 201
 
-    assert await services.accounts.authenticate(ALICE, "pencil")
+    assert await services.accounts.authenticator.authenticate(ALICE, "pencil")
 
 
 async def test_accounts_are_listed_page_by_page(api: TestClient) -> None:
@@ -164,9 +165,9 @@ async def test_patch_disables_and_enables_an_account(api: TestClient, services: 
     disabled = await api.patch(OF_ALICE, json={"enabled": False})
 
     assert await disabled.json() == {"jid": ALICE, "enabled": False}
-    assert not await services.accounts.authenticate(ALICE, "pencil")
+    assert not await services.accounts.authenticator.authenticate(ALICE, "pencil")
     assert (await api.patch(OF_ALICE, json={"enabled": True})).status == 200
-    assert await services.accounts.authenticate(ALICE, "pencil")
+    assert await services.accounts.authenticator.authenticate(ALICE, "pencil")
     assert (await audit_log(services))[2:] == [
         ("server", "disable-user", ALICE, ""),
         ("server", "enable-user", ALICE, ""),

@@ -1,17 +1,15 @@
-"""What sections have to agree about: mistakes that none of them has by itself."""
+"""Checks across sections: mistakes that no section has by itself."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from component.config.archive import Archive
+from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
-from component.config.operators import Operator
-from component.config.problems import Problem, unknown
-from component.config.section import Section
+from component.config.sections import Archive, Operator
 from component.config.tables import Table
-from component.config.values import UNIX
+from component.config.types import UNIX, Section
 from component.core.access.principals import SERVER
 
 #: A listener on one of these takes a port of every address.
@@ -20,25 +18,25 @@ _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
 _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def disagreements(tables: Sequence[Table], right: Mapping[str, Section]) -> Iterator[Problem]:
-    """Yield what does not go with the rest, an option or a section, and what is wrong with it.
+def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Iterator[Problem]:
+    """Yield a problem for each option or section that contradicts another one.
 
-    `right` has the sections that are right by themselves, by their titles.
+    `valid` has the sections that are right by themselves, by their titles.
     """
-    xmpp, archive = right.get("xmpp"), right.get("archive")
+    xmpp, archive = valid.get("xmpp"), valid.get("archive")
     if isinstance(xmpp, Xmpp):
         yield from _hosts(tables, xmpp)
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
-    yield from _listeners(right)
-    yield from _names(tables)
-    yield from _shared(right)
+    yield from _listeners(valid)
+    yield from _operator_names(tables)
+    yield from _shared_identities(valid)
 
 
-def doubts(right: Mapping[str, Section]) -> Iterator[str]:
-    """Yield what works, but not as whoever wrote it will think."""
-    http = right.get("http")
-    for title, section in right.items():
+def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
+    """Yield a sentence for each option that works otherwise than its author may think."""
+    http = valid.get("http")
+    for title, section in valid.items():
         if not isinstance(section, Operator) or section.secret is None:
             continue
         if isinstance(http, Http) and not http.enabled:
@@ -53,8 +51,8 @@ def doubts(right: Mapping[str, Section]) -> Iterator[str]:
 def _hosts(tables: Sequence[Table], xmpp: Xmpp) -> Iterator[Problem]:
     for table in tables:
         if table.section == "hosts" and table.name is not None and table.name not in xmpp.hosts:
-            stranger = unknown("virtual host", table.name, xmpp.hosts)
-            yield Problem(table.title, f"{stranger} (they stand in xmpp.hosts)")
+            text = unknown("virtual host", table.name, xmpp.hosts)
+            yield Problem(table.title, f"{text} (they stand in xmpp.hosts)")
 
 
 def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
@@ -65,8 +63,8 @@ def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
             yield Problem("archive.room_services", f"{service} is the component itself (xmpp.jid)")
 
 
-def _listeners(right: Mapping[str, Section]) -> Iterator[Problem]:
-    http, public = right.get("http"), right.get("public_http")
+def _listeners(valid: Mapping[str, Section]) -> Iterator[Problem]:
+    http, public = valid.get("http"), valid.get("public_http")
     if not (isinstance(http, Http) and isinstance(public, PublicHttp)):
         return
     if not (http.enabled and public.enabled):
@@ -78,7 +76,7 @@ def _listeners(right: Mapping[str, Section]) -> Iterator[Problem]:
         yield Problem("public_http.port", "is that of http.port: each needs its own")
 
 
-def _names(tables: Sequence[Table]) -> Iterator[Problem]:
+def _operator_names(tables: Sequence[Table]) -> Iterator[Problem]:
     for table in tables:
         if table.section == "operators" and table.name is not None:
             if not _OPERATOR.fullmatch(table.name):
@@ -87,13 +85,13 @@ def _names(tables: Sequence[Table]) -> Iterator[Problem]:
                 yield Problem(table.title, "taken: the name of whoever shows http.secret")
 
 
-def _shared(right: Mapping[str, Section]) -> Iterator[Problem]:
-    """Find what two operators have in common, so that nobody could tell who asks."""
+def _shared_identities(valid: Mapping[str, Section]) -> Iterator[Problem]:
+    """Yield a problem for each JID or secret of two operators: callers could not be told apart."""
     first: dict[object, str] = {}
-    http = right.get("http")
+    http = valid.get("http")
     if isinstance(http, Http) and http.secret is not None:
         first[http.secret] = "http.secret"
-    for title, section in right.items():
+    for title, section in valid.items():
         if isinstance(section, Operator):
             for key, value in (("jid", section.jid), ("secret", section.secret)):
                 option = f"{title}.{key}"

@@ -9,46 +9,45 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from component.config.agreement import disagreements, doubts
+from component.config.cross_checks import contradictions, cross_warnings
 from component.config.environment import overrides, variable
+from component.config.messages import ConfigError, Problem
 from component.config.network import Http
-from component.config.problems import ConfigError, Problem
-from component.config.section import Section
 from component.config.sections import NAMED_SECTIONS, Config
-from component.config.tables import Table, strangers, tables
-from component.config.values import FILE, LoadContext, readable_by_all
+from component.config.tables import Table, tables, unknown_entries
+from component.config.types import FILE, LoadContext, Section, readable_by_all
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """Return the configuration; raises ConfigError with every mistake found."""
+    """Return the configuration. Raises ConfigError with all mistakes."""
     content = _parse(path) if path else {}
-    overridden, strange_variables = overrides(environ)
+    overridden, unknown_variables = overrides(environ)
     where = f"{path}: " if path else ""
-    problems = [f"{where}{problem}" for problem in strangers(content)] + strange_variables
+    problems = [f"{where}{problem}" for problem in unknown_entries(content)] + unknown_variables
 
     given = list(tables(content, overridden))
     warnings = _literal_secrets(path, given)
-    right, mistakes = _check(given, path.parent if path else Path(), warnings)
-    mistakes += disagreements(given, right)
-    problems += _told(mistakes, where, overridden)
+    valid, mistakes = _check(given, path.parent if path else Path(), warnings)
+    mistakes += contradictions(given, valid)
+    problems += _lines(mistakes, where, overridden)
     if problems:
         raise ConfigError(problems)
-    return _config(given, right, [*warnings, *doubts(right)])
+    return _config(given, valid, [*warnings, *cross_warnings(valid)])
 
 
 def load_http(path: Path | None, environ: Mapping[str, str]) -> Http:
-    """Return where the running program is asked; raises ConfigError.
+    """Return the section [http] of the running program. Raises ConfigError.
 
-    All else may be wrong, missing or unreadable: whoever asks need not know the other secrets.
+    Other sections may be wrong, missing or unreadable: its clients need not know other secrets.
     """
     content = _parse(path) if path else {}
     overridden, _ = overrides(environ)
     where = f"{path}: " if path else ""
     given = [table for table in tables(content, overridden) if table.title == "http"]
-    right, mistakes = _check(given, path.parent if path else Path(), [])
+    valid, mistakes = _check(given, path.parent if path else Path(), [])
     if mistakes:
-        raise ConfigError(_told(mistakes, where, overridden))
-    http = right["http"]
+        raise ConfigError(_lines(mistakes, where, overridden))
+    http = valid["http"]
     if not isinstance(http, Http) or not http.enabled:
         raise ConfigError([f"{where}http.enabled is false: the running program cannot be asked"])
     return http
@@ -61,39 +60,39 @@ def _parse(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError:
-        # The cause would carry the file, and with it its secrets.
+        # The cause would have the content of the file, and so its secrets.
         raise ConfigError([f"{path}: not a TOML file: not in UTF-8"]) from None
     except ValueError as error:
         raise ConfigError([f"{path}: not a TOML file: {error}"]) from None
 
 
-def _told(mistakes: Iterable[Problem], where: str, overridden: Collection[str]) -> list[str]:
-    """Put mistakes into lines that name the option, or the variable in its place."""
+def _lines(problems: Iterable[Problem], where: str, overridden: Collection[str]) -> list[str]:
+    """Return a line for each problem; it names the option, or the variable that overrides it."""
     lines = []
-    for mistake in mistakes:
-        is_overridden = mistake.option in overridden
-        name = variable(mistake.option) if is_overridden else f"{where}{mistake.option}"
-        lines.append(f"{name}{mistake.item}: {mistake.problem}")
+    for problem in problems:
+        is_overridden = problem.option in overridden
+        name = variable(problem.option) if is_overridden else f"{where}{problem.option}"
+        lines.append(f"{name}{problem.item}: {problem.problem}")
     return lines
 
 
 def _check(
     given: Sequence[Table], folder: Path, warnings: list[str]
 ) -> tuple[dict[str, Section], list[Problem]]:
-    """Check each section by itself; return those that are right by their titles, and mistakes."""
-    right: dict[str, Section] = {}
+    """Check each section by itself; return the valid ones by their titles, and all problems."""
+    valid: dict[str, Section] = {}
     mistakes: list[Problem] = []
     for table in given:
-        reading = LoadContext(folder, frozenset(table.overrides), warnings)
+        context = LoadContext(folder, frozenset(table.overrides), warnings)
         try:
-            right[table.title] = table.model.model_validate(table.values, context=reading)
+            valid[table.title] = table.model.model_validate(table.values, context=context)
         except ValidationError as error:
-            mistakes += table.mistakes(error)
-    return right, mistakes
+            mistakes += table.problems(error)
+    return valid, mistakes
 
 
 def _literal_secrets(path: Path | None, given: Sequence[Table]) -> list[str]:
-    """Warn about secrets that stand in a file which everybody can read."""
+    """Return a warning for each secret that is written in a file which everybody can read."""
     if path is None or not readable_by_all(path):
         return []
     return [
@@ -109,12 +108,12 @@ def _is_literal(secret: object) -> bool:
 
 
 def _config(
-    given: Sequence[Table], right: Mapping[str, Section], warnings: Sequence[str]
+    given: Sequence[Table], valid: Mapping[str, Section], warnings: Sequence[str]
 ) -> Config:
     parts: dict[str, Any] = {section: {} for section in NAMED_SECTIONS}
     for table in given:
         if table.name is None:
-            parts[table.section] = right[table.title]
+            parts[table.section] = valid[table.title]
         else:
-            parts[table.section][table.name] = right[table.title]
+            parts[table.section][table.name] = valid[table.title]
     return Config(**parts, warnings=tuple(warnings))

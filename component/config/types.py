@@ -1,6 +1,6 @@
-"""The types of option values that need more than a range: domains, networks, secrets, paths.
+"""The base of all sections, and types of option values: domains, networks, secrets, paths.
 
-Each check says in full what it expects, for these messages reach the administrator as they are.
+The error of each check says what is expected: the administrator reads it as it stands.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+)
 
 from component.core.wording import given, kind
 
@@ -22,11 +30,11 @@ FILE = "file:"
 SQLITE = "sqlite:"
 MEMORY = f"{SQLITE}:memory:"
 UNIX = "unix:"
-#: Where configurations are, which are backed up, compared and read otherwise than data (FHS 3.7).
+#: The folder of configurations, which are backed up and compared apart from data (FHS 3.7).
 CONFIGURATIONS = Path("/etc")
-#: How the secrets of examples begin: everybody knows them.
+#: The beginning of secrets in examples, which everybody knows.
 PLACEHOLDER = "change-me"
-#: A secret is a line. Whatever is larger was named by mistake.
+#: A secret is one line. A larger file was named by mistake.
 MAX_SECRET_BYTES = 4096
 
 _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
@@ -35,21 +43,29 @@ _HOST_NAME = re.compile(r"[\w.-]+")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
 
+class Section(BaseModel):
+    """One table of the file: no other keys, no conversion between types, no change afterwards."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """Where values come from while they are checked, and what is found wanting about them."""
+    """The origin of the values that are being checked, and warnings about them."""
 
     folder: Path
-    #: Keys given by the environment: their paths start at the working directory.
+    #: Keys set by the environment: their relative paths start at the working directory.
     overridden: frozenset[str] = frozenset()
     warnings: list[str] = field(default_factory=list)
 
-    def start(self, key: str | None) -> Path:
-        """Return where a relative path in this key's value starts."""
+    def base(self, key: str | None) -> Path:
+        """Return the folder at which a relative path in the value of a key starts."""
         return Path() if key in self.overridden else self.folder
 
 
-def _reading(info: ValidationInfo) -> LoadContext:
+def _context(info: ValidationInfo) -> LoadContext:
     return info.context if isinstance(info.context, LoadContext) else LoadContext(Path())
 
 
@@ -97,7 +113,7 @@ def _is_ip(value: str) -> bool:
 
 def _listening_address(value: object, info: ValidationInfo) -> str:
     if isinstance(value, str) and value.startswith(UNIX) and value != UNIX:
-        path = _reading(info).start(info.field_name) / value.removeprefix(UNIX)
+        path = _context(info).base(info.field_name) / value.removeprefix(UNIX)
         return f"{UNIX}{path}"
     return _address(value)
 
@@ -110,8 +126,8 @@ def _network(value: object) -> IPv4Network | IPv6Network:
     try:
         return ip_network(value)
     except ValueError as error:
-        wanted = "expected a network, such as 192.0.2.0/24"
-        raise ValueError(f"{wanted}, given {given(value)}") from error
+        message = "expected a network, such as 192.0.2.0/24"
+        raise ValueError(f"{message}, given {given(value)}") from error
 
 
 def _prefix(value: object) -> str:
@@ -121,7 +137,7 @@ def _prefix(value: object) -> str:
 
 
 def _http_url(value: object) -> str:
-    """Check a URL; one with a user in it may hold a password, so it is never shown."""
+    """Check a URL; it is never shown, because it may have a password."""
     try:
         url = urlsplit(value) if isinstance(value, str) else None
         is_right = url is not None and url.scheme in ("http", "https") and url.port != 0
@@ -143,11 +159,11 @@ def _module_name(value: object) -> str:
 def _folder(value: object, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"expected a folder, given {given(value)}")
-    return str((_reading(info).start(info.field_name) / value).absolute())
+    return str((_context(info).base(info.field_name) / value).absolute())
 
 
 def _storage_url(value: object, info: ValidationInfo) -> str:
-    """Check the scheme and make the path absolute; the value may hold a password: never shown."""
+    """Check the scheme, and make the path absolute; the value is never shown."""
     if not isinstance(value, str) or not value.startswith(SQLITE) or value == SQLITE:
         raise ValueError("expected sqlite:PATH, given something else")
     path = value.removeprefix(SQLITE)
@@ -155,7 +171,7 @@ def _storage_url(value: object, info: ValidationInfo) -> str:
         raise ValueError("expected sqlite:PATH, without slashes that are not part of the path")
     if value == MEMORY:
         return value
-    place = _reading(info).start(info.field_name) / path
+    place = _context(info).base(info.field_name) / path
     if place.resolve().is_relative_to(CONFIGURATIONS):
         raise ValueError(
             f"expected a place for data, and {CONFIGURATIONS} is none (a relative path starts at "
@@ -165,7 +181,7 @@ def _storage_url(value: object, info: ValidationInfo) -> str:
 
 
 def _secret(value: object, info: ValidationInfo) -> object:
-    """Read the secret from its file where it names one; the value is never shown."""
+    """Return a secret, read from its file if `value` is file:PATH; it is never shown."""
     if isinstance(value, SecretStr) or value is None:
         return value
     if not isinstance(value, str):
@@ -180,7 +196,7 @@ def _secret(value: object, info: ValidationInfo) -> object:
             "as by head -c 24 /dev/urandom | base64"
         )
     if value != value.strip():
-        # A second line end in the file, most often; and HTTP headers cannot carry it.
+        # Most often this is a second line end in the file, which an HTTP header cannot carry.
         raise ValueError("expected a secret without blanks at its ends")
     return value
 
@@ -188,8 +204,8 @@ def _secret(value: object, info: ValidationInfo) -> object:
 def _secret_file(name: str, info: ValidationInfo) -> str:
     if not name:
         raise ValueError("expected file:PATH, given no path")
-    reading = _reading(info)
-    path = reading.start(info.field_name) / name
+    context = _context(info)
+    path = context.base(info.field_name) / name
     try:
         with path.open("rb") as file:
             content = file.read(MAX_SECRET_BYTES + 1)
@@ -197,7 +213,7 @@ def _secret_file(name: str, info: ValidationInfo) -> str:
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        # The cause would carry the bytes of the secret.
+        # The cause would have the bytes of the secret.
         raise ValueError(f"{path} is not text in UTF-8") from None
     if len(content) > MAX_SECRET_BYTES:
         raise ValueError(f"{path} is larger than {MAX_SECRET_BYTES} bytes")
@@ -205,7 +221,7 @@ def _secret_file(name: str, info: ValidationInfo) -> str:
     if not secret:
         raise ValueError(f"{path} is empty")
     if readable_by_all(path):
-        reading.warnings.append(
+        context.warnings.append(
             f"{path} holds a secret and everybody can read it: chmod o= {path}"
         )
     return secret
@@ -218,7 +234,7 @@ def _at_least_one(values: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def readable_by_all(path: Path) -> bool:
-    """Say whether every user of this machine may read the file."""
+    """Return whether every user of this machine may read a file."""
     return bool(path.stat().st_mode & stat.S_IROTH)
 
 

@@ -1,4 +1,4 @@
-"""Answers of commands, written for people or for programs."""
+"""Print the outcome of a command, for people or for programs."""
 
 from __future__ import annotations
 
@@ -11,34 +11,37 @@ GAP = "  "
 
 
 class NoOutcome(Exception):
-    """This is not what a command answers."""
+    """The answer is not the outcome of a command."""
 
 
-def told(data: Any, *, in_json: bool, asked: Collection[str] = ()) -> None:
-    """Print what a command answers. What is for eyes only goes to standard error.
+def print_outcome(data: Any, *, in_json: bool, arguments: Collection[str] = ()) -> None:
+    """Print an outcome. Its message goes to standard error where there is data beside it.
 
-    `asked` names what it was asked with, of which an answer may remind. Raises NoOutcome.
+    `arguments` are the names of the fields that the command was given: a list that only repeats
+    one of them does not stand alone. Raises NoOutcome.
     """
-    said = message(data)
+    text = message(data)
     if in_json:
         print(json.dumps(data, ensure_ascii=False))
         return
     values = {name: value for name, value in data["values"].items() if name != "next"}
     lists = [
-        value for name, value in values.items() if isinstance(value, list) and name not in asked
+        value
+        for name, value in values.items()
+        if isinstance(value, list) and name not in arguments
     ]
     if lists and len(values) == 1 and not data["rows"]:
-        # One that stands alone is for other programs too: a line for each.
-        lines = [_visible(str(one)) for one in lists[0]]
+        # A list that stands alone is printed one item a line, for pipes to other programs.
+        lines = [_visible(str(item)) for item in lists[0]]
     else:
         lines = [*_values(values), *_table(data["rows"])]
     for line in lines:
         print(line)
-    print(said, file=sys.stderr if lines else sys.stdout)
+    print(text, file=sys.stderr if lines else sys.stdout)
 
 
 def message(data: Any) -> str:
-    """Return what a command answers to people. Raises NoOutcome."""
+    """Return the message of an outcome. Raises NoOutcome."""
     if not isinstance(data, dict) or not {"message", "values", "rows"} <= data.keys():
         raise NoOutcome
     return _visible(str(data["message"]))
@@ -78,5 +81,5 @@ def _cell(value: Any) -> str:
 
 
 def _visible(text: str) -> str:
-    """Return a text that does nothing to a terminal, whoever made it up."""
+    """Return text without control characters: users write some of it, and terminals obey them."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,99 @@
+"""`muniment check-config`: print one line for each check."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+from component import logs
+from component.cli.exit_codes import CONFIG_WRONG, FAILED, OK, UNREACHABLE
+from component.config import Config
+
+PACKAGES = ("component", "storage")
+
+
+async def check(path: Path | None, config: Config, *, offline: bool, login: bool) -> int:
+    """Print one line for each check, and return an exit code.
+
+    `offline` leaves out the store, ejabberd and the HTTP port; `login` also tries xmpp.secret.
+    """
+    # The lines below are the report, so only warnings are logged.
+    logs.setup("warning", "text")
+    report("ok", f"configuration: {path or 'from the environment'}")
+    for line in config.described():
+        report("ok", line)
+    for warning in config.warnings:
+        report("warn", warning)
+    conflicts = list(package_conflicts())
+    for conflict in conflicts:
+        report("bad", conflict)
+    if not conflicts:
+        report("ok", "packages: component and storage are Muniment's own")
+    are_handlers_right = await asyncio.to_thread(_check_handlers, config)
+    is_reachable = offline or await _check_parts(config, login=login)
+    if not are_handlers_right:
+        return CONFIG_WRONG
+    if conflicts:
+        return FAILED
+    return OK if is_reachable else UNREACHABLE
+
+
+def report(verdict: str, text: str) -> None:
+    """Print one finding; `verdict` is ok, warn or bad."""
+    print(f"{verdict:<3} {text}", flush=True)
+
+
+def package_conflicts() -> Iterator[str]:
+    """Yield a line for each package of ours that another distribution has installed as well.
+
+    An editable installation installs no package, and conflicts with nothing.
+    """
+    owners: dict[str, set[str]] = {package: set() for package in PACKAGES}
+    for distribution in distributions():
+        for package in _installed_by(distribution):
+            owners[package].add(distribution.name)
+    for package, names in owners.items():
+        if len(names) > 1:
+            yield (
+                f"package {package} comes from {', '.join(sorted(names))}: "
+                "install Muniment in an environment of its own"
+            )
+
+
+def _installed_by(distribution: Distribution) -> list[str]:
+    """Return the names in PACKAGES that a distribution has installed."""
+    # Each start does this, and to search the text of both lists takes a fraction of the time
+    # in which importlib parses them.
+    named = (distribution.read_text("top_level.txt") or "").split()
+    files = f"\n{distribution.read_text('RECORD') or ''}"
+    return [package for package in PACKAGES if package in named or f"\n{package}/" in files]
+
+
+def _check_handlers(config: Config) -> bool:
+    """Import the operator's module, report its functions or its mistakes, and return success."""
+    if not config.handlers.module:
+        return True
+    from component.handlers.loading import HandlersError
+    from component.wiring import settings
+
+    try:
+        handlers = settings.handlers(config)
+    except HandlersError as error:
+        for problem in error.problems:
+            report("bad", f"handlers.module: {problem}")
+        return False
+    report("ok", f"handlers: {handlers.module} has {', '.join(handlers.names)}")
+    return True
+
+
+async def _check_parts(config: Config, *, login: bool) -> bool:
+    """Try the store, ejabberd and the HTTP port; return whether all of them answered."""
+    from component.wiring.checks import Verdict, checks
+
+    is_reachable = True
+    async for finding in checks(config, login=login):
+        report(finding.verdict, finding.text)
+        is_reachable = is_reachable and finding.verdict is not Verdict.BAD
+    return is_reachable

@@ -1,0 +1,31 @@
+"""Problems of the configuration, and the error that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from component.core.wording import meant
+
+
+class ConfigError(Exception):
+    """The configuration is wrong."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        """`problems` are lines, each with the full name of an option."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A mistake in one option or section."""
+
+    option: str  #: its full name, or the title of a section
+    problem: str
+    item: str = ""  #: the index in a list, such as [1]
+
+
+def unknown(noun: str, name: str, valid: Iterable[str]) -> str:
+    """Return that a key, section or variable is unknown, and which one may be meant."""
+    return f"unknown {noun}{meant(name, valid)}"
