@@ -9,10 +9,10 @@ WORKERS ?= 3
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Install what is missing, then show ejabberd and Muniment at work until Ctrl-C
+run: ## Install what is missing, then show ejabberd and Muniment at work: EJABBERD=26.07
 	@scripts/install run
 	@# The shell has to outlive the interrupt that also reaches the demo, to let it end in peace.
-	@trap : INT; $(BIN)/python scripts/demo.py || [ $$? -eq 130 ]
+	@trap : INT; $(BIN)/python scripts/demo.py $(if $(EJABBERD),--ejabberd $(EJABBERD)) || [ $$? -eq 130 ]
 
 test: export REQUIRE_ALL = 1
 test: ## Install what is missing, then run every check and every test; nothing may be skipped

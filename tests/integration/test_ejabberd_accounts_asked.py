@@ -13,11 +13,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.ejabberd import Account, Ejabberd
 from support.ports import LOOPBACK
+from support.releases import Release
 
 from component.clients.ejabberd_accounts import EjabberdAccounts
 from component.clients.ejabberd_http import EjabberdApi
 from component.clients.ejabberd_login import EjabberdLogins
 from component.core.errors import Overloaded
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 #: This machine, by a name that is not known for it: only "localhost" is.
 FAR = "LOCALHOST"
@@ -69,7 +73,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ejabberd(
-    tmp_path_factory: pytest.TempPathFactory, certificate: Path, _installed: None
+    tmp_path_factory: pytest.TempPathFactory, certificate: Path, release: Release
 ) -> Iterator[Ejabberd]:
     changes = {
         "auth_method: internal": SETTING.format(certificate=certificate),
@@ -77,7 +81,7 @@ def ejabberd(
         "access: c2s": "access: c2s\n    starttls_required: true",
         "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
     }
-    with Ejabberd(tmp_path_factory.mktemp("ejabberd"), changes=changes) as running:
+    with Ejabberd(tmp_path_factory.mktemp("ejabberd"), release, changes=changes) as running:
         running.register(ANN, ANN_ELSEWHERE, ASKER)
         yield running
 

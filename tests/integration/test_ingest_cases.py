@@ -13,6 +13,9 @@ from support.remote_data import read_all
 from support.server import Server
 from support.stanzas import CLIENT, Refused, body_of
 
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
+
 DELAY = "{urn:xmpp:delay}delay"
 
 

@@ -11,9 +11,13 @@ from aiohttp import ClientSession
 from support import mam
 from support.events import stream
 from support.raw import Client
+from support.releases import Release
 from support.room import joined_anew
 from support.server import Server
 from support.stanzas import CLIENT, Refused
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 SERVICE = "conference.one.test"
 RETRACT = "urn:xmpp:message-retract:1"
@@ -25,10 +29,10 @@ MEMBERS_ONLY = (
 
 
 @pytest.fixture(scope="module")
-def rooms_server(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def rooms_server(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """A pair where rooms have archives of their own."""
     options = {"archive": {"room_services": [SERVICE]}}
-    with Server.running(tmp_path_factory.mktemp("rooms"), options) as running:
+    with Server.running(tmp_path_factory.mktemp("rooms"), release, options) as running:
         yield running
 
 

@@ -12,6 +12,9 @@ from support.asking import FULLTEXT, METADATA, Edge, archive_query, metadata_in
 from support.room import Room
 from support.stanzas import CLIENT, Refused
 
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
+
 COUNT = 15
 NS_RETRACT = "urn:xmpp:message-retract:1"
 
