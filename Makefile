@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check lint format clean
+.PHONY: help setup run test bench check lint format clean environment
 
 BIN := .venv/bin
 
@@ -9,9 +9,15 @@ WORKERS ?= 3
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Install what is missing, then show ejabberd and Muniment at work: EJABBERD=26.07
+setup: ## Install what is missing to run, check and test
+	@scripts/install test
+
+environment:
+	@scripts/install check
+
+run: ## Install what is missing, then show ejabberd and Muniment at work; EJABBERD=24.12 picks one
 	@scripts/install run
-	@# The shell has to outlive the interrupt that also reaches the demo, to let it end in peace.
+	@# The shell outlives the interrupt, which reaches the demo too, so that the demo ends by itself.
 	@trap : INT; $(BIN)/python scripts/demo.py $(if $(EJABBERD),--ejabberd $(EJABBERD)) || [ $$? -eq 130 ]
 
 test: export REQUIRE_ALL = 1
@@ -28,13 +34,13 @@ check: lint ## Run the checks and the tests that need no ejabberd
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \
 		tests/unit tests/contract tests/property tests/conformance
 
-lint: ## Check format, style, types and layers
+lint: environment ## Check format, style, types and layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: ## Format the code and mend what can be mended
+format: environment ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

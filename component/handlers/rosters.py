@@ -1,4 +1,4 @@
-"""Rosters that the operator's module knows; implements `core.ports.EditableRosters`."""
+"""Rosters that the operator's module knows; implements `core.rosters.protocol.EditableRosters`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterator, Mapping
 
 from component.core.errors import BadRequest, Failed, ItemNotFound, NotAllowed
-from component.core.ports import EditableRosters, Jids
 from component.core.rosters.contacts import REMOVE, SUBSCRIPTIONS, Change, can_be_shown
-from component.core.xml.jids import bare, domain, local
+from component.core.rosters.protocol import EditableRosters
+from component.core.xml.jids import Jids, bare, domain, local
 from component.handlers.functions import Function, Handlers
 from storage.people import Contact
 

@@ -14,6 +14,7 @@ from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import Accounts, LoginOnlyAccounts
 from component.core.accounts.throttle import NO_SECONDS, Throttled
 from component.core.errors import Overloaded
+from component.core.hosts import Hosts
 from component.handlers.accounts import HandlerAccounts
 from component.handlers.functions import Handlers
 from storage.interface import Storage
@@ -35,7 +36,7 @@ async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> Ac
     own = config.accounts
     if own.source == "store":
         passwords = Passwords(own.password_format)
-        return OwnAccounts(storage.accounts, passwords, config.xmpp.hosts)
+        return OwnAccounts(storage.accounts, passwords, Hosts(config.xmpp.hosts))
     if own.api_url is not None:
         return EjabberdAccounts(await stack.enter_async_context(_api(config, own.api_url)))
     if own.login_address is not None:

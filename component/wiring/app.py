@@ -106,7 +106,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             commands=desk,
             accounts=accounts,
             rosters=parts.rosters,
-            hosts=config.xmpp.hosts,
+            hosts=parts.hosts,
             followers=parts.followers,
             background=background,
             handlers=handlers,

@@ -28,7 +28,7 @@ from component.core.background import Start
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.dispatch import CommandService
 from component.core.errors import Refused
-from component.core.ports import EditableRosters
+from component.core.hosts import Hosts
 from component.core.reading.history import History
 from component.core.reading.live import Followers
 from component.core.reading.pages import Pager
@@ -37,6 +37,7 @@ from component.core.retention.holds import Holds
 from component.core.rosters import xml
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
+from component.core.rosters.protocol import EditableRosters
 from component.core.rosters.service import RosterService, anybody
 from component.core.xml.stream_parser import Element
 from component.core.xml.times import now
@@ -86,7 +87,7 @@ class Parts:
     rooms: Rooms
     holds: Holds
     operators: tuple[Operator, ...]
-    hosts: tuple[str, ...]
+    hosts: Hosts
     audit: Audit
     served: ServedArchives
     adhoc: Commands
@@ -194,7 +195,8 @@ def join(
     spill: Spill | None = None,
 ) -> Parts:
     """Make the parts between the stream and the store, beside which there may be a spill."""
-    hosts, addresses, live = config.xmpp.hosts, Addresses(), Followers()
+    hosts = Hosts(config.xmpp.hosts, config.archive.room_services)
+    addresses, live = Addresses(), Followers()
     stream = settings.stream(
         config,
         on_copy=lambda *copy: service_log.take(*copy),
@@ -209,8 +211,7 @@ def join(
         on_written=live.changed,
         is_held=holds.is_held,
     )
-    services = config.archive.room_services
-    rooms = Rooms(services, hosts, storage.records, RoomQueries(stream), on_another=live.end)
+    rooms = Rooms(hosts, storage.records, RoomQueries(stream), on_another=live.end)
     stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
     room_news = RoomEvents(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)
@@ -233,12 +234,11 @@ def join(
         resume()
 
     sessions = Sessions(began=now())
-    deliveries = Deliveries(preference_filter, sessions, RecipientQueries(stream, hosts[0]))
+    deliveries = Deliveries(preference_filter, sessions, RecipientQueries(stream, hosts.default))
     ingest = Ingest(
         preference_filter,
         settings.policy(config),
         hosts,
-        services,
         sessions=sessions,
         deliveries=deliveries,
     )
@@ -265,7 +265,7 @@ def join(
         on_active=sessions.active,
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
-    served = ServedArchives((*hosts, *services), storage.retention)
+    served = ServedArchives(hosts.domains, storage.retention)
     access = Access(hosts, operators, audit, rooms, served)
     pages = Pager(
         storage.archive,

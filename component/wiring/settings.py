@@ -10,9 +10,9 @@ from component.config import Config, Http, Retention
 from component.core.access.principals import Operator, Role
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
-from component.core.ports import Jids
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.xml.jids import Jids
 from component.core.xml.stream_parser import Element
 from component.handlers.functions import Handlers
 from component.handlers.loading import load

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
+from component.core.hosts import Hosts
 from storage.open import open_storage
 from support.builders import HOST, OTHER_HOST
 
@@ -15,4 +16,4 @@ from support.builders import HOST, OTHER_HOST
 async def open_accounts(url: str = "sqlite::memory:") -> AsyncIterator[OwnAccounts]:
     """Open a store for the accounts of both virtual hosts."""
     async with open_storage(url) as storage:
-        yield OwnAccounts(storage.accounts, Passwords(), (HOST, OTHER_HOST))
+        yield OwnAccounts(storage.accounts, Passwords(), Hosts((HOST, OTHER_HOST)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from component.core.archiving.policy import Policy
+from component.core.hosts import Hosts
 from component.core.xml.stream_parser import Element
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.gate import Gate
@@ -20,7 +21,7 @@ class CopyReader:
     def __init__(self, *, remembers: bool = True, header: str = HEADER + HANDSHAKE) -> None:
         """Without `remembers` nothing is passed over for having been here before."""
         self._ingest = Delivering(self).ingest(Policy(), [HOST])
-        self._log = ServiceLog(self._ingest, Addresses(), [HOST])
+        self._log = ServiceLog(self._ingest, Addresses(), Hosts([HOST]))
         self._remembers = remembers
         self._gate = Gate(
             self._take,

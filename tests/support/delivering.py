@@ -9,6 +9,7 @@ from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
+from component.core.hosts import Hosts
 
 
 class Known:
@@ -41,8 +42,7 @@ class Delivering:
         return Ingest(
             self.queue,
             policy,
-            hosts,
-            room_services,
+            Hosts(hosts, room_services),
             sessions=self.sessions,
             deliveries=self.deliveries,
         )

@@ -23,6 +23,7 @@ from component.core.accounts.own import OwnAccounts
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import Command, Kind
+from component.core.hosts import Hosts
 from component.core.retention.admin import administering
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults
@@ -82,7 +83,7 @@ async def open_operated(
             Timing(batch=10),
             live=parts.followers,
         ) as administration:
-            accounts = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
+            accounts = OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS))
             restart = wire.connection.restart
             desk = parts.open_commands(administration, accounts, restart, patience=9.0)
             services = Services(
@@ -95,7 +96,7 @@ async def open_operated(
                 commands=desk,
                 accounts=accounts,
                 rosters=parts.rosters,
-                hosts=HOSTS,
+                hosts=Hosts(HOSTS),
                 followers=parts.followers,
             )
             settings = replace(SETTINGS, operators=parts.operators)

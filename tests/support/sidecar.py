@@ -14,6 +14,7 @@ from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import Accounts
 from component.core.commands.catalogue import COMMANDS
 from component.core.commands.dispatch import CommandService
+from component.core.hosts import Hosts
 from component.core.reading.live import Followers
 from component.core.retention.admin import administering
 from component.core.retention.holds import Holds
@@ -76,14 +77,14 @@ async def open_services(
                 live=live,
             ) as administration,
         ):
-            kept = OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
+            kept = OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS))
             accounts = accounts or HandlerAccounts(own, kept)
             rosters = known_rosters(own, OwnRosters(storage.contacts), Addresses())
-            lists = RosterService(rosters, HOSTS, lambda _: None)
+            lists = RosterService(rosters, Hosts(HOSTS), lambda _: None)
             link = FixedLink()
             desk = CommandService(
                 commands=COMMANDS,
-                hosts=HOSTS,
+                hosts=Hosts(HOSTS),
                 jids=Addresses(),
                 audit=Audit(storage.records, writer),
                 administration=administration,
@@ -105,7 +106,7 @@ async def open_services(
                 commands=desk,
                 accounts=accounts,
                 rosters=lists,
-                hosts=HOSTS,
+                hosts=Hosts(HOSTS),
                 followers=live,
                 handlers=own,
             )

@@ -18,6 +18,7 @@ from xml.sax.saxutils import quoteattr
 from component.config import Archive, Config, Http, Xmpp
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
+from component.core.hosts import Hosts
 from component.handlers.functions import Handlers
 from component.wiring.app import end
 from component.wiring.compose import Parts, join
@@ -476,7 +477,7 @@ async def open_wire(
         storage = await stack.enter_async_context(
             open_storage(f"sqlite:{folder / 'archive.db'}", synchronous="normal")
         )
-        accounts = OwnAccounts(storage.accounts, PASSWORDS, hosts)
+        accounts = OwnAccounts(storage.accounts, PASSWORDS, Hosts(hosts))
         parts = join(config, storage, Handlers(), accounts, spill)
         await parts.load()
         stack.callback(_end_sending, parts.stream)

@@ -9,7 +9,7 @@ from component.core.access.principals import Operator
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.errors import Forbidden
-from component.core.xml import jids
+from component.core.hosts import Hosts
 
 
 class Access:
@@ -17,7 +17,7 @@ class Access:
 
     def __init__(
         self,
-        hosts: Collection[str],
+        hosts: Hosts,
         operators: Collection[Operator],
         audit: Audit,
         rooms: Rooms | None,
@@ -27,7 +27,7 @@ class Access:
 
         `served` knows on which domains operators may look for archives, None: on all.
         """
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
         self._operators = {operator.jid: operator for operator in operators if operator.jid}
         self._audit = audit
         self._rooms = rooms
@@ -40,7 +40,7 @@ class Access:
         another one that had its name. What an operator does is in the audit log before. Raises
         Forbidden, ItemNotFound, BadRequest, Overloaded.
         """
-        if requester == owner and jids.local(owner) and jids.domain(owner) in self._hosts:
+        if requester == owner and self._hosts.is_user(owner):
             return 0
         operator = self._operators.get(requester)
         if self._rooms and self._rooms.keeps(owner) and await self._rooms.admits(requester, owner):

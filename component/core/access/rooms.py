@@ -15,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from cachetools import LRUCache
 
-from component.core.ports import RoomInfo
+from component.core.hosts import Hosts
 from component.core.store_errors import translated
 from component.core.xml import jids
 from component.core.xml.times import now
@@ -48,6 +49,18 @@ REMEMBERED = 50_000
 
 #: So much of rooms and users waits to be written.
 UNWRITTEN_MAX = 50_000
+
+
+class RoomInfo(Protocol):
+    """What the XMPP server says about its rooms."""
+
+    async def features(self, room: str) -> frozenset[str] | None:
+        """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
+        ...
+
+    def forget(self, room: str) -> None:
+        """Ask a room again when its features are wanted next: they have changed."""
+        ...
 
 
 @dataclass(slots=True)
@@ -83,19 +96,14 @@ class Rooms:
 
     def __init__(
         self,
-        services: Collection[str],
-        hosts: Collection[str],
+        hosts: Hosts,
         records: Records,
         info: RoomInfo,
         *,
         on_another: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`services` are the domains of the rooms that have an archive here.
-
-        `on_another` hears of each room that is not the one any more which had its name before.
-        """
-        self._services = frozenset(services)
-        self._hosts = frozenset(hosts)
+        """`on_another` is called with each room that replaced another one of its name."""
+        self._hosts = hosts
         self._records = records
         self._info = info
         self._on_another = on_another
@@ -111,7 +119,7 @@ class Rooms:
 
     def keeps(self, address: str) -> bool:
         """Whether this is a room that has an archive here."""
-        return jids.domain(address) in self._services and jids.local(address) != ""
+        return self._hosts.is_room(address)
 
     async def admits(self, requester: str, room: str) -> bool:
         """Whether a room would let a bare JID in, so that it may read what was said there.

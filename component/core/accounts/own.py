@@ -11,8 +11,8 @@ from dataclasses import replace
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
+from component.core.hosts import Hosts
 from component.core.store_errors import translated
-from component.core.xml import jids
 from component.core.xml.times import now
 from storage import people
 
@@ -24,9 +24,7 @@ _UNKNOWN = "There is no such account."
 class OwnAccounts:
     """Who can log in, as our store has it."""
 
-    def __init__(
-        self, store: people.Accounts, passwords: Passwords, hosts: tuple[str, ...]
-    ) -> None:
+    def __init__(self, store: people.Accounts, passwords: Passwords, hosts: Hosts) -> None:
         self._store = store
         self._passwords = passwords
         self._hosts = hosts
@@ -55,7 +53,7 @@ class OwnAccounts:
 
     async def register(self, jid: str, password: str) -> None:
         """Make an account. Raises Conflict, BadRequest, Overloaded."""
-        if not jids.local(jid) or jids.domain(jid) not in self._hosts:
+        if not self._hosts.is_user(jid):
             raise BadRequest("An account is the bare JID of a user on one of the virtual hosts.")
         verifier = await self._passwords.verifier(password)
         with translated():

@@ -13,11 +13,11 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
 from component.core.messages.retraction import with_retractions
-from component.core.ports import Recipients
 from component.core.xml import jids
 from component.core.xml.times import now
 from storage.rows import NewMessage
@@ -41,6 +41,18 @@ OPEN_BYTES_MAX = 16 * 1024 * 1024
 
 #: How many recipients the server is asked about in one turn.
 ASKED_MAX = 500
+
+
+class Recipients(Protocol):
+    """What the XMPP server says about users to whom messages were sent."""
+
+    async def missing(self, users: Collection[str]) -> frozenset[str] | None:
+        """Return those bare JIDs for which the server keeps no message: there is no such account.
+
+        Copies of all that the server did before the call have been read when it returns. None
+        where the server does not answer.
+        """
+        ...
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,6 @@ ours sent it, for then the first copy was made before that.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -28,6 +27,7 @@ from component.core.archiving.policy import STORE, Policy
 from component.core.archiving.recent import SeenCache
 from component.core.archiving.sessions import GIVEN_OUT, Sessions
 from component.core.archiving.writer import Queue
+from component.core.hosts import Hosts
 from component.core.messages.describe import describe, room_name
 from component.core.messages.retraction import with_retractions
 from component.core.xml import jids
@@ -51,17 +51,14 @@ class Ingest:
         self,
         writer: Queue,
         policy: Policy,
-        hosts: Collection[str],
-        room_services: Collection[str] = (),
+        hosts: Hosts,
         *,
         sessions: Sessions,
         deliveries: Deliveries,
     ) -> None:
-        """`room_services` are the domains of the rooms that have an archive of their own here."""
         self._writer = writer
         self._policy = policy
-        self._hosts = frozenset(hosts)
-        self._room_services = frozenset(room_services)
+        self._hosts = hosts
         self._sessions = sessions
         self._deliveries = deliveries
         self._live, self._kept = RecentMessages(), RecentMessages()
@@ -102,15 +99,15 @@ class Ingest:
         if not stanza.recipient:
             # Then it is for oneself, RFC 6120 section 10.3.1.
             stanza = stanza._replace(recipient=jids.bare(stanza.sender))
-        if stanza.type == GROUPCHAT and stanza.id and self._is_user(stanza.sender):
+        if stanza.type == GROUPCHAT and stanza.id and self._hosts.is_user(stanza.sender):
             self._said_in_rooms.put(_said(stanza.sender, stanza.recipient, stanza.id), at)
         message = self._into_users(stanza, at, host)
         # What a room sends is told by its recipients, and may be news for others than us.
-        if self._is_user(stanza.sender) and (message or stanza.id):
+        if self._hosts.is_user(stanza.sender) and (message or stanza.id):
             self._by_bytes[_digest(raw)] = message
             if len(self._by_bytes) > REMEMBERED:
                 self._by_bytes.popitem(last=False)
-        if self._room_services and stanza.type == GROUPCHAT:
+        if self._hosts.room_services and stanza.type == GROUPCHAT:
             self._into_room(stanza, at)
 
     def _into_users(self, stanza: Stanza, at: int, host: str) -> RecentMessage | None:
@@ -142,7 +139,9 @@ class Ingest:
     ) -> RecentMessage:
         """Archive what the server of the recipient took into its keeping; return which it is."""
         live, kept = self._live.get(key), self._kept.get(key)
-        is_delivered = not self._is_user(stanza.sender) or self._is_given_out(stanza, since, at)
+        is_delivered = not self._hosts.is_user(stanza.sender) or self._is_given_out(
+            stanza, since, at
+        )
         if live is not None and abs(since - live.first) < SLOT:
             if is_delivered and live.delivery is not None:
                 self._deliveries.received(live.delivery, at)
@@ -184,7 +183,7 @@ class Ingest:
         """
         if abs(at - message.last) >= NEAR:
             return True
-        if not self._is_user(message.sender):
+        if not self._hosts.is_user(message.sender):
             return jids.resource(recipient) != "" and recipient == message.recipient
         if message.delivery is not None and message.delivery.is_refused:
             return True
@@ -230,14 +229,14 @@ class Ingest:
         A client always sends from its full JID; a server may write from that of an account.
         """
         sender = stanza.sender
-        if not self._is_user(sender) or not jids.resource(sender):
+        if not self._hosts.is_user(sender) or not jids.resource(sender):
             return True
         return host == jids.domain(stanza.recipient) != jids.domain(sender)
 
     def _into_room(self, stanza: Stanza, at: int) -> None:
         """Archive what a room sends to its occupants for the room itself, once."""
         room = jids.bare(stanza.sender)
-        if jids.domain(room) not in self._room_services or not jids.local(room):
+        if not self._hosts.is_room(room):
             return
         keep, _ = self._policy.judge_for_room(stanza)
         if not keep:
@@ -308,9 +307,9 @@ class Ingest:
         """Return whose archives a stanza belongs to."""
         sides = []
         # A room sends each message back to its author too, and that is the one to keep.
-        if stanza.type != GROUPCHAT and self._is_user(stanza.sender):
+        if stanza.type != GROUPCHAT and self._hosts.is_user(stanza.sender):
             sides.append((jids.bare(stanza.sender), stanza.recipient, Direction.SENT))
-        if self._is_user(stanza.recipient):
+        if self._hosts.is_user(stanza.recipient):
             owner = jids.bare(stanza.recipient)
             # A message to oneself is in one archive, once.
             if not sides or sides[0][0] != owner:
@@ -323,7 +322,7 @@ class Ingest:
     def _addressee(self, stanza: Stanza) -> str:
         """The recipient, without the resource where a room sends to each resource in it apart."""
         is_of_room = stanza.type == GROUPCHAT or sanitise.MUC_USER in stanza.payloads
-        if is_of_room and self._is_user(stanza.recipient):
+        if is_of_room and self._hosts.is_user(stanza.recipient):
             return jids.bare(stanza.recipient)
         return stanza.recipient
 
@@ -335,7 +334,7 @@ class Ingest:
         in what a room says to who is in it; and none from our own users, whose messages were seen
         when they were sent.
         """
-        if self._is_user(stanza.sender):
+        if self._hosts.is_user(stanza.sender):
             return at
         is_live = stanza.type == GROUPCHAT and jids.resource(stanza.recipient) != ""
         was_away = self._sessions.was_away(jids.bare(stanza.recipient), since, at)
@@ -348,7 +347,7 @@ class Ingest:
         (RFC 6120 section 8.3.1). The sender keeps the message: it was sent. A client cannot answer
         what it has not received, and what was received is decided.
         """
-        if not self._is_user(error.sender):
+        if not self._hosts.is_user(error.sender):
             return
         sent = error._replace(sender=error.recipient, recipient=error.sender)
         for kind in _ANSWERED:

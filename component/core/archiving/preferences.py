@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from cachetools import LRUCache
 
 from component.core.errors import BadRequest, Forbidden, NotImplementedHere, TooLarge
-from component.core.ports import Jids, Rosters
+from component.core.hosts import Hosts
+from component.core.rosters.protocol import Rosters
 from component.core.store_errors import translated
 from component.core.xml import jids
+from component.core.xml.jids import Jids
 from storage.errors import StorageError
 from storage.interface import Records
 from storage.rows import PreferencesRow
@@ -129,8 +131,8 @@ class Preferences:
         self._records = records
         self._addresses = addresses
         self._rosters = rosters
-        self._hosts = dict(hosts)
-        self._usual = {host: EffectivePreferences(rules) for host, rules in self._hosts.items()}
+        self._hosts = Hosts(hosts)
+        self._usual = {host: EffectivePreferences(rules) for host, rules in hosts.items()}
         self._memory = _Memory(size)
         self._changes = 0
         self._setting = asyncio.Lock()
@@ -150,7 +152,7 @@ class Preferences:
 
         Nobody but the users themselves may. Raises Forbidden.
         """
-        if requester != owner or not self._is_user(owner):
+        if requester != owner or not self._hosts.is_user(owner):
             raise Forbidden("these preferences are not yours")
 
     async def of(self, owner: str) -> PreferencesRow:
@@ -191,7 +193,7 @@ class Preferences:
 
     def remembered(self, owner: str) -> EffectivePreferences | None:
         """Return what is applied to an owner, None where it has to be read."""
-        if not self._is_user(owner):
+        if not self._hosts.is_user(owner):
             return _EVERYTHING
         known = self._memory.get(owner)
         return self._made(owner, None) if known is None and self._memory.is_all else known
@@ -215,9 +217,6 @@ class Preferences:
         # What was read may be of the moment before it was changed.
         is_fresh = changes == self._changes
         return self._keep(owner, found) if is_fresh else self._made(owner, found)
-
-    def _is_user(self, owner: str) -> bool:
-        return jids.domain(owner) in self._hosts and jids.local(owner) != ""
 
     def _keep(self, owner: str, found: PreferencesRow | None) -> EffectivePreferences:
         applied = self._memory[owner] = self._made(owner, found)

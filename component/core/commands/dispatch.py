@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from component.core.access.audit import Audit, describe_fields
 from component.core.access.principals import Operator, has_role
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
+from component.core.commands.link import Link
 from component.core.commands.spec import OF_SUBJECTS, Arguments, Command, Kind, Outcome
 from component.core.commands.validate import checked
 from component.core.errors import BadRequest, Forbidden, ItemNotFound
-from component.core.ports import Jids, Link
+from component.core.hosts import Hosts
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class CommandService:
     """The parts of the program that commands reach."""
 
     commands: Sequence[Command]
-    hosts: Collection[str]
+    hosts: Hosts
     jids: Jids
     audit: Audit
     administration: Administration

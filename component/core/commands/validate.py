@@ -13,9 +13,9 @@ from component.core.commands.spec import (
     Kind,
 )
 from component.core.errors import BadRequest
-from component.core.ports import Jids
 from component.core.wording import meant
 from component.core.xml import jids
+from component.core.xml.jids import Jids
 
 #: More at once would take longer than anybody waits.
 VALUES_MAX = 100

@@ -8,7 +8,6 @@ from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Queue, Writer
 from component.core.errors import BadRequest, Conflict
 from component.core.messages.retraction import with_retractions
-from component.core.ports import Jids
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.remote_data.posts import (
     GROUPCHAT,
@@ -19,7 +18,7 @@ from component.core.remote_data.posts import (
     peer_of,
 )
 from component.core.store_errors import translated
-from component.core.xml.jids import bare, domain, local, resource
+from component.core.xml.jids import Jids, bare, domain, local, resource
 from component.core.xml.times import format_time, now, parse_time
 from storage.interface import Archive
 from storage.rows import ANY, READABLE, ArchivedMessage, Filter, NewMessage, Page

@@ -6,10 +6,10 @@ import asyncio
 import logging
 
 from component.core.errors import BadRequest
-from component.core.ports import Jids
 from component.core.remote_data.posts import naming
 from component.core.store_errors import translated
 from component.core.xml.document_parser import parse as parse_xml
+from component.core.xml.jids import Jids
 from component.core.xml.prefixes import standalone
 from component.core.xml.stream_parser import Malformed
 from component.core.xml.times import parse_time

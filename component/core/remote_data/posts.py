@@ -10,9 +10,8 @@ from xml.sax.saxutils import escape, quoteattr, unescape
 
 from component.core.errors import BadRequest
 from component.core.messages.describe import describe
-from component.core.ports import Jids
 from component.core.xml.document_parser import parse as parse_xml
-from component.core.xml.jids import bare, domain, local, resource
+from component.core.xml.jids import Jids, bare, domain, local, resource
 from component.core.xml.stanza import NS_CLIENT, Stanza, digest_of, parse
 from component.core.xml.times import parse_time
 from storage.rows import Direction, NewMessage

@@ -10,7 +10,7 @@ from time import monotonic
 from cachetools import FIFOCache
 
 from component.core.errors import ItemNotFound, Refused
-from component.core.ports import Rosters
+from component.core.rosters.protocol import Rosters
 from component.core.xml import jids
 
 log = logging.getLogger(__name__)

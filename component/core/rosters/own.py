@@ -1,6 +1,6 @@
 """Rosters in our own store, for a server that keeps none.
 
-Implements `core.ports.EditableRosters`.
+Implements `core.rosters.protocol.EditableRosters`.
 """
 
 from __future__ import annotations

@@ -6,11 +6,12 @@ the archive, and is told of what is changed here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 
 from component.core.errors import ItemNotFound, NotAllowed, Overloaded
-from component.core.ports import EditableRosters
+from component.core.hosts import Hosts
 from component.core.rosters.contacts import REMOVE, Change
+from component.core.rosters.protocol import EditableRosters
 from component.core.xml import jids
 from storage.people import Contact
 
@@ -26,7 +27,7 @@ class RosterService:
     def __init__(
         self,
         rosters: EditableRosters,
-        hosts: Collection[str],
+        hosts: Hosts,
         changed: Callable[[str], None],
         is_user: Callable[[str], Awaitable[bool]] = anybody,
     ) -> None:
@@ -35,7 +36,7 @@ class RosterService:
         `is_user` says of a bare JID whether it has an account, where that can be known.
         """
         self._rosters = rosters
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
         self._changed = changed
         self._is_user = is_user
 
@@ -98,5 +99,5 @@ class RosterService:
             return True
 
     def _require_host(self, owner: str) -> None:
-        if jids.domain(owner) not in self._hosts or not jids.local(owner):
+        if not self._hosts.is_user(owner):
             raise ItemNotFound("there is no such user here")

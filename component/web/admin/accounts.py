@@ -12,7 +12,6 @@ from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.retention.account_removal import register_account, remove_account
 from component.core.retention.erasure import PATIENCE
-from component.core.xml.jids import domain
 from component.core.xml.times import format_if_known
 from component.web.archive.models import (
     ADDRESS_MAX,
@@ -136,7 +135,7 @@ def _account(request: web.Request) -> str:
     """Return whose account a path names. Raises ItemNotFound, BadRequest."""
     jid = account_of(request)
     # ejabberd may have hosts that are none of ours, with admins of their own.
-    if domain(jid) not in request.app[keys.hosts]:
+    if not request.app[keys.hosts].is_user(jid):
         raise BadRequest("An account is the bare JID of a user on one of the virtual hosts.")
     return jid
 

@@ -10,13 +10,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from component.core.errors import BadRequest
 from component.core.messages import fulltext
-from component.core.ports import Jids
 from component.core.reading import conversations
 from component.core.reading.operator_reads import SHOWN
 from component.core.reading.pages import PageQuery
 from component.core.remote_data.posts import naming
 from component.core.wording import given
-from component.core.xml.jids import bare, resource
+from component.core.xml.jids import Jids, bare, resource
 from component.core.xml.times import parse_time
 from storage.rows import Filter, Kind
 

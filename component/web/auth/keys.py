@@ -9,14 +9,17 @@ from component.core.access.audit import Audit
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.commands.dispatch import CommandService
-from component.core.ports import ArchiveCalls, Jids
+from component.core.hosts import Hosts
 from component.core.reading.conversations import Conversations
 from component.core.reading.following import ArchiveStream
 from component.core.reading.operator_reads import Reading
 from component.core.reading.pages import Pager
+from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
+from component.handlers.archive import HandlerArchive
 from component.web.archive.seats import TaskLimit
 from component.web.auth.guessing import GuessLimit
 from component.web.server.callers import LogOnce
@@ -26,8 +29,9 @@ from component.web.server.settings import WebSettings
 settings = web.AppKey("settings", WebSettings)
 guessing = web.AppKey("guessing", GuessLimit)
 refused = web.AppKey("refused", LogOnce)
-hosts = web.AppKey("hosts", tuple[str, ...])
-archive_calls = web.AppKey("archive_calls", ArchiveCalls)
+hosts = web.AppKey("hosts", Hosts)
+handler_archive = web.AppKey("handler_archive", HandlerArchive)
+remote_archive = web.AppKey("remote_archive", RemoteArchive)
 accounts = web.AppKey("accounts", Accounts)
 waiting = web.AppKey("waiting", OfflineStanzas)
 readiness = web.AppKey("readiness", Readiness)

@@ -7,7 +7,6 @@ from typing import Any
 
 from aiohttp import web
 
-from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.posts import CHAT, GROUPCHAT, body_of
 from component.core.xml.jids import local
 from component.core.xml.times import format_time
@@ -32,17 +31,19 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def read(request: web.Request) -> web.Response:
     """GET {prefix}/archive?username&type&peer&after&before&page&limit: one page of an archive."""
-    host = host_of(request)
-    answer = await request.app[keys.archive_calls].read(host, body.query(request))
+    page = await _page(request, host_of(request))
     if request.app[keys.settings].count_as_string:
-        answer = {**answer, "count": str(answer["count"])}
-    return body.answer(answer)
+        page = {**page, "count": str(page["count"])}
+    return body.answer(page)
 
 
 async def store(request: web.Request) -> web.Response:
     """POST {prefix}/archive: store one message for one side; 200 when it is durable."""
-    host = host_of(request)
-    await request.app[keys.archive_calls].store(host, await body.fields(request))
+    host, fields = host_of(request), await body.fields(request)
+    if request.app[keys.handler_archive].stores:
+        await request.app[keys.handler_archive].store(host, fields)
+    else:
+        await request.app[keys.remote_archive].store(host, checked(ArchivePost, fields).post())
     # ejabberd reads every body as JSON, and takes an empty one.
     return web.Response()
 
@@ -50,33 +51,24 @@ async def store(request: web.Request) -> web.Response:
 async def count(request: web.Request) -> web.Response:
     """GET {prefix}/archive/items?username&peer&after: how many messages there are."""
     host = host_of(request)
-    return body.answer(await request.app[keys.archive_calls].count(host, body.query(request)))
+    if request.app[keys.handler_archive].reads:
+        return body.answer((await _page(request, host))["count"])
+    query = checked(ArchiveQuery, body.query(request)).query()
+    return body.answer(await request.app[keys.remote_archive].count(host, query))
 
 
-class OwnArchive:
-    """The archive of this program; implements `core.ports.ArchiveCalls`."""
-
-    def __init__(self, archive: RemoteArchive) -> None:
-        self._archive = archive
-
-    async def store(self, host: str, fields: Mapping[str, object]) -> None:
-        """Store one message for one side durably."""
-        await self._archive.store(host, checked(ArchivePost, fields).post())
-
-    async def read(self, host: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
-        """Return one page."""
-        query = checked(ArchiveQuery, parameters).query()
-        answer = await self._archive.read(host, query)
-        return {
-            "archive": [_fields(answer.username, message) for message in answer.messages],
-            "count": answer.count,
-            "complete": answer.complete,
-        }
-
-    async def count(self, host: str, parameters: Mapping[str, str]) -> int:
-        """Return how many messages match."""
-        query = checked(ArchiveQuery, parameters).query()
-        return await self._archive.count(host, query)
+async def _page(request: web.Request, host: str) -> Mapping[str, Any]:
+    """Return a page from the operator's module if it has one, from our own archive if not."""
+    parameters = body.query(request)
+    if request.app[keys.handler_archive].reads:
+        return await request.app[keys.handler_archive].read(host, parameters)
+    query = checked(ArchiveQuery, parameters).query()
+    page = await request.app[keys.remote_archive].read(host, query)
+    return {
+        "archive": [_fields(page.username, message) for message in page.messages],
+        "count": page.count,
+        "complete": page.complete,
+    }
 
 
 def _fields(username: str, message: ArchivedMessage) -> dict[str, Any]:

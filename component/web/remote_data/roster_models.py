@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from component.core.errors import BadRequest
-from component.core.ports import Jids
 from component.core.remote_data.posts import naming
 from component.core.rosters.contacts import Change
+from component.core.xml.jids import Jids
 from component.web.remote_data.models import Fields, Text
 
 #: What ejabberd calls open requests, and what a contact has of it: whom we asked, who asked us.

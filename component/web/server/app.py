@@ -78,7 +78,8 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
 
 def _provide_remote_data(app: web.Application, settings: WebSettings, services: Services) -> None:
     """Give requests what answers ejabberd, or the operator's module in its place."""
-    own = RemoteArchive(
+    app[keys.handler_archive] = HandlerArchive(services.handlers)
+    app[keys.remote_archive] = RemoteArchive(
         services.storage.archive,
         services.writer,
         services.jids,
@@ -87,7 +88,6 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
         max_items=settings.max_items,
         max_bytes=settings.page_max_bytes,
     )
-    app[keys.archive_calls] = HandlerArchive(services.handlers, remote_data.OwnArchive(own))
     waiting = app[keys.waiting] = OfflineStanzas(services.storage.offline, services.jids)
     # Whoever was taking some when the server stopped has not got them.
     app.on_cleanup.append(lambda _: waiting.settled())

@@ -56,7 +56,7 @@ async def check_served(request: web.Request, subject: str) -> None:
 def check_host(request: web.Request, named: str | None) -> str:
     """Return a virtual host, the first one where none is named. Raises ItemNotFound."""
     hosts = request.app[keys.hosts]
-    host = hosts[0] if named is None else named
+    host = hosts.default if named is None else named
     if host not in hosts:
         raise request.app[keys.administration].served.refusal(host, authenticate.operator(request))
     return host

@@ -8,7 +8,7 @@ import time
 
 from component.core.archiving.writer import Writer
 from component.core.background import Background
-from component.core.ports import Link
+from component.core.commands.link import Link
 from component.core.retention.approval import Approval
 from storage.errors import StorageError
 from storage.interface import Storage

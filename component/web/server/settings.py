@@ -10,11 +10,13 @@ from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
-from component.core.ports import Jids, Link
+from component.core.commands.link import Link
+from component.core.hosts import Hosts
 from component.core.reading.live import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.retention.admin import Administration
 from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from storage.interface import Storage
 
@@ -70,7 +72,7 @@ class Services:
     commands: CommandService  #: where operators give commands
     accounts: Accounts
     rosters: RosterService
-    hosts: tuple[str, ...]  #: virtual hosts, prepared; the first one is meant where none is named
+    hosts: Hosts
     followers: Followers  #: told by the writer of what is new
     background: Background = field(default_factory=Background)  #: what has to go on
     handlers: Handlers = field(default_factory=Handlers)  #: what the operator does in our place

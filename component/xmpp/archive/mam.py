@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from xml.etree.ElementTree import Element
 
 from component.core.errors import BadRequest, NotImplementedHere, Overloaded
-from component.core.ports import Jids
 from component.core.reading.history import History
 from component.core.reading.pages import PageQuery
+from component.core.xml.jids import Jids
 from component.xmpp.archive import mam_form, rsm
 from component.xmpp.archive.mam_form import NS_MAM
 from component.xmpp.archive.mam_results import fin_xml, metadata_xml, results_xml

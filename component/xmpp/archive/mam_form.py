@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element
 
 from component.core.errors import BadRequest, NotImplementedHere
 from component.core.messages import fulltext
-from component.core.ports import Jids
 from component.core.xml import jids
+from component.core.xml.jids import Jids
 from component.core.xml.times import parse_time
 from storage.rows import ANY, Filter, Phrase
 

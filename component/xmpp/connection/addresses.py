@@ -1,4 +1,4 @@
-"""Addresses prepared as servers prepare them; implements `core.ports.Jids`."""
+"""Addresses prepared as servers prepare them; implements `core.xml.jids.Jids`."""
 
 from __future__ import annotations
 

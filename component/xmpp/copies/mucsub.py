@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
+from component.core.hosts import Hosts
 from component.core.xml import jids
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_DELAY, Stanza, read
@@ -24,9 +25,7 @@ _NODES = frozenset({"urn:xmpp:mucsub:nodes:messages", "urn:xmpp:mucsub:nodes:sub
 _DEPTH = 4
 
 
-def unwrapped(
-    stanza: Stanza, hosts: Collection[str], accept: Callable[[str], str]
-) -> tuple[Stanza, ...]:
+def unwrapped(stanza: Stanza, hosts: Hosts, accept: Callable[[str], str]) -> tuple[Stanza, ...]:
     """Return the messages of a room in what it sends to a subscriber; none where it is none.
 
     Only a room says what was said in it: not users, who can publish an event of any kind, and
@@ -46,7 +45,7 @@ def unwrapped(
     return tuple(found)
 
 
-def _is_room(address: str, hosts: Collection[str]) -> bool:
+def _is_room(address: str, hosts: Hosts) -> bool:
     """Whether an address can be that of a room, and is none of our users'."""
     is_bare = address == jids.bare(address) and jids.local(address) != ""
     return is_bare and jids.domain(address) not in hosts

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from contextlib import suppress
 
 from component.core.archiving.sessions import Sessions
+from component.core.hosts import Hosts
 from component.core.xml import jids
 from component.core.xml.stanza import NS_CLIENT
 from component.core.xml.stream_parser import Element
@@ -16,15 +16,15 @@ from component.xmpp.connection.addresses import Addresses
 class Presences:
     """Hears which sessions of our users come and go."""
 
-    def __init__(self, sessions: Sessions, addresses: Addresses, hosts: Collection[str]) -> None:
+    def __init__(self, sessions: Sessions, addresses: Addresses, hosts: Hosts) -> None:
         self._sessions = sessions
         self._addresses = addresses
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
 
     def take(self, presence: Element, _: bytes) -> None:
         """Note a presence that a user sent to all, or that says goodbye to another user."""
         sender, recipient = (self._addresses.accept(presence.get(it)) for it in ("from", "to"))
-        if jids.domain(sender) not in self._hosts or not jids.resource(sender):
+        if not self._hosts.is_user(sender) or not jids.resource(sender):
             return
         kind = presence.get("type")
         # Sent to all it is for oneself, too; to somebody else alone it tells nothing of messages.

@@ -1,4 +1,4 @@
-"""Which users the XMPP server keeps no message for; implements `core.ports.Recipients`.
+"""Find the users for whom the XMPP server keeps no message; implements `Recipients`.
 
 No stanza asks ejabberd whether there is an account. But a headline to somebody who is away is
 dropped without a word, and one to nobody is refused (RFC 6121 section 8.5.1). It has no body and

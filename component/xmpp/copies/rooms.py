@@ -95,7 +95,7 @@ class _PendingQuery:
 
 
 class RoomQueries:
-    """Asks rooms what they are like; implements `core.ports.RoomInfo`."""
+    """Asks rooms what they are like; implements `core.access.rooms.RoomInfo`."""
 
     def __init__(self, stream: Stream, *, timeout: float = TIMEOUT_SECONDS) -> None:
         self._stream = stream

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from component.core.archiving.ingest import Ingest
+from component.core.hosts import Hosts
 from component.core.xml import jids
 from component.core.xml.stanza import Stanza, read
 from component.core.xml.stream_parser import Element, Malformed
@@ -27,7 +28,7 @@ class ServiceLog:
         self,
         ingest: Ingest,
         addresses: Addresses,
-        hosts: Collection[str],
+        hosts: Hosts,
         *,
         on_iq: Callable[[str, Element], None] = lambda *_: None,
         on_presence: Callable[[Element, bytes], None] = lambda *_: None,
@@ -46,7 +47,7 @@ class ServiceLog:
         self._on_message = on_message
         self._on_active = on_active
         self._addresses = addresses
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
 
     def take(self, host: str, stanza: Element, raw: bytes) -> None:
         """Archive the message in a copy that this host sent, or tell of the other stanza in it."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from component.core.errors import BadRequest, ItemNotFound
-from component.core.ports import Jids
 from component.core.xml import jids
+from component.core.xml.jids import Jids
 
 #: The sequences of section 3.3; their case is significant, and nothing else is one.
 _ESCAPED = re.compile(r"\\(20|22|26|27|2f|3a|3c|3e|40|5c)")

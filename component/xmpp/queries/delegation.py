@@ -5,12 +5,12 @@ ejabberd speaks urn:xmpp:delegation:1 in every version so far, the XEP and Proso
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from xml.etree.ElementTree import Element
 
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.errors import BadRequest, Forbidden
+from component.core.hosts import Hosts
 from component.core.xml import jids
 from component.core.xml.stanza import NS_CLIENT
 from component.xmpp.connection.addresses import Addresses
@@ -25,12 +25,10 @@ _FORBIDDEN = Forbidden("only the virtual hosts of this archive hand queries to i
 class Delegation:
     """Unwraps queries from the virtual hosts."""
 
-    def __init__(
-        self, privileges: Privileges, addresses: Addresses, hosts: Collection[str]
-    ) -> None:
+    def __init__(self, privileges: Privileges, addresses: Addresses, hosts: Hosts) -> None:
         self._privileges = privileges
         self._addresses = addresses
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
 
     def unwrap(self, iq: StanzaBase) -> tuple[Element, Delegated]:
         """Return the query in a delegated stanza and the way back. Raises Forbidden, BadRequest.

@@ -7,7 +7,7 @@ archive could have at the component is answered for alike, so nothing is told of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from slixmpp import JID
@@ -15,7 +15,8 @@ from slixmpp.exceptions import XMPPError
 from slixmpp.plugins.xep_0030 import DiscoInfo, DiscoItems
 
 from component.core.errors import ItemNotFound
-from component.core.ports import Jids
+from component.core.hosts import Hosts
+from component.core.xml.jids import Jids
 from component.xmpp.archive import mam
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries import delegation
@@ -59,7 +60,7 @@ class Item:
 
 def announce(
     stream: Stream,
-    hosts: Collection[str],
+    hosts: Hosts,
     addresses: Jids,
     *,
     groupchat: bool,
@@ -81,7 +82,7 @@ def announce(
         disco.add_feature(feature, jid=jid)
     listed = _items(disco.static.get_items, items, jid)
     disco.set_node_handler("get_items", jid=jid, handler=listed)
-    bare = _bare(frozenset(hosts), of_archives)
+    bare = _bare(hosts, of_archives)
     for node in BARE:
         disco.set_node_handler("get_info", jid=jid, node=node, handler=bare)
     of_items = _of_items(disco.static.get_info, items)
@@ -89,7 +90,7 @@ def announce(
     disco.set_node_handler("get_info", handler=elsewhere)
 
 
-def _bare(hosts: Collection[str], features: Sequence[str]) -> Handler:
+def _bare(hosts: Hosts, features: Sequence[str]) -> Handler:
     """Return what answers for users' bare JIDs."""
 
     def info(_: JID, node: str, asker: JID, __: object) -> DiscoInfo | None:

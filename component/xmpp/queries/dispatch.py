@@ -14,7 +14,7 @@ from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.errors import BadRequest, TooLarge, UnknownService
-from component.core.ports import Jids
+from component.core.xml.jids import Jids
 from component.xmpp.connection.admission import ANSWERS
 from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream

@@ -6,11 +6,12 @@ ejabberd 23.01 speaks urn:xmpp:privilege:1, from 24.10 on :2; what we were offer
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
+from component.core.hosts import Hosts
 from component.xmpp.connection.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -30,12 +31,12 @@ class Privileges:
     def __init__(
         self,
         stream: Stream,
-        hosts: Collection[str],
+        hosts: Hosts,
         *,
         on_reading: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_reading` hears of each host that lets rosters be read."""
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
         self._on_reading = on_reading
         #: the namespace of each grant, by host and what is granted
         self._granted: dict[tuple[str, tuple[str, str]], str] = {}

@@ -1,6 +1,6 @@
 """Rosters of users, read and set by privilege (XEP-0356 section 4).
 
-Implements `core.ports.EditableRosters`. A server tells a component nothing when one changes, but
+Implements `EditableRosters`. A server tells a component nothing when one changes, but
 mod_service_log copies the pushes that the user's own clients get (RFC 6121 section 2.1.6).
 """
 

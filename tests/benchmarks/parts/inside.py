@@ -22,6 +22,7 @@ from benchmarks.xmpp import Session
 from component.core.access.audit import Audit
 from component.core.access.authorize import Access
 from component.core.archiving.writer import Writer
+from component.core.hosts import Hosts
 from component.core.reading.history import History
 from component.core.reading.pages import Pager
 from component.xmpp.archive.mam import Mam
@@ -71,7 +72,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
     async with open_storage(f"sqlite:{path}") as storage:
         writer = Writer(storage.archive)
         running = asyncio.create_task(writer.run())
-        access = Access([HOST], (), Audit(storage.records, writer), None)
+        access = Access(Hosts([HOST]), (), Audit(storage.records, writer), None)
         history = History(Pager(storage.archive, writer, usual=50, most=250), access)
         yield storage.archive, Mam(history, Addresses())
         writer.stop()

@@ -12,6 +12,7 @@ from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Writer
 from component.core.errors import Forbidden, ItemNotFound
+from component.core.hosts import Hosts
 from storage.interface import Storage
 
 EVE = Operator(name="eve", role=Role.READER, jid=f"eve@{HOST}")
@@ -30,14 +31,14 @@ class OpenRooms:
 
 @pytest.fixture
 def rooms(storage: Storage) -> Rooms:
-    return Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
+    return Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, OpenRooms())
 
 
 @pytest.fixture
 def access(storage: Storage, writer: Writer, rooms: Rooms) -> Access:
     served = ServedArchives([HOST, OTHER_HOST], storage.retention)
     return Access(
-        [HOST, OTHER_HOST], [EVE, OVER_HTTP], Audit(storage.records, writer), rooms, served
+        Hosts([HOST, OTHER_HOST]), [EVE, OVER_HTTP], Audit(storage.records, writer), rooms, served
     )
 
 
@@ -86,7 +87,7 @@ async def test_only_operators_read_what_was_said_in_a_room_before_it_was_made(
 async def test_without_archives_of_rooms_nobody_reads_any(
     storage: Storage, writer: Writer
 ) -> None:
-    access = Access([HOST], [], Audit(storage.records, writer), None)
+    access = Access(Hosts([HOST]), [], Audit(storage.records, writer), None)
 
     with pytest.raises(Forbidden):
         await access.authorize(ALICE, ROOM, "read")

@@ -11,6 +11,7 @@ from support.builders import ALICE, BOB, HOST, ROMEO
 from support.rosters import FixedRosters
 
 from component.core.errors import BadRequest, ItemNotFound, NotAllowed, Overloaded
+from component.core.hosts import Hosts
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.contacts import Change
 from component.core.rosters.own import OwnRosters
@@ -38,7 +39,7 @@ async def bench() -> AsyncIterator[Bench]:
 
     async with open_storage("sqlite::memory:") as storage:
         rosters, changed = OwnRosters(storage.contacts), list[str]()
-        lists = RosterService(rosters, [HOST], changed.append, is_user)
+        lists = RosterService(rosters, Hosts([HOST]), changed.append, is_user)
         yield Bench(storage.contacts, rosters, lists, changed)
 
 
@@ -144,7 +145,7 @@ async def test_where_nobody_can_tell_who_is_a_user_everybody_is() -> None:
         raise NotAllowed("ask elsewhere")
 
     rosters = FixedRosters({CAROL: frozenset()})
-    lists = RosterService(rosters, [HOST], lambda _: None, untold)  # type: ignore[arg-type]
+    lists = RosterService(rosters, Hosts([HOST]), lambda _: None, untold)  # type: ignore[arg-type]
 
     assert await lists.find(CAROL) == ()
 
@@ -159,7 +160,7 @@ async def test_each_change_is_told(bench: Bench) -> None:
 
 async def test_what_the_archive_remembers_follows_each_change(bench: Bench) -> None:
     memory = RosterCache(bench.rosters)
-    lists = RosterService(bench.rosters, [HOST], memory.changed)
+    lists = RosterService(bench.rosters, Hosts([HOST]), memory.changed)
     before = await memory.read(ALICE)
     await lists.change(ALICE, Change(jid="gateway.example/registered"))
 
@@ -168,7 +169,7 @@ async def test_what_the_archive_remembers_follows_each_change(bench: Bench) -> N
 
 
 async def test_a_roster_that_cannot_be_read_is_not_shown_as_empty() -> None:
-    lists = RosterService(FixedRosters(), [HOST], lambda _: None)  # type: ignore[arg-type]
+    lists = RosterService(FixedRosters(), Hosts([HOST]), lambda _: None)  # type: ignore[arg-type]
 
     with pytest.raises(Overloaded, match=HOST):
         await lists.find(ALICE)
@@ -176,7 +177,7 @@ async def test_a_roster_that_cannot_be_read_is_not_shown_as_empty() -> None:
 
 async def test_a_store_that_does_not_answer_shows_nothing_and_takes_nothing() -> None:
     async with open_storage("sqlite::memory:") as storage:
-        lists = RosterService(OwnRosters(storage.contacts), [HOST], lambda _: None)
+        lists = RosterService(OwnRosters(storage.contacts), Hosts([HOST]), lambda _: None)
 
     for refused in (lists.read(ALICE), lists.change(ALICE, Change(jid=BOB)), lists.clear(ALICE)):
         with pytest.raises(Overloaded):

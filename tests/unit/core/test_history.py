@@ -27,6 +27,7 @@ from component.core.errors import (
     Overloaded,
     Refused,
 )
+from component.core.hosts import Hosts
 from component.core.reading.history import History
 from component.core.reading.pages import PageQuery, Pager
 from storage.open import SqliteStorage
@@ -40,7 +41,7 @@ BY_OPERATOR = f"ops@{HOST}"
 
 @pytest.fixture
 def history(storage: SqliteStorage, writer: Writer) -> History:
-    access = Access([HOST, OTHER_HOST], [OPERATOR], Audit(storage.records, writer), None)
+    access = Access(Hosts([HOST, OTHER_HOST]), [OPERATOR], Audit(storage.records, writer), None)
     return History(Pager(storage.archive, writer, usual=DEFAULT, most=MOST), access)
 
 

@@ -10,6 +10,7 @@ from component.core.access.authorize import Access
 from component.core.access.principals import Operator, Role
 from component.core.access.rooms import Rooms
 from component.core.archiving.writer import Writer
+from component.core.hosts import Hosts
 from component.core.reading.history import History
 from component.core.reading.pages import PageQuery, Pager
 from storage.interface import Storage
@@ -33,8 +34,8 @@ class OpenRooms:
 async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(
     storage: Storage, writer: Writer, made: int
 ) -> None:
-    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, OpenRooms())
-    access = Access([HOST], [OPERATOR], Audit(storage.records, writer), rooms)
+    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, OpenRooms())
+    access = Access(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), rooms)
     history = History(Pager(storage.archive, writer, usual=2, most=4), access)
     said = entries(4, owner=ROOM, type="groupchat")
     writer.put(said)

@@ -14,6 +14,7 @@ from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import Accounts, AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
+from component.core.hosts import Hosts
 from storage.errors import Unavailable
 from storage.interface import Storage
 from storage.people import Account
@@ -21,7 +22,7 @@ from storage.people import Account
 
 @pytest.fixture
 def accounts(storage: Storage) -> Accounts:
-    return OwnAccounts(storage.accounts, Passwords(), (HOST, OTHER_HOST))
+    return OwnAccounts(storage.accounts, Passwords(), Hosts((HOST, OTHER_HOST)))
 
 
 async def verifier(storage: Storage) -> str:
@@ -153,7 +154,7 @@ async def test_a_wrong_password_of_nobody_costs_what_that_of_an_account_does(
             worked.append(verifier.rsplit("$", 2)[0])
             return await super().matches(verifier, password)
 
-    accounts = OwnAccounts(storage.accounts, Counted(), (HOST,))
+    accounts = OwnAccounts(storage.accounts, Counted(), Hosts((HOST,)))
     await accounts.register(ALICE, "pencil")
     await accounts.authenticate(ALICE, "pen")
     await accounts.authenticate(BOB, "pen")
@@ -203,6 +204,6 @@ async def test_a_login_waits_for_no_renewal_that_fails(
 
     old = scram.make("scram-sha-1", "pencil", 4096)
     await storage.accounts.add(Account(jid=ALICE, verifier=old, created=NOON))
-    read_only = OwnAccounts(Away(), Passwords(), (HOST,))  # type: ignore[arg-type]
+    read_only = OwnAccounts(Away(), Passwords(), Hosts((HOST,)))  # type: ignore[arg-type]
 
     assert await read_only.authenticate(ALICE, "pencil")

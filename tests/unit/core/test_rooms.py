@@ -11,6 +11,7 @@ from support.occupants import occupants
 from component.core.access import rooms as module
 from component.core.access.rooms import Rooms
 from component.core.errors import Overloaded
+from component.core.hosts import Hosts
 from storage.interface import Storage
 from storage.rows import Occupant
 
@@ -34,7 +35,7 @@ class Answers:
 
 
 def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
-    return Rooms([SERVICE], [HOST], storage.records, Answers(features))
+    return Rooms(Hosts([HOST], [SERVICE]), storage.records, Answers(features))
 
 
 def occupant(affiliation: str, jid: str = ALICE) -> Occupant:
@@ -134,7 +135,9 @@ async def test_a_room_made_anew_has_no_members_of_the_one_before(storage: Storag
 
 async def test_followers_hear_of_a_room_that_is_another_one(storage: Storage) -> None:
     heard: list[str] = []
-    known = Rooms([SERVICE], [HOST], storage.records, Answers(OPEN), on_another=heard.append)
+    known = Rooms(
+        Hosts([HOST], [SERVICE]), storage.records, Answers(OPEN), on_another=heard.append
+    )
     known.note(occupant("owner"))
     assert heard == []
 
@@ -186,7 +189,7 @@ async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_pers
 ) -> None:
     info = Changing()
     info.become(before)
-    known = Rooms([SERVICE], [HOST], storage.records, info)
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.records, info)
     known.begin(5)
     running = asyncio.create_task(known.run())
     known.note_new(ROOM, 7)
@@ -196,7 +199,7 @@ async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_pers
     if is_restarted:
         known.stop()
         await running
-        known = Rooms([SERVICE], [HOST], storage.records, info)
+        known = Rooms(Hosts([HOST], [SERVICE]), storage.records, info)
         running = asyncio.create_task(known.run())
     info.become(after)
     known.begin(9)
@@ -215,7 +218,7 @@ async def test_a_room_is_the_same_after_an_interruption_where_it_was_and_is_pers
 async def test_what_is_heard_after_an_interruption_is_of_the_room_that_is_there(
     storage: Storage,
 ) -> None:
-    known = Rooms([SERVICE], [HOST], storage.records, Changing())
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.records, Changing())
     known.note(occupant("member"))
     known.begin(9)
     known.note(occupant("owner", BOB))
@@ -226,7 +229,7 @@ async def test_what_is_heard_after_an_interruption_is_of_the_room_that_is_there(
 
 async def test_a_room_that_was_made_persistent_is_known_to_be(storage: Storage) -> None:
     info = Changing()
-    known = Rooms([SERVICE], [HOST], storage.records, info)
+    known = Rooms(Hosts([HOST], [SERVICE]), storage.records, info)
     known.begin(5)
     known.note_new(ROOM, 7)
     await known.admits(ALICE, ROOM)

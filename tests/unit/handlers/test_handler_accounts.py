@@ -10,6 +10,7 @@ from support.sidecar import HOSTS, PASSWORDS
 
 from component.core.accounts.own import OwnAccounts
 from component.core.errors import NotAllowed
+from component.core.hosts import Hosts
 from component.handlers.accounts import HandlerAccounts
 from storage.open import open_storage
 
@@ -19,7 +20,7 @@ ANN = "ann@example.org"
 @pytest.fixture
 async def own() -> AsyncIterator[OwnAccounts]:
     async with open_storage("sqlite::memory:") as storage:
-        yield OwnAccounts(storage.accounts, PASSWORDS, HOSTS)
+        yield OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS))
 
 
 def user_authentication(username: str, password: str) -> object:

@@ -23,6 +23,7 @@ from support.wire import (
     open_wire,
 )
 
+from component.core.hosts import Hosts
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.disco import Item, announce
 
@@ -174,7 +175,7 @@ async def extended(wire: Wire) -> Wire:
     )
     announce(
         wire.stream,
-        [HOST],
+        Hosts([HOST]),
         Addresses(),
         groupchat=True,
         features=["urn:c"],

@@ -15,6 +15,7 @@ from component.core.access.audit import Audit
 from component.core.access.authorize import Access
 from component.core.access.principals import Operator, Role
 from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
+from component.core.hosts import Hosts
 from component.core.reading.history import History
 from component.core.reading.pages import Pager
 from component.xmpp.archive.mam import QUERYID_MAX, Mam
@@ -39,7 +40,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
 @pytest.fixture
 async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
     async with open_writer(storage.archive) as writer:
-        access = Access([HOST], [OPERATOR], Audit(storage.records, writer), None)
+        access = Access(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), None)
         history = History(Pager(storage.archive, writer, usual=50, most=250), access)
         yield Mam(history, Addresses())
 

@@ -6,6 +6,7 @@ import pytest
 from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, HOST, NS_CLIENT
 
 from component.core.archiving.sessions import Sessions
+from component.core.hosts import Hosts
 from component.core.xml.document_parser import parse
 from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses
@@ -17,7 +18,7 @@ class Heard:
 
     def __init__(self) -> None:
         self._sessions = Sessions()
-        self._presences = Presences(self._sessions, Addresses(), [HOST])
+        self._presences = Presences(self._sessions, Addresses(), Hosts([HOST]))
 
     def take(
         self, sender: str, to: str = "", type: str | None = None, priority: str | None = None

@@ -7,6 +7,7 @@ from support.builders import ALICE, BOB, HOST, ROOM
 from support.occupants import made, occupants
 
 from component.core.access.rooms import Rooms
+from component.core.hosts import Hosts
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import read
 from component.xmpp.connection.addresses import Addresses
@@ -28,7 +29,7 @@ class Silence:
 
 async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
     """Return what is known after these presences and messages."""
-    rooms = Rooms([f"conference.{HOST}"], [HOST], storage.records, Silence())
+    rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, Silence())
     heard = RoomEvents(rooms, Addresses())
     for text in stanzas:
         raw = text.encode()
