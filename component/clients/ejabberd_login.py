@@ -79,7 +79,7 @@ class EjabberdLogins(LoginOnlyAccounts):
         try:
             prepared = prepare(password)
             saslprep(prepared)
-            Addresses().require_clear(jid)
+            Addresses().require_same(jid)
         except (BadRequest, StringPrepError):
             # slixmpp is stricter than we are, and so is ejabberd: nobody has such a password. And
             # it would try an unclear name as that of somebody else.

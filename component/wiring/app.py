@@ -20,7 +20,7 @@ from component.web.server.settings import Services
 from component.wiring import account_sources, settings
 from component.wiring.compose import join
 from component.xmpp.connection.addresses import Addresses
-from component.xmpp.connection.reconnect import Connector, ServerRefused
+from component.xmpp.connection.connector import Connector, ServerRefused
 from storage.errors import StorageError
 from storage.open import open_storage
 

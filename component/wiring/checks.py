@@ -25,8 +25,8 @@ from component.core.retention.holds import Holds
 from component.core.retention.rules import Rules
 from component.web.server.settings import UNIX
 from component.wiring import account_sources, settings
-from component.xmpp.connection.listener import listens
-from component.xmpp.connection.reconnect import ServerRefused
+from component.xmpp.connection.connector import ServerRefused
+from component.xmpp.connection.listener_check import check_listener
 from storage.errors import Locked, StorageError
 from storage.open import examine, open_unchanged
 
@@ -122,7 +122,7 @@ async def _server(config: Config, *, login: bool) -> Finding:
         if login:
             await settings.connection(config, settings.stream(config)).probe()
             return Finding(Verdict.OK, f"{server} takes {xmpp.jid} and xmpp.secret")
-        await listens(xmpp.address, xmpp.port, xmpp.jid)
+        await check_listener(xmpp.address, xmpp.port, xmpp.jid)
     except ServerRefused as error:
         return Finding(Verdict.BAD, f"ejabberd: {error}")
     return Finding(

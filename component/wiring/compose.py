@@ -34,7 +34,6 @@ from component.core.reading.live import Followers
 from component.core.reading.pages import Pager
 from component.core.retention.admin import Administration
 from component.core.retention.holds import Holds
-from component.core.rosters import xml
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
 from component.core.rosters.protocol import EditableRosters
@@ -56,13 +55,14 @@ from component.xmpp.connection.stream import Stream
 from component.xmpp.copies.presences import Presences
 from component.xmpp.copies.recipients import RecipientQueries
 from component.xmpp.copies.rooms import RoomEvents, RoomQueries
+from component.xmpp.copies.roster_pushes import RosterPushes
 from component.xmpp.copies.service_log import ServiceLog
 from component.xmpp.queries import disco
 from component.xmpp.queries.delegation import Delegation
 from component.xmpp.queries.dispatch import QueryDispatcher
 from component.xmpp.queries.privilege import Privileges
-from component.xmpp.rosters import stanzas
-from component.xmpp.rosters.privileged import PrivilegedRosters, RosterPushes
+from component.xmpp.rosters import query as roster_query
+from component.xmpp.rosters.privileged import PrivilegedRosters
 from component.xmpp.rosters.query import RosterQueries
 from storage.interface import Storage
 from storage.spill import Spill
@@ -216,7 +216,7 @@ def join(
     room_news = RoomEvents(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)
     if config.rosters.source == "ejabberd":
-        kept = PrivilegedRosters(stream, privileges, addresses)
+        kept = PrivilegedRosters(stream, privileges)
     known = known_rosters(handlers, kept, addresses)
     rosters = RosterCache(known)
     is_user = accounts.exists if _knows_users(config, handlers) else anybody
@@ -280,7 +280,7 @@ def join(
         mam.METADATA: archives.metadata,
         prefs.PREFS: Prefs(wishes).answer,
         commands.COMMAND: adhoc.answer,
-        stanzas.QUERY: RosterQueries(roster_service).answer,
+        roster_query.QUERY: RosterQueries(roster_service).answer,
     }
     delegation = Delegation(privileges, addresses, hosts)
     queries = QueryDispatcher(stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS)
@@ -289,7 +289,7 @@ def join(
         hosts,
         addresses,
         groupchat=config.archive.groupchat,
-        features=(commands.NS, xml.NS),
+        features=(commands.NS, roster_query.NS),
         items=adhoc.items,
     )
     return Parts(

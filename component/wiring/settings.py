@@ -17,7 +17,7 @@ from component.core.xml.stream_parser import Element
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.web.server.settings import WebSettings
-from component.xmpp.connection.reconnect import Connector, Timeouts
+from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
 from storage.open import SQLITE
 from storage.spill import Spill

@@ -27,7 +27,7 @@ from support.wire import (
     query,
 )
 
-from component.xmpp.connection.reconnect import ServerRefused
+from component.xmpp.connection.connector import ServerRefused
 
 
 @pytest.fixture

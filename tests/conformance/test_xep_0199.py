@@ -17,7 +17,7 @@ from support.wire import (
     open_wire,
 )
 
-from component.xmpp.connection.reconnect import Timeouts
+from component.xmpp.connection.connector import Timeouts
 
 PING = f"<ping xmlns='{NS_PING}'/>"
 RESTLESS = Timeouts(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5.0)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from component.core.xml.document_parser import parse, read
-from component.core.xml.prefixes import standalone
+from component.core.xml.namespaces import standalone
 from component.core.xml.stream_parser import Element, Malformed, Parser, cut
 
 CHARACTERS = st.characters(

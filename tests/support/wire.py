@@ -22,7 +22,7 @@ from component.core.hosts import Hosts
 from component.handlers.functions import Handlers
 from component.wiring.app import end
 from component.wiring.compose import Parts, join
-from component.xmpp.connection.reconnect import Connector, Timeouts
+from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
 from storage.interface import Storage
 from storage.open import open_storage

@@ -31,7 +31,7 @@ from component.core.hosts import Hosts
 from component.core.messages.describe import describe, room_name
 from component.core.messages.retraction import with_retractions
 from component.core.xml import jids
-from component.core.xml.prefixes import standalone
+from component.core.xml.namespaces import standalone
 from component.core.xml.stanza import GROUPCHAT, ORIGIN_BYTES, Stanza, digest_of
 from component.core.xml.times import now
 from storage.rows import Direction, NewMessage

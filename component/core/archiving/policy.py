@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from component.core.xml import jids
-from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_MUC_USER, Stanza
+from component.core.xml.namespaces import NS_CLIENT
+from component.core.xml.stanza import GROUPCHAT, NS_MUC_USER, Stanza
 
 _HINTS = "urn:xmpp:hints"
 _NO_STORE = frozenset({(_HINTS, "no-store"), (_HINTS, "no-permanent-store")})

@@ -21,7 +21,8 @@ from component.core.messages.payloads import (
 )
 from component.core.messages.references import ReferenceKind, Side
 from component.core.xml import jids
-from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_MUC_USER, NS_STANZA_ID, Stanza
+from component.core.xml.namespaces import NS_CLIENT
+from component.core.xml.stanza import GROUPCHAT, NS_MUC_USER, NS_STANZA_ID, Stanza
 from storage.rows import Direction, Kind, Relation
 
 _TEXTS = ("body", "subject")

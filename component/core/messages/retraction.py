@@ -20,7 +20,8 @@ from component.core.messages.payloads import (
 )
 from component.core.messages.references import ReferenceKind
 from component.core.xml.document_parser import parse
-from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_STANZA_ID
+from component.core.xml.namespaces import NS_CLIENT
+from component.core.xml.stanza import GROUPCHAT, NS_STANZA_ID
 from component.core.xml.times import format_time
 from storage.rows import ArchivedMessage, Kind, NewMessage, Retraction, UnfinishedRetraction, Work
 

@@ -16,10 +16,10 @@ from component.core.errors import Conflict
 from component.core.reading.live import Follower, Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.rosters.contacts import is_shown
-from component.core.rosters.xml import roster_xml
+from component.core.rosters.stanzas import roster_xml
 from component.core.store_errors import translated
 from component.core.xml import jids
-from component.core.xml.client_namespace import in_client_namespace
+from component.core.xml.namespaces import in_client_namespace
 from component.core.xml.times import format_time
 from storage.errors import NotFound
 from storage.interface import Storage

@@ -10,7 +10,7 @@ from component.core.remote_data.posts import naming
 from component.core.store_errors import translated
 from component.core.xml.document_parser import parse as parse_xml
 from component.core.xml.jids import Jids
-from component.core.xml.prefixes import standalone
+from component.core.xml.namespaces import standalone
 from component.core.xml.stream_parser import Malformed
 from component.core.xml.times import parse_time
 from storage.errors import StorageError

@@ -12,7 +12,8 @@ from component.core.errors import BadRequest
 from component.core.messages.describe import describe
 from component.core.xml.document_parser import parse as parse_xml
 from component.core.xml.jids import Jids, bare, domain, local, resource
-from component.core.xml.stanza import NS_CLIENT, Stanza, digest_of, parse
+from component.core.xml.namespaces import NS_CLIENT
+from component.core.xml.stanza import Stanza, digest_of, parse
 from component.core.xml.times import parse_time
 from storage.rows import Direction, NewMessage
 

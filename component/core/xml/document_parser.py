@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from xml.parsers import expat
 
-from component.core.xml.prefixes import SEPARATOR
+from component.core.xml.namespaces import SEPARATOR
 from component.core.xml.stream_parser import Element, Malformed, Parser, place_behind
 
 

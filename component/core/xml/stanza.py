@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from component.core.errors import BadRequest
 from component.core.xml.document_parser import parse as parse_xml
-from component.core.xml.prefixes import standalone
+from component.core.xml.namespaces import NS_CLIENT, standalone
 from component.core.xml.stream_parser import Element, Malformed, cut
 from component.core.xml.times import parse_time
 
-NS_CLIENT = "jabber:client"
 NS_DELAY = "urn:xmpp:delay"
 NS_STANZA_ID = "urn:xmpp:sid:0"
 NS_ARCHIVED = "urn:xmpp:mam:tmp"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import quoteattr
 
-from component.core.xml.client_namespace import in_client_namespace
+from component.core.xml.namespaces import in_client_namespace
 from component.core.xml.stanza import NS_DELAY
 from component.core.xml.times import format_time
 from component.xmpp.archive import rsm

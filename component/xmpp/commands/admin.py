@@ -9,7 +9,7 @@ from component.core.commands import spec
 from component.core.commands.accounts import ADMIN
 from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import Kind, Outcome
-from component.core.rosters.xml import roster_xml
+from component.core.rosters.stanzas import roster_xml
 from component.xmpp.commands.adhoc import Command, Done
 from component.xmpp.queries.exchange import Exchange
 from component.xmpp.queries.forms import FORM_TYPE, Cell, Field, Form, Values, result_xml

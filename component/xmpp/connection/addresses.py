@@ -1,4 +1,4 @@
-"""Addresses prepared as servers prepare them; implements `core.xml.jids.Jids`."""
+"""Addresses prepared as XMPP servers prepare them; implements `core.xml.jids.Jids`."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from component.core.xml.preparation import prepared
 
 
 class Addresses:
-    """Prepares addresses."""
+    """Checks addresses by slixmpp, and prepares them by `core.xml.preparation`."""
 
     def prepare(self, address: str) -> str:
-        """Return an address that somebody gave, prepared. Raises BadRequest."""
+        """Return an address that a person or a program gave, prepared. Raises BadRequest."""
         try:
-            is_there = bool(JID(address))
+            is_empty = not JID(address)
         except (InvalidJID, UnicodeEncodeError) as error:
             raise BadRequest(f"{address[:80]!r} is not an address") from error
-        if not is_there:
+        if is_empty:
             raise BadRequest("an address is missing")
         return prepared(address)
 
     def accept(self, address: str) -> str:
-        """Return an address that the server let pass, prepared.
+        """Return an address from a stanza that the server let pass, prepared.
 
-        The server knows its own users. That an address looks odd here loses no message.
+        It is not checked: the server knows its users, and no message is lost for an odd address.
         """
         return prepared(address)
 
-    def require_clear(self, address: str) -> None:
-        """Raise BadRequest where slixmpp would take an address for another one, or for none."""
+    def require_same(self, address: str) -> None:
+        """Raise BadRequest if slixmpp prepares an address differently, or takes it for none.
+
+        slixmpp would answer another address than the one that asked.
+        """
         self.prepare(address)
         if str(JID(address)) != prepared(address):
             raise BadRequest(f"{address[:80]!r}: servers prepare this address differently")

@@ -1,7 +1,7 @@
-"""What of a stream has somebody here who needs it, and what all else is answered.
+"""Which stanzas slixmpp gets to see, and what the others are answered.
 
-Anybody can send anything to any address at the component. To make a stanza object costs time, and
-slixmpp remembers who sent presence to whom, so only what is needed is handed on.
+Anybody can send anything to any address at the component. A stanza object costs time, and slixmpp
+remembers who sent presence to whom, so only those stanzas are delivered that a feature handles.
 """
 
 from __future__ import annotations
@@ -14,42 +14,41 @@ from component.core.xml import jids
 from component.core.xml.stream_parser import Element
 from component.xmpp.queries.exchange import Direct
 
-#: Types of IQs that are answers (RFC 6120 section 8.2.3); any other one has to be answered.
-ANSWERS = frozenset({"result", "error"})
+#: Types of IQs that are responses (RFC 6120 section 8.2.3); all others must be answered.
+RESPONSES = frozenset({"result", "error"})
 
 
 def is_needed(
-    stanza: Element, *, asked: Container[str], messages: Container[tuple[str, str]]
+    stanza: Element, *, expected: Container[str], payloads: Container[tuple[str, str]]
 ) -> bool:
-    """Return whether a stanza is a question, an answer to one of ours, or news from a server.
+    """Return whether to deliver a stanza: a request, an expected response, or a notification.
 
-    `asked` are the ids of our questions, `messages` the payloads of the news, by namespace and
-    name. Presence is not needed: the component has none of its own (RFC 6121 section 4).
+    `expected` are the ids of our requests, `payloads` the namespaces and names of the payloads
+    that a server's notifications have. Presence is never delivered: the component has none of its
+    own (RFC 6121 section 4).
     """
-    if stanza.name in ("iq", "message") and stanza.get("type") in ANSWERS:
-        return stanza.get("id") in asked
+    if stanza.name in ("iq", "message") and stanza.get("type") in RESPONSES:
+        return stanza.get("id") in expected
     if stanza.name == "message":
-        is_news = any((child.ns, child.name) in messages for child in stanza.elements)
-        return is_news and not jids.local(stanza.get("from"))
+        is_notification = any((child.ns, child.name) in payloads for child in stanza.elements)
+        return is_notification and not jids.local(stanza.get("from"))
     return stanza.name == "iq"
 
 
-def answer(stanza: Element, refused: Refused) -> str:
-    """Return what is to be answered to a stanza that is not handed on, "" where it is nothing.
+def refusal_xml(stanza: Element, refused: Refused) -> str:
+    """Return the answer to a stanza that is not delivered, "" if it needs none.
 
-    A question is refused. So is a request for a subscription (RFC 6121 section 3.1.3): nobody
-    here would ever send presence.
+    A request is answered by the error. A request for a subscription is answered `unsubscribed`
+    (RFC 6121 section 3.1.3): the component never sends presence.
     """
-    sender, addressee = stanza.get("from"), stanza.get("to")
-    type = stanza.get("type")
-    if not (sender and addressee):
+    sender, recipient, type = stanza.get("from"), stanza.get("to"), stanza.get("type")
+    if not (sender and recipient):
         return ""
-    if stanza.name == "iq" and type not in ANSWERS:
-        asked = Direct(addressee=addressee, asker=sender, id=stanza.get("id"))
-        return asked.error(refused)
+    if stanza.name == "iq" and type not in RESPONSES:
+        return Direct(addressee=recipient, asker=sender, id=stanza.get("id")).error(refused)
     if stanza.name == "presence" and type == "subscribe":
         return (
-            f"<presence type='unsubscribed' from={quoteattr(jids.bare(addressee))}"
+            f"<presence type='unsubscribed' from={quoteattr(jids.bare(recipient))}"
             f" to={quoteattr(jids.bare(sender))}/>"
         )
     return ""

@@ -1,8 +1,8 @@
-"""Finds whole copies, and those that are passed over unread: their bytes tell it.
+"""Recognises complete service-log copies in the bytes received, and those that need no parsing.
 
-mod_service_log hands every message on for each hook that it passes, so most come at least twice,
-the same to the byte. And for each result that we send we are sent one too (XEP-0313 section 4.2).
-To read all of these would take more than all else that is read.
+mod_service_log copies a message once for each hook that it passes, so most come twice or more, the
+same to the byte. And each archive result that we send comes back to us as a copy (XEP-0313 section
+4.2). To parse all of these would take more time than everything else that is read.
 """
 
 from __future__ import annotations
@@ -10,63 +10,60 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-#: A > may stand in a value, a < never does.
+#: An attribute. Its value may contain ">", but never "<".
 _ATTRIBUTE = rb" [^\s=<>'\"]+='[^'<]*'"
 
-#: A value without references, of characters that are allowed wherever bytes are ASCII.
+#: A value without references; all of its ASCII characters are allowed in XML.
 _VALUE = rb"[!#-%(-;=?-~\x80-\xff]*"
 
-#: How a server begins a copy, in this order or with `to` behind. It declares no namespaces for
-#: what is inside, which has no prefix, so that the same bytes mean the same in every copy.
+#: The beginning of a copy, in which `to` is the first attribute or the second. It declares no
+#: namespaces for the stanza inside, so the same bytes mean the same in every copy.
 _BEGINNING = re.compile(
     rb"<message(?P<to> to='%b')? from='(?P<host>%b)'(?(to)| to='%b') id='%b'>"
     rb"<forwarded xmlns='urn:xmpp:forward:0'>(?=<[a-z]+ )" % (_VALUE, _VALUE, _VALUE, _VALUE)
 )
 
-#: How it ends one.
 _END = b"</forwarded></message>"
 
-#: How a result of ours begins that is passed on, and how it ends: behind the result are hints at
-#: most (XEP-0334).
+#: The beginning of a message with an archive result, and its end: only hints (XEP-0334) follow.
 _RESULT = re.compile(rb"<message [^<>]*><result(?:" + _ATTRIBUTE + rb")*? xmlns='urn:xmpp:mam:2'")
 _NAMESPACE = b"urn:xmpp:mam:2"
 _RESULT_END = re.compile(rb"</result>(?:<[a-z-]+ xmlns='urn:xmpp:hints'/>)*</message>")
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
-    """Cut what was received behind each place where a copy may end."""
-    place = 0
-    while (end := data.find(_END, place)) >= 0:
-        behind = end + len(_END)
-        yield data[place:behind]
-        place = behind
-    if place < len(data):
-        yield data[place:]
+    """Split the bytes received behind each place where a copy may end."""
+    start = 0
+    while (found := data.find(_END, start)) >= 0:
+        end = found + len(_END)
+        yield data[start:end]
+        start = end
+    if start < len(data):
+        yield data[start:]
 
 
 def whole_copy(piece: bytes) -> tuple[str, bytes] | None:
-    """Return which host sent a copy, and what is in it, where a piece looks like a whole one.
+    """Return the host that sent a copy and the stanza in it, None if this is no complete copy.
 
-    The host is "" where not all before the stanza is ASCII. An end that was written by somebody
-    stands within a stanza, so what is in between is either one whole stanza or a part of one:
-    whoever asks has to find out.
+    The host is "" if the start tags are not all ASCII. A user can write the end of a copy into a
+    stanza, so the bytes returned are one whole stanza or a part of one: the caller has to check.
     """
-    begun = _BEGINNING.match(piece)
-    if not begun or not piece.endswith(_END):
+    beginning = _BEGINNING.match(piece)
+    if not beginning or not piece.endswith(_END):
         return None
-    host = begun["host"].decode() if begun[0].isascii() else ""
-    return host, piece[begun.end() : -len(_END)]
+    host = beginning["host"].decode() if beginning[0].isascii() else ""
+    return host, piece[beginning.end() : -len(_END)]
 
 
 def is_result(stanza: bytes) -> bool:
-    """Whether a stanza, and not only the beginning of these bytes, is a result of ours."""
-    # Mostly users write to each other, and it is none.
-    begun = _RESULT.match(stanza) if _NAMESPACE in stanza else None
-    if not begun:
+    """Return whether these bytes are one whole message with an archive result of ours."""
+    # Most messages are no results, and `in` is faster than the expression.
+    beginning = _RESULT.match(stanza) if _NAMESPACE in stanza else None
+    if not beginning:
         return False
-    # Senders choose what is archived. An end tag is that of our result only where no other one
-    # begins in between, and an end tag at all only outside of CDATA.
-    inside, end = begun.end(), stanza.find(b"</result>", begun.end())
+    # Users choose what is archived. An end tag is that of our result only if no other <result>
+    # begins before it, and it is an end tag at all only outside of CDATA.
+    inside, end = beginning.end(), stanza.find(b"</result>", beginning.end())
     return (
         end >= 0
         and _RESULT_END.fullmatch(stanza, end) is not None

@@ -1,8 +1,8 @@
-"""What stands before slixmpp: copies go to the archive, the rest goes on, the bad stays out.
+"""Stands before slixmpp: copies go to the archive, needed stanzas to slixmpp, others nowhere.
 
 slixmpp alone would handle stanzas before the handshake, expand entities, and end the stream at a
-prefix that some user never declared. And copies are most of the traffic: no stanza object is ever
-made of them.
+prefix that a user left undeclared. And most of the traffic are copies, of which no stanza objects
+are made here.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from collections.abc import Callable
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from component.core.errors import BadRequest, TooLarge, UnknownService
+from component.core.errors import BadRequest, Refused, TooLarge, UnknownService
 from component.core.xml.document_parser import read
-from component.core.xml.prefixes import standalone
-from component.core.xml.stanza import NS_CLIENT
+from component.core.xml.namespaces import NS_CLIENT, standalone
 from component.core.xml.stream_parser import Element, Malformed, Parser, cut
 from component.xmpp.connection import copy_scanner
 from component.xmpp.connection.addresses import Addresses
-from component.xmpp.connection.admission import answer
+from component.xmpp.connection.admission import refusal_xml
 from component.xmpp.queries.exchange import NS_FORWARD
 
 log = logging.getLogger(__name__)
@@ -28,19 +27,19 @@ log = logging.getLogger(__name__)
 NS_COMPONENT = "jabber:component:accept"
 NS_STREAM = "http://etherx.jabber.org/streams"
 
-#: So long after telling of one stanza that was left out nothing is told of others.
-TOLD_SECONDS = 1.0
+#: At most one log line in so many seconds is about a stanza that is too large or too deep.
+LOG_INTERVAL_SECONDS = 1.0
 
-#: What of a name or an id is told in the log, in characters.
-TOLD_MAX = 100
+#: Characters of a name, an id or an address that a log line has.
+LOGGED_MAX = 100
 
-#: stream, outer stanza, forwarded, copied stanza, its payloads
+#: Kept are the stream, the outer stanza, <forwarded/>, the copied stanza and its payloads.
 KEPT_DEPTH = 4
 
-#: the first three of these are around a copied stanza
+#: The first three of these are above a copied stanza.
 _ABOVE = 3
 
-#: Payloads of copied stanzas that are no news: each result of ours comes back to us as a copy.
+#: The payload of copies that are not archived: each result of ours comes back to us as a copy.
 RESULT = ("urn:xmpp:mam:2", "result")
 UNWANTED = frozenset({RESULT})
 
@@ -59,10 +58,12 @@ class Gate:
         is_needed: Callable[[Element], bool] = lambda _: True,
         send: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_copy` hears who forwards a stanza, and the stanza; `deliver` gets what `is_needed`.
+        """`on_copy` is called with the sender of each copy, the copied stanza, and its bytes.
 
-        Of a forwarded stanza that `was_here` knows, by who forwards it and its bytes, nobody hears
-        again. What is left out is answered by `send` where it has to be.
+        A copy is dropped if `was_here`, called with its sender and the stanza's bytes, returns
+        True. `deliver` is called with the bytes of each other stanza that `is_needed`, and `send`
+        with the answers to stanzas that are refused. `max_bytes` and `max_depth` are those of a
+        stanza.
         """
         self._on_copy = on_copy
         self._deliver = deliver
@@ -73,34 +74,33 @@ class Gate:
         self._max_bytes = max_bytes
         self._max_depth = max_depth
         self._parser = Parser(
-            self._stanza,
+            self._handle,
             level=1,
             max_bytes=max_bytes,
             max_depth=max_depth,
             keep_depth=KEPT_DEPTH,
             unwanted=UNWANTED,
-            on_skipped=self._too_much,
+            on_skipped=self._refuse_oversized,
         )
         self._has_header = False
         self._is_open = False
-        self._left_out = 0
-        self._told = -TOLD_SECONDS
+        self._oversized = 0  # stanzas that were too large or too deep
+        self._logged_at = -LOG_INTERVAL_SECONDS
 
     def feed(self, data: bytes) -> None:
-        """Read on. Raises Malformed when the stream cannot be trusted any longer."""
+        """Read on. Raises Malformed if the stream cannot be trusted any longer."""
         for piece in copy_scanner.pieces(data):
-            if not (self._is_between and self._take_whole(piece)):
-                self._read(piece)
+            if not (self._is_between_stanzas and self._handle_whole_copy(piece)):
+                self._parse(piece)
 
     @property
-    def _is_between(self) -> bool:
-        """Whether the stream is open and the next byte is not within a stanza."""
+    def _is_between_stanzas(self) -> bool:
         return self._is_open and self._parser.is_between
 
-    def _take_whole(self, piece: bytes) -> bool:
-        """Do with a piece what is to be done if it is one whole copy, unless it has to be parsed.
+    def _handle_whole_copy(self, piece: bytes) -> bool:
+        """Handle `piece` if it is exactly one copy. Return False if it has to be parsed.
 
-        What `was_here` was a whole stanza in a copy before, so it is one again and no part of one.
+        Bytes that `was_here` recognises were a whole stanza before, so they are no part of one.
         """
         copy = copy_scanner.whole_copy(piece)
         if copy is None:
@@ -114,23 +114,23 @@ class Gate:
         if stanza is None or stanza.ns != NS_CLIENT or stanza.end != len(raw):
             return False
         if not stanza.child(*RESULT):
-            self._hear(host, stanza, raw)
+            self._archive(host, stanza, raw)
         return True
 
-    def _hear(self, host: str, stanza: Element, raw: bytes) -> None:
+    def _archive(self, host: str, stanza: Element, raw: bytes) -> None:
         try:
             self._on_copy(host, stanza, raw)
         except Exception:
-            # What cannot be handled is one stanza, and behind it come those of others.
-            log.exception("left out a copy")
+            # One stanza that cannot be handled must not stop those of others behind it.
+            log.exception("left out the copy of %s", _described(stanza, host))
 
-    def _read(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> None:
         self._parser.feed(data)
-        self._header()
+        self._deliver_header()
         if self._parser.is_closed:
             self._deliver(b"</stream:stream>")
 
-    def _header(self) -> None:
+    def _deliver_header(self) -> None:
         root = self._parser.root
         if self._has_header or root is None:
             return
@@ -140,60 +140,65 @@ class Gate:
         attributes = "".join(f" {name}={quoteattr(v)}" for name, v in root.attributes.items())
         self._deliver(f"<stream:stream{attributes}>".encode())
 
-    def _stanza(self, element: Element, raw: bytes) -> None:
-        self._header()
+    def _handle(self, element: Element, raw: bytes) -> None:
+        """Handle one child of the stream's root."""
+        self._deliver_header()
         if element.ns == NS_STREAM:
-            # Its prefix is declared in the header.
+            # The header that was delivered declares its prefix.
             self._deliver(raw)
         elif (element.ns, element.name) == (NS_COMPONENT, "handshake"):
             self._is_open = True
             self._deliver(raw)
         elif not self._is_open:
-            log.warning("dropped a stanza that came before the handshake")
-        elif element.name == "message" and (copied := element.child(NS_FORWARD, "forwarded")):
-            # It holds one (XEP-0297 section 3.1).
-            stanza = next((one for one in copied.elements if one.ns == NS_CLIENT), None)
-            if stanza is not None:
-                self._hear(element.get("from"), stanza, cut(raw, element, stanza))
-        elif self._is_needed(element):
-            self._hand_on(element, raw)
-        else:
-            self._send(answer(element, UnknownService()))
-
-    def _too_much(self, element: Element) -> None:
-        self._left_out += 1
-        if time.monotonic() - self._told >= TOLD_SECONDS:
-            self._told = time.monotonic()
             log.warning(
-                "left out a stanza that is too large or too deep: %s%s",
-                _named(element),
-                f" ({self._left_out} of them by now)" if self._left_out > 1 else "",
+                "dropped %s: it came before the handshake",
+                _described(element, element.get("from")),
             )
-        if self._is_open:
-            self._send(answer(element, TooLarge()))
+        elif element.name == "message" and (forwarded := element.child(NS_FORWARD, "forwarded")):
+            # It contains one stanza (XEP-0297 section 3.1).
+            stanza = next((one for one in forwarded.elements if one.ns == NS_CLIENT), None)
+            if stanza is not None:
+                self._archive(element.get("from"), stanza, cut(raw, element, stanza))
+        elif self._is_needed(element):
+            self._deliver_checked(element, raw)
+        else:
+            self._refuse(element, UnknownService())
 
-    def _hand_on(self, element: Element, raw: bytes) -> None:
-        """Give slixmpp what it can read: anything else would end its stream, late and loudly.
+    def _deliver_checked(self, element: Element, raw: bytes) -> None:
+        """Deliver a stanza if slixmpp can read it: otherwise slixmpp would end the stream.
 
-        It answers an address as it prepares it, so that has to be the one that asked.
+        slixmpp answers the address as slixmpp prepares it, so that must be the address that asked.
         """
         try:
             for name in ("from", "to"):
-                self._addresses.require_clear(element.get(name))
-            whole = standalone(raw)
-            ElementTree.fromstring(whole)  # noqa: S314 - the same parser, on what has no DTD
+                self._addresses.require_same(element.get(name))
+            document = standalone(raw)
+            ElementTree.fromstring(document)  # noqa: S314 - no DTD comes this far
         except (BadRequest, Malformed, ElementTree.ParseError) as error:
-            log.warning("left out a stanza: %s", error)
-            self._send(
-                answer(element, BadRequest("this stanza, or an address of it, is malformed"))
-            )
+            log.warning("left out %s: %s", _described(element, element.get("from")), error)
+            self._refuse(element, BadRequest("this stanza, or an address of it, is malformed"))
         else:
-            self._deliver(whole)
+            self._deliver(document)
+
+    def _refuse_oversized(self, element: Element) -> None:
+        self._oversized += 1
+        if time.monotonic() - self._logged_at >= LOG_INTERVAL_SECONDS:
+            self._logged_at = time.monotonic()
+            copied = element.child(NS_FORWARD, "forwarded")
+            stanza = next(iter(copied.elements), element) if copied else element
+            log.warning(
+                "left out a stanza that is too large or too deep: %s%s",
+                _described(stanza, element.get("from")),
+                f" ({self._oversized} of them by now)" if self._oversized > 1 else "",
+            )
+        if self._is_open:
+            self._refuse(element, TooLarge())
+
+    def _refuse(self, element: Element, refused: Refused) -> None:
+        self._send(refusal_xml(element, refused))
 
 
-def _named(element: Element) -> str:
-    """Return which stanza an element is, or the one it is a copy of, and who sent the copy."""
-    copied = element.child(NS_FORWARD, "forwarded")
-    stanza = next(iter(copied.elements), element) if copied else element
-    told = [repr(each.get(name)[:TOLD_MAX]) for each, name in ((stanza, "id"), (element, "from"))]
-    return f"{stanza.name[:TOLD_MAX]!r} with id {told[0]}, from {told[1]}"
+def _described(stanza: Element, sender: str) -> str:
+    """Return a stanza's name and id, and who sent it or the copy of it, for a log line."""
+    name, id, sent_by = (text[:LOGGED_MAX] for text in (stanza.name, stanza.get("id"), sender))
+    return f"{name!r} with id {id!r}, from {sent_by!r}"

@@ -8,9 +8,11 @@ from asyncio import BaseTransport, Transport
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import cast
+from typing import Literal, cast
+from xml.etree import ElementTree
 
-from slixmpp import ComponentXMPP, Iq
+from slixmpp import ComponentXMPP
+from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
@@ -22,13 +24,15 @@ from component.xmpp.connection.gate import NS_COMPONENT, Gate
 
 log = logging.getLogger(__name__)
 
-#: How much that was sent may wait for the server to take it, beside one answer. A server that
-#: takes nothing for so long, while it goes on asking, is given up.
-UNTAKEN_MAX_BYTES = 16 * 1024 * 1024
+NS_PING = "urn:xmpp:ping"
+
+#: Bytes that may wait for the server to take them, beside one answer. With a server that goes on
+#: asking but takes less, the stream is ended.
+UNSENT_MAX_BYTES = 16 * 1024 * 1024
 
 
 class Stream(ComponentXMPP):
-    """A component's stream; `component.xmpp.connection.reconnect` keeps it up."""
+    """A component's stream; `connector` keeps it up."""
 
     def __init__(
         self,
@@ -40,27 +44,28 @@ class Stream(ComponentXMPP):
         max_stanza_depth: int,
         was_here: Callable[[str, bytes], bool] = lambda *_: False,
     ) -> None:
+        """`on_copy` and `was_here` are those of the gate."""
         super().__init__(jid, secret)
         self._on_copy = on_copy
         self._was_here = was_here
         self._max_stanza_bytes = max_stanza_bytes
         self._max_stanza_depth = max_stanza_depth
         self._gate: Gate | None = None
-        self._intake: FairReader | None = None
+        self._reader: FairReader | None = None
         self._is_reading = True
         self._is_ending = False
-        self._heard = 0.0
+        self._received_at = 0.0
         self._writable = asyncio.Event()
         # Without a connection there is nothing to wait for.
         self._writable.set()
         self._sending = asyncio.Lock()
-        self._asked: set[str] = set()
-        self._messages: set[tuple[str, str]] = set()
+        self._expected: set[str] = set()
+        self._payloads: set[tuple[str, str]] = set()
         #: set while the stream is open
         self.opened = asyncio.Event()
-        #: the condition with which the server ended the stream (RFC 6120 section 4.9.3)
+        #: the condition of the server's stream error (RFC 6120 section 4.9.3), None without one
         self.refusal: str | None = None
-        #: why the last attempt or the last connection came to its end, as far as it is known
+        #: why the last attempt failed or the last connection ended, "" if that is not known
         self.trouble = ""
         self.add_event_handler("stream_error", self._note_refusal)
         self.add_event_handler("session_start", lambda _: self.opened.set())
@@ -74,91 +79,113 @@ class Stream(ComponentXMPP):
 
     @property
     def is_reading(self) -> bool:
-        """Whether what the server sends is read at the moment."""
+        """Whether the stream is read at the moment, and not held."""
         return self._is_reading
 
     @property
     def silence(self) -> float:
-        """Seconds since the server was heard; none while it is we who do not listen."""
-        return self.loop.time() - self._heard if self._is_reading else 0.0
+        """Seconds since the server last sent anything, 0 while the stream is held."""
+        return self.loop.time() - self._received_at if self._is_reading else 0.0
 
     def hold(self, on: bool) -> None:
-        """Stop reading, or go on: how a full queue slows the server down."""
+        """Stop reading, or go on: a full queue slows the server down this way."""
         if self._is_ending:
             return
         self._is_reading = not on
-        self._heard = self.loop.time()
-        if self._intake is not None:
-            self._intake.hold(on)
+        self._received_at = self.loop.time()
+        if self._reader is not None:
+            self._reader.hold(on)
 
     def read_to_the_end(self) -> None:
-        """Read all that the server still sends, however full the queue is.
+        """Read everything that the server still sends, however full the queue is.
 
-        What stays unread would be lost, what is read is kept.
+        Bytes that are not read are lost; messages that are read are kept.
         """
         self.hold(False)
         self._is_ending = True
 
-    def on_message(self, ns: str, name: str, heard: Callable[[StanzaBase], None]) -> None:
-        """Have messages from servers heard that carry this payload; any others are dropped."""
-        self._messages.add((ns, name))
+    def on_message(self, ns: str, name: str, handler: Callable[[StanzaBase], None]) -> None:
+        """Call `handler` with each message from a server that carries this payload.
+
+        Messages without a handler are dropped.
+        """
+        self._payloads.add((ns, name))
         path = MatchXPath(f"{{{NS_COMPONENT}}}message/{{{ns}}}{name}")
-        self.register_handler(Callback(ns, path, heard))
+        self.register_handler(Callback(ns, path, handler))
 
     async def send_text(self, text: str) -> None:
-        """Send stanzas as written, one text after the other; return when the server took them.
+        """Send stanzas as written, and return when the server took them.
 
-        So no more than one text waits in memory for a server that is slow.
+        Only one text at a time waits in memory for a server that is slow.
         """
         async with self._sending:
             self.send_at_once(text)
             await self._writable.wait()
 
     def send_at_once(self, text: str) -> None:
-        """Send stanzas, which have to be few and short."""
-        # Whoever asked has lost the connection to us too, and cannot be told.
+        """Send stanzas, which must be few and short, before all texts that wait.
+
+        Without a connection they are dropped: the askers have lost their connection too.
+        """
         if text and self.is_up:
             self.send_raw(text)
-            if self._intake is not None:
-                self._intake.sent(text)
+            if self._reader is not None:
+                self._reader.note_sent(text)
 
     def send_raw(self, data: str | bytes) -> None:
-        """Send bytes; end the stream where the server has not taken what was sent for long."""
-        if self.transport and self.transport.get_write_buffer_size() > UNTAKEN_MAX_BYTES:
-            self.trouble = "the server does not take what it is answered"
+        """Send bytes, or end the stream if too many wait for the server to take them."""
+        if self.transport and self.transport.get_write_buffer_size() > UNSENT_MAX_BYTES:
+            self.trouble = "the server does not take our answers"
             self.abort()
         else:
             super().send_raw(data)
 
-    async def ask(self, iq: Iq, *, patience: float) -> Iq | None:
-        """Return what is answered within `patience` seconds, None where the stream is lost.
+    async def ask(
+        self, type: Literal["get", "set"], to: str, payload: str, *, patience: float
+    ) -> ElementTree.Element | None:
+        """Send an IQ and return its result, None if the connection is lost before.
 
-        Raises IqError, IqTimeout.
+        Raises IqError, and IqTimeout after `patience` seconds.
         """
         if not self.is_up:
             return None
+        iq = self.make_iq(itype=type, ifrom=self.boundjid)
+        # Byte for byte: slixmpp could prepare it as the address of somebody else.
+        iq.xml.set("to", to)
+        iq.append(ElementTree.fromstring(payload))  # noqa: S314 - our own
         answer = iq.send(timeout=patience)
         with self.expecting([iq["id"]]):
             try:
-                # Nothing is answered on a new connection that was asked on the last one.
+                # A request of the last connection is not answered on a new one.
                 await asyncio.wait(
                     [answer, self.disconnected], return_when=asyncio.FIRST_COMPLETED
                 )
-                return answer.result() if answer.done() else None
+                return answer.result().xml if answer.done() else None
             finally:
                 answer.cancel()
 
+    async def ping(self, to: str, *, patience: float) -> bool:
+        """Return whether an entity answers a ping (XEP-0199) within `patience` seconds."""
+        try:
+            payload = f"<ping xmlns='{NS_PING}'/>"
+            return await self.ask("get", to, payload, patience=patience) is not None
+        except IqError:
+            # The error of an entity that does not support pings is an answer too (section 4.2).
+            return True
+        except IqTimeout:
+            return False
+
     @contextmanager
     def expecting(self, ids: Collection[str]) -> Iterator[None]:
-        """Have answers to these ids handed on for a while; any others are dropped."""
-        self._asked.update(ids)
+        """Deliver responses to these ids meanwhile; responses to any others are dropped."""
+        self._expected.update(ids)
         try:
             yield
         finally:
-            self._asked.difference_update(ids)
+            self._expected.difference_update(ids)
 
     def reschedule_connection_attempt(self) -> None:
-        """Try once only: `Connector` says when to try again."""
+        """Override slixmpp's retries: `Connector` decides when to try again."""
 
     def connection_made(self, transport: BaseTransport, send_event: bool = True) -> None:
         """Begin a stream, with a gate of its own."""
@@ -171,21 +198,21 @@ class Stream(ComponentXMPP):
             max_bytes=self._max_stanza_bytes,
             max_depth=self._max_stanza_depth,
             was_here=self._was_here,
-            is_needed=partial(is_needed, asked=self._asked, messages=self._messages),
+            is_needed=partial(is_needed, expected=self._expected, payloads=self._payloads),
             send=self.send_at_once,
         )
         super().connection_made(transport, send_event)
-        self._intake = FairReader(cast(Transport, transport), self._read)
+        self._reader = FairReader(cast(Transport, transport), self._read)
         self.hold(not self._is_reading)
 
     def data_received(self, data: bytes | str) -> None:
-        """Take what the server sends."""
-        if self._intake is not None and isinstance(data, bytes):
-            self._heard = self.loop.time()
-            self._intake.take(data)
+        """Take bytes that the server sent."""
+        if self._reader is not None and isinstance(data, bytes):
+            self._received_at = self.loop.time()
+            self._reader.take(data)
 
     def _read(self, data: bytes) -> None:
-        """Let the gate read; end the stream when it cannot be trusted."""
+        """Let the gate read; end the stream if it cannot be trusted."""
         if self._gate is None:
             return
         try:
@@ -196,21 +223,21 @@ class Stream(ComponentXMPP):
             self.abort()
 
     def _deliver(self, data: bytes) -> None:
-        # A connection that is lost has copies left to archive, and nobody left to answer.
+        # After a lost connection there are copies left to archive, but nobody left to answer.
         if self.transport is None:
             return
         try:
             super().data_received(data)
         except Exception:
-            # What slixmpp cannot handle is one stanza, and behind it come those of others.
-            log.exception("left out a stanza")
+            # One stanza that slixmpp cannot handle must not stop those of others behind it.
+            log.exception("left out a stanza that slixmpp cannot handle")
 
     def pause_writing(self) -> None:
-        """The server takes what we send more slowly than we send it."""
+        """Note that the server takes our bytes more slowly than we send them."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Note that the server has caught up."""
         self._writable.set()
 
     def _note_refusal(self, error: object) -> None:
@@ -223,7 +250,7 @@ class Stream(ComponentXMPP):
         self.trouble = self.trouble or str(reason or "")
         self.opened.clear()
         self._writable.set()
-        intake, self._intake = self._intake, None
-        if intake is not None:
-            intake.finish()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.finish()
         self._gate = None

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from component.core.hosts import Hosts
 from component.core.xml import jids
 from component.core.xml.document_parser import parse
-from component.core.xml.stanza import GROUPCHAT, NS_CLIENT, NS_DELAY, Stanza, read
+from component.core.xml.namespaces import NS_CLIENT
+from component.core.xml.stanza import GROUPCHAT, NS_DELAY, Stanza, read
 from component.core.xml.stream_parser import cut
 
 NS_EVENT = "http://jabber.org/protocol/pubsub#event"

@@ -7,7 +7,7 @@ from contextlib import suppress
 from component.core.archiving.sessions import Sessions
 from component.core.hosts import Hosts
 from component.core.xml import jids
-from component.core.xml.stanza import NS_CLIENT
+from component.core.xml.namespaces import NS_CLIENT
 from component.core.xml.stream_parser import Element
 from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses

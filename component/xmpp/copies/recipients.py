@@ -8,16 +8,13 @@ asks to be stored nowhere, so whoever is on line sees nothing of it.
 from __future__ import annotations
 
 from collections.abc import Collection
-from xml.etree.ElementTree import SubElement
 from xml.sax.saxutils import quoteattr
 
-from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.xmpp.connection.gate import NS_COMPONENT
-from component.xmpp.connection.reconnect import NS_PING
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries.exchange import HINTS
 
@@ -44,25 +41,15 @@ class RecipientQueries:
         try:
             with self._stream.expecting(self._asked):
                 await self._stream.send_text("".join(map(self._question, self._asked)))
-                return frozenset(self._missing) if await self._is_answered() else None
+                # ejabberd works in order: when it answers a ping it has done with the headlines.
+                is_answered = await self._stream.ping(self._host, patience=PATIENCE_SECONDS)
+                return frozenset(self._missing) if is_answered else None
         finally:
             self._asked = {}
 
     def _question(self, id: str) -> str:
         addresses = f"from={quoteattr(str(self._stream.boundjid))} to={quoteattr(self._asked[id])}"
         return f"<message type='headline' id={quoteattr(id)} {addresses}>{HINTS}</message>"
-
-    async def _is_answered(self) -> bool:
-        """Whether the server answers what it is asked last: then it has done all before."""
-        ping = self._stream.make_iq_get(ito=self._host, ifrom=self._stream.boundjid)
-        SubElement(ping.xml, f"{{{NS_PING}}}ping")
-        try:
-            return await self._stream.ask(ping, patience=PATIENCE_SECONDS) is not None
-        except IqError:
-            # That is an answer too: "I do not know pings".
-            return True
-        except IqTimeout:
-            return False
 
     def _refused(self, message: StanzaBase) -> None:
         user = self._asked.get(str(message["id"]))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from xml.etree.ElementTree import SubElement
 
 from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core.access.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
 from component.core.xml import jids
 from component.core.xml.document_parser import parse
-from component.core.xml.stanza import NS_CLIENT, NS_MUC_USER, Stanza
+from component.core.xml.namespaces import NS_CLIENT
+from component.core.xml.stanza import NS_MUC_USER, Stanza
 from component.core.xml.stream_parser import Element
 from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses
@@ -140,18 +140,15 @@ class RoomQueries:
                 return features
 
     async def _ask(self, room: str) -> frozenset[str] | None:
-        iq = self._stream.make_iq_get(ifrom=self._stream.boundjid)
-        # Byte for byte: slixmpp could make another room of it.
-        iq.xml.set("to", room)
-        SubElement(iq.xml, f"{{{NS_DISCO_INFO}}}query")
+        query = f"<query xmlns='{NS_DISCO_INFO}'/>"
         try:
-            answer = await self._stream.ask(iq, patience=self._timeout)
+            answer = await self._stream.ask("get", room, query, patience=self._timeout)
         except (IqError, IqTimeout):
             answer = None
         if answer is None:
             log.debug("%s does not say what it is like", room)
             return None
-        found = answer.xml.iterfind(f"{{{NS_DISCO_INFO}}}query/{{{NS_DISCO_INFO}}}feature")
+        found = answer.iterfind(f"{{{NS_DISCO_INFO}}}query/{{{NS_DISCO_INFO}}}feature")
         return frozenset(feature.get("var", "") for feature in found)
 
 

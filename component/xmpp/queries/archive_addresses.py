@@ -1,6 +1,6 @@
-r"""XEP-0106: JID Escaping, version 1.1.1. Addresses of archives at the component.
+r"""XEP-0106: JID Escaping, version 1.1.1. Each archive has an address at the component.
 
-The archive of room@rooms.example.org is room\40rooms.example.org@archive.example.org there.
+That of room@rooms.example.org is room\40rooms.example.org@archive.example.org.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from component.core.errors import BadRequest, ItemNotFound
 from component.core.xml import jids
 from component.core.xml.jids import Jids
 
-#: The sequences of section 3.3; their case is significant, and nothing else is one.
+#: The escape sequences (section 3.3), in lower case only.
 _ESCAPED = re.compile(r"\\(20|22|26|27|2f|3a|3c|3e|40|5c)")
 
 
 def owner_at(address: str, addresses: Jids) -> str | None:
-    """Return the bare JID whose archive has that address, None for the component itself.
+    """Return the owner of the archive at an address, None if that is the component itself.
 
-    Whether there is such an archive is not known here. Raises ItemNotFound.
+    The owner is a bare JID that need not exist. Raises ItemNotFound if the address is none of an
+    archive.
     """
     if address == jids.domain(address):
         return None
@@ -32,5 +33,6 @@ def owner_at(address: str, addresses: Jids) -> str | None:
 
 
 def unescape(local: str) -> str:
-    """Return a local part with the characters that it could not hold."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), local)
+    """Return a local part with its escape sequences replaced by the characters they stand for."""
+    # slixmpp.jid.unescape_node panics on a local part that ends in "\\5" (slixmpp 1.17).
+    return _ESCAPED.sub(lambda sequence: chr(int(sequence[1], 16)), local)

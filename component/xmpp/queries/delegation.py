@@ -12,7 +12,7 @@ from slixmpp.xmlstream.stanzabase import StanzaBase
 from component.core.errors import BadRequest, Forbidden
 from component.core.hosts import Hosts
 from component.core.xml import jids
-from component.core.xml.stanza import NS_CLIENT
+from component.core.xml.namespaces import NS_CLIENT
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.exchange import NS_FORWARD, Delegated
 from component.xmpp.queries.privilege import Privileges

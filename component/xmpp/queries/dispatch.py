@@ -15,7 +15,7 @@ from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.errors import BadRequest, TooLarge, UnknownService
 from component.core.xml.jids import Jids
-from component.xmpp.connection.admission import ANSWERS
+from component.xmpp.connection.admission import RESPONSES
 from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries.archive_addresses import owner_at
@@ -63,7 +63,7 @@ class QueryDispatcher:
 
     async def _take(self, stanza: StanzaBase) -> None:
         iq, type = stanza.xml, stanza.xml.get("type", "")
-        if type in ANSWERS:
+        if type in RESPONSES:
             return
         direct = Direct(addressee=iq.get("to", ""), asker=iq.get("from", ""), id=iq.get("id", ""))
         exchange: Exchange = direct

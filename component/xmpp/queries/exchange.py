@@ -12,8 +12,8 @@ from xml.sax.saxutils import quoteattr
 
 from component.core.errors import Refused
 from component.core.xml import jids
+from component.core.xml.namespaces import NS_CLIENT
 from component.core.xml.preparation import prepared
-from component.core.xml.stanza import NS_CLIENT
 from component.xmpp.queries.errors import error_xml
 
 NS_FORWARD = "urn:xmpp:forward:0"

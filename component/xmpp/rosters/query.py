@@ -1,6 +1,6 @@
-"""RFC 6121 section 2 at the component's own address: the roster of whoever asks.
+"""RFC 6121 section 2 at the component's own address: users read their rosters here.
 
-A roster is changed where it lives, which the clients of its owner know how to do.
+They change them at their own server.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ from xml.etree.ElementTree import Element
 from component.core.errors import Forbidden, NotAllowed
 from component.core.rosters.contacts import version_of
 from component.core.rosters.service import RosterService
-from component.core.rosters.xml import roster_xml
+from component.core.rosters.stanzas import NS as NS
+from component.core.rosters.stanzas import roster_xml
 from component.xmpp.queries.exchange import Exchange
+
+QUERY = f"{{{NS}}}query"
 
 
 class RosterQueries:
-    """Answers queries for rosters."""
+    """Answers roster queries."""
 
-    def __init__(self, lists: RosterService) -> None:
-        self._lists = lists
+    def __init__(self, rosters: RosterService) -> None:
+        self._rosters = rosters
 
     async def answer(self, type: str, query: Element, exchange: Exchange) -> str:
-        """Return the text that tells a roster, unless it is the one the asker has.
+        """Return the roster, or an empty result if the asker has that version (section 2.6).
 
         Raises Refused.
         """
@@ -29,7 +32,7 @@ class RosterQueries:
             raise Forbidden("this roster is not yours to read")
         if type == "set":
             raise NotAllowed("rosters are only shown here: change yours at your own server")
-        contacts = await self._lists.read(exchange.owner)
+        contacts = await self._rosters.read(exchange.owner)
         version = version_of(contacts)
         if query.get("ver") == version:
             return exchange.result("")

@@ -128,7 +128,7 @@ class Component(asyncio.Protocol):
                 }
             )
             self._transport.write(text.encode())
-            self._intake.sent(text)
+            self._intake.note_sent(text)
         return end
 
     def _text(self, values: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from component.core.xml.document_parser import parse
-from component.core.xml.prefixes import standalone
+from component.core.xml.namespaces import standalone
 from component.core.xml.stream_parser import ENDLESS, Element, Malformed, Parser, cut
 
 STREAM = b"<stream:stream xmlns='ns' xmlns:stream='s' xmlns:p='urn:p'>"

@@ -32,8 +32,8 @@ from support.wire import (
 )
 
 from component.wiring import app
-from component.xmpp.connection import reconnect as connection_module
-from component.xmpp.connection.reconnect import Connector, ServerRefused, Timeouts
+from component.xmpp.connection import connector as connection_module
+from component.xmpp.connection.connector import Connector, ServerRefused, Timeouts
 from storage.rows import ANY
 from storage.spill import Spill
 

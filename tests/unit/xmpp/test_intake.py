@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from component.xmpp.connection.fair_reader import FEW, FORGOTTEN_SECONDS, SLICE, FairReader
+from component.xmpp.connection.fair_reader import GATHER_ABOVE, RETURN_SECONDS, SLICE, FairReader
 from component.xmpp.queries.exchange import HINTS
 
-PAGE = FEW - 14
+PAGE = GATHER_ABOVE - 14
 
 
 class Connection(asyncio.Transport):
@@ -112,7 +112,7 @@ async def test_a_hold_from_within_stops_at_the_slice(connection: Connection) -> 
 async def test_the_results_of_several_pages_gather_before_they_are_read(
     connection: Connection, pages: int, is_read: bool
 ) -> None:
-    connection.intake.sent(results(pages * PAGE))
+    connection.intake.note_sent(results(pages * PAGE))
     connection.intake.take(results(1).encode())
 
     assert connection.read == [results(1).encode()]
@@ -121,14 +121,14 @@ async def test_the_results_of_several_pages_gather_before_they_are_read(
 
 
 async def test_what_users_write_meanwhile_is_not_kept_waiting(connection: Connection) -> None:
-    connection.intake.sent(results(2 * PAGE))
+    connection.intake.note_sent(results(2 * PAGE))
     connection.intake.take(b"<message/>")
 
     assert connection.is_read
 
 
 async def test_what_has_come_back_is_waited_for_no_more(connection: Connection) -> None:
-    connection.intake.sent(results(2 * PAGE))
+    connection.intake.note_sent(results(2 * PAGE))
     connection.intake.take(results(2 * PAGE).encode())
 
     assert connection.is_read
@@ -138,16 +138,16 @@ async def test_what_has_come_back_is_waited_for_no_more(connection: Connection) 
 async def test_results_that_never_come_back_are_forgotten(
     connection: Connection, sent_later: int
 ) -> None:
-    connection.intake.sent(results(10 * PAGE))
-    connection.intake._sent_at -= 2 * FORGOTTEN_SECONDS
-    connection.intake.sent(results(sent_later))
+    connection.intake.note_sent(results(10 * PAGE))
+    connection.intake._sent_at -= 2 * RETURN_SECONDS
+    connection.intake.note_sent(results(sent_later))
     connection.intake.take(results(1).encode())
 
     assert connection.is_read
 
 
 async def test_what_is_there_to_be_read_is_not_waited_for(connection: Connection) -> None:
-    connection.intake.sent(results(1000))
+    connection.intake.note_sent(results(1000))
     connection.intake.take(results(2).encode() + bytes(SLICE))
     turns = 0
     while len(connection.read) < 2:

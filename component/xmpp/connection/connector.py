@@ -1,6 +1,7 @@
-"""XEP-0199: XMPP Ping, version 2.0.1. Keeps the stream up, and notices a dead peer.
+"""Keeps the stream up: connects, backs off after failures, notices a dead server, and ends.
 
-Connects, backs off when that fails, and drains the stream at the end.
+A server is dead that sends nothing for a while and does not answer XEP-0199: XMPP Ping, version
+2.0.1.
 """
 
 from __future__ import annotations
@@ -10,62 +11,61 @@ import logging
 import random
 from contextlib import suppress
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
-
-from slixmpp.exceptions import IqError, IqTimeout
 
 from component.xmpp.connection.stream import Stream
 
 log = logging.getLogger(__name__)
 
-NS_PING = "urn:xmpp:ping"
-
 FIRST_PAUSE_SECONDS = 0.5
 HANDSHAKE_SECONDS = 10.0
 
-#: Stream errors that no second try will mend: someone has to change a configuration.
+#: Stream errors that a second attempt does not mend: somebody has to change a configuration.
 FINAL = frozenset({"not-authorized", "host-unknown", "conflict", "invalid-namespace"})
 
 
 class ServerRefused(Exception):
-    """The server does not take this component."""
+    """The server does not accept this component, or cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long what may take, in seconds."""
+    """All in seconds."""
 
-    ping_interval: float
-    ping_timeout: float
-    reconnect_max: float
-    drain: float
+    ping_interval: float  #: of silence before the server is pinged
+    ping_timeout: float  #: until the server counts as dead
+    reconnect_max: float  #: the longest pause between two attempts to connect
+    drain: float  #: how long the server may go on sending after we closed the stream
 
 
 class Connector:
-    """Keeps one stream up until it is told to stop."""
+    """Keeps one stream up."""
 
     def __init__(
-        self, stream: Stream, address: str, port: int, ping_to: str, patience: Timeouts
+        self, stream: Stream, address: str, port: int, ping_to: str, timeouts: Timeouts
     ) -> None:
+        """`ping_to` is a virtual host of the server."""
         self._stream = stream
         self._address = address
         self._port = port
         self._ping_to = ping_to
-        self._patience = patience
+        self._timeouts = timeouts
         self._was_up = False
         self._restarting: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Stay connected for ever. Raises ServerRefused when it never was, and never will be."""
+        """Stay connected for ever.
+
+        Raises ServerRefused if the first connection fails for good: see FINAL.
+        """
         loop = asyncio.get_running_loop()
-        longest = self._patience.reconnect_max
-        first = pause = min(FIRST_PAUSE_SECONDS, longest)
+        pause_max = self._timeouts.reconnect_max
+        first = pause = min(FIRST_PAUSE_SECONDS, pause_max)
         while True:
-            began = loop.time()
+            started = loop.time()
             if await self._connect():
-                await self._stay()
-                # A server that drops us as soon as it took us is spared like one that is gone.
-                pause = first if loop.time() - began > longest else pause
+                await self._until_lost()
+                # A server that accepts and soon drops us is backed off from like one that is away.
+                pause = first if loop.time() - started > pause_max else pause
                 log.warning("connection to the server lost: %s", self._reason())
             else:
                 log.warning(
@@ -73,29 +73,29 @@ class Connector:
                 )
                 if not self._was_up and self._stream.refusal in FINAL:
                     raise ServerRefused(self._explanation())
-            # Spread out, so that all that lost the same server do not return at once.
+            # At random, so that not all programs that lost this server return at once.
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
-            pause = min(pause * 2, longest)
+            pause = min(pause * 2, pause_max)
 
     async def probe(self) -> None:
-        """Connect once and leave again. Raises ServerRefused with the reason."""
+        """Connect, log in, and close the stream again. Raises ServerRefused with the reason."""
         if not await self._connect():
             raise ServerRefused(self._explanation())
         await self.close()
 
     def restart(self) -> None:
-        """Have the stream closed, behind what is answered now, so that `run` opens it anew."""
+        """Close the stream after the answer that is being sent; `run` opens it again."""
         if self._restarting is None or self._restarting.done():
-            log.info("an operator has the connection closed and opened again")
+            log.info("an operator restarts the connection to the server")
             self._restarting = asyncio.get_running_loop().create_task(self.close())
 
     async def close(self) -> None:
-        """End the stream, having read all that the server had sent before it heard of it."""
+        """Close the stream; read on until the server closes it too, `drain` seconds at most."""
         if self._stream.is_connected():
-            await self._stream.disconnect(wait=self._patience.drain)
+            await self._stream.disconnect(wait=self._timeouts.drain)
 
     async def end(self) -> None:
-        """End the stream for good: what the server had sent is read, however much waits."""
+        """Close the stream for good: all that the server still sends is read, even while held."""
         self._stream.read_to_the_end()
         await self.close()
 
@@ -112,7 +112,7 @@ class Connector:
         return True
 
     async def _opened(self) -> None:
-        """Return when the handshake is done, or when the connection is lost before."""
+        """Return when the handshake is done, or the connection is lost before."""
         if not self._stream.is_connected():
             return
         opened = asyncio.ensure_future(self._stream.opened.wait())
@@ -123,42 +123,34 @@ class Connector:
         finally:
             opened.cancel()
 
-    async def _stay(self) -> None:
-        """Return when the connection is lost, or when the server answers no longer."""
-        interval = self._patience.ping_interval
+    async def _until_lost(self) -> None:
+        """Return when the connection is lost, or the server does not answer any more."""
+        interval = self._timeouts.ping_interval
         while self._stream.is_up:
             lost = self._stream.disconnected
             await asyncio.wait([lost], timeout=interval - self._stream.silence)
             if lost.done() or self._stream.silence < interval:
                 continue
-            if not await self._answers():
+            if not await self._is_answering() and not lost.done():
                 log.warning("the server does not answer any more")
                 self._stream.abort()
-                await asyncio.wait([lost], timeout=self._patience.ping_timeout)
+                await asyncio.wait([lost], timeout=self._timeouts.ping_timeout)
 
-    async def _answers(self) -> bool:
-        """Whether the server answers a ping, is heard of at all meanwhile, or is lost."""
-        ping = self._stream.make_iq_get(ito=self._ping_to, ifrom=self._stream.boundjid)
-        ping.xml.append(Element(f"{{{NS_PING}}}ping"))
-        asked = asyncio.get_running_loop().time()
-        try:
-            await self._stream.ask(ping, patience=self._patience.ping_timeout)
-        except IqError:
-            # That is an answer too: "I do not know pings".
+    async def _is_answering(self) -> bool:
+        """Whether the server answers a ping or sends anything else meanwhile."""
+        sent = asyncio.get_running_loop().time()
+        if await self._stream.ping(self._ping_to, patience=self._timeouts.ping_timeout):
             return True
-        except IqTimeout:
-            waited = asyncio.get_running_loop().time() - asked
-            return self._stream.silence < waited
-        return True
+        return self._stream.silence < asyncio.get_running_loop().time() - sent
 
     def _reason(self) -> str:
         return self._stream.refusal or self._stream.trouble or "no answer"
 
     def _explanation(self) -> str:
         refusal = self._stream.refusal
-        where = f"{self._address}:{self._port}"
+        place = f"{self._address}:{self._port}"
         if refusal == "not-authorized":
-            return f"{where} refuses xmpp.secret: it must be the password of this host there"
+            return f"{place} refuses xmpp.secret: it must be the password of this host there"
         if refusal is None:
-            return f"{where}: {self._reason()}; is ejabberd_service listening there?"
-        return f"{where} refuses {self._stream.boundjid}: {refusal}"
+            return f"{place}: {self._reason()}; is ejabberd_service listening there?"
+        return f"{place} refuses {self._stream.boundjid}: {refusal}"

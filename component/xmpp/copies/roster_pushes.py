@@ -1,0 +1,29 @@
+"""Roster pushes (RFC 6121 section 2.1.6), from the copies that mod_service_log makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from component.core.rosters.stanzas import NS
+from component.core.xml import jids
+from component.core.xml.stream_parser import Element
+from component.xmpp.connection.addresses import Addresses
+
+
+class RosterPushes:
+    """Notices changed rosters: a server pushes each change to the clients of the owner."""
+
+    def __init__(self, changed: Callable[[str], None], addresses: Addresses) -> None:
+        """`changed` is called with the owner of each roster that has changed."""
+        self._changed = changed
+        self._addresses = addresses
+
+    def take(self, host: str, iq: Element) -> None:
+        """Read one IQ that `host` copied. It is a push only if the owner's account sent it."""
+        if iq.get("type") != "set" or iq.child(NS, "query") is None:
+            return
+        recipient = self._addresses.accept(iq.get("to"))
+        sender = self._addresses.accept(iq.get("from"))
+        owner = jids.bare(recipient)
+        if sender in ("", owner) and jids.resource(recipient) and jids.domain(owner) == host:
+            self._changed(owner)
