@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from slixmpp import JID
+from slixmpp import JID, Iq
 from slixmpp.exceptions import XMPPError
 from slixmpp.plugins.xep_0030 import DiscoInfo, DiscoItems
 
@@ -18,6 +18,7 @@ from component.core.errors import ItemNotFound
 from component.core.hosts import Hosts
 from component.core.xml.jids import Jids
 from component.xmpp.archive import mam
+from component.xmpp.connection.addresses import of_host_for_iq
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries import delegation
 from component.xmpp.queries.archive_addresses import owner_at
@@ -36,7 +37,7 @@ CATEGORY, KIND, NAME = "component", "archive", "Muniment"
 #: The nodes under which the server asks what users' bare JIDs can do.
 BARE = frozenset(f"{namespace}:bare:{mam.NS}" for namespace in delegation.NAMESPACES)
 
-Handler = Callable[[JID, str, JID, object], DiscoInfo | None]
+Handler = Callable[[JID, str, JID, Iq], DiscoInfo | None]
 
 Lister = Callable[[JID, str, JID, object], DiscoItems | None]
 
@@ -93,9 +94,12 @@ def announce(
 def _bare(hosts: Hosts, features: Sequence[str]) -> Handler:
     """Return what answers for users' bare JIDs."""
 
-    def info(_: JID, node: str, asker: JID, __: object) -> DiscoInfo | None:
+    def info(_: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
+        host = str(asker)
+        # slixmpp answers the sender of the query.
+        query["from"] = of_host_for_iq(host)
         # Refused, a server keeps the queries of users that have no archive here to itself.
-        if str(asker) not in hosts:
+        if host not in hosts:
             raise XMPPError("item-not-found")
         # Without its node slixmpp takes this for what the component itself is, and says so.
         return _info(features, node)
@@ -106,7 +110,7 @@ def _bare(hosts: Hosts, features: Sequence[str]) -> Handler:
 def _elsewhere(otherwise: Handler, addresses: Jids, features: Sequence[str]) -> Handler:
     """Return what answers for addresses of archives, and lets another answer for the component."""
 
-    def info(address: JID, node: str, asker: JID, query: object) -> DiscoInfo | None:
+    def info(address: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
         try:
             owner = owner_at(str(address), addresses)
         except ItemNotFound as refused:
@@ -142,7 +146,7 @@ def _items(otherwise: Lister, items: Callable[[], Sequence[Item]], jid: JID) -> 
 def _of_items(otherwise: Handler, items: Callable[[], Sequence[Item]]) -> Handler:
     """Return what answers for items, and lets another answer for all else."""
 
-    def info(address: JID, node: str, asker: JID, query: object) -> DiscoInfo | None:
+    def info(address: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
         item = next((item for item in items() if item.node == node), None)
         if item is None:
             return otherwise(address, node, asker, query)

@@ -92,7 +92,7 @@ async def test_the_messages_show_nothing_and_are_stored_nowhere(wire: Wire) -> N
         assert (message.get("type"), message.get("from")) == ("headline", COMPONENT)
         assert message.find(f"{{{NS_COMPONENT}}}body") is None
         assert {hint.tag for hint in message} >= {f"{{{NS_HINTS}}}no-store"}
-    assert ping.get("to") == HOST
+    assert ping.get("to") == f"{HOST}/muniment"
     assert ping.find(f"{{{NS_PING}}}ping") is not None
     answer(wire, ping)
     await asking
