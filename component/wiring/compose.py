@@ -211,7 +211,7 @@ def join(
         on_written=live.changed,
         is_held=holds.is_held,
     )
-    rooms = Rooms(hosts, storage.records, RoomQueries(stream), on_another=live.end)
+    rooms = Rooms(hosts, storage.records, RoomQueries(stream, privileges), on_another=live.end)
     stream.add_event_handler("session_start", lambda _: rooms.begin(now()))
     room_news = RoomEvents(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)

@@ -17,6 +17,12 @@ from support.releases import Release
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "ejabberd.yml.example"
 
+#: Lines of the example for the releases that know them.
+IQ_PRIVILEGE = """\
+# iq:
+    #   "http://jabber.org/protocol/disco#info":
+    #     get: muniment"""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -141,7 +147,10 @@ class Ejabberd(Program):
             **dict(zip(example_hosts, self.hosts, strict=True)),
             **self._changes,
         }
-        return replaced(EXAMPLE.read_text(), changes)
+        example = EXAMPLE.read_text()
+        if self.release.has_iq_privilege:
+            example = replaced(example, {IQ_PRIVILEGE: IQ_PRIVILEGE.replace("# ", "")})
+        return replaced(example, changes)
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:

@@ -29,6 +29,11 @@ class Release:
     erl: str
     modules: Path
 
+    @property
+    def has_iq_privilege(self) -> bool:
+        """Whether mod_privilege can let a component send IQs as others, and drops its own."""
+        return self.version >= "24.10"
+
 
 @cache
 def versions() -> tuple[str, ...]:
