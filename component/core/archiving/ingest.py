@@ -243,8 +243,9 @@ class Ingest:
             return
         name, twins = room_name(stanza), None
         if name:
-            # A room gives each message an id of its own (XEP-0359).
-            origin = digest_of([stanza.sender.encode(), name.encode()])
+            # A room gives each message an id of its own (XEP-0359). Where it gives none, an author
+            # can write the same one into several messages, so what they say counts too.
+            origin = digest_of([stanza.sender.encode(), name.encode(), stanza.key("")])
             if self._named.first_seen(origin, at) is not None:
                 return
         else:

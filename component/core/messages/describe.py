@@ -102,9 +102,12 @@ def describe(stanza: Stanza) -> Description:
 
 
 def room_name(stanza: Stanza) -> str:
-    """Return what a room calls a message that it sends (XEP-0359), "" where it has no name."""
+    """Return what a room calls a message that it sends (XEP-0359), "" where it has no name.
+
+    Rooms of ejabberd put their id last, and leave in place what the author wrote as theirs.
+    """
     room = jids.bare(stanza.sender)
-    for child in stanza.element.elements:
+    for child in reversed(stanza.element.elements):
         if child.name == "stanza-id" and child.ns == NS_STANZA_ID and child.get("by") == room:
             return child.get("id")
     return ""

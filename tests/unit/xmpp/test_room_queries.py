@@ -143,8 +143,8 @@ async def test_missing_grant_is_logged_once(wire: Wire, caplog: pytest.LogCaptur
     for _ in range(2):
         asking = asyncio.create_task(queries.features(ROOM))
         answer(wire, (await wire.next_sent()).get("id", ""))
-        queries.forget(ROOM)
         await asking
+        queries.forget(ROOM)
 
     warnings = [record for record in caplog.records if "archives of rooms" in record.message]
     assert len(warnings) == 1
