@@ -41,6 +41,13 @@ api_permissions:
     what: [check_password, check_account]
 """
 
+#: Since 26.07 an account needs this too for commands that name a host.
+CONFIGURE = """\
+access_rules:
+  configure:
+    allow:
+      user: muniment@one.test"""
+
 #: Anything within 9, so that ejabberd, which waits for 10, hears of it.
 SECONDS = 9.0
 
@@ -81,6 +88,8 @@ def ejabberd(
         "access: c2s": "access: c2s\n    starttls_required: true",
         "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
     }
+    if release.version >= "26":
+        changes["access_rules:"] = CONFIGURE
     with Ejabberd(tmp_path_factory.mktemp("ejabberd"), release, changes=changes) as running:
         running.register(ANN, ANN_ELSEWHERE, ASKER)
         yield running

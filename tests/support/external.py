@@ -20,7 +20,7 @@ extauth_program: {command}
 extauth_pool_name: muniment
 extauth_pool_size: 2
 auth_use_cache: {cache}
-registration_timeout: infinity
+{check}registration_timeout: infinity
 """
 
 
@@ -35,7 +35,8 @@ def external(
     home = folder / "muni ment"
     program = [sys.executable, "-m", "component", "extauth", "--config", home / "muniment.toml"]
     command = shlex.join(["env", f"PYTHONPATH={ROOT}", *map(str, program)])
-    setting = SETTING.format(command=f'"{command}"', cache=str(cache).lower())
+    check = "auth_external_user_exists_check: false\n" if release.version >= "23.10" else ""
+    setting = SETTING.format(command=f'"{command}"', cache=str(cache).lower(), check=check)
     with (
         Ejabberd(
             folder / "ejabberd", release, changes={"auth_method: internal": setting}
