@@ -134,6 +134,19 @@ async def test_what_has_come_back_is_waited_for_no_more(connection: Connection) 
     assert connection.is_read
 
 
+@pytest.mark.parametrize(("pages", "is_read"), [(1, True), (2, False)])
+async def test_results_that_come_back_twice_are_counted_twice(
+    connection: Connection, pages: int, is_read: bool
+) -> None:
+    """ejabberd 23.10 and newer copy each result when it is sent and when it is delivered."""
+    connection.intake.note_sent(results(1))
+    connection.intake.take(results(2).encode())
+    connection.intake.note_sent(results(pages * PAGE))
+    connection.intake.take(results(PAGE).encode())
+
+    assert connection.is_read is is_read
+
+
 @pytest.mark.parametrize("sent_later", [0, PAGE])
 async def test_results_that_never_come_back_are_forgotten(
     connection: Connection, sent_later: int
