@@ -21,6 +21,7 @@ from storage.rows import (
     PreferencesRow,
     References,
     Removed,
+    RetractionOutcome,
     Room,
     RoomChanges,
     Rule,
@@ -37,6 +38,7 @@ class Archive(Protocol):
 
         An entry whose origin (or a twin of it) is already in its owner's archive is left out.
         What an entry is about is found out now: the last entry before it with such a name.
+        A retraction of a stored message is noted as unfinished.
         All of the batch is stored or none. Raises Unavailable (try again) or Rejected.
         """
         ...
@@ -116,10 +118,18 @@ class Archive(Protocol):
         """
         ...
 
-    async def unfinished_retractions(self) -> tuple[UnfinishedRetraction, ...]:
-        """Return retractions that were carried out in part, UNFINISHED_MAX at most.
+    async def unfinished_retractions(self, *, after: int = 0) -> tuple[UnfinishedRetraction, ...]:
+        """Return up to UNFINISHED_MAX retractions that are not done, by number, behind `after`.
 
-        Each goes on where the same retraction is appended again.
+        Together they have up to TOMBSTONES_MAX corrections.
+        """
+        ...
+
+    async def apply_retractions(self, outcomes: Sequence[RetractionOutcome]) -> None:
+        """Replace messages with tombstones, all or none, and make that durable.
+
+        Tombstones of messages that have no content any more, and outcomes of retractions that are
+        not there any more, are left out. Raises Unavailable.
         """
         ...
 

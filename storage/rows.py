@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -63,29 +63,11 @@ class NewMessage(NamedTuple):
     is_seen: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retraction:
-    """Carry out what a stored message takes back.
-
-    A tombstone is left of the message that it is about, and of each correction of that one, the
-    newest first: of TOMBSTONES_MAX corrections in a batch. Those left then are returned by
-    `Archive.unfinished_retractions`.
-    """
-
-    owner: str
-    dedup_key: bytes  #: of the message that takes back; nothing is done where it is not stored
-    #: returns the XML that takes the place of a message, None where it has to stay as it is
-    tombstone: Callable[[ArchivedMessage], str | None]
-
-
-#: Corrections of which one batch leaves tombstones: each of them is read and written.
+#: How many corrections of retracted messages a store offers at once.
 TOMBSTONES_MAX = 200
 
-#: Retractions that are told at once to be unfinished.
+#: How many unfinished retractions a store offers at once.
 UNFINISHED_MAX = 100
-
-#: What is done with the messages of an archive.
-Work = NewMessage | Retraction
 
 
 class ArchivedMessage(NamedTuple):
@@ -107,11 +89,37 @@ class ArchivedMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfinishedRetraction:
-    """A retraction that was carried out in part."""
+    """A stored retraction, and the messages that it may replace with tombstones.
 
+    A store notes a retraction in the transaction that stores it, and offers it until it is done.
+    """
+
+    number: int  #: rises in the order of arrival, over all archives
     owner: str
-    dedup_key: bytes
-    by: ArchivedMessage  #: the message that takes back
+    message: ArchivedMessage  #: the message that retracts
+    target: ArchivedMessage | None  #: the retracted message; None: it has no content any more
+    #: corrections of the target that arrived before the retraction, the newest first
+    corrections: tuple[ArchivedMessage, ...] = ()
+    is_last: bool = True  #: whether the target has no other corrections to be replaced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """What takes the place of a retracted message, or of a correction of it."""
+
+    id: str  #: id of the message that is replaced
+    xml: str
+    kind: Kind  #: TOMBSTONE for the retracted message, ANNOTATION for its corrections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetractionOutcome:
+    """The answer to an unfinished retraction: what the store is to do for it."""
+
+    number: int  #: of the unfinished retraction
+    tombstones: tuple[Tombstone, ...] = ()
+    settled: tuple[str, ...] = ()  #: ids of corrections that need not be offered again
+    is_done: bool = True  #: whether the retraction need not be offered again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +301,7 @@ class AuditEntry:
 
 
 #: What a store writes in one transaction.
-Batch = Sequence[Work | AuditEntry]
+Batch = Sequence[NewMessage | AuditEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from typing import Any, get_type_hints
 from zlib import crc32
 
 from storage.errors import StorageError, Unavailable
-from storage.rows import NewMessage, Work
+from storage.rows import NewMessage
 
 _HEADER = b"muniment spill 1\n"
 
@@ -72,11 +72,8 @@ class Spill:
         rows = [row for line in lines if (row := _row(line)) is not None]
         return Spilled(work=tuple(rows), damaged=len(lines) - len(rows))
 
-    def write(self, work: Sequence[Work]) -> None:
-        """Let it hold these rows and nothing else, durably. Raises Unavailable.
-
-        Retractions are left out: they follow from their entries.
-        """
+    def write(self, work: Sequence[NewMessage]) -> None:
+        """Let it hold these rows and nothing else, durably. Raises Unavailable."""
         new = self.path.with_name(self.path.name + "-new")
         with self._writing, _told(self.path):
             # Its room is what this is for.
@@ -126,10 +123,8 @@ def _told(path: Path) -> Iterator[None]:
         raise Unavailable(f"{path}: {error.strerror}") from error
 
 
-def _lines(work: Sequence[Work]) -> Iterator[bytes]:
+def _lines(work: Sequence[NewMessage]) -> Iterator[bytes]:
     for one in work:
-        if not isinstance(one, NewMessage):
-            continue
         fields = {"entry": {name: _plain(value) for name, value in one._asdict().items()}}
         row = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
         yield b"%d %08x %s\n" % (len(row), crc32(row), row)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from component.cli import export, tables, terminal
 from component.cli.exits import FAILED, OK, UNCONFIRMED, UNREACHABLE, USAGE
 from component.config import Http
-from component.core.commands.catalogue import COMMANDS
-from component.core.commands.spec import OF_SUBJECTS, Command, Field, Kind
+from component.core.commands.dispatch import COMMANDS
+from component.core.commands.spec import SUBJECT_KINDS, Command, Field, FieldKind
 
 if TYPE_CHECKING:
     from component.clients.muniment_http import Answer, Client
@@ -28,11 +28,11 @@ PREVIEW = {"preview": "true"}
 BY_NAME = {command.name: command for command in COMMANDS}
 
 _METAVARS = {
-    Kind.TEXT: "TEXT",
-    Kind.OWNER: "JID",
-    Kind.ACCOUNT: "JID",
-    Kind.HOST: "HOST",
-    Kind.NUMBER: "NUMBER",
+    FieldKind.TEXT: "TEXT",
+    FieldKind.OWNER: "JID",
+    FieldKind.ACCOUNT: "JID",
+    FieldKind.HOST: "HOST",
+    FieldKind.NUMBER: "NUMBER",
 }
 
 _OF_PASSWORDS = (
@@ -44,7 +44,7 @@ _OF_PASSWORDS = (
 def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add a parser for each command."""
     for command in COMMANDS:
-        asks = any(field.kind is Kind.PASSWORD for field in command.fields)
+        asks = any(field.kind is FieldKind.PASSWORD for field in command.fields)
         # Here no archive is too large.
         more = "" if command.name == export.NAME else command.help
         parser = parsers.add_parser(
@@ -55,7 +55,7 @@ def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
             epilog=_OF_PASSWORDS if asks else None,
         )
         for field in command.fields:
-            if field.kind is not Kind.PASSWORD:
+            if field.kind is not FieldKind.PASSWORD:
                 _add_argument(parser, field)
         if command.preview is not None:
             parser.add_argument("--yes", action="store_true", help="take it away without asking")
@@ -69,11 +69,11 @@ def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
     help = f"{field.label} (default: {field.default})" if field.default else field.label
     choices = [value for value, _ in field.choices] or None
     metavar = _METAVARS.get(field.kind)
-    if field.kind is Kind.FLAG:
+    if field.kind is FieldKind.FLAG:
         parser.add_argument(
             f"--{field.name}", action="store_const", const=True, help=f"{help}; without asking"
         )
-    elif field.is_required and field.is_many:
+    elif field.is_required and field.is_multiple:
         parser.add_argument(field.name, nargs="+", metavar=metavar, help=help)
     elif field.is_required:
         parser.add_argument(field.name, metavar=metavar, help=help)
@@ -138,7 +138,7 @@ def _wanted(command: Command, given: Mapping[str, object]) -> str:
     """Return what has to be typed: the address that is meant, where it is one."""
     named: list[object] = []
     for field in command.fields:
-        if field.kind in OF_SUBJECTS:
+        if field.kind in SUBJECT_KINDS:
             said = given.get(field.name, [])
             named += said if isinstance(said, list) else [said]
     return str(named[0]) if len(named) == 1 else "yes"
@@ -148,7 +148,7 @@ def _given(chosen: argparse.Namespace, command: Command) -> dict[str, object]:
     said = {
         field.name: getattr(chosen, field.name)
         for field in command.fields
-        if field.kind is not Kind.PASSWORD
+        if field.kind is not FieldKind.PASSWORD
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -158,7 +158,7 @@ def _passwords(command: Command) -> dict[str, object]:
     return {
         field.name: terminal.password()
         for field in command.fields
-        if field.kind is Kind.PASSWORD and field.is_required
+        if field.kind is FieldKind.PASSWORD and field.is_required
     }
 
 

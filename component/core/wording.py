@@ -42,3 +42,8 @@ def given(value: object) -> str:
 def kind(value: object) -> str:
     """Name the kind of a value without showing it."""
     return next((name for types, name in _KINDS if isinstance(value, types)), "something else")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which has a regular plural: "1 archive", "2 archives"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

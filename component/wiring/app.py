@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from component.config import Config
 from component.core.archiving.spilling import Lost
 from component.core.background import Background
-from component.core.retention.admin import administering
+from component.core.retention.admin import open_archive_admin
 from component.handlers.loading import HandlersError
 from component.web.server.listener import serve as serve_http
 from component.web.server.settings import Services
@@ -72,38 +72,39 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     stack.enter_context(limit.saving(parts.save))
     await stack.enter_async_context(parts.running(background.start))
     administration = await stack.enter_async_context(
-        administering(
+        open_archive_admin(
             storage,
             parts.preference_filter,
             parts.served,
             parts.holds,
-            settings.usual(config),
+            settings.retention_defaults(config),
             settings.timing(config),
-            live=parts.followers,
-            on_erasing=[parts.deliveries.decide],
-            on_erased=[parts.preferences.forget, parts.rooms.forget],
-            spill_gone=parts.spill_recovery.gone,
+            followers=parts.followers,
+            before_erase=[parts.deliveries.decide],
+            after_erase=[parts.preferences.forget, parts.rooms.forget],
+            wait_for_spill=parts.spill_recovery.gone,
             start=background.start,
         )
     )
     connection = settings.connection(config, parts.stream)
-    desk = parts.open_commands(
+    commands = parts.open_commands(
         administration,
         accounts,
-        connection.restart,
-        patience=config.http.request_timeout_seconds,
+        connection,
+        timeout=config.http.request_timeout_seconds,
     )
     link = Link(connection, background)
     stack.push_async_callback(link.end)
     if config.http.enabled:
         services = Services(
             storage=storage,
+            authorizer=parts.authorizer,
             writer=parts.writer,
             queue=parts.preference_filter,
             link=parts.stream,
             jids=Addresses(),
             administration=administration,
-            commands=desk,
+            commands=commands,
             accounts=accounts,
             rosters=parts.rosters,
             hosts=parts.hosts,

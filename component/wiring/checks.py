@@ -19,7 +19,7 @@ from pathlib import Path
 from component.clients.muniment_http import Client, NotRunning
 from component.config import Config
 from component.config.values import MEMORY, SQLITE
-from component.core.retention.approval import Approval, doubt
+from component.core.retention.approval import Approval, describe_unconfirmed
 from component.core.retention.forecast import Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.rules import Rules
@@ -110,9 +110,11 @@ async def _retention(config: Config) -> AsyncIterator[Finding]:
         await rules.load()
         await holds.load()
         forecasts = Forecasts(storage, rules, holds)
-        found = await Approval(storage.records, forecasts, settings.usual(config)).examine()
+        found = await Approval(
+            storage.records, forecasts, settings.retention_defaults(config)
+        ).unconfirmed_forecast()
         if found:
-            yield Finding(Verdict.WARN, f"retention: {doubt(found)}")
+            yield Finding(Verdict.WARN, f"retention: {describe_unconfirmed(found)}")
 
 
 async def _server(config: Config, *, login: bool) -> Finding:
@@ -138,7 +140,7 @@ def _permissions(url: str) -> Iterator[Finding]:
     path = Path(url.removeprefix(SQLITE))
     folder = path.parent
     if not os.path.isdir(folder):  # noqa: PTH112 - raises nothing where it is hidden
-        return  # `examine` says so
+        return  # `unconfirmed_forecast` says so
     if (owner := folder.stat().st_uid) != os.geteuid():
         yield Finding(
             Verdict.WARN,

@@ -11,7 +11,7 @@ from typing import Any
 
 from component.config import Config
 from component.core.access.audit import Audit
-from component.core.access.authorize import Access
+from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
@@ -25,14 +25,14 @@ from component.core.archiving.sessions import Sessions
 from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
 from component.core.background import Start
-from component.core.commands.catalogue import COMMANDS
+from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
 from component.core.errors import Refused
 from component.core.hosts import Hosts
-from component.core.reading.history import History
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.reading.pages import Pager
-from component.core.retention.admin import Administration
+from component.core.reading.reader import ArchiveReader
+from component.core.retention.admin import ArchiveAdmin
 from component.core.retention.holds import Holds
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
@@ -49,7 +49,7 @@ from component.xmpp.archive.prefs import Prefs
 from component.xmpp.archive.prefs_form import configure
 from component.xmpp.commands import adhoc as commands
 from component.xmpp.commands.adhoc import Commands
-from component.xmpp.commands.admin import administration
+from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
 from component.xmpp.copies.presences import Presences
@@ -89,6 +89,7 @@ class Parts:
     operators: tuple[Operator, ...]
     hosts: Hosts
     audit: Audit
+    authorizer: Authorizer
     served: ServedArchives
     adhoc: Commands
     queries: QueryDispatcher
@@ -128,32 +129,30 @@ class Parts:
 
     def open_commands(
         self,
-        parts: Administration,
+        archives: ArchiveAdmin,
         accounts: Accounts,
-        reconnect: Callable[[], None],
+        connection: Connection,
         *,
-        patience: float,
+        timeout: float,
     ) -> CommandService:
-        """Return where operators give commands, having those answered that come over XMPP.
+        """Return the commands of operators, and offer them over XMPP.
 
-        `patience` is in seconds: how long they wait for an answer.
+        `timeout` is the number of seconds that an operator waits for an answer.
         """
-        desk = CommandService(
-            commands=COMMANDS,
+        context = CommandContext(
             hosts=self.hosts,
             jids=Addresses(),
-            audit=self.audit,
-            administration=parts,
+            archives=archives,
             accounts=accounts,
             rosters=self.rosters,
             queue=self.preference_filter,
             writer=self.writer,
-            link=self.stream,
-            reconnect=reconnect,
-            patience=patience,
+            connection=connection,
+            timeout=timeout,
         )
-        self.adhoc.offer(administration(desk, self.operators))
-        return desk
+        service = CommandService(context=context, audit=self.audit)
+        self.adhoc.offer(operator_commands(service, self.operators))
+        return service
 
     async def stop(self) -> None:
         """Have all written that is left."""
@@ -266,7 +265,7 @@ def join(
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.records, writer)
     served = ServedArchives(hosts.domains, storage.retention)
-    access = Access(hosts, operators, audit, rooms, served)
+    authorizer = Authorizer(hosts, operators, audit, rooms, served)
     pages = Pager(
         storage.archive,
         preference_filter,
@@ -274,11 +273,12 @@ def join(
         most=config.archive.page_max,
         max_bytes=config.archive.page_max_bytes,
     )
-    archives, adhoc = Mam(History(pages, access), addresses), Commands([configure(wishes)])
+    reader = ArchiveReader(authorizer, storage, preference_filter, pages, live)
+    archives, adhoc = Mam(reader, addresses), Commands([configure(wishes, authorizer)])
     answerers = {
         mam.QUERY: archives.answer,
         mam.METADATA: archives.metadata,
-        prefs.PREFS: Prefs(wishes).answer,
+        prefs.PREFS: Prefs(wishes, authorizer).answer,
         commands.COMMAND: adhoc.answer,
         roster_query.QUERY: RosterQueries(roster_service).answer,
     }
@@ -305,6 +305,7 @@ def join(
         operators=operators,
         hosts=hosts,
         audit=audit,
+        authorizer=authorizer,
         served=served,
         adhoc=adhoc,
         queries=queries,

@@ -110,7 +110,7 @@ def operators(config: Config, addresses: Jids) -> tuple[Operator, ...]:
     )
 
 
-def usual(config: Config) -> RetentionDefaults:
+def retention_defaults(config: Config) -> RetentionDefaults:
     """Return how long messages stay where there is no rule."""
     return RetentionDefaults(
         hosts={host: _bounds(config.retention_of(host)) for host in config.xmpp.hosts},

@@ -36,7 +36,7 @@ PRIVATE = {"password": "text-private", "password-verify": "text-private"}
 async def operated(tmp_path: Path) -> AsyncIterator[Operated]:
     async with open_operated(tmp_path) as opened:
         for jid in (ALICE, BOB):
-            await opened.desk.accounts.register(jid, PASSWORD)
+            await opened.services.accounts.register(jid, PASSWORD)
         yield opened
 
 
@@ -56,7 +56,7 @@ def fields(reply: Reply) -> dict[str | None, tuple[str | None, list[str | None]]
 
 
 async def logs_in(operated: Operated, jid: str, password: str = PASSWORD) -> bool:
-    return await operated.desk.accounts.authenticate(jid, password)
+    return await operated.services.accounts.authenticate(jid, password)
 
 
 async def test_commands_are_advertised(operated: Operated) -> None:
@@ -168,7 +168,7 @@ async def test_users_are_listed(operated: Operated) -> None:
 
 async def test_disabled_users_are_listed(operated: Operated) -> None:
     """4.19: the field disableduserjids holds "The list of all disabled users"."""
-    await operated.desk.accounts.set_enabled(BOB, False)
+    await operated.services.accounts.set_enabled(BOB, False)
     begun = await begin(operated, "get-disabled-users-list")
     done = await fill_in(operated.wire, begun, {})
 

@@ -11,7 +11,7 @@ from support.writing import open_writer
 
 from component.core.archiving.writer import Writer
 from component.core.reading.export import Export
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from storage.open import open_storage
 from storage.people import Contact
 from storage.rows import PreferencesRow

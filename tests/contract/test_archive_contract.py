@@ -25,7 +25,7 @@ from support.builders import (
 
 from storage.errors import NotFound, Rejected
 from storage.interface import Archive, Storage
-from storage.rows import ANY, READABLE, Direction, Filter, NewMessage, Page, Retraction
+from storage.rows import ANY, READABLE, AuditEntry, Direction, Filter, NewMessage, Page
 
 NOBODY = "nobody@example.org"
 LAST_TIME = 2**63 - 1
@@ -154,8 +154,8 @@ async def test_a_batch_keeps_its_order_over_kinds_of_work(archive: Archive) -> N
         entry(4, alternative_keys=twins),
         entry(5),
     ]
-    absent = Retraction(owner=ALICE, dedup_key=b"absent", tombstone=lambda _: "")
-    await archive.append([rows[0], rows[1], absent, *rows[2:]])
+    line = AuditEntry(at=1, actor="auditor", action="read", subject=ALICE)
+    await archive.append([rows[0], rows[1], line, *rows[2:]])
 
     assert texts(await everything(archive)) == texts(rows)
 

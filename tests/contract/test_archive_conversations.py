@@ -13,8 +13,8 @@ from support.builders import (
     entries,
     entry,
     everything,
+    retract,
     shed,
-    taking_back,
     texts,
 )
 
@@ -220,7 +220,7 @@ async def test_duplicates_move_no_conversation(archive: Archive) -> None:
 
 async def test_a_retracted_message_is_shown_as_its_tombstone(archive: Archive) -> None:
     await archive.append([entry(1), entry(2, name_hashes=(7,))])
-    await archive.append(taking_back(7, "left"))
+    await retract(archive, 7, "left")
 
     assert told(await archive.conversations(ALICE, limit=9)) == [(BOB, 3, "left", 1)]
 

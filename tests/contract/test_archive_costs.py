@@ -16,7 +16,7 @@ from support.builders import (
     correction,
     entry,
     everything,
-    taking_back,
+    retract,
     texts,
 )
 from support.databases import open_database
@@ -316,9 +316,9 @@ async def test_a_retraction_costs_no_more_where_its_name_was_used_often(
         )
         await watch(database, step, 1)
 
-        await archive.append(taking_back(7))
+        await retract(archive, 7)
         many, steps = steps, 0
-        await archive.append(taking_back(7, owner=BOB))
+        await retract(archive, 7, owner=BOB)
 
     assert 0 < many <= steps
 

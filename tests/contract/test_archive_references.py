@@ -7,11 +7,14 @@ from contract.conftest import Open
 from support.builders import (
     ALICE,
     BOB,
+    TOMBSTONE,
+    carry_out,
     correction,
     entry,
     everything,
+    retract,
+    retraction,
     shed,
-    taking_back,
     texts,
 )
 
@@ -27,11 +30,12 @@ from storage.rows import (
     Page,
     Phrase,
     References,
-    Retraction,
+    RetractionOutcome,
+    Tombstone,
+    UnfinishedRetraction,
 )
 
 NOBODY = "nobody@example.org"
-LEFT = "<message><retracted/></message>"
 MARKS = [0, 1, -1, 2**63 - 1, -(2**63)]
 RAIN = Filter(phrases=(Phrase(words=("rain",)),))
 
@@ -174,11 +178,11 @@ async def test_a_retracted_message_is_a_tombstone_in_its_place(archive: Archive)
         [entry(1, name_hashes=(7, 8), text="rain"), entry(2, name_hashes=(9,), text="rain")]
     )
     before = (await everything(archive)).messages
-    await archive.append(taking_back(8))
+    await retract(archive, 8)
 
     after = (await everything(archive)).messages
     assert [stored.id for stored in after[:2]] == [stored.id for stored in before]
-    assert (after[0].xml, after[0].kind) == (LEFT, Kind.TOMBSTONE)
+    assert (after[0].xml, after[0].kind) == (TOMBSTONE, Kind.TOMBSTONE)
     assert (after[0].at, after[0].peer) == (before[0].at, before[0].peer)
     assert after[1] == before[1]
     assert await archive.count(ALICE, ANY) == 3
@@ -186,14 +190,15 @@ async def test_a_retracted_message_is_a_tombstone_in_its_place(archive: Archive)
 
 async def test_a_retracted_message_is_found_by_no_word(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,), text="rain"), entry(2, text="rain")])
-    await archive.append(taking_back(7))
+    await retract(archive, 7)
 
     assert texts(await everything(archive, wanted=RAIN)) == texts([entry(2)])
 
 
 async def test_a_retraction_reaches_messages_of_its_own_batch(archive: Archive) -> None:
     later = entry(2, name_hashes=(7,), text="rain")
-    await archive.append([entry(1, name_hashes=(7,), text="rain"), *taking_back(7), later])
+    await archive.append([entry(1, name_hashes=(7,), text="rain"), retraction(7), later])
+    await carry_out(archive)
 
     assert await kinds(archive) == [Kind.TOMBSTONE, Kind.ANNOTATION, Kind.MESSAGE]
     assert texts(await everything(archive, wanted=RAIN)) == texts([entry(2)])
@@ -201,23 +206,24 @@ async def test_a_retraction_reaches_messages_of_its_own_batch(archive: Archive) 
 
 async def test_only_the_last_message_of_a_name_is_retracted(archive: Archive) -> None:
     await archive.append([entry(n, name_hashes=(7, n)) for n in range(3)])
-    await archive.append(taking_back(7))
+    await retract(archive, 7)
 
     assert await kinds(archive) == [*2 * [Kind.MESSAGE], Kind.TOMBSTONE, Kind.ANNOTATION]
 
 
 async def test_what_was_retracted_keeps_its_name_from_those_before(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,)), entry(2, name_hashes=(7,))])
-    await archive.append(taking_back(7))
-    await archive.append(taking_back(7, name="the same again"))
+    await retract(archive, 7)
+    await retract(archive, 7, name="the same again")
 
     assert (await kinds(archive))[:2] == [Kind.MESSAGE, Kind.TOMBSTONE]
 
 
 async def test_a_copy_that_comes_late_takes_nothing_else_back(archive: Archive) -> None:
-    await archive.append([entry(1, name_hashes=(7,)), *taking_back(7)])
+    await archive.append([entry(1, name_hashes=(7,)), retraction(7)])
+    await carry_out(archive)
     await archive.append([entry(2, name_hashes=(7,))])
-    await archive.append(taking_back(7))
+    await retract(archive, 7)
 
     assert await kinds(archive) == [Kind.TOMBSTONE, Kind.ANNOTATION, Kind.MESSAGE]
 
@@ -234,9 +240,9 @@ async def test_a_message_and_its_corrections_go_by_any_of_their_names(
     ]
     for row in said:
         await archive.append([row])
-    await archive.append(taking_back(named))
+    await retract(archive, named)
 
-    assert texts(await everything(archive))[:4] == [LEFT, LEFT, said[2].xml, LEFT]
+    assert texts(await everything(archive))[:4] == [TOMBSTONE, TOMBSTONE, said[2].xml, TOMBSTONE]
     assert (await kinds(archive))[:2] == [Kind.TOMBSTONE, Kind.ANNOTATION]
     assert await everything(archive, wanted=RAIN) == Page()
 
@@ -250,21 +256,19 @@ async def test_many_corrections_are_retracted_in_steps(reopen: Open) -> None:
         archive = storage.archive
         await archive.append(said)
         assert await archive.unfinished_retractions() == ()
-        await archive.append(taking_back(9))
+        await retract(archive, 9)
 
         found = texts(await everything(archive))
-        assert found[0] == LEFT
-        assert found[1:-1] == texts(said[1:TOMBSTONES_MAX]) + TOMBSTONES_MAX * [LEFT]
+        assert found[0] == TOMBSTONE
+        assert found[1:-1] == texts(said[1:TOMBSTONES_MAX]) + TOMBSTONES_MAX * [TOMBSTONE]
 
     async with reopen() as storage:
         archive = storage.archive
         [left] = await archive.unfinished_retractions()
-        assert (left.owner, left.by.xml) == (ALICE, found[-1])
-        await archive.append(
-            [Retraction(owner=left.owner, dedup_key=left.dedup_key, tombstone=lambda _: LEFT)]
-        )
+        assert (left.owner, left.message.xml, left.target) == (ALICE, found[-1], None)
+        await carry_out(archive)
 
-        assert texts(await everything(archive))[:-1] == len(said) * [LEFT]
+        assert texts(await everything(archive))[:-1] == len(said) * [TOMBSTONE]
         assert await archive.unfinished_retractions() == ()
 
 
@@ -272,20 +276,113 @@ async def test_all_retractions_of_a_batch_have_one_step_together(archive: Archiv
     many = TOMBSTONES_MAX // 2
     await archive.append([entry(mark, name_hashes=(mark,)) for mark in range(3)])
     await archive.append([correction((m, n), m) for m in range(3) for n in range(many)])
-    await archive.append([work for mark in range(3) for work in taking_back(mark)])
+    await archive.append([retraction(mark) for mark in range(3)])
+    await carry_out(archive)
 
     assert (await kinds(archive))[:3] == 3 * [Kind.TOMBSTONE]
-    assert texts(await everything(archive)).count(LEFT) == 3 + TOMBSTONES_MAX
-    assert [left.by.xml for left in await archive.unfinished_retractions()] == [
+    assert texts(await everything(archive)).count(TOMBSTONE) == 3 + TOMBSTONES_MAX
+    assert [left.message.xml for left in await archive.unfinished_retractions()] == [
         entry("back 2").xml
     ]
+
+
+async def test_a_retraction_is_offered_until_it_is_carried_out(reopen: Open) -> None:
+    async with reopen() as storage:
+        await storage.archive.append([entry(1, name_hashes=(7,)), correction(2, 7), retraction(7)])
+
+    async with reopen() as storage:
+        archive = storage.archive
+        target, corrected, message = (await everything(archive)).messages
+        [offered] = await archive.unfinished_retractions()
+        assert offered == UnfinishedRetraction(
+            number=offered.number,
+            owner=ALICE,
+            message=message,
+            target=target,
+            corrections=(corrected,),
+        )
+        await carry_out(archive)
+
+    async with reopen() as storage:
+        assert texts(await everything(storage.archive))[:2] == 2 * [TOMBSTONE]
+        assert await storage.archive.unfinished_retractions() == ()
+
+
+async def test_retractions_are_offered_in_the_order_of_arrival_behind_a_number(
+    archive: Archive,
+) -> None:
+    rows = [retraction(7, name=n, owner=(ALICE, BOB)[n % 2]) for n in range(5)]
+    await archive.append([entry(9, name_hashes=(7,), owner=owner) for owner in (ALICE, BOB)])
+    await archive.append(rows[:3])
+    await archive.append(rows[3:])
+
+    offered = await archive.unfinished_retractions()
+    behind = await archive.unfinished_retractions(after=offered[1].number)
+
+    assert sorted(one.message.xml for one in offered) == sorted(texts(rows))
+    assert [one.number for one in offered] == sorted(one.number for one in offered)
+    assert behind == offered[2:]
+
+
+async def test_a_correction_that_comes_after_a_retraction_is_not_offered(archive: Archive) -> None:
+    await archive.append([entry(1, name_hashes=(7,)), retraction(7), correction(2, 7)])
+
+    [offered] = await archive.unfinished_retractions()
+
+    assert (offered.corrections, offered.is_last) == ((), True)
+
+
+async def test_a_message_that_lost_its_content_meanwhile_gets_no_tombstone(
+    storage: Storage,
+) -> None:
+    archive = storage.archive
+    await archive.append([entry(1, name_hashes=(7,)), entry(2, name_hashes=(8,))])
+    await archive.append([retraction(7), retraction(8)])
+    first, second = await archive.unfinished_retractions()
+    assert first.target
+    assert second.target
+    await storage.retention.blank(ALICE, second.target.id)
+    await shed(storage, 3)
+
+    await archive.apply_retractions(
+        [
+            RetractionOutcome(
+                number=offered.number,
+                tombstones=(Tombstone(id=target.id, xml=TOMBSTONE, kind=Kind.TOMBSTONE),),
+            )
+            for offered, target in ((first, first.target), (second, second.target))
+        ]
+    )
+
+    assert (await kinds(archive))[0] is Kind.BLANKED
+    assert TOMBSTONE not in texts(await everything(archive))
+    assert await archive.unfinished_retractions() == ()
+
+
+async def test_the_outcome_of_a_retraction_that_is_gone_changes_nothing(storage: Storage) -> None:
+    archive = storage.archive
+    await archive.append([entry(1, name_hashes=(7,)), retraction(7)])
+    [offered] = await archive.unfinished_retractions()
+    await storage.retention.erase(ALICE, limit=10)
+    await archive.append([entry(1, name_hashes=(7,)), retraction(7)])
+    [new] = await archive.unfinished_retractions()
+    assert offered.target
+    assert new.target
+    tombstones = (Tombstone(id=new.target.id, xml=TOMBSTONE, kind=Kind.TOMBSTONE),)
+
+    await archive.apply_retractions(
+        [RetractionOutcome(number=offered.number, tombstones=tombstones)]
+    )
+
+    assert await archive.unfinished_retractions() == (new,)
+    assert (await everything(archive)).messages[0] == new.target
 
 
 async def test_what_is_left_to_do_goes_with_its_archive(reopen: Open) -> None:
     async with reopen() as storage:
         await storage.archive.append([entry(0, name_hashes=(7,))])
         await storage.archive.append([correction(n, 7) for n in range(TOMBSTONES_MAX + 1)])
-        await storage.archive.append(taking_back(7))
+        await retract(storage.archive, 7)
         await storage.retention.erase(ALICE, limit=10_000)
         await storage.archive.append([entry(1), entry(2)])
 
@@ -299,10 +396,10 @@ async def test_a_retraction_that_is_emptied_leaves_nothing_to_do(reopen: Open) -
             await archive.append([entry(mark, name_hashes=(mark,))])
             await archive.append([correction((mark, n), mark) for n in range(TOMBSTONES_MAX + 1)])
         for mark in (7, 8):
-            await archive.append(taking_back(mark))
-        first, second = [left.by for left in await archive.unfinished_retractions()]
+            await retract(archive, mark)
+        first, second = [left.message for left in await archive.unfinished_retractions()]
         await keeping.blank(ALICE, first.id)
-        assert [left.by for left in await archive.unfinished_retractions()] == [second]
+        assert [left.message for left in await archive.unfinished_retractions()] == [second]
         await keeping.blank_oldest(ALICE, second.peer, Cutoff(messages=0), limit=10_000)
 
         assert await archive.unfinished_retractions() == ()
@@ -315,19 +412,19 @@ async def test_what_tells_of_a_tombstone_sees_the_messages(archive: Archive) -> 
 
     def only_last(stored: ArchivedMessage) -> str | None:
         seen.append(stored)
-        return None if stored.xml == entry(2).xml else LEFT
+        return None if stored.xml == entry(2).xml else TOMBSTONE
 
-    await archive.append(taking_back(7, only_last))
+    await retract(archive, 7, only_last)
 
-    assert seen == [before[0], before[2], before[1]]
-    assert texts(await everything(archive))[:3] == [LEFT, before[1].xml, LEFT]
+    assert list(dict.fromkeys(seen)) == [before[0], before[2], before[1]]
+    assert texts(await everything(archive))[:3] == [TOMBSTONE, before[1].xml, TOMBSTONE]
     assert await archive.unfinished_retractions() == ()
 
 
 async def test_a_message_that_stays_keeps_its_words_and_corrections(archive: Archive) -> None:
     said = [entry(1, name_hashes=(7,), text="rain"), correction(2, 7, text="rain")]
     await archive.append(said)
-    await archive.append(taking_back(7, left=None))
+    await retract(archive, 7, lambda _: None)
 
     assert texts(await everything(archive, wanted=RAIN)) == texts(said)
     assert (await about(archive))[0] == [said[1].xml, entry("back 7").xml]
@@ -337,7 +434,7 @@ async def test_a_message_that_stays_keeps_its_words_and_corrections(archive: Arc
 async def test_what_says_nothing_any_more_is_not_retracted(archive: Archive, kind: Kind) -> None:
     row = entry(1, name_hashes=(7,), kind=kind)
     await archive.append([row])
-    await archive.append(taking_back(7))
+    await retract(archive, 7)
 
     stored = (await everything(archive)).messages[0]
     assert (stored.xml, stored.kind) == (row.xml, kind)
@@ -345,41 +442,44 @@ async def test_what_says_nothing_any_more_is_not_retracted(archive: Archive, kin
 
 async def test_a_message_is_retracted_once(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,))])
-    await archive.append([*taking_back(7), *taking_back(7, "again", name="again")])
-    await archive.append(taking_back(7, "again", name="and again"))
+    await archive.append([retraction(7), retraction(7, name="again")])
+    await carry_out(archive)
+    await retract(archive, 7, "again", name="and again")
 
-    assert texts(await everything(archive))[0] == LEFT
+    assert texts(await everything(archive))[0] == TOMBSTONE
 
 
 async def test_a_retraction_is_for_one_archive(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,)), entry(1, name_hashes=(7,), owner=BOB)])
-    await archive.append([*taking_back(7, owner=BOB), *taking_back(7, owner=NOBODY)])
+    await archive.append([retraction(7, owner=BOB), retraction(7, owner=NOBODY)])
+    await carry_out(archive)
 
     assert await kinds(archive) == [Kind.MESSAGE]
-    assert texts(await everything(archive, BOB))[0] == LEFT
+    assert texts(await everything(archive, BOB))[0] == TOMBSTONE
 
 
 async def test_retracting_what_is_not_there_changes_nothing(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,), refers_to=(8,))])
-    absent = Retraction(owner=ALICE, dedup_key=b"absent", tombstone=lambda _: LEFT)
-    note = Retraction(owner=ALICE, dedup_key=entry(1).dedup_key, tombstone=lambda _: LEFT)
-    await archive.append([*taking_back(8), absent, note])
+    await archive.append([retraction(8)])
 
+    assert await archive.unfinished_retractions() == ()
     assert texts(await everything(archive)) == texts([entry(1), entry("back 8")])
 
 
 async def test_a_rejected_batch_undoes_its_retractions(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,), text="rain")])
     with pytest.raises(Rejected):
-        await archive.append([*taking_back(7), entry("bad", at=2**63)])
+        await archive.append([retraction(7), entry("bad", at=2**63)])
 
+    assert await archive.unfinished_retractions() == ()
     assert texts(await everything(archive, wanted=RAIN)) == texts([entry(1)])
 
 
 async def test_a_retracted_message_can_be_removed_and_meets_its_copies(
     storage: Storage, archive: Archive
 ) -> None:
-    await archive.append([entry(1, name_hashes=(7,)), *taking_back(7), entry(1)])
+    await archive.append([entry(1, name_hashes=(7,)), retraction(7), entry(1)])
+    await carry_out(archive)
     counted = await archive.count(ALICE, ANY)
     await shed(storage, 1)
 
@@ -391,18 +491,18 @@ async def test_names_are_known_after_reopening(reopen: Open) -> None:
         await storage.archive.append([entry(1, name_hashes=(-7,)), entry(2, refers_to=(-7,))])
 
     async with reopen() as storage:
-        await storage.archive.append(taking_back(-7))
+        await retract(storage.archive, -7)
 
-        assert texts(await everything(storage.archive))[:2] == [LEFT, entry(2).xml]
+        assert texts(await everything(storage.archive))[:2] == [TOMBSTONE, entry(2).xml]
         assert (await about(storage.archive))[0] == [entry(2).xml, entry("back -7").xml]
 
 
 async def test_the_bytes_of_an_archive_are_those_of_its_xml(reopen: Open) -> None:
     rows = [entry(n, xml="ü" * n, name_hashes=(n,)) for n in range(1, 6)]
     async with reopen() as storage:
-        back = [taking_back(n, left, xml="") for n, left in ((2, "é"), (4, "longer than before"))]
-        await storage.archive.append([*rows, rows[0], *back[0]])
-        await storage.archive.append(back[1])
+        await storage.archive.append([*rows, rows[0]])
+        await retract(storage.archive, 2, "é", xml="")
+        await retract(storage.archive, 4, "longer than before", xml="")
         await shed(storage, 6)
 
         usage = await storage.retention.usage_of(ALICE)

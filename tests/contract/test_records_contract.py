@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from contract.conftest import Open
-from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO, ROOM, entry, taking_back
+from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO, ROOM, entry, retraction
 
 from storage.errors import Rejected, Unavailable
 from storage.interface import Records, Storage
@@ -235,7 +235,7 @@ async def test_lines_of_the_log_are_written_in_one_step_with_messages(storage: S
     assert await storage.archive.count(ALICE, ANY) == 0
 
     await storage.archive.append(
-        [audit_entry(1), entry(1), audit_entry(2), *taking_back(7), audit_entry(3)]
+        [audit_entry(1), entry(1), audit_entry(2), retraction(7), audit_entry(3)]
     )
     assert details(await storage.records.audit_entries(limit=10)) == ["3", "2", "1"]
     assert await storage.archive.count(ALICE, ANY) == 2

@@ -19,7 +19,7 @@ from support.builders import (
     entries,
     entry,
     everything,
-    taking_back,
+    retract,
     texts,
 )
 from support.recount import dangling_marks, kept_books, recounted_books
@@ -454,7 +454,7 @@ async def test_a_new_archive_begins_where_one_was_erased(storage: SqliteStorage)
 
 async def test_a_retraction_changes_the_bytes_of_an_archive(storage: SqliteStorage) -> None:
     await storage.archive.append(said(3))
-    await storage.archive.append(taking_back(1, "<gone/>"))
+    await retract(storage.archive, 1, "<gone/>")
 
     found = await storage.retention.usage_of(ALICE)
 

@@ -8,7 +8,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from support.builders import ALICE, BOB, NOON, SECOND, entry, everything, taking_back
+from support.builders import (
+    ALICE,
+    BOB,
+    NOON,
+    SECOND,
+    carry_out,
+    entry,
+    everything,
+    retract,
+    retraction,
+)
 
 from storage.open import SqliteStorage, open_storage
 from storage.people import OfflineStanza
@@ -95,9 +105,10 @@ async def test_retracted_messages_are_in_no_byte(tmp_path: Path, url: str) -> No
             await storage.archive.append(
                 [
                     *(written(BOB, n, chance) for n in new),
-                    *(work for n in gone[first : first + 10] for work in taking_back(n, "")),
+                    *(retraction(n) for n in gone[first : first + 10]),
                 ]
             )
+            await carry_out(storage.archive, "")
         await scrub(storage)
 
         left = secrets(ALICE, set(range(MESSAGES)).difference(gone))
@@ -129,7 +140,7 @@ async def test_what_is_removed_is_in_no_byte_though_nothing_is_written_anew(
             ]
         )
         for n in range(5, 10):
-            await storage.archive.append(taking_back(n, ""))
+            await retract(storage.archive, n, "")
         await storage.retention.scrub_index()
 
         left = set(range(20)) - set(range(5, 10))

@@ -141,9 +141,9 @@ async def test_new_bounds_that_would_take_much_take_nothing_until_they_are_confi
         assert (by_schedule["state"], left) == ("unconfirmed", MESSAGES * 4)
         assert "warn running: nothing is purged" in checked.stdout
         assert (untold.returncode, unconfirmed.returncode) == (3, 1)
-        assert "15 messages of 1 archives, from 2" in untold.stderr
+        assert "15 messages of 1 archive, from 2" in untold.stderr
         assert f"(15 of the 20 of {alice.jid}), and nobody has confirmed" in unconfirmed.stderr
-        assert (code, "15 messages of 1 archives" in shown) == (0, True)
+        assert (code, "15 messages of 1 archive" in shown) == (0, True)
         assert (by_hand["state"], by_hand["messages"]) == ("done", 15)
         assert await office.texts(alice) == MESSAGES
         own_server.muniment.restart()

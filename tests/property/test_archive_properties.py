@@ -9,7 +9,7 @@ from itertools import chain, count
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from support.builders import dedup_key, entry, owned, taking_back
+from support.builders import carry_out, dedup_key, entry, owned, retraction
 
 from storage.interface import Archive
 from storage.rows import (
@@ -20,8 +20,6 @@ from storage.rows import (
     NewMessage,
     Phrase,
     Relation,
-    Retraction,
-    Work,
 )
 
 NAMES = range(12)
@@ -55,12 +53,11 @@ def rows(draw: st.DrawFn) -> NewMessage:
 
 
 RETRACTIONS = st.builds(
-    lambda mark, name: taking_back(mark, LEFT, name=name, owner=""),
+    lambda mark, name: retraction(mark, name=name, owner=""),
     st.sampled_from(MARKS),
     st.sampled_from(["back", "again"]),
 )
-WORK = st.lists(rows().map(lambda work: [work]) | RETRACTIONS, max_size=8)
-BATCHES = st.lists(WORK.map(lambda work: list(chain.from_iterable(work))), max_size=5)
+BATCHES = st.lists(st.lists(rows() | RETRACTIONS, max_size=8), max_size=5)
 
 PHRASES = st.builds(
     Phrase,
@@ -98,18 +95,14 @@ class Model:
     held: list[Held]
 
     @classmethod
-    def of(cls, batches: Sequence[Sequence[Work]]) -> Model:
+    def of(cls, batches: Sequence[Sequence[NewMessage]]) -> Model:
         model = cls([])
-        for work in chain.from_iterable(batches):
-            if isinstance(work, NewMessage):
-                model.add(work)
-            else:
-                model.retract(work)
+        for row in chain.from_iterable(batches):
+            if not any(held.entry.dedup_key == row.dedup_key for held in model.held):
+                model.add(row)
         return model
 
     def add(self, entry: NewMessage) -> None:
-        if any(row.entry.dedup_key == entry.dedup_key for row in self.held):
-            return
         new = Held(entry)
         self.held.append(new)
         for place, row in enumerate(self.held[:-1]):
@@ -117,10 +110,11 @@ class Model:
                 is_correction = row.entry.relation is Relation.CORRECTION
                 is_shown_elsewhere = is_correction and row.about is not None
                 new.named, new.about = place, row.about if is_shown_elsewhere else place
+        if entry.relation is Relation.RETRACTION:
+            self.retract(new)
 
-    def retract(self, retraction: Retraction) -> None:
-        [by] = [row for row in self.held if row.entry.dedup_key == retraction.dedup_key]
-        if by.about is None or by.entry.relation is not Relation.RETRACTION:
+    def retract(self, by: Held) -> None:
+        if by.about is None:
             return
         target = self.held[by.about]
         if target.entry.kind not in (Kind.TOMBSTONE, Kind.BLANKED):
@@ -170,10 +164,11 @@ def matches(row: NewMessage, wanted: Filter) -> bool:
     )
 
 
-async def fill(archive: Archive, batches: Sequence[Sequence[Work]]) -> str:
+async def fill(archive: Archive, batches: Sequence[Sequence[NewMessage]]) -> str:
     owner = next(OWNERS)
     for batch in batches:
         await archive.append(owned(batch, owner))
+        await carry_out(archive, LEFT)
     return owner
 
 
@@ -187,7 +182,7 @@ def told(found: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ..
 
 @given(batches=BATCHES)
 def test_an_archive_holds_what_a_list_would(
-    runner: asyncio.Runner, archive: Archive, batches: list[list[Work]]
+    runner: asyncio.Runner, archive: Archive, batches: list[list[NewMessage]]
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, batches)
@@ -212,7 +207,7 @@ def test_an_archive_holds_what_a_list_would(
 def test_a_counted_page_is_a_slice_and_knows_which(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Work]],
+    batches: list[list[NewMessage]],
     wanted: Filter,
     bounds: tuple[int | None, int | None],
     chosen: set[int] | None,
@@ -265,7 +260,7 @@ def test_a_counted_page_is_a_slice_and_knows_which(
 
 @given(batches=BATCHES)
 def test_what_is_about_each_message_is_found(
-    runner: asyncio.Runner, archive: Archive, batches: list[list[Work]]
+    runner: asyncio.Runner, archive: Archive, batches: list[list[NewMessage]]
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, batches)
@@ -285,15 +280,12 @@ def test_what_is_about_each_message_is_found(
 def test_conversations_are_what_the_rows_say(
     runner: asyncio.Runner,
     archive: Archive,
-    batches: list[list[Work]],
+    batches: list[list[NewMessage]],
     limit: int,
     since: int | None,
 ) -> None:
     async def check() -> None:
-        batches_kept = [
-            [w for w in batch if isinstance(w, NewMessage) and w.peer in PEERS]
-            for batch in batches
-        ]
+        batches_kept = [[row for row in batch if row.peer in PEERS] for batch in batches]
         held = Model.of(batches_kept).held
         rows = [row.entry for row in held if row]
         assume(rows)

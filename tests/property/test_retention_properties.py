@@ -10,12 +10,12 @@ from itertools import count
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builders import entry, everything, taking_back
+from support.builders import entry, everything, retract, retraction
 from support.recount import kept_books, recounted_books
 
 from storage.errors import Rejected
 from storage.open import SqliteStorage, open_storage
-from storage.rows import ArchivedMessage, Cutoff, Kind, NewMessage, Relation, Work
+from storage.rows import ArchivedMessage, Cutoff, Kind, NewMessage, Relation
 
 NAMES = st.integers(0, 15)
 PEERS = st.sampled_from(["a@x", "b@x", "room@c"])
@@ -59,10 +59,15 @@ STEPS = st.integers(1, 6)
 def departures(draw: st.DrawFn) -> Step:
     name, peer, limits, limit = draw(NAMES), draw(PEERS), draw(LIMITS), draw(STEPS)
     ways: list[Step] = [
-        lambda s, o: s.archive.append(
-            taking_back(name % 5, "é" if name % 2 else None, name=-name, owner=o, text="said")
+        lambda s, o: retract(
+            s.archive,
+            name % 5,
+            lambda _: "é" if name % 2 else None,
+            name=-name,
+            owner=o,
+            text="said",
         ),
-        lambda s, o: s.archive.append(some_back(o, name)),
+        lambda s, o: retract_some(s, o, name),
         lambda s, o: break_off(s, o, name),
         lambda s, o: s.retention.delete_oldest(o, limits, limit=limit),
         lambda s, o: s.retention.blank_oldest(o, peer, limits, limit=limit),
@@ -71,20 +76,20 @@ def departures(draw: st.DrawFn) -> Step:
     return draw(st.sampled_from(ways))
 
 
-def some_back(owner: str, name: int) -> list[Work]:
-    """Take back a message and some of what corrects it."""
+async def retract_some(storage: SqliteStorage, owner: str, name: int) -> None:
+    """Retract a message and some of its corrections."""
 
     def left(message: ArchivedMessage) -> str | None:
         return LEFT if message.kind is Kind.MESSAGE or message.at % 3 else None
 
-    return taking_back(name % 5, left, name=-name - 20, owner=owner, text="said")
+    await retract(storage.archive, name % 5, left, name=-name - 20, owner=owner, text="said")
 
 
 async def break_off(storage: SqliteStorage, owner: str, name: int) -> None:
     """Have all of a batch undone, because the store will never take the last of it."""
     batch = [
         entry(owner=owner, peer="c@x", text="said"),
-        *some_back(owner, name),
+        retraction(name % 5, owner=owner, text="said"),
         entry(owner=owner, at=2**63),
     ]
     before = await kept_books(storage._database)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -21,8 +20,9 @@ from storage.rows import (
     NewMessage,
     Page,
     Relation,
-    Retraction,
-    Work,
+    RetractionOutcome,
+    Tombstone,
+    UnfinishedRetraction,
 )
 
 HOST = "example.org"
@@ -34,6 +34,7 @@ ROMEO = "romeo@remote.example"
 
 NOON = parse_time("2026-01-01T12:00:00Z")
 SECOND = 1_000_000
+TOMBSTONE = "<message><retracted/></message>"
 MINUTE = 60 * SECOND
 
 
@@ -68,26 +69,55 @@ def correction(name: object, of: int, **fields: Any) -> NewMessage:
     return entry(name, refers_to=(of,), **(relation | fields))
 
 
-def taking_back(
-    mark: int,
-    left: str | Callable[[ArchivedMessage], str | None] | None = "<message><retracted/></message>",
-    *,
-    name: object = None,
-    **fields: Any,
-) -> list[Work]:
-    """Return a row that takes back what has a mark, and what carries that out."""
+def retraction(mark: int, *, name: object = None, **fields: Any) -> NewMessage:
+    """Return a row that retracts what has a mark."""
     relation = {"kind": Kind.ANNOTATION, "relation": Relation.RETRACTION}
-    row = entry(f"back {mark}" if name is None else name, refers_to=(mark,), **(relation | fields))
-    tombstone = left if callable(left) else lambda _: left
-    return [row, Retraction(owner=row.owner, dedup_key=row.dedup_key, tombstone=tombstone)]
+    row_name = f"back {mark}" if name is None else name
+    return entry(row_name, refers_to=(mark,), **(relation | fields))
 
 
-def owned(work: Sequence[Work], owner: str) -> list[Work]:
-    """Return the same work on another archive."""
-    return [
-        one._replace(owner=owner) if isinstance(one, NewMessage) else replace(one, owner=owner)
-        for one in work
-    ]
+#: The XML of the tombstone of a message; None where it may not be retracted.
+TombstoneOf = Callable[[ArchivedMessage], str | None]
+
+
+async def carry_out(archive: Archive, tombstone: str | TombstoneOf = TOMBSTONE) -> None:
+    """Do one step of each unfinished retraction, as core does."""
+    xml_of = tombstone if callable(tombstone) else lambda _: tombstone
+    last = 0
+    while offered := await archive.unfinished_retractions(after=last):
+        await archive.apply_retractions([_outcome(one, xml_of) for one in offered])
+        last = offered[-1].number
+
+
+def _outcome(offered: UnfinishedRetraction, xml_of: TombstoneOf) -> RetractionOutcome:
+    target = offered.target
+    replaced = [] if target is None else [(target, Kind.TOMBSTONE)]
+    if target is not None and xml_of(target) is None:
+        return RetractionOutcome(number=offered.number)
+    replaced += [(correction, Kind.ANNOTATION) for correction in offered.corrections]
+    return RetractionOutcome(
+        number=offered.number,
+        tombstones=tuple(
+            Tombstone(id=stored.id, xml=xml, kind=kind)
+            for stored, kind in replaced
+            if (xml := xml_of(stored)) is not None
+        ),
+        settled=tuple(correction.id for correction in offered.corrections),
+        is_done=offered.is_last,
+    )
+
+
+async def retract(
+    archive: Archive, mark: int, tombstone: str | TombstoneOf = TOMBSTONE, **fields: Any
+) -> None:
+    """Store a retraction of what has a mark, and carry it out."""
+    await archive.append([retraction(mark, **fields)])
+    await carry_out(archive, tombstone)
+
+
+def owned(rows: Sequence[NewMessage], owner: str) -> list[NewMessage]:
+    """Return the same rows in another archive."""
+    return [row._replace(owner=owner) for row in rows]
 
 
 def texts(found: Page | Sequence[ArchivedMessage | NewMessage]) -> list[str]:

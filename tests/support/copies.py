@@ -10,7 +10,7 @@ from component.core.xml.stream_parser import Element
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.gate import Gate
 from component.xmpp.copies.service_log import ServiceLog
-from storage.rows import NewMessage, Work
+from storage.rows import NewMessage
 from support.delivering import Delivering
 from support.wire import HANDSHAKE, HEADER, HOST
 
@@ -32,7 +32,7 @@ class CopyReader:
         )
         self.copies: list[str] = []  #: the stanzas in those that were read
         self.asked: list[bytes] = []  #: stanzas that the gate asked about
-        self.work: list[Work] = []
+        self.work: list[NewMessage] = []
         self.read(header)
 
     def read(self, *texts: str | bytes) -> CopyReader:
@@ -44,9 +44,9 @@ class CopyReader:
     @property
     def archived(self) -> list[tuple[str, str]]:
         """What was put into which archive, and out of it again."""
-        return [(one.owner, one.xml if isinstance(one, NewMessage) else "") for one in self.work]
+        return [(one.owner, one.xml) for one in self.work]
 
-    def put(self, work: Sequence[Work]) -> None:
+    def put(self, work: Sequence[NewMessage]) -> None:
         """Keep what is queued."""
         self.work += work
 

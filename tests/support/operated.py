@@ -20,11 +20,10 @@ import pytest
 from component import cli
 from component.config import Operator, Rosters
 from component.core.accounts.own import OwnAccounts
-from component.core.commands.catalogue import COMMANDS
-from component.core.commands.dispatch import CommandService
-from component.core.commands.spec import Command, Kind
+from component.core.commands.dispatch import COMMANDS, CommandService
+from component.core.commands.spec import Command, FieldKind
 from component.core.hosts import Hosts
-from component.core.retention.admin import administering
+from component.core.retention.admin import open_archive_admin
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults
 from component.web.server.listener import serve
@@ -50,7 +49,7 @@ class Operated:
     """A program that runs, and whoever gives it commands."""
 
     wire: Wire
-    desk: CommandService
+    commands: CommandService
     services: Services
     url: str
     config: Path  #: of the command line
@@ -74,26 +73,26 @@ async def open_operated(
     sections: dict[str, Any] = {"operators": OPERATORS, "rosters": Rosters(source="store")}
     async with open_wire(folder, **sections) as wire:
         parts, storage = wire.parts, wire.storage
-        async with administering(
+        async with open_archive_admin(
             storage,
             parts.preference_filter,
             parts.served,
             parts.holds,
             usual or RetentionDefaults(),
             Timing(batch=10),
-            live=parts.followers,
+            followers=parts.followers,
         ) as administration:
             accounts = OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS))
-            restart = wire.connection.restart
-            desk = parts.open_commands(administration, accounts, restart, patience=9.0)
+            commands = parts.open_commands(administration, accounts, wire.connection, timeout=9.0)
             services = Services(
                 storage=storage,
+                authorizer=parts.authorizer,
                 writer=parts.writer,
                 queue=parts.preference_filter,
                 link=parts.stream,
                 jids=Addresses(),
                 administration=administration,
-                commands=desk,
+                commands=commands,
                 accounts=accounts,
                 rosters=parts.rosters,
                 hosts=Hosts(HOSTS),
@@ -101,7 +100,7 @@ async def open_operated(
             )
             settings = replace(SETTINGS, operators=parts.operators)
             async with serve(settings, services) as url:
-                yield Operated(wire, desk, services, url, _configured(folder, url))
+                yield Operated(wire, commands, services, url, _configured(folder, url))
 
 
 def _configured(folder: Path, url: str) -> Path:
@@ -214,9 +213,9 @@ def _arguments(name: str, given: Given) -> list[str]:
     required, others = [], ["--yes"] if named(name).preview else []
     for each in named(name).fields:
         values = listed(given.get(each.name, []))
-        if each.kind is Kind.PASSWORD or not values:
+        if each.kind is FieldKind.PASSWORD or not values:
             continue
-        if each.kind is Kind.FLAG:
+        if each.kind is FieldKind.FLAG:
             others += [f"--{each.name}"]
         elif each.is_required:
             required += values

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from component.core.access.audit import Audit
+from component.core.access.authorize import Authorizer
 from component.core.access.served import ServedArchives
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import Accounts
-from component.core.commands.catalogue import COMMANDS
+from component.core.commands.context import CommandContext
 from component.core.commands.dispatch import CommandService
 from component.core.hosts import Hosts
-from component.core.reading.live import Followers
-from component.core.retention.admin import administering
+from component.core.reading.follow import Followers
+from component.core.retention.admin import open_archive_admin
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults
@@ -65,45 +66,45 @@ async def open_services(
     own = handlers or Handlers()
     async with open_storage(url) as storage:
         live, holds = Followers(), Holds(storage.records)
+        served = ServedArchives(HOSTS, storage.retention)
         async with (
             open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
-            administering(
+            open_archive_admin(
                 storage,
                 writer,
-                ServedArchives(HOSTS, storage.retention),
+                served,
                 holds,
                 usual or RetentionDefaults(),
                 Timing(batch=10),
-                live=live,
+                followers=live,
             ) as administration,
         ):
+            audit = Audit(storage.records, writer)
             kept = OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS))
             accounts = accounts or HandlerAccounts(own, kept)
             rosters = known_rosters(own, OwnRosters(storage.contacts), Addresses())
             lists = RosterService(rosters, Hosts(HOSTS), lambda _: None)
             link = FixedLink()
-            desk = CommandService(
-                commands=COMMANDS,
+            context = CommandContext(
                 hosts=Hosts(HOSTS),
                 jids=Addresses(),
-                audit=Audit(storage.records, writer),
-                administration=administration,
+                archives=administration,
                 accounts=accounts,
                 rosters=lists,
                 queue=writer,
                 writer=writer,
-                link=link,
-                reconnect=link.restart,
-                patience=9.0,
+                connection=link,
+                timeout=9.0,
             )
             yield Services(
                 storage=storage,
+                authorizer=Authorizer(HOSTS, (), audit, None, served),
                 writer=writer,
                 queue=writer,
                 link=link,
                 jids=Addresses(),
                 administration=administration,
-                commands=desk,
+                commands=CommandService(context=context, audit=audit),
                 accounts=accounts,
                 rosters=lists,
                 hosts=Hosts(HOSTS),

@@ -399,4 +399,4 @@ def test_bounds_that_would_take_much_are_told_and_nothing_is_changed(
     for _ in range(2):
         cli.main(["check-config", "--config", str(path)])
         out = capsys.readouterr().out
-        assert "warn retention: the bounds of retention would take away 15 messages of 1" in out
+        assert "warn retention: the bounds of retention would delete 15 messages of 1" in out

@@ -1,19 +1,39 @@
-"""Who may read which archive: its owner, the occupants of a room, and operators on record."""
+"""Decide who may read which archive: its owner, occupants of a room, operators on record.
+
+XMPP and HTTP ask here, and nowhere else. What is not about reading an archive goes by `roles`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from enum import StrEnum
 
 from component.core.access.audit import Audit
-from component.core.access.principals import Operator
+from component.core.access.principals import Operator, Principal, User
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.errors import Forbidden
 from component.core.hosts import Hosts
 
 
-class Access:
-    """Lets those read an archive who may."""
+class Action(StrEnum):
+    """What a principal does with an archive; the audit log has these words."""
+
+    READ = "read"
+    SEARCH = "search"
+    CONVERSATIONS = "conversations"
+    STREAM = "stream"
+    EXPORT = "export"
+    PREFERENCES = "preferences"  #: read and set what is archived: for owners alone
+
+
+class Authorizer:
+    """Authorizes principals to read archives, and records each read by an operator or the server.
+
+    A user reads the own archive, and that of a room which would let the user in. Over XMPP
+    operators are users too: a user whose address is that of an operator acts as this operator
+    wherever a user may not read, or may not read everything.
+    """
 
     def __init__(
         self,
@@ -23,9 +43,10 @@ class Access:
         rooms: Rooms | None,
         served: ServedArchives | None = None,
     ) -> None:
-        """`rooms` knows the archives of rooms, None where there are none.
+        """`hosts` are the virtual hosts whose users have archives here.
 
-        `served` knows on which domains operators may look for archives, None: on all.
+        `rooms` knows the archives of rooms, None: there are none. `served` knows on which domains
+        operators may look for archives, None: on all.
         """
         self._hosts = hosts
         self._operators = {operator.jid: operator for operator in operators if operator.jid}
@@ -33,23 +54,39 @@ class Access:
         self._rooms = rooms
         self._served = served
 
-    async def authorize(self, requester: str, owner: str, action: str, detail: str = "") -> int:
-        """Return since when one bare JID may do this with the archive of the other.
+    async def authorize(
+        self, principal: Principal, owner: str, action: Action, detail: str = ""
+    ) -> int:
+        """Return the earliest time of which `principal` may read in the archive of `owner`.
 
-        That is in microseconds, 0 for all of it: who is in a room may not read what was said in
-        another one that had its name. What an operator does is in the audit log before. Raises
-        Forbidden, ItemNotFound, BadRequest, Overloaded.
+        The time is in microseconds, 0 means everything: occupants of a room do not read what was
+        said in a predecessor with the same name. A read by an operator or by the server is durable
+        in the audit log at the return. Raises Forbidden, ItemNotFound, BadRequest, Overloaded.
         """
-        if requester == owner and self._hosts.is_user(owner):
+        if action is Action.PREFERENCES:
+            if not self._is_owner(principal, owner):
+                raise Forbidden("these preferences are not yours")
             return 0
-        operator = self._operators.get(requester)
-        if self._rooms and self._rooms.keeps(owner) and await self._rooms.admits(requester, owner):
-            since = await self._rooms.since(owner)
-            if operator is None or not since:
+        if isinstance(principal, User):
+            since = await self._since_as_user(principal, owner)
+            operator = self._operators.get(principal.jid)
+            if since is not None and (since == 0 or operator is None):
                 return since
-        if operator is None:
-            raise Forbidden
+            if operator is None:
+                raise Forbidden
+            principal = operator
         if self._served:
-            await self._served.check(owner, operator)
-        await self._audit.record(operator.name, action, owner, detail)
+            await self._served.check(owner, principal)
+        await self._audit.record(principal.name, action, owner, detail)
         return 0
+
+    def _is_owner(self, principal: Principal, owner: str) -> bool:
+        return self._hosts.is_user(owner) and principal == User(owner)
+
+    async def _since_as_user(self, user: User, owner: str) -> int | None:
+        """Return the earliest readable time for a user without a role, None: nothing."""
+        if self._is_owner(user, owner):
+            return 0
+        if self._rooms and self._rooms.keeps(owner) and await self._rooms.admits(user.jid, owner):
+            return await self._rooms.since(owner)
+        return None

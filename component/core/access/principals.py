@@ -1,32 +1,48 @@
-"""Operators: people and programs that may do more than read their own archive."""
+"""Principals: who asks. Every request has one, whether it came over XMPP or over HTTP."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 
 class Role(StrEnum):
-    """What an operator may do. Every read of another's archive is written into the audit log."""
+    """What an operator may do; an admin may do all that a reader may."""
 
     READER = "reader"  #: read, search, follow and export the archives of others
-    ADMIN = "admin"  #: all that, erase, hold, purge, change accounts, read the audit log
+    ADMIN = "admin"  #: also erase, hold, purge, change accounts, and read the audit log
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The XMPP server, or a program that is trusted like it: it shows `http.secret`."""
+
+    name: ClassVar[str] = "server"  #: in the audit log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """One of them, as configured."""
+    """A person or a program with a role, as configured."""
 
-    name: str  #: as the audit log calls it
+    name: str  #: in the audit log
     role: Role
-    jid: str | None = None  #: bare JID under which it asks over XMPP, prepared
-    secret: str | None = field(default=None, repr=False)  #: what it shows over HTTP
+    jid: str | None = None  #: bare JID that gives this operator's commands over XMPP, prepared
+    secret: str | None = field(default=None, repr=False)  #: identifies this operator over HTTP
 
 
-#: Whoever shows `http.secret`: the XMPP server itself, or a program trusted like it.
-SERVER = Operator(name="server", role=Role.ADMIN)
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of XMPP, known by its address alone: all that XMPP says of who sends a query."""
+
+    jid: str  #: bare, prepared
+
+    @property
+    def name(self) -> str:
+        """The name in the audit log: the address."""
+        return self.jid
 
 
-def has_role(operator: Operator, role: Role) -> bool:
-    """Whether an operator may do what is for those of a role."""
-    return operator.role in (role, Role.ADMIN)
+Principal = Server | Operator | User
+
+SERVER = Server()

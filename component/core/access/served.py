@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from component.core.access.principals import Operator, Role, has_role
+from component.core.access.principals import Principal, Role
+from component.core.access.roles import has_role
 from component.core.errors import ItemNotFound
 from component.core.store_errors import translated
 from component.core.wording import meant
@@ -43,17 +44,17 @@ class ServedArchives:
                 return (await self._keeping.usage_of(owner)).messages > 0
             return bool(await self._keeping.usage(domain=owner, limit=1))
 
-    async def check(self, owner: str, asker: Operator) -> None:
+    async def check(self, owner: str, principal: Principal) -> None:
         """Return if there can be an archive of an owner, or of anybody on a domain.
 
         Raises ItemNotFound, Overloaded.
         """
         if not await self.has(owner):
-            raise self.refusal(jids.domain(owner), asker)
+            raise self.refusal(jids.domain(owner), principal)
 
-    def refusal(self, domain: str, asker: Operator) -> ItemNotFound:
+    def refusal(self, domain: str, principal: Principal) -> ItemNotFound:
         """Return what is said of a domain that is not served; to admins which ones are."""
-        if not has_role(asker, Role.ADMIN):
+        if not has_role(principal, Role.ADMIN):
             return ItemNotFound(f"{domain} is not served here")
         named = ", ".join(self._domains[:NAMED_MAX])
         more = len(self._domains) - NAMED_MAX

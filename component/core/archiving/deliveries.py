@@ -17,7 +17,6 @@ from typing import Protocol
 
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
-from component.core.messages.retraction import with_retractions
 from component.core.xml import jids
 from component.core.xml.times import now
 from storage.rows import NewMessage
@@ -186,7 +185,7 @@ class Deliveries:
                 self._write(entries, one.at)
 
     def _write(self, entries: list[NewMessage], at: int) -> None:
-        self._queue.put(with_retractions(one._replace(at=at) for one in entries))
+        self._queue.put([one._replace(at=at) for one in entries])
 
     def _close(self, delivery: Delivery) -> list[NewMessage]:
         """Let go of what is decided; return what would have been written."""

@@ -29,7 +29,6 @@ from component.core.archiving.sessions import GIVEN_OUT, Sessions
 from component.core.archiving.writer import Queue
 from component.core.hosts import Hosts
 from component.core.messages.describe import describe, room_name
-from component.core.messages.retraction import with_retractions
 from component.core.xml import jids
 from component.core.xml.namespaces import standalone
 from component.core.xml.stanza import GROUPCHAT, ORIGIN_BYTES, Stanza, digest_of
@@ -208,9 +207,9 @@ class Ingest:
         )
         owner = jids.bare(stanza.recipient)
         if is_delivered or owner == jids.bare(stanza.sender):
-            self._writer.put(with_retractions(entries))
+            self._writer.put(entries)
             return
-        self._writer.put(with_retractions(one for one in entries if one.owner != owner))
+        self._writer.put([one for one in entries if one.owner != owner])
         received = [one for one in entries if one.owner == owner]
         if received:
             message.delivery = Delivery(
@@ -257,7 +256,7 @@ class Ingest:
             origin, twins = dedup_keys(key, message)
         side = (room, stanza.sender, Direction.RECEIVED)
         xml = sanitise.for_room(stanza, self._hosts)
-        self._writer.put(with_retractions(self._entries(stanza, [side], xml, at, origin, twins)))
+        self._writer.put(self._entries(stanza, [side], xml, at, origin, twins))
 
     def _entries(
         self,

@@ -15,7 +15,7 @@ from component.core.archiving.preferences import EffectivePreferences, Preferenc
 from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Queue
 from component.core.rosters.cache import Contacts, RosterCache
-from storage.rows import NewMessage, Work
+from storage.rows import NewMessage
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +40,11 @@ class PreferenceFilter:
         self._rosters = rosters
         self._pressure = pressure or Backpressure()
         #: by owner, with what is applied to it where that is known
-        self._held: dict[str, list[tuple[Work, EffectivePreferences | None]]] = {}
+        self._held: dict[str, list[tuple[NewMessage, EffectivePreferences | None]]] = {}
         self._bytes = 0
         self._reading: dict[asyncio.Task[None], str] = {}  # of whom
 
-    def put(self, work: Sequence[Work]) -> None:
+    def put(self, work: Sequence[NewMessage]) -> None:
         """Queue what is wanted of this work; it is durable once `settled` returns."""
         self._writer.put([one for one in work if self._passes(one)])
         if self._bytes > self._pressure.capacity // 2:
@@ -75,13 +75,13 @@ class PreferenceFilter:
         if reading:
             await asyncio.wait(reading)
 
-    def _passes(self, one: Work) -> bool:
+    def _passes(self, one: NewMessage) -> bool:
         """Whether work goes on now; it is held where that cannot be said yet.
 
         What is wanted is decided here, by what holds when a message comes.
         """
         owner, applied = one.owner, self._wishes.remembered(one.owner)
-        verdict = True if not isinstance(one, NewMessage) else self._verdict(one, applied)
+        verdict = self._verdict(one, applied)
         if verdict is False or (verdict and owner not in self._held):
             return verdict
         if owner not in self._held:
@@ -138,28 +138,22 @@ class PreferenceFilter:
                 released += len(work)
         return released
 
-    def _pass_on(self, held: Sequence[Work], kept: Sequence[Work]) -> None:
+    def _pass_on(self, held: Sequence[NewMessage], kept: Sequence[NewMessage]) -> None:
         # First to the writer, so that nothing is told of room that there is not.
         self._writer.put(kept)
         self._bytes -= size_of(held)
         self._pressure.remove(held)
 
 
-def _wants(one: Work, applied: EffectivePreferences) -> bool | None:
+def _wants(one: NewMessage, applied: EffectivePreferences) -> bool | None:
     """Whether work is wanted, None where the roster says so."""
-    return (
-        applied.wants(one.owner, one.peer, one.resource) if isinstance(one, NewMessage) else True
-    )
+    return applied.wants(one.owner, one.peer, one.resource)
 
 
-def _is_kept(one: Work, applied: EffectivePreferences, contacts: Contacts) -> bool:
+def _is_kept(one: NewMessage, applied: EffectivePreferences, contacts: Contacts) -> bool:
     """Whether work is wanted, the roster being known."""
     verdict = _wants(one, applied)
-    return (
-        _is_on(one, contacts)
-        if verdict is None and isinstance(one, NewMessage)
-        else verdict is True
-    )
+    return _is_on(one, contacts) if verdict is None else verdict
 
 
 def _is_on(one: NewMessage, contacts: Contacts) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from cachetools import LRUCache
 
-from component.core.errors import BadRequest, Forbidden, NotImplementedHere, TooLarge
+from component.core.errors import BadRequest, NotImplementedHere, TooLarge
 from component.core.hosts import Hosts
 from component.core.rosters.protocol import Rosters
 from component.core.store_errors import translated
@@ -146,14 +146,6 @@ class Preferences:
             if not self._memory.is_all:
                 return
             after = page[-1].owner
-
-    def authorize(self, requester: str, owner: str) -> None:
-        """Return if one bare JID may read and set the preferences of the other.
-
-        Nobody but the users themselves may. Raises Forbidden.
-        """
-        if requester != owner or not self._hosts.is_user(owner):
-            raise Forbidden("these preferences are not yours")
 
     async def of(self, owner: str) -> PreferencesRow:
         """Return what is applied to a user: its own preferences, or what operators have set.

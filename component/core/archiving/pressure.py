@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 
-from storage.rows import NewMessage, Work
+from storage.rows import NewMessage
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Backpressure:
         self.bytes = 0
         self.is_high = False
 
-    def add(self, work: Iterable[Work]) -> None:
+    def add(self, work: Iterable[NewMessage]) -> None:
         """Count work that begins to wait."""
         self.bytes += size_of(work)
         if not self.is_high and self.bytes >= self.capacity:
@@ -40,7 +40,7 @@ class Backpressure:
             log.warning("%d bytes wait to be written: the server is read no further", self.bytes)
             self._on_change(True)
 
-    def remove(self, work: Iterable[Work]) -> None:
+    def remove(self, work: Iterable[NewMessage]) -> None:
         """Count work no longer."""
         self.bytes -= size_of(work)
         if self.is_high and self.bytes <= self.capacity // 2:
@@ -49,11 +49,6 @@ class Backpressure:
             self._on_change(False)
 
 
-def size_of(work: Iterable[Work]) -> int:
+def size_of(work: Iterable[NewMessage]) -> int:
     """Return about how many bytes of memory work takes."""
-    return sum(
-        WORK_BYTES + sys.getsizeof(one.xml) + sys.getsizeof(one.text)
-        if isinstance(one, NewMessage)
-        else WORK_BYTES
-        for one in work
-    )
+    return sum(WORK_BYTES + sys.getsizeof(one.xml) + sys.getsizeof(one.text) for one in work)

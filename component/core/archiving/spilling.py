@@ -9,9 +9,8 @@ from contextlib import suppress
 
 from component.core.archiving.writer import Queue
 from component.core.errors import Overloaded
-from component.core.messages.retraction import with_retractions
 from storage.errors import StorageError
-from storage.rows import Work
+from storage.rows import NewMessage
 from storage.spill import Spill, Spilled
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class SpillRecovery:
         kept, self._kept = self._kept, Spilled()
         if kept.work and self._spill is not None:
             log.warning("%d rows of %s are written now", len(kept.work), self._spill.path)
-            self._queue.put(with_retractions(kept.work))
+            self._queue.put(kept.work)
         self._is_put.set()
 
     async def run(self) -> None:
@@ -83,7 +82,7 @@ class SpillRecovery:
         await self._is_written.wait()
         await self._remove()
 
-    async def keep(self, left: Sequence[Work]) -> None:
+    async def keep(self, left: Sequence[NewMessage]) -> None:
         """Keep what is left until the next start. Raises Lost where that cannot be done."""
         if self._spill is None:
             raise Lost(f"{len(left)} rows are lost: the store is in memory")

@@ -17,10 +17,17 @@ from typing import Protocol
 
 from component.core.archiving.pressure import Backpressure
 from component.core.errors import BadRequest, Overloaded, Refused
-from component.core.messages.retraction import again
+from component.core.messages.retraction import outcome
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
-from storage.rows import AuditEntry, Batch, NewMessage, Retraction, Work
+from storage.rows import (
+    AuditEntry,
+    Batch,
+    NewMessage,
+    Relation,
+    RetractionOutcome,
+    UnfinishedRetraction,
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +38,7 @@ LAST_RETRY_SECONDS = 5.0
 class Queue(Protocol):
     """Takes work on its way into the store."""
 
-    def put(self, work: Sequence[Work]) -> None:
+    def put(self, work: Sequence[NewMessage]) -> None:
         """Queue work; it is durable once `settled` returns."""
         ...
 
@@ -68,15 +75,15 @@ class Writer:
     ) -> None:
         """`pressure` counts what waits.
 
-        `on_written` hears whose archives have changed, once that is durable. `is_held` tells of
-        whose archive nothing may be taken back: there is a legal hold on it.
+        `on_written` hears whose archives have changed, once that is durable. `is_held` tells
+        whether there is a legal hold on an archive: no message of it is retracted then.
         """
         self._archive = archive
         self._pressure = pressure or Backpressure()
         self._on_written = on_written
         self._is_held = is_held
-        self._queue: list[Work | AuditEntry] = []
-        self._batch: list[Work | AuditEntry] = []  # being written
+        self._queue: list[NewMessage | AuditEntry] = []
+        self._batch: list[NewMessage | AuditEntry] = []  # being written
         self._put = 0
         self._done = 0
         #: The place behind what was put last for each owner that waits. Lines of the audit log are
@@ -99,13 +106,13 @@ class Writer:
         return self._put - self._done
 
     @property
-    def left(self) -> tuple[Work, ...]:
+    def left(self) -> tuple[NewMessage, ...]:
         """What is not known to be durable, in its order."""
         return tuple(
             one for one in (*self._batch, *self._queue) if not isinstance(one, AuditEntry)
         )
 
-    def put(self, work: Sequence[Work]) -> None:
+    def put(self, work: Sequence[NewMessage]) -> None:
         """Queue work; it is durable once `settled` returns."""
         self._enqueue(work)
         for place, one in enumerate(work, self._put - len(work) + 1):
@@ -142,7 +149,7 @@ class Writer:
         if self._pressure.is_high:
             raise Overloaded
 
-    async def store(self, work: Sequence[Work]) -> None:
+    async def store(self, work: Sequence[NewMessage]) -> None:
         """Put work and wait until it is durable.
 
         Raises Overloaded when the queue is full, BadRequest when the store will never take it.
@@ -165,23 +172,29 @@ class Writer:
 
     async def run(self) -> None:
         """Write until `stop` is called and nothing waits, or the store fails behind it."""
-        # What a run before this one left unfinished is gone on with.
-        is_unfinished = True
+        # A run before this one may have ended between a retraction and its tombstones.
+        has_unfinished, pause = True, FIRST_RETRY_SECONDS
         try:
             while True:
-                while self._queue or (is_unfinished and not self._stopping.is_set()):
+                while self._queue or (has_unfinished and not self._stopping.is_set()):
                     self._batch, self._queue = self._queue, []
                     if self._batch and not await self._write(self._batch, self._done):
                         return
+                    # Before the waiting are told that the batch is durable: their next read finds
+                    # the tombstone beside the retraction.
+                    if has_unfinished or any(map(_is_retraction, self._batch)):
+                        has_unfinished = await self._carry_out_retractions()
                     batch, self._batch = self._batch, []
                     await self._advance(batch)
                     if batch:
                         self._on_written(
                             {one.owner for one in batch if not isinstance(one, AuditEntry)}
                         )
-                    is_unfinished |= any(isinstance(one, Retraction) for one in batch)
-                    if is_unfinished and not self._stopping.is_set():
-                        is_unfinished = await self._go_on()
+                    if self.is_healthy:
+                        pause = FIRST_RETRY_SECONDS
+                    else:
+                        await self._pause(pause)
+                        pause = min(pause * 2, LAST_RETRY_SECONDS)
                 if self._stopping.is_set():
                     return
                 await self._wake.wait()
@@ -243,7 +256,7 @@ class Writer:
         async with self._progress:
             self._progress.notify_all()
 
-    async def _write(self, batch: list[Work | AuditEntry], place: int) -> bool:
+    async def _write(self, batch: list[NewMessage | AuditEntry], place: int) -> bool:
         """Write a batch; return False where the store fails at the end."""
         pause = FIRST_RETRY_SECONDS
         while left := [one for at, one in enumerate(batch, place) if self._may(one, at)]:
@@ -255,15 +268,22 @@ class Writer:
                 await self._note_trouble(error, batch, place)
                 if self._stopping.is_set():
                     return False
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause)
+                await self._pause(pause)
                 pause = min(pause * 2, LAST_RETRY_SECONDS)
                 continue
-            if not self.is_healthy:
-                log.warning("archive can be written again")
             break
-        self.is_healthy = True
+        self._note_recovery()
         return True
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until `stop` is called."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _note_recovery(self) -> None:
+        if not self.is_healthy:
+            log.warning("archive can be written again")
+        self.is_healthy = True
 
     async def _note_trouble(self, error: Exception, batch: Batch, place: int) -> None:
         self.is_healthy = False
@@ -272,25 +292,38 @@ class Writer:
         log.error("archive cannot be written, %d waiting: %s", self.backlog, error, exc_info=fault)
         await self._refuse_lines(batch, place)
 
-    async def _go_on(self) -> bool:
-        """Do one more step of a retraction of which something is left; return whether it did."""
+    async def _carry_out_retractions(self) -> bool:
+        """Do one step of each unfinished retraction; return whether another step is left."""
+        has_unfinished, last = False, 0
         try:
-            left = map(again, await self._archive.unfinished_retractions())
-            work = next((one for one in left if one and not self._is_held(one.owner)), None)
-            if work is not None:
-                await self._archive.append([work])
+            while offered := await self._archive.unfinished_retractions(after=last):
+                outcomes = [found for one in offered if (found := self._outcome(one))]
+                await self._archive.apply_retractions(outcomes)
+                has_unfinished |= not all(one.is_done for one in outcomes)
+                last = offered[-1].number
         except Exception as error:
-            # They are gone on with behind the next retraction, or when the program starts again.
-            fault = None if isinstance(error, StorageError) else error
-            log.error("a retraction is not finished: %s", error, exc_info=fault)
-            return False
-        return work is not None
+            # The batch itself is durable, and the store offers its retractions again.
+            await self._note_trouble(error, [], self._done)
+            return True
+        self._note_recovery()
+        return has_unfinished
 
-    def _may(self, one: Work | AuditEntry, place: int) -> bool:
-        """Whether work may be done now: a hold counts also where it came after the work."""
-        if isinstance(one, AuditEntry):
-            return place not in self._dropped
-        return isinstance(one, NewMessage) or not self._is_held(one.owner)
+    def _outcome(self, retraction: UnfinishedRetraction) -> RetractionOutcome | None:
+        """Return what becomes of a retraction, None where that cannot be said."""
+        try:
+            return outcome(retraction, is_held=self._is_held(retraction.owner))
+        except Exception:
+            # A fault of this program. The retraction is offered again with the next one.
+            log.exception(
+                "retraction %s in the archive of %s is not carried out",
+                retraction.message.id,
+                retraction.owner,
+            )
+            return None
+
+    def _may(self, one: NewMessage | AuditEntry, place: int) -> bool:
+        """Whether work may be done now: nobody waits any more for a line that was refused."""
+        return place not in self._dropped if isinstance(one, AuditEntry) else True
 
     async def _refuse_lines(self, batch: Batch, place: int) -> None:
         """Refuse the lines of the audit log that wait, in a batch and behind it."""
@@ -301,7 +334,7 @@ class Writer:
                 self._dropped.add(at)
         await self._tell()
 
-    async def _write_apart(self, batch: list[Work | AuditEntry], place: int) -> bool:
+    async def _write_apart(self, batch: list[NewMessage | AuditEntry], place: int) -> bool:
         """Halve a batch until the entry that the store will never take stands alone."""
         if len(batch) == 1:
             [one] = batch
@@ -322,3 +355,7 @@ class Writer:
                 del self._last[one.owner]
         await self._tell()
         self._pressure.remove(work)
+
+
+def _is_retraction(work: NewMessage | AuditEntry) -> bool:
+    return isinstance(work, NewMessage) and work.relation is Relation.RETRACTION

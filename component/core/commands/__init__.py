@@ -1,1 +1,1 @@
-"""What operators have done by a command: each is defined once, for every way of giving it."""
+"""Commands of operators: each is defined once, for XMPP, HTTP and the command line."""

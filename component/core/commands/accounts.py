@@ -1,94 +1,102 @@
-"""XEP-0133: Service Administration, version 1.2. Commands that make, change and remove accounts.
+"""XEP-0133: Service Administration, version 1.2. Commands that change accounts.
 
-Nodes and fields are the ones that it registers, so that any client finds what it knows.
+Nodes and fields are those of the XEP, so that clients recognise them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from component.core.access.principals import Operator, Role
-from component.core.commands.dispatch import CommandService
+from component.core.access.principals import Principal, Role
+from component.core.commands.context import CommandContext
 from component.core.commands.spec import (
     Arguments,
     Command,
     Field,
-    Kind,
+    FieldKind,
     Outcome,
     Table,
 )
 from component.core.errors import BadRequest, Refused
 from component.core.retention.account_removal import register_account, remove_account
-from component.core.retention.erasure import PATIENCE
+from component.core.retention.erasure import TIMEOUT_SHARE
+from component.core.wording import counted
 
 ADMIN = "http://jabber.org/protocol/admin"
 
-ACCOUNT = Field(name="accountjid", label="JID of the account", kind=Kind.ACCOUNT, is_required=True)
+ACCOUNT = Field(
+    name="accountjid", label="JID of the account", kind=FieldKind.ACCOUNT, is_required=True
+)
 ACCOUNTS = Field(
     name="accountjids",
     label="JIDs of the accounts",
-    kind=Kind.ACCOUNT,
+    kind=FieldKind.ACCOUNT,
     is_required=True,
-    is_many=True,
+    is_multiple=True,
 )
-PASSWORD = Field(name="password", label="Password", kind=Kind.PASSWORD, is_required=True)
-AGAIN = Field(name="password-verify", label="The password again", kind=Kind.PASSWORD)
+PASSWORD = Field(name="password", label="Password", kind=FieldKind.PASSWORD, is_required=True)
+PASSWORD_AGAIN = Field(name="password-verify", label="Password again", kind=FieldKind.PASSWORD)
 
 
-async def _add(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    jid, password = answers.one("accountjid"), answers.one("password")
-    again = answers.one("password-verify")
-    if again and again != password:
+async def _add(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    jid, password = arguments.text("accountjid"), arguments.text("password")
+    repeated = arguments.text("password-verify")
+    if repeated and repeated != password:
         raise BadRequest("password-verify: the passwords differ")
-    await register_account(desk.accounts, desk.administration, jid, password)
+    await register_account(context.accounts, context.archives, jid, password)
     return Outcome(message=f"{jid} has an account now.")
 
 
-async def _set_password(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    jid = answers.one("accountjid")
-    await desk.accounts.set_password(jid, answers.one("password"))
+async def _set_password(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    jid = arguments.text("accountjid")
+    await context.accounts.set_password(jid, arguments.text("password"))
     return Outcome(message=f"{jid} has a new password.")
 
 
-async def _remove(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    patience = PATIENCE * desk.patience / len(answers.all("accountjids"))
-    done = await _each(
-        answers,
-        lambda jid: remove_account(desk.accounts, desk.administration, jid, patience=patience),
+async def _remove(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    wait_seconds = TIMEOUT_SHARE * context.timeout / len(arguments.all("accountjids"))
+    done = await _for_each(
+        arguments,
+        lambda jid: remove_account(
+            context.accounts, context.archives, jid, wait_seconds=wait_seconds
+        ),
     )
     return Outcome(message=f"Removed: {done}.")
 
 
-async def _remove_preview(desk: CommandService, answers: Arguments) -> Outcome:
-    owners = answers.all("accountjids")
-    found = [await desk.administration.usage_of(owner) for owner in owners]
-    total = sum(usage.messages for usage in found)
+async def _remove_preview(context: CommandContext, arguments: Arguments) -> Outcome:
+    owners = arguments.all("accountjids")
+    usages = [await context.archives.usage_of(owner) for owner in owners]
+    total = sum(usage.messages for usage in usages)
     return Outcome(
-        message=f"This removes {len(owners)} accounts, and {total} messages in their archives.",
+        message=f"This removes {counted(len(owners), 'account')} and erases"
+        f" {counted(total, 'message')}.",
         table=Table(
             (("accountjid", "Account"), ("messages", "Messages")),
-            tuple((usage.owner, usage.messages) for usage in found),
+            tuple((usage.owner, usage.messages) for usage in usages),
         ),
     )
 
 
-async def _disable(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    done = await _each(answers, lambda jid: desk.accounts.set_enabled(jid, False))
+async def _disable(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    done = await _for_each(arguments, lambda jid: context.accounts.set_enabled(jid, False))
     return Outcome(message=f"Disabled: {done}.")
 
 
-async def _enable(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    done = await _each(answers, lambda jid: desk.accounts.set_enabled(jid, True))
+async def _enable(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    done = await _for_each(arguments, lambda jid: context.accounts.set_enabled(jid, True))
     return Outcome(message=f"Enabled: {done}.")
 
 
-async def _each(answers: Arguments, do: Callable[[str], Awaitable[None]]) -> str:
-    """Do something with one account after the other, and name them. Raises Refused, which says
-    which one it is about, and what is done already."""
+async def _for_each(arguments: Arguments, apply: Callable[[str], Awaitable[None]]) -> str:
+    """Apply a function to each account in turn, and return their JIDs.
+
+    Raises Refused with a message that names the account, and those that are done already.
+    """
     done: list[str] = []
-    for jid in answers.all("accountjids"):
+    for jid in arguments.all("accountjids"):
         try:
-            await do(jid)
+            await apply(jid)
         except Refused as refused:
             before = f" Done before: {', '.join(done)}." if done else ""
             raise type(refused)(f"{jid}: {refused.message}{before}") from refused
@@ -96,19 +104,19 @@ async def _each(answers: Arguments, do: Callable[[str], Awaitable[None]]) -> str
     return ", ".join(done)
 
 
-ON_ACCOUNTS = (
+ACCOUNT_COMMANDS = (
     Command(
         name="add-user",
-        title="Make an account",
-        help="It is made where accounts.source says that accounts live.",
+        title="Create an account",
+        help="The account is created in the source that accounts.source names.",
         node=f"{ADMIN}#add-user",
         role=Role.ADMIN,
-        fields=(ACCOUNT, PASSWORD, AGAIN),
+        fields=(ACCOUNT, PASSWORD, PASSWORD_AGAIN),
         run=_add,
     ),
     Command(
         name="set-password",
-        title="Give an account another password",
+        title="Change the password of an account",
         node=f"{ADMIN}#change-user-password",
         role=Role.ADMIN,
         fields=(ACCOUNT, PASSWORD),
@@ -116,7 +124,7 @@ ON_ACCOUNTS = (
     ),
     Command(
         name="disable-user",
-        title="Let nobody log in to accounts, which stay otherwise",
+        title="Disable accounts: nobody can log in, all else stays",
         node=f"{ADMIN}#disable-user",
         role=Role.ADMIN,
         fields=(ACCOUNTS,),
@@ -124,7 +132,7 @@ ON_ACCOUNTS = (
     ),
     Command(
         name="enable-user",
-        title="Let accounts be logged in to again",
+        title="Enable disabled accounts",
         node=f"{ADMIN}#reenable-user",
         role=Role.ADMIN,
         fields=(ACCOUNTS,),
@@ -133,7 +141,7 @@ ON_ACCOUNTS = (
     Command(
         name="delete-user",
         title="Remove accounts with their archives",
-        help="With their archives, unless there is a legal hold on one: then it is refused.",
+        help="It is refused for an account whose archive is under a legal hold.",
         node=f"{ADMIN}#delete-user",
         role=Role.ADMIN,
         fields=(ACCOUNTS,),

@@ -1,4 +1,4 @@
-"""Commands about archives: who has one, what is in it, and what takes messages away."""
+"""Commands that list, count, export, purge and erase archives."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from component.core.access.principals import Operator, Role
-from component.core.commands.dispatch import CommandService
-from component.core.commands.paging import listed, part_of
+from component.core.access.principals import Principal, Role
+from component.core.commands.context import CommandContext
+from component.core.commands.paging import page_fields, page_outcome
 from component.core.commands.spec import (
     Arguments,
     Cell,
     Command,
     Field,
-    Kind,
+    FieldKind,
     Outcome,
     Table,
     Value,
 )
 from component.core.errors import TooLarge
-from component.core.retention.erasure import PATIENCE
-from component.core.retention.figures import Figures, of_archive, of_forecast, of_purge
+from component.core.retention.admin import Fields, forecast_fields, purge_fields, usage_fields
+from component.core.retention.erasure import TIMEOUT_SHARE
 from component.core.retention.purge import Progress
+from component.core.wording import counted
 
-#: An archive that is larger, as a file, is not answered in one piece.
+#: Greatest size of an export that fits into the answer to a command.
 EXPORT_MAX_BYTES = 256 * 1024
 
-OWNER = Field(name="owner", label="Bare JID of a user or a room", kind=Kind.OWNER)
+OWNER = Field(name="owner", label="Bare JID of a user or a room", kind=FieldKind.OWNER)
 OWNER_REQUIRED = replace(OWNER, is_required=True)
 
 Columns = tuple[tuple[str, str], ...]
@@ -42,9 +43,9 @@ _USAGE: Columns = (
 
 _FORECAST: Columns = (
     ("archives", "Archives that lose messages"),
-    ("messages", "Messages that go"),
-    ("oldest", "The oldest of them"),
-    ("newest", "The newest of them"),
+    ("messages", "Messages to delete"),
+    ("oldest", "Oldest of them"),
+    ("newest", "Newest of them"),
 )
 
 _PURGES: Columns = (
@@ -61,137 +62,139 @@ _PURGES: Columns = (
 )
 
 
-async def _archives(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    limit = answers.number("max_items")
-    found = await desk.administration.usage(
-        answers.one("host") or None, answers.one("after"), limit + 1
+async def _archives(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    limit = arguments.number("max_items")
+    usages = await context.archives.usage(
+        arguments.text("host") or None, arguments.text("after"), limit + 1
     )
-    shown = found[:limit]
-    return listed(
-        "archives",
+    shown = usages[:limit]
+    return page_outcome(
+        "archive",
         [usage.owner for usage in shown],
-        is_all=len(found) == len(shown),
-        table=Table(_USAGE, tuple(_row(_USAGE, of_archive(usage)) for usage in shown)),
+        is_last=len(usages) == len(shown),
+        table=Table(_USAGE, tuple(_row(_USAGE, usage_fields(usage)) for usage in shown)),
     )
 
 
-async def _count(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    owner = answers.one("owner")
-    await desk.queue.readable(owner)
-    usage = await desk.administration.usage_of(owner)
-    told = of_archive(usage)
-    is_held = desk.administration.holds.is_held(owner)
+async def _count(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    owner = arguments.text("owner")
+    await context.queue.readable(owner)
+    usage = await context.archives.usage_of(owner)
+    fields = usage_fields(usage)
+    is_held = context.archives.holds.is_held(owner)
     return Outcome(
-        message=f"The archive of {owner} has {usage.messages} messages.",
+        message=f"The archive of {owner} has {counted(usage.messages, 'message')}.",
         values=(
-            *(Value(name, label, told[name]) for name, label in _USAGE),
+            *(Value(name, label, fields[name]) for name, label in _USAGE),
             Value("held", "Under a legal hold", is_held),
         ),
     )
 
 
-async def _purge(desk: CommandService, operator: Operator, answers: Arguments) -> Outcome:
-    owner = answers.one("owner") or None
-    begun = await desk.administration.janitor.order(
-        operator.name, owner, is_confirmed=answers.flag("confirm")
+async def _purge(context: CommandContext, principal: Principal, arguments: Arguments) -> Outcome:
+    owner = arguments.text("owner") or None
+    progress = await context.archives.janitor.order(
+        principal.name, owner, is_confirmed=arguments.flag("confirm")
     )
-    return Outcome(message="A purge has begun.", table=_purge_table(begun))
+    return Outcome(message="A purge has started.", table=_purge_table(progress))
 
 
-async def _purge_preview(desk: CommandService, answers: Arguments) -> Outcome:
-    approval = desk.administration.approval
-    found = await approval.forecast(
-        answers.one("owner") or None, patience=PATIENCE * desk.patience
+async def _purge_preview(context: CommandContext, arguments: Arguments) -> Outcome:
+    approval = context.archives.approval
+    forecast = await approval.forecast(
+        arguments.text("owner") or None, wait_seconds=TIMEOUT_SHARE * context.timeout
     )
     is_confirmed = await approval.is_confirmed()
-    told = of_forecast(found)
-    doubt = "" if is_confirmed else " Nobody has confirmed the bounds that say so."
+    fields = forecast_fields(forecast)
+    warning = "" if is_confirmed else " Nobody has confirmed these bounds of retention."
     return Outcome(
-        message=f"This takes away {found}.{doubt}",
+        message=f"This deletes {forecast}.{warning}",
         values=(
-            *(Value(name, label, told[name]) for name, label in _FORECAST),
-            Value("confirmed", "The bounds are confirmed", is_confirmed),
+            *(Value(name, label, fields[name]) for name, label in _FORECAST),
+            Value("confirmed", "Bounds are confirmed", is_confirmed),
         ),
     )
 
 
-async def _purges(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
-    janitor = desk.administration.janitor
-    known = [purge for purge in (janitor.current, janitor.last) if purge is not None]
-    message = "A purge is under way." if janitor.current else "No purge is under way."
-    return Outcome(message=message, table=_purge_table(*known))
+async def _purges(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
+    janitor = context.archives.janitor
+    purges = [purge for purge in (janitor.current, janitor.last) if purge is not None]
+    message = "A purge is running." if janitor.current else "No purge is running."
+    return Outcome(message=message, table=_purge_table(*purges))
 
 
-async def _erase(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    owner = answers.one("owner")
-    shed = await desk.administration.erasure.erase(owner, patience=PATIENCE * desk.patience)
-    if not shed.done:
-        return Outcome(message=f"The archive of {owner} is large: its erasure goes on.")
+async def _erase(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    owner = arguments.text("owner")
+    removed = await context.archives.erasure.erase(
+        owner, wait_seconds=TIMEOUT_SHARE * context.timeout
+    )
+    if not removed.done:
+        return Outcome(message=f"The archive of {owner} is large: its erasure continues.")
     return Outcome(
         message=f"The archive of {owner} is erased.",
         values=(
-            Value("messages", "Messages erased", shed.messages),
-            Value("bytes", "Bytes erased", shed.bytes),
+            Value("messages", "Messages erased", removed.messages),
+            Value("bytes", "Bytes erased", removed.bytes),
         ),
     )
 
 
-async def _erase_preview(desk: CommandService, answers: Arguments) -> Outcome:
-    owner = answers.one("owner")
-    usage = await desk.administration.usage_of(owner)
-    told = of_archive(usage)
+async def _erase_preview(context: CommandContext, arguments: Arguments) -> Outcome:
+    owner = arguments.text("owner")
+    usage = await context.archives.usage_of(owner)
+    fields = usage_fields(usage)
     return Outcome(
-        message=f"This erases the archive of {owner} with {usage.messages} messages, and what"
-        " else is kept of its owner.",
-        values=tuple(Value(name, label, told[name]) for name, label in _USAGE),
+        message=f"This erases the archive of {owner} with {counted(usage.messages, 'message')},"
+        " and all other data of its owner.",
+        values=tuple(Value(name, label, fields[name]) for name, label in _USAGE),
     )
 
 
-async def _export(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    owner, source = answers.one("owner"), desk.administration.export
-    is_json = answers.one("format") == "jsonl"
-    text = await _small(source.json_lines(owner) if is_json else source.portable(owner))
-    # Only at the ends of lines: within one there may be what Python takes for such an end.
+async def _export(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    owner, source = arguments.text("owner"), context.archives.export
+    is_json = arguments.text("format") == "jsonl"
+    text = await _join(source.json_lines(owner) if is_json else source.portable(owner))
+    # Not `splitlines`: messages may contain other characters that it takes for ends of lines.
     lines = tuple(line for line in text.split("\n") if line)
     return Outcome(
         message=f"The archive of {owner}.", values=(Value("archive", "Archive", lines),)
     )
 
 
-async def _small(parts: AsyncGenerator[bytes]) -> str:
-    """Return a file in one piece. Raises TooLarge."""
-    found = bytearray()
-    async with aclosing(parts):
-        async for part in parts:
-            found += part
-            if len(found) > EXPORT_MAX_BYTES:
+async def _join(chunks: AsyncGenerator[bytes]) -> str:
+    """Return a small file as one string. Raises TooLarge."""
+    content = bytearray()
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            content += chunk
+            if len(content) > EXPORT_MAX_BYTES:
                 raise TooLarge(
-                    "This archive is too large to be answered in one piece: take it by "
+                    "This archive is too large for one answer: export it with "
                     "`muniment export`, or over HTTP from /v1/archives/OWNER/export."
                 )
-    return found.decode()
+    return content.decode()
 
 
-def _row(columns: Columns, told: Figures) -> tuple[Cell, ...]:
-    return tuple(told[name] for name, _ in columns)
+def _row(columns: Columns, fields: Fields) -> tuple[Cell, ...]:
+    return tuple(fields[name] for name, _ in columns)
 
 
 def _purge_table(*purges: Progress) -> Table:
-    return Table(_PURGES, tuple(_row(_PURGES, of_purge(purge)) for purge in purges))
+    return Table(_PURGES, tuple(_row(_PURGES, purge_fields(purge)) for purge in purges))
 
 
-ARCHIVES = (
+ARCHIVE_COMMANDS = (
     Command(
         name="archives",
-        title="List who has an archive, and how much is in it",
+        title="List archives with their size",
         node="muniment#archives",
         role=Role.ADMIN,
-        fields=part_of("owner", usual=50),
+        fields=page_fields("owner", default=50),
         run=_archives,
     ),
     Command(
         name="count",
-        title="Count what is in an archive",
+        title="Count the messages of an archive",
         node="muniment#count",
         role=Role.READER,
         fields=(OWNER_REQUIRED,),
@@ -199,8 +202,8 @@ ARCHIVES = (
     ),
     Command(
         name="export",
-        title="Write out an archive",
-        help="Over XMPP, and as a command over HTTP, only a small one: a large one is a file.",
+        title="Export an archive",
+        help="Over XMPP, and as a command over HTTP, the archive must be small.",
         node="muniment#export",
         role=Role.READER,
         fields=(
@@ -208,7 +211,7 @@ ARCHIVES = (
             Field(
                 name="format",
                 label="Format",
-                kind=Kind.CHOICE,
+                kind=FieldKind.CHOICE,
                 default="jsonl",
                 choices=(("jsonl", "JSON lines"), ("xep0227", "XEP-0227")),
             ),
@@ -217,17 +220,17 @@ ARCHIVES = (
     ),
     Command(
         name="purge",
-        title="Take away now what is beyond its retention",
-        help="Of one archive, or of all. Bounds that are new, and take more than a tenth of an"
-        " archive, want to be confirmed.",
+        title="Delete messages over the bounds of retention now",
+        help="In one archive, or in all. New bounds that delete more than a tenth of an archive"
+        " have to be confirmed.",
         node="muniment#purge",
         role=Role.ADMIN,
         fields=(
             OWNER,
             Field(
                 name="confirm",
-                label="Confirm the bounds, whatever they take away",
-                kind=Kind.FLAG,
+                label="Confirm the bounds, however much they delete",
+                kind=FieldKind.FLAG,
             ),
         ),
         run=_purge,
@@ -235,15 +238,15 @@ ARCHIVES = (
     ),
     Command(
         name="purges",
-        title="Tell how far a purge is, and how the last one was",
+        title="Show the progress of a purge, and the result of the last one",
         node="muniment#purges",
         role=Role.ADMIN,
         run=_purges,
     ),
     Command(
         name="erase",
-        title="Erase an archive, and what else is kept of its owner",
-        help="The account stays. It cannot be undone, and is refused under a legal hold.",
+        title="Erase an archive and all other data of its owner",
+        help="The account stays. It cannot be undone, and it is refused under a legal hold.",
         node="muniment#erase",
         role=Role.ADMIN,
         fields=(OWNER_REQUIRED,),

@@ -1,40 +1,41 @@
-"""Lists that are answered in parts: which part is asked for, and what is said of it."""
+"""Commands that list something page by page: the fields that select a page, and its result."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from component.core.commands.spec import Field, Kind, Outcome, Table, Value
+from component.core.commands.spec import Field, FieldKind, Outcome, Table, Value
+from component.core.wording import counted
 
 LIST_MAX = 1000
 
 
-def part_of(what: str, *, usual: int) -> tuple[Field, ...]:
-    """Return the fields that say which part is wanted, of so many where nothing is said."""
+def page_fields(key: str, *, default: int) -> tuple[Field, ...]:
+    """Return the fields that select a page; `key` names the values that the list is sorted by."""
     return (
-        Field(name="host", label="Only of this virtual host", kind=Kind.HOST),
-        Field(name="after", label=f"Only those behind this {what}"),
+        Field(name="host", label="Only of this virtual host", kind=FieldKind.HOST),
+        Field(name="after", label=f"Only those after this {key}"),
         Field(
             name="max_items",
-            label="How many at most",
-            kind=Kind.NUMBER,
-            default=str(usual),
-            most=LIST_MAX,
+            label="Greatest number of items",
+            kind=FieldKind.NUMBER,
+            default=str(default),
+            maximum=LIST_MAX,
         ),
     )
 
 
-def listed(
-    what: str,
+def page_outcome(
+    noun: str,
     names: Sequence[str],
     *,
-    is_all: bool,
+    is_last: bool,
     values: tuple[Value, ...] = (),
     table: Table | None = None,
 ) -> Outcome:
-    """Return a part with the last name of it, behind which one goes on; `is_all`: it is none."""
-    message = f"{len(names)} {what}"
-    if not is_all:
-        message += f", and more behind {names[-1]}"
-        values = (*values, Value("next", "Go on behind", names[-1]))
+    """Return a page as a result; unless it is the last page, `next` is the value for `after`."""
+    message = counted(len(names), noun)
+    if not is_last:
+        message += f", and more after {names[-1]}"
+        values = (*values, Value("next", "Next page after", names[-1]))
     return Outcome(message=f"{message}.", values=values, table=table)

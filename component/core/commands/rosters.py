@@ -1,15 +1,15 @@
-"""Commands that tell of accounts and rosters, most of them of XEP-0133 as well."""
+"""Commands that read accounts and rosters; their nodes are those of XEP-0133."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
 from component.core.accounts.protocol import AccountSummary
 from component.core.commands.accounts import ACCOUNTS, ADMIN
-from component.core.commands.dispatch import CommandService
-from component.core.commands.paging import listed, part_of
+from component.core.commands.context import CommandContext
+from component.core.commands.paging import page_fields, page_outcome
 from component.core.commands.spec import (
     Arguments,
     Command,
@@ -19,12 +19,13 @@ from component.core.commands.spec import (
 )
 from component.core.errors import BadRequest, NotAllowed
 from component.core.rosters.contacts import is_asked
+from component.core.wording import counted
 from component.core.xml import jids
 
-#: Accounts that are looked up at a time.
+#: Number of accounts that are read at once.
 PAGE = 500
 
-LISTED = part_of("JID", usual=100)
+PAGE_FIELDS = page_fields("JID", default=100)
 
 _ROSTER = (
     ("accountjid", "Account"),
@@ -36,92 +37,104 @@ _ROSTER = (
 )
 
 
-async def _registered(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    return await _list(desk, answers, "registereduserjids", lambda _: True)
+async def _registered(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    return await _list(context, arguments, "registereduserjids", lambda _: True)
 
 
-async def _disabled(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    return await _list(desk, answers, "disableduserjids", _is_disabled)
+async def _disabled(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    return await _list(context, arguments, "disableduserjids", _is_disabled)
 
 
 def _is_disabled(account: AccountSummary) -> bool:
     if account.is_enabled is None:
-        raise NotAllowed("Where these accounts live it is not told which of them are disabled.")
+        raise NotAllowed("The source of accounts does not tell which of them are disabled.")
     return not account.is_enabled
 
 
 async def _list(
-    desk: CommandService, answers: Arguments, name: str, is_meant: Callable[[AccountSummary], bool]
+    context: CommandContext,
+    arguments: Arguments,
+    name: str,
+    is_included: Callable[[AccountSummary], bool],
 ) -> Outcome:
-    limit, found = answers.number("max_items"), []
-    async with aclosing(_accounts(desk, answers)) as accounts:
-        async for one in accounts:
-            if is_meant(one):
-                found.append(one.jid)
-            if len(found) > limit:
+    limit, matches = arguments.number("max_items"), list[str]()
+    async with aclosing(_accounts(context, arguments)) as accounts:
+        async for account in accounts:
+            if is_included(account):
+                matches.append(account.jid)
+            if len(matches) > limit:
                 break
-    shown = tuple(found[:limit])
+    shown = tuple(matches[:limit])
     values = (Value(name, "Accounts", shown),)
-    return listed("accounts", shown, is_all=len(found) == len(shown), values=values)
+    return page_outcome("account", shown, is_last=len(matches) == len(shown), values=values)
 
 
-async def _accounts(desk: CommandService, answers: Arguments) -> AsyncGenerator[AccountSummary]:
-    """Yield accounts of one host or of all, one host after the other."""
-    after = desk.jids.prepare(answers.one("after")) if answers.one("after") else ""
-    hosts = list(answers.all("host") or desk.hosts)
+async def _accounts(
+    context: CommandContext, arguments: Arguments
+) -> AsyncGenerator[AccountSummary]:
+    """Yield the accounts of one host or of all hosts, in the order of hosts."""
+    after = context.jids.prepare(arguments.text("after")) if arguments.text("after") else ""
+    hosts = list(arguments.all("host") or context.hosts)
     if after:
         if jids.domain(after) not in hosts:
-            raise BadRequest("after: expected user@host of a host that is listed")
+            raise BadRequest("after: expected user@host, with a host that is listed")
         hosts = hosts[hosts.index(jids.domain(after)) :]
     for host in hosts:
-        while page := await desk.accounts.listed(host, after, PAGE):
-            for one in page:
-                yield one
+        while page := await context.accounts.listed(host, after, PAGE):
+            for account in page:
+                yield account
             after = page[-1].jid
         after = ""
 
 
-async def _number(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
-    counts = [(host, await desk.accounts.count(host)) for host in desk.hosts]
+async def _number(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
+    counts = [(host, await context.accounts.count(host)) for host in context.hosts]
     total = sum(count for _, count in counts)
     return Outcome(
-        message=f"{total} accounts.",
+        message=f"{counted(total, 'account')}.",
         values=(Value("registeredusersnum", "Accounts", total),),
         table=Table((("host", "Host"), ("accounts", "Accounts")), tuple(counts)),
     )
 
 
-async def _roster(desk: CommandService, _: Operator, answers: Arguments) -> Outcome:
-    owners = answers.all("accountjids")
-    rosters = [await desk.rosters.find(owner) for owner in owners]
+async def _roster(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
+    owners = arguments.all("accountjids")
+    rosters = [await context.rosters.find(owner) for owner in owners]
     rows = tuple(
-        (owner, one.jid, one.name, one.subscription, is_asked(one), one.groups)
+        (
+            owner,
+            contact.jid,
+            contact.name,
+            contact.subscription,
+            is_asked(contact),
+            contact.groups,
+        )
         for owner, roster in zip(owners, rosters, strict=True)
-        for one in roster
+        for contact in roster
     )
     return Outcome(
-        message=f"{len(rows)} contacts.",
+        message=f"{counted(len(rows), 'contact')}.",
         values=(Value("accountjids", "Accounts", owners),),
         table=Table(_ROSTER, rows),
         roster=rosters[0] if len(rosters) == 1 else None,
     )
 
 
-OF_ACCOUNTS = (
+ROSTER_COMMANDS = (
     Command(
         name="users",
         title="List accounts",
         node=f"{ADMIN}#get-registered-users-list",
         role=Role.ADMIN,
-        fields=LISTED,
+        fields=PAGE_FIELDS,
         run=_registered,
     ),
     Command(
         name="disabled-users",
-        title="List the accounts that nobody can log in to",
+        title="List disabled accounts",
         node=f"{ADMIN}#get-disabled-users-list",
         role=Role.ADMIN,
-        fields=LISTED,
+        fields=PAGE_FIELDS,
         run=_disabled,
     ),
     Command(
@@ -133,7 +146,7 @@ OF_ACCOUNTS = (
     ),
     Command(
         name="roster",
-        title="Show who is on the rosters of users",
+        title="List the contacts on the rosters of users",
         node=f"{ADMIN}#get-user-roster",
         role=Role.ADMIN,
         fields=(ACCOUNTS,),

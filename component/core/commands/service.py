@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
-from component.core.access.principals import Operator, Role
-from component.core.commands.dispatch import CommandService
+from component.core.access.principals import Principal, Role
+from component.core.commands.context import CommandContext
 from component.core.commands.spec import Arguments, Command, Outcome, Value
 from component.core.errors import Conflict
+from component.core.wording import counted
 
 
-async def _statistics(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
-    administration = desk.administration
-    totals = await administration.totals()
+async def _statistics(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
+    archives = context.archives
+    totals = await archives.totals()
     return Outcome(
-        message=f"{totals.archives} archives with {totals.messages} messages.",
+        message=f"{counted(totals.archives, 'archive')} with"
+        f" {counted(totals.messages, 'message')}.",
         values=(
             Value("archives", "Archives", totals.archives),
             Value("messages", "Messages", totals.messages),
             Value("bytes", "Bytes", totals.bytes),
-            Value("hosts", "Virtual hosts", tuple(desk.hosts)),
-            Value("connected", "Connected to ejabberd", desk.link.is_up),
-            Value("writable", "The last write went well", desk.writer.is_healthy),
-            Value("backlog", "Messages waiting to be written", desk.writer.backlog),
-            Value("holds", "Legal holds", len(administration.holds.all())),
-            Value("purging", "A purge is under way", administration.janitor.current is not None),
+            Value("hosts", "Virtual hosts", tuple(context.hosts)),
+            Value("connected", "Connected to ejabberd", context.connection.is_up),
+            Value("writable", "Last write succeeded", context.writer.is_healthy),
+            Value("backlog", "Messages waiting to be written", context.writer.backlog),
+            Value("holds", "Legal holds", len(archives.holds.all())),
+            Value("purging", "Purge running", archives.janitor.current is not None),
             Value(
                 "unconfirmed",
-                "Bounds of retention want to be confirmed",
-                administration.approval.waiting is not None,
+                "Bounds of retention have to be confirmed",
+                archives.approval.unconfirmed is not None,
             ),
         ),
     )
 
 
-async def _reconnect(desk: CommandService, _: Operator, __: Arguments) -> Outcome:
-    if not desk.link.is_up:
-        raise Conflict("There is no connection to ejabberd: it is being tried for already.")
-    desk.reconnect()
-    return Outcome(message="The connection to ejabberd is closed and opened again.")
+async def _reconnect(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
+    if not context.connection.is_up:
+        raise Conflict(
+            "There is no connection to ejabberd: Muniment is trying to connect already."
+        )
+    context.connection.restart()
+    return Outcome(message="The connection to ejabberd will be closed and opened again.")
 
 
-ON_THE_SERVICE = (
+SERVICE_COMMANDS = (
     Command(
         name="statistics",
-        title="Tell what there is of everything",
+        title="Show the number of archives and messages, and the state of the program",
         node="muniment#statistics",
         role=Role.ADMIN,
         run=_statistics,
@@ -50,7 +54,7 @@ ON_THE_SERVICE = (
     Command(
         name="reconnect",
         title="Close the connection to ejabberd and open it again",
-        help="Messages that pass while there is none are not archived: ejabberd keeps no copies.",
+        help="Messages that ejabberd delivers meanwhile are not archived: it keeps no copies.",
         node="muniment#reconnect",
         role=Role.ADMIN,
         run=_reconnect,

@@ -1,6 +1,6 @@
-"""What a command is: its name, who may give it, what it asks for, and what it answers.
+"""The definition of a command: its name, role, fields, function and result.
 
-The ways of giving one (ad-hoc over XMPP, HTTP, the command line) read these and know nothing more.
+XMPP (ad-hoc commands), HTTP and the command line are generated from these definitions.
 """
 
 from __future__ import annotations
@@ -8,78 +8,75 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from component.core.access.principals import Operator, Role
+from component.core.access.principals import Principal, Role
+from component.core.commands.context import CommandContext
 from storage.people import Contact
-
-if TYPE_CHECKING:
-    from component.core.commands.dispatch import CommandService
 
 #: The values of a FLAG.
 TRUE, FALSE = "true", "false"
 
-#: What a value of an answer can be.
+#: A single value of a result.
 Cell = str | int | bool | None
 
 
-class Kind(StrEnum):
-    """What a field takes."""
+class FieldKind(StrEnum):
+    """Type of the values of a field."""
 
     TEXT = "text"
-    PASSWORD = "password"  # noqa: S105 - what it is called, no password
-    OWNER = "owner"  #: bare JID of whose archive it is: a user or a room
+    PASSWORD = "password"  # noqa: S105 - the name of a type, no password
+    OWNER = "owner"  #: bare JID of a user or a room that has an archive
     ACCOUNT = "account"  #: bare JID of a user of a virtual host
     HOST = "host"  #: virtual host
-    NUMBER = "number"  #: whole, from 1 on
+    NUMBER = "number"  #: whole number, from 1 to `maximum`
     CHOICE = "choice"
-    FLAG = "flag"  #: true or false; false where nothing is said
+    FLAG = "flag"  #: true or false (the default)
 
 
-#: Kinds of fields that say which archive or account is meant.
-OF_SUBJECTS = (Kind.OWNER, Kind.ACCOUNT)
+#: Kinds of fields that name the archive or account that a command is about.
+SUBJECT_KINDS = (FieldKind.OWNER, FieldKind.ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One thing that a command asks for."""
+    """A parameter of a command."""
 
     name: str
     label: str
-    kind: Kind = Kind.TEXT
+    kind: FieldKind = FieldKind.TEXT
     is_required: bool = False
-    is_many: bool = False  #: any number of values
+    is_multiple: bool = False  #: takes a list of values
     default: str = ""
-    choices: tuple[tuple[str, str], ...] = ()  #: values of a CHOICE, each with its label
-    most: int = 0  #: largest NUMBER
+    choices: tuple[tuple[str, str], ...] = ()  #: of a CHOICE: values with their labels
+    maximum: int = 0  #: of a NUMBER
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What was said to the fields of a command, each checked and prepared."""
+    """Values of the fields of a command, validated; addresses are prepared (RFC 7622)."""
 
     values: Mapping[str, tuple[str, ...]]
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Return every value of a field."""
+        """Return all values of a field."""
         return self.values.get(name, ())
 
-    def one(self, name: str) -> str:
-        """Return the only value of a field, "" without one."""
+    def text(self, name: str) -> str:
+        """Return the only value of a field, "" if it has none."""
         return next(iter(self.all(name)), "")
 
     def flag(self, name: str) -> bool:
         """Return the value of a field of kind FLAG."""
-        return self.one(name) == TRUE
+        return self.text(name) == TRUE
 
     def number(self, name: str) -> int:
         """Return the value of a field of kind NUMBER, which has a default or is required."""
-        return int(self.one(name))
+        return int(self.text(name))
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One thing that a command answers."""
+    """A named value of a result."""
 
     name: str
     label: str
@@ -88,7 +85,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of which each has a cell for every column; those are names with their labels."""
+    """Rows with one cell per column; columns are names with their labels."""
 
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[Cell | tuple[str, ...], ...], ...]
@@ -96,25 +93,27 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a command answers."""
+    """Result of a command."""
 
-    message: str  #: for people
+    message: str  #: for people, a sentence
     values: tuple[Value, ...] = ()
     table: Table | None = None
-    roster: tuple[Contact, ...] | None = None  #: where all of the answer is one
+    roster: tuple[Contact, ...] | None = (
+        None  #: if the whole result is one roster (XEP-0133 section 4.8)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What an operator can have done."""
+    """A command of operators."""
 
     name: str  #: over HTTP and on the command line
-    title: str  #: one line, imperative
-    help: str = ""  #: what else there is to know before one gives it
+    title: str  #: one line, in the imperative
+    help: str = ""  #: what an operator should know before running it
     node: str  #: over XMPP (XEP-0050)
     role: Role
     fields: Sequence[Field] = ()
-    #: does it; raises Refused
-    run: Callable[[CommandService, Operator, Arguments], Awaitable[Outcome]]
-    #: of a command that takes something away: tells what that would be, and takes nothing
-    preview: Callable[[CommandService, Arguments], Awaitable[Outcome]] | None = None
+    #: runs the command; raises Refused
+    run: Callable[[CommandContext, Principal, Arguments], Awaitable[Outcome]]
+    #: of a command that deletes something: returns what it would delete, and deletes nothing
+    preview: Callable[[CommandContext, Arguments], Awaitable[Outcome]] | None = None

@@ -1,4 +1,4 @@
-"""What was said to the fields of a command, checked before anything is done."""
+"""Validation of the fields of a command, before it runs."""
 
 from __future__ import annotations
 
@@ -10,79 +10,79 @@ from component.core.commands.spec import (
     Arguments,
     Command,
     Field,
-    Kind,
+    FieldKind,
 )
 from component.core.errors import BadRequest
 from component.core.wording import meant
 from component.core.xml import jids
 from component.core.xml.jids import Jids
 
-#: More at once would take longer than anybody waits.
+#: Most values of a field: more would take longer than a caller waits.
 VALUES_MAX = 100
 
-#: As forms have it (XEP-0004 section 3.3), and others.
+#: Lexical forms of xs:boolean, as in XEP-0004 section 3.3.
 _FLAGS = {TRUE: TRUE, "1": TRUE, FALSE: FALSE, "0": FALSE}
 
-#: Longer than any address, and than any password that somebody types.
+#: Longer than any JID, and than any password that a person types.
 VALUE_LENGTH_MAX = 4096
 
 
-def checked(
-    command: Command, given: Mapping[str, Sequence[str]], prepare: Jids, hosts: Collection[str]
+def validate(
+    command: Command, submitted: Mapping[str, Sequence[str]], prepare: Jids, hosts: Collection[str]
 ) -> Arguments:
-    """Return the values of each field, prepared, defaults included. Raises BadRequest."""
-    known = {field.name: field for field in command.fields}
-    for name in given:
-        if name not in known:
-            raise BadRequest(f"{name[:40]}: there is no such field{meant(name, known)}")
-    found = {}
-    for name, field in known.items():
-        # An empty line of a form is one that was left out.
-        said = [value for value in given.get(name, ()) if value]
-        found[name] = tuple(dict.fromkeys(_values(field, said, prepare, hosts)))
-    return Arguments(found)
+    """Return the values of all fields, prepared, with defaults. Raises BadRequest."""
+    fields = {field.name: field for field in command.fields}
+    for name in submitted:
+        if name not in fields:
+            raise BadRequest(f"{name[:40]}: there is no such field{meant(name, fields)}")
+    values = {}
+    for name, field in fields.items():
+        # Clients submit fields that were left out as empty values.
+        texts = [value for value in submitted.get(name, ()) if value]
+        values[name] = tuple(dict.fromkeys(_values(field, texts, prepare, hosts)))
+    return Arguments(values)
 
 
 def _values(
-    field: Field, said: Sequence[str], prepare: Jids, hosts: Collection[str]
+    field: Field, texts: Sequence[str], prepare: Jids, hosts: Collection[str]
 ) -> Sequence[str]:
-    if not said:
+    if not texts:
         if field.is_required:
             raise BadRequest(f"{field.name}: required, but missing")
         return [field.default] if field.default else []
-    most = VALUES_MAX if field.is_many else 1
-    if len(said) > most:
-        raise BadRequest(f"{field.name}: too many values, {most} at most")
-    if any(len(value) > VALUE_LENGTH_MAX for value in said):
+    maximum = VALUES_MAX if field.is_multiple else 1
+    if len(texts) > maximum:
+        raise BadRequest(f"{field.name}: too many values, {maximum} at most")
+    if any(len(value) > VALUE_LENGTH_MAX for value in texts):
         raise BadRequest(f"{field.name}: too long, {VALUE_LENGTH_MAX} characters at most")
     try:
-        return [_value(field, value, prepare, hosts) for value in said]
+        return [_value(field, value, prepare, hosts) for value in texts]
     except BadRequest as error:
         raise BadRequest(f"{field.name}: {error.message}") from error
 
 
 def _value(field: Field, value: str, prepare: Jids, hosts: Collection[str]) -> str:
     match field.kind:
-        case Kind.OWNER | Kind.ACCOUNT | Kind.HOST:
+        case FieldKind.OWNER | FieldKind.ACCOUNT | FieldKind.HOST:
             return _address(field.kind, prepare.prepare(value), hosts)
-        case Kind.NUMBER:
-            if not (value.isascii() and value.isdigit() and 1 <= int(value) <= field.most):
-                raise BadRequest(f"expected a whole number from 1 to {field.most}")
-        case Kind.CHOICE:
+        case FieldKind.NUMBER:
+            if not (value.isascii() and value.isdigit() and 1 <= int(value) <= field.maximum):
+                raise BadRequest(f"expected a whole number from 1 to {field.maximum}")
+        case FieldKind.CHOICE:
             if value not in dict(field.choices):
                 raise BadRequest(f"expected one of {', '.join(dict(field.choices))}")
-        case Kind.FLAG:
+        case FieldKind.FLAG:
             if value not in _FLAGS:
                 raise BadRequest(f"expected {TRUE} or {FALSE}")
             return _FLAGS[value]
     return value
 
 
-def _address(kind: Kind, jid: str, hosts: Collection[str]) -> str:
+def _address(kind: FieldKind, jid: str, hosts: Collection[str]) -> str:
     if jids.resource(jid):
         raise BadRequest("expected a bare JID, without a resource")
-    if bool(jids.local(jid)) is (kind is Kind.HOST):
-        raise BadRequest("expected a host" if kind is Kind.HOST else "expected user@host")
-    if kind is not Kind.OWNER and jids.domain(jid) not in hosts:
-        raise BadRequest(f"{jids.domain(jid)} is no virtual host of this archive")
+    if bool(jids.local(jid)) is (kind is FieldKind.HOST):
+        raise BadRequest("expected a host" if kind is FieldKind.HOST else "expected user@host")
+    if kind is not FieldKind.OWNER and jids.domain(jid) not in hosts:
+        raise BadRequest(f"{jids.domain(jid)} is not a virtual host of this archive")
     return jid

@@ -1,11 +1,10 @@
 """XEP-0424: Message Retraction, version 0.4.2, and XEP-0425: Moderated Message Retraction,
-version 0.3.0. What a retraction leaves of the message that it takes back.
+version 0.3.0. The tombstone that a retraction leaves of a message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core.messages import authorship
@@ -23,90 +22,85 @@ from component.core.xml.document_parser import parse
 from component.core.xml.namespaces import NS_CLIENT
 from component.core.xml.stanza import GROUPCHAT, NS_STANZA_ID
 from component.core.xml.times import format_time
-from storage.rows import ArchivedMessage, Kind, NewMessage, Retraction, UnfinishedRetraction, Work
+from storage.rows import (
+    ArchivedMessage,
+    Kind,
+    RetractionOutcome,
+    Tombstone,
+    UnfinishedRetraction,
+)
 
 #: message, retract, moderated, its occupant-id.
 _MODERATOR_DEPTH = 3
 
-_TAKING_BACK = frozenset({ReferenceKind.RETRACT, ReferenceKind.MODERATE})
+_RETRACTING = frozenset({ReferenceKind.RETRACT, ReferenceKind.MODERATE})
 
-#: What there is something to take back of.
-_SAYING = frozenset({Kind.MESSAGE, Kind.ANNOTATION})
+#: Kinds of messages that can be retracted.
+_WITH_CONTENT = frozenset({Kind.MESSAGE, Kind.ANNOTATION})
 
 
-def with_retractions(entries: Iterable[NewMessage]) -> list[Work]:
-    """Return entries as they are to be put, each followed by its retraction, if it is one.
+def outcome(retraction: UnfinishedRetraction, *, is_held: bool = False) -> RetractionOutcome:
+    """Return what a store is to do for a retraction that it offers.
 
-    Both go into one batch: nobody reads a message that was taken back beside its retraction.
+    Where the author of the retraction may not retract the message, its corrections stay as well.
+    Under a legal hold (`is_held`) the retraction changes nothing, now or after the release.
     """
-    work: list[Work] = []
-    for entry in entries:
-        work.append(entry)
-        taken_back = retraction(entry)
-        if taken_back:
-            work.append(taken_back)
-    return work
-
-
-def retraction(entry: NewMessage) -> Retraction | None:
-    """Return what an entry takes back, None if it takes nothing back."""
-    if entry.kind is not Kind.ANNOTATION:
-        return None
-    return _retraction(entry.owner, entry.dedup_key, _as_stored(entry))
-
-
-def again(left: UnfinishedRetraction) -> Retraction | None:
-    """Return what goes on with a retraction, None if what was stored takes nothing back."""
-    return _retraction(left.owner, left.dedup_key, left.by)
-
-
-def _retraction(owner: str, origin: bytes, by: ArchivedMessage) -> Retraction | None:
-    annotation = Message.of(by)
-    reference = annotation.payloads.reference
-    if reference is None or reference.kind not in _TAKING_BACK or not reference.id:
-        return None
-    # Only the room itself tells that one of its messages was moderated (XEP-0425 section 5).
-    if reference.kind is ReferenceKind.MODERATE and (by.type != GROUPCHAT or by.resource):
-        return None
-    return Retraction(
-        owner=owner, dedup_key=origin, tombstone=partial(tombstone, annotation, reference)
+    annotation = Message.of(retraction.message)
+    reference = _reference(annotation)
+    if reference is None or is_held:
+        return RetractionOutcome(number=retraction.number)
+    tombstones = []
+    if retraction.target is not None:
+        xml = tombstone(annotation, reference, retraction.target)
+        if xml is None:
+            return RetractionOutcome(number=retraction.number)
+        tombstones.append(Tombstone(id=retraction.target.id, xml=xml, kind=Kind.TOMBSTONE))
+    for correction in retraction.corrections:
+        xml = tombstone(annotation, reference, correction)
+        if xml is not None:
+            tombstones.append(Tombstone(id=correction.id, xml=xml, kind=Kind.ANNOTATION))
+    return RetractionOutcome(
+        number=retraction.number,
+        tombstones=tuple(tombstones),
+        settled=tuple(correction.id for correction in retraction.corrections),
+        is_done=retraction.is_last,
     )
 
 
-def tombstone(annotation: Message, reference: Reference, stored: ArchivedMessage) -> str | None:
-    """Return what is left of a stored message, None where it is not to be taken back so.
+def _reference(annotation: Message) -> Reference | None:
+    """Return the reference by which a message retracts another, None if it retracts nothing."""
+    reference, stored = annotation.payloads.reference, annotation.stored
+    if stored.kind is not Kind.ANNOTATION:
+        return None
+    if reference is None or reference.kind not in _RETRACTING or not reference.id:
+        return None
+    # Only the room itself tells that one of its messages was moderated (XEP-0425 section 5).
+    if reference.kind is ReferenceKind.MODERATE and (stored.type != GROUPCHAT or stored.resource):
+        return None
+    return reference
 
-    Only its author takes a message back, or the room (XEP-0424 section 5). A correction (XEP-0308)
-    goes on naming what it corrected, so that nobody takes it for a message of its own.
+
+def tombstone(annotation: Message, reference: Reference, stored: ArchivedMessage) -> str | None:
+    """Return the XML of the tombstone of a stored message, None where it may not be retracted.
+
+    Only the author of a message retracts it, or the room (XEP-0424 section 5). The tombstone of a
+    correction (XEP-0308) names the corrected message, so that no client takes it for a message of
+    its own.
     """
-    if stored.kind not in _SAYING:
+    if stored.kind not in _WITH_CONTENT:
         return None
     message = Message.of(stored)
     about = message.payloads.reference
     # The retraction itself has to stay.
-    if about and about.kind in _TAKING_BACK:
+    if about and about.kind in _RETRACTING:
         return None
     if not authorship.may_annotate(annotation, reference, message):
         return None
-    return _left(message, annotation, reference)
+    return _xml(message, annotation, reference)
 
 
-def _as_stored(entry: NewMessage) -> ArchivedMessage:
-    return ArchivedMessage(
-        id="",
-        at=entry.at,
-        peer=entry.peer,
-        resource=entry.resource,
-        type=entry.type,
-        direction=entry.direction,
-        xml=entry.xml,
-        nick=entry.nick,
-        kind=entry.kind,
-    )
-
-
-def _left(message: Message, annotation: Message, reference: Reference) -> str:
-    """Return a tombstone: who, whom, the names that others call it by, and what took it back."""
+def _xml(message: Message, annotation: Message, reference: Reference) -> str:
+    """Return a tombstone: addresses, the ids that others refer to, and the retraction."""
     found = message.payloads
     addresses = {"type": message.stored.type, "from": found.sender, "to": found.recipient}
     names = [("stanza-id", NS_STANZA_ID, {"by": by, "id": id}) for by, id in found.stanza_ids]

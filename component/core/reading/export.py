@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from component.core.archiving.writer import Queue
 from component.core.errors import Conflict
-from component.core.reading.live import Follower, Followers
+from component.core.reading.follow import Follower, Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.rosters.contacts import is_shown
 from component.core.rosters.stanzas import roster_xml
@@ -43,15 +43,15 @@ class Export:
         self._writer = writer
         self._live = live
 
-    async def json_lines(self, owner: str) -> AsyncGenerator[bytes]:
+    async def json_lines(self, owner: str, *, since: int = 0) -> AsyncGenerator[bytes]:
         """Yield an archive as one JSON object a line, in arrival order.
 
         Raises Overloaded, and Conflict where the archive is erased meanwhile.
         """
         async for messages in self._pages(owner):
-            yield b"".join(_line(owner, message) for message in messages)
+            yield b"".join(_line(owner, message) for message in messages if message.at >= since)
 
-    async def portable(self, owner: str) -> AsyncGenerator[bytes]:
+    async def portable(self, owner: str, *, since: int = 0) -> AsyncGenerator[bytes]:
         """Yield an archive as XEP-0227 has it, with the preferences of its owner.
 
         Those are no part of XEP-0227, which lets anything of another namespace stand anywhere. A
@@ -67,7 +67,9 @@ class Export:
             f"{roster}{preferences}<archive xmlns='{_ARCHIVE}'>\n"
         ).encode()
         async for messages in self._pages(owner):
-            yield "".join(_result(message) for message in messages if message.xml).encode()
+            yield "".join(
+                _result(message) for message in messages if message.xml and message.at >= since
+            ).encode()
         yield b"</archive>\n</user>\n</host>\n</server-data>\n"
 
     async def _pages(self, owner: str) -> AsyncGenerator[Sequence[ArchivedMessage]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from component.core.access import audit
+from component.core.access.authorize import Action
 from component.core.archiving.writer import Queue
 from component.core.errors import BadRequest
 from component.core.store_errors import translated
@@ -28,12 +29,12 @@ class PageQuery:
     counted: bool = False  #: say how many match in all
 
     @property
-    def action(self) -> str:
-        """What reading it is called in the audit log."""
-        return "read" if self.wanted.phrases is None else "search"
+    def action(self) -> Action:
+        """What a principal does who reads this page."""
+        return Action.READ if self.wanted.phrases is None else Action.SEARCH
 
     def described(self) -> str:
-        """Return what the audit log says of it. Raises BadRequest."""
+        """Return the query as the audit log has it. Raises BadRequest."""
         with translated():
             return audit.describe_filter(self.wanted, after=self.after, before=self.before)
 
@@ -100,13 +101,20 @@ class Pager:
             last = await self._archive.page(owner, wanted, limit=1, backwards=True)
         return (first.messages[0], last.messages[0]) if first.messages else None
 
+    async def has_earlier(self, owner: str, since: int) -> bool:
+        """Return whether an archive has messages from before a time. Raises Overloaded."""
+        if not since:
+            return False
+        with translated():
+            bounds = await self._archive.first_and_last(owner)
+        return bounds is not None and bounds[0].at < since
+
     async def _within(self, owner: str, wanted: Filter, since: int) -> Filter:
-        """Return a filter that leaves out what came before a time."""
-        bounds = await self._archive.first_and_last(owner) if since else None
-        # Mostly nothing did, and counting is cheaper without a time.
-        if bounds is None or bounds[0].at >= since:
-            return wanted
-        return replace(wanted, since=max(since, wanted.since or 0))
+        """Return a filter without the messages from before a time."""
+        # Mostly there are none, and counting is cheaper without a time.
+        if await self.has_earlier(owner, since):
+            return replace(wanted, since=max(since, wanted.since or 0))
+        return wanted
 
     def _limit(self, query: PageQuery) -> int:
         limit = self.size(query.limit)

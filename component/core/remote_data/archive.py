@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Queue, Writer
 from component.core.errors import BadRequest, Conflict
-from component.core.messages.retraction import with_retractions
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.remote_data.posts import (
     GROUPCHAT,
@@ -91,7 +90,7 @@ class RemoteArchive:
         entry = new_message_of(post, host, self._jids)
         self._writer.check_room()
         await self._check_order(entry)
-        await self._writer.store(with_retractions([entry]))
+        await self._writer.store([entry])
 
     async def _check_order(self, entry: NewMessage) -> None:
         """Refuse a message that is not the newest of its archive by its time too.

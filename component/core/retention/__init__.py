@@ -1,1 +1,1 @@
-"""Removing messages: bounds, rules, purges, legal holds, erasure, removal of accounts."""
+"""Retention and deletion: bounds, rules, purges, legal holds, erasure, removal of accounts."""

@@ -1,56 +1,62 @@
-"""Accounts that come and go: each of a name is somebody else than the one before."""
+"""Creating and removing accounts: an account never inherits the archive of an earlier one."""
 
 from __future__ import annotations
 
 from component.core.accounts.protocol import Accounts
 from component.core.errors import Conflict, NotAllowed, Overloaded, Refused
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 
 
 async def register_account(
-    accounts: Accounts, administration: Administration, jid: str, password: str
+    accounts: Accounts, archives: ArchiveAdmin, jid: str, password: str
 ) -> None:
-    """Make an account, and have those leave that follow the archive of its name.
+    """Create an account, and end the streams that follow the archive of its JID.
 
-    Raises Conflict while the archive of that name is being erased, and what `Accounts.register`
-    does.
+    Raises Conflict while the archive of that JID is being erased, and the errors of
+    `Accounts.register`.
     """
-    if administration.erasure.is_erasing(jid):
-        raise Conflict("The archive of that name is being erased: make the account behind that.")
+    if archives.erasure.is_erasing(jid):
+        raise Conflict("The archive of this JID is being erased: create the account afterwards.")
     await accounts.register(jid, password)
-    administration.live.end(jid)
+    archives.followers.end(jid)
 
 
 async def remove_account(
-    accounts: Accounts, administration: Administration, jid: str, *, patience: float
+    accounts: Accounts, archives: ArchiveAdmin, jid: str, *, wait_seconds: float
 ) -> None:
-    """Remove an account, and its archive: the next one of that name is somebody else.
+    """Remove an account and erase its archive.
 
-    Where a source can disable accounts, the name is free only behind the archive: after an error
-    nobody logs in, nobody else gets the name, and who asks again goes on.
+    Where the source of accounts can disable one, the account is disabled first and removed after
+    its archive: after an error nobody can log in or register that JID, and a second call goes on.
 
-    Waits up to `patience` seconds for the archive to be gone; then that goes on, and Overloaded
-    says to ask again, or where the account is gone already to erase the archive. Raises Conflict
-    where there is a legal hold on the archive, and what `Accounts.remove` does.
+    Waits at most `wait_seconds` for the erasure, which then goes on. Raises Overloaded in that
+    case; its message says whether to call again or, if the account is removed already, to erase
+    the archive. Raises Conflict under a legal hold, and the errors of `Accounts.remove`.
     """
-    administration.holds.refuse_if_held(jid)
+    archives.holds.refuse_if_held(jid)
     try:
         await accounts.set_enabled(jid, False)
     except NotAllowed:
         await accounts.remove(jid)
-        await _erase_behind(administration, jid, patience)
+        await _erase_of_removed(archives, jid, wait_seconds)
     else:
-        shed = await administration.erasure.erase(jid, patience=patience, scrub=False)
-        if not shed.done:
-            raise Overloaded("The archive is still being removed, and the account waits for it.")
+        removed = await archives.erasure.erase(jid, wait_seconds=wait_seconds, scrub=False)
+        if not removed.done:
+            raise Overloaded(
+                "The archive is still being erased, and the account is removed only after that:"
+                " ask again."
+            )
         await accounts.remove(jid)
 
 
-async def _erase_behind(administration: Administration, jid: str, patience: float) -> None:
-    """Erase the archive of an account that is gone. Raises Refused, which says that it is."""
+async def _erase_of_removed(archives: ArchiveAdmin, jid: str, wait_seconds: float) -> None:
+    """Erase the archive of an account that is removed already.
+
+    Raises Refused with a message that says so.
+    """
     try:
-        shed = await administration.erasure.erase(jid, patience=patience, scrub=False)
+        removed = await archives.erasure.erase(jid, wait_seconds=wait_seconds, scrub=False)
     except Refused as refused:
-        raise type(refused)("The account is gone, its archive is not: erase that.") from refused
-    if not shed.done:
-        raise Overloaded("The account is gone, its archive is still being removed: erase that.")
+        raise type(refused)("The account is removed, its archive is not: erase it.") from refused
+    if not removed.done:
+        raise Overloaded("The account is removed, its archive is still being erased: erase it.")

@@ -1,4 +1,4 @@
-"""What operators do with archives beside reading them, and what goes on by itself."""
+"""What operators do with archives apart from reading them, and the janitor that purges them."""
 
 from __future__ import annotations
 
@@ -11,36 +11,40 @@ from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Queue
 from component.core.background import Start, start_alone
 from component.core.reading.export import Export
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.approval import Approval
-from component.core.retention.erasure import Erasure, at_once
-from component.core.retention.forecast import Forecasts
+from component.core.retention.erasure import Erasure, no_spill
+from component.core.retention.forecast import Forecast, Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Janitor, Timing
 from component.core.retention.plan import RetentionDefaults
+from component.core.retention.purge import Progress
 from component.core.retention.rules import Rules
 from component.core.store_errors import translated
+from component.core.xml.times import format_if_known
 from storage.interface import Retention, Storage, Totals
 from storage.rows import Usage
 
+Fields = dict[str, str | int | None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Administration:
-    """The parts that take away, keep back and write out."""
+class ArchiveAdmin:
+    """The parts that delete, hold and export archives."""
 
     retention: Retention
     served: ServedArchives
-    usual: RetentionDefaults
+    defaults: RetentionDefaults
     rules: Rules
     holds: Holds
     erasure: Erasure
     export: Export
     approval: Approval
     janitor: Janitor
-    live: Followers
+    followers: Followers
 
     async def usage(self, domain: str | None, after: str, limit: int) -> tuple[Usage, ...]:
-        """Return what archives take up, by owner, behind `after`.
+        """Return the size of each archive, ordered by owner, from the one that follows `after`.
 
         Raises BadRequest, Overloaded.
         """
@@ -48,34 +52,34 @@ class Administration:
             return await self.retention.usage(domain=domain, after=after, limit=limit)
 
     async def usage_of(self, owner: str) -> Usage:
-        """Return what one archive takes up; nothing where there is none. Raises Overloaded."""
+        """Return the size of one archive, 0 if there is none. Raises Overloaded."""
         with translated():
             return await self.retention.usage_of(owner)
 
     async def totals(self) -> Totals:
-        """Return what all archives take up together. Raises Overloaded."""
+        """Return the number and size of all archives together. Raises Overloaded."""
         with translated():
             return await self.retention.totals()
 
 
 @asynccontextmanager
-async def administering(
+async def open_archive_admin(
     storage: Storage,
     writer: Queue,
     served: ServedArchives,
     holds: Holds,
-    usual: RetentionDefaults,
+    defaults: RetentionDefaults,
     timing: Timing,
     *,
-    live: Followers,
-    on_erasing: Sequence[Callable[[str], None]] = (),
-    on_erased: Sequence[Callable[[str], None]] = (),
+    followers: Followers,
+    before_erase: Sequence[Callable[[str], None]] = (),
+    after_erase: Sequence[Callable[[str], None]] = (),
     start: Start = start_alone,
-    spill_gone: Callable[[], Awaitable[None]] = at_once,
-) -> AsyncIterator[Administration]:
-    """Lend the parts, with the janitor at work; what is under way at the end is broken off.
+    wait_for_spill: Callable[[], Awaitable[None]] = no_spill,
+) -> AsyncIterator[ArchiveAdmin]:
+    """Yield the parts, with the janitor running; at the end cancel whatever still runs.
 
-    `on_erasing`, `on_erased` and `spill_gone` are those of `Erasure`. Raises StorageError.
+    `before_erase`, `after_erase` and `wait_for_spill` are those of `Erasure`. Raises StorageError.
     """
     rules = Rules(storage.records)
     await rules.load()
@@ -84,29 +88,66 @@ async def administering(
         writer,
         holds,
         batch=timing.batch,
-        live=live,
-        on_erasing=on_erasing,
-        on_erased=(rules.forget, *on_erased),
-        spill_gone=spill_gone,
+        followers=followers,
+        before_erase=before_erase,
+        after_erase=(rules.discard, *after_erase),
+        wait_for_spill=wait_for_spill,
     )
-    approval = Approval(storage.records, Forecasts(storage, rules, holds), usual)
-    janitor = Janitor(storage, writer, rules, holds, usual, timing, approval)
-    working = start("janitor", janitor.run())
+    approval = Approval(storage.records, Forecasts(storage, rules, holds), defaults)
+    janitor = Janitor(storage, writer, rules, holds, defaults, timing, approval)
+    running = start("janitor", janitor.run())
     try:
-        yield Administration(
+        yield ArchiveAdmin(
             retention=storage.retention,
             served=served,
-            usual=usual,
+            defaults=defaults,
             rules=rules,
             holds=holds,
             erasure=erasure,
-            export=Export(storage, writer, live),
+            export=Export(storage, writer, followers),
             approval=approval,
             janitor=janitor,
-            live=live,
+            followers=followers,
         )
     finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         await approval.close()
         await erasure.close()
+
+
+def usage_fields(usage: Usage) -> Fields:
+    """Return the size of one archive, by the names of HTTP and commands."""
+    return {
+        "owner": usage.owner,
+        "messages": usage.messages,
+        "bytes": usage.bytes,
+        "oldest": format_if_known(usage.oldest),
+        "newest": format_if_known(usage.newest),
+    }
+
+
+def forecast_fields(forecast: Forecast) -> Fields:
+    """Return a forecast, by the names of HTTP and commands."""
+    return {
+        "archives": forecast.archives,
+        "messages": forecast.over_limit.messages,
+        "oldest": format_if_known(forecast.over_limit.oldest),
+        "newest": format_if_known(forecast.over_limit.newest),
+    }
+
+
+def purge_fields(purge: Progress) -> Fields:
+    """Return the progress of a purge, by the names of HTTP and commands."""
+    return {
+        "by": purge.by,
+        "owner": purge.owner,
+        "state": purge.state.value,
+        "started": format_if_known(purge.started),
+        "finished": format_if_known(purge.finished),
+        "archives": purge.archives,
+        "archives_done": purge.archives_done,
+        "messages": purge.messages,
+        "bytes": purge.bytes,
+        "error": purge.error or None,
+    }

@@ -1,10 +1,10 @@
-"""Bounds that would take away much of an archive are confirmed by an operator before they do.
+"""New bounds that would delete much of an archive wait until an operator confirms them.
 
-The bounds that were confirmed last are in the store. Where those of the configuration differ, the
-first purge looks what they would take. As long as no archive loses more than a tenth of its
-messages they are confirmed by that; otherwise nothing is taken until an operator confirms them.
-What falls due later under bounds that are confirmed is taken, however much it is. A rule for one
-archive is confirmed when it is set or dropped.
+The store keeps the bounds that were confirmed last. If those of the configuration differ, the
+first purge forecasts what they would delete. If no archive would lose more than a tenth of its
+messages, that purge confirms them; otherwise it deletes nothing until an operator confirms them.
+Under confirmed bounds every message over them is deleted, however many there are. A rule for one
+archive is confirmed when it is set or removed.
 """
 
 from __future__ import annotations
@@ -16,145 +16,156 @@ from collections.abc import Coroutine, Mapping
 from component.core.errors import Conflict, Overloaded
 from component.core.retention.forecast import Forecast, Forecasts
 from component.core.retention.plan import RetentionBounds, RetentionDefaults, is_tighter
+from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
 from storage.interface import Records
 from storage.rows import HostRetention, Rule
 
 log = logging.getLogger(__name__)
 
-#: In the place of a host: all other archives.
+#: Stands for the host of all archives outside of the virtual hosts.
 OTHERS = ""
 
 
-def doubt(found: Forecast) -> str:
-    """Say what wants to be confirmed."""
+def describe_unconfirmed(forecast: Forecast) -> str:
+    """Return why nothing is purged and how to go on, for the log and `check-config`."""
     return (
-        f"the bounds of retention would take away {found}, and nobody has confirmed them:"
-        " `muniment purge` asks, or change them"
+        f"the bounds of retention would delete {forecast}, and nobody has confirmed them:"
+        " run `muniment purge`, which asks, or change them"
     )
 
 
 class Approval:
-    """Whether the bounds of the configuration may take what they would take."""
+    """Decides whether the bounds of the configuration may be applied."""
 
-    def __init__(self, records: Records, forecasts: Forecasts, usual: RetentionDefaults) -> None:
+    def __init__(
+        self, records: Records, forecasts: Forecasts, defaults: RetentionDefaults
+    ) -> None:
         self._records = records
         self._forecasts = forecasts
-        self._usual = usual
-        self._counting: dict[str | None, asyncio.Task[Forecast]] = {}
-        #: what they would take that nobody has confirmed yet; None: nothing
-        self.waiting: Forecast | None = None
+        self._defaults = defaults
+        self._forecasting = SharedTasks[str | None, Forecast](_log_failure)
+        #: What the bounds would delete that nobody has confirmed yet; None: nothing.
+        self.unconfirmed: Forecast | None = None
 
-    async def is_given(self) -> bool:
-        """Whether all archives may be purged. Raises StorageError."""
-        confirmed = await self._confirmed()
-        if confirmed == self._usual:
-            self.waiting = None
+    async def is_granted(self) -> bool:
+        """Return whether all archives may be purged; confirm bounds that would delete little.
+
+        Raises StorageError.
+        """
+        confirmed = await self._confirmed_bounds()
+        if confirmed == self._defaults:
+            self.unconfirmed = None
             return True
-        # To count takes long, so what waits already is not counted again.
-        found = self.waiting or await self._beyond(confirmed)
-        if not found.is_much:
+        # Counting takes long, so a forecast that waits for an operator is not made again.
+        forecast = self.unconfirmed or await self._forecast_tighter(confirmed)
+        if not forecast.needs_confirmation:
             await self.confirm()
-            log.info("the bounds of retention are confirmed: they take away %s", found)
+            log.info("the bounds of retention are confirmed: they delete %s", forecast)
             return True
-        self.waiting = found
-        log.warning("nothing is purged: %s", doubt(found))
+        self.unconfirmed = forecast
+        log.warning("nothing is purged: %s", describe_unconfirmed(forecast))
         return False
 
-    async def examine(self) -> Forecast | None:
-        """Return what wants to be confirmed, and change nothing. Raises StorageError."""
-        confirmed = await self._confirmed()
-        found = Forecast() if confirmed == self._usual else await self._beyond(confirmed)
-        return found if found.is_much else None
+    async def unconfirmed_forecast(self) -> Forecast | None:
+        """Return the forecast that an operator has to confirm, if any, and change nothing.
+
+        Raises StorageError.
+        """
+        confirmed = await self._confirmed_bounds()
+        if confirmed == self._defaults:
+            return None
+        forecast = await self._forecast_tighter(confirmed)
+        return forecast if forecast.needs_confirmation else None
 
     async def is_confirmed(self) -> bool:
-        """Whether the bounds of the configuration are those confirmed last. Raises Overloaded."""
+        """Return whether the bounds of the configuration were confirmed. Raises Overloaded."""
         with translated():
-            return await self._confirmed() == self._usual
+            return await self._confirmed_bounds() == self._defaults
 
     async def require(self, owner: str | None) -> None:
-        """Return if one archive, or all where there is no owner, may be purged.
+        """Return if one archive may be purged, or all archives if `owner` is None.
 
         Raises Conflict, Overloaded.
         """
         with translated():
-            if await self.is_given():
+            if await self.is_granted():
                 return
-            found = self.waiting if owner is None else await self._forecasts.of(owner, self._usual)
-        if found and found.is_much:
+            forecast = self.unconfirmed
+            if owner is not None:
+                forecast = await self._forecasts.of_archive(owner, self._defaults)
+        if forecast and forecast.needs_confirmation:
             raise Conflict(
-                f"The bounds of retention would take away {found}, and nobody has confirmed them:"
-                " say `confirm`, or change them in the configuration."
+                f"The bounds of retention would delete {forecast}, and nobody has confirmed"
+                " them: set `confirm`, or change the bounds in the configuration."
             )
 
     async def require_rules(self, owner: str, rules: Mapping[str, Rule]) -> None:
-        """Return if an archive may have other rules. Raises Conflict, Overloaded.
+        """Return if an archive may have these rules in the place of its present ones.
 
-        They want to be confirmed where by them much would go that does not go by those it has.
+        They need confirmation if they would delete much, and more than the present ones do.
+        Raises Conflict, Overloaded.
         """
         with translated():
-            before = await self._forecasts.of(owner, self._usual)
-            found = await self._forecasts.of(owner, self._usual, rules)
-        if found.is_much and found.lost > before.lost:
-            raise Conflict(f"By this {found} would go: say `confirm`, or keep more.")
+            before = await self._forecasts.of_archive(owner, self._defaults)
+            after = await self._forecasts.of_archive(owner, self._defaults, rules)
+        if after.needs_confirmation and after.worst_deleted > before.worst_deleted:
+            raise Conflict(f"This rule would delete {after}: set `confirm`, or keep more.")
 
     async def confirm(self) -> None:
         """Confirm the bounds of the configuration for all archives. Raises StorageError."""
-        found = {OTHERS: self._usual.others, **self._usual.hosts}
+        bounds_by_host = {OTHERS: self._defaults.others, **self._defaults.hosts}
         await self._records.confirm_retention(
             [
                 HostRetention(
                     host=host, days=bounds.days, messages=bounds.messages, bytes=bounds.bytes
                 )
-                for host, bounds in found.items()
+                for host, bounds in bounds_by_host.items()
             ]
         )
-        self.waiting = None
+        self.unconfirmed = None
 
-    async def forecast(self, owner: str | None, *, patience: float) -> Forecast:
-        """Return what a purge of one archive would take, of all where there is no owner.
+    async def forecast(self, owner: str | None, *, wait_seconds: float) -> Forecast:
+        """Return what a purge of one archive would delete, or of all if `owner` is None.
 
-        Raises Overloaded after `patience` seconds: then it goes on, and a second call waits too.
+        Raises Overloaded after `wait_seconds`: counting goes on, and a second call waits for it.
         """
-        task = self._counting.get(owner)
-        if task is None:
-            task = self._counting[owner] = asyncio.create_task(self._forecast(owner))
-            task.add_done_callback(lambda done: self._end(owner, done))
-        finished, _ = await asyncio.wait([task], timeout=patience)
-        if not finished:
-            raise Overloaded("To count what would go takes long, and goes on: ask again shortly.")
         with translated():
-            return task.result()
+            forecast = await self._forecasting.run(
+                owner, lambda: self._forecast(owner), wait_seconds=wait_seconds
+            )
+        if forecast is None:
+            raise Overloaded(
+                "Counting the messages to delete takes long, and goes on: ask again shortly."
+            )
+        return forecast
 
     async def close(self) -> None:
-        """Stop counting."""
-        tasks = list(self._counting.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _end(self, owner: str | None, task: asyncio.Task[Forecast]) -> None:
-        del self._counting[owner]
-        if not task.cancelled() and task.exception():
-            log.warning("what would be purged cannot be counted: %s", task.exception())
+        """Cancel all forecasts."""
+        await self._forecasting.close()
 
     def _forecast(self, owner: str | None) -> Coroutine[None, None, Forecast]:
         if owner is None:
-            return self._forecasts.of_all(self._usual)
-        return self._forecasts.of(owner, self._usual)
+            return self._forecasts.of_all(self._defaults)
+        return self._forecasts.of_archive(owner, self._defaults)
 
-    async def _beyond(self, confirmed: RetentionDefaults) -> Forecast:
-        """Return what would go of the archives whose bounds were wider, or none."""
+    async def _forecast_tighter(self, confirmed: RetentionDefaults) -> Forecast:
+        """Return the forecast of the archives whose bounds are tighter than confirmed."""
         return await self._forecasts.of_all(
-            self._usual,
-            lambda owner: is_tighter(self._usual.of(owner), than=confirmed.of(owner)),
+            self._defaults,
+            lambda owner: is_tighter(self._defaults.of(owner), than=confirmed.of(owner)),
         )
 
-    async def _confirmed(self) -> RetentionDefaults:
+    async def _confirmed_bounds(self) -> RetentionDefaults:
         """Return the bounds that were confirmed last; a new store has none."""
-        found = {
-            each.host: RetentionBounds(days=each.days, messages=each.messages, bytes=each.bytes)
-            for each in await self._records.confirmed_retention()
+        hosts = {
+            row.host: RetentionBounds(days=row.days, messages=row.messages, bytes=row.bytes)
+            for row in await self._records.confirmed_retention()
         }
-        others = found.pop(OTHERS, RetentionBounds())
-        return RetentionDefaults(hosts=found, others=others)
+        others = hosts.pop(OTHERS, RetentionBounds())
+        return RetentionDefaults(hosts=hosts, others=others)
+
+
+def _log_failure(owner: str | None, task: asyncio.Task[Forecast]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.warning("cannot forecast a purge of %s: %s", owner or "all archives", error)

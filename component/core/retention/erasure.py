@@ -1,4 +1,4 @@
-"""Removing what operators say: all of an archive, or one message of it. Never under a hold."""
+"""Deletion on an operator's order: a whole archive, or the content of one message."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from component.core.archiving.writer import Queue
 from component.core.errors import Refused
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.holds import Holds
-from component.core.retention.traces import remove_traces
+from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
 from storage.errors import StorageError
 from storage.interface import Retention
@@ -18,133 +18,143 @@ from storage.rows import Removed
 
 log = logging.getLogger(__name__)
 
-#: What of the time that somebody waits an erasure has to be finished in, to be answered so.
-PATIENCE = 0.8
+#: Share of the time that a caller waits for an answer in which an erasure has to be finished, so
+#: that there is time left to say that it goes on.
+TIMEOUT_SHARE = 0.8
 
 
-async def at_once() -> None:
-    """Return: there is nothing to wait for."""
+async def no_spill() -> None:
+    """Return at once: no spilled messages are to be recovered."""
+
+
+async def scrub(retention: Retention, queue: Queue) -> None:
+    """Remove the traces of deleted messages from the files of the store. Raises StorageError.
+
+    The store is rewritten, which takes a while for a large one. Meanwhile messages wait in the
+    queue; reads do not wait for them.
+    """
+    await retention.scrub_index()
+    async with queue.paused():
+        await retention.scrub_files()
 
 
 class Erasure:
-    """Erases archives, each in the background of whoever asked for it."""
+    """Erases archives in background tasks, never under a legal hold."""
 
     def __init__(
         self,
-        keeping: Retention,
+        retention: Retention,
         writer: Queue,
         holds: Holds,
         *,
-        live: Followers,
+        followers: Followers,
         batch: int,
-        on_erasing: Sequence[Callable[[str], None]] = (),
-        on_erased: Sequence[Callable[[str], None]] = (),
-        spill_gone: Callable[[], Awaitable[None]] = at_once,
+        before_erase: Sequence[Callable[[str], None]] = (),
+        after_erase: Sequence[Callable[[str], None]] = (),
+        wait_for_spill: Callable[[], Awaitable[None]] = no_spill,
     ) -> None:
-        """`batch` is in messages.
+        """`batch` is the number of messages per transaction.
 
-        `on_erasing` hear of each owner, and put what they still hold for its archive. `on_erased`
-        hear of each owner that is to be forgotten.
+        `before_erase` are called with each owner, and queue the messages that they still hold back
+        for this archive. `after_erase` are called with each owner whose cached state is outdated.
 
-        `spill_gone` returns when nothing can come back any more that was kept at the last end.
+        `wait_for_spill` returns when no message that was spilled at the last stop can come back.
         """
-        self._keeping = keeping
+        self._retention = retention
         self._writer = writer
         self._holds = holds
         self._batch = batch
-        self._live = live
-        self._on_erasing = tuple(on_erasing)
-        self._on_erased = tuple(on_erased)
-        self._spill_gone = spill_gone
-        self._running: dict[str, asyncio.Task[Removed]] = {}
-        #: What was asked for since a running erasure began, by owner: whether to scrub.
-        self._asked: dict[str, bool] = {}
+        self._followers = followers
+        self._before_erase = tuple(before_erase)
+        self._after_erase = tuple(after_erase)
+        self._wait_for_spill = wait_for_spill
+        self._running = SharedTasks[str, Removed](_log_failure)
+        #: Calls that came during a running erasure, by owner: whether any of them asked to scrub.
+        self._repeat: dict[str, bool] = {}
 
-    async def erase(self, owner: str, *, patience: float, scrub: bool = True) -> Removed:
-        """Remove an archive and what else names its owner, with all that was taken before.
+    async def erase(self, owner: str, *, wait_seconds: float, scrub: bool = True) -> Removed:
+        """Erase an archive and all else that names its owner.
 
-        Returns what went, or that it is not done after `patience` seconds: then it goes on, and is
-        done once more for all who call meanwhile, who wait for the end of that. Without `scrub`
-        traces are left in unused parts of the files until the store is written anew the next time.
+        Messages that were received before this call are erased with it. Returns the number of
+        erased messages, or `done=False` after `wait_seconds`; the erasure then goes on. Calls
+        that come meanwhile share one repetition and wait for its end. Without `scrub` traces
+        remain in unused parts of the files until the store is rewritten the next time.
+
         Raises Conflict, Overloaded.
         """
         self._holds.refuse_if_held(owner)
-        task = self._running.get(owner)
-        if task is None or task.done():
-            task = self._running[owner] = asyncio.create_task(self._run(owner, scrub))
-            task.add_done_callback(lambda done: self._end(owner, done))
-        else:
-            self._asked[owner] = scrub or self._asked.get(owner, False)
-        finished, _ = await asyncio.wait([task], timeout=patience)
+        if self._running.is_running(owner):
+            self._repeat[owner] = scrub or self._repeat.get(owner, False)
         with translated():
-            return task.result() if finished else Removed(done=False)
+            removed = await self._running.run(
+                owner, lambda: self._run(owner, scrub), wait_seconds=wait_seconds
+            )
+        return Removed(done=False) if removed is None else removed
 
     def is_erasing(self, owner: str) -> bool:
-        """Whether an archive is being erased."""
-        task = self._running.get(owner)
-        return task is not None and not task.done()
+        """Return whether an archive is being erased."""
+        return self._running.is_running(owner)
 
-    async def delete(self, owner: str, id: str) -> Removed:
-        """Empty one message. Raises Conflict, ItemNotFound, Overloaded."""
+    async def blank(self, owner: str, id: str) -> Removed:
+        """Blank one message: its content is deleted, its row stays.
+
+        Raises Conflict, ItemNotFound, Overloaded.
+        """
         await self._writer.settled(owner)
         self._holds.refuse_if_held(owner)
         with translated():
-            return await self._keeping.blank(owner, id)
+            return await self._retention.blank(owner, id)
 
     async def close(self) -> None:
-        """Stop what is under way; an archive that is half erased can be erased again."""
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancel all erasures; an archive that is half erased can be erased again."""
+        await self._running.close()
 
-    async def _run(self, owner: str, scrub: bool) -> Removed:
-        """Erase, and again what came before the calls that came meanwhile."""
+    async def _run(self, owner: str, is_scrubbed: bool) -> Removed:
+        """Erase, and repeat it once for all calls that came meanwhile."""
         try:
-            total = await self._erase(owner, scrub)
-            while owner in self._asked:
-                total = _sum(total, await self._erase(owner, self._asked.pop(owner)))
+            total = await self._erase(owner, is_scrubbed)
+            while owner in self._repeat:
+                total = _sum(total, await self._erase(owner, self._repeat.pop(owner)))
             return total
         finally:
-            self._asked.pop(owner, None)
+            self._repeat.pop(owner, None)
 
-    async def _erase(self, owner: str, scrub: bool) -> Removed:
-        for put in self._on_erasing:
-            put(owner)
-        await self._spill_gone()
+    async def _erase(self, owner: str, is_scrubbed: bool) -> Removed:
+        for release in self._before_erase:
+            release(owner)
+        await self._wait_for_spill()
         await self._writer.settled(owner)
         self._holds.refuse_if_held(owner)
-        with self._live.erasing(owner):
-            total = await self._take_away(owner)
-        for forget in self._on_erased:
-            forget(owner)
-        if scrub:
-            await remove_traces(self._keeping, self._writer)
+        with self._followers.erasing(owner):
+            total = await self._erase_batches(owner)
+        for discard in self._after_erase:
+            discard(owner)
+        if is_scrubbed:
+            await scrub(self._retention, self._writer)
         return total
 
-    async def _take_away(self, owner: str) -> Removed:
+    async def _erase_batches(self, owner: str) -> Removed:
         total = Removed(done=False)
         while not total.done:
-            # It may have come meanwhile.
+            # A hold may have been set since the last batch.
             self._holds.refuse_if_held(owner)
-            total = _sum(total, await self._keeping.erase(owner, limit=self._batch))
+            total = _sum(total, await self._retention.erase(owner, limit=self._batch))
         return total
 
-    def _end(self, owner: str, task: asyncio.Task[Removed]) -> None:
-        if self._running.get(owner) is task:
-            del self._running[owner]
-        if task.cancelled():
-            log.warning("the erasure of the archive of %s is broken off: erase it again", owner)
-            return
-        error = task.exception()
-        if error is not None and not isinstance(error, Refused):
-            fault = None if isinstance(error, StorageError) else error
-            log.error("the archive of %s cannot be erased: %s", owner, error, exc_info=fault)
+
+def _log_failure(owner: str, task: asyncio.Task[Removed]) -> None:
+    if task.cancelled():
+        log.warning("the erasure of the archive of %s was interrupted: erase it again", owner)
+        return
+    error = task.exception()
+    if error is not None and not isinstance(error, Refused):
+        fault = None if isinstance(error, StorageError) else error
+        log.error("the archive of %s cannot be erased: %s", owner, error, exc_info=fault)
 
 
-def _sum(before: Removed, step: Removed) -> Removed:
+def _sum(total: Removed, batch: Removed) -> Removed:
     return Removed(
-        messages=before.messages + step.messages,
-        bytes=before.bytes + step.bytes,
-        done=step.done,
+        messages=total.messages + batch.messages,
+        bytes=total.bytes + batch.bytes,
+        done=batch.done,
     )

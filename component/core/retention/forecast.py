@@ -1,62 +1,74 @@
-"""What a purge would take away, found out without taking anything."""
+"""Forecasts: counts of the messages that a purge would delete."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from component.core.retention.archives import cuts, usage_pages
 from component.core.retention.holds import Holds
-from component.core.retention.plan import Plan, RetentionDefaults, plan_for
+from component.core.retention.plan import (
+    Plan,
+    RetentionDefaults,
+    peer_cutoffs,
+    plan_for,
+    usage_pages,
+)
 from component.core.retention.rules import Rules
+from component.core.wording import counted
 from component.core.xml.times import format_time, now
 from storage.interface import Storage
 from storage.rows import Cutoff, OverLimit, Rule, Usage
 
-#: An archive that would lose more than one message of so many loses much.
-MUCH = 10
+#: An archive that would lose more than one message in so many needs confirmation.
+UNCONFIRMED_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What would go of archives. Rules for peers may count a message twice: it is not more."""
+    """What a purge would delete. Rules for peers may count a message twice: never too few."""
 
-    archives: int = 0  #: that would lose messages
-    going: OverLimit = field(default_factory=OverLimit)  #: what would go of them together
-    owner: str = ""  #: whose archive would lose the largest part of it
-    lost: int = 0  #: how many messages of that archive would go
-    kept: int = 0  #: how many it has
+    archives: int = 0  #: archives that would lose messages
+    over_limit: OverLimit = field(default_factory=OverLimit)  #: the messages of all of them
+    worst_owner: str = ""  #: owner of the archive that would lose the largest share of messages
+    worst_deleted: int = 0  #: messages that this archive would lose
+    worst_total: int = 0  #: messages that this archive has
 
     @property
-    def is_much(self) -> bool:
+    def needs_confirmation(self) -> bool:
         """Whether any archive would lose more than a tenth of its messages."""
-        return self.lost * MUCH > self.kept
+        return self.worst_deleted * UNCONFIRMED_SHARE > self.worst_total
 
-    def plus(self, usage: Usage, going: OverLimit) -> Forecast:
-        """Return a forecast for one archive more."""
-        lost = min(going.messages, usage.messages)
-        if not lost:
+    def plus(self, usage: Usage, over_limit: OverLimit) -> Forecast:
+        """Return this forecast with one archive added."""
+        deleted = min(over_limit.messages, usage.messages)
+        if not deleted:
             return self
-        together = self.going.plus(replace(going, messages=lost))
-        found = replace(self, archives=self.archives + 1, going=together)
-        if lost * self.kept < self.lost * usage.messages:
-            return found
-        return replace(found, owner=usage.owner, lost=lost, kept=usage.messages)
+        total = self.over_limit.plus(replace(over_limit, messages=deleted))
+        forecast = replace(self, archives=self.archives + 1, over_limit=total)
+        if deleted * self.worst_total < self.worst_deleted * usage.messages:
+            return forecast
+        return replace(
+            forecast,
+            worst_owner=usage.owner,
+            worst_deleted=deleted,
+            worst_total=usage.messages,
+        )
 
     def __str__(self) -> str:
-        """Say it in words, for people."""
-        oldest, newest = self.going.oldest, self.going.newest
+        """Return the forecast in words: "3 messages of 2 archives, from ... to ... (...)"."""
+        oldest, newest = self.over_limit.oldest, self.over_limit.newest
         if oldest is None or newest is None:
-            return "no message"
+            return "no messages"
         return (
-            f"{self.going.messages} messages of {self.archives} archives, from"
+            f"{counted(self.over_limit.messages, 'message')} of"
+            f" {counted(self.archives, 'archive')}, from"
             f" {format_time(oldest)} to {format_time(newest)}"
-            f" ({self.lost} of the {self.kept} of {self.owner})"
+            f" ({self.worst_deleted} of the {self.worst_total} of {self.worst_owner})"
         )
 
 
 class Forecasts:
-    """Makes forecasts; what is under a legal hold stays, and is in none."""
+    """Makes forecasts. Archives under a legal hold lose nothing."""
 
     def __init__(self, storage: Storage, rules: Rules, holds: Holds) -> None:
         self._storage = storage
@@ -64,39 +76,39 @@ class Forecasts:
         self._holds = holds
 
     async def of_all(
-        self, usual: RetentionDefaults, is_meant: Callable[[str], bool] = lambda _: True
+        self, defaults: RetentionDefaults, is_included: Callable[[str], bool] = lambda _: True
     ) -> Forecast:
-        """Return what would go of all archives that are meant. Raises StorageError."""
-        found = Forecast()
+        """Return the forecast of all archives whose owner is included. Raises StorageError."""
+        forecast = Forecast()
         async for page in usage_pages(self._storage.retention):
             for usage in page:
-                if is_meant(usage.owner):
-                    found = found.plus(usage, await self._excess(usage, usual))
-        return found
+                if is_included(usage.owner):
+                    forecast = forecast.plus(usage, await self._over_limit(usage, defaults))
+        return forecast
 
-    async def of(
-        self, owner: str, usual: RetentionDefaults, rules: Mapping[str, Rule] | None = None
+    async def of_archive(
+        self, owner: str, defaults: RetentionDefaults, rules: Mapping[str, Rule] | None = None
     ) -> Forecast:
-        """Return what would go of one archive, by other rules than it has if there are any.
+        """Return the forecast of one archive, with `rules` in the place of its own if given.
 
         Raises StorageError.
         """
         usage = await self._storage.retention.usage_of(owner)
-        return Forecast().plus(usage, await self._excess(usage, usual, rules))
+        return Forecast().plus(usage, await self._over_limit(usage, defaults, rules))
 
-    async def _excess(
-        self, usage: Usage, usual: RetentionDefaults, rules: Mapping[str, Rule] | None = None
+    async def _over_limit(
+        self, usage: Usage, defaults: RetentionDefaults, rules: Mapping[str, Rule] | None = None
     ) -> OverLimit:
-        known = self._rules.of(usage.owner) if rules is None else rules
-        plan = plan_for(usage.owner, known, usual, now())
-        if plan.removes_nothing_of(usage) or self._holds.is_held(usage.owner):
+        applied = self._rules.of(usage.owner) if rules is None else rules
+        plan = plan_for(usage.owner, applied, defaults, now())
+        if plan.is_satisfied_by(usage) or self._holds.is_held(usage.owner):
             return OverLimit()
-        return await self._beyond(usage.owner, plan)
+        return await self._count_over_limit(usage.owner, plan)
 
-    async def _beyond(self, owner: str, plan: Plan) -> OverLimit:
-        keeping = self._storage.retention
-        found = await keeping.over_limit(owner, plan.whole)
-        async for peer, limits in cuts(self._storage.archive, owner, plan):
-            if limits != Cutoff():
-                found = found.plus(await keeping.over_limit(owner, limits, peer=peer))
-        return found
+    async def _count_over_limit(self, owner: str, plan: Plan) -> OverLimit:
+        retention = self._storage.retention
+        over_limit = await retention.over_limit(owner, plan.archive)
+        async for peer, cutoff in peer_cutoffs(self._storage.archive, owner, plan):
+            if cutoff != Cutoff():
+                over_limit = over_limit.plus(await retention.over_limit(owner, cutoff, peer=peer))
+        return over_limit

@@ -1,4 +1,4 @@
-"""Legal holds: while there is one, nothing of an archive is taken away, by nobody."""
+"""Legal holds: nothing of an archive under a hold is deleted."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from component.core.xml import jids
 from storage.interface import Records
 from storage.rows import Hold
 
-#: All are known from memory, and asked for with each message that is retracted.
+#: All holds are in memory: each retraction asks for them.
 HOLDS_MAX = 10_000
 
 
 class Holds:
-    """All holds, known from memory and kept in the store."""
+    """All holds, in memory and in the store."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
         self._holds: dict[str, Hold] = {}
 
     async def load(self) -> None:
-        """Read what was ordered before. Raises StorageError."""
+        """Read the holds from the store. Raises StorageError."""
         self._holds = {hold.subject: hold for hold in await self._records.holds()}
 
     def all(self) -> tuple[Hold, ...]:
-        """Return every hold, by subject."""
+        """Return all holds, ordered by subject."""
         return tuple(self._holds[subject] for subject in sorted(self._holds))
 
     def is_held(self, owner: str) -> bool:
-        """Whether nothing of an archive may go: a hold is on its owner, its domain or one above.
+        """Return whether a hold is on the owner, on its domain or on a parent of that domain.
 
-        The rooms of a virtual host are on a domain below it.
+        A room service is usually a subdomain of a virtual host, whose hold covers its rooms.
         """
         if owner in self._holds:
             return True
@@ -38,31 +38,31 @@ class Holds:
         return any(".".join(labels[place:]) in self._holds for place in range(len(labels)))
 
     def refuse_if_held(self, owner: str) -> None:
-        """Return if something of an archive may go. Raises Conflict."""
+        """Return if messages of an archive may be deleted. Raises Conflict."""
         if self.is_held(owner):
-            raise Conflict("There is a legal hold on this archive: nothing of it may be removed.")
+            raise Conflict("There is a legal hold on this archive: nothing of it may be deleted.")
 
     async def set(self, hold: Hold) -> None:
-        """Order a hold.
+        """Set a hold.
 
-        Raises BadRequest, Overloaded: even then it is in force, until this program ends. Raises
-        Conflict where there are too many.
+        Raises Conflict if there are too many, BadRequest, Overloaded. After Overloaded the hold is
+        in force, but only until this program ends.
         """
         if hold.subject not in self._holds and len(self._holds) >= HOLDS_MAX:
             raise Conflict(
-                f"There are {HOLDS_MAX} legal holds already: hold a whole host instead."
+                f"There are {HOLDS_MAX} legal holds already: set one on a whole host instead."
             )
-        # In memory first: behind the return nothing more goes, for the store writes in turn.
+        # In memory first: the store writes in order, so nothing is deleted after this returns.
         self._holds[hold.subject] = hold
         try:
             with translated():
                 await self._records.set_hold(hold)
         except Refused as refused:
-            why = "The hold is in force, but not kept: order it again."
-            raise type(refused)(why) from refused
+            message = "The hold is in force, but not stored: set it again."
+            raise type(refused)(message) from refused
 
     async def release(self, subject: str) -> None:
-        """Release a hold; it is fine when there is none. Raises BadRequest, Overloaded."""
+        """Release a hold if there is one. Raises BadRequest, Overloaded."""
         with translated():
             await self._records.remove_hold(subject)
         self._holds.pop(subject, None)

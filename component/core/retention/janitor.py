@@ -1,4 +1,4 @@
-"""Has archives purged at times, and when an operator says so."""
+"""Runs purges by a schedule, and on the order of an operator."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from dataclasses import dataclass
 from component.core.archiving.writer import Queue
 from component.core.errors import Conflict
 from component.core.retention.approval import Approval
+from component.core.retention.erasure import scrub
 from component.core.retention.holds import Holds
 from component.core.retention.plan import RetentionDefaults
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
-from component.core.retention.traces import remove_traces
 from component.core.store_errors import translated
+from component.core.wording import counted
 from storage.errors import StorageError
 from storage.interface import Storage
 
 log = logging.getLogger(__name__)
 
-#: The name of whoever ordered a purge that nobody ordered.
+#: Stands for the operator of purges by the schedule.
 SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """When a janitor works, and how much it does at once."""
+    """When a janitor purges, and how many messages it deletes at once."""
 
     sweep_seconds: float = 3600.0  #: between two purges
-    batch: int = 1000  #: messages
+    batch: int = 1000  #: messages per transaction
 
 
 class Janitor:
-    """Runs one purge after the other; what the store fails at is tried again by the next."""
+    """Runs one purge at a time. After a failure of the store the next purge tries again."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Janitor:
         queue: Queue,
         rules: Rules,
         holds: Holds,
-        usual: RetentionDefaults,
+        defaults: RetentionDefaults,
         timing: Timing,
         approval: Approval,
     ) -> None:
@@ -50,24 +51,24 @@ class Janitor:
         self._approval = approval
         self._rules = rules
         self._holds = holds
-        self._usual = usual
+        self._defaults = defaults
         self._timing = timing
         self._ordered = asyncio.Event()
         self._purge: Purge | None = None
-        self.last: Progress | None = None  #: of the purge that was finished last
+        self.last: Progress | None = None  #: of the purge that ended last
 
     @property
     def current(self) -> Progress | None:
-        """How far the purge is that is under way."""
+        """Progress of the running purge."""
         return None if self._purge is None else self._purge.progress
 
     async def order(
         self, by: str, owner: str | None = None, *, is_confirmed: bool = False
     ) -> Progress:
-        """Have a purge start now, of one archive or of all.
+        """Start a purge of one archive, or of all if `owner` is None.
 
-        `is_confirmed`: whoever orders it confirms the bounds, whatever they take. Raises Conflict,
-        Overloaded.
+        With `is_confirmed` the operator confirms the bounds, however much they delete. Raises
+        Conflict, Overloaded.
         """
         self._refuse_if_busy()
         if not is_confirmed:
@@ -81,12 +82,12 @@ class Janitor:
         return self._purge.progress
 
     async def run(self) -> None:
-        """Purge all archives at once, then again and again, until cancelled."""
+        """Purge all archives now and then once in `sweep_seconds`, until cancelled."""
         while True:
             self._purge = self._purge or self._new(SCHEDULE)
             self._ordered.clear()
             try:
-                await self._work(self._purge)
+                await self._run(self._purge)
             finally:
                 self.last, self._purge = self._purge.progress, None
             try:
@@ -97,30 +98,30 @@ class Janitor:
 
     def _refuse_if_busy(self) -> None:
         if self._purge is not None:
-            raise Conflict("A purge is under way: wait until it is finished.")
+            raise Conflict("A purge is running: wait for its end.")
 
     def _new(self, by: str, owner: str | None = None) -> Purge:
         return Purge(
             self._storage,
             self._rules,
             self._holds,
-            self._usual,
+            self._defaults,
             batch=self._timing.batch,
             by=by,
             owner=owner,
         )
 
-    async def _work(self, purge: Purge) -> None:
+    async def _run(self, purge: Purge) -> None:
         try:
-            if purge.progress.by == SCHEDULE and not await self._approval.is_given():
+            if purge.progress.by == SCHEDULE and not await self._approval.is_granted():
                 await self._storage.retention.scrub_index()
-                purge.finish(State.UNCONFIRMED, "Its bounds want to be confirmed.")
+                purge.finish(State.UNCONFIRMED, "The bounds have to be confirmed.")
                 return
             await purge.run()
             if purge.progress.by == SCHEDULE:
                 await self._storage.retention.scrub_index()
             else:
-                await remove_traces(self._storage.retention, self._queue)
+                await scrub(self._storage.retention, self._queue)
         except asyncio.CancelledError:
             purge.finish(State.STOPPED)
             raise
@@ -132,5 +133,5 @@ class Janitor:
             purge.finish(State.FAILED, "Something went wrong: the log says what.")
         else:
             purge.finish(State.DONE)
-        if purge.progress.messages:
-            log.info("a purge has taken away %d messages", purge.progress.messages)
+        if deleted := purge.progress.messages:
+            log.info("a purge has deleted %s", counted(deleted, "message"))

@@ -1,24 +1,30 @@
-"""How long messages stay: the bounds of operators, and the rules for a user or for one peer.
+"""How long messages stay: bounds of the configuration, and rules for an archive or for one peer.
 
-Bounds hold for an archive as a whole, and its oldest messages go first. A rule for a peer may be
-stricter, or let its messages grow older than the others; how much all of them are together stays
-bounded for the archive.
+Bounds apply to an archive as a whole, and its oldest messages are deleted first. A rule for a peer
+may be stricter, or keep its messages longer than others; the number and size of all messages
+together stay within the bounds of the archive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from component.core.reading.pages import PAGE_MAX_BYTES
 from component.core.xml import jids
+from storage.errors import NotFound
+from storage.interface import Archive, Retention
 from storage.rows import Cutoff, Rule, Usage
 
 DAY = 24 * 60 * 60 * 1_000_000
 
+#: Number of archives, or of conversations of one archive, that are read at once.
+PAGE = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionBounds:
-    """How much stays; 0: no bound."""
+    """Bounds of an archive; 0: no bound."""
 
     days: int = 0
     messages: int = 0
@@ -27,15 +33,13 @@ class RetentionBounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionDefaults:
-    """What operators have set for archives that have no rule of their own."""
+    """Bounds of the configuration, for archives without a rule."""
 
     hosts: Mapping[str, RetentionBounds] = field(default_factory=dict)  #: by virtual host
-    others: RetentionBounds = (
-        RetentionBounds()
-    )  #: for all other archives, which are those of rooms
+    others: RetentionBounds = RetentionBounds()  #: for all other archives: those of rooms
 
     def of(self, owner: str) -> RetentionBounds:
-        """Return what is usual for an archive."""
+        """Return the bounds of an archive that has no rule."""
         return self.hosts.get(jids.domain(owner), self.others)
 
 
@@ -43,32 +47,33 @@ class RetentionDefaults:
 class Plan:
     """How an archive is brought within its bounds."""
 
-    whole: Cutoff  #: what is shed, the oldest first
-    peers: Mapping[str, Cutoff]  #: what is cut with each peer that has a rule
-    others: Cutoff  #: what is cut with all other peers
+    archive: Cutoff  #: for `delete_oldest` of the whole archive
+    peers: Mapping[str, Cutoff]  #: for `blank_oldest`, by peer that has a rule
+    other_peers: Cutoff  #: for `blank_oldest` of each other peer
 
-    def removes_nothing_of(self, usage: Usage) -> bool:
-        """Whether nothing is to go, known without asking the store of the archive."""
-        every = (self.whole, self.others, *self.peers.values())
-        return all(within(limits, usage) for limits in every)
+    def is_satisfied_by(self, usage: Usage) -> bool:
+        """Return whether the usage of an archive shows that nothing has to be deleted."""
+        cutoffs = (self.archive, self.other_peers, *self.peers.values())
+        return all(is_within(cutoff, usage) for cutoff in cutoffs)
 
 
-def plan_for(owner: str, rules: Mapping[str, Rule], usual: RetentionDefaults, now: int) -> Plan:
-    """Return what is to go of an archive.
+def plan_for(owner: str, rules: Mapping[str, Rule], defaults: RetentionDefaults, now: int) -> Plan:
+    """Return the plan of an archive.
 
-    `rules` are those of the owner by peer, "" for the archive as a whole; `now` in microseconds.
+    `rules` are those of the owner by peer, with "" for the whole archive; `now` is in
+    microseconds.
     """
-    bounds = _ruled(usual.of(owner), rules.get(""))
-    days = {peer: _or(rule.days, bounds.days) for peer, rule in rules.items() if peer}
-    # As long as anything may stay, nothing is shed for its age: that would leave a hole.
-    longest = 0 if 0 in (bounds.days, *days.values()) else max(bounds.days, *days.values(), 0)
-    is_parted = longest != bounds.days
+    bounds = _apply_rule(defaults.of(owner), rules.get(""))
+    days = {peer: _value_or(rule.days, bounds.days) for peer, rule in rules.items() if peer}
+    # `delete_oldest` spares the longest term of any peer: what it deletes must be without gaps.
+    max_days = 0 if 0 in (bounds.days, *days.values()) else max(bounds.days, *days.values(), 0)
+    differs_by_peer = max_days != bounds.days
     return Plan(
-        whole=_limits(
-            RetentionBounds(days=longest, messages=bounds.messages, bytes=bounds.bytes), now
+        archive=_cutoff(
+            RetentionBounds(days=max_days, messages=bounds.messages, bytes=bounds.bytes), now
         ),
         peers={
-            peer: _limits(
+            peer: _cutoff(
                 RetentionBounds(
                     days=days[peer], messages=rule.messages or 0, bytes=rule.bytes or 0
                 ),
@@ -77,12 +82,14 @@ def plan_for(owner: str, rules: Mapping[str, Rule], usual: RetentionDefaults, no
             for peer, rule in rules.items()
             if peer
         },
-        others=_limits(RetentionBounds(days=bounds.days), now) if is_parted else Cutoff(),
+        other_peers=_cutoff(RetentionBounds(days=bounds.days), now)
+        if differs_by_peer
+        else Cutoff(),
     )
 
 
 def is_tighter(bounds: RetentionBounds, *, than: RetentionBounds) -> bool:
-    """Whether bounds may take what others leave."""
+    """Return whether bounds may delete messages that other bounds keep."""
     pairs = (
         (bounds.days, than.days),
         (bounds.messages, than.messages),
@@ -91,30 +98,68 @@ def is_tighter(bounds: RetentionBounds, *, than: RetentionBounds) -> bool:
     return any(new and (not old or new < old) for new, old in pairs)
 
 
-def within(limits: Cutoff, usage: Usage) -> bool:
-    """Whether an archive is within limits, and so is each conversation in it."""
+def is_within(cutoff: Cutoff, usage: Usage) -> bool:
+    """Return whether an archive, and so each of its conversations, is within a cutoff."""
     return (
-        (limits.since is None or usage.oldest is None or usage.oldest >= limits.since)
-        and (limits.messages is None or usage.messages <= limits.messages)
-        and (limits.bytes is None or usage.bytes <= limits.bytes)
+        (cutoff.since is None or usage.oldest is None or usage.oldest >= cutoff.since)
+        and (cutoff.messages is None or usage.messages <= cutoff.messages)
+        and (cutoff.bytes is None or usage.bytes <= cutoff.bytes)
     )
 
 
-def _ruled(bounds: RetentionBounds, rule: Rule | None) -> RetentionBounds:
+async def usage_pages(retention: Retention) -> AsyncIterator[Sequence[Usage]]:
+    """Yield the usage of all archives, in pages. Raises StorageError."""
+    after = ""
+    while page := await retention.usage(after=after, limit=PAGE):
+        yield page
+        after = page[-1].owner
+
+
+async def peer_cutoffs(
+    archive: Archive, owner: str, plan: Plan
+) -> AsyncIterator[tuple[str, Cutoff]]:
+    """Yield each peer whose messages are blanked, with its cutoff. Raises StorageError."""
+    for peer, cutoff in plan.peers.items():
+        yield peer, cutoff
+    if plan.other_peers == Cutoff():
+        return
+    async for peer in _peers(archive, owner):
+        if peer not in plan.peers:
+            yield peer, plan.other_peers
+
+
+async def _peers(archive: Archive, owner: str) -> AsyncIterator[str]:
+    before = None
+    while True:
+        try:
+            page = await archive.conversations(
+                owner, limit=PAGE, before=before, max_bytes=PAGE_MAX_BYTES
+            )
+        except NotFound:
+            # The message at the end of the last page was deleted: the next purge reads the rest.
+            return
+        for conversation in page.conversations:
+            yield conversation.peer
+        if page.complete:
+            return
+        before = page.conversations[-1].newest
+
+
+def _apply_rule(bounds: RetentionBounds, rule: Rule | None) -> RetentionBounds:
     if rule is None:
         return bounds
     return RetentionBounds(
-        days=_or(rule.days, bounds.days),
-        messages=_or(rule.messages, bounds.messages),
-        bytes=_or(rule.bytes, bounds.bytes),
+        days=_value_or(rule.days, bounds.days),
+        messages=_value_or(rule.messages, bounds.messages),
+        bytes=_value_or(rule.bytes, bounds.bytes),
     )
 
 
-def _or(value: int | None, usual: int) -> int:
-    return usual if value is None else value
+def _value_or(value: int | None, default: int) -> int:
+    return default if value is None else value
 
 
-def _limits(bounds: RetentionBounds, now: int) -> Cutoff:
+def _cutoff(bounds: RetentionBounds, now: int) -> Cutoff:
     return Cutoff(
         since=now - bounds.days * DAY if bounds.days else None,
         messages=bounds.messages or None,

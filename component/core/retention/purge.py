@@ -1,4 +1,4 @@
-"""Takes away what is beyond its bounds, in batches of which each can be the last."""
+"""Deletes messages over the bounds of retention, in batches; it may be stopped after any batch."""
 
 from __future__ import annotations
 
@@ -8,77 +8,76 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
-from component.core.retention.archives import cuts, usage_pages
 from component.core.retention.holds import Holds
-from component.core.retention.plan import RetentionDefaults, plan_for
+from component.core.retention.plan import RetentionDefaults, peer_cutoffs, plan_for, usage_pages
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
 from storage.interface import Storage
 from storage.rows import Cutoff, Removed, Usage
 
-#: Between two batches, for whoever else writes.
+#: Between two batches, so that messages are written.
 PAUSE_SECONDS = 0.01
 
 
 class State(StrEnum):
-    """How a purge is."""
+    """State of a purge."""
 
     RUNNING = "running"
     DONE = "done"
-    FAILED = "failed"  #: the next one tries again
-    STOPPED = "stopped"  #: with the program
-    UNCONFIRMED = "unconfirmed"  #: nothing was taken: its bounds want to be confirmed
+    FAILED = "failed"  #: the next purge tries again
+    STOPPED = "stopped"  #: the program was stopped
+    UNCONFIRMED = "unconfirmed"  #: nothing was deleted: an operator has to confirm the bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a purge is."""
+    """Progress of a purge."""
 
-    by: str  #: who ordered it
+    by: str  #: name of the operator, or SCHEDULE
     owner: str | None = None  #: None: all archives
     state: State = State.RUNNING
     started: int  #: microseconds since the epoch
     finished: int | None = None
-    archives: int = 0  #: how many there are to look at
+    archives: int = 0  #: archives to purge
     archives_done: int = 0
-    messages: int = 0  #: taken away
-    bytes: int = 0
+    messages: int = 0  #: deleted or blanked
+    bytes: int = 0  #: of these messages
     error: str = ""
 
 
 class Purge:
-    """One run through all archives, or through one."""
+    """One purge of all archives, or of one."""
 
     def __init__(
         self,
         storage: Storage,
         rules: Rules,
         holds: Holds,
-        usual: RetentionDefaults,
+        defaults: RetentionDefaults,
         *,
         batch: int,
         by: str,
         owner: str | None = None,
     ) -> None:
-        """`batch` is how many messages are taken away at once."""
+        """`batch` is the number of messages per transaction."""
         self._storage = storage
         self._rules = rules
         self._holds = holds
-        self._usual = usual
+        self._defaults = defaults
         self._batch = batch
         self.progress = Progress(by=by, owner=owner, started=now())
 
     async def run(self) -> None:
-        """Take away what is to go. Raises StorageError."""
-        async for usage in self._usage():
+        """Bring the archives within their bounds. Raises StorageError."""
+        async for usage in self._archives():
             await self._keep_within_bounds(usage)
             self._count(archives_done=1)
 
     def finish(self, state: State, error: str = "") -> None:
-        """Note how it has ended."""
+        """Record how the purge has ended."""
         self.progress = replace(self.progress, state=state, finished=now(), error=error)
 
-    async def _usage(self) -> AsyncIterator[Usage]:
+    async def _archives(self) -> AsyncIterator[Usage]:
         if self.progress.owner is not None:
             self._count(archives=1)
             yield await self._storage.retention.usage_of(self.progress.owner)
@@ -91,30 +90,38 @@ class Purge:
 
     async def _keep_within_bounds(self, usage: Usage) -> None:
         owner = usage.owner
-        plan = plan_for(owner, self._rules.of(owner), self._usual, now())
-        # Mostly nothing is to go.
-        if plan.removes_nothing_of(usage):
+        plan = plan_for(owner, self._rules.of(owner), self._defaults, now())
+        # True for most archives, and it saves all further queries.
+        if plan.is_satisfied_by(usage):
             return
-        keeping = self._storage.retention
-        shed = partial(keeping.delete_oldest, owner, plan.whole, limit=self._batch)
-        await self._take(owner, plan.whole, shed)
-        async for peer, limits in cuts(self._storage.archive, owner, plan):
-            cut = partial(keeping.blank_oldest, owner, peer, limits, limit=self._batch)
-            await self._take(owner, limits, cut)
+        retention = self._storage.retention
+        delete_oldest = partial(retention.delete_oldest, owner, plan.archive, limit=self._batch)
+        await self._delete_in_batches(owner, plan.archive, delete_oldest)
+        async for peer, cutoff in peer_cutoffs(self._storage.archive, owner, plan):
+            blank_oldest = partial(retention.blank_oldest, owner, peer, cutoff, limit=self._batch)
+            await self._delete_in_batches(owner, cutoff, blank_oldest)
 
-    async def _take(
-        self, owner: str, limits: Cutoff, step: Callable[[], Coroutine[None, None, Removed]]
+    async def _delete_in_batches(
+        self,
+        owner: str,
+        cutoff: Cutoff,
+        delete_batch: Callable[[], Coroutine[None, None, Removed]],
     ) -> None:
-        is_done = limits == Cutoff()
+        is_done = cutoff == Cutoff()
         while not is_done and not self._holds.is_held(owner):
-            shed = await step()
-            self._count(messages=shed.messages, bytes=shed.bytes)
-            is_done = shed.done
-            if shed.messages:
+            removed = await delete_batch()
+            self._count(messages=removed.messages, bytes=removed.bytes)
+            is_done = removed.done
+            if removed.messages:
                 await asyncio.sleep(PAUSE_SECONDS)
 
     def _count(
-        self, *, archives: int = 0, archives_done: int = 0, messages: int = 0, bytes: int = 0
+        self,
+        *,
+        archives: int = 0,
+        archives_done: int = 0,
+        messages: int = 0,
+        bytes: int = 0,  #: of these messages
     ) -> None:
         self.progress = replace(
             self.progress,

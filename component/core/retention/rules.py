@@ -1,4 +1,4 @@
-"""Retention rules of users, known from memory and kept in the store."""
+"""Retention rules for single archives, in memory and in the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from component.core.store_errors import translated
 from storage.interface import Records
 from storage.rows import Rule
 
-#: All are known from memory: some tens of megabytes of them.
+#: All rules are in memory: so many take some tens of megabytes.
 RULES_MAX = 100_000
 
 
@@ -22,34 +22,34 @@ class Rules:
         self._rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
 
     async def load(self) -> None:
-        """Read what was set before. Raises StorageError."""
+        """Read the rules from the store. Raises StorageError."""
         for rule in await self._records.rules():
             self._rules[rule.owner][rule.peer] = rule
 
     def of(self, owner: str) -> Mapping[str, Rule]:
-        """Return the rules of an owner by peer, "" for all of the archive."""
+        """Return the rules of an owner by peer; the key of the whole archive is ""."""
         return dict(self._rules.get(owner, {}))
 
     async def set(self, rule: Rule) -> None:
-        """Keep a rule in the place of the one for the same owner and peer.
+        """Set a rule; it replaces the one for the same owner and peer.
 
         Raises BadRequest, Conflict, Overloaded.
         """
         is_new = rule.peer not in self._rules.get(rule.owner, {})
         if is_new and sum(map(len, self._rules.values())) >= RULES_MAX:
-            raise Conflict(f"There are {RULES_MAX} retention rules already: drop some before.")
+            raise Conflict(f"There are {RULES_MAX} retention rules already: remove some first.")
         with translated():
             await self._records.set_rule(rule)
         self._rules[rule.owner][rule.peer] = rule
 
-    async def drop(self, owner: str, peer: str = "") -> None:
-        """Go back to what is usual. Raises BadRequest, Overloaded."""
+    async def remove(self, owner: str, peer: str = "") -> None:
+        """Remove a rule, so that the defaults apply. Raises BadRequest, Overloaded."""
         with translated():
             await self._records.remove_rule(owner, peer)
         self._rules[owner].pop(peer, None)
         if not self._rules[owner]:
             del self._rules[owner]
 
-    def forget(self, owner: str) -> None:
-        """Forget an owner that was erased."""
+    def discard(self, owner: str) -> None:
+        """Remove the rules of an owner from memory; the store has erased them."""
         self._rules.pop(owner, None)

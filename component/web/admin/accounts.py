@@ -11,7 +11,7 @@ from component.core.access.principals import Role
 from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, ItemNotFound
 from component.core.retention.account_removal import register_account, remove_account
-from component.core.retention.erasure import PATIENCE
+from component.core.retention.erasure import TIMEOUT_SHARE
 from component.core.xml.times import format_if_known
 from component.web.archive.models import (
     ADDRESS_MAX,
@@ -126,7 +126,7 @@ async def remove(request: web.Request) -> web.Response:
         request.app[keys.accounts],
         request.app[keys.administration],
         jid,
-        patience=PATIENCE * request.app[keys.settings].request_timeout_seconds,
+        wait_seconds=TIMEOUT_SHARE * request.app[keys.settings].request_timeout_seconds,
     )
     return web.Response(status=204)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.core.access.principals import Role
-from component.core.retention import figures
-from component.core.retention.erasure import PATIENCE
+from component.core.retention.admin import purge_fields, usage_fields
+from component.core.retention.erasure import TIMEOUT_SHARE
 from component.web.admin import export, rules
 from component.web.admin.models import PurgeFields, UsageParameters
 from component.web.archive.models import NoParameters
@@ -44,7 +44,7 @@ async def usage(request: web.Request) -> web.Response:
     found = await request.app[keys.administration].usage(domain, asked.after, limit + 1)
     return body.page(
         request,
-        {"archives": [figures.of_archive(each) for each in found[:limit]]},
+        {"archives": [usage_fields(each) for each in found[:limit]]},
         place="after",
         next=found[limit - 1].owner if len(found) > limit else None,
     )
@@ -57,8 +57,8 @@ async def erase(request: web.Request) -> web.Response:
     administration = request.app[keys.administration]
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].record(caller.name, "erase", owner)
-    patience = PATIENCE * request.app[keys.settings].request_timeout_seconds
-    return _shed(await administration.erasure.erase(owner, patience=patience))
+    wait_seconds = TIMEOUT_SHARE * request.app[keys.settings].request_timeout_seconds
+    return _shed(await administration.erasure.erase(owner, wait_seconds=wait_seconds))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -68,7 +68,7 @@ async def delete(request: web.Request) -> web.Response:
     administration, id = request.app[keys.administration], id_of(request)
     administration.holds.refuse_if_held(owner)
     await request.app[keys.audit].record(caller.name, "delete", owner, f"message {id[:80]}")
-    return _shed(await administration.erasure.delete(owner, id))
+    return _shed(await administration.erasure.blank(owner, id))
 
 
 async def purge(request: web.Request) -> web.Response:
@@ -84,7 +84,7 @@ async def purge(request: web.Request) -> web.Response:
     await request.app[keys.audit].record(caller.name, "purge", owner or "*", detail)
     janitor = request.app[keys.administration].janitor
     begun = await janitor.order(caller.name, owner, is_confirmed=asked.confirm)
-    return body.answer(figures.of_purge(begun), status=202)
+    return body.answer(purge_fields(begun), status=202)
 
 
 async def progress(request: web.Request) -> web.Response:
@@ -94,8 +94,8 @@ async def progress(request: web.Request) -> web.Response:
     janitor = request.app[keys.administration].janitor
     return body.answer(
         {
-            "current": janitor.current and figures.of_purge(janitor.current),
-            "last": janitor.last and figures.of_purge(janitor.last),
+            "current": janitor.current and purge_fields(janitor.current),
+            "last": janitor.last and purge_fields(janitor.last),
         }
     )
 

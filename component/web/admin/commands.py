@@ -27,18 +27,19 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def commands(request: web.Request) -> web.Response:
     """GET {prefix}/v1/commands: the commands that the caller may give."""
     checked(NoParameters, body.parameters(request))
-    known = request.app[keys.desk].available_to(authenticate.operator(request))
+    known = request.app[keys.commands].available_to(authenticate.principal(request))
     return body.answer({"commands": [_command(command) for command in known]})
 
 
 async def run(request: web.Request) -> web.Response:
     """POST {prefix}/v1/commands/{name}: have one done, or told what it would take away."""
-    desk = request.app[keys.desk]
-    command = desk.find(request.match_info["name"])
-    caller = desk.authorize(authenticate.operator(request), command)
+    service = request.app[keys.commands]
+    command = service.find(request.match_info["name"])
+    caller = authenticate.principal(request)
+    service.authorize(caller, command)
     asked = checked(CommandParameters, body.parameters(request))
     given = _strings(await body.fields(request) if request.can_read_body else {})
-    do = desk.preview if asked.preview else desk.run
+    do = service.preview if asked.preview else service.run
     return body.answer(_outcome(await do(caller, command, given)))
 
 
@@ -73,7 +74,7 @@ def _field(field: Field) -> dict[str, object]:
         "label": field.label,
         "kind": field.kind,
         "required": field.is_required,
-        "many": field.is_many,
+        "many": field.is_multiple,
         "default": field.default or None,
         "choices": [value for value, _ in field.choices],
     }

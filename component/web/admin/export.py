@@ -9,7 +9,8 @@ from contextlib import aclosing
 
 from aiohttp import web
 
-from component.core.access.principals import Role
+from component.core.access.authorize import Action
+from component.core.access.principals import Principal
 from component.core.errors import Refused
 from component.web.admin.models import ExportParameters
 from component.web.auth import authenticate, keys
@@ -33,20 +34,21 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def export(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it was at the start."""
-    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
+    principal, owner = authenticate.principal(request), await owner_of(request)
     asked = checked(ExportParameters, body.parameters(request))
-    source = request.app[keys.administration].export
-    parts = source.json_lines(owner) if asked.format == "jsonl" else source.portable(owner)
-    with request.app[keys.streams].taken(caller.name):
-        return await _answer(request, parts, caller.name, owner, asked.format)
+    with request.app[keys.streams].taken(principal.name):
+        return await _answer(request, principal, owner, asked.format)
 
 
 async def _answer(
-    request: web.Request, parts: AsyncGenerator[bytes], caller: str, owner: str, format: str
+    request: web.Request, principal: Principal, owner: str, format: str
 ) -> web.StreamResponse:
-    async with aclosing(parts):
+    source, authorizer = request.app[keys.administration].export, request.app[keys.authorizer]
+    async with in_time(request):
+        since = await authorizer.authorize(principal, owner, Action.EXPORT, format)
+    write = source.json_lines if format == "jsonl" else source.portable
+    async with aclosing(write(owner, since=since)) as parts:
         async with in_time(request):
-            await request.app[keys.audit].record(caller, "export", owner, format)
             # Before the head of the answer is sent a refusal can still be one.
             first = await anext(parts, b"")
         answer = web.StreamResponse(headers=_headers(format))

@@ -54,7 +54,7 @@ async def read_retention(request: web.Request) -> web.Response:
     return body.answer(
         {
             "owner": owner,
-            "usual": _bounds(administration.usual.of(owner)),
+            "usual": _bounds(administration.defaults.of(owner)),
             "rules": [_rule(each) for each in wanted],
         }
     )
@@ -88,7 +88,7 @@ async def drop_retention(request: web.Request) -> web.Response:
     await request.app[keys.audit].record(
         caller.name, "drop retention", owner, _with(peer).removeprefix(", ")
     )
-    await administration.rules.drop(owner, peer)
+    await administration.rules.remove(owner, peer)
     return web.Response(status=204)
 
 

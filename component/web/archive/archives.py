@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.access.principals import Role
 from component.web.archive.messages_json import message, place
 from component.web.archive.models import MessageParameters, MessagesParameters, NoParameters
 from component.web.auth import authenticate, keys
@@ -25,44 +24,46 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def summary(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}: what there is of an archive."""
-    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
+    principal, owner = authenticate.principal(request), await owner_of(request)
     checked(NoParameters, body.parameters(request))
-    found = await request.app[keys.reading].summary(caller.name, owner)
+    summary = await request.app[keys.reader].summary(principal, owner)
     return body.answer(
         {
             "owner": owner,
-            "count": found.count,
-            "bytes": found.bytes,
-            "first": found.first and place(found.first),
-            "last": found.last and place(found.last),
+            "count": summary.count,
+            "bytes": summary.bytes,
+            "first": summary.first and place(summary.first),
+            "last": summary.last and place(summary.last),
         }
     )
 
 
 async def messages(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages: one page of its messages."""
-    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
+    principal, owner = authenticate.principal(request), await owner_of(request)
     asked = checked(MessagesParameters, body.parameters(request, "ids", "kind"))
     query = asked.query(request.app[keys.jids])
-    found = await request.app[keys.reading].page(caller.name, owner, query, folded=asked.is_folded)
-    ids = [item.message.stored.id for item in found.items]
+    page = await request.app[keys.reader].readable_page(
+        principal, owner, query, folded=asked.is_folded
+    )
+    ids = [item.message.stored.id for item in page.items]
     return body.page(
         request,
         {
-            "messages": [message(item, xml=asked.xml) for item in found.items],
-            "count": found.count,
-            "index": found.index,
+            "messages": [message(item, xml=asked.xml) for item in page.items],
+            "count": page.count,
+            "index": page.index,
         },
         place="before" if query.backwards else "after",
-        next=None if found.complete else ids[-1],
+        next=None if page.complete else ids[-1],
     )
 
 
 async def one(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages/{id}: one message."""
-    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
+    principal, owner = authenticate.principal(request), await owner_of(request)
     asked = checked(MessageParameters, body.parameters(request))
-    item = await request.app[keys.reading].message(
-        caller.name, owner, id_of(request), folded=asked.is_folded
+    item = await request.app[keys.reader].message(
+        principal, owner, id_of(request), folded=asked.is_folded
     )
     return body.answer(message(item, xml=asked.xml))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.access.principals import Role
 from component.web.archive.messages_json import message
 from component.web.archive.models import ConversationsParameters
 from component.web.auth import authenticate, keys
@@ -20,21 +19,21 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def conversations(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/conversations: whom there are messages with."""
-    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
+    principal, owner = authenticate.principal(request), await owner_of(request)
     asked = checked(ConversationsParameters, body.parameters(request))
-    found, complete = await request.app[keys.conversations].page(caller.name, owner, asked.query())
+    page = await request.app[keys.reader].conversations(principal, owner, asked.query())
     listed = [
         {
-            "peer": one.conversation.peer,
-            "count": one.conversation.messages,
-            "unread": one.unread,
-            "last": message(one.last, xml=asked.xml),
+            "peer": summary.conversation.peer,
+            "count": summary.conversation.messages,
+            "unread": summary.unread,
+            "last": message(summary.last, xml=asked.xml),
         }
-        for one in found
+        for summary in page.conversations
     ]
     return body.page(
         request,
         {"conversations": listed},
         place="before",
-        next=None if complete else found[-1].conversation.newest,
+        next=None if page.complete else page.conversations[-1].conversation.newest,
     )

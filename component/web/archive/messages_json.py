@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from component.core.reading.folding import Folded
-from component.core.reading.operator_reads import ReadableMessage
+from component.core.reading.views import ReadableMessage
 from component.core.xml.times import format_time
 from storage.rows import ArchivedMessage
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from component.core.errors import BadRequest
 from component.core.messages import fulltext
 from component.core.reading import conversations
-from component.core.reading.operator_reads import SHOWN
 from component.core.reading.pages import PageQuery
+from component.core.reading.views import FOLDED_KINDS
 from component.core.remote_data.posts import naming
 from component.core.wording import given
 from component.core.xml.jids import Jids, bare, resource
@@ -137,7 +137,7 @@ class MessagesParameters(Selection, Viewed):
         found = replace(
             super().filter(jids), since=self.start, until=self.end, ids=self.ids, phrases=phrases
         )
-        return replace(found, kinds=SHOWN) if self.is_folded else found
+        return replace(found, kinds=FOLDED_KINDS) if self.is_folded else found
 
     def query(self, jids: Jids) -> PageQuery:
         """Return what is wanted. Raises BadRequest."""

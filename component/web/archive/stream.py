@@ -9,12 +9,10 @@ from contextlib import aclosing
 import orjson
 from aiohttp import web
 
-from component.core.access.audit import describe_filter
-from component.core.access.principals import Role
 from component.core.errors import BadRequest, Refused
 from component.core.messages.payloads import Message
-from component.core.reading.following import StreamPosition
-from component.core.reading.operator_reads import ReadableMessage
+from component.core.reading.follow import ArchiveStream
+from component.core.reading.views import ReadableMessage
 from component.web.archive.messages_json import message
 from component.web.archive.models import ID_MAX, StreamParameters
 from component.web.auth import authenticate, keys
@@ -22,7 +20,7 @@ from component.web.server import body
 from component.web.server.checking import checked
 from component.web.server.limits import in_time, when_lost
 from component.web.server.paths import ARCHIVE, at, owner_of
-from storage.rows import ArchivedMessage, Filter
+from storage.rows import ArchivedMessage
 
 log = logging.getLogger(__name__)
 
@@ -44,21 +42,19 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/stream: messages as they come, without end."""
-    caller, owner = authenticate.require(request, Role.READER), await owner_of(request)
+    principal, owner = authenticate.principal(request), await owner_of(request)
     asked = checked(StreamParameters, body.parameters(request, "kind"))
-    wanted = asked.filter(request.app[keys.jids])
+    filter = asked.filter(request.app[keys.jids])
     # A browser that comes again still has the query of its first request.
     after = request.headers.get("Last-Event-ID") or asked.after
     if after is not None and len(after) > ID_MAX:
         raise BadRequest(f"Last-Event-ID: an id has {ID_MAX} characters at most")
     streams = request.app[keys.streams]
-    with streams.taken(caller.name):
+    with streams.taken(principal.name):
         async with in_time(request):
-            place = await request.app[keys.following].position(owner, after)
-            asked_for = describe_filter(wanted, after=after)
-            await request.app[keys.audit].record(caller.name, "stream", owner, asked_for)
+            stream = await request.app[keys.reader].stream(principal, owner, filter, after)
         events = _Events(request, xml=asked.xml)
-        sending = streams.run(events.send(owner, place, wanted))
+        sending = streams.run(events.send(owner, stream))
         when_lost(request, sending.cancel)
         try:
             await asyncio.wait([sending])
@@ -79,19 +75,19 @@ class _Events:
         self._told = ""  # the id that the caller would come again with
         self._written = 0.0
 
-    async def send(self, owner: str, place: StreamPosition, wanted: Filter) -> None:
+    async def send(self, owner: str, stream: ArchiveStream) -> None:
         """Send until the caller is gone, or does not take what it is sent."""
         pause = self._settings.stream_heartbeat_seconds
-        news = self._request.app[keys.following].messages(owner, place, wanted, pause=pause)
+        messages = stream.messages(pause=pause)
         try:
             await self.response.prepare(self._request)
-            await self._write(f"retry: {RETRY_MILLISECONDS}\n" + self._progress(place))
-            async with aclosing(news):
-                async for rows in news:
+            await self._write(f"retry: {RETRY_MILLISECONDS}\n" + self._progress(stream))
+            async with aclosing(messages):
+                async for rows in messages:
                     for row in rows:
                         await self._write(self._event(row))
                     if asyncio.get_running_loop().time() >= self._written + pause:
-                        await self._write(": still here\n" + self._progress(place))
+                        await self._write(": still here\n" + self._progress(stream))
         except ConnectionError:
             return
         except TimeoutError:
@@ -113,12 +109,12 @@ class _Events:
         data = orjson.dumps(message(ReadableMessage(Message.of(row)), xml=self._xml)).decode()
         return f"id: {row.id}\nevent: message\ndata: {data}\n\n"
 
-    def _progress(self, place: StreamPosition) -> str:
+    def _progress(self, stream: ArchiveStream) -> str:
         """Tell how far the archive has been followed, though nothing of it was wanted.
 
         An id without data is no event, and is what the caller comes again with all the same.
         """
-        if place.last == self._told:
+        if stream.position == self._told:
             return "\n"
-        self._told = place.last
-        return f"id: {place.last}\n\n"
+        self._told = stream.position
+        return f"id: {stream.position}\n\n"

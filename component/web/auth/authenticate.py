@@ -1,4 +1,4 @@
-"""Who may call, and what: with the secret of the server or of an operator, or from near."""
+"""Authenticate requests: by the secret of the server or of an operator, or by the network."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from component.core.access.principals import SERVER, Operator, Role
-from component.core.errors import Forbidden, NotAuthorized
+from component.core.access import roles
+from component.core.access.principals import SERVER, Operator, Principal, Role, Server
+from component.core.errors import NotAuthorized
 from component.web.auth import keys, trust
 from component.web.server import health
 from component.web.server.callers import party_of
@@ -20,53 +21,51 @@ log = logging.getLogger(__name__)
 
 _HOW = "Authorization: Bearer SECRET, or X-Api-Key: SECRET"
 
-#: Headers by which a caller shows who it is.
-_SHOWING = ("Authorization", "X-Api-Key")
+#: Headers that carry a secret.
+_SECRET_HEADERS = ("Authorization", "X-Api-Key")
 
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let those requests through that show a secret, or may be trusted without one."""
+    """Pass on requests that show a secret or may be trusted without one, with their principal."""
     if request.match_info.handler not in health.OPEN:
         try:
-            request[keys.operator] = _caller(request, request.app[keys.settings])
+            request[keys.principal] = _authenticated(request, request.app[keys.settings])
         except NotAuthorized as refused:
-            _tell(request, refused)
+            _log_refusal(request, refused)
             raise
     return await handler(request)
 
 
-def operator(request: web.Request) -> Operator:
-    """Return who calls."""
-    return request[keys.operator]
+def principal(request: web.Request) -> Principal:
+    """Return the principal that sent a request."""
+    return request[keys.principal]
 
 
-def require(request: web.Request, role: Role) -> Operator:
-    """Return who calls, if that is somebody of this role or above. Raises Forbidden."""
-    caller = operator(request)
-    if role is Role.ADMIN and caller.role is not Role.ADMIN:
-        raise Forbidden(f'This is for operators of the role "{role}".')
+def require(request: web.Request, role: Role) -> Principal:
+    """Return the principal that sent a request, if it has a role. Raises Forbidden."""
+    caller = principal(request)
+    roles.require_role(caller, role)
     return caller
 
 
 def require_server(request: web.Request) -> None:
-    """Return if it is the server that calls. Raises Forbidden."""
-    if operator(request) != SERVER:
-        raise Forbidden("This is for the server itself, not for operators.")
+    """Return if the server sent a request. Raises Forbidden."""
+    roles.require_server(principal(request))
 
 
-def _caller(request: web.Request, settings: WebSettings) -> Operator:
-    """Return who calls. Raises NotAuthorized, Slowed, Misdirected."""
-    if not any(name in request.headers for name in _SHOWING):
+def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
+    """Return the principal that sent a request. Raises NotAuthorized, RateLimited, Misdirected."""
+    if not any(name in request.headers for name in _SECRET_HEADERS):
         if not settings.trusts_network:
             raise NotAuthorized(f"No secret was shown: send a header {_HOW}.")
         trust.check(request, settings)
         return SERVER
-    # A secret that is nobody's is a mistake, not a caller without one.
-    shown = _shown(request)
-    if len(shown) != 1:
+    # A wrong secret is a mistake; it is not taken for a request without one.
+    secrets = _secrets(request)
+    if len(secrets) != 1:
         raise NotAuthorized(f"Show one secret, in a header {_HOW}.")
-    caller = _whose(shown[0].encode(errors="surrogateescape"), settings)
+    caller = _owner_of(secrets[0].encode(errors="surrogateescape"), settings)
     name = caller.name if caller else None
     request.app[keys.guessing].judge(party_of(request.transport), name)
     if caller is None:
@@ -77,31 +76,35 @@ def _caller(request: web.Request, settings: WebSettings) -> Operator:
     return caller
 
 
-def _tell(request: web.Request, refused: NotAuthorized) -> None:
-    """Have the log say from where something is asked in vain, and why: callers may not show it."""
+def _log_refusal(request: web.Request, refused: NotAuthorized) -> None:
+    """Log from where a request was refused, and why; the sender may not show its answer."""
     party = party_of(request.transport)
     if request.app[keys.refused].is_news(f"{party} {refused.message}"):
         log.warning("refused over HTTP, from %s: %s", party, refused.message)
 
 
-def _whose(shown: bytes, settings: WebSettings) -> Operator | None:
-    """Return whose secret it is, None if it is nobody's."""
-    known = [(each, each.secret) for each in settings.operators]
-    known.append((SERVER, settings.secret))
-    # All are compared, so that the time it takes tells nothing.
-    found = [
-        each for each, secret in known if secret and hmac.compare_digest(shown, secret.encode())
+def _owner_of(secret: bytes, settings: WebSettings) -> Server | Operator | None:
+    """Return the principal that has a secret, None if nobody has it."""
+    principals: list[tuple[Server | Operator, str | None]] = [
+        (operator, operator.secret) for operator in settings.operators
     ]
-    return found[0] if found else None
+    principals.append((SERVER, settings.secret))
+    # All secrets are compared, so that the time it takes reveals nothing.
+    matching = [
+        principal
+        for principal, own in principals
+        if own and hmac.compare_digest(secret, own.encode())
+    ]
+    return matching[0] if matching else None
 
 
-def _shown(request: web.Request) -> Sequence[str]:
-    """Return the secrets that are shown, each once."""
-    shown = []
-    # ejabberd passes headers on as they stand in its configuration, blanks included.
+def _secrets(request: web.Request) -> Sequence[str]:
+    """Return the different secrets in the headers of a request."""
+    secrets = []
+    # ejabberd sends headers as they stand in its configuration, blanks included.
     for value in request.headers.getall("Authorization", ()):
         scheme, _, secret = value.strip().partition(" ")
         if scheme.lower() == "bearer":
-            shown.append(secret.strip())
-    shown += [value.strip() for value in request.headers.getall("X-Api-Key", ())]
-    return list(dict.fromkeys(shown))
+            secrets.append(secret.strip())
+    secrets += [value.strip() for value in request.headers.getall("X-Api-Key", ())]
+    return list(dict.fromkeys(secrets))

@@ -6,17 +6,16 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from component.core.access.audit import Audit
-from component.core.access.principals import Operator
+from component.core.access.authorize import Authorizer
+from component.core.access.principals import Principal
 from component.core.accounts.protocol import Accounts
 from component.core.commands.dispatch import CommandService
 from component.core.hosts import Hosts
-from component.core.reading.conversations import Conversations
-from component.core.reading.following import ArchiveStream
-from component.core.reading.operator_reads import Reading
 from component.core.reading.pages import Pager
+from component.core.reading.reader import ArchiveReader
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
@@ -38,16 +37,15 @@ readiness = web.AppKey("readiness", Readiness)
 jids = web.AppKey("jids", Jids)
 audit = web.AppKey("audit", Audit)
 pages = web.AppKey("pages", Pager)
-reading = web.AppKey("reading", Reading)
-conversations = web.AppKey("conversations", Conversations)
-following = web.AppKey("following", ArchiveStream)
+reader = web.AppKey("reader", ArchiveReader)
+authorizer = web.AppKey("authorizer", Authorizer)
 streams = web.AppKey("streams", TaskLimit)
-administration = web.AppKey("administration", Administration)
-desk = web.AppKey("desk", CommandService)
+administration = web.AppKey("administration", ArchiveAdmin)
+commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 
 #: Handlers whose answers go on for as long as their callers take them.
 unhurried = web.AppKey("unhurried", frozenset[Handler])
 
-#: Of a request: who calls.
-operator = web.RequestKey("operator", Operator)
+#: Of a request: who sent it.
+principal = web.RequestKey[Principal]("principal", Principal)  # type: ignore[arg-type]

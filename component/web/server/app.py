@@ -5,10 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.core.access.audit import Audit
-from component.core.reading.conversations import Conversations
-from component.core.reading.following import ArchiveStream
-from component.core.reading.operator_reads import Reading
 from component.core.reading.pages import Pager
+from component.core.reading.reader import ArchiveReader
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.handlers.archive import HandlerArchive
@@ -63,7 +61,7 @@ def make_app(settings: WebSettings, services: Services) -> web.Application:
     )
     app[keys.jids] = services.jids
     app[keys.administration] = services.administration
-    app[keys.desk] = services.commands
+    app[keys.commands] = services.commands
     app[keys.accounts] = services.accounts
     app[keys.rosters] = services.rosters
     app[keys.unhurried] = frozenset({stream.follow, export.export})
@@ -94,19 +92,18 @@ def _provide_remote_data(app: web.Application, settings: WebSettings, services: 
 
 
 def _provide_reading(app: web.Application, settings: WebSettings, services: Services) -> None:
-    """Give requests what reads archives of others."""
-    archive, queue = services.storage.archive, services.queue
-    log = app[keys.audit] = Audit(services.storage.records, services.writer)
-    pages = Pager(
-        archive,
-        queue,
+    """Give requests the reader of archives, and the bound of streams."""
+    app[keys.authorizer] = services.authorizer
+    app[keys.audit] = Audit(services.storage.records, services.writer)
+    pages = app[keys.pages] = Pager(
+        services.storage.archive,
+        services.queue,
         usual=settings.page_default,
         most=settings.page_max,
         max_bytes=settings.page_max_bytes,
     )
-    reading = Reading(pages, archive, services.storage.retention, log)
-    app[keys.pages], app[keys.reading] = pages, reading
-    app[keys.conversations] = Conversations(archive, queue, log, pages, reading)
-    app[keys.following] = ArchiveStream(archive, queue, services.followers)
+    app[keys.reader] = ArchiveReader(
+        services.authorizer, services.storage, services.queue, pages, services.followers
+    )
     streams = app[keys.streams] = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
     app.on_shutdown.append(streams.close)

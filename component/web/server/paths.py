@@ -50,7 +50,7 @@ def id_of(request: web.Request) -> str:
 async def check_served(request: web.Request, subject: str) -> None:
     """Return if there can be an archive of a user, or on a domain. Raises ItemNotFound."""
     served = request.app[keys.administration].served
-    await served.check(subject, authenticate.operator(request))
+    await served.check(subject, authenticate.principal(request))
 
 
 def check_host(request: web.Request, named: str | None) -> str:
@@ -58,7 +58,9 @@ def check_host(request: web.Request, named: str | None) -> str:
     hosts = request.app[keys.hosts]
     host = hosts.default if named is None else named
     if host not in hosts:
-        raise request.app[keys.administration].served.refusal(host, authenticate.operator(request))
+        raise request.app[keys.administration].served.refusal(
+            host, authenticate.principal(request)
+        )
     return host
 
 

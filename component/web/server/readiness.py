@@ -49,7 +49,7 @@ class Readiness:
             "link": {"ok": self._link.is_up},
             "writer": {"ok": self._writer.is_healthy, "backlog": self._writer.backlog},
             # What waits for an operator keeps nothing from its work.
-            "retention": {"ok": True, "confirmed": self._approval.waiting is None},
+            "retention": {"ok": True, "confirmed": self._approval.unconfirmed is None},
             "tasks": {
                 "ok": not self._background.failed and not self._background.ending.is_set(),
                 "failed": list(self._background.failed),

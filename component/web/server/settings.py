@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import Accounts
 from component.core.archiving.writer import Queue, Writer
@@ -12,9 +13,9 @@ from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.hosts import Hosts
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES
-from component.core.retention.admin import Administration
+from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
@@ -64,11 +65,12 @@ class Services:
     """The parts of the program that requests are served from."""
 
     storage: Storage
+    authorizer: Authorizer
     writer: Writer
     queue: Queue  #: what comes from users, on its way to the writer: whoever reads waits for it
     link: Link
     jids: Jids
-    administration: Administration
+    administration: ArchiveAdmin
     commands: CommandService  #: where operators give commands
     accounts: Accounts
     rosters: RosterService

@@ -1,6 +1,6 @@
 """XEP-0313: Message Archive Management, version 1.1.3.
 
-Reads queries and writes results; `component.core.reading.history` decides.
+Reads queries and writes results; `component.core.reading.reader` decides who reads what.
 """
 
 from __future__ import annotations
@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from xml.etree.ElementTree import Element
 
+from component.core.access.principals import User
 from component.core.errors import BadRequest, NotImplementedHere, Overloaded
-from component.core.reading.history import History
 from component.core.reading.pages import PageQuery
+from component.core.reading.reader import ArchiveReader
 from component.core.xml.jids import Jids
 from component.xmpp.archive import mam_form, rsm
 from component.xmpp.archive.mam_form import NS_MAM
 from component.xmpp.archive.mam_results import fin_xml, metadata_xml, results_xml
+from component.xmpp.queries import forms
 from component.xmpp.queries.exchange import Exchange
 
 NS = NS_MAM
@@ -50,28 +53,28 @@ QUERYID_MAX = 256
 class Mam:
     """Answers archive queries."""
 
-    def __init__(self, history: History, addresses: Jids) -> None:
-        self._history = history
+    def __init__(self, reader: ArchiveReader, addresses: Jids) -> None:
+        self._reader = reader
         self._addresses = addresses
 
-    async def answer(self, type: str, query: Element, exchange: Exchange) -> str:
-        """Return the text that answers a query: its results, then its end. Raises Refused."""
+    async def answer(self, type: str, element: Element, exchange: Exchange) -> str:
+        """Return the stanzas that answer a query: its results, then its end. Raises Refused."""
         if type == "get":
             return exchange.result(mam_form.form_xml())
-        wanted = parse(query, self._addresses)
+        query = replace(parse(element, self._addresses), counted=True)
         async with _in_time():
-            page = await self._history.read(exchange.requester, exchange.owner, wanted)
-        flipped = query.find(f"{{{NS}}}flip-page") is not None
-        messages = reversed(page.messages) if flipped else page.messages
-        results = exchange.messages(results_xml(messages, query.get("queryid")))
-        return results + exchange.result(fin_xml(page, backwards=wanted.backwards))
+            page = await self._reader.page(User(exchange.requester), exchange.owner, query)
+        is_flipped = element.find(f"{{{NS}}}flip-page") is not None
+        messages = reversed(page.messages) if is_flipped else page.messages
+        results = exchange.messages(results_xml(messages, element.get("queryid")))
+        return results + exchange.result(fin_xml(page, backwards=query.backwards))
 
     async def metadata(self, type: str, query: Element, exchange: Exchange) -> str:
         """Return the text that tells where an archive begins and ends. Raises Refused."""
         if type != "get":
             raise BadRequest("metadata can be read only: ask with get")
         async with _in_time():
-            bounds = await self._history.metadata(exchange.requester, exchange.owner)
+            bounds = await self._reader.bounds(User(exchange.requester), exchange.owner)
         return exchange.result(metadata_xml(bounds))
 
 
@@ -91,5 +94,5 @@ def parse(query: Element, addresses: Jids) -> PageQuery:
         raise NotImplementedHere("there are no archives of nodes here")
     if len(query.get("queryid", "")) > QUERYID_MAX:
         raise BadRequest(f"queryid has {QUERYID_MAX} characters at most")
-    wanted = mam_form.read(query.find(mam_form.FORM), addresses)
+    wanted = mam_form.read(query.find(forms.FORM), addresses)
     return rsm.read(query.find(rsm.SET), wanted)

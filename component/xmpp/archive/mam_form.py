@@ -6,7 +6,6 @@ messages of rooms are among the results.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from component.core.errors import BadRequest, NotImplementedHere
@@ -14,14 +13,13 @@ from component.core.messages import fulltext
 from component.core.xml import jids
 from component.core.xml.jids import Jids
 from component.core.xml.times import parse_time
+from component.xmpp.queries import forms
+from component.xmpp.queries.forms import FORM_TYPE, Values
 from storage.rows import ANY, Filter, Phrase
 
 NS_MAM = "urn:xmpp:mam:2"
-NS_FORM = "jabber:x:data"
 NS_VALIDATE = "http://jabber.org/protocol/xdata-validate"
 NS_FULLTEXT = "urn:xmpp:fulltext:0"
-
-FORM = f"{{{NS_FORM}}}x"
 
 #: The field of XEP-0431, that of ejabberd, and that of M-Link: clients know one or another.
 FULLTEXT = (f"{{{NS_FULLTEXT}}}fulltext", "withtext", "search")
@@ -49,15 +47,14 @@ VALUE_MAX = 3 * 1023 + 2
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
-Values = Mapping[str, Sequence[str]]
-
 
 def form_xml() -> str:
     """Return the form that tells which fields a query may have (section 4.1.5)."""
     fields = "".join(_field_xml(name, type) for name, type in FIELDS.items())
     return (
-        f"<query xmlns='{NS_MAM}'><x xmlns='{NS_FORM}' type='form'>"
-        f"<field type='hidden' var='FORM_TYPE'><value>{NS_MAM}</value></field>{fields}</x></query>"
+        f"<query xmlns='{NS_MAM}'><x xmlns='{forms.NS}' type='form'>"
+        f"<field type='hidden' var='{FORM_TYPE}'><value>{NS_MAM}</value></field>"
+        f"{fields}</x></query>"
     )
 
 
@@ -89,23 +86,18 @@ def read(form: Element | None, addresses: Jids) -> Filter:
 
 
 def _values(form: Element) -> Values:
-    """Return the fields of a submitted form that have a value."""
-    values: dict[str, list[str]] = {}
-    for field in form.iterfind(f"{{{NS_FORM}}}field"):
-        name, found = field.get("var", ""), field.findall(f"{{{NS_FORM}}}value")
-        if name not in FIELDS and name != "FORM_TYPE":
+    """Return the values of a submitted form, by field, without fields that have none."""
+    values = forms.values_of(form)
+    for name, texts in values.items():
+        if name not in FIELDS and name != FORM_TYPE:
             raise NotImplementedHere(f"{name[:40]!r} is not a field of this archive")
-        if name in values:
-            raise BadRequest(f"{name} is there twice")
-        if len(found) > 1 and FIELDS.get(name) != "list-multi":
+        if len(texts) > 1 and FIELDS.get(name) != "list-multi":
             raise BadRequest(f"{name} can have one value only")
-        if any(len(value.text or "") > VALUE_MAX for value in found):
+        if any(len(text) > VALUE_MAX for text in texts):
             raise BadRequest(f"{name}: a value has {VALUE_MAX} characters at most")
-        if found:
-            values[name] = [value.text or "" for value in found]
-    if values.pop("FORM_TYPE", [NS_MAM]) != [NS_MAM]:
-        raise BadRequest(f"FORM_TYPE must be {NS_MAM}")
-    return values
+    if values.get(FORM_TYPE, (NS_MAM,)) not in ((NS_MAM,), ()):
+        raise BadRequest(f"{FORM_TYPE} must be {NS_MAM}")
+    return {name: texts for name, texts in values.items() if texts}
 
 
 def _only(values: Values, name: str) -> str | None:
@@ -136,7 +128,7 @@ def _ids(values: Values) -> tuple[str, ...] | None:
         return None
     if len(values["ids"]) > IDS_MAX:
         raise BadRequest(f"ids can have {IDS_MAX} values at most")
-    return tuple(values["ids"])
+    return values["ids"]
 
 
 def _phrases(values: Values) -> tuple[Phrase, ...] | None:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
+from component.core.access.authorize import Action, Authorizer
+from component.core.access.principals import User
 from component.core.archiving.preferences import Preferences
 from component.xmpp.queries.exchange import Exchange
 from storage.rows import PreferencesRow
@@ -21,16 +23,19 @@ PREFS = f"{{{NS}}}prefs"
 class Prefs:
     """Answers queries for archiving preferences."""
 
-    def __init__(self, wishes: Preferences) -> None:
-        self._wishes = wishes
+    def __init__(self, preferences: Preferences, authorizer: Authorizer) -> None:
+        self._preferences = preferences
+        self._authorizer = authorizer
 
     async def answer(self, type: str, prefs: Element, exchange: Exchange) -> str:
-        """Return the text that tells what is applied, after a set too. Raises Refused."""
+        """Return the stanza with the preferences that apply, after a set too. Raises Refused."""
         owner = exchange.owner
-        self._wishes.authorize(exchange.requester, owner)
+        await self._authorizer.authorize(User(exchange.requester), owner, Action.PREFERENCES)
         if type == "set":
-            return exchange.result(prefs_xml(await self._wishes.set(owner, parse(prefs, owner))))
-        return exchange.result(prefs_xml(await self._wishes.of(owner)))
+            applied = await self._preferences.set(owner, parse(prefs, owner))
+        else:
+            applied = await self._preferences.of(owner)
+        return exchange.result(prefs_xml(applied))
 
 
 def parse(prefs: Element, owner: str) -> PreferencesRow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from component.core.access.authorize import Action, Authorizer
+from component.core.access.principals import User
 from component.core.archiving.preferences import ALWAYS, NEVER, ROSTER, Preferences
 from component.core.errors import BadRequest
 from component.xmpp.commands.adhoc import Command, Done
@@ -18,26 +20,31 @@ _DEFAULTS = {
 }
 
 
-def configure(wishes: Preferences) -> Command:
-    """Return the command that shows and sets the preferences of who executes it."""
+def configure(preferences: Preferences, authorizer: Authorizer) -> Command:
+    """Return the command by which users read and set their own preferences."""
+
+    async def authorized_owner(exchange: Exchange) -> str:
+        principal, owner = User(exchange.requester), exchange.owner
+        await authorizer.authorize(principal, owner, Action.PREFERENCES)
+        return owner
 
     async def form(exchange: Exchange) -> Form:
-        wishes.authorize(exchange.requester, exchange.owner)
-        return _form(wishes, await wishes.of(exchange.owner))
+        owner = await authorized_owner(exchange)
+        return _form(preferences, await preferences.of(owner))
 
     async def run(exchange: Exchange, values: Values) -> Done:
-        wishes.authorize(exchange.requester, exchange.owner)
-        await wishes.set(exchange.owner, _preferences(exchange.owner, values))
+        owner = await authorized_owner(exchange)
+        await preferences.set(owner, _preferences(owner, values))
         return Done(note="Your archiving preferences are set.")
 
     return Command(node=NODE, name="Archiving preferences", form=form, run=run)
 
 
-def _form(wishes: Preferences, applied: PreferencesRow) -> Form:
+def _form(preferences: Preferences, applied: PreferencesRow) -> Form:
     offered = tuple(
         (default, label)
         for default, label in _DEFAULTS.items()
-        if default == applied.default or wishes.can_use(applied.owner, default)
+        if default == applied.default or preferences.can_use(applied.owner, default)
     )
     return Form(
         title="Archiving preferences",

@@ -39,8 +39,11 @@ def set_xml(page: Page, *, backwards: bool) -> str:
     """Return the <set/> that says where a page begins, where it ends, and how many match."""
     first = last = count = ""
     if page.messages:
-        told = page.index is not None and not (backwards and _looks_like_the_end(page))
-        index = f" index='{page.index}'" if told else ""
+        # COMPAT: slixmpp (xep_0059) pages backwards until index and count say that a page
+        # holds the last message of all, which its first page does. The index of this page is the
+        # count without its messages (section 2.2), so the client knows it all the same.
+        has_index = page.index is not None and not (backwards and _has_last_message(page))
+        index = f" index='{page.index}'" if has_index else ""
         first = f"<first{index}>{page.messages[0].id}</first>"
         last = f"<last>{page.messages[-1].id}</last>"
     if page.count is not None:
@@ -48,12 +51,8 @@ def set_xml(page: Page, *, backwards: bool) -> str:
     return f"<set xmlns='{NS}'>{first}{last}{count}</set>"
 
 
-def _looks_like_the_end(page: Page) -> bool:
-    """Whether a client that goes backwards would take the first page of its way for the last.
-
-    slixmpp does where index and count say that the page ends with the last item of all. Its index
-    is the count without its items then (section 2.2), so it is not missed.
-    """
+def _has_last_message(page: Page) -> bool:
+    """Return whether a page that is not the only one has the last message of the result set."""
     if page.index is None or page.complete:
         return False
     return page.index + len(page.messages) == page.count

@@ -4,71 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from component.core.access.principals import Operator
+from component.core.access.principals import Operator, Principal, User
 from component.core.commands import spec
 from component.core.commands.accounts import ADMIN
 from component.core.commands.dispatch import CommandService
-from component.core.commands.spec import Kind, Outcome
+from component.core.commands.spec import FieldKind, Outcome
 from component.core.rosters.stanzas import roster_xml
 from component.xmpp.commands.adhoc import Command, Done
 from component.xmpp.queries.exchange import Exchange
 from component.xmpp.queries.forms import FORM_TYPE, Cell, Field, Form, Values, result_xml
 
 _TYPES = {
-    Kind.TEXT: "text-single",
-    Kind.PASSWORD: "text-private",
-    Kind.OWNER: "jid-single",
-    Kind.ACCOUNT: "jid-single",
-    Kind.HOST: "list-single",
-    Kind.NUMBER: "text-single",
-    Kind.CHOICE: "list-single",
-    Kind.FLAG: "boolean",
+    FieldKind.TEXT: "text-single",
+    FieldKind.PASSWORD: "text-private",
+    FieldKind.OWNER: "jid-single",
+    FieldKind.ACCOUNT: "jid-single",
+    FieldKind.HOST: "list-single",
+    FieldKind.NUMBER: "text-single",
+    FieldKind.CHOICE: "list-single",
+    FieldKind.FLAG: "boolean",
 }
 
 
-def administration(desk: CommandService, operators: Sequence[Operator]) -> tuple[Command, ...]:
+def operator_commands(
+    service: CommandService, operators: Sequence[Operator]
+) -> tuple[Command, ...]:
     """Return the commands that operators can give by their JIDs."""
     by_jid = {operator.jid: operator for operator in operators if operator.jid}
-    return tuple(_command(desk, command, by_jid.get) for command in desk.commands)
+
+    def principal_of(jid: str) -> Principal:
+        return by_jid.get(jid) or User(jid)
+
+    return tuple(_command(service, command, principal_of) for command in service.commands)
 
 
 def _command(
-    desk: CommandService, command: spec.Command, known: Callable[[str], Operator | None]
+    service: CommandService, command: spec.Command, principal_of: Callable[[str], Principal]
 ) -> Command:
     async def form(exchange: Exchange) -> Form | None:
-        desk.authorize(known(exchange.requester), command)
-        return _form(desk, command) if command.fields else None
+        service.authorize(principal_of(exchange.requester), command)
+        return _form(service, command) if command.fields else None
 
     async def run(exchange: Exchange, values: Values) -> Done:
         given = {name: said for name, said in values.items() if name != FORM_TYPE}
-        return _done(command, await desk.run(known(exchange.requester), command, given))
+        return _done(command, await service.run(principal_of(exchange.requester), command, given))
 
     return Command(
         node=command.node,
         name=command.title,
         form=form,
         run=run,
-        is_open_to=lambda jid: command in desk.available_to(known(jid)),
+        is_open_to=lambda jid: command in service.available_to(principal_of(jid)),
         has_errors=True,
     )
 
 
-def _form(desk: CommandService, command: spec.Command) -> Form:
+def _form(service: CommandService, command: spec.Command) -> Form:
     return Form(
         title=command.title,
         instructions=command.help or f"{command.title}.",
-        fields=tuple(_field(desk, field) for field in command.fields),
+        fields=tuple(_field(service, field) for field in command.fields),
         form_type=_form_type(command),
     )
 
 
-def _field(desk: CommandService, field: spec.Field) -> Field:
+def _field(service: CommandService, field: spec.Field) -> Field:
     options = field.choices
-    if field.kind is Kind.HOST:
-        options = (("", "All"), *((host, host) for host in desk.hosts))
+    if field.kind is FieldKind.HOST:
+        options = (("", "All"), *((host, host) for host in service.context.hosts))
     return Field(
         name=field.name,
-        type="jid-multi" if field.is_many else _TYPES[field.kind],
+        type="jid-multi" if field.is_multiple else _TYPES[field.kind],
         label=field.label,
         values=(field.default,) if field.default else (),
         options=options,

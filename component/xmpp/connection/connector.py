@@ -53,6 +53,11 @@ class Connector:
         self._was_up = False
         self._restarting: asyncio.Task[None] | None = None
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the handshake is done and the stream is open."""
+        return self._stream.is_up
+
     async def run(self) -> None:
         """Stay connected for ever.
 

@@ -11,6 +11,8 @@ from component.core.errors import BadRequest
 
 NS = "jabber:x:data"
 
+FORM = f"{{{NS}}}x"
+
 #: Of each form that has a namespace for its fields.
 FORM_TYPE = "FORM_TYPE"
 
@@ -78,9 +80,14 @@ def result_xml(
 
 def submitted(around: Element) -> Values:
     """Return the values of the form in an element, by field. Raises BadRequest."""
-    form = around.find(f"{{{NS}}}x")
+    form = around.find(FORM)
     if form is None:
         raise BadRequest("the form is missing")
+    return values_of(form)
+
+
+def values_of(form: Element) -> Values:
+    """Return the values of each field of a form, () for a field without any. Raises BadRequest."""
     values: dict[str, tuple[str, ...]] = {}
     for field in form.iterfind(f"{{{NS}}}field"):
         name = field.get("var", "")

@@ -8,16 +8,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from storage.rows import TOMBSTONES_MAX, AuditEntry, Batch, Kind, NewMessage, Retraction
-from storage.sqlite.engine.protocols import Connection, Row
-from storage.sqlite.messages import conversations, lateness, marks, words
+from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
+from storage.sqlite.engine.protocols import Connection
+from storage.sqlite.messages import conversations, lateness, marks, retractions, words
 from storage.sqlite.messages.counters import CounterDelta, count_up
-from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.marks import Target
 from storage.sqlite.messages.owners import Counters, Owners
-from storage.sqlite.messages.select import COLUMNS, archived_messages
-from storage.sqlite.retention import scrub
-from storage.sqlite.retention.delete import FINISHED
 
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, origin, xml"
 
@@ -40,26 +36,6 @@ WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 """
 
 _GIVEN = "UPDATE owners SET last = $2, newest = $3 WHERE number = $1"
-
-_BYTES = """
-UPDATE owners SET bytes = bytes + $3 - (
-    SELECT length(CAST(xml AS BLOB)) FROM archive WHERE owner = $1 AND sequence = $2
-)
-WHERE number = $1
-"""
-
-_RETRACTING = "SELECT sequence FROM archive WHERE owner = $1 AND origin = $2"
-
-_RETRACTED = f"""
-SELECT {COLUMNS} FROM archive
-WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'gone')
-"""  # noqa: S608 - constant words
-
-_UNFINISHED = "INSERT INTO unfinished (owner, sequence) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-
-_BURY = """
-UPDATE archive SET kind = $4, xml = $3 WHERE owner = $1 AND sequence = $2
-"""
 
 
 class _InsertRow(NamedTuple):
@@ -90,27 +66,13 @@ class _InsertRow(NamedTuple):
 class Appender:
     """Writes batches, each inside a transaction of its caller."""
 
-    def __init__(self, owners: Owners, ids: Ids) -> None:
+    def __init__(self, owners: Owners) -> None:
         self._owners = owners
-        self._ids = ids
 
     async def write(self, connection: Connection, batch: Batch) -> None:
         """Write a batch in its order; lines of the audit log have an order of their own."""
-        entries: list[NewMessage] = []
-        audit_log: list[AuditEntry] = []
-        left = TOMBSTONES_MAX
-        for work in batch:
-            if isinstance(work, NewMessage):
-                entries.append(work)
-                continue
-            if isinstance(work, AuditEntry):
-                audit_log.append(work)
-                continue
-            await self._enter(connection, entries)
-            entries = []
-            left -= await self._retract(connection, work, left)
-        await self._enter(connection, entries)
-        await _log(connection, audit_log)
+        await self._enter(connection, [row for row in batch if isinstance(row, NewMessage)])
+        await _log(connection, [row for row in batch if isinstance(row, AuditEntry)])
 
     async def _enter(self, connection: Connection, entries: list[NewMessage]) -> None:
         if not entries:
@@ -139,6 +101,14 @@ class Appender:
         ]
         await count_up(connection, lines)
         targets = await marks.resolve(connection, rows)
+        await retractions.note(
+            connection,
+            [
+                (number, sequence, targets[number, sequence].shown)
+                for number, sequence, entry in rows
+                if entry.relation is Relation.RETRACTION and (number, sequence) in targets
+            ],
+        )
         about = [targets.get(row[:2]) for row in rows]
         shown = [None if target is None else target.shown for target in about]
         await words.add(connection, [(*row, to) for row, to in zip(rows, shown, strict=True)])
@@ -149,54 +119,6 @@ class Appender:
                 for (number, sequence, e), target in zip(rows, about, strict=True)
             ],
         )
-
-    async def _retract(self, connection: Connection, retraction: Retraction, limit: int) -> int:
-        """Carry out a retraction, over up to `limit` corrections; return over how many."""
-        number = await self._owners.find(connection, retraction.owner)
-        found = await connection.fetch(_RETRACTING, number, retraction.dedup_key)
-        if not found:
-            return 0
-        sequence = int(found[0][0])
-        target = await words.retracted(connection, number, sequence)
-        if target is None:
-            return 0
-        rows = await connection.fetch(_RETRACTED, number, target)
-        buried = await self._bury(connection, number, rows, retraction, Kind.TOMBSTONE)
-        if rows and not buried:
-            return 0
-        rows = await marks.corrections(connection, number, target, limit + 1)
-        step = rows[:limit]
-        buried += await self._bury(connection, number, step, retraction, Kind.ANNOTATION)
-        await words.settle(connection, number, target, [int(row[0]) for row in step])
-        if buried:
-            await scrub.note(connection)
-        await connection.execute(
-            _UNFINISHED if len(rows) > len(step) else FINISHED, number, sequence
-        )
-        return len(step)
-
-    async def _bury(
-        self,
-        connection: Connection,
-        number: int,
-        rows: Sequence[Row],
-        retraction: Retraction,
-        kind: Kind,
-    ) -> int:
-        """Leave tombstones of messages, and return of how many."""
-        messages = zip(rows, archived_messages(self._ids, number, rows), strict=True)
-        judged = [(int(row[0]), retraction.tombstone(message)) for row, message in messages]
-        left = [(sequence, xml) for sequence, xml in judged if xml is not None]
-        if not left:
-            return 0
-        await connection.executemany(
-            _BYTES, [(number, sequence, len(xml.encode())) for sequence, xml in left]
-        )
-        await connection.executemany(
-            _BURY, [(number, sequence, xml, kind) for sequence, xml in left]
-        )
-        await words.silence(connection, number, [sequence for sequence, _ in left])
-        return len(left)
 
 
 def _row(known: Counters, entry: NewMessage) -> _InsertRow:

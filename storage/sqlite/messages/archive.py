@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from storage.errors import NotFound
 from storage.rows import (
     ANY,
-    UNFINISHED_MAX,
     ArchivedMessage,
     Batch,
     Conversation,
@@ -15,9 +14,11 @@ from storage.rows import (
     Filter,
     Page,
     References,
+    RetractionOutcome,
     UnfinishedRetraction,
 )
 from storage.sqlite.engine.protocols import Bound, Connection, Database, Result, Row
+from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
 from storage.sqlite.messages.conversations import listed
 from storage.sqlite.messages.counters import Scopes, scopes
@@ -34,17 +35,10 @@ from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.marks import about
 from storage.sqlite.messages.owners import Owners
 from storage.sqlite.messages.ranges import BEYOND, Selection, decoded, select, sequences
-from storage.sqlite.messages.select import COLUMNS, archived_messages, by_arrival, by_time, of_xml
+from storage.sqlite.messages.select import archived_messages, by_arrival, by_time, of_xml
 
 # Not so where an older copy of the database was put in the place of the one that gave an id.
 _GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last >= $2"
-
-_UNFINISHED = f"""
-SELECT jid, origin, number, {COLUMNS} FROM unfinished
-JOIN owners ON number = unfinished.owner
-JOIN archive USING (owner, sequence)
-LIMIT {UNFINISHED_MAX}
-"""  # noqa: S608 - constant words
 
 
 class SqliteArchive:
@@ -54,7 +48,7 @@ class SqliteArchive:
         self._database = database
         self._ids = ids
         self._owners = Owners()
-        self._appending = Appender(self._owners, ids)
+        self._appending = Appender(self._owners)
 
     def forget(self, owner: str) -> None:
         """Forget an archive that was erased; call it right behind that transaction."""
@@ -255,18 +249,14 @@ class SqliteArchive:
 
         return await self._reading(owner, read, is_steady=True)
 
-    async def unfinished_retractions(self) -> tuple[UnfinishedRetraction, ...]:
-        """Return retractions that were carried out in part, UNFINISHED_MAX at most."""
+    async def unfinished_retractions(self, *, after: int = 0) -> tuple[UnfinishedRetraction, ...]:
         async with self._database.read() as connection:
-            rows = await connection.fetch(_UNFINISHED)
-        return tuple(
-            UnfinishedRetraction(
-                owner=row[0],
-                dedup_key=row[1],
-                by=archived_messages(self._ids, row[2], [row[3:]])[0],
-            )
-            for row in rows
-        )
+            return await retractions.unfinished(connection, self._ids, after)
+
+    async def apply_retractions(self, outcomes: Sequence[RetractionOutcome]) -> None:
+        async with self._database.write() as connection:
+            for outcome in outcomes:
+                await retractions.apply(connection, self._ids, outcome)
 
     async def conversations(
         self,

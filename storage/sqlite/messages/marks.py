@@ -15,6 +15,11 @@ _NEWEST = f"""
 SELECT {COLUMNS} FROM {words.FOUND} WHERE words MATCH $2 ORDER BY words.rowid DESC LIMIT $3
 """  # noqa: S608 - constant words
 
+_NEWEST_BEFORE = f"""
+SELECT {COLUMNS} FROM {words.FOUND}
+WHERE words MATCH $2 AND words.rowid < ($1 << 40) + $4 ORDER BY words.rowid DESC LIMIT $3
+"""  # noqa: S608 - constant words
+
 # One statement for all that a batch asks: owner and search of each.
 _LAST = """
 WITH found AS MATERIALIZED (
@@ -75,10 +80,12 @@ async def _last(
     return last
 
 
-async def corrections(connection: Connection, number: int, sequence: int, limit: int) -> list[Row]:
-    """Return the newest corrections of a message of which something is left."""
+async def corrections(
+    connection: Connection, number: int, sequence: int, *, before: int, limit: int
+) -> list[Row]:
+    """Return the newest corrections of a message that are not settled and came before a place."""
     match = words.about(number, sequence, Relation.CORRECTION)
-    return await connection.fetch(_NEWEST, number, match, limit)
+    return await connection.fetch(_NEWEST_BEFORE, number, match, limit, before)
 
 
 async def about(

@@ -7,6 +7,7 @@ for, and so nothing of others. A sign behind the number tells words that are non
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from hashlib import blake2b
 
@@ -36,9 +37,12 @@ _DROP = "DELETE FROM words WHERE rowid = ($1 << 40) + $2"
 
 _BURY = "UPDATE words SET marks = replace(marks, $3, $4) WHERE rowid = ($1 << 40) + $2"
 
-_SILENCE = "UPDATE words SET text = '' WHERE rowid = ($1 << 40) + $2"
+_UNSETTLED = f"""
+SELECT {SEQUENCE} FROM words
+WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2)) AND instr(' ' || marks || ' ', $3)
+"""  # noqa: S608 - constant words
 
-_MARKS = "SELECT marks FROM words WHERE rowid = ($1 << 40) + $2"
+_SILENCE = "UPDATE words SET text = '' WHERE rowid = ($1 << 40) + $2"
 
 
 async def add(
@@ -89,12 +93,6 @@ def corrected(marks: str) -> int | None:
     return _place(marks, _SIGNS[Relation.CORRECTION] + _BURIED)
 
 
-async def retracted(connection: Connection, number: int, sequence: int) -> int | None:
-    """Return the sequence of the message that this one takes back, None if it takes none."""
-    rows = await connection.fetch(_MARKS, number, sequence)
-    return _place(rows[0][0], _SIGNS[Relation.RETRACTION]) if rows else None
-
-
 async def silence(connection: Connection, number: int, sequences: Iterable[int]) -> None:
     """Let messages be found by no word any more, but by their names."""
     await connection.executemany(_SILENCE, [(number, sequence) for sequence in sequences])
@@ -107,6 +105,15 @@ async def settle(
     old = _about(number, sequence, _SIGNS[Relation.CORRECTION])
     new = _about(number, sequence, _BURIED)
     await connection.executemany(_BURY, [(number, one, old, new) for one in corrections])
+
+
+async def unsettled(
+    connection: Connection, number: int, sequence: int, corrections: Iterable[int]
+) -> set[int]:
+    """Return which of these are corrections of a message that are not settled."""
+    sign = _about(number, sequence, _SIGNS[Relation.CORRECTION])
+    rows = await connection.fetch(_UNSETTLED, number, json.dumps(list(corrections)), f" {sign} ")
+    return {int(row[0]) for row in rows}
 
 
 def _word(number: int, word: str) -> str:

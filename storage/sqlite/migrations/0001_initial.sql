@@ -67,12 +67,15 @@ CREATE TABLE conversations (
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
--- Retractions of which something is left to do: the messages that take back.
-CREATE TABLE unfinished (
+-- Retractions that are not carried out yet, or not over all corrections of the retracted message.
+-- AUTOINCREMENT: an answer to one of them never meets another.
+CREATE TABLE unfinished_retractions (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
     owner    INTEGER NOT NULL,
-    sequence INTEGER NOT NULL,
-    PRIMARY KEY (owner, sequence)
-) WITHOUT ROWID;
+    sequence INTEGER NOT NULL, -- of the message that retracts
+    target   INTEGER NOT NULL, -- sequence of the retracted message
+    UNIQUE (owner, sequence)
+);
 
 -- Full text. rowid = owner << 40 | sequence, so one owner's are one stretch. Texts come folded, so
 -- words end at blanks only, and begin with the number of the owner and "_". The peer is one word; so

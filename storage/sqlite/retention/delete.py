@@ -22,7 +22,7 @@ WHERE owner = $1 AND sequence = $2
 """
 
 #: What is left to do of a retraction is done, or is not to be done any more.
-FINISHED = "DELETE FROM unfinished WHERE owner = $1 AND sequence = $2"
+FINISHED = "DELETE FROM unfinished_retractions WHERE owner = $1 AND sequence = $2"
 
 _LESS = "UPDATE owners SET bytes = bytes - $2 WHERE number = $1"
 

@@ -52,7 +52,7 @@ SELECT {LINE}, kind FROM archive WHERE owner = $1 AND sequence = $2
 _NUMBERED = (
     "DELETE FROM tallies WHERE owner = $1",
     "DELETE FROM conversations WHERE owner = $1",
-    "DELETE FROM unfinished WHERE owner = $1",
+    "DELETE FROM unfinished_retractions WHERE owner = $1",
     "DELETE FROM owners WHERE number = $1",
 )
 

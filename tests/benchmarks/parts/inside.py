@@ -20,11 +20,12 @@ from benchmarks.servers.ejabberd import COMPONENT, HOST
 from benchmarks.workspace import Workspace
 from benchmarks.xmpp import Session
 from component.core.access.audit import Audit
-from component.core.access.authorize import Access
+from component.core.access.authorize import Authorizer
 from component.core.archiving.writer import Writer
 from component.core.hosts import Hosts
-from component.core.reading.history import History
+from component.core.reading.follow import Followers
 from component.core.reading.pages import Pager
+from component.core.reading.reader import ArchiveReader
 from component.xmpp.archive.mam import Mam
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.exchange import Delegated
@@ -72,9 +73,15 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
     async with open_storage(f"sqlite:{path}") as storage:
         writer = Writer(storage.archive)
         running = asyncio.create_task(writer.run())
-        access = Access(Hosts([HOST]), (), Audit(storage.records, writer), None)
-        history = History(Pager(storage.archive, writer, usual=50, most=250), access)
-        yield storage.archive, Mam(history, Addresses())
+        authorizer = Authorizer(Hosts([HOST]), (), Audit(storage.records, writer), None)
+        reader = ArchiveReader(
+            authorizer,
+            storage,
+            writer,
+            Pager(storage.archive, writer, usual=50, most=250),
+            Followers(),
+        )
+        yield storage.archive, Mam(reader, Addresses())
         writer.stop()
         await running
 

@@ -57,16 +57,16 @@ ON_ARCHIVES = [
     Case(
         name="archives",
         given={"max_items": "1"},
-        message=f"1 archives, and more behind {ALICE}.",
+        message=f"1 archive, and more after {ALICE}.",
         values={"next": [ALICE]},
         rows=[usage(ALICE, 3, LATER)],
     ),
-    Case(name="archives", given={"after": ALICE}, message="1 archives.", rows=[usage(CAROL, 1)]),
+    Case(name="archives", given={"after": ALICE}, message="1 archive.", rows=[usage(CAROL, 1)]),
     Case(name="archives", given={"host": HOST, "after": ALICE}, message="0 archives."),
     refusal("archives", "max_items: expected a whole number from 1 to 1000", max_items="1001"),
     refusal(
         "archives",
-        "host: remote.example is no virtual host of this archive",
+        "host: remote.example is not a virtual host of this archive",
         host="remote.example",
     ),
     Case(
@@ -78,7 +78,7 @@ ON_ARCHIVES = [
     Case(
         name="count",
         given={"owner": CAROL},
-        message=f"The archive of {CAROL} has 1 messages.",
+        message=f"The archive of {CAROL} has 1 message.",
         values={**usage(CAROL, 1), "held": ["true"]},
     ),
     Case(
@@ -112,7 +112,7 @@ ON_ARCHIVES = [
     ),
     refusal(
         "erase",
-        "There is a legal hold on this archive: nothing of it may be removed.",
+        "There is a legal hold on this archive: nothing of it may be deleted.",
         owner=CAROL,
     ),
 ]
@@ -126,7 +126,7 @@ ON_ACCOUNTS = [
     refusal("add-user", "There is such an account already.", accountjid=ALICE, password="x"),
     refusal(
         "add-user",
-        "accountjid: remote.example is no virtual host of this archive",
+        "accountjid: remote.example is not a virtual host of this archive",
         accountjid=ROMEO,
         password="x",
     ),
@@ -164,7 +164,7 @@ ON_ACCOUNTS = [
     Case(
         name="users",
         given={"max_items": "2"},
-        message=f"2 accounts, and more behind dave@{HOST}.",
+        message=f"2 accounts, and more after dave@{HOST}.",
         values={"registereduserjids": [ALICE, f"dave@{HOST}"], "next": [f"dave@{HOST}"]},
     ),
     Case(
@@ -176,15 +176,18 @@ ON_ACCOUNTS = [
     Case(
         name="users",
         given={"host": OTHER_HOST},
-        message="1 accounts.",
+        message="1 account.",
         values={"registereduserjids": [CAROL]},
     ),
     refusal(
-        "users", "after: expected user@host of a host that is listed", after=ALICE, host=OTHER_HOST
+        "users",
+        "after: expected user@host, with a host that is listed",
+        after=ALICE,
+        host=OTHER_HOST,
     ),
     Case(
         name="disabled-users",
-        message="1 accounts.",
+        message="1 account.",
         values={"disableduserjids": [f"dave@{HOST}"]},
     ),
     Case(
@@ -199,7 +202,7 @@ ON_ACCOUNTS = [
     Case(
         name="roster",
         given={"accountjids": [ALICE, CAROL]},
-        message="1 contacts.",
+        message="1 contact.",
         values={"accountjids": [ALICE, CAROL]},
         rows=[
             {
@@ -232,7 +235,7 @@ ON_THE_SERVICE = [
             "unconfirmed": ["false"],
         },
     ),
-    Case(name="reconnect", message="The connection to ejabberd is closed and opened again."),
+    Case(name="reconnect", message="The connection to ejabberd will be closed and opened again."),
 ]
 
 
@@ -255,16 +258,16 @@ def give(
 @pytest.fixture(autouse=True)
 async def _furnished(operated: Operated) -> None:
     """Have accounts of alice, carol and dave, who is disabled, archives, a roster and a hold."""
-    storage, desk = operated.wire.storage, operated.desk
+    storage, services = operated.wire.storage, operated.services
     await storage.archive.append([*entries(3), entry(owner=CAROL)])
     for jid in (ALICE, CAROL, f"dave@{HOST}"):
-        await desk.accounts.register(jid, "a password")
-    await desk.accounts.set_enabled(f"dave@{HOST}", False)
+        await services.accounts.register(jid, "a password")
+    await services.accounts.set_enabled(f"dave@{HOST}", False)
     contact = Contact(
         jid=BOB, name="B\u00f6b <&>", subscription="to", groups=("Friends", "Work, and so on")
     )
     await storage.contacts.put(ALICE, contact)
-    await desk.administration.holds.set(Hold(subject=OTHER_HOST, reason="r", by="me", at=1))
+    await services.administration.holds.set(Hold(subject=OTHER_HOST, reason="r", by="me", at=1))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from support.wire import HOST, until
 from component import cli
 from component.cli import exits
 from component.core.access.principals import SERVER
-from component.core.commands.catalogue import COMMANDS
+from component.core.commands.dispatch import COMMANDS
 from component.core.errors import BadRequest
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from storage.rows import ANY
@@ -40,7 +40,7 @@ async def _furnished(operated: Operated) -> None:
     """Have alice and bob with accounts, and alice with three messages."""
     await operated.wire.archive.append(entries(3))
     for jid in (ALICE, BOB):
-        await operated.desk.accounts.register(jid, "a password")
+        await operated.services.accounts.register(jid, "a password")
 
 
 async def run(operated: Operated, name: str, *arguments: str) -> int:
@@ -77,10 +77,10 @@ async def test_with_another_answer_nothing_is_done(
         assert await run(operated, name, ALICE) == exits.UNCONFIRMED
     done = capsys.readouterr()
 
-    assert (await left(operated), await operated.desk.accounts.exists(ALICE)) == (3, True)
+    assert (await left(operated), await operated.services.accounts.exists(ALICE)) == (3, True)
     assert done.out == ""
     assert f"This erases the archive of {ALICE} with 3 messages" in done.err
-    assert "This removes 1 accounts, and 3 messages in their archives." in done.err
+    assert "This removes 1 account and erases 3 messages." in done.err
     assert f"Type {ALICE} to go on: muniment: Nothing was taken away." in done.err
 
 
@@ -88,7 +88,7 @@ async def test_of_several_accounts_yes_is_typed(operated: Operated, type_: Type)
     type_("yes\n")
 
     assert await run(operated, "delete-user", ALICE, BOB) == exits.OK
-    assert [await operated.desk.accounts.exists(jid) for jid in (ALICE, BOB)] == [False, False]
+    assert [await operated.services.accounts.exists(jid) for jid in (ALICE, BOB)] == [False, False]
 
 
 async def test_without_a_terminal_it_is_refused_with_what_would_go(
@@ -99,7 +99,7 @@ async def test_without_a_terminal_it_is_refused_with_what_would_go(
     assert await run(operated, "erase", ALICE) == exits.UNCONFIRMED
     assert await left(operated) == 3
     assert capsys.readouterr().err == (
-        f"muniment: This erases the archive of {ALICE} with 3 messages, and what else is kept of"
+        f"muniment: This erases the archive of {ALICE} with 3 messages, and all other data of"
         " its owner. Nothing was taken away: say --yes to go on.\n"
     )
 
@@ -121,7 +121,7 @@ async def test_what_cannot_be_done_is_told_before_it_is_asked(
 
 
 async def test_a_preview_is_on_record_and_does_nothing(operated: Operated) -> None:
-    told = await operated.desk.preview(SERVER, named("erase"), {"owner": [ALICE]})
+    told = await operated.commands.preview(SERVER, named("erase"), {"owner": [ALICE]})
     [audit_entry] = await operated.wire.storage.records.audit_entries(limit=10)
 
     assert {value.name: value.content for value in told.values}["messages"] == 3
@@ -134,19 +134,19 @@ async def test_a_preview_is_on_record_and_does_nothing(operated: Operated) -> No
 
 
 async def test_what_takes_nothing_away_has_no_preview(operated: Operated) -> None:
-    with pytest.raises(BadRequest, match="takes nothing away"):
-        await operated.desk.preview(SERVER, named("count"), {"owner": [ALICE]})
+    with pytest.raises(BadRequest, match="deletes nothing"):
+        await operated.commands.preview(SERVER, named("count"), {"owner": [ALICE]})
 
 
 @pytest.fixture
 async def waiting(operated: Operated) -> Operated:
     """A program whose bounds would take two of three messages, which nobody has confirmed."""
-    administration = operated.desk.administration
+    administration = operated.services.administration
     await until(lambda: administration.janitor.current is None)
     bounds = RetentionBounds(messages=1)
     usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
     for part in (administration.approval, administration.janitor):
-        part._usual = usual
+        part._defaults = usual
     return operated
 
 
@@ -158,10 +158,10 @@ async def waiting(operated: Operated) -> Operated:
 async def test_a_purge_confirms_new_bounds(
     waiting: Operated, type_: Type, options: tuple[str, ...], answer: str, owner_answer: str
 ) -> None:
-    approval = waiting.desk.administration.approval
+    approval = waiting.services.administration.approval
     type_(owner_answer)
     assert await run(waiting, "purge", "--owner", ALICE, *options) == exits.OK
-    await until(lambda: waiting.desk.administration.janitor.current is None)
+    await until(lambda: waiting.services.administration.janitor.current is None)
     assert (await left(waiting), await approval.is_confirmed()) == (1, False)
 
     type_(answer)
@@ -180,18 +180,18 @@ async def test_a_purge_that_confirms_nothing_is_refused(
     by_xmpp = await by_form(waiting, "purge", {})
 
     assert (refused, over_http.is_refused, by_xmpp.is_refused) == ([1, 1], True, True)
-    assert capsys.readouterr().err.count("2 messages of 1 archives") == 2
+    assert capsys.readouterr().err.count("2 messages of 1 archive") == 2
     assert await left(waiting) == 3
-    assert (await by_form(waiting, "purge", {"confirm": "true"})).message == "A purge has begun."
+    assert (await by_form(waiting, "purge", {"confirm": "true"})).message == "A purge has started."
 
 
 @pytest.mark.parametrize("confirm", ["true", "1", "false", "0"])
 async def test_a_flag_is_a_boolean(operated: Operated, confirm: str) -> None:
-    await until(lambda: operated.desk.administration.janitor.current is None)
+    await until(lambda: operated.services.administration.janitor.current is None)
 
     said = await by_form(operated, "purge", {"confirm": confirm})
 
-    assert said.message == "A purge has begun."
+    assert said.message == "A purge has started."
 
 
 async def test_a_flag_is_nothing_else(operated: Operated) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from component.core.commands.catalogue import COMMANDS
+from component.core.commands.dispatch import COMMANDS
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 

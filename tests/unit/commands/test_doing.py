@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -29,6 +30,7 @@ from support.wire import HOST, NS_FORM, OTHER_HOST, until
 from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
 from component.core.commands import archives, rosters
+from component.core.commands.dispatch import CommandService
 from component.core.errors import NotAllowed, Overloaded
 from component.core.retention.erasure import Erasure
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
@@ -45,18 +47,18 @@ async def strict(tmp_path: Path) -> AsyncIterator[Operated]:
 
 
 async def test_a_purge_takes_away_what_is_too_much(strict: Operated) -> None:
-    janitor = strict.desk.administration.janitor
+    janitor = strict.services.administration.janitor
     await until(lambda: janitor.current is None)
     await strict.wire.archive.append([*entries(5), *entries(5, owner=BOB)])
     begun = await by_form(strict, "purge", {"owner": ALICE})
     await until(lambda: janitor.current is None)
     told = await by_http(strict, "purges", {})
 
-    assert begun.message == "A purge has begun."
+    assert begun.message == "A purge has started."
     assert [await strict.wire.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [2, 5]
     [last] = told.rows
     assert (told.message, last["by"], last["owner"], last["state"], last["messages"]) == (
-        "No purge is under way.",
+        "No purge is running.",
         ["boss"],
         [ALICE],
         ["done"],
@@ -122,8 +124,8 @@ async def test_lists_of_accounts_are_looked_through_to_their_end(
     monkeypatch.setattr(rosters, "PAGE", 2)
     jids = [f"u{number}@{host}" for host in (HOST, OTHER_HOST) for number in range(5)]
     for jid in jids:
-        await operated.desk.accounts.register(jid, "a password")
-    await operated.desk.accounts.set_enabled(jids[-1], False)
+        await operated.services.accounts.register(jid, "a password")
+    await operated.services.accounts.set_enabled(jids[-1], False)
     everybody = await by_form(operated, "users", {"max_items": "10"})
     behind = await by_form(operated, "users", {"after": jids[3], "max_items": "2"})
     disabled = await by_form(operated, "disabled-users", {})
@@ -133,11 +135,17 @@ async def test_lists_of_accounts_are_looked_through_to_their_end(
     assert disabled.values == {"disableduserjids": jids[-1:]}
 
 
+def with_context(operated: Operated, **parts: Any) -> CommandService:
+    """Return the commands with other parts."""
+    service = operated.commands
+    return replace(service, context=replace(service.context, **parts))
+
+
 async def test_nobody_is_called_enabled_where_it_is_not_told(operated: Operated) -> None:
     async with answering('["ann"]') as accounts:
-        desk = replace(operated.desk, accounts=accounts)
-        with pytest.raises(NotAllowed, match="not told"):
-            await desk.run(SERVER, named("disabled-users"), {})
+        service = with_context(operated, accounts=accounts)
+        with pytest.raises(NotAllowed, match="does not tell"):
+            await service.run(SERVER, named("disabled-users"), {})
 
 
 async def test_who_removes_accounts_is_answered_in_time_however_long_archives_take(
@@ -145,18 +153,19 @@ async def test_who_removes_accounts_is_answered_in_time_however_long_archives_ta
 ) -> None:
     never = Writer(operated.wire.archive)
     never.put([entry(), entry(owner=BOB)])
-    known = operated.desk.administration
-    erasure = Erasure(known.retention, never, known.holds, live=known.live, batch=1)
-    desk = replace(operated.desk, administration=replace(known, erasure=erasure), patience=1.0)
+    known = operated.services.administration
+    erasure = Erasure(known.retention, never, known.holds, followers=known.followers, batch=1)
+    accounts = operated.services.accounts
+    service = with_context(operated, archives=replace(known, erasure=erasure), timeout=1.0)
     for jid in (ALICE, BOB):
-        await desk.accounts.register(jid, "a password")
+        await accounts.register(jid, "a password")
 
-    async with asyncio.timeout(desk.patience):
-        with pytest.raises(Overloaded, match=f"{ALICE}: .*still being removed"):
-            await desk.run(SERVER, named("delete-user"), {"accountjids": [ALICE, BOB]})
+    async with asyncio.timeout(1.0):
+        with pytest.raises(Overloaded, match=f"{ALICE}: .*still being erased"):
+            await service.run(SERVER, named("delete-user"), {"accountjids": [ALICE, BOB]})
 
-    assert [await desk.accounts.exists(jid) for jid in (ALICE, BOB)] == [False, True]
-    assert await desk.accounts.count(HOST) == 2
+    assert [await accounts.exists(jid) for jid in (ALICE, BOB)] == [False, True]
+    assert await accounts.count(HOST) == 2
     await erasure.close()
 
 

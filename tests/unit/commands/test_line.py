@@ -20,8 +20,8 @@ from support.wire import HOST
 
 from component import cli
 from component.cli import exits, tables
-from component.core.commands.catalogue import COMMANDS
-from component.core.commands.spec import Kind
+from component.core.commands.dispatch import COMMANDS
+from component.core.commands.spec import FieldKind
 from storage.people import Contact
 
 
@@ -57,7 +57,7 @@ async def test_a_table_is_for_people(
     assert (code, head.split(), done.err) == (
         exits.OK,
         ["OWNER", "MESSAGES", "BYTES", "OLDEST", "NEWEST"],
-        "1 archives.\n",
+        "1 archive.\n",
     )
     assert line.split()[:2] == [ALICE, "12"]
     assert line.index("12") + 2 == head.index("MESSAGES") + len("MESSAGES")
@@ -67,7 +67,7 @@ async def test_a_list_has_a_line_for_each(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for jid in (ALICE, BOB):
-        await operated.desk.accounts.register(jid, "a password")
+        await operated.services.accounts.register(jid, "a password")
     await run(operated, "users")
 
     assert capsys.readouterr() == (f"{ALICE}\n{BOB}\n", "2 accounts.\n")
@@ -76,7 +76,7 @@ async def test_a_list_has_a_line_for_each(
 async def test_whose_roster_is_empty_is_not_taken_for_a_contact(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await operated.desk.accounts.register(ALICE, "a password")
+    await operated.services.accounts.register(ALICE, "a password")
     await run(operated, "roster", ALICE)
 
     assert capsys.readouterr() == (f"accountjids  {ALICE}\n", "0 contacts.\n")
@@ -136,7 +136,11 @@ def test_without_anything_to_show_the_message_is_the_answer(
     [
         (("count", "@"), exits.USAGE, "owner: '@' is not an address"),
         (("disable-user", BOB), exits.FAILED, f"{BOB}: There is no such account."),
-        (("archives", "--host", "a.example"), exits.USAGE, "host: a.example is no virtual host"),
+        (
+            ("archives", "--host", "a.example"),
+            exits.USAGE,
+            "host: a.example is not a virtual host",
+        ),
         (("export", "@"), exits.FAILED, ""),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -199,7 +203,7 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     told = " ".join(capsys.readouterr().out.split())
     assert ended.value.code == 0
     assert f"{command.title}." in told
-    asked = [field for field in command.fields if field.kind is not Kind.PASSWORD]
+    asked = [field for field in command.fields if field.kind is not FieldKind.PASSWORD]
     assert all(field.label in told for field in asked)
     assert ("--config PATH" in told, "password is asked for" in told) == (
         True,
@@ -222,7 +226,7 @@ async def test_a_password_is_typed_twice(operated: Operated, terminal: list[str]
     terminal += ["secret words", "secret words"]
 
     assert await run(operated, "add-user", ALICE) == exits.OK
-    assert await operated.desk.accounts.authenticate(ALICE, "secret words")
+    assert await operated.services.accounts.authenticate(ALICE, "secret words")
 
 
 async def test_passwords_that_differ_are_refused(
@@ -243,7 +247,7 @@ async def test_a_password_is_a_line_of_standard_input(
     monkeypatch.setattr(sys, "stdin", io.StringIO(given))
 
     assert await run(operated, "add-user", ALICE) == exits.OK
-    assert await operated.desk.accounts.authenticate(ALICE, password)
+    assert await operated.services.accounts.authenticate(ALICE, password)
 
 
 async def test_no_password_is_none(

@@ -21,7 +21,7 @@ from support.operated import (
 from support.wire import ALICE_PHONE, COMPONENT, HOST, NS_DISCO, found
 
 from component.core.access.principals import Role
-from component.core.commands.catalogue import COMMANDS
+from component.core.commands.dispatch import COMMANDS
 
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
 CONFIGURE = "urn:xmpp:mam#configure"
@@ -161,7 +161,9 @@ async def test_passwords_are_on_no_record(
     await by_line(operated, "add-user", line, capsys, monkeypatch)
     again = await by_http(operated, "add-user", {"accountjid": jids[1], "password": secret})
 
-    assert [await operated.desk.accounts.authenticate(jid, secret) for jid in jids] == [True] * 3
+    assert [await operated.services.accounts.authenticate(jid, secret) for jid in jids] == [
+        True
+    ] * 3
     assert again.is_refused
     everything = f"{await audited(operated)} {again} {caplog.text}"
     assert secret not in everything

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM, entry
 
 from component.core.access.audit import Audit
-from component.core.access.authorize import Access
-from component.core.access.principals import Operator, Role
+from component.core.access.authorize import Action, Authorizer
+from component.core.access.principals import SERVER, Operator, Principal, Role, User
+from component.core.access.roles import has_role, require_role, require_server
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Writer
@@ -35,16 +38,18 @@ def rooms(storage: Storage) -> Rooms:
 
 
 @pytest.fixture
-def access(storage: Storage, writer: Writer, rooms: Rooms) -> Access:
+def authorizer(storage: Storage, writer: Writer, rooms: Rooms) -> Authorizer:
     served = ServedArchives([HOST, OTHER_HOST], storage.retention)
-    return Access(
+    return Authorizer(
         Hosts([HOST, OTHER_HOST]), [EVE, OVER_HTTP], Audit(storage.records, writer), rooms, served
     )
 
 
 @pytest.mark.parametrize("owner", [ALICE, f"carol@{OTHER_HOST}"])
-async def test_users_read_their_own_archives(access: Access, storage: Storage, owner: str) -> None:
-    await access.authorize(owner, owner, "read")
+async def test_users_read_their_own_archives(
+    authorizer: Authorizer, storage: Storage, owner: str
+) -> None:
+    await authorizer.authorize(User(owner), owner, Action.READ)
 
     assert await storage.records.audit_entries(limit=10) == ()
 
@@ -63,47 +68,49 @@ async def test_users_read_their_own_archives(access: Access, storage: Storage, o
         (ROOM, f"room@rooms.{HOST}"),
     ],
 )
-async def test_nobody_else_does(access: Access, requester: str, owner: str) -> None:
+async def test_nobody_else_does(authorizer: Authorizer, requester: str, owner: str) -> None:
     with pytest.raises(Forbidden):
-        await access.authorize(requester, owner, "read")
+        await authorizer.authorize(User(requester), owner, Action.READ)
 
 
-async def test_a_room_is_read_by_those_whom_it_admits(access: Access, storage: Storage) -> None:
-    await access.authorize(ALICE, ROOM, "read")
+async def test_a_room_is_read_by_those_whom_it_admits(
+    authorizer: Authorizer, storage: Storage
+) -> None:
+    await authorizer.authorize(User(ALICE), ROOM, Action.READ)
 
     assert await storage.records.audit_entries(limit=10) == ()
 
 
 @pytest.mark.parametrize(("requester", "since"), [(ALICE, 7), (f"eve@{HOST}", 0)])
 async def test_only_operators_read_what_was_said_in_a_room_before_it_was_made(
-    access: Access, storage: Storage, rooms: Rooms, requester: str, since: int
+    authorizer: Authorizer, storage: Storage, rooms: Rooms, requester: str, since: int
 ) -> None:
     rooms.note_new(ROOM, 7)
 
-    assert await access.authorize(requester, ROOM, "read") == since
+    assert await authorizer.authorize(User(requester), ROOM, Action.READ) == since
     assert len(await storage.records.audit_entries(limit=10)) == (since == 0)
 
 
 async def test_without_archives_of_rooms_nobody_reads_any(
     storage: Storage, writer: Writer
 ) -> None:
-    access = Access(Hosts([HOST]), [], Audit(storage.records, writer), None)
+    authorizer = Authorizer(Hosts([HOST]), [], Audit(storage.records, writer), None)
 
     with pytest.raises(Forbidden):
-        await access.authorize(ALICE, ROOM, "read")
+        await authorizer.authorize(User(ALICE), ROOM, Action.READ)
 
 
-async def test_an_operator_is_told_of_a_domain_that_is_not_served(access: Access) -> None:
+async def test_an_operator_is_told_of_a_domain_that_is_not_served(authorizer: Authorizer) -> None:
     with pytest.raises(ItemNotFound, match=r"remote\.example is not served here"):
-        await access.authorize(f"eve@{HOST}", ROMEO, "read")
+        await authorizer.authorize(User(f"eve@{HOST}"), ROMEO, Action.READ)
 
 
 @pytest.mark.parametrize("owner", [ALICE, ROMEO, f"room@rooms.{HOST}"])
 async def test_an_operator_reads_every_archive_on_record(
-    access: Access, storage: Storage, owner: str
+    authorizer: Authorizer, storage: Storage, owner: str
 ) -> None:
     await storage.archive.append([entry(owner=owner)])
-    await access.authorize(f"eve@{HOST}", owner, "search", "words")
+    await authorizer.authorize(User(f"eve@{HOST}"), owner, Action.SEARCH, "words")
 
     [audit_entry] = await storage.records.audit_entries(limit=10)
     assert (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail) == (
@@ -115,15 +122,81 @@ async def test_an_operator_reads_every_archive_on_record(
 
 
 async def test_an_operator_reads_the_own_archive_like_everybody(
-    access: Access, storage: Storage
+    authorizer: Authorizer, storage: Storage
 ) -> None:
-    await access.authorize(f"eve@{HOST}", f"eve@{HOST}", "read")
+    await authorizer.authorize(User(f"eve@{HOST}"), f"eve@{HOST}", Action.READ)
 
     assert await storage.records.audit_entries(limit=10) == ()
 
 
-async def test_what_was_refused_is_not_on_record(access: Access, storage: Storage) -> None:
+async def test_what_was_refused_is_not_on_record(authorizer: Authorizer, storage: Storage) -> None:
     with pytest.raises(Forbidden):
-        await access.authorize(ALICE, BOB, "read")
+        await authorizer.authorize(User(ALICE), BOB, Action.READ)
 
     assert await storage.records.audit_entries(limit=10) == ()
+
+
+@pytest.mark.parametrize("owner", [ALICE, f"carol@{OTHER_HOST}"])
+async def test_preferences_are_open_to_their_owner(authorizer: Authorizer, owner: str) -> None:
+    assert await authorizer.authorize(User(owner), owner, Action.PREFERENCES) == 0
+
+
+@pytest.mark.parametrize(
+    ("principal", "owner"),
+    [
+        (User(BOB), ALICE),
+        (User(ROMEO), ALICE),
+        (User(HOST), ALICE),
+        (User(ROMEO), ROMEO),
+        (User(HOST), HOST),
+        (User(""), ""),
+        (User(f"eve@{HOST}"), ALICE),
+        (User(ALICE), ROOM),
+        (EVE, ALICE),
+        (SERVER, ALICE),
+    ],
+)
+async def test_preferences_are_closed_to_all_others(
+    authorizer: Authorizer, storage: Storage, principal: Principal, owner: str
+) -> None:
+    with pytest.raises(Forbidden, match="these preferences are not yours"):
+        await authorizer.authorize(principal, owner, Action.PREFERENCES)
+
+    assert await storage.records.audit_entries(limit=10) == ()
+
+
+@pytest.mark.parametrize(
+    ("principal", "owner"), [(EVE, f"eve@{HOST}"), (OVER_HTTP, ALICE), (SERVER, ROOM)]
+)
+async def test_a_read_of_an_operator_or_the_server_is_recorded_whoever_the_owner_is(
+    authorizer: Authorizer, storage: Storage, principal: Principal, owner: str
+) -> None:
+    assert await authorizer.authorize(principal, owner, Action.READ) == 0
+
+    [audit_entry] = await storage.records.audit_entries(limit=10)
+    assert (audit_entry.actor, audit_entry.subject) == (principal.name, owner)
+
+
+@pytest.mark.parametrize(
+    ("principal", "reader", "admin"),
+    [
+        (SERVER, True, True),
+        (OVER_HTTP, True, True),
+        (EVE, True, False),
+        (User(f"eve@{HOST}"), False, False),
+    ],
+)
+def test_the_server_has_every_role_and_a_user_has_none(
+    principal: Principal, reader: bool, admin: bool
+) -> None:
+    assert (has_role(principal, Role.READER), has_role(principal, Role.ADMIN)) == (reader, admin)
+    for role, has in ((Role.READER, reader), (Role.ADMIN, admin)):
+        with nullcontext() if has else pytest.raises(Forbidden):
+            require_role(principal, role)
+
+
+@pytest.mark.parametrize("principal", [OVER_HTTP, EVE, User(ALICE)])
+def test_nobody_else_is_the_server(principal: Principal) -> None:
+    require_server(SERVER)
+    with pytest.raises(Forbidden):
+        require_server(principal)

@@ -65,15 +65,19 @@ async def test_bounds_that_would_take_much_wait(
     await town.fill(115)
     approval = town.approval(RetentionBounds(messages=5))
 
-    assert not await approval.is_given()
-    assert approval.waiting is not None
-    assert (approval.waiting.archives, approval.waiting.going.messages) == (1, 110)
-    assert (approval.waiting.owner, approval.waiting.lost, approval.waiting.kept) == (
+    assert not await approval.is_granted()
+    assert approval.unconfirmed is not None
+    assert (approval.unconfirmed.archives, approval.unconfirmed.over_limit.messages) == (1, 110)
+    assert (
+        approval.unconfirmed.worst_owner,
+        approval.unconfirmed.worst_deleted,
+        approval.unconfirmed.worst_total,
+    ) == (
         ALICE,
         110,
         115,
     )
-    assert "nothing is purged: the bounds of retention would take away 110 messages" in caplog.text
+    assert "nothing is purged: the bounds of retention would delete 110 messages" in caplog.text
     assert f"(110 of the 115 of {ALICE})" in caplog.text
 
 
@@ -96,7 +100,7 @@ async def test_a_tenth_of_an_archive_is_not_much(
     await town.fill(8, days=5)
     await town.fill(10)
 
-    assert await town.approval(bounds).is_given() is is_given
+    assert await town.approval(bounds).is_granted() is is_given
 
 
 async def test_an_archive_is_not_lost_among_others(town: Town) -> None:
@@ -106,37 +110,37 @@ async def test_an_archive_is_not_lost_among_others(town: Town) -> None:
         await town.fill(1, owner=f"u{n}@{HOST}")
     await town.storage.records.confirm_retention([])
 
-    assert not await town.approval(RetentionBounds(messages=3)).is_given()
+    assert not await town.approval(RetentionBounds(messages=3)).is_granted()
 
 
 async def test_a_new_store_confirms_by_itself_and_what_falls_due_later_goes(town: Town) -> None:
     approval = town.approval(RetentionBounds(messages=5))
-    assert await approval.is_given()
+    assert await approval.is_granted()
 
     await town.fill(115)
 
-    assert await approval.is_given()
-    assert await town.approval(RetentionBounds(messages=5)).is_given()
+    assert await approval.is_granted()
+    assert await town.approval(RetentionBounds(messages=5)).is_granted()
 
 
 async def test_what_is_confirmed_stays_so_for_every_process(town: Town) -> None:
     await town.fill(20)
     one, other = (town.approval(RetentionBounds(messages=5)) for _ in range(2))
-    assert [await one.is_given(), await other.is_given()] == [False, False]
+    assert [await one.is_granted(), await other.is_granted()] == [False, False]
 
     await one.confirm()
 
-    assert [await one.is_given(), await other.is_given()] == [True, True]
-    assert (one.waiting, other.waiting) == (None, None)
+    assert [await one.is_granted(), await other.is_granted()] == [True, True]
+    assert (one.unconfirmed, other.unconfirmed) == (None, None)
 
 
 async def test_bounds_are_looked_at_again_when_they_are_tighter_than_confirmed(town: Town) -> None:
     await town.fill(20)
     await town.approval(RetentionBounds(messages=5)).confirm()
 
-    assert not await town.approval(RetentionBounds(messages=4)).is_given()
-    assert await town.approval(RetentionBounds()).is_given()
-    assert not await town.approval(RetentionBounds(messages=5)).is_given()
+    assert not await town.approval(RetentionBounds(messages=4)).is_granted()
+    assert await town.approval(RetentionBounds()).is_granted()
+    assert not await town.approval(RetentionBounds(messages=5)).is_granted()
 
 
 async def test_a_host_that_is_served_no_more_is_looked_at(town: Town) -> None:
@@ -145,29 +149,29 @@ async def test_a_host_that_is_served_no_more_is_looked_at(town: Town) -> None:
         hosts={HOST: RetentionBounds(days=7), OTHER_HOST: RetentionBounds()},
         others=RetentionBounds(days=7),
     )
-    assert await Approval(town.storage.records, town.forecasts, both).is_given()
+    assert await Approval(town.storage.records, town.forecasts, both).is_granted()
     await town.fill(5, owner=CAROL, days=30)
     one = replace(both, hosts={HOST: RetentionBounds(days=7)})
 
     approval = Approval(town.storage.records, town.forecasts, one)
 
-    assert not await approval.is_given()
-    assert approval.waiting is not None
-    assert approval.waiting.owner == CAROL
+    assert not await approval.is_granted()
+    assert approval.unconfirmed is not None
+    assert approval.unconfirmed.worst_owner == CAROL
 
 
 async def test_what_is_held_is_not_counted(town: Town) -> None:
     await town.fill(20)
     await town.holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
 
-    assert await town.approval(RetentionBounds(messages=5)).is_given()
+    assert await town.approval(RetentionBounds(messages=5)).is_granted()
 
 
 async def test_a_rule_of_an_archive_counts_in_the_place_of_the_bounds(town: Town) -> None:
     await town.fill(20)
     await town.rules.set(Rule(owner=ALICE, messages=0))
 
-    assert await town.approval(RetentionBounds(messages=5)).is_given()
+    assert await town.approval(RetentionBounds(messages=5)).is_granted()
 
 
 async def test_conversations_that_would_be_emptied_are_counted(town: Town) -> None:
@@ -175,9 +179,9 @@ async def test_conversations_that_would_be_emptied_are_counted(town: Town) -> No
     await town.fill(20, days=8)
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
 
-    found = await town.approval(RetentionBounds(days=7)).forecast(None, patience=5)
+    found = await town.approval(RetentionBounds(days=7)).forecast(None, wait_seconds=5)
 
-    assert (found.archives, found.lost, found.kept) == (1, 20, 20)
+    assert (found.archives, found.worst_deleted, found.worst_total) == (1, 20, 20)
 
 
 async def test_an_order_is_refused_until_it_confirms(town: Town) -> None:
@@ -186,7 +190,7 @@ async def test_an_order_is_refused_until_it_confirms(town: Town) -> None:
     approval = town.approval(RetentionBounds(messages=5))
 
     for owner in (None, ALICE):
-        with pytest.raises(Conflict, match="would take away 15 messages of 1 archives, from"):
+        with pytest.raises(Conflict, match="would delete 15 messages of 1 archive, from"):
             await approval.require(owner)
     await approval.require(BOB)
 
@@ -196,33 +200,33 @@ async def test_a_forecast_is_of_one_archive_or_of_all(town: Town) -> None:
     await town.fill(10, owner=BOB)
     approval = town.approval(RetentionBounds(messages=5))
 
-    of_all = await approval.forecast(None, patience=5)
-    of_bob = await approval.forecast(BOB, patience=5)
-    of_nobody = await approval.forecast(CAROL, patience=5)
+    of_all = await approval.forecast(None, wait_seconds=5)
+    of_bob = await approval.forecast(BOB, wait_seconds=5)
+    of_nobody = await approval.forecast(CAROL, wait_seconds=5)
 
-    assert (of_all.archives, of_all.going.messages, of_all.owner) == (2, 20, ALICE)
-    assert (of_bob.archives, of_bob.going.messages, of_bob.owner) == (1, 5, BOB)
-    assert (of_nobody, str(of_nobody)) == (Forecast(), "no message")
+    assert (of_all.archives, of_all.over_limit.messages, of_all.worst_owner) == (2, 20, ALICE)
+    assert (of_bob.archives, of_bob.over_limit.messages, of_bob.worst_owner) == (1, 5, BOB)
+    assert (of_nobody, str(of_nobody)) == (Forecast(), "no messages")
 
 
 async def test_who_cannot_wait_for_a_forecast_is_told(town: Town) -> None:
     approval = town.approval(RetentionBounds(messages=5))
 
     with pytest.raises(Overloaded, match="ask again"):
-        await approval.forecast(None, patience=0)
-    assert await approval.forecast(None, patience=5) == Forecast()
+        await approval.forecast(None, wait_seconds=0)
+    assert await approval.forecast(None, wait_seconds=5) == Forecast()
     await approval.close()
 
 
 async def test_a_check_confirms_nothing(town: Town) -> None:
     approval = town.approval(RetentionBounds(messages=5))
-    assert await approval.examine() is None
+    assert await approval.unconfirmed_forecast() is None
     await town.fill(20)
 
-    found = await approval.examine()
+    found = await approval.unconfirmed_forecast()
 
     assert found is not None
-    assert found.going.messages == 15
+    assert found.over_limit.messages == 15
     assert await town.storage.records.confirmed_retention() == ()
 
 
@@ -245,7 +249,7 @@ async def test_the_schedule_takes_nothing_until_an_order_confirms(
     await until(lambda: janitor.last is not None and janitor.last.started == begun.started)
 
     assert await town.storage.archive.count(ALICE, ANY) == 5
-    assert (approval.waiting is None) is ordered
+    assert (approval.unconfirmed is None) is ordered
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
 
@@ -300,5 +304,10 @@ def test_the_archive_that_loses_most_is_named() -> None:
         usage = Usage(owner=owner, messages=kept, bytes=0, oldest=1, newest=9)
         found = found.plus(usage, OverLimit(messages=lost, oldest=lost, newest=kept))
 
-    assert (found.archives, found.owner, found.lost, found.kept) == (3, "b", 4, 5)
-    assert found.going == OverLimit(messages=59, oldest=4, newest=100)
+    assert (found.archives, found.worst_owner, found.worst_deleted, found.worst_total) == (
+        3,
+        "b",
+        4,
+        5,
+    )
+    assert found.over_limit == OverLimit(messages=59, oldest=4, newest=100)

@@ -24,7 +24,7 @@ from support.delivering import Delivering
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, ItemNotFound, Overloaded
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
 from storage.open import SqliteStorage, open_storage
@@ -47,10 +47,10 @@ class Town:
             storage.retention,
             self.writer,
             self.holds,
-            live=Followers(),
+            followers=Followers(),
             batch=2,
-            on_erasing=[self.delivering.deliveries.decide],
-            on_erased=[self.forgotten.append],
+            before_erase=[self.delivering.deliveries.decide],
+            after_erase=[self.forgotten.append],
         )
 
     async def hold(self) -> None:
@@ -71,7 +71,7 @@ async def town() -> AsyncIterator[Town]:
 async def test_an_archive_is_erased_with_what_was_taken_before(town: Town) -> None:
     town.writer.put([*entries(5), *entries(2, owner=BOB)])
 
-    erased = await town.erasure.erase(ALICE, patience=PATIENCE)
+    erased = await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
 
     assert (erased.messages, erased.done) == (5, True)
     assert [await town.storage.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [0, 2]
@@ -82,7 +82,7 @@ async def test_an_archive_is_erased_with_what_was_not_known_to_be_delivered(town
     ingest = town.delivering.ingest(Policy(), [HOST])
     ingest.take(stanza(message(sender=f"{BOB}/b1", to=ALICE)), NOON)
 
-    erased = await town.erasure.erase(ALICE, patience=PATIENCE)
+    erased = await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
     town.delivering.now = NOON + MINUTE
     await town.delivering.deliveries.turn()
     await town.writer.settled()
@@ -95,13 +95,15 @@ async def test_who_comes_while_an_archive_is_erased_has_it_done_as_asked(town: T
     """With what was taken meanwhile, and without a trace where either call wants that."""
     await town.storage.archive.append(entries(100))
     calls = [
-        asyncio.create_task(town.erasure.erase(ALICE, patience=PATIENCE, scrub=scrub))
+        asyncio.create_task(town.erasure.erase(ALICE, wait_seconds=PATIENCE, scrub=scrub))
         for scrub in (False, True, False)
     ]
     while await town.storage.archive.count(ALICE, ANY) == 100:
         pass
     town.writer.put([entry("meanwhile")])
-    calls.append(asyncio.create_task(town.erasure.erase(ALICE, patience=PATIENCE, scrub=False)))
+    calls.append(
+        asyncio.create_task(town.erasure.erase(ALICE, wait_seconds=PATIENCE, scrub=False))
+    )
     erased = await asyncio.gather(*calls)
 
     assert erased == 4 * [erased[0]]
@@ -118,16 +120,16 @@ async def test_nothing_is_erased_under_a_hold(town: Town) -> None:
     [stored] = (await everything(town.storage.archive)).messages
 
     with pytest.raises(Conflict):
-        await town.erasure.erase(ALICE, patience=PATIENCE)
+        await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
     with pytest.raises(Conflict):
-        await town.erasure.delete(ALICE, stored.id)
+        await town.erasure.blank(ALICE, stored.id)
 
     assert texts(await everything(town.storage.archive)) == [entry().xml]
 
 
 async def test_a_hold_ends_an_erasure_that_is_under_way(town: Town) -> None:
     await town.storage.archive.append(entries(100))
-    erasing = asyncio.create_task(town.erasure.erase(ALICE, patience=PATIENCE))
+    erasing = asyncio.create_task(town.erasure.erase(ALICE, wait_seconds=PATIENCE))
     while await town.storage.archive.count(ALICE, ANY) == 100:
         pass
     await town.hold()
@@ -141,8 +143,8 @@ async def test_a_hold_ends_an_erasure_that_is_under_way(town: Town) -> None:
 async def test_who_does_not_wait_can_ask_again(town: Town) -> None:
     await town.storage.archive.append(entries(100))
 
-    first = await town.erasure.erase(ALICE, patience=0)
-    second = await town.erasure.erase(ALICE, patience=PATIENCE)
+    first = await town.erasure.erase(ALICE, wait_seconds=0)
+    second = await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
 
     assert first == Removed(done=False)
     assert (second.messages, second.done) == (100, True)
@@ -152,12 +154,12 @@ async def test_an_erasure_that_is_broken_off_is_told_and_can_be_done_again(
     town: Town, caplog: pytest.LogCaptureFixture
 ) -> None:
     await town.storage.archive.append(entries(100))
-    await town.erasure.erase(ALICE, patience=0)
+    await town.erasure.erase(ALICE, wait_seconds=0)
     await town.erasure.close()
     left = await town.storage.archive.count(ALICE, ANY)
-    assert f"the erasure of the archive of {ALICE} is broken off" in caplog.text
+    assert f"the erasure of the archive of {ALICE} was interrupted" in caplog.text
 
-    again = await town.erasure.erase(ALICE, patience=PATIENCE)
+    again = await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
 
     assert (again.messages, again.done) == (left, True)
 
@@ -168,9 +170,9 @@ async def test_a_store_that_fails_is_said_to_be_overloaded(town: Town) -> None:
     await town.storage.close()
 
     with pytest.raises(Overloaded):
-        await town.erasure.erase(ALICE, patience=PATIENCE)
+        await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
     with pytest.raises(Overloaded):
-        await town.erasure.delete(ALICE, stored.id)
+        await town.erasure.blank(ALICE, stored.id)
 
 
 async def test_one_message_is_emptied(town: Town) -> None:
@@ -178,7 +180,7 @@ async def test_one_message_is_emptied(town: Town) -> None:
     await town.writer.settled()
     first, second = (await everything(town.storage.archive)).messages
 
-    deleted = await town.erasure.delete(ALICE, first.id)
+    deleted = await town.erasure.blank(ALICE, first.id)
 
     assert deleted.messages == 1
     assert texts(await everything(town.storage.archive)) == ["", second.xml]
@@ -186,4 +188,4 @@ async def test_one_message_is_emptied(town: Town) -> None:
 
 async def test_a_message_that_is_not_there_is_not_found(town: Town) -> None:
     with pytest.raises(ItemNotFound):
-        await town.erasure.delete(ALICE, "unknown")
+        await town.erasure.blank(ALICE, "unknown")

@@ -26,7 +26,7 @@ from support.stanzas import CLIENT
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, Overloaded
 from component.core.reading.export import PAGE, Export
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
 from storage.open import SqliteStorage
@@ -162,11 +162,11 @@ async def test_a_part_that_is_erased_breaks_the_export_off(
 ) -> None:
     """Without that the end would come as ever, and what is missing would not be missed."""
     live, holds = Followers(), Holds(storage.records)
-    erasure = Erasure(storage.retention, writer, holds, live=live, batch=PAGE)
+    erasure = Erasure(storage.retention, writer, holds, followers=live, batch=PAGE)
     await storage.archive.append(entries(4 * PAGE))
     parts = Export(storage, writer, live).json_lines(ALICE)
     await anext(parts)
-    erasing = asyncio.create_task(erasure.erase(ALICE, patience=10.0))
+    erasing = asyncio.create_task(erasure.erase(ALICE, wait_seconds=10.0))
     while await storage.archive.count(ALICE, ANY) == 4 * PAGE:
         pass
     if is_held:

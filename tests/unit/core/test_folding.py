@@ -26,10 +26,11 @@ from support.archives import (
 from support.builders import message
 from support.sidecar import HOST, open_services
 
-from component.core.access.audit import Audit
+from component.core.access.principals import SERVER
 from component.core.reading.folding import Folded
-from component.core.reading.operator_reads import ABOUT_ONE_MAX, SHOWN, Reading
 from component.core.reading.pages import PageQuery, Pager
+from component.core.reading.reader import ArchiveReader
+from component.core.reading.views import ABOUT_MESSAGE_MAX, FOLDED_KINDS
 from component.core.xml.stanza import NS_MUC_USER
 from storage.rows import Filter
 
@@ -40,15 +41,15 @@ BOB = f"bob@{HOST}"
 class Archive:
     """The archive of Alice, as it is read."""
 
-    def __init__(self, talk: Talk, reading: Reading) -> None:
+    def __init__(self, talk: Talk, reader: ArchiveReader) -> None:
         self.take = talk.take
-        self._reading = reading
+        self._reader = reader
 
     async def folded(self) -> list[Folded]:
         """Return what its messages have become."""
-        query = PageQuery(wanted=Filter(kinds=SHOWN), limit=100)
-        answer = await self._reading.page("tester", OWNER, query, folded=True)
-        return [item.folded for item in answer.items if item.folded]
+        query = PageQuery(wanted=Filter(kinds=FOLDED_KINDS), limit=100)
+        page = await self._reader.readable_page(SERVER, OWNER, query, folded=True)
+        return [item.folded for item in page.items if item.folded]
 
     async def only(self) -> Folded:
         """Return what its one message has become."""
@@ -65,10 +66,10 @@ async def archive() -> AsyncIterator[Archive]:
     async with open_services() as services:
         storage = services.storage
         pages = Pager(storage.archive, services.writer, usual=50, most=100)
-        reading = Reading(
-            pages, storage.archive, storage.retention, Audit(storage.records, services.writer)
+        reader = ArchiveReader(
+            services.authorizer, storage, services.writer, pages, services.followers
         )
-        yield Archive(Talk(services.writer), reading)
+        yield Archive(Talk(services.writer), reader)
 
 
 async def test_a_correction_takes_the_place_of_what_was_said(archive: Archive) -> None:
@@ -206,13 +207,13 @@ async def test_many_reactions_hide_no_correction_and_are_counted(archive: Archiv
     await archive.take(
         to_bob("one", "m1"),
         to_bob("two", "m2", correct("m1")),
-        *(to_alice(None, f"r{n}", react("m1", str(n))) for n in range(ABOUT_ONE_MAX + 20)),
+        *(to_alice(None, f"r{n}", react("m1", str(n))) for n in range(ABOUT_MESSAGE_MAX + 20)),
     )
 
     folded = await archive.only()
 
     assert (folded.body, folded.left_out) == ("two", 20)
-    assert folded.reactions == {str(ABOUT_ONE_MAX + 19): (BOB,)}
+    assert folded.reactions == {str(ABOUT_MESSAGE_MAX + 19): (BOB,)}
 
 
 class Turns:

@@ -12,8 +12,7 @@ from support.sidecar import SETTINGS, SHOWN, open_services
 
 from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
-from component.core.reading.following import FROM_START, ArchiveStream
-from component.core.reading.live import Followers
+from component.core.reading.follow import FROM_START, ArchiveStreams, Followers
 from component.web.server.listener import serve
 from storage.open import open_storage
 from storage.rows import ANY
@@ -47,32 +46,28 @@ async def test_a_batch_wakes_the_followers_of_all_its_archives() -> None:
 @pytest.mark.parametrize("count", [0, 3])
 async def test_a_follower_is_shown_nothing_of_the_next_owner_of_a_name(count: int) -> None:
     async with open_services() as services:
-        following = ArchiveStream(services.storage.archive, services.queue, services.followers)
+        streams = ArchiveStreams(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry(n) for n in range(count)])
-        news = following.messages(
-            ALICE, await following.position(ALICE, FROM_START), ANY, pause=0.01
-        )
-        assert len(await anext(news)) == count
+        messages = (await streams.open(ALICE, ANY, FROM_START)).messages(pause=0.01)
+        assert len(await anext(messages)) == count
 
-        await services.administration.erasure.erase(ALICE, patience=10.0)
+        await services.administration.erasure.erase(ALICE, wait_seconds=10.0)
         await services.writer.store([entry("of somebody else")])
 
-        assert [found async for found in news if found] == []
+        assert [found async for found in messages if found] == []
 
 
 async def test_a_follower_ends_where_an_erasure_was_not_told() -> None:
     async with open_services() as services:
-        following = ArchiveStream(services.storage.archive, services.queue, services.followers)
+        streams = ArchiveStreams(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry(1)])
-        news = following.messages(
-            ALICE, await following.position(ALICE, FROM_START), ANY, pause=0.01
-        )
-        assert len(await anext(news)) == 1
+        messages = (await streams.open(ALICE, ANY, FROM_START)).messages(pause=0.01)
+        assert len(await anext(messages)) == 1
 
         await services.storage.retention.erase(ALICE, limit=100)
         await services.writer.store([entry("of somebody else")])
 
-        assert [found async for found in news if found] == []
+        assert [found async for found in messages if found] == []
 
 
 async def test_who_comes_while_an_archive_is_erased_follows_nothing() -> None:
@@ -101,32 +96,31 @@ async def test_a_follower_ends_where_an_account_is_made(is_over_http: bool) -> N
 
 async def test_many_that_are_purged_at_once_bring_nothing_twice() -> None:
     async with open_services() as services:
-        following = ArchiveStream(services.storage.archive, services.queue, services.followers)
+        streams = ArchiveStreams(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry("before")])
-        place = await following.position(ALICE, None)
-        news = following.messages(ALICE, place, ANY, pause=PAUSE)
+        messages = (await streams.open(ALICE, ANY, None)).messages(pause=PAUSE)
         await services.writer.store([entry(n) for n in range(100)])
-        assert len(await anext(news)) == 100
+        assert len(await anext(messages)) == 100
 
         await shed(services.storage, 0)
         await services.writer.store([entry("behind")])
 
-        assert [message.xml for message in await anext(news)] == [entry("behind").xml]
-        await news.aclose()
+        assert [message.xml for message in await anext(messages)] == [entry("behind").xml]
+        await messages.aclose()
 
 
 async def test_a_long_way_is_read_in_order() -> None:
     async with open_services() as services:
-        following = ArchiveStream(services.storage.archive, services.queue, services.followers)
+        streams = ArchiveStreams(services.storage.archive, services.queue, services.followers)
         await services.writer.store([entry(n) for n in range(250)])
-        place = await following.position(ALICE, FROM_START)
+        stream = await streams.open(ALICE, ANY, FROM_START)
 
         read: list[str] = []
-        news = following.messages(ALICE, place, ANY, pause=PAUSE)
+        messages = stream.messages(pause=PAUSE)
         while len(read) < 250:
-            read += [message.xml for message in await anext(news)]
-        await news.aclose()
+            read += [message.xml for message in await anext(messages)]
+        await messages.aclose()
 
         page = await services.storage.archive.page(ALICE, ANY, limit=300)
         assert read == [message.xml for message in page.messages]
-        assert place.last == page.messages[-1].id
+        assert stream.position == page.messages[-1].id

@@ -6,13 +6,14 @@ import pytest
 from support.builders import ALICE, HOST, NOON, ROOM, SECOND, entries, texts
 
 from component.core.access.audit import Audit
-from component.core.access.authorize import Access
-from component.core.access.principals import Operator, Role
+from component.core.access.authorize import Authorizer
+from component.core.access.principals import Operator, Role, User
 from component.core.access.rooms import Rooms
 from component.core.archiving.writer import Writer
 from component.core.hosts import Hosts
-from component.core.reading.history import History
+from component.core.reading.follow import Followers
 from component.core.reading.pages import PageQuery, Pager
+from component.core.reading.reader import ArchiveReader
 from storage.interface import Storage
 from storage.rows import Filter
 
@@ -35,14 +36,16 @@ async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(
     storage: Storage, writer: Writer, made: int
 ) -> None:
     rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, OpenRooms())
-    access = Access(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), rooms)
-    history = History(Pager(storage.archive, writer, usual=2, most=4), access)
+    authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), rooms)
+    reader = ArchiveReader(
+        authorizer, storage, writer, Pager(storage.archive, writer, usual=2, most=4), Followers()
+    )
     said = entries(4, owner=ROOM, type="groupchat")
     writer.put(said)
     rooms.note_new(ROOM, NOON + made * SECOND)
 
-    whole = await history.read(BY_OPERATOR, ROOM, PageQuery(limit=4))
-    page = await history.read(ALICE, ROOM, PageQuery(limit=4))
+    whole = await reader.page(User(BY_OPERATOR), ROOM, PageQuery(limit=4))
+    page = await reader.page(User(ALICE), ROOM, PageQuery(limit=4, counted=True))
     assert (texts(whole), texts(page)) == (texts(said), texts(said[made:]))
     assert page.count == 4 - made
     for query in (
@@ -51,7 +54,7 @@ async def test_who_is_in_a_room_reads_nothing_from_before_it_was_made(
         PageQuery(before=whole.messages[2].id, backwards=True),
         PageQuery(index=0),
     ):
-        shown = texts(await history.read(ALICE, ROOM, query))
+        shown = texts(await reader.page(User(ALICE), ROOM, query))
         assert set(shown) <= set(texts(said[made:]))
-    edges = await history.metadata(ALICE, ROOM)
+    edges = await reader.bounds(User(ALICE), ROOM)
     assert (texts(edges) if edges else []) == ([said[made].xml, said[3].xml] if made < 4 else [])

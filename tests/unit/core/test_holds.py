@@ -12,12 +12,11 @@ from support.builders import ALICE, BOB, HOST, NOON, ROMEO, ROOM, everything, me
 from support.delivering import Delivering
 from support.sidecar import stamp
 
-from component.core.access.audit import Audit
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
 from component.core.errors import BadRequest, Conflict, Overloaded
-from component.core.reading.operator_reads import SHOWN, Reading
 from component.core.reading.pages import PageQuery, Pager
+from component.core.reading.views import FOLDED_KINDS, Views
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.posts import Post
 from component.core.retention import holds
@@ -176,10 +175,8 @@ async def test_under_a_hold_the_view_says_retracted_and_the_archive_keeps_it(
 
     running = asyncio.create_task(held.writer.run())
     pages = Pager(held.storage.archive, held.writer, usual=50, most=100)
-    records, keeping = held.storage.records, held.storage.retention
-    reading = Reading(pages, held.storage.archive, keeping, Audit(records, held.writer))
-    query = PageQuery(wanted=Filter(kinds=SHOWN), limit=10)
-    [item] = (await reading.page("counsel", ALICE, query, folded=True)).items
+    page = await pages.read(ALICE, PageQuery(wanted=Filter(kinds=FOLDED_KINDS), limit=10))
+    [item] = await Views(held.storage.archive).of(ALICE, page.messages, folded=True)
     held.writer.stop()
     await running
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
-from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, taking_back
+from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, retraction
 from support.rosters import FixedRosters
 
 from component.core.archiving import preferences
@@ -23,7 +23,7 @@ from component.xmpp.connection.addresses import Addresses
 from storage.errors import Unavailable
 from storage.interface import Records, Storage
 from storage.open import SqliteStorage
-from storage.rows import ANY, PreferencesRow, Work
+from storage.rows import ANY, NewMessage, PreferencesRow
 
 HELD_MAX = 5
 CAROL = f"carol@{HOST}"
@@ -44,7 +44,7 @@ class Bench:
     async def prefer(self, default: str, owner: str = ALICE, **lists: tuple[str, ...]) -> None:
         await self.wishes.set(owner, PreferencesRow(owner=owner, default=default, **lists))
 
-    def put(self, *work: Work) -> None:
+    def put(self, *work: NewMessage) -> None:
         self.preference_filter.put(work)
 
     async def kept(self, owner: str = ALICE) -> list[str]:
@@ -166,10 +166,10 @@ async def test_a_retraction_waits_behind_what_it_retracts(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a", name_hashes=(7,)))
-    bench.put(*taking_back(7, "<message><body>gone</body></message>"))
+    bench.put(retraction(7))
     bench.rosters.may_answer.set()
 
-    assert await bench.kept() == ["gone", "back 7"]
+    assert await bench.kept() == ["a", "back 7"]
 
 
 async def test_whoever_waits_for_what_was_put_waits_for_rosters_too(bench: Bench) -> None:

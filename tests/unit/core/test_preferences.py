@@ -12,7 +12,7 @@ from support.rosters import FixedRosters
 
 from component.core.archiving import preferences
 from component.core.archiving.preferences import DEFAULTS, LIST_MAX, HostRules, Preferences
-from component.core.errors import BadRequest, Forbidden, NotImplementedHere, Overloaded, TooLarge
+from component.core.errors import BadRequest, NotImplementedHere, Overloaded, TooLarge
 from component.xmpp.connection.addresses import Addresses
 from storage.interface import Storage
 from storage.open import open_storage
@@ -200,24 +200,6 @@ async def test_what_is_not_durable_is_not_applied(storage: Storage, wishes: Pref
 async def test_a_roster_that_cannot_be_read_is_no_default(storage: Storage) -> None:
     with pytest.raises(NotImplementedHere):
         await wishes_in(storage, readable=False).set(ALICE, prefs("roster"))
-
-
-# Whose they are
-
-
-async def test_preferences_are_their_owners(wishes: Preferences) -> None:
-    wishes.authorize(ALICE, ALICE)
-
-
-@pytest.mark.parametrize(
-    ("requester", "owner"),
-    [(BOB, ALICE), (ROMEO, ALICE), (HOST, ALICE), (ROMEO, ROMEO), (HOST, HOST), ("", "")],
-)
-async def test_preferences_are_nobody_elses(
-    wishes: Preferences, requester: str, owner: str
-) -> None:
-    with pytest.raises(Forbidden):
-        wishes.authorize(requester, owner)
 
 
 # What is wanted

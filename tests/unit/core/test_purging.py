@@ -128,7 +128,7 @@ async def test_a_peer_with_a_longer_rule_keeps_what_others_lose(storage: SqliteS
 async def test_every_conversation_is_looked_at(
     storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("component.core.retention.archives.PAGE", 3)
+    monkeypatch.setattr("component.core.retention.plan.PAGE", 3)
     town = Town(storage, RetentionBounds(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for n in range(8):
@@ -142,7 +142,7 @@ async def test_every_conversation_is_looked_at(
 async def test_every_archive_is_looked_at(
     storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("component.core.retention.archives.PAGE", 3)
+    monkeypatch.setattr("component.core.retention.plan.PAGE", 3)
     town = Town(storage, RetentionBounds(messages=1))
     for n in range(8):
         await town.fill(2, f"user{n}@{HOST}")

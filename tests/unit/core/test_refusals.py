@@ -38,7 +38,7 @@ ASKED: dict[str, Callable[[Services], Awaitable[object]]] = {
     "set a rule": lambda services: services.administration.rules.set(
         Rule(owner=HOST, peer="", days=NO_NUMBER)
     ),
-    "drop a rule": lambda services: services.administration.rules.drop(NO_TEXT),
+    "drop a rule": lambda services: services.administration.rules.remove(NO_TEXT),
     "order a hold": hold,
     "release a hold": lambda services: services.administration.holds.release(NO_TEXT),
     "set preferences": wish,

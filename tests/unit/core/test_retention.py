@@ -35,7 +35,7 @@ def older_than(days: int) -> int:
     ],
 )
 def test_what_is_usual_depends_on_the_host(owner: str, whole: Cutoff) -> None:
-    assert plan_for(owner, {}, USUAL, NOON) == Plan(whole=whole, peers={}, others=Cutoff())
+    assert plan_for(owner, {}, USUAL, NOON) == Plan(archive=whole, peers={}, other_peers=Cutoff())
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def test_what_is_usual_depends_on_the_host(owner: str, whole: Cutoff) -> None:
     ],
 )
 def test_a_rule_of_a_user_replaces_what_it_names(given: Rule, whole: Cutoff) -> None:
-    assert plan(given).whole == whole
+    assert plan(given).archive == whole
 
 
 def test_a_stricter_rule_for_a_peer_is_for_that_peer_only() -> None:
     found = plan(rule(BOB, days=7, messages=10))
 
-    assert found.whole == Cutoff(since=older_than(30), messages=1000)
+    assert found.archive == Cutoff(since=older_than(30), messages=1000)
     assert found.peers == {BOB: Cutoff(since=older_than(7), messages=10)}
-    assert found.others == Cutoff()
+    assert found.other_peers == Cutoff()
 
 
 def test_a_rule_for_a_peer_that_names_no_age_keeps_the_usual_one() -> None:
@@ -67,19 +67,21 @@ def test_what_may_grow_older_with_a_peer_is_not_shed(days: int, since: int | Non
     """The others lose what is older than usual, each by itself."""
     found = plan(rule(BOB, days=days), rule(ROMEO, days=7))
 
-    assert found.whole == Cutoff(since=since, messages=1000)
+    assert found.archive == Cutoff(since=since, messages=1000)
     assert found.peers == {BOB: Cutoff(since=since), ROMEO: Cutoff(since=older_than(7))}
-    assert found.others == Cutoff(since=older_than(30))
+    assert found.other_peers == Cutoff(since=older_than(30))
 
 
 def test_a_peer_can_have_a_bound_where_usually_there_is_none() -> None:
     found = plan(rule(BOB, days=7), usual=RetentionDefaults())
 
-    assert found == Plan(whole=Cutoff(), peers={BOB: Cutoff(since=older_than(7))}, others=Cutoff())
+    assert found == Plan(
+        archive=Cutoff(), peers={BOB: Cutoff(since=older_than(7))}, other_peers=Cutoff()
+    )
 
 
 def test_rules_of_a_user_and_of_a_peer_go_together() -> None:
     found = plan(rule(days=10), rule(BOB, days=20))
 
-    assert found.whole.since == older_than(20)
-    assert found.others == Cutoff(since=older_than(10))
+    assert found.archive.since == older_than(20)
+    assert found.other_peers == Cutoff(since=older_than(10))

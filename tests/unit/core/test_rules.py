@@ -26,6 +26,6 @@ async def test_rules_are_bounded_and_those_there_are_can_be_changed(
             await known.set(rule)
     assert {rule.days for rule in await storage.records.rules()} == {2, 3}
 
-    await known.drop(ALICE)
+    await known.remove(ALICE)
     await known.set(Rule(owner=BOB, days=5))
     assert known.of(BOB) == {"": Rule(owner=BOB, days=5)}

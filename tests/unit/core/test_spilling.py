@@ -10,7 +10,7 @@ from support.builders import ALICE, entries, everything, texts
 
 from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
-from component.core.reading.live import Followers
+from component.core.reading.follow import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
 from storage.open import SqliteStorage
@@ -66,13 +66,13 @@ async def test_what_was_erased_does_not_come_back(
     remains = await kept(spill, writer)
     holds, live = Holds(storage.records), Followers()
     erasure = Erasure(
-        storage.retention, writer, holds, live=live, batch=2, spill_gone=remains.gone
+        storage.retention, writer, holds, followers=live, batch=2, wait_for_spill=remains.gone
     )
-    early = await erasure.erase(ALICE, patience=0.2)
+    early = await erasure.erase(ALICE, wait_seconds=0.2)
 
     remains.put()
     running = asyncio.create_task(remains.run())
-    erased = await erasure.erase(ALICE, patience=PATIENCE)
+    erased = await erasure.erase(ALICE, wait_seconds=PATIENCE)
     is_left = spill.path.exists()
     await running
 

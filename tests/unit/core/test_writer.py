@@ -24,14 +24,15 @@ from support.builders import (
 from support.builders import message as said
 from support.delivering import Delivering
 
+from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
 from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Writer
 from component.core.errors import Overloaded, Refused
-from storage.errors import StorageError
+from storage.errors import StorageError, Unavailable
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import ANY, TOMBSTONES_MAX, AuditEntry, Work
+from storage.rows import ANY, TOMBSTONES_MAX, AuditEntry, NewMessage, RetractionOutcome
 
 
 class Watched:
@@ -39,8 +40,9 @@ class Watched:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self.batches: list[list[Work]] = []
+        self.batches: list[list[NewMessage]] = []
         self.failures = 0
+        self.tombstone_failures = 0  #: so many times tombstones cannot be written
         self._holds_next = False
         self.begun = asyncio.Event()
         self.free = asyncio.Event()
@@ -48,9 +50,9 @@ class Watched:
         self.page = archive.page
         self.page_by_time = archive.page_by_time
         self.count = archive.count
-        self.unfinished = archive.unfinished_retractions
+        self.unfinished_retractions = archive.unfinished_retractions
 
-    async def append(self, batch: Sequence[Work]) -> None:
+    async def append(self, batch: Sequence[NewMessage]) -> None:
         self.batches.append(list(batch))
         self.begun.set()
         await self.free.wait()
@@ -61,6 +63,12 @@ class Watched:
         except StorageError:
             self.failures += 1
             raise
+
+    async def apply_retractions(self, outcomes: Sequence[RetractionOutcome]) -> None:
+        if self.tombstone_failures:
+            self.tombstone_failures -= 1
+            raise Unavailable
+        await self._archive.apply_retractions(outcomes)
 
     def hold(self) -> None:
         self._holds_next = False
@@ -675,6 +683,44 @@ async def test_settled_tells_the_waiting_when_it_stops(archive: Watched, writer:
     await asyncio.gather(task, waiting)
 
     assert await archive.count(ALICE, ANY) == 1
+
+
+# Retractions
+
+
+def take_retracted_message(ingest: Ingest) -> None:
+    """Hand over a message to Alice and its retraction."""
+    for id, body, extra in (("m", "secret", ""), ("r", None, retract("m"))):
+        text = said(body, sender=f"{BOB}/b1", to=ALICE, id=id, extra=extra)
+        ingest.take(stanza(text), NOON)
+        ingest.take(stanza(text), NOON)
+
+
+async def test_a_retraction_is_durable_once_its_tombstone_is(
+    archive: Watched, writer: Writer
+) -> None:
+    async with running(writer):
+        take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
+        await writer.settled()
+
+        assert "secret" not in str(texts(await archive.page(ALICE, ANY, limit=9)))
+        assert await archive.unfinished_retractions() == ()
+
+
+@pytest.mark.usefixtures("quick_retries")
+async def test_tombstones_that_the_store_does_not_take_are_written_later(
+    archive: Watched, writer: Writer
+) -> None:
+    archive.tombstone_failures = 3
+    async with running(writer):
+        take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
+        await writer.settled()
+        async with asyncio.timeout(9):
+            while archive.tombstone_failures or await archive.unfinished_retractions():
+                await asyncio.wait({asyncio.create_task(writer.settled())})
+
+        assert "secret" not in str(texts(await archive.page(ALICE, ANY, limit=9)))
+    assert writer.is_healthy
 
 
 async def test_what_was_left_of_a_retraction_is_done_by_the_next_run() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from support.builders import ALICE, entries, entry, taking_back
+from support.builders import ALICE, entries, entry
 
 from storage.errors import StorageError, Unavailable
 from storage.rows import Direction, Kind, NewMessage, Relation
@@ -46,12 +46,6 @@ def test_rows_come_back_as_they_were(spill: Spill) -> None:
 
     assert (kept.work, kept.damaged) == (work, 0)
     assert [type(kept.work[0].direction), type(kept.work[0].kind)] == [Direction, Kind]
-
-
-def test_retractions_are_left_to_their_entries(spill: Spill) -> None:
-    spill.write([entry(1), *taking_back(1, name="back")[1:]])
-
-    assert spill.read().work == (entry(1),)
 
 
 def test_where_there_is_none_nothing_is_kept(spill: Spill) -> None:

@@ -165,7 +165,7 @@ async def test_a_purge_by_new_bounds_wants_to_be_confirmed(
     assert (by_schedule["state"], by_schedule["messages"]) == ("unconfirmed", 0)
     assert (health["status"], health["parts"]["retention"]["confirmed"]) == ("ready", False)
     assert (refused.status, left) == (409, 25)
-    assert "20 messages of 1 archives" in said
+    assert "20 messages of 1 archive" in said
     assert (confirmed.status, last["state"], last["messages"]) == (202, "done", 20)
 
 

@@ -75,7 +75,9 @@ async def test_a_rule_that_would_take_much_wants_to_be_confirmed(
     no_more = await api.put(RETENTION, params=peer, json={"messages": 6})
 
     assert (refused.status, rules) == (409, ())
-    assert said.startswith("By this 15 messages of 1 archives, from 2026-01-01T12:00:00.000000Z")
+    assert said.startswith(
+        "This rule would delete 15 messages of 1 archive, from 2026-01-01T12:00:00.000000Z"
+    )
     assert [little.status, confirmed.status, no_more.status] == [200, 200, 200]
 
 

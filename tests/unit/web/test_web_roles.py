@@ -125,7 +125,7 @@ async def test_every_read_is_in_the_audit_log(client: TestClient, services: Serv
         ("auditor", "read", OWNER, "ids nothing"),
         ("auditor", "read", OWNER, "kinds message"),
         ("auditor", "search", OWNER, f"with bob@{HOST}, from 2026-01-01T00:00:00.000000Z"),
-        ("auditor", "read", OWNER, "what there is"),
+        ("auditor", "read", OWNER, "summary"),
     ]
     assert "plans" not in str(found)
 

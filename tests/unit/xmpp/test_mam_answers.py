@@ -12,12 +12,13 @@ from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
 from support.writing import open_writer
 
 from component.core.access.audit import Audit
-from component.core.access.authorize import Access
+from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator, Role
 from component.core.errors import BadRequest, Forbidden, Overloaded, Refused
 from component.core.hosts import Hosts
-from component.core.reading.history import History
+from component.core.reading.follow import Followers
 from component.core.reading.pages import Pager
+from component.core.reading.reader import ArchiveReader
 from component.xmpp.archive.mam import QUERYID_MAX, Mam
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.exchange import Delegated, Direct
@@ -40,9 +41,15 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
 @pytest.fixture
 async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
     async with open_writer(storage.archive) as writer:
-        access = Access(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), None)
-        history = History(Pager(storage.archive, writer, usual=50, most=250), access)
-        yield Mam(history, Addresses())
+        authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.records, writer), None)
+        reader = ArchiveReader(
+            authorizer,
+            storage,
+            writer,
+            Pager(storage.archive, writer, usual=50, most=250),
+            Followers(),
+        )
+        yield Mam(reader, Addresses())
 
 
 def direct(asker: str, archive: str | None = None) -> Direct:

@@ -1,0 +1,40 @@
+"""The parts of the program that commands use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from component.core.accounts.protocol import Accounts
+from component.core.archiving.writer import Queue, Writer
+from component.core.commands.link import Link
+from component.core.hosts import Hosts
+from component.core.retention.admin import ArchiveAdmin
+from component.core.rosters.service import RosterService
+from component.core.xml.jids import Jids
+
+
+class Connection(Link, Protocol):
+    """The connection to the XMPP server."""
+
+    def restart(self) -> None:
+        """Close the stream and open it again soon, after the answer to this command is sent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandContext:
+    """The parts that a command may use. A command reads the fields that it needs.
+
+    A part for a new family of commands is a new field here.
+    """
+
+    hosts: Hosts
+    jids: Jids
+    archives: ArchiveAdmin
+    accounts: Accounts
+    rosters: RosterService
+    queue: Queue  #: messages on their way to the writer; a command that reads waits for them
+    writer: Writer
+    connection: Connection
+    timeout: float  #: seconds that the operator waits for the answer to a command

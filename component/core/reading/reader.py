@@ -1,0 +1,146 @@
+"""The one reader of archives, for XMPP and for HTTP: authorize who asks, then read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from component.core.access.audit import describe_filter
+from component.core.access.authorize import Action, Authorizer
+from component.core.access.principals import Principal
+from component.core.archiving.writer import Queue
+from component.core.errors import Forbidden, ItemNotFound
+from component.core.reading.conversations import (
+    ConversationPage,
+    ConversationQuery,
+    Conversations,
+)
+from component.core.reading.follow import ArchiveStream, ArchiveStreams, Followers
+from component.core.reading.pages import PageQuery, Pager
+from component.core.reading.views import ReadableMessage, Views
+from component.core.store_errors import translated
+from storage.interface import Storage
+from storage.rows import ArchivedMessage, Filter, Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadablePage:
+    """One page of parsed messages, the newest first if it was read backwards."""
+
+    items: tuple[ReadableMessage, ...]
+    complete: bool  #: nothing more in that order
+    index: int | None  #: how many match before the oldest of the page; None: not asked or costly
+    count: int | None  #: how many match in all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The size of an archive, and where it begins and ends."""
+
+    count: int
+    bytes: int | None  #: None: not known, since only a part of the archive may be read
+    first: ArchivedMessage | None
+    last: ArchivedMessage | None
+
+
+class ArchiveReader:
+    """Reads archives for principals; `owner` is the bare JID of a user or a room.
+
+    Every method sees all messages that were received before its call, and raises Forbidden,
+    ItemNotFound, BadRequest and Overloaded. No read by an operator or the server goes unrecorded.
+    """
+
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        storage: Storage,
+        queue: Queue,
+        pager: Pager,
+        followers: Followers,
+    ) -> None:
+        """`queue` has the messages of users on their way to the writer: reads wait for them."""
+        self._authorizer = authorizer
+        self._archive = storage.archive
+        self._retention = storage.retention
+        self._pager = pager
+        self._views = Views(storage.archive)
+        self._conversations = Conversations(storage.archive, queue, pager, self._views)
+        self._streams = ArchiveStreams(storage.archive, queue, followers)
+
+    async def page(self, principal: Principal, owner: str, query: PageQuery) -> Page:
+        """Return one page, in the order of arrival.
+
+        Raises NotImplementedHere and TakesTooLong as well.
+        """
+        since = await self._authorizer.authorize(principal, owner, query.action, query.described())
+        return await self._pager.read(owner, query, since=since)
+
+    async def readable_page(
+        self, principal: Principal, owner: str, query: PageQuery, *, folded: bool = False
+    ) -> ReadablePage:
+        """Return one page of parsed messages. Raises as `page` does."""
+        page = await self.page(principal, owner, query)
+        items = await self._views.of(owner, page.messages, folded=folded)
+        return ReadablePage(
+            items=items[::-1] if query.backwards else items,
+            complete=page.complete,
+            index=page.index,
+            count=page.count,
+        )
+
+    async def message(
+        self, principal: Principal, owner: str, id: str, *, folded: bool
+    ) -> ReadableMessage:
+        """Return one message."""
+        query = PageQuery(wanted=Filter(ids=(id,)), limit=1)
+        page = await self.readable_page(principal, owner, query, folded=folded)
+        if not page.items:
+            raise ItemNotFound
+        return page.items[0]
+
+    async def bounds(
+        self, principal: Principal, owner: str
+    ) -> tuple[ArchivedMessage, ArchivedMessage] | None:
+        """Return the first and the last message, None: the archive is empty."""
+        since = await self._authorizer.authorize(
+            principal, owner, Action.READ, "first and last message"
+        )
+        return await self._pager.bounds(owner, since=since)
+
+    async def summary(self, principal: Principal, owner: str) -> Summary:
+        """Return the size of an archive, 0 for one of which nothing is stored."""
+        since = await self._authorizer.authorize(principal, owner, Action.READ, "summary")
+        first, last = await self._pager.bounds(owner, since=since) or (None, None)
+        with translated():
+            if await self._pager.has_earlier(owner, since):
+                count, size = await self._archive.count(owner, Filter(since=since)), None
+            else:
+                usage = await self._retention.usage_of(owner)
+                count, size = usage.messages, usage.bytes
+        return Summary(count=count, bytes=size, first=first, last=last)
+
+    async def conversations(
+        self, principal: Principal, owner: str, query: ConversationQuery
+    ) -> ConversationPage:
+        """Return conversations, the one with the newest message first.
+
+        Raises Forbidden also where only a part of the archive may be read: conversations count
+        messages of all times.
+        """
+        since = await self._authorizer.authorize(
+            principal, owner, Action.CONVERSATIONS, query.described()
+        )
+        if await self._pager.has_earlier(owner, since):
+            raise Forbidden
+        return await self._conversations.page(owner, query)
+
+    async def stream(
+        self, principal: Principal, owner: str, filter: Filter, after: str | None
+    ) -> ArchiveStream:
+        """Return a stream of the messages behind the id `after`, or behind FROM_START.
+
+        None: of the messages that come from now on.
+        """
+        since = await self._authorizer.authorize(
+            principal, owner, Action.STREAM, describe_filter(filter, after=after)
+        )
+        return await self._streams.open(owner, filter, after, since=since)

@@ -1,0 +1,130 @@
+"""Retractions that are not done: noted with their message, offered to core, and carried out.
+
+The store knows which message a retraction means, core knows who may retract it and what is left
+of it. So a retraction is carried out in a transaction of its own, and noted until that is made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from storage.rows import (
+    TOMBSTONES_MAX,
+    UNFINISHED_MAX,
+    RetractionOutcome,
+    Tombstone,
+    UnfinishedRetraction,
+)
+from storage.sqlite.engine.protocols import Connection
+from storage.sqlite.messages import marks, words
+from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.select import COLUMNS, archived_messages
+from storage.sqlite.retention import scrub
+from storage.sqlite.retention.delete import FINISHED
+
+_NOTE = "INSERT INTO unfinished_retractions (owner, sequence, target) VALUES ($1, $2, $3)"
+
+_UNFINISHED = f"""
+SELECT unfinished_retractions.number, jid, owner, target, {COLUMNS}
+FROM unfinished_retractions
+JOIN owners ON owners.number = owner
+JOIN archive USING (owner, sequence)
+WHERE unfinished_retractions.number > $1
+ORDER BY unfinished_retractions.number LIMIT {UNFINISHED_MAX}
+"""  # noqa: S608 - constant words
+
+_TARGET = f"""
+SELECT {COLUMNS} FROM archive
+WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'gone')
+"""  # noqa: S608 - constant words
+
+_NOTED = "SELECT owner, sequence, target FROM unfinished_retractions WHERE number = $1"
+
+_WITH_CONTENT = """
+SELECT sequence FROM archive
+WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
+    AND kind NOT IN ('tombstone', 'gone')
+"""
+
+_BYTES = """
+UPDATE owners SET bytes = bytes + $3 - (
+    SELECT length(CAST(xml AS BLOB)) FROM archive WHERE owner = $1 AND sequence = $2
+)
+WHERE number = $1
+"""
+
+_REPLACE = "UPDATE archive SET xml = $3, kind = $4 WHERE owner = $1 AND sequence = $2"
+
+
+async def note(connection: Connection, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Note retractions as unfinished: number of the owner, sequence, sequence of the target."""
+    if rows:
+        await connection.executemany(_NOTE, rows)
+
+
+async def unfinished(
+    connection: Connection, ids: Ids, after: int
+) -> tuple[UnfinishedRetraction, ...]:
+    """Return unfinished retractions with larger numbers than `after`, as the contract says."""
+    offered: list[UnfinishedRetraction] = []
+    room = TOMBSTONES_MAX
+    for number, owner, owner_number, target, *row in await connection.fetch(_UNFINISHED, after):
+        sequence = int(row[0])
+        targets = await connection.fetch(_TARGET, owner_number, target)
+        rows = await marks.corrections(
+            connection, owner_number, target, before=sequence, limit=room + 1
+        )
+        corrections = archived_messages(ids, owner_number, rows[:room])
+        room -= len(corrections)
+        offered.append(
+            UnfinishedRetraction(
+                number=number,
+                owner=owner,
+                message=archived_messages(ids, owner_number, [row])[0],
+                target=next(iter(archived_messages(ids, owner_number, targets)), None),
+                corrections=corrections,
+                is_last=len(rows) == len(corrections),
+            )
+        )
+    return tuple(offered)
+
+
+async def apply(connection: Connection, ids: Ids, outcome: RetractionOutcome) -> None:
+    """Carry out one retraction as far as its outcome says."""
+    rows = await connection.fetch(_NOTED, outcome.number)
+    if not rows:
+        return
+    owner, sequence, target = rows[0]
+    await _replace(connection, ids, owner, target, outcome.tombstones)
+    await words.settle(connection, owner, target, _sequences(ids, owner, outcome.settled))
+    if outcome.is_done:
+        await connection.execute(FINISHED, owner, sequence)
+
+
+async def _replace(
+    connection: Connection, ids: Ids, owner: int, target: int, tombstones: Sequence[Tombstone]
+) -> None:
+    """Replace the target and corrections of it, unless another retraction did that meanwhile."""
+    by_sequence = {ids.decode(owner, stone.id): stone for stone in tombstones}
+    rows = await connection.fetch(_WITH_CONTENT, owner, json.dumps(list(by_sequence)))
+    open = await words.unsettled(connection, owner, target, [row[0] for row in rows])
+    replaced = [
+        (row[0], by_sequence[row[0]]) for row in rows if row[0] == target or row[0] in open
+    ]
+    if not replaced:
+        return
+    await connection.executemany(
+        _BYTES, [(owner, sequence, len(stone.xml.encode())) for sequence, stone in replaced]
+    )
+    await connection.executemany(
+        _REPLACE, [(owner, sequence, stone.xml, stone.kind) for sequence, stone in replaced]
+    )
+    await words.silence(connection, owner, [sequence for sequence, _ in replaced])
+    await scrub.note(connection)
+
+
+def _sequences(ids: Ids, owner: int, named: Iterable[str]) -> list[int]:
+    """Return the sequences of ids that are of an archive."""
+    decoded = (ids.decode(owner, id) for id in named)
+    return [sequence for sequence in decoded if sequence is not None]
