@@ -26,7 +26,7 @@ async def info(wire: Wire, node: str | None = None, asker: str = ALICE_PHONE) ->
     return await wire.direct(f"<query xmlns='{NS_DISCO}'{of}/>", asker=asker, type="get")
 
 
-async def test_information_is_given_to_who_asks(wire: Wire) -> None:
+async def test_info_query_is_answered(wire: Wire) -> None:
     """3.1: "The target entity then MUST either return an IQ result, or return an error"."""
     reply = await info(wire)
 
@@ -37,14 +37,14 @@ async def test_information_is_given_to_who_asks(wire: Wire) -> None:
     )
 
 
-async def test_the_component_has_an_identity(wire: Wire) -> None:
+async def test_component_has_an_identity(wire: Wire) -> None:
     """3.1: "Every entity MUST have at least one identity"."""
     reply = await info(wire)
 
     assert list(reply.iq.iter(f"{{{NS_DISCO}}}identity")) != []
 
 
-async def test_an_identity_has_a_category_and_a_type(wire: Wire) -> None:
+async def test_identity_has_a_category_and_a_type(wire: Wire) -> None:
     """3.1: "The <identity/> element MUST possess the 'category' and 'type' attributes"."""
     reply = await info(wire)
 
@@ -75,7 +75,7 @@ async def test_no_feature_is_named_twice(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("node", [BARE, f"{DELEGATION_2}:bare:{NS_MAM}"])
-async def test_the_node_that_was_asked_is_in_the_answer(wire: Wire, node: str) -> None:
+async def test_node_that_was_asked_is_in_the_answer(wire: Wire, node: str) -> None:
     """3.2: "If the request included a 'node' attribute, the response MUST mirror the specified
     'node' attribute"."""
     reply = await info(wire, node, asker=HOST)
@@ -84,13 +84,13 @@ async def test_the_node_that_was_asked_is_in_the_answer(wire: Wire, node: str) -
 
 
 @pytest.mark.parametrize("node", ["unknown", f"{DELEGATION_1}::{NS_MAM}"])
-async def test_an_unknown_node_is_not_found(wire: Wire, node: str) -> None:
+async def test_unknown_node_is_not_found(wire: Wire, node: str) -> None:
     """3.1, 7: <item-not-found/>: "The JID or JID+NodeID of the specified target entity does not
     exist"."""
     assert (await info(wire, node)).refusal == "item-not-found"
 
 
-async def test_an_archive_is_an_entity_too(wire: Wire) -> None:
+async def test_address_of_an_archive_is_an_entity(wire: Wire) -> None:
     """3.1: "Every entity MUST have at least one identity, and every entity MUST support at least
     the 'http://jabber.org/protocol/disco#info' feature"."""
     reply = await wire.direct(f"<query xmlns='{NS_DISCO}'/>", type="get", to=ARCHIVE)
@@ -101,7 +101,7 @@ async def test_an_archive_is_an_entity_too(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("address", [f"nobody@{COMPONENT}", f"{ARCHIVE}/x"])
-async def test_an_address_of_nobody_is_not_found(wire: Wire, address: str) -> None:
+async def test_address_of_no_archive_is_not_found(wire: Wire, address: str) -> None:
     """3.1, 7: <item-not-found/>: "The JID or JID+NodeID of the specified target entity does not
     exist"."""
     reply = await wire.direct(f"<query xmlns='{NS_DISCO}'/>", type="get", to=address)
@@ -109,14 +109,14 @@ async def test_an_address_of_nobody_is_not_found(wire: Wire, address: str) -> No
     assert reply.refusal == "item-not-found"
 
 
-async def test_an_unknown_node_has_no_items(wire: Wire) -> None:
+async def test_unknown_node_has_no_items(wire: Wire) -> None:
     """4.1, 7: the same condition as for information."""
     reply = await wire.direct(f"<query xmlns='{NS_ITEMS}' node='unknown'/>", type="get")
 
     assert reply.refusal == "item-not-found"
 
 
-async def test_an_entity_without_items_says_so(wire: Wire) -> None:
+async def test_entity_without_items_says_so(wire: Wire) -> None:
     """4.1: "if an entity has no associated items [...] the target entity MUST return an empty
     <query/> element" (paraphrase)."""
     reply = await wire.direct(f"<query xmlns='{NS_ITEMS}'/>", type="get", to=ARCHIVE)

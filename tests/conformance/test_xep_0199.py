@@ -31,7 +31,7 @@ async def restless(tmp_path: Path) -> AsyncIterator[Wire]:
 
 
 @pytest.mark.parametrize("asker", [HOST, ALICE_PHONE])
-async def test_a_ping_is_answered(wire: Wire, asker: str) -> None:
+async def test_ping_is_answered(wire: Wire, asker: str) -> None:
     """4.3, 4.4: "If the other party to the stream supports the ping namespace, it MUST return an
     IQ-result"."""
     reply = await wire.direct(PING, asker=asker, type="get")
@@ -39,7 +39,7 @@ async def test_a_ping_is_answered(wire: Wire, asker: str) -> None:
     assert (reply.iq.get("type"), reply.iq.get("to")) == ("result", asker)
 
 
-async def test_an_answer_is_empty(wire: Wire) -> None:
+async def test_answer_is_empty(wire: Wire) -> None:
     """4.3: the example of a "Pong" has no child."""
     reply = await wire.direct(PING, type="get")
 
@@ -54,7 +54,7 @@ async def test_support_is_reported(wire: Wire) -> None:
     assert NS_PING in {f.get("var") for f in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
 
 
-async def test_a_ping_is_a_get_with_a_ping_inside(restless: Wire) -> None:
+async def test_ping_is_a_get_with_a_ping_inside(restless: Wire) -> None:
     """3: "The pinging entity sends an IQ-get containing a <ping/> element qualified by the
     'urn:xmpp:ping' namespace"."""
     ping = await restless.next_sent()
@@ -62,14 +62,14 @@ async def test_a_ping_is_a_get_with_a_ping_inside(restless: Wire) -> None:
     assert (ping.get("type"), [child.tag for child in ping]) == ("get", [f"{{{NS_PING}}}ping"])
 
 
-async def test_a_ping_goes_to_the_server(restless: Wire) -> None:
+async def test_ping_goes_to_the_server(restless: Wire) -> None:
     """4.5: a ping from a component, here to a virtual host of its server."""
     ping = await restless.next_sent()
 
     assert (ping.get("from"), ping.get("to")) == (COMPONENT, f"{HOST}/muniment")
 
 
-async def test_an_error_is_an_answer(restless: Wire) -> None:
+async def test_error_is_an_answer(restless: Wire) -> None:
     """3: "The pinged entity returns either an IQ-result (if it supports the namespace) or an
     IQ-error (if it does not)": the stream is viable either way."""
     for _ in range(3):
@@ -82,7 +82,7 @@ async def test_an_error_is_an_answer(restless: Wire) -> None:
     assert restless.stream.is_up
 
 
-async def test_a_stream_without_an_answer_is_not_viable(restless: Wire) -> None:
+async def test_unanswered_ping_ends_the_stream(restless: Wire) -> None:
     """2: "Determining the viability of an XML stream (i.e., its underlying binding)"."""
     await restless.next_sent()
     await restless.peer.gone()

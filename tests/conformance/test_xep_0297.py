@@ -43,7 +43,7 @@ async def test_all_children_of_the_original_are_forwarded(wire: Wire) -> None:
     ]
 
 
-async def test_the_forwarding_says_when_it_got_the_original(wire: Wire) -> None:
+async def test_forwarding_says_when_it_got_the_original(wire: Wire) -> None:
     """3.2, rule 2: "SHOULD add a <delay/> child to the <forwarded/> element to indicate to the
     recipient the date/time that the forwarding entity received the original stanza"."""
     wire.say("hello")
@@ -51,7 +51,7 @@ async def test_the_forwarding_says_when_it_got_the_original(wire: Wire) -> None:
     assert (await forwarded(wire)).find(f"{{{NS_DELAY}}}delay") is not None
 
 
-async def test_the_namespace_of_the_original_is_kept(wire: Wire) -> None:
+async def test_namespace_of_the_original_is_kept(wire: Wire) -> None:
     """3.2, rule 3: "The namespace of the forwarded stanza MUST be preserved (this is typically
     'jabber:client')"."""
     wire.say("hello")
@@ -59,7 +59,7 @@ async def test_the_namespace_of_the_original_is_kept(wire: Wire) -> None:
     assert (await forwarded(wire)).find(f"{{{NS_CLIENT}}}message") is not None
 
 
-async def test_a_stanza_without_its_namespace_is_no_message(wire: Wire) -> None:
+async def test_stanza_without_its_namespace_is_no_message(wire: Wire) -> None:
     """3.2, rule 3: "If no 'xmlns' is set for the stanza then [...] it would inherit the
     'urn:xmpp:forward:0' namespace, which is wrong"."""
     wire.peer.send(copy_of(chat("hello")).replace(f" xmlns='{NS_CLIENT}'", ""))
@@ -78,7 +78,7 @@ async def test_forwarding_is_part_of_the_protocol_that_asks_for_it(wire: Wire) -
 
 
 @pytest.mark.parametrize("sender", [ALICE_PHONE, "romeo@remote.example/x", "evil.example"])
-async def test_what_comes_unprovoked_is_not_believed(wire: Wire, sender: str) -> None:
+async def test_unsolicited_forwarded_stanza_is_ignored(wire: Wire, sender: str) -> None:
     """6.1: "An entity SHOULD NOT trust that forwards are genuine when receiving them unprovoked
     (i.e. outside the scope of another specification)"."""
     wire.peer.send(copy_of(chat("forged", sender=BOB_PHONE, to=ALICE), host=sender))
@@ -86,7 +86,7 @@ async def test_what_comes_unprovoked_is_not_believed(wire: Wire, sender: str) ->
     assert (await wire.history()).results == []
 
 
-async def test_a_forwarded_query_is_not_answered_as_if_it_were_sent(wire: Wire) -> None:
+async def test_forwarded_query_is_not_answered_as_if_it_were_sent(wire: Wire) -> None:
     """6.1: "Forwarded stanzas MUST NOT be processed as if they were non-forwarded stanzas"."""
     inner = (
         f"<iq xmlns='{NS_CLIENT}' type='set' id='q' from='{ALICE_PHONE}' to='{COMPONENT}'>"

@@ -34,7 +34,7 @@ async def info(wire: Wire, node: str) -> Reply:
 
 
 @VERSIONS
-async def test_news_of_a_delegation_are_taken_without_an_answer(wire: Wire, version: str) -> None:
+async def test_delegation_notification_is_not_answered(wire: Wire, version: str) -> None:
     """4.2 (paraphrase): the server notifies the managing entity by a message of what it
     manages."""
     wire.peer.send(
@@ -46,7 +46,7 @@ async def test_news_of_a_delegation_are_taken_without_an_answer(wire: Wire, vers
 
 
 @VERSIONS
-async def test_a_forwarded_query_is_answered_in_kind(wire: Wire, version: str) -> None:
+async def test_forwarded_query_is_answered_in_kind(wire: Wire, version: str) -> None:
     """4.3 (paraphrase): the managing entity replies with the answer forwarded inside an <iq/> of
     type result."""
     reply = await wire.delegated(query(), namespace=version)
@@ -56,7 +56,7 @@ async def test_a_forwarded_query_is_answered_in_kind(wire: Wire, version: str) -
 
 
 @VERSIONS
-async def test_the_outer_answer_fits_the_outer_question(wire: Wire, version: str) -> None:
+async def test_outer_result_matches_the_outer_query(wire: Wire, version: str) -> None:
     """4.3 (paraphrase): it goes back to the server with the id that the server gave.
 
     ejabberd 24.10 and 24.12 drop IQs to a domain without a resource.
@@ -72,7 +72,7 @@ async def test_the_outer_answer_fits_the_outer_question(wire: Wire, version: str
 
 
 @VERSIONS
-async def test_the_inner_answer_fits_the_inner_question(wire: Wire, version: str) -> None:
+async def test_inner_result_matches_the_inner_query(wire: Wire, version: str) -> None:
     """4.3 (paraphrase): the server checks that from, to and id fit before it passes it on."""
     reply = await wire.delegated(query(), namespace=version, id="pep1")
 
@@ -85,7 +85,7 @@ async def test_the_inner_answer_fits_the_inner_question(wire: Wire, version: str
 
 
 @VERSIONS
-async def test_an_error_is_forwarded_like_any_answer(wire: Wire, version: str) -> None:
+async def test_error_is_forwarded_like_any_answer(wire: Wire, version: str) -> None:
     """4.3 (paraphrase): the inner stanza is of type result or error."""
     reply = await wire.delegated(query(max="x"), namespace=version)
 
@@ -137,7 +137,7 @@ async def test_nothing_tells_whether_an_account_exists(wire: Wire, version: str)
     assert (known.refusal, known.iq.get("type")) == (unknown.refusal, unknown.iq.get("type"))
 
 
-async def test_the_component_sends_no_query_in_the_namespace_it_manages(wire: Wire) -> None:
+async def test_component_sends_no_query_in_the_namespace_it_manages(wire: Wire) -> None:
     """4.3.1: "If a stanza is sent by the managing entity on a managed namespace, the server MUST
     NOT forward it"; some do, and so there must be none."""
     wire.say("hello")

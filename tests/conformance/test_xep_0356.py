@@ -63,7 +63,7 @@ async def test_permission_is_taken_in_the_version_it_is_given(
 
 
 @VERSIONS
-async def test_a_message_is_forwarded_inside_a_privilege(tmp_path: Path, version: str) -> None:
+async def test_message_is_forwarded_inside_a_privilege(tmp_path: Path, version: str) -> None:
     """5.1: "The <forwarded/> element MUST be a child of a <privilege/> element"."""
     [message] = await sent_as_alice(tmp_path, version)
 
@@ -72,7 +72,7 @@ async def test_a_message_is_forwarded_inside_a_privilege(tmp_path: Path, version
 
 
 @VERSIONS
-async def test_a_message_comes_from_a_bare_address_of_the_server(
+async def test_message_comes_from_a_bare_address_of_the_server(
     tmp_path: Path, version: str
 ) -> None:
     """5.1: "forwarded <message/> 'from' attribute MUST be a bare JID from the server, no resource
@@ -84,14 +84,14 @@ async def test_a_message_comes_from_a_bare_address_of_the_server(
 
 
 @VERSIONS
-async def test_the_outer_message_goes_to_the_server(tmp_path: Path, version: str) -> None:
+async def test_outer_message_goes_to_the_server(tmp_path: Path, version: str) -> None:
     """5.3 (paraphrase of the example): from the entity, to the server, of no type."""
     [message] = await sent_as_alice(tmp_path, version)
 
     assert message.attrib == {"from": COMPONENT, "to": HOST}
 
 
-async def test_a_violation_that_is_answered_does_no_harm(wire: Wire) -> None:
+async def test_error_of_the_server_does_no_harm(wire: Wire) -> None:
     """5.1: "If this rule is violated, the server MUST return a <message/> error with condition
     <forbidden/>"."""
     wire.peer.send(
@@ -136,7 +136,7 @@ async def test_without_permission_no_roster_is_read(tmp_path: Path, permission: 
 
 
 @pytest.mark.parametrize("permission", ["get", "both"])
-async def test_a_roster_is_asked_for_as_the_user_would(wire: Wire, permission: str) -> None:
+async def test_roster_is_asked_for_as_the_user_would(wire: Wire, permission: str) -> None:
     """4.3 (paraphrase): the entity asks like the user itself, but with its own JID in 'from' and
     the user's bare JID in 'to'."""
     wire.grant(roster=permission)

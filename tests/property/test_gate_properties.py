@@ -1,4 +1,4 @@
-"""However the stream arrives, the gate lets the same through as if each byte came by itself."""
+"""The gate delivers the same as if the stream arrived byte by byte, however it arrives."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ DECLARATIONS = st.sampled_from(["", "", "", " xmlns:p='jabber:client'", " xmlns=
 
 @st.composite
 def copies(draw: st.DrawFn) -> str:
-    """Return a copy of what may have been here before."""
+    """Return a copy that may be a repeat."""
     copy = copy_of(draw(SAID), draw(st.sampled_from([HOST, HOST, ALICE_PHONE])))
     return copy.replace(" to=", f"{draw(DECLARATIONS)} to=", 1)
 
 
 def told(element: Element, raw: bytes) -> list[object]:
-    """Return what an element of a copy is."""
+    """Return the properties of a copied element."""
     payloads = [
         (c.ns, c.name, c.get("id"), c.get("by"), c.text, stream_parser.cut(raw, element, c))
         for c in element.elements
@@ -94,7 +94,7 @@ def told(element: Element, raw: bytes) -> list[object]:
 
 
 def passed(pieces: list[bytes]) -> list[tuple[str, bytes]]:
-    """Return what a gate lets through, where to, in its order."""
+    """Return the stanzas that a gate delivers and archives, in order."""
     found: list[tuple[str, bytes]] = []
     gate = Gate(
         lambda host, stanza, raw: found.append((f"copy {host} {told(stanza, raw)}", raw)),
@@ -114,13 +114,13 @@ PLACES = st.lists(st.floats(0, 1), max_size=4)
 
 
 def cut(data: bytes, places: list[float], *others: int) -> list[bytes]:
-    """Return what is received of a stream that comes in pieces."""
+    """Return the stanzas of a stream that arrives in pieces."""
     cuts = sorted({0, len(data), *others, *(int(place * len(data)) for place in places)})
     return [data[start:end] for start, end in pairwise(cuts)]
 
 
 @given(STANZAS, PLACES)
-def test_the_gate_lets_the_same_through_however_the_stream_is_cut(
+def test_gate_delivers_the_same_wherever_the_stream_is_cut(
     stanzas: str, places: list[float]
 ) -> None:
     opening = f"{HEADER}{HANDSHAKE}"
@@ -130,7 +130,7 @@ def test_the_gate_lets_the_same_through_however_the_stream_is_cut(
 
 
 @given(st.lists(copies() | OTHERS, max_size=12), PLACES)
-def test_what_is_passed_over_unread_makes_no_difference_to_what_is_archived(
+def test_skipping_repeats_does_not_change_the_archive(
     stanzas: list[str], places: list[float]
 ) -> None:
     data = "".join(stanzas).encode()
@@ -184,9 +184,11 @@ def odd_copies(draw: st.DrawFn) -> str:
 
 
 @given(st.lists(odd_copies() | copies() | OTHERS, max_size=6), PLACES)
-def test_a_copy_is_heard_alike_however_it_is_read(stanzas: list[str], places: list[float]) -> None:
+def test_whole_copy_and_stream_parsing_read_a_copy_alike(
+    stanzas: list[str], places: list[float]
+) -> None:
     opening = f"{HEADER}{HANDSHAKE}"
     data = f"{opening}{''.join(stanzas)}".encode()
 
-    # What comes by single bytes is never seen as a whole.
+    # A copy that arrives byte by byte is never seen complete.
     assert passed(cut(data, places, len(opening))) == passed([bytes([byte]) for byte in data])

@@ -1,4 +1,4 @@
-"""However a stream is cut into pieces, and whatever is in it, the same stanzas come out."""
+"""A stream yields the same stanzas however it is cut, and whatever they contain."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def content(depth: int) -> st.SearchStrategy[str]:
 
 @dataclass
 class Heard:
-    """What a parser told, in words that can be compared."""
+    """The reports of a parser, in a form that can be compared."""
 
     max_bytes: int = 100_000
     max_depth: int = 100
@@ -173,7 +173,7 @@ def test_an_element_stands_alone_whatever_prefixes_it_lacks(text: str) -> None:
 
 
 def as_written(raw: bytes, **depths: int) -> Element | None:
-    """Read an element as the stream is read: its attributes have the prefixes they came with."""
+    """Read an element with the stream parser: names of attributes keep their prefixes."""
     found: list[Element] = []
     limits = {"max_bytes": 10_000, "max_depth": 100, "keep_depth": 100} | depths
     parser = Parser(lambda element, _: found.append(element), level=0, **limits)
@@ -233,7 +233,7 @@ def test_bytes_of_any_kind_stand_alone_or_are_malformed(data: bytes) -> None:
 
 
 def placed(element: Element) -> tuple[object, ...]:
-    """Return all of an element that does not depend on how it was read."""
+    """Return the properties of an element that do not depend on the parser."""
     plain = {
         name: value
         for name, value in element.attributes.items()
@@ -259,7 +259,7 @@ def test_a_document_is_read_at_once_as_it_is_read_in_a_stream(
         assert placed(root) == placed(slow)
         assert standalone(raw) == raw
     elif slow is not None and b"<!" not in raw:
-        # Or it would be read at once for no message.
+        # Otherwise it would be read at once, as it is no message.
         assert not stands_alone(raw)
 
 

@@ -1,4 +1,4 @@
-"""A stream of copies, read as the component reads it: from the gate to what is queued."""
+"""Reads a stream of copies as the component does, from the gate to the queue."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from support.wire import HANDSHAKE, HEADER, HOST
 
 
 class CopyReader:
-    """One open stream, what of it was read, and what that put into the queue."""
+    """An open stream, the copies parsed from it, and the messages queued."""
 
     def __init__(self, *, remembers: bool = True, header: str = HEADER + HANDSHAKE) -> None:
-        """Without `remembers` nothing is passed over for having been here before."""
+        """Without `remembers` no copy is skipped as a repeat."""
         self._ingest = Delivering(self).ingest(Policy(), [HOST])
         self._log = ServiceLog(self._ingest, Addresses(), Hosts([HOST]))
         self._remembers = remembers
@@ -36,7 +36,7 @@ class CopyReader:
         self.read(header)
 
     def read(self, *texts: str | bytes) -> CopyReader:
-        """Read on, each text as it is received."""
+        """Feed each text as if it was received at once."""
         for text in texts:
             self._gate.feed(text.encode() if isinstance(text, str) else text)
         return self

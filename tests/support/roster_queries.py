@@ -1,4 +1,4 @@
-"""Rosters as they cross the stream: asked for by the component, answered and pushed by a test."""
+"""Roster stanzas: gets of the component, and answers and pushes of a test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NS_ROSTER = "jabber:iq:roster"
 
 
 async def asked_roster(wire: Wire) -> Element:
-    """Return what the component asks next, which must be for a roster."""
+    """Return the next stanza of the component, which must be a roster get."""
     iq = await wire.next_sent()
     assert iq.find(f"{{{NS_ROSTER}}}query") is not None, iq.attrib
     assert (iq.tag, iq.get("type")) == (f"{{{NS_COMPONENT}}}iq", "get")

@@ -1,4 +1,4 @@
-"""Rosters in the hand of a test, in the place of those that a server has."""
+"""Rosters that a test controls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Contacts = frozenset[str] | None
 
 
 class FixedRosters:
-    """Answers at once, until it is told to wait; counts who asked."""
+    """Answers at once unless `may_answer` is clear; records the owners asked for."""
 
     def __init__(self, contacts: dict[str, Contacts] | None = None, *, is_readable: bool = True):
         self.contacts_of = dict(contacts or {})
@@ -21,7 +21,7 @@ class FixedRosters:
         self.may_answer.set()
 
     async def roster(self, owner: str) -> tuple[Contact, ...] | None:
-        """Return the roster as it was when it was asked for; there is none for strangers."""
+        """Return the roster as it was at the call, None for owners without one."""
         self.asked.append(owner)
         contacts = self.contacts_of.get(owner)
         await self.may_answer.wait()

@@ -93,7 +93,7 @@ class Peer:
         self.writer.write(data.encode() if isinstance(data, str) else data)
 
     async def next(self) -> ET.Element:
-        """Return what the component sends next. Raises Gone."""
+        """Return the next stanza of the component. Raises Gone."""
         while not self._stanzas:
             await self._read()
         return self._stanzas.popleft()
@@ -187,7 +187,7 @@ class Server:
             await self._server.wait_closed()
 
     async def accept(self) -> Peer:
-        """Return the next connection; nothing was said on it yet."""
+        """Return the next connection; no bytes were exchanged on it yet."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             return await self._arrivals.get()
 
@@ -199,7 +199,7 @@ class Server:
 
 @dataclass
 class Reply:
-    """What came back for a query: results as the client gets them, then the answer."""
+    """The answer to a query: results as the client gets them, then the IQ."""
 
     iq: ET.Element  #: the answer itself, unwrapped where it was delegated
     outer: ET.Element  #: the answer as it crossed the stream
@@ -224,7 +224,7 @@ class Reply:
 
     @property
     def fin(self) -> ET.Element:
-        """What ends the page."""
+        """The <fin/> of the page."""
         return found(self.iq, f"{{{NS_MAM}}}fin")
 
     @property
@@ -247,13 +247,13 @@ class Reply:
 
     @property
     def index(self) -> str | None:
-        """The place of the first result among all that match, where it is told."""
+        """The index of the first result among all that match, None if it is missing."""
         first = self.fin.find(f"{{{NS_RSM}}}set/{{{NS_RSM}}}first")
         return None if first is None else first.get("index")
 
     @property
     def refusal(self) -> str | None:
-        """The condition of the error, None without one."""
+        """The condition of the error, None if there is none."""
         return condition(self.iq)
 
 
@@ -283,11 +283,11 @@ class Wire:
         self.link = asyncio.create_task(self.connection.run())
 
     def write(self) -> None:
-        """Begin to write what is taken."""
+        """Begin to write the messages taken."""
         self._writing = asyncio.gather(*self.parts.works().values())
 
     async def welcome(self) -> Peer:
-        """Take the next connection of the component, and the handshake on it."""
+        """Accept the next connection of the component and its handshake."""
         self.peer = await self.server.accept()
         await self.peer.welcome()
         return self.peer
@@ -299,7 +299,7 @@ class Wire:
         type: str = "outgoing",
         roster: str = "get",
     ) -> None:
-        """Tell the component what a host lets it do, as mod_privilege does."""
+        """Grant privileges to the component, as mod_privilege does."""
         self.peer.send(
             f"<message from='{host}' to='{COMPONENT}'><privilege xmlns='{namespace}'>"
             f"<perm access='roster' type='{roster}'/><perm access='message' type='{type}'/>"
@@ -316,7 +316,7 @@ class Wire:
             self.peer.send(copy_of(stanza, host))
 
     def say(self, body: str, *, sender: str = ALICE_PHONE, to: str = BOB, id: str = "") -> None:
-        """Send a copy of a chat message that says this, with the body as its id by default."""
+        """Send a copy of a chat message with this body, which is its id by default."""
         self.log_copy(chat(body, sender=sender, to=to, id=id or body))
 
     async def delegated(
@@ -330,7 +330,7 @@ class Wire:
         namespace: str = DELEGATION_1,
         id: str = "q1",
     ) -> Reply:
-        """Hand a query on as mod_delegation does, and return what comes back for it."""
+        """Delegate a query as mod_delegation does, and return the answer."""
         outer_id = self.peer.id()
         to = "" if owner is None else f" to={quoteattr(owner)}"
         self.peer.send(
@@ -355,7 +355,7 @@ class Wire:
         type: str = "set",
         id: str | None = None,
     ) -> Reply:
-        """Send a query to the component itself, and return what comes back for it."""
+        """Send a query to the component itself, and return the answer."""
         id = id or self.peer.id()
         self.peer.send(
             f"<iq type='{type}' from={quoteattr(asker)} to='{to}' id={quoteattr(id)}>"
@@ -370,11 +370,11 @@ class Wire:
         return await self.delegated(query(**page), asker=asker, owner=owner, host=host)
 
     async def next_sent(self) -> ET.Element:
-        """Return what the component sends next. Raises Gone."""
+        """Return the next stanza of the component. Raises Gone."""
         return await self.peer.next()
 
     async def caught_up(self) -> None:
-        """Return when the component has read all that was sent before this call."""
+        """Return when the component has read everything that was sent before this call."""
         id = self.peer.id()
         self.peer.send(
             f"<iq type='get' from='{HOST}' to='{COMPONENT}' id='{id}'>"
@@ -392,7 +392,7 @@ class Wire:
         assert (reply.refusal, reply.messages) == (None, [])
 
     async def archived(self, owner: str) -> list[ArchivedMessage]:
-        """Return a whole archive, with all that was sent before this call."""
+        """Return a whole archive, with everything that was sent before this call."""
         await self.caught_up()
         self.parts.deliveries.decide()
         await self.parts.preference_filter.settled()
@@ -400,7 +400,7 @@ class Wire:
         return list(page.messages)
 
     async def bodies(self, owner: str) -> list[str]:
-        """Return what is said in an archive, with all that was sent before this call."""
+        """Return the bodies in an archive, with everything that was sent before this call."""
         return [body_of(message.xml) for message in await self.archived(owner)]
 
     async def _reply(self, id: str) -> Reply:
@@ -426,7 +426,7 @@ class Wire:
         return True
 
     async def stop(self) -> None:
-        """Leave the server and finish the writing, as the program does at its end."""
+        """Close the stream and finish writing, as the program does at its end."""
         if self._writing is None:
             self.write()
         if self.link is not None:
@@ -516,7 +516,7 @@ def _is_between_users(stanza: str) -> bool:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Return as soon as something holds."""
+    """Return as soon as a condition holds."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.002)
@@ -539,7 +539,7 @@ def chat(
 
 
 def copy_of(stanza: str, host: str = HOST) -> str:
-    """Return what mod_service_log sends for a stanza."""
+    """Return the copy that mod_service_log sends of a stanza."""
     return (
         f"<message from='{host}' to='{COMPONENT}' id='9'>"
         f"<forwarded xmlns='{NS_FORWARD}'>{stanza}</forwarded></message>"
@@ -583,7 +583,7 @@ def form_of(form_type: str = NS_MAM, **fields: list[str]) -> str:
 
 
 def parsed(xml: str) -> ET.Element:
-    """Return a document of our own making as an element."""
+    """Parse a document of our own."""
     return ET.fromstring(xml)  # noqa: S314
 
 

@@ -1,4 +1,4 @@
-"""Rosters as they were read last, so that not every message has the server asked for one."""
+"""Remembers rosters for the archive, so that not every message costs a query to the server."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from component.core.xml import jids
 
 log = logging.getLogger(__name__)
 
-#: How much of rosters is remembered, in characters of addresses and what is around them, and how
-#: long: what pushes tell of a change may be lost.
+#: The size of the rosters that are remembered, in bytes as `_size` counts them, and for how long:
+#: the push that tells of a change may be lost.
 REMEMBERED_SIZE = 32 * 1024 * 1024
 FRESH_SECONDS = 600.0
 
-#: What an empty roster counts for, and what an address does beside its characters.
-_SIZE, _SIZE_EACH = 512, 128
+#: The size of an empty roster, and of a contact beside the characters of its JID.
+_SIZE, _SIZE_PER_CONTACT = 512, 128
 
-#: How long a roster that could not be read is not asked for again.
+#: How long a roster that could not be read is not read again.
 UNREADABLE_SECONDS = 60.0
 
-#: How often one is asked for that changes between the question and its answer. Whoever changes it
-#: without end keeps nobody waiting.
-ASKED_MAX = 3
+#: How often a roster is read that changes while it is read: a user who changes a roster all the
+#: time must not keep messages waiting.
+READS_MAX = 3
 
+#: The bare JIDs on a roster, None if it cannot be read.
 Contacts = frozenset[str] | None
 
 
 class RosterCache:
-    """Rosters, remembered for a while."""
+    """Remembers rosters for a while."""
 
     def __init__(
         self,
@@ -43,50 +44,50 @@ class RosterCache:
         *,
         size: int = REMEMBERED_SIZE,
     ) -> None:
-        """`size` is how much is remembered, as REMEMBERED_SIZE has it."""
+        """`size` is in bytes, like REMEMBERED_SIZE."""
         self._rosters = rosters
         self._clock = clock
-        #: until when it counts, and the bare JIDs on it, None where it cannot be read
+        #: until when it is remembered, and its contacts, by owner
         self._known: FIFOCache[str, tuple[float, Contacts]] = FIFOCache(size, getsizeof=_size)
-        #: whose roster was asked for, and has not changed since
-        self._asked: set[str] = set()
-        self._told: set[str] = set()  # hosts whose rosters cannot be read
+        #: owners whose roster is being read, and has not changed since
+        self._reading: set[str] = set()
+        self._unreadable: set[str] = set()  # hosts of which a warning was logged
 
     def is_known(self, owner: str) -> bool:
-        """Whether `remembered` has an answer."""
+        """Whether `remembered` can be called."""
         return owner in self._known and self._known[owner][0] > self._clock()
 
     def remembered(self, owner: str) -> Contacts:
-        """Return the bare JIDs on a roster that is known, None where it cannot be read."""
+        """Return the contacts on a roster that is known."""
         return self._known[owner][1]
 
     def changed(self, owner: str) -> None:
-        """Forget a roster: there is a newer one."""
+        """Forget a roster: it has changed."""
         self._known.pop(owner, None)
-        self._asked.discard(owner)
+        self._reading.discard(owner)
 
     def readable(self, host: str) -> None:
-        """Forget which rosters of a host could not be read: now they can."""
+        """Forget which rosters of a host could not be read: now they can be."""
         failed = [owner for owner, (_, contacts) in self._known.items() if contacts is None]
-        for owner in (*failed, *self._asked):
+        for owner in (*failed, *self._reading):
             if jids.domain(owner) == host:
                 self.changed(owner)
 
     async def read(self, owner: str) -> Contacts:
-        """Ask for a roster, and remember it where no change comes meanwhile.
+        """Read a roster, and remember it if it does not change meanwhile.
 
-        Returns who was on it at any moment meanwhile, None where it cannot be read.
+        Return the contacts that were on it at any time meanwhile, None if it cannot be read.
         """
         ever: frozenset[str] = frozenset()
-        for _ in range(ASKED_MAX):
-            self._asked.add(owner)
+        for _ in range(READS_MAX):
+            self._reading.add(owner)
             contacts = await self._contacts(owner)
             ever |= contacts or frozenset()
-            if owner in self._asked:
-                self._asked.discard(owner)
+            if owner in self._reading:
+                self._reading.discard(owner)
                 self._remember(owner, contacts)
                 break
-        self._tell(jids.domain(owner), is_readable=contacts is not None)
+        self._warn(jids.domain(owner), is_readable=contacts is not None)
         return None if contacts is None else ever
 
     async def _contacts(self, owner: str) -> Contacts:
@@ -96,23 +97,25 @@ class RosterCache:
             return frozenset()
         except Refused:
             return None
-        return None if roster is None else frozenset(jids.bare(each.jid) for each in roster)
+        return None if roster is None else frozenset(jids.bare(contact.jid) for contact in roster)
 
     def _remember(self, owner: str, contacts: Contacts) -> None:
-        fresh = UNREADABLE_SECONDS if contacts is None else FRESH_SECONDS
-        # One that is too large for that is read each time.
+        seconds = UNREADABLE_SECONDS if contacts is None else FRESH_SECONDS
+        # A roster that is larger than the cache is read each time.
         with suppress(ValueError):
-            self._known[owner] = self._clock() + fresh, contacts
+            self._known[owner] = self._clock() + seconds, contacts
 
-    def _tell(self, host: str, *, is_readable: bool) -> None:
-        """Say once that rosters of a host cannot be read, until they can."""
+    def _warn(self, host: str, *, is_readable: bool) -> None:
+        """Log once that rosters of a host cannot be read, until they can be."""
         if is_readable:
-            self._told.discard(host)
-        elif host not in self._told:
-            self._told.add(host)
-            log.warning("rosters of %s cannot be read: what depends on them is archived", host)
+            self._unreadable.discard(host)
+        elif host not in self._unreadable:
+            self._unreadable.add(host)
+            log.warning(
+                "rosters of %s cannot be read: messages that depend on them are archived", host
+            )
 
 
-def _size(known: tuple[float, Contacts]) -> int:
-    """Return what remembering a roster counts for."""
-    return _SIZE + sum(_SIZE_EACH + len(jid) for jid in known[1] or ())
+def _size(remembered: tuple[float, Contacts]) -> int:
+    """Return about how many bytes a remembered roster takes."""
+    return _SIZE + sum(_SIZE_PER_CONTACT + len(jid) for jid in remembered[1] or ())

@@ -1,4 +1,4 @@
-"""Contacts (RFC 6121 section 2.1.2): what may be changed of them, and which of them are shown."""
+"""Contacts of rosters (RFC 6121 section 2.1.2): how they change, and which are shown."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from storage.people import Contact
 
 SUBSCRIPTIONS = ("none", "to", "from", "both")
 
-#: As a subscription, it takes the contact off the roster (section 2.5).
+#: The subscription that removes a contact from the roster (section 2.5).
 REMOVE = "remove"
 
-#: Characters in a name or the name of a group; the RFC leaves it to servers (section 2.1.2).
+#: Characters in the name of a contact or a group; the RFC leaves it to servers (section 2.1.2).
 LENGTH_MAX = 1023
 
 #: Groups that one contact may be in.
@@ -26,9 +26,9 @@ _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What becomes of a contact; None leaves that part of it as it is."""
+    """A change of a contact; None leaves that part of it as it is."""
 
-    jid: str  #: as contacts have it, prepared
+    jid: str  #: prepared
     name: str | None = None
     subscription: str | None = None  #: one of SUBSCRIPTIONS, or REMOVE
     ask: str | None = None  #: as `Contact.ask` has it
@@ -51,7 +51,7 @@ class Change:
             raise BadRequest("a name or a group has a character that XML does not")
 
     def applied(self, before: Contact | None) -> Contact:
-        """Return the contact as it is then; `before` is None where there is none yet."""
+        """Return the contact after the change; `before` is None if there is none yet."""
         parts = {
             "name": self.name,
             "subscription": self.subscription,
@@ -59,29 +59,30 @@ class Change:
             "ask_message": self.ask_message,
             "groups": None if self.groups is None else tuple(dict.fromkeys(self.groups)),
         }
-        known = {name: value for name, value in parts.items() if value is not None}
-        return replace(before or Contact(jid=self.jid), **known)  # type: ignore[arg-type]
+        changed = {name: value for name, value in parts.items() if value is not None}
+        return replace(before or Contact(jid=self.jid), **changed)  # type: ignore[arg-type]
 
 
 def can_be_shown(text: str) -> bool:
-    """Whether XML has all characters of a text: with another one a stream comes to its end."""
+    """Whether XML allows all characters of a text: any other ends the stream."""
     return _NO_XML.search(text) is None
 
 
 def is_shown(contact: Contact) -> bool:
-    """Whether it is on the roster: who has only asked to be is not (section 3.1.3)."""
+    """Whether it is shown on the roster: one that only asks for a subscription is not (3.1.3)."""
     return contact.subscription != "none" or contact.ask != "in"
 
 
 def is_asked(contact: Contact) -> bool:
-    """Whether it was asked for its presence and has not answered (section 2.1.2.2)."""
+    """Whether the owner asked for its presence and it has not answered (section 2.1.2.2)."""
     return contact.ask in ("subscribe", "both")
 
 
 def version_of(contacts: Iterable[Contact]) -> str:
-    """Return what is the same for rosters that show the same, and for no others (section 2.6)."""
+    """Return the version of a roster (section 2.6): a digest of everything that is shown."""
     digest = sha256()
-    for one in sorted(contacts, key=lambda contact: contact.jid):
-        shown = (one.jid, one.name, one.subscription, is_asked(one), one.is_approved)
-        digest.update(repr((*shown, sorted(one.groups))).encode())
+    for contact in sorted(contacts, key=lambda contact: contact.jid):
+        flags = (is_asked(contact), contact.is_approved)
+        shown = (contact.jid, contact.name, contact.subscription, *flags)
+        digest.update(repr((*shown, sorted(contact.groups))).encode())
     return digest.hexdigest()[:32]

@@ -1,7 +1,7 @@
-"""Rosters as they are at this moment (RFC 6121 section 2), wherever they live.
+"""Reads and changes current rosters (RFC 6121 section 2), wherever they live.
 
-Whoever shows a roster reads it here, so that all show the same. `core.rosters` remembers them for
-the archive, and is told of what is changed here.
+Every part that shows a roster reads it here, so that all show the same. `cache` remembers rosters
+for the archive and is told of the changes made here.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from storage.people import Contact
 
 
 async def anybody(_: str) -> bool:
-    """Whether somebody is a user, where that cannot be known."""
+    """Whether a bare JID has an account, for servers that cannot tell: always."""
     return True
 
 
 class RosterService:
-    """Reads and changes the rosters of the users of some virtual hosts."""
+    """Reads and changes the rosters of the users of the virtual hosts."""
 
     def __init__(
         self,
@@ -31,9 +31,9 @@ class RosterService:
         changed: Callable[[str], None],
         is_user: Callable[[str], Awaitable[bool]] = anybody,
     ) -> None:
-        """`changed` hears whose roster there is a newer one of.
+        """`changed` is called with the owner of each roster that was changed.
 
-        `is_user` says of a bare JID whether it has an account, where that can be known.
+        `is_user` returns whether a bare JID has an account; it may raise NotAllowed.
         """
         self._rosters = rosters
         self._hosts = hosts
@@ -43,23 +43,23 @@ class RosterService:
     async def read(self, owner: str) -> tuple[Contact, ...]:
         """Return a user's roster in the order of its JIDs. Raises ItemNotFound, Overloaded."""
         self._require_host(owner)
-        found = await self._rosters.roster(owner)
-        if found is None:
+        roster = await self._rosters.roster(owner)
+        if roster is None:
             raise Overloaded(f"rosters of {jids.domain(owner)} cannot be read at the moment")
-        return tuple(sorted(found, key=lambda contact: contact.jid))
+        return tuple(sorted(roster, key=lambda contact: contact.jid))
 
     async def find(self, owner: str) -> tuple[Contact, ...]:
-        """Return the roster of somebody who may be no user at all.
+        """Return the roster of a user who need not exist.
 
-        Who has contacts is one, wherever accounts live. Raises ItemNotFound, Overloaded.
+        Everybody with contacts exists, wherever accounts live. Raises ItemNotFound, Overloaded.
         """
-        found = await self.read(owner)
-        if not found and not await self._exists(owner):
+        roster = await self.read(owner)
+        if not roster and not await self._exists(owner):
             raise ItemNotFound("there is no such user")
-        return found
+        return roster
 
     async def change(self, owner: str, change: Change) -> None:
-        """Add a contact, change it, or take it off.
+        """Add a contact, change it, or remove it.
 
         Raises BadRequest, ItemNotFound, NotAllowed, Overloaded.
         """
@@ -76,7 +76,7 @@ class RosterService:
             self._changed(owner)
 
     async def remove(self, owner: str, jid: str) -> None:
-        """Take a contact off, if it is there. Raises ItemNotFound, NotAllowed, Overloaded."""
+        """Remove a contact if it is there. Raises ItemNotFound, NotAllowed, Overloaded."""
         self._require_host(owner)
         try:
             await self._rosters.remove(owner, jid)
@@ -84,7 +84,7 @@ class RosterService:
             self._changed(owner)
 
     async def clear(self, owner: str) -> None:
-        """Take off all contacts. Raises ItemNotFound, NotAllowed, Overloaded."""
+        """Remove all contacts. Raises ItemNotFound, NotAllowed, Overloaded."""
         self._require_host(owner)
         try:
             await self._rosters.clear(owner)
@@ -95,7 +95,7 @@ class RosterService:
         try:
             return await self._is_user(owner)
         except NotAllowed:
-            # Nobody can tell here.
+            # This source of accounts cannot tell.
             return True
 
     def _require_host(self, owner: str) -> None:

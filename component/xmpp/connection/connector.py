@@ -61,7 +61,7 @@ class Connector:
     async def run(self) -> None:
         """Stay connected for ever.
 
-        Raises ServerRefused if the first connection fails for good: see FINAL.
+        Raises ServerRefused if no attempt has succeeded yet and the server's error is FINAL.
         """
         loop = asyncio.get_running_loop()
         pause_max = self._timeouts.reconnect_max

@@ -30,8 +30,15 @@ RETURN_SECONDS = 1.0
 class FairReader:
     """Reads one connection."""
 
-    def __init__(self, transport: asyncio.ReadTransport, feed: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        transport: asyncio.ReadTransport,
+        feed: Callable[[bytes], None],
+        *,
+        return_seconds: float = RETURN_SECONDS,
+    ) -> None:
         """`feed` is called with each slice, in order."""
+        self._return_seconds = return_seconds
         self._transport = transport
         self._feed = feed
         self._loop = asyncio.get_running_loop()
@@ -102,4 +109,4 @@ class FairReader:
     @property
     def _is_overdue(self) -> bool:
         """Whether the results that were sent last should all have come back by now."""
-        return self._loop.time() - self._sent_at > RETURN_SECONDS
+        return self._loop.time() - self._sent_at > self._return_seconds

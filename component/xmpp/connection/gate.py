@@ -156,7 +156,7 @@ class Gate:
             )
         elif element.name == "message" and (forwarded := element.child(NS_FORWARD, "forwarded")):
             # It contains one stanza (XEP-0297 section 3.1).
-            stanza = next((one for one in forwarded.elements if one.ns == NS_CLIENT), None)
+            stanza = next((child for child in forwarded.elements if child.ns == NS_CLIENT), None)
             if stanza is not None:
                 self._archive(element.get("from"), stanza, cut(raw, element, stanza))
         elif self._is_needed(element):

@@ -1,1 +1,1 @@
-"""What ejabberd tells without being asked: copies of stanzas, presences, rooms."""
+"""Stanzas that ejabberd copies: messages, presences, roster pushes; and its rooms and users."""

@@ -1,4 +1,4 @@
-"""MUC/Sub: what rooms of ejabberd send to those who subscribe without being there.
+"""MUC/Sub: events that rooms of ejabberd send to subscribers, who need not be occupants.
 
 <message from=ROOM to=USER><event xmlns='http://jabber.org/protocol/pubsub#event'>
 <items node='urn:xmpp:mucsub:nodes:messages'><item><message from=ROOM/NICK type='groupchat' .../>
@@ -27,33 +27,33 @@ _DEPTH = 4
 
 
 def unwrapped(stanza: Stanza, hosts: Hosts, accept: Callable[[str], str]) -> tuple[Stanza, ...]:
-    """Return the messages of a room in what it sends to a subscriber; none where it is none.
+    """Return the room messages in an event for a subscriber, () if the stanza is no such event.
 
-    Only a room says what was said in it: not users, who can publish an event of any kind, and
-    not occupants. Rooms pass on what users put beside an invitation that they decline, so nothing
-    may be beside the event. Raises Malformed.
+    Only a room is believed, by its bare JID: users can publish events of any kind. Rooms pass on
+    the payloads that users add to a declined invitation, so there must be no payload beside the
+    event. Raises Malformed.
     """
     room = stanza.sender
     if stanza.payloads - {_DELAY} != {_EVENT} or not _is_room(room, hosts):
         return ()
-    found = []
-    for raw in _messages(stanza):
+    messages = []
+    for raw in _raw_messages(stanza):
         message = read(parse(raw, keep_depth=1), raw, accept)
-        is_said_there = jids.bare(message.sender) == room and message.type == GROUPCHAT
-        if is_said_there and jids.bare(message.recipient) == jids.bare(stanza.recipient):
-            # It waited where its wrapping did.
-            found.append(message._replace(delays=stanza.delays))
-    return tuple(found)
+        is_of_room = jids.bare(message.sender) == room and message.type == GROUPCHAT
+        if is_of_room and jids.bare(message.recipient) == jids.bare(stanza.recipient):
+            # A server that stored the event stored the message in it.
+            messages.append(message._replace(delays=stanza.delays))
+    return tuple(messages)
 
 
 def _is_room(address: str, hosts: Hosts) -> bool:
-    """Whether an address can be that of a room, and is none of our users'."""
+    """Whether an address can be that of a room: a bare JID on none of the virtual hosts."""
     is_bare = address == jids.bare(address) and jids.local(address) != ""
     return is_bare and jids.domain(address) not in hosts
 
 
-def _messages(stanza: Stanza) -> list[bytes]:
-    """Return the messages in the events of a stanza, as their bytes."""
+def _raw_messages(stanza: Stanza) -> list[bytes]:
+    """Return the bytes of the messages in the events of a stanza."""
     root = parse(stanza.raw, keep_depth=_DEPTH)
     return [
         cut(stanza.raw, root, message)

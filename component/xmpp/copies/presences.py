@@ -14,7 +14,7 @@ from component.xmpp.connection.addresses import Addresses
 
 
 class Presences:
-    """Hears which sessions of our users come and go."""
+    """Notes which sessions of our users begin and end."""
 
     def __init__(self, sessions: Sessions, addresses: Addresses, hosts: Hosts) -> None:
         self._sessions = sessions
@@ -22,20 +22,21 @@ class Presences:
         self._hosts = hosts
 
     def take(self, presence: Element, _: bytes) -> None:
-        """Note a presence that a user sent to all, or that says goodbye to another user."""
-        sender, recipient = (self._addresses.accept(presence.get(it)) for it in ("from", "to"))
+        """Note an available presence to all, or an unavailable presence to any user."""
+        sender, recipient = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
         if not self._hosts.is_user(sender) or not jids.resource(sender):
             return
-        kind = presence.get("type")
-        # Sent to all it is for oneself, too; to somebody else alone it tells nothing of messages.
-        if not kind and jids.bare(recipient) == jids.bare(sender):
+        type = presence.get("type")
+        # A presence to all goes to the sender too. One to a single contact is no sign of a session
+        # that gets messages.
+        if not type and jids.bare(recipient) == jids.bare(sender):
             self._sessions.came(sender, _priority(presence), now())
-        elif kind == "unavailable" and jids.domain(recipient) in self._hosts:
+        elif type == "unavailable" and jids.domain(recipient) in self._hosts:
             self._sessions.went(sender, now())
 
 
 def _priority(presence: Element) -> int:
-    """Return the priority of a presence, 0 where it has none (RFC 6121 section 4.7.2.3)."""
+    """Return the priority of a presence, 0 if it has none (RFC 6121 section 4.7.2.3)."""
     element = presence.child(NS_CLIENT, "priority")
     with suppress(ValueError):
         return int(element.text) if element is not None else 0

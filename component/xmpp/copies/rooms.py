@@ -1,4 +1,4 @@
-"""What ejabberd tells of its rooms: to users who come and go, and to us when we ask."""
+"""Rooms of ejabberd: presences and messages that they send to our users, and their features."""
 
 from __future__ import annotations
 
@@ -28,41 +28,41 @@ log = logging.getLogger(__name__)
 NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
 NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
-#: How long an answer of a room is good, and how long one is waited for.
+#: How long the answer of a room is remembered, and how long to wait for one.
 REMEMBERED_SECONDS = 10.0
 TIMEOUT_SECONDS = 5.0
 
-#: So many answers are remembered.
+#: Answers that are remembered.
 REMEMBERED_MAX = 1000
 
-#: XEP-0045 section 15.6.2: this is about the one who gets it.
+#: XEP-0045 section 15.6.2: this presence is the recipient's own.
 _SELF = "110"
 
-#: XEP-0045 section 15.6.2: the one who gets it has made the room.
-_MADE = "201"
+#: XEP-0045 section 15.6.2: the recipient has created the room.
+_CREATED = "201"
 
-#: XEP-0045 section 15.6.2: the room is configured differently from now on.
+#: XEP-0045 section 15.6.2: the configuration of the room has changed.
 _CHANGED = "104"
 
-#: Refusals to let somebody in, and what they tell of him (XEP-0045 section 7.2).
+#: Affiliations that follow from the error to somebody who tries to enter (XEP-0045 section 7.2).
 _REFUSALS = {"forbidden": OUTCAST, "registration-required": NONE}
 
 
 class RoomEvents:
-    """Hears from rooms what our users are in them."""
+    """Notes the affiliations of our users from what rooms send to them."""
 
     def __init__(self, rooms: Rooms, addresses: Addresses) -> None:
         self._rooms = rooms
         self._addresses = addresses
 
     def take_presence(self, presence: Element, raw: bytes) -> None:
-        """Note what a room says to its recipient about himself, if it does."""
-        # Nearly all presences are those of users to each other.
+        """Note the affiliation of the recipient if a room's presence says it."""
+        # Nearly all presences are from users.
         if not self._rooms.keeps(presence.get("from")):
             return
         room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
         if presence.get("type") == "unavailable" and _is_destroyed(raw):
-            # Who makes the next one may be a user of another server, and we hear nothing of it.
+            # A user of another server may create the next one, and that is not copied to us.
             self._rooms.note_new(jids.bare(room), now())
             return
         affiliation = _affiliation(presence, raw)
@@ -70,15 +70,15 @@ class RoomEvents:
             return
         occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
         if presence.get("type") == "error":
-            # Whoever is refused need not have been in the room ever: he only loses by it.
+            # A user who is refused need not have been in the room: this only takes rights away.
             self._rooms.note_of_others(occupant)
             return
-        if _MADE in _codes(_reread(raw)):
+        if _CREATED in _codes(_reread(raw)):
             self._rooms.note_new(occupant.room, now())
         self._rooms.note(occupant)
 
     def take_message(self, stanza: Stanza) -> None:
-        """Note what a room says about a user who is not in it (XEP-0045 section 9), if it does."""
+        """Note the affiliation of a user who is not in the room (XEP-0045 section 9)."""
         if not self._rooms.keeps(stanza.sender) or jids.resource(stanza.sender):
             return
         if _CHANGED.encode() in stanza.raw and _CHANGED in _codes(_reread(stanza.raw)):
@@ -93,13 +93,13 @@ class RoomEvents:
 
 @dataclass(slots=True, eq=False)
 class _PendingQuery:
-    """A question to a room that is not answered yet."""
+    """A query to a room that is not answered yet."""
 
-    is_outdated: bool = False  #: whether the room has changed since
+    is_outdated: bool = False  #: whether the room has changed since it was sent
 
 
 class RoomQueries:
-    """Asks rooms what they are like; implements `core.access.rooms.RoomInfo`."""
+    """Asks rooms for their features; implements `core.access.rooms.RoomInfo`."""
 
     def __init__(
         self, stream: Stream, privileges: Privileges, *, timeout: float = TIMEOUT_SECONDS
@@ -108,7 +108,7 @@ class RoomQueries:
         self._privileges = privileges
         self._timeout = timeout
         self._answers: dict[str, tuple[float, frozenset[str] | None]] = {}
-        self._open: dict[str, list[_PendingQuery]] = {}  # by room
+        self._pending: dict[str, list[_PendingQuery]] = {}  # by room
         self._is_refusal_logged = False
         stream.add_event_handler("session_start", self._begin)
 
@@ -117,38 +117,38 @@ class RoomQueries:
         self._is_refusal_logged = False
 
     def forget(self, room: str) -> None:
-        """Ask a room again when its features are wanted next."""
+        """Do not use the answer of a room any more: it has changed."""
         self._answers.pop(room, None)
-        for question in self._open.get(room, ()):
-            question.is_outdated = True
+        for query in self._pending.get(room, ()):
+            query.is_outdated = True
 
     async def features(self, room: str) -> frozenset[str] | None:
         """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
-        asked, features = self._answers.get(room, (-REMEMBERED_SECONDS, None))
-        if time.monotonic() - asked < REMEMBERED_SECONDS:
+        answered_at, features = self._answers.get(room, (-REMEMBERED_SECONDS, None))
+        if time.monotonic() - answered_at < REMEMBERED_SECONDS:
             return features
-        features = await self._ask_now(room)
+        features = await self._ask_until_current(room)
         self._answers.pop(room, None)
-        # What a room is like is not remembered for want of an answer.
+        # That a room does not answer is not remembered.
         if features is not None:
             self._answers[room] = (time.monotonic(), features)
         if len(self._answers) > REMEMBERED_MAX:
             del self._answers[next(iter(self._answers))]
         return features
 
-    async def _ask_now(self, room: str) -> frozenset[str] | None:
-        """Ask a room, and again when it has changed before its answer came."""
+    async def _ask_until_current(self, room: str) -> frozenset[str] | None:
+        """Ask a room, and again if it has changed before its answer came."""
         while True:
-            question = _PendingQuery()
-            questions = self._open.setdefault(room, [])
-            questions.append(question)
+            query = _PendingQuery()
+            queries = self._pending.setdefault(room, [])
+            queries.append(query)
             try:
                 features = await self._ask(room)
             finally:
-                questions.remove(question)
-                if not questions:
-                    self._open.pop(room, None)
-            if not question.is_outdated:
+                queries.remove(query)
+                if not queries:
+                    self._pending.pop(room, None)
+            if not query.is_outdated:
                 return features
 
     async def _ask(self, room: str) -> frozenset[str] | None:
@@ -163,10 +163,10 @@ class RoomQueries:
         except (IqError, IqTimeout):
             answer = None
         if answer is None:
-            log.debug("%s does not say what it is like", room)
+            log.debug("%s does not tell its features", room)
             return None
-        found = answer.iterfind(f"{{{NS_DISCO_INFO}}}query/{{{NS_DISCO_INFO}}}feature")
-        return frozenset(feature.get("var", "") for feature in found)
+        elements = answer.iterfind(f"{{{NS_DISCO_INFO}}}query/{{{NS_DISCO_INFO}}}feature")
+        return frozenset(feature.get("var", "") for feature in elements)
 
     async def _ask_as_host(self, host: str, room: str, query: str) -> ElementTree.Element | None:
         """Return the answer of a room to a virtual host (XEP-0356 section 6).
@@ -194,9 +194,9 @@ class RoomQueries:
 
 
 def _affiliation(presence: Element, raw: bytes) -> str | None:
-    """Return the affiliation of the recipient of a presence, None where it does not tell."""
+    """Return the affiliation of the recipient of a presence, None if it does not say it."""
     if presence.get("type") == "error":
-        return _refused(raw)
+        return _affiliation_by_error(raw)
     if presence.child(NS_MUC_USER, "x") is None or _SELF.encode() not in raw:
         return None
     stanza = _reread(raw)
@@ -207,7 +207,7 @@ def _affiliation(presence: Element, raw: bytes) -> str | None:
 
 
 def _is_destroyed(raw: bytes) -> bool:
-    """Whether a room says that it is no more (XEP-0045 section 10.9)."""
+    """Whether a presence says that its room was destroyed (XEP-0045 section 10.9)."""
     if b"destroy" not in raw:
         return False
     x = _reread(raw).child(NS_MUC_USER, "x")
@@ -215,21 +215,22 @@ def _is_destroyed(raw: bytes) -> bool:
 
 
 def _codes(presence: Element) -> list[str]:
-    """Return the status codes of a presence that was read more deeply than the stream does."""
+    """Return the status codes of a presence that `_reread` returned."""
     x = presence.child(NS_MUC_USER, "x")
     return [child.get("code") for child in x.elements if child.name == "status"] if x else []
 
 
-def _refused(raw: bytes) -> str | None:
+def _affiliation_by_error(raw: bytes) -> str | None:
+    """Return the affiliation of a user who was not let in, None if the error does not say it."""
     error = _reread(raw).child(NS_CLIENT, "error")
     names = [child.name for child in error.elements if child.ns == NS_STANZAS] if error else []
     return next((_REFUSALS[name] for name in names if name in _REFUSALS), None)
 
 
 def _lone_item(stanza: Stanza) -> Element | None:
-    """Return what a message says of somebody, None where it says anything else too.
+    """Return the <item/> of a message, None if the message has any other payload.
 
-    Rooms pass on what users put beside an invitation that they decline: that tells nothing.
+    Rooms pass on the payloads that users add to a declined invitation: those are not believed.
     """
     if [(child.ns, child.name) for child in stanza.element.elements] != [(NS_MUC_USER, "x")]:
         return None
@@ -239,5 +240,5 @@ def _lone_item(stanza: Stanza) -> Element | None:
 
 
 def _reread(raw: bytes) -> Element:
-    """Read a stanza more deeply than the stream does."""
+    """Parse a stanza deeper than the stream's parser keeps it."""
     return parse(raw, keep_depth=2)

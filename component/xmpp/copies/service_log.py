@@ -1,7 +1,7 @@
 """XEP-0297: Stanza Forwarding, version 1.0. Copies from mod_service_log, for the archive.
 
 <message from=VIRTUAL-HOST to=COMPONENT><forwarded><message xmlns='jabber:client' .../></forwarded>
-</message>. Nothing in it tells the direction.
+</message>. A copy does not say whether the server sent the stanza or received it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,9 @@ class ServiceLog:
         on_message: Callable[[Stanza], None] = lambda _: None,
         on_active: Callable[[str, int], None] = lambda *_: None,
     ) -> None:
-        """`on_active` hears of which user a session sent anything, and when.
-
-        `on_iq` hears each copied IQ, with the virtual host that sent the copy.
-
-        `on_presence` hears each copied presence, with its bytes, `on_message` each message.
+        """`on_iq` is called with the host that sent the copy and each IQ, `on_presence` with each
+        presence and its bytes, `on_message` with each message, and `on_active` with each user who
+        sent anything from a session, and when, in microseconds.
         """
         self._ingest = ingest
         self._on_iq = on_iq
@@ -50,12 +48,14 @@ class ServiceLog:
         self._hosts = hosts
 
     def take(self, host: str, stanza: Element, raw: bytes) -> None:
-        """Archive the message in a copy that this host sent, or tell of the other stanza in it."""
+        """Archive the message in a copy from `host`, or pass another stanza to its handler."""
         if host not in self._hosts:
-            log.debug("dropped a forwarded stanza: it is not from a virtual host")
+            log.debug(
+                "dropped the copy of %r from %r: it is not a virtual host", stanza.get("id"), host
+            )
             return
         at, sender = now(), self._addresses.accept(stanza.get("from"))
-        # Only a session has a resource.
+        # A resource is that of a session.
         if jids.domain(sender) == host and jids.local(sender) and jids.resource(sender):
             self._on_active(jids.bare(sender), at)
         if stanza.name == "message":
@@ -66,16 +66,18 @@ class ServiceLog:
             self._on_iq(host, stanza)
 
     def _take_message(self, host: str, message: Element, raw: bytes, at: int) -> None:
-        # Archives have addresses prepared; servers pass them on as typed.
+        # Archives have prepared addresses, but servers pass them on as typed.
         stanza = read(message, raw, self._addresses.accept)
-        # A host logs its own users only.
+        # A host logs only stanzas of its own users.
         if host not in (jids.domain(stanza.sender), jids.domain(stanza.recipient)):
-            log.debug("dropped a copy from %s: none of its users is in it", host)
+            log.debug(
+                "dropped the copy of %r from %s: it is of none of its users", stanza.id, host
+            )
             return
         self._on_message(stanza)
         try:
-            wrapped = unwrapped(stanza, self._hosts, self._addresses.accept)
-            for each in wrapped or (stanza,):
-                self._ingest.take(each, at, host)
+            in_event = unwrapped(stanza, self._hosts, self._addresses.accept)
+            for message_to_archive in in_event or (stanza,):
+                self._ingest.take(message_to_archive, at, host)
         except Malformed as error:
-            log.warning("left out a message: %s", error)
+            log.warning("left out message %r, copied by %s: %s", stanza.id, host, error)

@@ -1,4 +1,4 @@
-"""XEP-0355: Namespace Delegation, version 0.5. Queries to users that their server hands to us.
+"""XEP-0355: Namespace Delegation, version 0.5. Queries to users that their server delegates to us.
 
 ejabberd speaks urn:xmpp:delegation:1 in every version so far, the XEP and Prosody :2.
 """
@@ -19,11 +19,11 @@ from component.xmpp.queries.privilege import Privileges
 
 NAMESPACES = ("urn:xmpp:delegation:2", "urn:xmpp:delegation:1")
 
-_FORBIDDEN = Forbidden("only the virtual hosts of this archive hand queries to it")
+_FORBIDDEN = Forbidden("only the virtual hosts of this archive delegate queries to it")
 
 
 class Delegation:
-    """Unwraps queries from the virtual hosts."""
+    """Unwraps the queries that virtual hosts delegate."""
 
     def __init__(self, privileges: Privileges, addresses: Addresses, hosts: Hosts) -> None:
         self._privileges = privileges
@@ -31,10 +31,10 @@ class Delegation:
         self._hosts = hosts
 
     def unwrap(self, iq: StanzaBase) -> tuple[Element, Delegated]:
-        """Return the query in a delegated stanza and the way back. Raises Forbidden, BadRequest.
+        """Return the query in a delegated IQ and its exchange. Raises Forbidden, BadRequest.
 
-        The addresses inside are believed, because only a virtual host itself is listened to, and
-        only about its own users.
+        The addresses inside are trusted: only virtual hosts are accepted as senders, and only
+        about their own users.
         """
         host = iq.xml.get("from", "")
         if host not in self._hosts:
@@ -52,7 +52,7 @@ class Delegation:
     def _exchange(self, iq: StanzaBase, namespace: str, inner: Element) -> Delegated:
         host = iq.xml.get("from", "")
         asker = inner.get("from", "")
-        # Prosody leaves it out when a user asks about himself.
+        # Prosody leaves `to` out if users ask about themselves.
         addressee = inner.get("to") or jids.bare(asker)
         return Delegated(
             component=iq.xml.get("to", ""),

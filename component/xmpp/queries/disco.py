@@ -1,8 +1,8 @@
-"""XEP-0030: Service Discovery, version 2.5.0. What we are, and what archives can do by us.
+"""XEP-0030: Service Discovery, version 2.5.0. What the component is and what its archives can do.
 
-The server asks under a node for each half of the delegation (XEP-0355 section 5) and merges what
-it hears: for users' bare JIDs our features, for the server itself nothing. Every address that an
-archive could have at the component is answered for alike, so nothing is told of which there are.
+The server asks under a node for each half of the delegation (XEP-0355 section 5) and merges the
+answers with its own: for users' bare JIDs our features, for the server itself nothing. Addresses
+of archives at the component are all answered alike, so that nobody learns which archives exist.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from component.xmpp.queries.archive_addresses import owner_at
 
 PLUGINS = ("xep_0030", "xep_0199")
 
-#: What they answer to a get, by payload.
+#: The payloads of gets that these plugins answer.
 PAYLOADS = (
     "{http://jabber.org/protocol/disco#info}query",
     "{http://jabber.org/protocol/disco#items}query",
@@ -34,12 +34,12 @@ PAYLOADS = (
 
 CATEGORY, KIND, NAME = "component", "archive", "Muniment"
 
-#: The nodes under which the server asks what users' bare JIDs can do.
+#: The nodes under which the server asks for the features of users' bare JIDs.
 BARE = frozenset(f"{namespace}:bare:{mam.NS}" for namespace in delegation.NAMESPACES)
 
-Handler = Callable[[JID, str, JID, Iq], DiscoInfo | None]
-
-Lister = Callable[[JID, str, JID, object], DiscoItems | None]
+#: A node handler of slixmpp's xep_0030: takes the address asked, the node, the asker, the query.
+InfoHandler = Callable[[JID, str, JID, Iq], DiscoInfo | None]
+ItemsHandler = Callable[[JID, str, JID, object], DiscoItems | None]
 
 
 def _anybody(_: str) -> bool:
@@ -48,15 +48,15 @@ def _anybody(_: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A node of the component, like an ad-hoc command (XEP-0050)."""
+    """A node of the component, such as an ad-hoc command (XEP-0050)."""
 
     node: str
     under: str  #: the node that lists it, "" for the component itself
     name: str
-    category: str  #: of its identity, like the kind
-    kind: str
+    category: str  #: the category of its identity
+    kind: str  #: the type of its identity
     features: tuple[str, ...] = ()
-    is_open_to: Callable[[str], bool] = _anybody  #: who is told of it, by bare JID
+    is_open_to: Callable[[str], bool] = _anybody  #: whether a bare JID may see it
 
 
 def announce(
@@ -68,100 +68,106 @@ def announce(
     features: Sequence[str] = (),
     items: Callable[[], Sequence[Item]] = tuple,
 ) -> None:
-    """Answer service discovery; of users' addresses to the virtual hosts that they are on.
+    """Answer service discovery at the component, and by delegation at users' addresses.
 
-    `groupchat` says whether messages of rooms are archived, `features` what the component can do
-    besides; `items` returns what it has at the moment.
+    `groupchat` is whether messages of rooms are archived, `features` are further features of the
+    component, and `items` returns its nodes of the moment.
     """
     for plugin in PLUGINS:
         stream.register_plugin(plugin)
-    of_archives = (*mam.FEATURES, *((mam.GROUPCHAT,) if groupchat else ()))
+    archive_features = (*mam.FEATURES, *((mam.GROUPCHAT,) if groupchat else ()))
     disco = stream.plugin["xep_0030"]
     jid = stream.boundjid
     disco.add_identity(category=CATEGORY, itype=KIND, name=NAME, jid=jid)
-    for feature in (*of_archives, *features):
+    for feature in (*archive_features, *features):
         disco.add_feature(feature, jid=jid)
-    listed = _items(disco.static.get_items, items, jid)
-    disco.set_node_handler("get_items", jid=jid, handler=listed)
-    bare = _bare(hosts, of_archives)
+    items_handler = _list_items(disco.static.get_items, items, jid)
+    disco.set_node_handler("get_items", jid=jid, handler=items_handler)
+    bare_handler = _bare_jid_info(hosts, archive_features)
     for node in BARE:
-        disco.set_node_handler("get_info", jid=jid, node=node, handler=bare)
-    of_items = _of_items(disco.static.get_info, items)
-    elsewhere = _elsewhere(of_items, addresses, of_archives)
-    disco.set_node_handler("get_info", handler=elsewhere)
+        disco.set_node_handler("get_info", jid=jid, node=node, handler=bare_handler)
+    component_handler = _item_info(disco.static.get_info, items)
+    handler = _archive_info(component_handler, addresses, archive_features)
+    disco.set_node_handler("get_info", handler=handler)
 
 
-def _bare(hosts: Hosts, features: Sequence[str]) -> Handler:
-    """Return what answers for users' bare JIDs."""
+def _bare_jid_info(hosts: Hosts, features: Sequence[str]) -> InfoHandler:
+    """Return a handler for the features of users' bare JIDs, which only virtual hosts may ask."""
 
-    def info(_: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
+    def handle(_: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
         host = str(asker)
         # slixmpp answers the sender of the query.
         query["from"] = of_host_for_iq(host)
-        # Refused, a server keeps the queries of users that have no archive here to itself.
+        # After an error a server does not delegate: it answers users without an archive itself.
         if host not in hosts:
             raise XMPPError("item-not-found")
-        # Without its node slixmpp takes this for what the component itself is, and says so.
+        # Without the node slixmpp adds the features of the component itself.
         return _info(features, node)
 
-    return info
+    return handle
 
 
-def _elsewhere(otherwise: Handler, addresses: Jids, features: Sequence[str]) -> Handler:
-    """Return what answers for addresses of archives, and lets another answer for the component."""
+def _archive_info(fallback: InfoHandler, addresses: Jids, features: Sequence[str]) -> InfoHandler:
+    """Return a handler for addresses of archives that defers the component's to `fallback`."""
 
-    def info(address: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
+    def handle(address: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
         try:
             owner = owner_at(str(address), addresses)
         except ItemNotFound as refused:
             raise XMPPError("item-not-found", refused.message) from refused
         if owner is None:
-            return otherwise(address, node, asker, query)
+            return fallback(address, node, asker, query)
         if node:
             raise XMPPError("item-not-found")
-        found = _info((DiscoInfo.namespace, *features))
-        found.add_identity(CATEGORY, KIND, NAME)
-        return found
+        info = _info((DiscoInfo.namespace, *features))
+        info.add_identity(CATEGORY, KIND, NAME)
+        return info
 
-    return info
+    return handle
 
 
-def _items(otherwise: Lister, items: Callable[[], Sequence[Item]], jid: JID) -> Lister:
-    """Return what lists the items of a node to those who are told of them."""
+def _list_items(
+    fallback: ItemsHandler, items: Callable[[], Sequence[Item]], jid: JID
+) -> ItemsHandler:
+    """Return a handler that lists the items of a node which the asker may see.
 
-    def listed(address: JID, node: str, asker: JID, query: object) -> DiscoItems | None:
-        known = items()
-        if node and node not in {item.under for item in known} | {item.node for item in known}:
-            return otherwise(address, node, asker, query)
-        found = DiscoItems()
-        found["node"] = node
-        for item in known:
+    It defers nodes that are none of ours to `fallback`.
+    """
+
+    def handle(address: JID, node: str, asker: JID, query: object) -> DiscoItems | None:
+        current = items()
+        nodes = {item.under for item in current} | {item.node for item in current}
+        if node and node not in nodes:
+            return fallback(address, node, asker, query)
+        answer = DiscoItems()
+        answer["node"] = node
+        for item in current:
             if item.under == node and item.is_open_to(asker.bare):
-                found.add_item(jid, item.node, item.name)
-        return found
+                answer.add_item(jid, item.node, item.name)
+        return answer
 
-    return listed
+    return handle
 
 
-def _of_items(otherwise: Handler, items: Callable[[], Sequence[Item]]) -> Handler:
-    """Return what answers for items, and lets another answer for all else."""
+def _item_info(fallback: InfoHandler, items: Callable[[], Sequence[Item]]) -> InfoHandler:
+    """Return a handler for the nodes of our items that defers everything else to `fallback`."""
 
-    def info(address: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
+    def handle(address: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
         item = next((item for item in items() if item.node == node), None)
         if item is None:
-            return otherwise(address, node, asker, query)
+            return fallback(address, node, asker, query)
         if not item.is_open_to(asker.bare):
             raise XMPPError("forbidden", etype="auth")
-        found = _info(item.features, node)
-        found.add_identity(item.category, item.kind, item.name)
-        return found
+        info = _info(item.features, node)
+        info.add_identity(item.category, item.kind, item.name)
+        return info
 
-    return info
+    return handle
 
 
 def _info(features: Sequence[str], node: str = "") -> DiscoInfo:
-    found = DiscoInfo()
-    found["node"] = node
+    info = DiscoInfo()
+    info["node"] = node
     for feature in features:
-        found.add_feature(feature)
-    return found
+        info.add_feature(feature)
+    return info

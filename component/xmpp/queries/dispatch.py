@@ -1,6 +1,6 @@
-"""Queries on their way to the feature that answers them, direct or delegated alike.
+"""Dispatches queries to the features that answer them, direct and delegated ones alike.
 
-Each is answered, whatever is in it (RFC 6120 section 8.2.3).
+Every query is answered, whatever it contains (RFC 6120 section 8.2.3).
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from component.xmpp.queries.errors import refusal
 from component.xmpp.queries.exchange import Direct, Exchange
 from component.xmpp.queries.turns import Turns
 
-#: Answers a query: takes get or set, its payload and the way back, returns the stanzas to send.
+#: Answers a query: takes its type (get or set), its payload and its exchange, and returns the
+#: stanzas to send. Raises Refused.
 Answerer = Callable[[str, Element, Exchange], Awaitable[str]]
 
-#: How many characters a query may have in its texts and attributes, and how many its id.
+#: Characters that a query may have in its texts and attributes, and in its id.
 QUERY_MAX = 64 * 1024
 ID_MAX = 1024
 
@@ -35,7 +36,7 @@ _DELEGATIONS = frozenset(f"{{{namespace}}}delegation" for namespace in NAMESPACE
 
 
 class QueryDispatcher:
-    """Hands each query to the answerer of its payload, when it is the asker's turn."""
+    """Passes each query to the answerer of its payload, when it is the asker's turn."""
 
     def __init__(
         self,
@@ -46,22 +47,22 @@ class QueryDispatcher:
         *,
         elsewhere: Iterable[str] = (),
     ) -> None:
-        """`elsewhere` are the payloads that slixmpp answers where they are sent here by a get."""
+        """`elsewhere` are the payloads of gets that plugins of slixmpp answer."""
         self._stream = stream
         self._delegation = delegation
         self._addresses = addresses
         self._answerers = answerers
         self._elsewhere = frozenset(elsewhere)
-        self._turns = Turns()
+        self.turns = Turns()
         path = MatchXPath(f"{{{NS_COMPONENT}}}iq")
-        stream.register_handler(CoroutineCallback("queries", path, self._take))
+        stream.register_handler(CoroutineCallback("queries", path, self._handle))
 
     @property
     def payloads(self) -> frozenset[str]:
-        """Every payload that is answered by something else than that it is not known here."""
+        """The payloads that are not refused as unknown."""
         return _DELEGATIONS | frozenset(self._answerers) | self._elsewhere
 
-    async def _take(self, stanza: StanzaBase) -> None:
+    async def _handle(self, stanza: StanzaBase) -> None:
         iq, type = stanza.xml, stanza.xml.get("type", "")
         if type in RESPONSES:
             return
@@ -75,7 +76,7 @@ class QueryDispatcher:
                 return
             if payload.tag in _DELEGATIONS:
                 if type != "set":
-                    raise BadRequest("queries are handed on by an IQ of type set")
+                    raise BadRequest("queries are delegated by an IQ of type set")
                 iq, exchange = self._delegation.unwrap(stanza)
                 payload = _payload(iq)
             else:
@@ -83,17 +84,17 @@ class QueryDispatcher:
             answerer = self._answerers.get(payload.tag)
             if answerer is None:
                 raise UnknownService
-            async with self._turns.of(exchange.requester):
+            async with self.turns.of(exchange.requester):
                 text = await answerer(iq.get("type", ""), payload, exchange)
-                # Part of the turn: who does not take his answers waits for them himself.
+                # Part of the turn: who is slow to take answers keeps nobody else waiting.
                 await self._stream.send_text(text)
         except Exception as error:
-            # At once, as whoever is refused because others wait shall not wait with them.
-            self._stream.send_at_once(exchange.error(refusal(error)))
+            # At once: a query that is refused because others wait must not wait as well.
+            self._stream.send_at_once(exchange.error(refusal(error, exchange.id, exchange.asker)))
 
 
 def _payload(iq: Element) -> Element:
-    """Return what is asked. Raises BadRequest, TooLarge."""
+    """Return the payload of a query. Raises BadRequest, TooLarge."""
     if iq.get("type") not in ("get", "set"):
         raise BadRequest("a query is an IQ of type get or set")
     if len(iq.get("id", "")) > ID_MAX:
@@ -106,5 +107,6 @@ def _payload(iq: Element) -> Element:
 
 
 def _size(element: Element) -> int:
+    """Return the characters of an element without its children."""
     values = (element.tag, element.text or "", element.tail or "", *element.attrib.values())
     return sum(map(len, values))

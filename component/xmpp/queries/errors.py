@@ -1,4 +1,4 @@
-"""From an exception to a stanza error (RFC 6120 section 8.3)."""
+"""Stanza errors (RFC 6120 section 8.3): made of exceptions, and read from answers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from component.core.errors import Refused
 
 log = logging.getLogger(__name__)
 
+#: Characters of an id that a log line has.
+LOGGED_MAX = 100
+
 NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
 
-def refusal(error: Exception) -> Refused:
-    """Return what the asker may know of an exception."""
+def refusal(error: Exception, id: str, asker: str) -> Refused:
+    """Return the refusal that the asker of a query is sent for an exception."""
     if isinstance(error, Refused):
         return error
-    log.error("query failed", exc_info=error)
+    log.error("query with id %r from %r failed", id[:LOGGED_MAX], asker, exc_info=error)
     return Refused("something went wrong here, and its log says what")
 
 
 def condition_in(stanza: Element) -> str:
-    """Return the condition of an error that was received, "" where it has none.
+    """Return the condition of an error that a server sent, "" if it has none.
 
-    slixmpp finds it on the streams of clients only.
+    slixmpp finds conditions on the streams of clients only.
     """
     for element in stanza.iterfind("{*}error/*"):
         namespace, _, name = element.tag[1:].partition("}")
@@ -34,7 +37,7 @@ def condition_in(stanza: Element) -> str:
 
 
 def error_xml(refused: Refused) -> str:
-    """Return the <error/> element that says a refusal."""
+    """Return the <error/> element of a refusal."""
     specific = ""
     if refused.specific is not None:
         namespace, name = refused.specific

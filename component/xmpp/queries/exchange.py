@@ -1,6 +1,6 @@
-"""The two ways of a query: sent to the component itself, or handed on by the server.
+"""The two ways of a query: sent to the component itself, or delegated by the server.
 
-A feature reads a query and builds payloads; what goes around them is said here, once.
+A feature reads a query and builds payloads; the stanzas around the payloads are built here.
 """
 
 from __future__ import annotations
@@ -24,33 +24,38 @@ HINTS = "<no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/>"
 
 
 class Exchange(Protocol):
-    """One query and the way back to who asked it."""
+    """One query, and how to answer it."""
+
+    @property
+    def id(self) -> str:
+        """The id of its IQ."""
+        ...
 
     @property
     def asker(self) -> str:
-        """Full JID of who asks, as it was written."""
+        """The full JID of the asker, as written."""
         ...
 
     @property
     def requester(self) -> str:
-        """Bare JID of who asks."""
+        """The bare JID of the asker, prepared."""
         ...
 
     @property
     def owner(self) -> str:
-        """Bare JID of whose data is asked for."""
+        """The bare JID of the owner of the data that is asked for, prepared."""
         ...
 
     def messages(self, payloads: Iterable[str]) -> str:
-        """Return messages that carry one payload each to who asks. Raises Refused."""
+        """Return messages to the asker, one for each payload. Raises Refused."""
         ...
 
     def result(self, payload: str) -> str:
-        """Return the answer that ends the query."""
+        """Return the IQ result that ends the query."""
         ...
 
     def error(self, refused: Refused) -> str:
-        """Return the refusal that ends the query."""
+        """Return the IQ error that ends the query."""
         ...
 
 
@@ -59,30 +64,30 @@ class Direct:
     """A query to the component: to its own address, or to that of an archive."""
 
     addressee: str  #: the address that was asked, and answers
-    asker: str  #: full JID, as it was written
+    asker: str  #: the full JID, as written
     id: str
-    archive: str | None = None  #: bare JID of whose archive is addressed; None: that of the asker
+    archive: str | None = None  #: the owner whose archive has that address; None: the asker
 
     @property
     def requester(self) -> str:
-        """Bare JID of who asks."""
+        """The bare JID of the asker, prepared."""
         return jids.bare(prepared(self.asker))
 
     @property
     def owner(self) -> str:
-        """Bare JID of whose data is asked for."""
+        """The bare JID of the owner of the data that is asked for, prepared."""
         return self.archive or self.requester
 
     def messages(self, payloads: Iterable[str]) -> str:
-        """Return messages that carry one payload each to who asks."""
+        """Return messages to the asker, one for each payload."""
         return _around(payloads, f"<message {self._addresses}>", f"{HINTS}</message>")
 
     def result(self, payload: str) -> str:
-        """Return the answer that ends the query."""
+        """Return the IQ result that ends the query."""
         return f"<iq type='result' id={quoteattr(self.id)} {self._addresses}>{payload}</iq>"
 
     def error(self, refused: Refused) -> str:
-        """Return the refusal that ends the query."""
+        """Return the IQ error that ends the query."""
         text = error_xml(refused)
         return f"<iq type='error' id={quoteattr(self.id)} {self._addresses}>{text}</iq>"
 
@@ -93,46 +98,46 @@ class Direct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegated:
-    """A query to a user's bare JID, handed on by the user's server (XEP-0355).
+    """A query to a user's bare JID, delegated by the user's server (XEP-0355).
 
-    Answers go back wrapped the same way, results by privilege (XEP-0356) as from the user.
+    The answer is wrapped in the same way. Messages come from the user, by privilege (XEP-0356).
     """
 
     component: str
-    host: str  #: the virtual host that handed it on
+    host: str  #: the virtual host that delegated it
     outer_id: str
-    delegation: str  #: the namespace it spoke
-    privilege: str | None  #: the namespace in which it lets us send, if it does
-    #: the addresses as they were written: the server knows its question by them
+    delegation: str  #: the namespace that the host speaks
+    privilege: str | None  #: the namespace in which we may send messages, None if we may not
+    #: the addresses as written: the server matches the answer by them
     asker: str
     addressee: str
-    #: and as archives have them
+    #: the bare addresses, prepared
     requester: str
     owner: str
     id: str
 
     def messages(self, payloads: Iterable[str]) -> str:
-        """Return messages that carry one payload each to who asks. Raises Refused."""
-        found = list(payloads)
-        if found and self.privilege is None:
+        """Return messages to the asker, one for each payload. Raises Refused."""
+        texts = list(payloads)
+        if texts and self.privilege is None:
             raise Refused("the server does not let its archive answer")
         return _around(
-            found,
+            texts,
             f"<message {self._outer}><privilege xmlns='{self.privilege}'>"
             f"<forwarded xmlns='{NS_FORWARD}'><message xmlns='{NS_CLIENT}' {self._inner}>",
             f"{HINTS}</message></forwarded></privilege></message>",
         )
 
     def result(self, payload: str) -> str:
-        """Return the answer that ends the query."""
+        """Return the IQ result that ends the query."""
         return self._answer("result", payload)
 
     def error(self, refused: Refused) -> str:
-        """Return the refusal that ends the query."""
+        """Return the IQ error that ends the query."""
         return self._answer("error", error_xml(refused))
 
     def _answer(self, type: str, payload: str) -> str:
-        # An outer error would never reach the client: what went wrong is said inside.
+        # An outer error would never reach the client, so the error is inside.
         return (
             f"<iq type='result' id={quoteattr(self.outer_id)} from={quoteattr(self.component)}"
             f" to={quoteattr(of_host_for_iq(self.host))}>"
@@ -151,6 +156,6 @@ class Delegated:
 
 
 def _around(payloads: Iterable[str], head: str, tail: str) -> str:
-    found = list(payloads)
-    # Joined at once: what goes around the results of a page is as long as they are.
-    return f"{head}{(tail + head).join(found)}{tail}" if found else ""
+    texts = list(payloads)
+    # Joined at once: head and tail are as long as a result.
+    return f"{head}{(tail + head).join(texts)}{tail}" if texts else ""

@@ -1,4 +1,4 @@
-"""Forms that people fill in (XEP-0004): written, and read when they come back."""
+"""Forms for people (XEP-0004): built, and read when they are submitted."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ NS = "jabber:x:data"
 
 FORM = f"{{{NS}}}x"
 
-#: Of each form that has a namespace for its fields.
+#: The hidden field with the namespace of the other fields.
 FORM_TYPE = "FORM_TYPE"
 
 Values = Mapping[str, tuple[str, ...]]
 
-#: What stands in a place of a table: any number of values.
+#: A cell of a table: any number of values.
 Cell = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One question of a form."""
+    """One field of a form."""
 
     name: str
     type: str  #: section 3.3: list-single, jid-multi, ...
     label: str
-    values: tuple[str, ...] = ()  #: what it says before anybody fills it in
-    options: tuple[tuple[str, str], ...] = ()  #: values to choose from, each with its label
+    values: tuple[str, ...] = ()  #: before anybody fills it in
+    options: tuple[tuple[str, str], ...] = ()  #: the values to choose from, each with its label
     is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """Questions to somebody."""
+    """A form to be filled in."""
 
     title: str
     instructions: str
     fields: Sequence[Field]
-    form_type: str = ""  #: the namespace of its fields, if they have one
+    form_type: str = ""  #: the namespace of its fields, "" if they have none
 
 
 def form_xml(form: Form) -> str:
-    """Return a form to be filled in."""
+    """Return a form of type `form`."""
     fields = "".join(_field_xml(field) for field in form.fields)
     return (
         f"<x xmlns='{NS}' type='form'><title>{escape(form.title)}</title>"
@@ -62,12 +62,12 @@ def result_xml(
     form_type: str = "",
     inside: str = "",
 ) -> str:
-    """Return data that nobody fills in: fields, and a table below them (section 3.4).
+    """Return a form of type `result`: fields, and a table below them (section 3.4).
 
-    `columns` are names with their labels; there is no table without any. `inside` is of another
-    namespace.
+    `columns` are names with their labels; without any there is no table. `inside` is XML of
+    another namespace, added behind the fields.
     """
-    told = _form_type_xml(form_type) + "".join(_field_xml(field) for field in fields) + inside
+    head = _form_type_xml(form_type) + "".join(_field_xml(field) for field in fields) + inside
     names = [name for name, _ in columns]
     reported = "".join(
         f"<field var={quoteattr(name)} type='text-single' label={quoteattr(label)}/>"
@@ -75,12 +75,12 @@ def result_xml(
     )
     table = f"<reported>{reported}</reported>" if columns else ""
     items = "".join(f"<item>{_item_xml(names, row)}</item>" for row in rows)
-    return f"<x xmlns='{NS}' type='result'>{told}{table}{items}</x>"
+    return f"<x xmlns='{NS}' type='result'>{head}{table}{items}</x>"
 
 
-def submitted(around: Element) -> Values:
+def submitted(parent: Element) -> Values:
     """Return the values of the form in an element, by field. Raises BadRequest."""
-    form = around.find(FORM)
+    form = parent.find(FORM)
     if form is None:
         raise BadRequest("the form is missing")
     return values_of(form)

@@ -1,6 +1,6 @@
-"""XEP-0356: Privileged Entity, version 0.4.1. What each virtual host lets us do.
+"""XEP-0356: Privileged Entity, version 0.4.1. The permissions that each virtual host grants.
 
-ejabberd 23.01 speaks urn:xmpp:privilege:1, from 24.10 on :2; what we were offered is what we use.
+ejabberd 23.01 speaks urn:xmpp:privilege:1, from 24.10 on :2. We use the one that it offers.
 Only :2 has IQs by privilege (section 6).
 """
 
@@ -21,18 +21,22 @@ log = logging.getLogger(__name__)
 NS_PRIVILEGE_IQ = "urn:xmpp:privilege:2"
 NAMESPACES = (NS_PRIVILEGE_IQ, "urn:xmpp:privilege:1")
 
-#: What lets us do what we do: what it is for, and which of it (sections 4.1 and 5.1).
-_SENDING, _READING, _WRITING = ("message", "outgoing"), ("roster", "get"), ("roster", "set")
+#: A permission: its access and its type (sections 4.1 and 5.1).
+_Permission = tuple[str, str]
 
-#: What is granted in one word.
-_BOTH = {("roster", "both"): (_READING, _WRITING)}
+_SENDING: _Permission = ("message", "outgoing")
+_READING: _Permission = ("roster", "get")
+_WRITING: _Permission = ("roster", "set")
+
+#: A <perm/> that grants several.
+_BOTH: dict[_Permission, tuple[_Permission, ...]] = {("roster", "both"): (_READING, _WRITING)}
 
 #: The types of a permission that let us send IQs of type get (section 6.1).
 _GETTING = frozenset({"get", "both"})
 
 
 class Privileges:
-    """What the virtual hosts grant, as long as the stream lasts."""
+    """Knows the permissions that the virtual hosts grant, as long as the stream lasts."""
 
     def __init__(
         self,
@@ -41,19 +45,22 @@ class Privileges:
         *,
         on_reading: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_reading` hears of each host that lets rosters be read."""
+        """`on_reading` is called with each host that lets us read rosters."""
         self._hosts = hosts
         self._on_reading = on_reading
-        #: the namespace of each grant, by host and what is granted
-        self._granted: dict[tuple[str, tuple[str, str]], str] = {}
-        #: the namespaces whose IQs of type get we may send as a host, by host
+        #: the namespace in which each permission is granted, by host and permission
+        self._granted: dict[tuple[str, _Permission], str] = {}
+        #: the payloads that we may send as a host in an IQ of type get, by host
         self._gettable: dict[str, frozenset[str]] = {}
         for namespace in NAMESPACES:
-            stream.on_message(namespace, "privilege", self._heard)
+            stream.on_message(namespace, "privilege", self._take)
         stream.add_event_handler("disconnected", self._forget)
 
     def message_namespace(self, host: str) -> str | None:
-        """Return the namespace in which we may send messages as users of a host, if we may."""
+        """Return the namespace in which we may send messages as users of a host.
+
+        Return None and log an error if we may not.
+        """
         namespace = self._granted.get((host, _SENDING))
         if namespace is None:
             log.error("%s does not let us send messages: mod_privilege must grant it", host)
@@ -80,29 +87,31 @@ class Privileges:
         self._granted.clear()
         self._gettable.clear()
 
-    def _heard(self, message: StanzaBase) -> None:
+    def _take(self, message: StanzaBase) -> None:
         host = message.xml.get("from", "")
         if host not in self._hosts:
-            log.warning("dropped privileges from somebody who is not a virtual host")
+            log.warning("dropped privileges from %r: it is not a virtual host", host[:100])
             return
         for namespace in NAMESPACES:
             for perm in message.xml.iterfind(f"{{{namespace}}}privilege/{{{namespace}}}perm"):
-                self._take(host, namespace, perm)
+                self._note(host, namespace, perm)
         if self.reads_rosters(host):
             self._on_reading(host)
 
-    def _take(self, host: str, namespace: str, perm: Element) -> None:
-        if perm.get("access") == "iq":
-            granted = perm.iterfind(f"{{{namespace}}}namespace")
+    def _note(self, host: str, namespace: str, perm: Element) -> None:
+        """Note what one <perm/> grants; what else it could have granted is revoked by it."""
+        access = perm.get("access", "")
+        if access == "iq":
+            payloads = perm.iterfind(f"{{{namespace}}}namespace")
             self._gettable[host] = frozenset(
-                payload.get("ns", "") for payload in granted if payload.get("type") in _GETTING
+                payload.get("ns", "") for payload in payloads if payload.get("type") in _GETTING
             )
             return
-        given = perm.get("access", ""), perm.get("type", "")
-        allowed = _BOTH.get(given, (given,))
-        for one in (_SENDING, _READING, _WRITING):
-            key = host, one
-            if one in allowed:
+        permission = access, perm.get("type", "")
+        granted = _BOTH.get(permission, (permission,))
+        for needed in (_SENDING, _READING, _WRITING):
+            key = host, needed
+            if needed in granted:
                 self._granted[key] = namespace
-            elif one[0] == given[0] and self._granted.get(key) == namespace:
+            elif needed[0] == access and self._granted.get(key) == namespace:
                 del self._granted[key]

@@ -1,7 +1,7 @@
-"""Turns: how many queries are under way, and how many wait, of each asker and of all.
+"""Limits on the queries that are answered at once and that wait, per asker and in all.
 
-An asker has one query under way at a time, so whoever asks much waits for his own queries and
-keeps nobody else waiting for more than one of them.
+Only one query of each asker is answered at a time. So the many queries of one asker wait for each
+other, and other askers wait for at most one of them.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from weakref import WeakValueDictionary
 
 from component.core.errors import Overloaded
 
-#: Queries of all askers under way at once.
+#: Queries of all askers that are answered at once.
 AT_ONCE = 32
 
-#: Queries that are under way or wait: of one asker, and of all.
+#: Queries that are answered or wait: of one asker, and of all.
 PENDING_EACH_MAX = 32
 PENDING_MAX = 512
 
-#: How long a query waits for its turn. ejabberd gives it up after 32 seconds.
+#: How long a query waits for its turn. ejabberd gives up on it after 32 seconds.
 PATIENCE_SECONDS = 15.0
 
 
 class Turns:
-    """Gives each query its turn, or refuses it."""
+    """Gives each query a turn, or refuses it."""
 
     def __init__(self) -> None:
         self._all = asyncio.Semaphore(AT_ONCE)
-        #: by asker, as long as a query of his is pending
+        #: by asker, as long as a query of that asker is pending
         self._own: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._pending: Counter[str] = Counter()
 
     @property
     def pending(self) -> int:
-        """How many queries are under way or wait."""
+        """How many queries are answered or wait."""
         return self._pending.total()
 
     @asynccontextmanager
     async def of(self, asker: str) -> AsyncIterator[None]:
-        """Hold a turn. Raises Overloaded: at once where too many wait, or when it is too late."""
+        """Hold a turn. Raises Overloaded: at once if too many wait, or after PATIENCE_SECONDS."""
         if self._pending[asker] >= PENDING_EACH_MAX:
             raise Overloaded("you have too many queries waiting: ask again when they are answered")
         if self.pending >= PENDING_MAX:

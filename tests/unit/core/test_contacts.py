@@ -1,4 +1,4 @@
-"""What may be changed of contacts, which of them are shown, and what tells rosters apart."""
+"""Changes of contacts, contacts that are shown, and versions of rosters."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ BOBBY = Contact(
 )
 
 
-def test_what_is_not_said_stays() -> None:
+def test_change_without_a_value_keeps_the_old_one() -> None:
     assert Change(jid=BOB).applied(BOBBY) == BOBBY
 
 
-def test_a_new_contact_is_subscribed_to_nothing() -> None:
+def test_new_contact_is_subscribed_to_nothing() -> None:
     assert Change(jid=BOB, name="Bobby").applied(None) == Contact(jid=BOB, name="Bobby")
 
 
-def test_what_is_said_to_be_empty_is_emptied() -> None:
+def test_change_to_an_empty_value_clears_it() -> None:
     changed = Change(jid=BOB, name="", ask_message="", groups=()).applied(BOBBY)
 
     assert changed == replace(BOBBY, name="", ask_message="", groups=())
 
 
-def test_a_group_counts_once() -> None:
+def test_group_named_twice_is_kept_once() -> None:
     assert Change(jid=BOB, groups=("b", "a", "b")).applied(None).groups == ("b", "a")
 
 
 @pytest.mark.parametrize("subscription", [None, "none", "to", "from", "both", "remove"])
-def test_states_of_subscriptions_are_those_of_the_rfc(subscription: str | None) -> None:
+def test_subscription_states_of_the_rfc_are_accepted(subscription: str | None) -> None:
     Change(jid=BOB, subscription=subscription).check()
 
 
@@ -66,12 +66,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED.keys())
-def test_what_no_roster_can_hold_is_refused(change: Change) -> None:
+def test_invalid_change_is_refused(change: Change) -> None:
     with pytest.raises(BadRequest):
         change.check()
 
 
-def test_as_much_as_is_allowed_is_taken() -> None:
+def test_change_at_the_limits_is_accepted() -> None:
     Change(
         jid=BOB, name="\t\n" + "é" * (LENGTH_MAX - 2), groups=tuple(map(str, range(GROUPS_MAX)))
     ).check()
@@ -88,7 +88,7 @@ def test_as_much_as_is_allowed_is_taken() -> None:
         ("from", "subscribe", True, True),
     ],
 )
-def test_who_only_asks_to_be_a_contact_is_none_yet(
+def test_contact_that_only_asks_is_not_shown(
     subscription: str, ask: str, shown: bool, asked: bool
 ) -> None:
     contact = Contact(jid=BOB, subscription=subscription, ask=ask)
@@ -96,7 +96,7 @@ def test_who_only_asks_to_be_a_contact_is_none_yet(
     assert (is_shown(contact), is_asked(contact)) == (shown, asked)
 
 
-def test_the_order_of_contacts_and_groups_is_no_other_version() -> None:
+def test_order_of_contacts_and_groups_does_not_change_the_version() -> None:
     romeo = Contact(jid=ROMEO, groups=("a", "b"))
 
     assert version_of([BOBBY, romeo]) == version_of([replace(romeo, groups=("b", "a")), BOBBY])
@@ -114,9 +114,9 @@ def test_the_order_of_contacts_and_groups_is_no_other_version() -> None:
         replace(BOBBY, jid=ROMEO),
     ],
 )
-def test_whatever_is_shown_otherwise_is_another_version(other: Contact) -> None:
+def test_each_shown_change_changes_the_version(other: Contact) -> None:
     assert version_of([other]) != version_of([BOBBY])
 
 
-def test_what_nobody_is_shown_is_no_other_version() -> None:
+def test_hidden_change_does_not_change_the_version() -> None:
     assert version_of([replace(BOBBY, ask_message="", ask="in")]) == version_of([BOBBY])

@@ -1,4 +1,4 @@
-"""Parts of addresses."""
+"""Parts of JIDs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ PARTS = [
 
 
 @pytest.mark.parametrize(("address", "local", "domain", "resource"), PARTS)
-def test_an_address_has_its_parts(address: str, local: str, domain: str, resource: str) -> None:
+def test_jid_has_localpart_domainpart_and_resourcepart(
+    address: str, local: str, domain: str, resource: str
+) -> None:
     found = (jids.local(address), jids.domain(address), jids.resource(address))
 
     assert found == (local, domain, resource)
 
 
 @pytest.mark.parametrize("address", [address for address, *_ in PARTS])
-def test_a_bare_address_is_all_before_the_first_slash(address: str) -> None:
+def test_bare_jid_ends_before_the_first_slash(address: str) -> None:
     assert jids.bare(address) == address.split("/")[0]

@@ -257,7 +257,7 @@ async def test_a_roster_that_cannot_be_read_is_told_once(
     await bench.kept()
 
     assert caplog.messages == [
-        f"rosters of {HOST} cannot be read: what depends on them is archived"
+        f"rosters of {HOST} cannot be read: messages that depend on them are archived"
     ]
 
 

@@ -1,4 +1,4 @@
-"""A message stanza as the rules see it."""
+"""Message stanzas, parsed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ def origin_of(text: str) -> bytes:
     return one.key(one.recipient)
 
 
-def test_a_stanza_has_its_addresses_and_its_id() -> None:
+def test_stanza_has_its_addresses_and_its_id() -> None:
     one = stanza(message(sender=f"{ALICE}/a1", to=f"{BOB}/b1", id="x1"))
 
     assert (one.sender, one.recipient, one.id) == (f"{ALICE}/a1", f"{BOB}/b1", "x1")
 
 
-def test_what_is_missing_is_empty() -> None:
+def test_missing_attributes_are_empty() -> None:
     one = stanza("<message xmlns='jabber:client'/>")
 
     assert (one.sender, one.recipient, one.id, one.body) == ("", "", "", None)
 
 
 @pytest.mark.parametrize("type", ["chat", "normal", "groupchat", "headline", "error"])
-def test_a_type_of_the_rfc_is_kept(type: str) -> None:
+def test_type_of_the_rfc_is_kept(type: str) -> None:
     assert stanza(message(type=type)).type == type
 
 
@@ -36,18 +36,18 @@ def test_any_other_type_is_normal(type: str | None) -> None:
     assert stanza(message(type=type)).type == "normal"
 
 
-def test_the_body_is_read_as_text() -> None:
+def test_body_is_read_as_text() -> None:
     assert (
         stanza(message("a &lt; b &amp; <![CDATA[<c>]]> \U0001f600")).body
         == "a < b & <c> \U0001f600"
     )
 
 
-def test_the_first_body_counts() -> None:
+def test_first_body_counts() -> None:
     assert stanza(message("one", extra="<body xml:lang='de'>eins</body>")).body == "one"
 
 
-def test_a_body_without_text_is_a_body() -> None:
+def test_body_without_text_is_a_body() -> None:
     assert stanza(message("")).body == ""
 
 
@@ -57,7 +57,7 @@ def test_payloads_are_the_children_by_namespace_and_name() -> None:
     assert one.payloads == {("jabber:client", "body"), ("u", "x"), ("w", "y")}
 
 
-def test_delays_are_told_by_server() -> None:
+def test_delays_have_the_delaying_server() -> None:
     extra = delay(HOST, "2026-01-01T12:00:00Z") + delay(ROOM, "2026-01-01T12:00:01Z")
 
     assert stanza(message(extra=extra)).delays == ((HOST, NOON), (ROOM, NOON + SECOND))
@@ -66,21 +66,21 @@ def test_delays_are_told_by_server() -> None:
 @pytest.mark.parametrize(
     "stamp", ["", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+01:00"]
 )
-def test_a_delay_without_a_time_is_passed_over(stamp: str) -> None:
+def test_delay_without_a_time_is_ignored(stamp: str) -> None:
     assert stanza(message(extra=delay(HOST, stamp))).delays == ()
 
 
-def test_a_delay_within_another_child_is_none() -> None:
+def test_delay_within_another_child_is_ignored() -> None:
     assert (
         stanza(message(extra=f"<x xmlns='u'>{delay(HOST, '2026-01-01T12:00:00Z')}</x>")).delays
         == ()
     )
 
 
-# One origin for all copies
+# One digest for all copies
 
 
-def test_an_origin_has_its_length() -> None:
+def test_digest_has_a_fixed_length() -> None:
     assert len(origin_of(message())) == ORIGIN_BYTES
 
 
@@ -92,11 +92,11 @@ def test_an_origin_has_its_length() -> None:
         "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
     ],
 )
-def test_what_servers_add_changes_no_origin(added: str) -> None:
+def test_payloads_added_by_servers_do_not_change_the_digest(added: str) -> None:
     assert origin_of(message(extra=added)) == origin_of(message())
 
 
-def test_the_order_of_children_changes_no_origin() -> None:
+def test_order_of_children_does_not_change_the_digest() -> None:
     one, two = "<x xmlns='u'/>", "<y xmlns='u'/>"
 
     assert origin_of(message(extra=one + two)) == origin_of(message(extra=two + one))
@@ -119,11 +119,11 @@ def test_the_order_of_children_changes_no_origin() -> None:
         message("hi", extra="<x xmlns='u'>" + delay(HOST, "2026-01-01T12:00:00Z") + "</x>"),
     ],
 )
-def test_what_the_sender_wrote_otherwise_is_another_origin(other: str) -> None:
+def test_other_content_changes_the_digest(other: str) -> None:
     assert origin_of(other) != origin_of(message())
 
 
-def test_parts_of_an_origin_do_not_run_into_each_other() -> None:
+def test_boundaries_of_parts_change_the_digest() -> None:
     one = stanza(message(id="ab", sender="a@h/c"))
     origins = {
         one._replace(sender="a", recipient="bc", id="d").key("bc"),
@@ -137,16 +137,16 @@ def test_parts_of_an_origin_do_not_run_into_each_other() -> None:
     assert len(origins) == 6
 
 
-# Standing alone
+# As a document
 
 
-def test_a_stanza_is_kept_to_the_byte() -> None:
+def test_stanza_is_kept_to_the_byte() -> None:
     text = message("a\r\n&#13; ü \U0001f600", extra="<x  xmlns = 'u'\n/>")
 
     assert stanza(text).xml == text
 
 
-def test_a_stanza_lacking_a_prefix_stands_alone() -> None:
+def test_stanza_with_an_undeclared_prefix_becomes_a_document() -> None:
     xml = stanza(message(extra="<q:x/>")).xml
 
     assert xml.startswith("<message xmlns:q='urn:muniment:undeclared:q' xmlns='jabber:client'")
@@ -159,7 +159,7 @@ def test_text_around_a_stanza_does_not_matter() -> None:
     assert parse(f"\n {message()} \n").body == "hi"
 
 
-def test_what_stands_before_a_stanza_in_a_document_is_no_part_of_it() -> None:
+def test_xml_declaration_is_not_part_of_a_stanza() -> None:
     assert parse(f"<?xml version='1.0'?>\n{message()}").xml == message()
 
 
@@ -183,7 +183,7 @@ def test_text_that_is_no_stanza_is_a_bad_request(text: str) -> None:
         parse(text)
 
 
-def test_a_deeply_nested_text_is_read() -> None:
+def test_deeply_nested_text_is_read() -> None:
     depth = 20_000
 
     assert parse(message(extra="<a>" * depth + "</a>" * depth)).body == "hi"

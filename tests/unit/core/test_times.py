@@ -32,7 +32,7 @@ NOON = 1_767_268_800_000_000
         ("9999-12-31T23:59:59.999999Z", 253_402_300_799_999_999),
     ],
 )
-def test_a_time_is_read(text: str, at: int) -> None:
+def test_time_is_read(text: str, at: int) -> None:
     assert parse_time(text) == at
 
 
@@ -73,12 +73,12 @@ def test_a_time_is_read(text: str, at: int) -> None:
         "2026-01-01T12:00:00.\u0665Z",
     ],
 )
-def test_what_is_no_time_is_a_bad_request(text: str) -> None:
+def test_text_that_is_no_time_is_a_bad_request(text: str) -> None:
     with pytest.raises(BadRequest):
         parse_time(text)
 
 
-def test_a_bad_time_of_any_length_is_named_in_short() -> None:
+def test_long_bad_time_is_quoted_in_part() -> None:
     with pytest.raises(BadRequest) as caught:
         parse_time("x" * 100_000)
 
@@ -94,7 +94,7 @@ def test_a_bad_time_of_any_length_is_named_in_short() -> None:
         (-62_135_596_800_000_000, "0001-01-01T00:00:00.000000Z"),
     ],
 )
-def test_a_time_is_written_with_six_digits_and_z(at: int, text: str) -> None:
+def test_time_is_written_with_six_digits_and_z(at: int, text: str) -> None:
     assert format_time(at) == text
 
 

@@ -1,4 +1,4 @@
-"""What strangers send to the component: nothing that nobody needs is built or remembered."""
+"""Stanzas from strangers: unneeded ones make no objects and are not remembered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY = 2000
         "<iq type='error' id='i{n}' from='x{n}@strangers.example/y' to='a{n}@{component}'/>",
     ],
 )
-async def test_what_nobody_needs_reaches_no_handler_and_is_not_remembered(
+async def test_unneeded_stanza_reaches_no_handler_and_is_not_remembered(
     wire: Wire, stanza: str
 ) -> None:
     await wire.caught_up()
@@ -40,7 +40,7 @@ async def test_what_nobody_needs_reaches_no_handler_and_is_not_remembered(
     assert len(disco.nodes) < MANY
 
 
-async def test_questions_to_made_up_addresses_are_not_remembered(wire: Wire) -> None:
+async def test_iq_to_made_up_address_is_not_remembered(wire: Wire) -> None:
     for n in range(MANY // 10):
         sender, to = f"x{n}@strangers.example/y", f"a{n}@{COMPONENT}"
         for payload in (f"<ping xmlns='{NS_PING}'/>", f"<query xmlns='{NS_DISCO}' node='{n}'/>"):
@@ -48,10 +48,10 @@ async def test_questions_to_made_up_addresses_are_not_remembered(wire: Wire) -> 
 
     assert list(wire.stream.roster) == [COMPONENT]
     assert len(wire.stream.plugin["xep_0030"].static.nodes) < MANY // 10
-    assert wire.parts.queries._turns.pending == 0
+    assert wire.parts.queries.turns.pending == 0
 
 
-async def test_a_subscription_is_refused(wire: Wire) -> None:
+async def test_subscription_request_is_answered_unsubscribed(wire: Wire) -> None:
     """RFC 6121 3.1.3: a request that is not granted is answered with "unsubscribed"."""
     await wire.caught_up()
     wire.peer.send(f"<presence type='subscribe' from='{ALICE_PHONE}' to='x@{COMPONENT}/y'/>")
@@ -65,7 +65,7 @@ async def test_a_subscription_is_refused(wire: Wire) -> None:
     )
 
 
-async def test_copies_and_answers_are_still_heard(wire: Wire) -> None:
+async def test_copies_and_responses_are_handled_after_unneeded_stanzas(wire: Wire) -> None:
     wire.say("hello")
 
     assert await wire.bodies("alice@example.org") == ["hello"]

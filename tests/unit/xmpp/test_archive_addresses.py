@@ -1,4 +1,4 @@
-"""Whose archive an address at the component stands for."""
+"""Addresses at the component and the owners of their archives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from component.xmpp.queries.archive_addresses import owner_at, unescape
 COMPONENT = "archive.example.org"
 
 
-def test_the_component_itself_stands_for_nobody_else() -> None:
+def test_address_of_the_component_is_of_no_archive() -> None:
     assert owner_at(COMPONENT, Addresses()) is None
 
 
@@ -26,7 +26,7 @@ def test_the_component_itself_stands_for_nobody_else() -> None:
         (r"a\\40example.org", "a\\@example.org"),
     ],
 )
-def test_an_address_stands_for_the_archive_of_its_local_part(local: str, owner: str) -> None:
+def test_address_is_of_the_archive_in_its_localpart(local: str, owner: str) -> None:
     assert owner_at(f"{local}@{COMPONENT}", Addresses()) == owner
 
 
@@ -49,25 +49,25 @@ def test_an_address_stands_for_the_archive_of_its_local_part(local: str, owner: 
         "\\" * 100,
     ],
 )
-def test_an_address_of_no_bare_jid_is_nobody(local: str) -> None:
+def test_address_without_a_bare_jid_is_not_found(local: str) -> None:
     with pytest.raises(ItemNotFound):
         owner_at(f"{local}@{COMPONENT}", Addresses())
 
 
-def test_archives_have_no_resources() -> None:
+def test_address_of_an_archive_with_a_resource_is_not_found() -> None:
     with pytest.raises(ItemNotFound):
         owner_at(rf"alice\40example.org@{COMPONENT}/phone", Addresses())
 
 
-def test_the_component_has_no_resources() -> None:
+def test_address_of_the_component_with_a_resource_is_not_found() -> None:
     with pytest.raises(ItemNotFound):
         owner_at(f"{COMPONENT}/x", Addresses())
 
 
 @pytest.mark.parametrize("text", [r"\2F", r"\3A", r"\41", r"\00", r"\5C", r"\4", "\\", r"\ff"])
-def test_nothing_else_is_unescaped(text: str) -> None:
+def test_text_without_an_escape_sequence_is_unchanged(text: str) -> None:
     assert unescape(text) == text
 
 
-def test_what_was_unescaped_is_not_unescaped_again() -> None:
+def test_unescaped_text_is_not_unescaped_again() -> None:
     assert unescape(r"\5c5c40") == r"\5c40"

@@ -1,4 +1,4 @@
-"""A store that is slower than the server: the server has to wait, and nothing is lost."""
+"""A store slower than the server: the server waits, and no message is lost."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def pour(wire: Wire, count: int, first: int = 0, padding: str = "") -> None:
         wire.peer.send(copy_of(chat(f"{number}{padding}", id=str(number))))
 
 
-async def test_a_full_queue_stops_the_reading(tmp_path: Path) -> None:
+async def test_full_queue_stops_reading(tmp_path: Path) -> None:
     async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
         pour(wire, FULL)
 
         await until(lambda: not wire.stream.is_reading)
 
 
-async def test_a_queue_with_room_does_not_stop_the_reading(tmp_path: Path) -> None:
+async def test_queue_with_room_does_not_stop_reading(tmp_path: Path) -> None:
     async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
         pour(wire, 4)  # each is in two archives
         await wire.caught_up()
@@ -46,7 +46,7 @@ async def test_a_queue_with_room_does_not_stop_the_reading(tmp_path: Path) -> No
         assert wire.stream.is_reading
 
 
-async def test_reading_goes_on_when_the_queue_has_room(tmp_path: Path) -> None:
+async def test_reading_resumes_when_the_queue_has_room(tmp_path: Path) -> None:
     async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
         pour(wire, FULL)
         await until(lambda: not wire.stream.is_reading)
@@ -55,16 +55,16 @@ async def test_reading_goes_on_when_the_queue_has_room(tmp_path: Path) -> None:
         await until(lambda: wire.stream.is_reading)
 
 
-async def test_the_server_has_to_wait_while_the_queue_is_full(tmp_path: Path) -> None:
+async def test_server_waits_while_the_queue_is_full(tmp_path: Path) -> None:
     async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
         pour(wire, 10_000, padding="x" * 2000)
         await until(lambda: not wire.stream.is_reading)
 
-        # One piece that had been read before, and nothing beyond it.
+        # One piece that was read before the hold, and nothing after it.
         assert wire.writer.backlog < 2000
 
 
-async def test_nothing_is_lost_while_the_server_waits(tmp_path: Path) -> None:
+async def test_no_message_is_lost_while_the_server_waits(tmp_path: Path) -> None:
     async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
         pour(wire, 3000, padding="x" * 1000)
         await until(lambda: not wire.stream.is_reading)
@@ -74,7 +74,7 @@ async def test_nothing_is_lost_while_the_server_waits(tmp_path: Path) -> None:
         assert [body.rstrip("x") for body in bodies] == [str(number) for number in range(3000)]
 
 
-async def test_a_connection_that_comes_back_while_the_queue_is_full_waits_too(
+async def test_new_connection_is_not_read_while_the_queue_is_full(
     tmp_path: Path,
 ) -> None:
     async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
@@ -90,7 +90,7 @@ async def test_a_connection_that_comes_back_while_the_queue_is_full_waits_too(
         wire.write()
 
 
-async def test_what_was_received_when_the_connection_is_lost_is_archived_and_not_logged(
+async def test_bytes_received_before_a_lost_connection_are_archived_and_not_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     copies = [copy_of(chat(f"{number}{'x' * 1000}", id=str(number))) for number in range(100)]

@@ -1,4 +1,4 @@
-"""The stream is kept up: through refusals, silence and restarts, until it is told to stop."""
+"""The stream is kept up: through refusals, silence and restarts, until the program stops it."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ async def lonely(tmp_path: Path) -> AsyncIterator[Wire]:
 
 @pytest.fixture
 async def restless(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A connected component that pings soon and waits for answers only shortly."""
+    """A connected component that pings soon and waits for answers a short time."""
     async with open_wire(tmp_path, patience=QUICK, granted=[]) as wire:
         yield wire
 
 
 async def refused(wire: Wire, condition: str) -> str:
-    """Refuse the component and return what it says about it."""
+    """Refuse the component and return the message of its ServerRefused."""
     wire.start()
     peer = await wire.server.accept()
     await peer.meet()
@@ -77,16 +77,16 @@ def pong(wire: Wire, id: str, type: str = "result") -> None:
     wire.peer.send(f"<iq type='{type}' id='{id}' from='{HOST}' to='{COMPONENT}'/>")
 
 
-# --- refusals ------------------------------------------------------------------------------------
+# --- refusals
 
 
-async def test_a_wrong_secret_is_final_and_said_clearly(lonely: Wire) -> None:
+async def test_wrong_secret_ends_the_connector_with_a_clear_message(lonely: Wire) -> None:
     said = await refused(lonely, "not-authorized")
 
     assert "refuses xmpp.secret" in said
 
 
-async def test_a_refusal_never_tells_the_secret(
+async def test_refusal_does_not_contain_the_secret(
     lonely: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", "component")
@@ -96,14 +96,16 @@ async def test_a_refusal_never_tells_the_secret(
 
 
 @pytest.mark.parametrize("condition", ["host-unknown", "conflict", "invalid-namespace"])
-async def test_a_refusal_that_only_a_human_can_mend_is_final(lonely: Wire, condition: str) -> None:
+async def test_stream_error_in_the_configuration_ends_the_connector(
+    lonely: Wire, condition: str
+) -> None:
     said = await refused(lonely, condition)
 
     assert condition in said
 
 
 @pytest.mark.parametrize("condition", ["system-shutdown", "internal-server-error", "reset"])
-async def test_a_refusal_that_time_can_mend_is_tried_again(lonely: Wire, condition: str) -> None:
+async def test_transient_stream_error_is_retried(lonely: Wire, condition: str) -> None:
     lonely.start()
     peer = await lonely.server.accept()
     await peer.meet()
@@ -112,7 +114,7 @@ async def test_a_refusal_that_time_can_mend_is_tried_again(lonely: Wire, conditi
     await lonely.welcome()
 
 
-async def test_a_refusal_after_it_had_worked_once_is_tried_again(restless: Wire) -> None:
+async def test_stream_error_after_a_first_connection_is_retried(restless: Wire) -> None:
     """The server may be in the middle of a change of its configuration."""
     await restless.peer.close()
     peer = await restless.server.accept()
@@ -122,28 +124,28 @@ async def test_a_refusal_after_it_had_worked_once_is_tried_again(restless: Wire)
     await restless.welcome()
 
 
-async def test_a_refusal_says_which_server_refuses(lonely: Wire) -> None:
+async def test_refusal_names_the_server(lonely: Wire) -> None:
     said = await refused(lonely, "host-unknown")
 
     assert said == f"127.0.0.1:{lonely.server.port} refuses {COMPONENT}: host-unknown"
 
 
-# --- coming back ---------------------------------------------------------------------------------
+# --- reconnecting
 
 
-async def test_a_server_that_ends_the_stream_is_joined_again(restless: Wire) -> None:
+async def test_connector_reconnects_after_the_server_ends_the_stream(restless: Wire) -> None:
     restless.peer.send(FOOTER)
 
     await restless.welcome()
 
 
-async def test_a_server_that_drops_the_connection_is_joined_again(restless: Wire) -> None:
+async def test_connector_reconnects_after_the_server_closes_the_connection(restless: Wire) -> None:
     restless.peer.writer.transport.abort()
 
     await restless.welcome()
 
 
-async def test_a_server_that_restarts_is_joined_again(restless: Wire) -> None:
+async def test_connector_reconnects_after_a_restart_of_the_server(restless: Wire) -> None:
     await restless.server.close()
     await until(lambda: not restless.stream.is_up)
     await restless.server.open()
@@ -151,7 +153,7 @@ async def test_a_server_that_restarts_is_joined_again(restless: Wire) -> None:
     await restless.welcome()
 
 
-async def test_a_server_that_comes_late_is_joined(lonely: Wire) -> None:
+async def test_connector_connects_to_a_server_that_starts_later(lonely: Wire) -> None:
     await lonely.server.close()
     lonely.start()
     await until(lambda: "Connect call failed" in lonely.stream.trouble)
@@ -160,7 +162,7 @@ async def test_a_server_that_comes_late_is_joined(lonely: Wire) -> None:
     await lonely.welcome()
 
 
-async def test_copies_are_taken_again_after_a_reconnection(restless: Wire) -> None:
+async def test_copies_are_archived_after_reconnecting(restless: Wire) -> None:
     restless.peer.send(FOOTER)
     await restless.welcome()
     restless.log_copy(chat("hello"))
@@ -168,7 +170,7 @@ async def test_copies_are_taken_again_after_a_reconnection(restless: Wire) -> No
     assert await restless.bodies(ALICE) == ["hello"]
 
 
-async def test_half_a_stanza_is_forgotten_with_its_connection(restless: Wire) -> None:
+async def test_half_a_stanza_is_dropped_with_its_connection(restless: Wire) -> None:
     restless.peer.send(copy_of(chat("lost"))[:-30])
     await restless.peer.close()
     await restless.welcome()
@@ -177,8 +179,8 @@ async def test_half_a_stanza_is_forgotten_with_its_connection(restless: Wire) ->
     assert await restless.bodies(ALICE) == ["hello"]
 
 
-async def test_the_handshake_is_made_anew_on_each_connection(restless: Wire) -> None:
-    """Nothing passes before it, as on the first connection."""
+async def test_each_connection_has_its_own_handshake(restless: Wire) -> None:
+    """Nothing is delivered before it, as on the first connection."""
     restless.peer.send(FOOTER)
     peer = await restless.server.accept()
     peer.send(HEADER + copy_of(chat("early")) + HANDSHAKE)
@@ -188,7 +190,7 @@ async def test_the_handshake_is_made_anew_on_each_connection(restless: Wire) -> 
     assert await restless.bodies(ALICE) == []
 
 
-async def test_the_link_is_up_only_after_the_handshake(lonely: Wire) -> None:
+async def test_stream_is_up_only_after_the_handshake(lonely: Wire) -> None:
     lonely.start()
     peer = await lonely.server.accept()
     lonely.peer = peer
@@ -200,14 +202,14 @@ async def test_the_link_is_up_only_after_the_handshake(lonely: Wire) -> None:
     await until(lambda: lonely.stream.is_up)
 
 
-async def test_the_link_is_down_without_a_server(restless: Wire) -> None:
+async def test_stream_is_down_without_a_server(restless: Wire) -> None:
     await restless.server.close()
 
     await until(lambda: not restless.stream.is_up)
 
 
 async def pauses(wire: Wire, count: int, *, welcome: bool) -> list[float]:
-    """Return the seconds between the attempts of a component that is always dropped."""
+    """Return the seconds between the attempts of a component whose connection is always closed."""
     loop = asyncio.get_running_loop()
     times = []
     for _ in range(count + 1):
@@ -221,7 +223,7 @@ async def pauses(wire: Wire, count: int, *, welcome: bool) -> list[float]:
 
 
 @pytest.mark.parametrize("welcome", [False, True], ids=["before", "after the handshake"])
-async def test_pauses_grow_up_to_a_limit(
+async def test_pauses_between_attempts_grow_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, welcome: bool
 ) -> None:
     monkeypatch.setattr(connection_module, "FIRST_PAUSE_SECONDS", 0.02)
@@ -239,7 +241,7 @@ async def test_pauses_grow_up_to_a_limit(
 async def test_pauses_differ_from_one_component_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All that lost the same server must not come back at the same moment."""
+    """Components that lost the same server must not return at the same moment."""
     monkeypatch.setattr(connection_module, "FIRST_PAUSE_SECONDS", 0.1)
     patience = replace(PATIENCE, reconnect_max=0.1)
     async with open_wire(tmp_path, connected=False, patience=patience) as wire:
@@ -257,7 +259,7 @@ async def test_no_pause_is_longer_than_the_limit(tmp_path: Path) -> None:
         assert max(await pauses(wire, 3, welcome=False)) < 0.25
 
 
-async def test_a_long_outage_leaves_nothing_behind(lonely: Wire) -> None:
+async def test_long_outage_leaves_no_objects_behind(lonely: Wire) -> None:
     await lonely.server.close()
     before = len(asyncio.all_tasks())
     events = ("session_start", "disconnected", "connection_failed")
@@ -270,10 +272,10 @@ async def test_a_long_outage_leaves_nothing_behind(lonely: Wire) -> None:
     assert len(asyncio.all_tasks()) <= before + 1  # slixmpp's task that sends
 
 
-# --- handshakes ----------------------------------------------------------------------------------
+# --- handshakes
 
 
-async def test_a_handshake_that_is_never_answered_is_given_up(
+async def test_unanswered_handshake_times_out(
     lonely: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_module, "HANDSHAKE_SECONDS", 0.1)
@@ -285,7 +287,7 @@ async def test_a_handshake_that_is_never_answered_is_given_up(
     await lonely.welcome()
 
 
-async def test_a_host_that_does_not_answer_at_all_is_given_up(
+async def test_unanswered_connection_attempt_times_out(
     monkeypatch: pytest.MonkeyPatch, lonely: Wire
 ) -> None:
     monkeypatch.setattr(connection_module, "HANDSHAKE_SECONDS", 0.1)
@@ -302,7 +304,7 @@ async def test_a_host_that_does_not_answer_at_all_is_given_up(
                     await connection.probe()
 
 
-async def test_a_server_that_speaks_no_xmpp_is_named_as_the_trouble(lonely: Wire) -> None:
+async def test_server_that_speaks_no_xmpp_is_the_logged_reason(lonely: Wire) -> None:
     probing = asyncio.create_task(lonely.connection.probe())
     peer = await lonely.server.accept()
     peer.send("HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -311,7 +313,7 @@ async def test_a_server_that_speaks_no_xmpp_is_named_as_the_trouble(lonely: Wire
         await probing
 
 
-async def test_a_probe_leaves_again(lonely: Wire) -> None:
+async def test_probe_closes_its_stream(lonely: Wire) -> None:
     probing = asyncio.create_task(lonely.connection.probe())
     peer = await lonely.server.accept()
     await peer.welcome()
@@ -322,23 +324,23 @@ async def test_a_probe_leaves_again(lonely: Wire) -> None:
     assert not lonely.stream.is_up
 
 
-async def test_a_probe_without_a_server_says_so(lonely: Wire) -> None:
+async def test_probe_without_a_server_is_refused(lonely: Wire) -> None:
     await lonely.server.close()
 
     with pytest.raises(ServerRefused, match="is ejabberd_service listening there"):
         await lonely.connection.probe()
 
 
-# --- pings ---------------------------------------------------------------------------------------
+# --- pings
 
 
-async def test_a_silent_server_is_pinged(restless: Wire) -> None:
+async def test_silent_server_is_pinged(restless: Wire) -> None:
     ping = await next_ping(restless.peer)
 
     assert ping
 
 
-async def test_a_ping_goes_from_the_component_to_its_host(restless: Wire) -> None:
+async def test_ping_is_sent_from_the_component_to_a_virtual_host(restless: Wire) -> None:
     sent = await restless.peer.next()
 
     # ejabberd 24.10 and 24.12 drop an IQ to an address without a resource.
@@ -353,32 +355,32 @@ async def test_a_ping_goes_from_the_component_to_its_host(restless: Wire) -> Non
 
 
 @pytest.mark.parametrize("type", ["result", "error"])
-async def test_any_answer_to_a_ping_keeps_the_connection(restless: Wire, type: str) -> None:
+async def test_error_or_result_of_a_ping_keeps_the_connection(restless: Wire, type: str) -> None:
     for _ in range(5):
         pong(restless, await next_ping(restless.peer), type)
 
     assert restless.stream.is_up
 
 
-async def test_a_ping_without_an_answer_ends_the_connection(restless: Wire) -> None:
+async def test_unanswered_ping_ends_the_connection(restless: Wire) -> None:
     await next_ping(restless.peer)
     await restless.peer.gone()
 
     await restless.welcome()
 
 
-async def test_an_answer_from_somebody_else_is_none(restless: Wire) -> None:
+async def test_ping_answer_from_another_address_does_not_count(restless: Wire) -> None:
     ping = await next_ping(restless.peer)
     restless.peer.send(f"<iq type='result' id='{ping}x' from='{HOST}' to='{COMPONENT}'/>")
-    # It was heard, and so the next ping decides.
+    # The server sent something, so the next ping decides.
     await next_ping(restless.peer)
     await restless.peer.gone()
 
     await restless.welcome()
 
 
-async def test_a_server_that_sends_is_not_pinged(tmp_path: Path) -> None:
-    """Silence is what a ping asks about; the option says so."""
+async def test_server_that_sends_is_not_pinged(tmp_path: Path) -> None:
+    """A ping is sent after silence only, as the documentation of the option says."""
     patience = replace(QUICK, ping_interval=0.4, ping_timeout=0.4)
     loop = asyncio.get_running_loop()
     async with open_wire(tmp_path, patience=patience, granted=[]) as wire:
@@ -393,8 +395,8 @@ async def test_a_server_that_sends_is_not_pinged(tmp_path: Path) -> None:
         sent.cancel()
 
 
-async def test_a_server_too_busy_to_answer_but_not_to_send_is_alive(restless: Wire) -> None:
-    """Behind a long queue of copies an answer comes late."""
+async def test_server_that_sends_but_does_not_answer_the_ping_is_alive(restless: Wire) -> None:
+    """An answer comes late behind a long queue of copies."""
     loop = asyncio.get_running_loop()
     await next_ping(restless.peer)
     end = loop.time() + 0.4
@@ -405,7 +407,7 @@ async def test_a_server_too_busy_to_answer_but_not_to_send_is_alive(restless: Wi
     assert restless.stream.is_up
 
 
-async def test_a_server_that_is_not_read_is_not_called_dead(tmp_path: Path) -> None:
+async def test_server_is_not_dead_while_reading_is_held(tmp_path: Path) -> None:
     options = {"queue_bytes": 65536}
     async with open_wire(
         tmp_path, patience=QUICK, granted=[], writing=False, archive=options
@@ -420,8 +422,8 @@ async def test_a_server_that_is_not_read_is_not_called_dead(tmp_path: Path) -> N
         wire.write()
 
 
-async def test_a_server_that_was_not_read_has_its_time_to_answer(tmp_path: Path) -> None:
-    """Reading goes on just before the time is up: the answer may lie behind much else."""
+async def test_server_has_the_full_interval_after_reading_was_held(tmp_path: Path) -> None:
+    """Reading resumes just before the interval ends: the answer may be behind many bytes."""
     patience = replace(QUICK, ping_interval=0.2, ping_timeout=0.4)
     async with open_wire(tmp_path, patience=patience, granted=[]) as wire:
         loop = asyncio.get_running_loop()
@@ -435,7 +437,7 @@ async def test_a_server_that_was_not_read_has_its_time_to_answer(tmp_path: Path)
         assert wire.stream.is_up
 
 
-async def test_a_connection_lost_while_a_ping_is_out_is_joined_again_at_once(
+async def test_connection_lost_during_a_ping_is_reopened_at_once(
     tmp_path: Path,
 ) -> None:
     patience = replace(QUICK, ping_timeout=60.0)
@@ -446,7 +448,7 @@ async def test_a_connection_lost_while_a_ping_is_out_is_joined_again_at_once(
         await wire.welcome()  # well before the ping is given up
 
 
-# --- the end -------------------------------------------------------------------------------------
+# --- the end
 
 
 async def closing(wire: Wire) -> asyncio.Task[None]:
@@ -459,7 +461,7 @@ async def closing(wire: Wire) -> asyncio.Task[None]:
     return task
 
 
-async def test_what_the_server_sent_before_it_heard_of_the_end_is_archived(wire: Wire) -> None:
+async def test_stanzas_sent_before_the_server_closes_its_stream_are_archived(wire: Wire) -> None:
     task = await closing(wire)
     for number in range(100):
         wire.say(f"late {number}")
@@ -479,7 +481,7 @@ async def test_closing_ends_when_the_server_ends_its_stream(wire: Wire) -> None:
         await task
 
 
-async def test_closing_waits_for_the_server_only_so_long(tmp_path: Path) -> None:
+async def test_closing_waits_for_the_server_no_longer_than_the_drain_time(tmp_path: Path) -> None:
     async with open_wire(tmp_path, patience=replace(PATIENCE, drain=0.1)) as wire:
         task = await closing(wire)
 
@@ -487,7 +489,7 @@ async def test_closing_waits_for_the_server_only_so_long(tmp_path: Path) -> None
             await task
 
 
-async def test_closing_without_patience_closes_at_once(tmp_path: Path) -> None:
+async def test_closing_without_drain_time_closes_at_once(tmp_path: Path) -> None:
     async with open_wire(tmp_path, patience=replace(PATIENCE, drain=0.0)) as wire:
         task = await closing(wire)
         await task
@@ -496,13 +498,13 @@ async def test_closing_without_patience_closes_at_once(tmp_path: Path) -> None:
         assert not wire.stream.is_connected()
 
 
-async def test_closing_when_there_is_no_connection_is_nothing(lonely: Wire) -> None:
+async def test_closing_without_a_connection_does_nothing(lonely: Wire) -> None:
     await lonely.connection.close()
 
     assert not lonely.stream.is_connected()
 
 
-async def test_closing_is_answered_while_the_queue_is_full(tmp_path: Path) -> None:
+async def test_closing_ends_while_the_queue_is_full(tmp_path: Path) -> None:
     async with open_wire(tmp_path, archive={"queue_bytes": 65536}, writing=False) as wire:
         for number in range(100):
             wire.say(str(number))
@@ -516,7 +518,7 @@ async def test_closing_is_answered_while_the_queue_is_full(tmp_path: Path) -> No
         assert await wire.archive.count(BOB, ANY) == 100
 
 
-async def test_at_the_end_all_is_read_however_much_waits(tmp_path: Path) -> None:
+async def test_end_reads_everything_even_with_a_full_queue(tmp_path: Path) -> None:
     async with open_wire(tmp_path, archive={"queue_bytes": 65536}, writing=False) as wire:
         for number in range(2000):
             wire.say(str(number))
@@ -545,7 +547,7 @@ async def test_what_waits_anywhere_can_be_kept_at_once(tmp_path: Path) -> None:
         assert {one.owner for one in spill.read().work} == {ALICE, BOB}
 
 
-async def test_a_query_under_way_at_the_end_is_no_trouble(
+async def test_query_under_way_at_the_end_logs_no_error(
     wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire.say("hello")
@@ -559,14 +561,14 @@ async def test_a_query_under_way_at_the_end_is_no_trouble(
     assert [r for r in caplog.records if r.levelname == "ERROR"] == []
 
 
-async def test_nothing_is_sent_on_a_connection_that_is_gone(restless: Wire) -> None:
+async def test_nothing_is_sent_on_a_lost_connection(restless: Wire) -> None:
     await restless.server.close()
     await until(lambda: not restless.stream.is_up)
 
     await restless.stream.send_text("<message/>")
 
 
-async def test_a_slow_server_makes_the_sender_wait(wire: Wire) -> None:
+async def test_send_text_waits_for_a_slow_server(wire: Wire) -> None:
     wire.peer.writer.transport.pause_reading()
     megabyte = f"<message to='{HOST}' from='{COMPONENT}'>{'x' * 1_000_000}</message>"
 
@@ -583,7 +585,7 @@ async def test_a_slow_server_makes_the_sender_wait(wire: Wire) -> None:
     wire.stream.abort()
 
 
-async def test_a_lost_connection_frees_who_waits_to_send(wire: Wire) -> None:
+async def test_lost_connection_ends_waiting_of_send_text(wire: Wire) -> None:
     wire.peer.writer.transport.pause_reading()
     sending = asyncio.create_task(wire.stream.send_text("<message>" + "x" * 30_000_000))
     await until(lambda: wire.stream.transport.get_write_buffer_size() > 0)

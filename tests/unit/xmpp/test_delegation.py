@@ -1,4 +1,4 @@
-"""Queries that servers hand on: whose are believed, and how they are answered."""
+"""Delegated queries: which are accepted, and how they are answered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INNER = (
 
 
 async def ask(wire: Wire, delegation: str, *, host: str = HOST, type: str = "set") -> Reply:
-    """Send a delegated stanza that may be wrong in any way."""
+    """Send a delegated stanza, which may be malformed."""
     return await wire.direct(delegation, asker=host, type=type)
 
 
@@ -41,19 +41,19 @@ def wrapped(inner: str, namespace: str = DELEGATION_1) -> str:
 
 
 @pytest.mark.parametrize("namespace", [DELEGATION_1, DELEGATION_2])
-async def test_a_query_is_answered_in_the_version_it_came_in(wire: Wire, namespace: str) -> None:
+async def test_query_is_answered_in_the_version_it_came_in(wire: Wire, namespace: str) -> None:
     reply = await wire.delegated(query(), namespace=namespace)
 
     assert reply.complete
 
 
-async def test_the_answer_has_the_ids_of_both_questions(wire: Wire) -> None:
+async def test_answer_has_the_ids_of_the_outer_and_the_inner_iq(wire: Wire) -> None:
     reply = await wire.delegated(query(), id="from the client")
 
     assert (reply.outer.get("id"), reply.iq.get("id")) == ("s1", "from the client")
 
 
-async def test_the_owner_is_the_asker_where_the_server_names_none(wire: Wire) -> None:
+async def test_delegated_query_without_to_is_about_the_asker(wire: Wire) -> None:
     """Prosody leaves `to` out when users ask for their own archive."""
     wire.say("hello")
     reply = await wire.delegated(query(), owner=None)
@@ -61,21 +61,21 @@ async def test_the_owner_is_the_asker_where_the_server_names_none(wire: Wire) ->
     assert reply.bodies == ["hello"]
 
 
-async def test_without_an_owner_the_answer_comes_from_the_bare_address(wire: Wire) -> None:
+async def test_answer_to_a_query_without_to_comes_from_the_bare_jid(wire: Wire) -> None:
     reply = await wire.delegated(query(), owner=None)
 
     assert reply.iq.get("from") == ALICE
 
 
-async def test_an_owner_written_in_capitals_is_the_same_user(wire: Wire) -> None:
+async def test_owner_in_capitals_is_the_same_user(wire: Wire) -> None:
     wire.say("hello")
     reply = await wire.delegated(query(), owner="ALICE@Example.org")
 
     assert reply.bodies == ["hello"]
 
 
-async def test_the_answer_has_the_addresses_as_they_were_written(wire: Wire) -> None:
-    """ejabberd compares them to the letter, and has nothing to tell the client otherwise."""
+async def test_answer_has_the_addresses_as_written(wire: Wire) -> None:
+    """ejabberd compares them byte by byte, and does not pass on an answer with others."""
     reply = await wire.delegated(query(), owner="ALICE@Example.org", asker="Alice@example.org/Q")
 
     assert (reply.iq.get("from"), reply.iq.get("to")) == (
@@ -84,7 +84,7 @@ async def test_the_answer_has_the_addresses_as_they_were_written(wire: Wire) -> 
     )
 
 
-async def test_an_asker_that_looks_odd_is_answered(wire: Wire) -> None:
+async def test_asker_with_an_odd_address_is_answered(wire: Wire) -> None:
     reply = await wire.delegated(query(), asker="mallory@-odd.example/x")
 
     assert reply.refusal == "forbidden"
@@ -103,28 +103,28 @@ async def test_an_asker_that_looks_odd_is_answered(wire: Wire) -> None:
         f"{ALICE}@evil.example",
     ],
 )
-async def test_nobody_reads_the_archive_of_another(wire: Wire, asker: str) -> None:
+async def test_query_for_the_archive_of_another_user_is_forbidden(wire: Wire, asker: str) -> None:
     wire.say("private")
     reply = await wire.delegated(query(), asker=asker, owner=ALICE)
 
     assert (reply.refusal, reply.messages) == ("forbidden", [])
 
 
-async def test_a_query_to_the_server_itself_is_forbidden(wire: Wire) -> None:
+async def test_query_to_the_server_itself_is_forbidden(wire: Wire) -> None:
     reply = await wire.delegated(query(), owner=HOST)
 
     assert reply.refusal == "forbidden"
 
 
-async def test_an_unknown_user_looks_like_one_without_messages(wire: Wire) -> None:
-    """Nothing tells whether an account exists."""
+async def test_unknown_user_looks_like_one_without_messages(wire: Wire) -> None:
+    """No answer reveals whether an account exists."""
     known = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE)
     unknown = await wire.delegated(query(), asker=BOB_PHONE, owner=f"nobody@{HOST}")
 
     assert known.refusal == unknown.refusal == "forbidden"
 
 
-async def test_a_host_speaks_for_its_own_users_only(wire: Wire) -> None:
+async def test_host_delegates_for_its_own_users_only(wire: Wire) -> None:
     wire.say("private")
     reply = await wire.delegated(query(), host=OTHER_HOST)
 
@@ -135,9 +135,7 @@ async def test_a_host_speaks_for_its_own_users_only(wire: Wire) -> None:
     "stranger",
     [ALICE_PHONE, ALICE, "evil.example", f"conference.{HOST}", f"{HOST}/x", f"x@{HOST}"],
 )
-async def test_a_delegation_from_anybody_but_a_host_is_forbidden(
-    wire: Wire, stranger: str
-) -> None:
+async def test_delegation_from_anybody_but_a_host_is_forbidden(wire: Wire, stranger: str) -> None:
     wire.say("private")
     reply = await ask(wire, wrapped(INNER), host=stranger)
 
@@ -163,20 +161,20 @@ async def test_another_server_cannot_delegate_even_for_its_own_users(wire: Wire)
     ],
     ids=["empty", "nothing forwarded", "server's iq", "message", "bare", "forward:1"],
 )
-async def test_a_delegation_without_a_query_is_refused(wire: Wire, broken: str) -> None:
+async def test_delegation_without_a_query_is_refused(wire: Wire, broken: str) -> None:
     reply = await ask(wire, broken)
 
     assert condition(reply.outer) == "bad-request"
 
 
-async def test_a_delegation_of_nobodys_query_is_refused(wire: Wire) -> None:
+async def test_delegation_of_a_query_without_an_asker_is_refused(wire: Wire) -> None:
     reply = await ask(wire, wrapped(INNER.replace(f" from='{ALICE_PHONE}' to='{ALICE}'", "")))
 
     assert condition(reply.outer) == "forbidden"
 
 
 @pytest.mark.parametrize("type", ["result", "error"])
-async def test_a_delegation_that_is_an_answer_is_not_read(wire: Wire, type: str) -> None:
+async def test_delegation_in_an_iq_result_is_ignored(wire: Wire, type: str) -> None:
     wire.say("private")
     wire.peer.send(
         f"<iq type='{type}' id='z' from='{HOST}' to='{COMPONENT}'>{wrapped(INNER)}</iq>"
@@ -195,7 +193,7 @@ async def test_a_delegation_that_is_an_answer_is_not_read(wire: Wire, type: str)
     ],
     ids=["mam:1", "unknown", "nothing", "text"],
 )
-async def test_a_payload_that_is_not_known_is_refused_inside(
+async def test_unknown_payload_is_refused_inside_the_delegation(
     wire: Wire, payload: str, expected: str
 ) -> None:
     reply = await wire.delegated(payload)
@@ -203,19 +201,19 @@ async def test_a_payload_that_is_not_known_is_refused_inside(
     assert (reply.outer.get("type"), reply.refusal) == ("result", expected)
 
 
-async def test_a_malformed_query_is_refused_inside(wire: Wire) -> None:
+async def test_malformed_query_is_refused_inside_the_delegation(wire: Wire) -> None:
     reply = await wire.delegated(query(max="x"))
 
     assert (reply.outer.get("type"), reply.refusal) == ("result", "bad-request")
 
 
-async def test_the_form_is_given_inside(wire: Wire) -> None:
+async def test_form_is_returned_inside_the_delegation(wire: Wire) -> None:
     reply = await wire.delegated(query(), type="get")
 
     assert found(reply.iq, f"{{{NS_MAM}}}query/{{jabber:x:data}}x").get("type") == "form"
 
 
-async def test_news_of_a_delegation_are_no_query(wire: Wire) -> None:
+async def test_delegation_notification_is_not_a_query(wire: Wire) -> None:
     wire.peer.send(
         f"<message from='{HOST}' to='{COMPONENT}'><delegation xmlns='{DELEGATION_1}'>"
         f"<delegated namespace='{NS_MAM}'/></delegation></message>"

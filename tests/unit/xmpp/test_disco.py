@@ -1,4 +1,4 @@
-"""What the component says it is, and what it lets the server say of its users."""
+"""Service discovery of the component, of archives, and by delegation of users."""
 
 from __future__ import annotations
 
@@ -62,20 +62,20 @@ def identities(reply: Reply) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
-async def test_a_user_can_be_asked_for_an_archive_and_for_nothing_more(
-    wire: Wire, version: str
-) -> None:
+async def test_users_bare_jid_has_the_features_of_archives_only(wire: Wire, version: str) -> None:
     assert features(await info(wire, f"{version}:bare:{NS_MAM}")) == ARCHIVE
 
 
 @pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
-async def test_a_user_stays_what_the_server_says_it_is(wire: Wire, version: str) -> None:
-    """The server merges what it is told: another identity would be the user's own."""
+async def test_users_bare_jid_gets_no_identity_from_the_component(
+    wire: Wire, version: str
+) -> None:
+    """The server merges the answer: an identity in it would become the user's own."""
     assert identities(await info(wire, f"{version}:bare:{NS_MAM}")) == []
 
 
 @pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
-async def test_the_answer_is_of_the_node_that_was_asked(wire: Wire, version: str) -> None:
+async def test_answer_has_the_node_of_the_query(wire: Wire, version: str) -> None:
     node = f"{version}:bare:{NS_MAM}"
     reply = await info(wire, node)
 
@@ -83,8 +83,8 @@ async def test_the_answer_is_of_the_node_that_was_asked(wire: Wire, version: str
 
 
 @pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
-async def test_the_server_itself_has_no_archive(wire: Wire, version: str) -> None:
-    """An error leaves this half of the namespace with the server."""
+async def test_server_itself_has_no_archive(wire: Wire, version: str) -> None:
+    """After an error the server answers queries to itself."""
     assert (await info(wire, f"{version}::{NS_MAM}")).refusal == "item-not-found"
 
 
@@ -97,7 +97,7 @@ async def test_the_server_itself_has_no_archive(wire: Wire, version: str) -> Non
         f"urn:xmpp:delegation:0:bare:{NS_MAM}",
     ],
 )
-async def test_an_unknown_node_is_not_found(wire: Wire, node: str) -> None:
+async def test_unknown_node_is_not_found(wire: Wire, node: str) -> None:
     assert (await info(wire, node)).refusal == "item-not-found"
 
 
@@ -107,30 +107,30 @@ async def test_asking_for_an_unknown_node_does_not_make_it(wire: Wire) -> None:
     assert (await info(wire, "unknown")).refusal == "item-not-found"
 
 
-async def test_the_component_says_what_it_is(wire: Wire) -> None:
+async def test_component_has_an_identity(wire: Wire) -> None:
     assert identities(await info(wire, asker=ALICE_PHONE)) == [
         {"category": "component", "type": "archive", "name": "Muniment"}
     ]
 
 
-async def test_the_component_says_what_it_can(wire: Wire) -> None:
+async def test_component_lists_its_features(wire: Wire) -> None:
     known = set(features(await info(wire, asker=ALICE_PHONE)))
 
     assert {NS_DISCO, NS_MAM, NS_PING} <= known
 
 
-async def test_the_component_says_what_its_archives_can(wire: Wire) -> None:
+async def test_component_lists_the_features_of_archives(wire: Wire) -> None:
     assert set(ARCHIVE) <= set(features(await info(wire, asker=ALICE_PHONE)))
 
 
-async def test_nobody_strips_forged_ids_so_none_are_promised(wire: Wire) -> None:
-    """XEP-0359: whoever advertises stanza ids deletes those that others made in its name."""
+async def test_stanza_id_feature_is_not_announced(wire: Wire) -> None:
+    """XEP-0359: an entity that advertises stanza ids must delete forged ones."""
     said = [features(await info(wire, node)) for node in (None, BARE)]
 
     assert [feature for feature in said[0] + said[1] if feature == "urn:xmpp:sid:0"] == []
 
 
-async def test_messages_of_rooms_are_promised_only_where_they_are_kept(tmp_path: Path) -> None:
+async def test_groupchat_feature_is_announced_only_if_rooms_are_archived(tmp_path: Path) -> None:
     async with open_wire(tmp_path, archive={"groupchat": False}) as wire:
         said = [await info(wire, BARE), await info(wire), await info(wire, to=OF_BOB)]
 
@@ -141,9 +141,7 @@ async def test_messages_of_rooms_are_promised_only_where_they_are_kept(tmp_path:
     "local", [r"bob\40example.org", r"nobody\40example.org", r"room\40unknown.example"]
 )
 @pytest.mark.parametrize("asker", [ALICE_PHONE, "romeo@remote.example/x"])
-async def test_every_archive_there_could_be_says_the_same_to_everybody(
-    wire: Wire, local: str, asker: str
-) -> None:
+async def test_every_possible_archive_answers_alike(wire: Wire, local: str, asker: str) -> None:
     address = f"{local}@{COMPONENT}"
     reply = await info(wire, asker=asker, to=address)
 
@@ -152,18 +150,18 @@ async def test_every_archive_there_could_be_says_the_same_to_everybody(
 
 
 @pytest.mark.parametrize("node", [BARE, "unknown"])
-async def test_an_archive_has_no_nodes(wire: Wire, node: str) -> None:
+async def test_archive_has_no_nodes(wire: Wire, node: str) -> None:
     assert (await info(wire, node, to=OF_BOB)).refusal == "item-not-found"
 
 
 @pytest.mark.parametrize("address", [f"bob@{COMPONENT}", f"{OF_BOB}/x", f"{COMPONENT}/x"])
-async def test_there_is_nobody_at_other_addresses(wire: Wire, address: str) -> None:
+async def test_other_addresses_are_not_found(wire: Wire, address: str) -> None:
     assert (await info(wire, to=address)).refusal == "item-not-found"
 
 
 @pytest.fixture
 async def extended(wire: Wire) -> Wire:
-    """A component that can do more than archives."""
+    """A component with features beside archives."""
     commands = Item(node="urn:c", under="", name="Commands", category="automation", kind="list")
     command = Item(
         node="do",
@@ -190,7 +188,7 @@ async def items(wire: Wire, node: str | None) -> list[dict[str, str]]:
     return [item.attrib for item in reply.iq.iter(f"{{{NS_ITEMS}}}item")]
 
 
-async def test_what_else_the_component_can_is_said_of_the_component_only(extended: Wire) -> None:
+async def test_further_features_are_listed_for_the_component_only(extended: Wire) -> None:
     said = [await info(extended), await info(extended, BARE), await info(extended, to=OF_BOB)]
 
     assert ["urn:c" in features(reply) for reply in said] == [True, False, False]
@@ -203,20 +201,20 @@ async def test_items_are_listed_under_their_node(extended: Wire) -> None:
     assert await items(extended, "urn:c") == [{"jid": COMPONENT, "node": "do", "name": "Do it"}]
 
 
-async def test_an_item_says_what_it_is(extended: Wire) -> None:
+async def test_item_has_its_identity_and_features(extended: Wire) -> None:
     reply = await info(extended, "do")
 
     assert identities(reply) == [{"category": "automation", "type": "node", "name": "Do it"}]
     assert features(reply) == sorted(["urn:c", NS_FORM])
 
 
-async def test_discovery_is_answered_by_the_address_that_was_asked(wire: Wire) -> None:
+async def test_disco_answer_comes_from_the_address_that_was_asked(wire: Wire) -> None:
     reply = await info(wire, asker=ALICE_PHONE)
 
     assert (reply.iq.get("from"), reply.iq.get("to")) == (COMPONENT, ALICE_PHONE)
 
 
-async def test_an_answer_to_nobody_is_no_question(wire: Wire) -> None:
+async def test_iq_result_without_request_is_ignored(wire: Wire) -> None:
     wire.peer.send(
         f"<iq type='result' id='z' from='{HOST}' to='{COMPONENT}'><query xmlns='{NS_DISCO}'/></iq>"
     )

@@ -1,4 +1,4 @@
-"""What goes around an answer, whatever is in the addresses and ids it is made of."""
+"""The stanzas around an answer, with hostile addresses and ids."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ def told(text: str, namespace: str = PRIVILEGE_1) -> ET.Element:
     return found(on_stream(text), path)
 
 
-def test_a_direct_query_is_about_who_asks() -> None:
+def test_direct_query_is_about_the_asker() -> None:
     assert (DIRECT.requester, DIRECT.owner) == ("alice@example.org", "alice@example.org")
 
 
-def test_a_direct_query_to_an_archive_is_about_that_archive() -> None:
+def test_direct_query_to_an_archive_is_about_that_archive() -> None:
     exchange = replace(DIRECT, archive="bob@example.org")
 
     assert (exchange.requester, exchange.owner) == ("alice@example.org", "bob@example.org")
 
 
-def test_a_direct_query_to_an_archive_is_answered_by_its_address() -> None:
+def test_direct_query_to_an_archive_is_answered_by_its_address() -> None:
     address = r"bob\40example.org@archive.example.org"
     exchange = replace(DIRECT, addressee=address, archive="bob@example.org")
 
@@ -75,7 +75,7 @@ def test_a_direct_query_to_an_archive_is_answered_by_its_address() -> None:
 
 @pytest.mark.parametrize("exchange", [DIRECT, DELEGATED], ids=["direct", "delegated"])
 @pytest.mark.parametrize("payloads", [[], [""], ["<x/>"], ["<x/>", "<y/>", ""]], ids=len)
-def test_there_are_as_many_messages_as_payloads(
+def test_each_payload_gets_its_own_message(
     exchange: Direct | Delegated, payloads: list[str]
 ) -> None:
     sent = parsed(f"<stream xmlns='{NS_COMPONENT}'>{exchange.messages(iter(payloads))}</stream>")
@@ -83,7 +83,7 @@ def test_there_are_as_many_messages_as_payloads(
     assert len(sent) == len(payloads)
 
 
-def test_a_direct_answer_goes_back_to_who_asked() -> None:
+def test_direct_answer_goes_to_the_asker() -> None:
     assert on_stream(DIRECT.result("<x/>")).attrib == {
         "type": "result",
         "id": "q1",
@@ -92,20 +92,20 @@ def test_a_direct_answer_goes_back_to_who_asked() -> None:
     }
 
 
-def test_a_direct_message_goes_to_the_one_client_that_asked() -> None:
+def test_direct_message_goes_to_the_client_that_asked() -> None:
     message = on_stream(DIRECT.messages(["<x/>"]))
 
     assert message.attrib == {"from": "archive.example.org", "to": "alice@example.org/phone"}
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_direct_answer_survives_hostile_ids_and_addresses(hostile: str) -> None:
+def test_direct_answer_survives_hostile_ids_and_addresses(hostile: str) -> None:
     answer = on_stream(replace(DIRECT, id=hostile, asker=hostile).result(""))
 
     assert (answer.get("id"), answer.get("to"), len(answer.attrib)) == (hostile, hostile, 4)
 
 
-def test_a_delegated_answer_goes_to_the_host_that_handed_it_on() -> None:
+def test_delegated_answer_goes_to_the_delegating_host() -> None:
     assert on_stream(DELEGATED.result("<x/>")).attrib == {
         "type": "result",
         "id": "o1",
@@ -115,7 +115,7 @@ def test_a_delegated_answer_goes_to_the_host_that_handed_it_on() -> None:
     }
 
 
-def test_a_delegated_answer_has_the_addresses_and_the_id_of_its_question() -> None:
+def test_delegated_answer_has_the_addresses_and_the_id_of_its_query() -> None:
     assert answered(DELEGATED.result("<x/>")).attrib == {
         "type": "result",
         "id": "q1",
@@ -125,23 +125,23 @@ def test_a_delegated_answer_has_the_addresses_and_the_id_of_its_question() -> No
 
 
 @pytest.mark.parametrize("namespace", [DELEGATION_1, DELEGATION_2])
-def test_a_delegated_answer_speaks_the_version_of_its_question(namespace: str) -> None:
+def test_delegated_answer_has_the_namespace_of_its_query(namespace: str) -> None:
     assert answered(replace(DELEGATED, delegation=namespace).result(""), namespace) is not None
 
 
 @pytest.mark.parametrize("namespace", [PRIVILEGE_1, PRIVILEGE_2])
-def test_a_delegated_message_speaks_the_version_that_was_granted(namespace: str) -> None:
+def test_delegated_message_has_the_namespace_that_was_granted(namespace: str) -> None:
     assert told(replace(DELEGATED, privilege=namespace).messages([""]), namespace) is not None
 
 
-def test_a_delegated_message_comes_from_the_archive_to_the_client_that_asked() -> None:
+def test_delegated_message_comes_from_the_archive_to_the_client_that_asked() -> None:
     assert told(DELEGATED.messages(["<x/>"])).attrib == {
         "from": "ALICE@example.org",
         "to": "Alice@example.org/phone",
     }
 
 
-def test_a_delegated_message_is_addressed_to_the_host_without_a_type() -> None:
+def test_delegated_message_is_addressed_to_the_host_without_a_type() -> None:
     assert on_stream(DELEGATED.messages(["<x/>"])).attrib == {
         "from": "archive.example.org",
         "to": "example.org",
@@ -149,7 +149,7 @@ def test_a_delegated_message_is_addressed_to_the_host_without_a_type() -> None:
 
 
 @pytest.mark.parametrize("message", [DIRECT.messages(["<x/>"]), DELEGATED.messages(["<x/>"])])
-def test_a_message_is_neither_kept_nor_copied(message: str) -> None:
+def test_message_asks_not_to_be_stored_or_copied(message: str) -> None:
     hints = {element.tag for element in on_stream(message).iter()}
 
     assert {f"{{{NS_HINTS}}}no-store", f"{{{NS_HINTS}}}no-copy"} <= hints
@@ -161,7 +161,7 @@ def test_without_privilege_a_delegated_message_is_refused() -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_delegated_answer_survives_hostile_ids_and_addresses(hostile: str) -> None:
+def test_delegated_answer_survives_hostile_ids_and_addresses(hostile: str) -> None:
     exchange = replace(DELEGATED, id=hostile, asker=hostile, addressee=hostile, outer_id=hostile)
 
     assert answered(exchange.result("")).attrib == {
@@ -173,13 +173,13 @@ def test_a_delegated_answer_survives_hostile_ids_and_addresses(hostile: str) -> 
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_delegated_message_survives_hostile_addresses(hostile: str) -> None:
+def test_delegated_message_survives_hostile_addresses(hostile: str) -> None:
     exchange = replace(DELEGATED, asker=hostile, addressee=hostile)
 
     assert told(exchange.messages([""])).attrib == {"from": hostile, "to": hostile}
 
 
-def test_a_delegated_refusal_is_said_inside_a_successful_answer() -> None:
+def test_delegated_refusal_is_inside_an_outer_result() -> None:
     """An outer error would never reach the client."""
     text = DELEGATED.error(Forbidden())
 
@@ -187,7 +187,7 @@ def test_a_delegated_refusal_is_said_inside_a_successful_answer() -> None:
 
 
 @pytest.mark.parametrize("refused", [Forbidden(), BadRequest("<no> & 'never'"), Overloaded()])
-def test_a_refusal_says_its_kind_its_condition_and_its_reason(refused: Refused) -> None:
+def test_refusal_has_type_condition_and_text(refused: Refused) -> None:
     error = found(on_stream(DIRECT.error(refused)), f"{{{NS_COMPONENT}}}error")
 
     assert error.get("type") == refused.kind
@@ -197,5 +197,5 @@ def test_a_refusal_says_its_kind_its_condition_and_its_reason(refused: Refused) 
     ]
 
 
-def test_a_delegated_refusal_is_in_the_namespace_of_its_answer() -> None:
+def test_delegated_refusal_is_in_the_namespace_of_its_answer() -> None:
     assert answered(DELEGATED.error(Forbidden())).find(f"{{{NS_CLIENT}}}error") is not None

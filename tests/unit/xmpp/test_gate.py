@@ -1,4 +1,4 @@
-"""The gate: what passes to slixmpp, what goes to the archive, what ends the stream."""
+"""The gate: stanzas delivered to slixmpp or archived, and bytes that end the stream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTE = f"<message from='{HOST}' to='{COMPONENT}'><body>hello</body></message>"
 
 
 class Reader:
-    """A gate, and what came out of it."""
+    """A gate, and the stanzas that it delivered and archived."""
 
     def __init__(self, *, max_bytes: int = 10_000, max_depth: int = 16) -> None:
         self.copies: list[bytes] = []
@@ -48,7 +48,7 @@ class Reader:
 
     @property
     def stanzas(self) -> list[str]:
-        """What was delivered between the stream header and its end."""
+        """The bytes delivered between the stream header and its end."""
         return self.delivered[1:]
 
 
@@ -65,7 +65,7 @@ def nested(depth: int) -> str:
     return f"<message from='{HOST}' to='{COMPONENT}'>{inner}</message>"
 
 
-# --- the way of a stanza -------------------------------------------------------------------------
+# --- the way of a stanza
 
 
 @pytest.mark.parametrize(
@@ -83,32 +83,32 @@ def test_nothing_passes_before_the_handshake(early: str) -> None:
     assert (reader.copies, reader.stanzas) == ([], [])
 
 
-def test_a_stanza_passes_after_the_handshake() -> None:
+def test_stanza_passes_after_the_handshake() -> None:
     reader = Reader().read(HEADER, HANDSHAKE, NOTE)
 
     assert reader.stanzas == [HANDSHAKE, NOTE]
 
 
-def test_a_stanza_between_header_and_handshake_does_not_come_back_later() -> None:
+def test_stanza_before_the_handshake_is_not_delivered_later() -> None:
     reader = Reader().read(HEADER, NOTE, HANDSHAKE, NOTE)
 
     assert reader.stanzas == [HANDSHAKE, NOTE]
 
 
-def test_a_copy_goes_to_the_archive_and_nowhere_else() -> None:
+def test_copy_goes_to_the_archive_only() -> None:
     reader = opened().read(copy_of(chat("hello")))
 
     assert (reader.copies, reader.stanzas) == ([chat("hello").encode()], [])
 
 
-def test_bytes_of_a_copy_are_passed_on_as_they_came() -> None:
+def test_copy_is_passed_on_byte_for_byte() -> None:
     stanza = chat("a &amp; b &#x1F600; \u00e9 \U0001f600", extra="<x  a = \"1\"\n b='2>'  />")
     reader = opened().read(copy_of(stanza))
 
     assert reader.copies == [stanza.encode()]
 
 
-def test_a_stanza_of_the_privileged_kind_is_no_copy() -> None:
+def test_privileged_message_is_not_a_copy() -> None:
     wrapped = copy_of(chat("hello")).replace("<forwarded", "<privilege xmlns='urn:p'><forwarded")
     reader = opened().read(wrapped.replace("</forwarded>", "</forwarded></privilege>"))
 
@@ -129,20 +129,20 @@ def test_stanzas_that_arrive_together_keep_their_order() -> None:
     assert reader.stanzas == notes
 
 
-def test_white_space_between_stanzas_is_nothing() -> None:
+def test_white_space_between_stanzas_is_ignored() -> None:
     reader = opened().read(" \n", NOTE, " ", NOTE)
 
     assert reader.stanzas == [NOTE, NOTE]
 
 
-def test_a_stream_error_passes_before_the_handshake() -> None:
+def test_stream_error_passes_before_the_handshake() -> None:
     error = f"<stream:error><not-authorized xmlns='{NS_STREAMS}'/></stream:error>"
     reader = Reader().read(HEADER, error)
 
     assert reader.stanzas == [error]
 
 
-def test_the_end_of_the_stream_passes() -> None:
+def test_end_of_the_stream_passes() -> None:
     reader = opened().read(FOOTER)
 
     assert reader.stanzas == [FOOTER]
@@ -155,7 +155,7 @@ def test_attributes_of_the_header_pass_with_hostile_values() -> None:
     assert parsed(f"{reader.delivered[0]}</stream:stream>").get("id") == "\"'<&\nx"
 
 
-# --- what ends the stream ------------------------------------------------------------------------
+# --- ends of the stream
 
 ENTITIES = "".join(
     f"<!ENTITY e{level} '{f'&e{level - 1};' * 10}'>" if level else "<!ENTITY e0 'ha'>"
@@ -185,7 +185,7 @@ POISON = {
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
-def test_what_is_not_xmpp_ends_the_stream(poison: str) -> None:
+def test_markup_that_is_not_xmpp_ends_the_stream(poison: str) -> None:
     with pytest.raises(Malformed):
         Reader().read(poison)
 
@@ -195,14 +195,14 @@ def test_what_is_not_xmpp_ends_the_stream(poison: str) -> None:
     [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80"],
     ids=["stray byte", "overlong NUL", "encoded surrogate", "beyond Unicode"],
 )
-def test_what_is_not_utf_8_ends_the_stream(raw: bytes) -> None:
+def test_bytes_that_are_not_utf_8_end_the_stream(raw: bytes) -> None:
     reader = opened()
 
     with pytest.raises(Malformed):
         reader.gate.feed(NOTE.encode().replace(b"hello", raw))
 
 
-async def test_an_entity_bomb_ends_the_connection_with_one_log_line(
+async def test_entity_bomb_ends_the_connection_with_one_log_line(
     wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire.peer.send("<!DOCTYPE x [<!ENTITY e 'ha'>]>")
@@ -214,11 +214,11 @@ async def test_an_entity_bomb_ends_the_connection_with_one_log_line(
     assert "the server's stream is refused" in warnings[0]
 
 
-# --- what is left out ----------------------------------------------------------------------------
+# --- oversized stanzas
 
 
 @pytest.mark.parametrize("step", [None, 1000], ids=["in one piece", "in many pieces"])
-def test_a_stanza_above_the_limit_is_left_out_and_the_next_one_passes(step: int | None) -> None:
+def test_stanza_above_the_size_limit_is_left_out_and_the_next_one_passes(step: int | None) -> None:
     large = copy_of(chat("x" * 10_001))
     reader = opened(max_bytes=10_000).read(large, NOTE, copy_of(chat("small")), step=step)
 
@@ -226,26 +226,28 @@ def test_a_stanza_above_the_limit_is_left_out_and_the_next_one_passes(step: int 
     assert reader.stanzas == [NOTE]
 
 
-def test_a_stanza_of_just_the_limit_passes() -> None:
+def test_stanza_of_exactly_the_size_limit_passes() -> None:
     reader = opened(max_bytes=len(NOTE)).read(NOTE)
 
     assert reader.stanzas == [NOTE]
 
 
 @pytest.mark.parametrize("step", [None, 100], ids=["in one piece", "in many pieces"])
-def test_a_stanza_above_the_depth_is_left_out_and_the_next_one_passes(step: int | None) -> None:
+def test_stanza_above_the_depth_limit_is_left_out_and_the_next_one_passes(
+    step: int | None,
+) -> None:
     reader = opened(max_depth=16).read(nested(20_000 if step is None else 500), NOTE, step=step)
 
     assert reader.stanzas == [NOTE]
 
 
-def test_a_stanza_of_just_the_depth_passes() -> None:
+def test_stanza_of_exactly_the_depth_limit_passes() -> None:
     reader = opened(max_depth=16).read(nested(16))
 
     assert reader.stanzas == [nested(16)]
 
 
-def test_a_stanza_left_out_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_oversized_stanza_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     opened(max_depth=16).read(nested(17).replace("<message ", "<message id='m1' "))
 
     assert [r.getMessage() for r in caplog.records] == [
@@ -253,7 +255,7 @@ def test_a_stanza_left_out_is_told_in_the_log(caplog: pytest.LogCaptureFixture) 
     ]
 
 
-def test_a_copied_stanza_left_out_is_told_by_its_own_id_and_who_logs_it_once_a_second(
+def test_oversized_copy_is_logged_with_its_id_and_host_once_a_second(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     deep = chat("x", id="deep", extra="<a>" * 20 + "</a>" * 20)
@@ -265,7 +267,7 @@ def test_a_copied_stanza_left_out_is_told_by_its_own_id_and_who_logs_it_once_a_s
     ]
 
 
-async def test_the_connection_outlives_a_stanza_that_is_too_large(tmp_path) -> None:
+async def test_connection_outlives_a_stanza_that_is_too_large(tmp_path) -> None:
     async with open_wire(tmp_path, xmpp={"max_stanza_bytes": 10_000}) as wire:
         wire.say("x" * 1_000_000, id="large")
         wire.say("small")
@@ -280,7 +282,7 @@ def test_markup_without_an_end_ends_the_stream() -> None:
         reader.read("<" + "a" * 1_000_000, step=10_000)
 
 
-def test_a_large_stanza_takes_no_memory() -> None:
+def test_large_stanza_takes_no_memory() -> None:
     reader = opened(max_bytes=10_000)
     reader.gate.feed(b"<message><body>")
     tracemalloc.start()
@@ -307,31 +309,31 @@ def test_white_space_that_never_ends_takes_no_memory() -> None:
     assert peak < 1_000_000
 
 
-# --- what is repaired ----------------------------------------------------------------------------
+# --- malformed stanzas
 
 
-def test_an_undeclared_prefix_is_declared_for_slixmpp() -> None:
+def test_undeclared_prefix_is_declared_for_slixmpp() -> None:
     reader = opened().read(NOTE.replace("<body>", "<p:x q:y='1'/><body>"))
 
     root = parsed(reader.stanzas[0])  # raises at a prefix without a declaration
     assert [child.tag.rpartition("}")[2] for child in root] == ["x", "body"]
 
 
-async def test_a_copy_with_an_undeclared_prefix_is_archived(wire: Wire) -> None:
+async def test_copy_with_an_undeclared_prefix_is_archived(wire: Wire) -> None:
     wire.log_copy(chat("hello", extra="<p:x><q:y z:w='1'/></p:x>"))
 
     [message] = await wire.archived("alice@example.org")
     assert [child.tag.partition("}")[2] for child in parsed(message.xml)] == ["body", "x"]
 
 
-def test_a_stanza_with_an_address_that_slixmpp_cannot_read_is_left_out() -> None:
+def test_stanza_with_an_address_that_slixmpp_cannot_read_is_left_out() -> None:
     reader = opened().read(NOTE.replace(HOST, "a@b/\U0001f600"), NOTE)
 
     assert reader.stanzas == [NOTE]
 
 
 @pytest.mark.parametrize("payload", ["<x xmlns='x}y'/>", "<x xmlns:p='x}y' p:a='1'/>"])
-def test_a_stanza_that_the_parser_of_slixmpp_refuses_is_left_out(payload: str) -> None:
+def test_stanza_that_the_parser_of_slixmpp_refuses_is_left_out(payload: str) -> None:
     reader = opened().read(NOTE.replace("<body>", f"{payload}<body>"), NOTE)
 
     assert reader.stanzas == [NOTE]

@@ -1,4 +1,4 @@
-"""What rooms send to subscribers who are not there, and who only pretends to be a room."""
+"""Room messages in MUC/Sub events, and events forged by others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def wrapped(
     )
 
 
-async def test_what_a_room_sends_to_a_subscriber_is_archived_as_said_in_the_room(
+async def test_event_for_a_subscriber_is_archived_as_a_room_message(
     wire: Wire,
 ) -> None:
     wire.log_copy(wrapped(said("hello")))
@@ -34,7 +34,7 @@ async def test_what_a_room_sends_to_a_subscriber_is_archived_as_said_in_the_room
     assert (row.peer, row.nick, row.type, row.xml) == (ROOM, "ally", "groupchat", said("hello"))
 
 
-async def test_it_is_archived_once_for_who_is_in_the_room_as_well(wire: Wire) -> None:
+async def test_event_for_a_subscriber_in_the_room_is_archived_once(wire: Wire) -> None:
     wire.log_copy(said("first", to=BOB_PHONE))
     wire.log_copy(wrapped(said("first")))
     wire.log_copy(wrapped(said("second")))
@@ -68,7 +68,7 @@ async def test_it_is_archived_once_for_who_is_in_the_room_as_well(wire: Wire) ->
         "beside a declined invitation",
     ],
 )
-async def test_who_is_not_the_room_says_nothing_in_it(wire: Wire, forged: str) -> None:
+async def test_event_from_any_other_address_is_no_room_message(wire: Wire, forged: str) -> None:
     wire.log_copy(forged)
 
     assert await wire.bodies(BOB) == []

@@ -14,7 +14,7 @@ from component.xmpp.copies.presences import Presences
 
 
 class Heard:
-    """What is known once presences were heard."""
+    """The sessions that copied presences made known."""
 
     def __init__(self) -> None:
         self._sessions = Sessions()
@@ -38,7 +38,7 @@ def heard() -> Heard:
     return Heard()
 
 
-def test_a_session_that_is_available_is_reached(heard: Heard) -> None:
+def test_available_session_is_reached(heard: Heard) -> None:
     heard.take(BOB_PHONE, BOB)
 
     assert (heard.reaches(BOB), heard.reaches(BOB_PHONE), heard.reaches(ALICE)) == (
@@ -48,34 +48,34 @@ def test_a_session_that_is_available_is_reached(heard: Heard) -> None:
     )
 
 
-def test_a_session_that_has_left_is_not(heard: Heard) -> None:
+def test_unavailable_session_is_not_reached(heard: Heard) -> None:
     heard.take(BOB_PHONE, BOB)
     heard.take(BOB_PHONE, BOB, "unavailable")
 
     assert not heard.reaches(BOB)
 
 
-def test_a_session_with_a_negative_priority_is_reached_by_its_own_name_only(heard: Heard) -> None:
+def test_session_of_negative_priority_is_reached_by_its_full_jid_only(heard: Heard) -> None:
     """RFC 6121 section 8.5.2.1.1."""
     heard.take(BOB_PHONE, BOB, priority="-1")
 
     assert (heard.reaches(BOB), heard.reaches(BOB_PHONE)) == (False, True)
 
 
-def test_a_priority_that_is_no_number_is_none(heard: Heard) -> None:
+def test_priority_that_is_no_number_counts_as_zero(heard: Heard) -> None:
     heard.take(BOB_PHONE, BOB, priority="high")
 
     assert heard.reaches(BOB)
 
 
 @pytest.mark.parametrize("type", ["subscribe", "subscribed", "probe", "error"])
-def test_a_presence_of_another_type_is_no_session(heard: Heard, type: str) -> None:
+def test_presence_of_another_type_begins_no_session(heard: Heard, type: str) -> None:
     heard.take(BOB_PHONE, BOB, type)
 
     assert not heard.reaches(BOB)
 
 
-def test_a_presence_to_somebody_else_alone_is_no_session(heard: Heard) -> None:
+def test_directed_presence_begins_no_session(heard: Heard) -> None:
     """Directed presence (RFC 6121 section 4.6)."""
     heard.take(BOB_PHONE, ALICE)
 
@@ -85,13 +85,13 @@ def test_a_presence_to_somebody_else_alone_is_no_session(heard: Heard) -> None:
 @pytest.mark.parametrize(
     "sender", ["romeo@remote.example/orchard", f"room@conference.{HOST}/bob", BOB]
 )
-def test_a_presence_that_is_of_no_session_of_ours_is_none(heard: Heard, sender: str) -> None:
+def test_presence_of_a_stranger_begins_no_session(heard: Heard, sender: str) -> None:
     heard.take(sender)
 
     assert not heard.reaches(sender)
 
 
-def test_each_session_leaves_for_itself(heard: Heard) -> None:
+def test_each_session_ends_by_its_own_presence(heard: Heard) -> None:
     tablet = f"{ALICE}/tablet"
     for session in (ALICE_PHONE, tablet):
         heard.take(session, ALICE)

@@ -1,4 +1,4 @@
-"""What hosts let the component do, and what clients hear where they do not."""
+"""Privileges that hosts grant, and answers to clients without them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.wire import (
 
 
 async def read(folder: Path, granted: Iterable[str]) -> Reply:
-    """Return what alice gets with these privileges granted."""
+    """Return the answer to alice with these privileges granted."""
     async with open_wire(folder, granted=granted) as wire:
         wire.say("hello")
         return await wire.history()
@@ -33,7 +33,7 @@ def version(reply: Reply) -> list[str]:
 
 
 @pytest.mark.parametrize("namespace", [PRIVILEGE_1, PRIVILEGE_2])
-async def test_results_are_sent_in_the_version_that_was_granted(
+async def test_results_are_sent_in_the_namespace_that_was_granted(
     tmp_path: Path, namespace: str
 ) -> None:
     assert version(await read(tmp_path, [namespace])) == [namespace]
@@ -57,7 +57,7 @@ async def test_both_versions_in_one_message_are_a_grant(tmp_path: Path) -> None:
         assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_without_privilege_the_client_is_told(tmp_path: Path) -> None:
+async def test_query_without_privilege_is_refused(tmp_path: Path) -> None:
     reply = await read(tmp_path, [])
 
     assert (reply.outer.get("type"), reply.refusal) == ("result", "internal-server-error")
@@ -72,7 +72,7 @@ async def test_without_privilege_an_empty_page_is_still_answered(tmp_path: Path)
         assert (await wire.history()).complete
 
 
-async def test_a_missing_privilege_is_told_to_the_administrator(
+async def test_missing_privilege_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await read(tmp_path, [])
@@ -81,7 +81,7 @@ async def test_a_missing_privilege_is_told_to_the_administrator(
 
 
 @pytest.mark.parametrize("type", ["none", "", "incoming", "both"])
-async def test_a_permission_of_another_type_is_none(tmp_path: Path, type: str) -> None:
+async def test_permission_of_another_type_grants_nothing(tmp_path: Path, type: str) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
         wire.grant(type=type)
         wire.say("hello")
@@ -89,7 +89,7 @@ async def test_a_permission_of_another_type_is_none(tmp_path: Path, type: str) -
         assert (await wire.history()).refusal == "internal-server-error"
 
 
-async def test_a_permission_for_something_else_is_none(tmp_path: Path) -> None:
+async def test_permission_for_another_access_grants_nothing(tmp_path: Path) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
         wire.peer.send(
             f"<message from='{HOST}' to='{COMPONENT}'><privilege xmlns='{PRIVILEGE_1}'>"
@@ -101,7 +101,7 @@ async def test_a_permission_for_something_else_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stranger", ["evil.example", ALICE, f"{HOST}/x", f"conference.{HOST}"])
-async def test_a_grant_from_anybody_but_a_host_is_none(tmp_path: Path, stranger: str) -> None:
+async def test_grant_from_anybody_but_a_host_is_ignored(tmp_path: Path, stranger: str) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
         wire.grant(host=stranger)
         wire.say("hello")
@@ -109,7 +109,7 @@ async def test_a_grant_from_anybody_but_a_host_is_none(tmp_path: Path, stranger:
         assert (await wire.history()).refusal == "internal-server-error"
 
 
-async def test_a_grant_counts_for_the_host_that_gave_it(tmp_path: Path) -> None:
+async def test_grant_is_for_the_host_that_sent_it(tmp_path: Path) -> None:
     carol = f"carol@{OTHER_HOST}"
     async with open_wire(tmp_path, granted=[]) as wire:
         wire.grant(host=HOST)
@@ -122,14 +122,14 @@ async def test_a_grant_counts_for_the_host_that_gave_it(tmp_path: Path) -> None:
         assert (await wire.history(f"{carol}/x")).refusal == "internal-server-error"
 
 
-async def test_a_grant_that_is_taken_back_is_used_no_longer(wire: Wire) -> None:
+async def test_revoked_grant_is_not_used_any_more(wire: Wire) -> None:
     wire.grant(type="none")
     wire.say("hello")
 
     assert (await wire.history()).refusal == "internal-server-error"
 
 
-async def test_a_grant_ends_with_the_connection(wire: Wire) -> None:
+async def test_grant_ends_with_the_connection(wire: Wire) -> None:
     wire.say("hello")
     wire.peer.send(FOOTER)
     await wire.peer.gone()
@@ -138,7 +138,7 @@ async def test_a_grant_ends_with_the_connection(wire: Wire) -> None:
     assert (await wire.history()).refusal == "internal-server-error"
 
 
-async def test_a_direct_query_needs_no_privilege(tmp_path: Path) -> None:
+async def test_direct_query_needs_no_privilege(tmp_path: Path) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
         wire.say("hello")
 

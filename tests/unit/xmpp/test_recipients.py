@@ -1,4 +1,4 @@
-"""Which users there are is asked over the stream, by messages that nobody sees."""
+"""Users without an account are found by headlines that nobody sees."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def answer(wire: Wire, ping: ET.Element, type: str = "result") -> None:
     )
 
 
-async def test_a_user_whose_message_comes_back_before_the_answer_is_missing(wire: Wire) -> None:
+async def test_user_whose_headline_is_answered_by_an_error_is_missing(wire: Wire) -> None:
     asking, messages, ping = await ask(wire)
     refuse(wire, messages[BOB])
     answer(wire, ping)
@@ -62,14 +62,14 @@ async def test_a_user_whose_message_comes_back_before_the_answer_is_missing(wire
     assert await asking == {BOB}
 
 
-async def test_nobody_is_missing_of_whom_nothing_comes_back(wire: Wire) -> None:
+async def test_user_whose_headline_is_dropped_is_not_missing(wire: Wire) -> None:
     asking, _, ping = await ask(wire)
     answer(wire, ping)
 
     assert await asking == frozenset()
 
 
-async def test_a_server_that_knows_no_pings_answers_all_the_same(wire: Wire) -> None:
+async def test_error_of_the_ping_counts_as_an_answer(wire: Wire) -> None:
     asking, messages, ping = await ask(wire)
     refuse(wire, messages[ALICE])
     answer(wire, ping, "error")
@@ -77,7 +77,7 @@ async def test_a_server_that_knows_no_pings_answers_all_the_same(wire: Wire) -> 
     assert await asking == {ALICE}
 
 
-async def test_an_error_for_another_message_says_nothing_of_a_user(wire: Wire) -> None:
+async def test_error_of_another_message_is_ignored(wire: Wire) -> None:
     asking, messages, ping = await ask(wire)
     refuse(wire, messages[BOB], id="another")
     answer(wire, ping)
@@ -85,8 +85,8 @@ async def test_an_error_for_another_message_says_nothing_of_a_user(wire: Wire) -
     assert await asking == frozenset()
 
 
-async def test_the_messages_show_nothing_and_are_stored_nowhere(wire: Wire) -> None:
-    """A headline to a user who is away is dropped without a word (RFC 6121 section 8.5.2.2)."""
+async def test_headlines_have_no_body_and_ask_not_to_be_stored(wire: Wire) -> None:
+    """The server silently drops a headline to a user who is away (RFC 6121 section 8.5.2.2)."""
     asking, messages, ping = await ask(wire)
     for message in messages.values():
         assert (message.get("type"), message.get("from")) == ("headline", COMPONENT)
@@ -98,7 +98,7 @@ async def test_the_messages_show_nothing_and_are_stored_nowhere(wire: Wire) -> N
     await asking
 
 
-async def test_without_an_answer_nothing_is_known(wire: Wire) -> None:
+async def test_lost_connection_answers_none(wire: Wire) -> None:
     asking, messages, _ = await ask(wire)
     refuse(wire, messages[BOB])
     wire.peer.send(FOOTER)
@@ -107,7 +107,7 @@ async def test_without_an_answer_nothing_is_known(wire: Wire) -> None:
         assert await asking is None
 
 
-async def test_without_a_connection_nothing_is_asked(tmp_path: Path) -> None:
+async def test_call_without_a_connection_answers_none(tmp_path: Path) -> None:
     async with open_wire(tmp_path, connected=False) as wire:
         async with asyncio.timeout(DEADLINE_SECONDS):
             assert await RecipientQueries(wire.stream, HOST).missing([ALICE]) is None

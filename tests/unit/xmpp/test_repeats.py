@@ -1,4 +1,4 @@
-"""Copies of what was here before to the byte: passed over unread, and nothing else is."""
+"""Repeated copies, equal byte by byte, are skipped without parsing; no others are."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BOUNCE = copy_of(
 
 
 def stanzas(*copies: str) -> list[str]:
-    """Return what is in some copies."""
+    """Return the stanzas in some copies."""
     found = [re.search("<forwarded[^>]*>(.*?)(<a/>)?</forwarded ?></message>$", c) for c in copies]
     return [one[1] if one else "" for one in found]
 
@@ -40,19 +40,19 @@ def again(copy: str) -> str:
     return copy.replace(" id='9'>", " id='10'>", 1)
 
 
-def test_a_repeat_is_not_read() -> None:
+def test_repeated_copy_is_not_parsed() -> None:
     reader = CopyReader().read(HELLO, again(HELLO), LOOK, HELLO, LOOK)
 
     assert reader.copies == stanzas(HELLO, LOOK)
 
 
-def test_repeats_that_arrive_with_the_first_are_not_read() -> None:
+def test_repeats_in_the_same_bytes_are_not_parsed() -> None:
     reader = CopyReader().read(HELLO + again(HELLO) + LOOK + again(HELLO) + LOOK)
 
     assert reader.copies == stanzas(HELLO, LOOK)
 
 
-def test_nothing_is_passed_over_before_the_handshake() -> None:
+def test_nothing_is_skipped_before_the_handshake() -> None:
     assert CopyReader(header=HEADER).read(HELLO, HELLO).asked == []
 
 
@@ -65,7 +65,7 @@ def test_nothing_is_passed_over_before_the_handshake() -> None:
         HELLO.replace(END, f"<a/>{END}"),
     ],
 )
-def test_what_differs_by_a_little_is_read(other: str) -> None:
+def test_copy_with_a_small_difference_is_parsed(other: str) -> None:
     assert CopyReader().read(HELLO, other).copies == stanzas(HELLO, other)
 
 
@@ -82,23 +82,23 @@ def test_what_differs_by_a_little_is_read(other: str) -> None:
         HELLO.replace("<forwarded", " <forwarded"),
     ],
 )
-def test_a_copy_that_is_written_in_another_way_is_read(other: str) -> None:
+def test_copy_with_other_markup_is_parsed(other: str) -> None:
     assert CopyReader().read(HELLO, other).copies == stanzas(HELLO, other)
 
 
-def test_as_many_bytes_as_an_end_are_none() -> None:
+def test_end_in_other_markup_of_the_same_length_is_no_end() -> None:
     other = HELLO.replace("</forwarded>", "</forwarded >")
 
     assert CopyReader().read(HELLO, other[:-1], other[-1]).copies == stanzas(HELLO, other)
 
 
-def test_a_repeat_without_an_id_is_not_read_either() -> None:
+def test_repeated_copy_without_an_id_is_not_parsed() -> None:
     reader = CopyReader().read(ANONYMOUS, ANONYMOUS)
 
     assert reader.copies == stanzas(ANONYMOUS)
 
 
-def test_a_repeat_is_the_delivery() -> None:
+def test_repeated_copy_from_the_recipients_host_is_the_delivery() -> None:
     sent = CopyReader().read(HELLO)
     received = CopyReader().read(HELLO, HELLO)
 
@@ -107,7 +107,7 @@ def test_a_repeat_is_the_delivery() -> None:
 
 
 @pytest.mark.parametrize("stranger", ["mallory@example.org/x", "example.net", "evil.example"])
-def test_what_looks_like_a_copy_but_is_from_no_host_of_ours_delivers_nothing(
+def test_repeat_from_no_virtual_host_is_no_delivery(
     stranger: str,
 ) -> None:
     forged = HELLO.replace("from='example.org'", f"from='{stranger}'", 1)
@@ -116,7 +116,7 @@ def test_what_looks_like_a_copy_but_is_from_no_host_of_ours_delivers_nothing(
     assert [owner for owner, _ in CopyReader().read(HELLO, forged).archived] == [ALICE]
 
 
-def test_a_message_that_bounced_is_read_again() -> None:
+def test_repeat_of_a_bounced_message_is_parsed() -> None:
     reader = CopyReader().read(HELLO, BOUNCE, HELLO, HELLO)
 
     assert reader.copies == stanzas(HELLO, BOUNCE, HELLO)
@@ -125,7 +125,7 @@ def test_a_message_that_bounced_is_read_again() -> None:
 @pytest.mark.parametrize(
     "body", ["a &amp; b &#x1F600; \U0001f600", "&lt;/message&gt;&lt;/forwarded>", "]]&gt;"]
 )
-def test_a_repeat_may_say_anything(body: str) -> None:
+def test_repeat_with_any_text_is_not_parsed(body: str) -> None:
     copy = copy_of(chat(body))
 
     assert CopyReader().read(copy, copy, LOOK).copies == stanzas(copy, LOOK)
@@ -142,7 +142,7 @@ def test_a_repeat_may_say_anything(body: str) -> None:
         f"<![CDATA[{HELLO}{HELLO}]]>",
     ],
 )
-def test_what_somebody_wrote_is_not_taken_for_the_end_of_a_copy(inside: str) -> None:
+def test_end_of_a_copy_written_by_a_user_is_no_end(inside: str) -> None:
     quoting = copy_of(chat("look", extra=inside, id="2"))
     reader = CopyReader().read(HELLO + quoting + LOOK, HELLO, LOOK)
 
@@ -154,7 +154,7 @@ def test_what_somebody_wrote_is_not_taken_for_the_end_of_a_copy(inside: str) -> 
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-def test_within_a_stanza_nothing_is_passed_over(is_open: bool) -> None:
+def test_nothing_is_skipped_within_a_stanza(is_open: bool) -> None:
     begun = copy_of(chat("look", extra="<a>", id="2")).split("<a>")[0]
     rest = f"{HELLO}{HELLO}{END}"
     reader = CopyReader().read(HELLO)
@@ -166,7 +166,7 @@ def test_within_a_stanza_nothing_is_passed_over(is_open: bool) -> None:
     assert reader.copies == stanzas(HELLO, begun + rest)
 
 
-def test_it_makes_no_difference_where_the_stream_is_cut() -> None:
+def test_result_is_the_same_wherever_the_stream_is_cut() -> None:
     copies = [HELLO, LOOK, HELLO, ANONYMOUS, LOOK, BOUNCE, HELLO, HELLO]
     data = "".join(copies).encode()
     expected = CopyReader(remembers=False).read(data).archived
@@ -174,7 +174,7 @@ def test_it_makes_no_difference_where_the_stream_is_cut() -> None:
     for place in range(len(data) + 1):
         reader = CopyReader().read(data[:place], data[place:])
         assert reader.archived == expected
-        # Four are no repeats; one that is cut through is read too, and what came with it.
+        # Four are no repeats. A copy that is cut in two is parsed too, with the bytes behind it.
         assert len(reader.copies) in (4, 5, 6)
 
 
@@ -190,17 +190,15 @@ def test_it_makes_no_difference_where_the_stream_is_cut() -> None:
     ],
     ids=["within one", "empty", "no end inside", "no end", "deep", "whole"],
 )
-def test_no_byte_is_asked_about_twice(data: str) -> None:
-    """However many copies seem to begin or to end in what is received at once."""
+def test_each_byte_is_looked_up_once_at_most(data: str) -> None:
+    """However many copies seem to begin or to end in the bytes received at once."""
     reader = CopyReader().read(data)
 
     assert sum(map(len, reader.asked)) <= len(data)
 
 
-async def test_the_component_passes_repeats_over(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Or it would complain of one that is too large to be read."""
+async def test_component_skips_repeats(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise it would log that the repeat is too large."""
     large = HELLO.replace(" id='9'>", f" id='{'9' * 10_000}'>", 1)
     async with open_wire(tmp_path, xmpp={"max_stanza_bytes": 10_000}) as wire:
         wire.peer.send(HELLO)

@@ -1,4 +1,4 @@
-"""What rooms tell of users: in presences of those who get them, in messages of others."""
+"""Affiliations from presences that rooms send to users, and from messages about others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MUC_USER = "http://jabber.org/protocol/muc#user"
 
 
 class Silence:
-    """Rooms that nobody asks."""
+    """Room information that is never asked for."""
 
     async def features(self, room: str) -> frozenset[str] | None:
         return None
@@ -28,12 +28,12 @@ class Silence:
 
 
 async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
-    """Return what is known after these presences and messages."""
+    """Return the affiliations stored after these presences and messages."""
     rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.records, Silence())
     heard = RoomEvents(rooms, Addresses())
     for text in stanzas:
         raw = text.encode()
-        # As deep as the stream reads it.
+        # As deep as the stream's parser keeps it.
         element = parse(raw, keep_depth=1)
         if element.name == "presence":
             heard.take_presence(element, raw)
@@ -76,7 +76,7 @@ def refused(condition: str) -> str:
         (refused("forbidden"), "outcast"),
     ],
 )
-async def test_a_room_tells_users_what_they_are(
+async def test_self_presence_sets_the_affiliation(
     storage: Storage, text: str, affiliation: str
 ) -> None:
     assert await told(storage, text) == [(ROOM, ALICE, affiliation)]
@@ -95,7 +95,7 @@ DESTROYED = presence("none", type="unavailable").replace("</x>", "<destroy/></x>
         (DESTROYED.replace(f"{ROOM}/nick", f"{BOB}/phone"), False),
     ],
 )
-async def test_a_room_that_is_destroyed_is_another_one_from_then_on(
+async def test_destroyed_room_is_new_from_then_on(
     storage: Storage, text: str, is_another: bool
 ) -> None:
     await told(storage, presence("member", 110), text)
@@ -116,17 +116,17 @@ async def test_a_room_that_is_destroyed_is_another_one_from_then_on(
         presence("owner", 110, sender=f"conference.{HOST}"),
         refused("conflict"),
         refused("not-authorized"),
-        # He need not know the password that the room may have tomorrow.
+        # A user who was made a member need not know the password that the room gets tomorrow.
         refused("registration-required"),
         f"<presence xmlns='jabber:client' from='{ROOM}/nick' to='{ALICE}/a1' type='error'/>",
         f"<presence xmlns='jabber:client' from='{ROOM}/nick' to='{ALICE}/a1'/>",
     ],
 )
-async def test_nothing_else_tells_anything(storage: Storage, text: str) -> None:
+async def test_other_presence_changes_no_affiliation(storage: Storage, text: str) -> None:
     assert await told(storage, text) == []
 
 
-async def test_who_makes_a_room_anew_is_all_that_is_known_of_it(storage: Storage) -> None:
+async def test_created_room_knows_its_creator_only(storage: Storage) -> None:
     of_bob = presence("member", 110).replace(f"to='{ALICE}", f"to='{BOB}")
 
     assert await told(storage, of_bob, presence("owner", 201, 110)) == [(ROOM, ALICE, "owner")]
@@ -134,13 +134,13 @@ async def test_who_makes_a_room_anew_is_all_that_is_known_of_it(storage: Storage
 
 
 @pytest.mark.parametrize("code", [100, 170, 2010])
-async def test_who_enters_has_not_made_the_room(storage: Storage, code: int) -> None:
+async def test_entering_is_not_creating(storage: Storage, code: int) -> None:
     await told(storage, presence("owner", code, 110))
 
     assert await made(storage) == {}
 
 
-async def test_who_is_refused_has_not_made_the_room(storage: Storage) -> None:
+async def test_presence_error_is_not_creating(storage: Storage) -> None:
     claim = f"<x xmlns='{MUC_USER}'><status code='201'/><status code='110'/></x>"
     forged = refused("forbidden").replace("<error", f"{claim}<error")
 
@@ -148,7 +148,7 @@ async def test_who_is_refused_has_not_made_the_room(storage: Storage) -> None:
     assert await made(storage) == {}
 
 
-async def test_the_last_word_counts(storage: Storage) -> None:
+async def test_last_presence_sets_the_affiliation(storage: Storage) -> None:
     known = await told(
         storage, presence("member", 110), presence("outcast", 110, 301, type="unavailable")
     )
@@ -161,12 +161,12 @@ def item(affiliation: str, jid: str = ALICE) -> str:
 
 
 def message(*parts: str, sender: str = ROOM) -> str:
-    """Return what a room tells Bob, by the parts of what it says of users."""
+    """Return a room's message to Bob with one <x/> for each part."""
     told = "".join(f"<x xmlns='{MUC_USER}'>{part}</x>" for part in parts)
     return f"<message xmlns='jabber:client' from='{sender}' to='{BOB}/b1' id='1'>{told}</message>"
 
 
-async def test_who_is_refused_is_no_member_any_more(storage: Storage) -> None:
+async def test_presence_error_ends_membership(storage: Storage) -> None:
     known = await told(storage, presence("member", 110), refused("registration-required"))
 
     assert known == [(ROOM, ALICE, "none")]
@@ -180,13 +180,13 @@ async def test_who_is_refused_is_no_member_any_more(storage: Storage) -> None:
         ("none", message(item("outcast")), "outcast"),
     ],
 )
-async def test_a_room_tells_others_who_was_removed(
+async def test_message_about_a_member_sets_the_lower_affiliation(
     storage: Storage, before: str, said: str, affiliation: str
 ) -> None:
     assert await told(storage, presence(before, 110), said) == [(ROOM, ALICE, affiliation)]
 
 
-async def test_who_was_banned_without_ever_entering_is_known(storage: Storage) -> None:
+async def test_message_about_a_ban_sets_outcast(storage: Storage) -> None:
     assert await told(storage, message(item("outcast"))) == [(ROOM, ALICE, "outcast")]
 
 
@@ -198,7 +198,7 @@ async def test_who_was_banned_without_ever_entering_is_known(storage: Storage) -
         message(item("outcast", "romeo@remote.example")),
     ],
 )
-async def test_what_lets_nobody_read_less_is_not_known(storage: Storage, said: str) -> None:
+async def test_message_that_takes_no_right_away_is_ignored(storage: Storage, said: str) -> None:
     assert await told(storage, said) == []
 
 
@@ -215,7 +215,9 @@ async def test_what_lets_nobody_read_less_is_not_known(storage: Storage, said: s
         message(),
     ],
 )
-async def test_nobody_has_a_room_tell_what_is_not_so(storage: Storage, said: str) -> None:
+async def test_message_with_anything_else_changes_no_affiliation(
+    storage: Storage, said: str
+) -> None:
     known = presence("member", 110)
 
     assert await told(storage, known, said) == [(ROOM, ALICE, "member")]

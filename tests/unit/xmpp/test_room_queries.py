@@ -1,4 +1,4 @@
-"""What rooms are like is asked over the stream, for as long as there is one."""
+"""Features of rooms are asked for over the stream, while there is one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def queries_of(wire: Wire) -> RoomQueries:
 
 
 async def ask(wire: Wire) -> tuple[asyncio.Task[frozenset[str] | None], str]:
-    """Ask for the features of the room; return the question that goes out too."""
+    """Ask for the features of the room; return the call and the id of the query."""
     asking = asyncio.create_task(queries_of(wire).features(ROOM))
     iq = await wire.next_sent()
     assert (iq.get("type"), iq.get("from"), iq.get("to")) == ("get", COMPONENT, ROOM)
@@ -42,7 +42,7 @@ async def ask(wire: Wire) -> tuple[asyncio.Task[frozenset[str] | None], str]:
 
 
 def answer(wire: Wire, id: str, *features: str) -> None:
-    """Say what the room is like."""
+    """Answer with the features of the room."""
     written = "".join(f"<feature var='{feature}'/>" for feature in features)
     wire.peer.send(
         f"<iq type='result' from='{ROOM}' to='{COMPONENT}' id='{id}'>"
@@ -50,15 +50,15 @@ def answer(wire: Wire, id: str, *features: str) -> None:
     )
 
 
-async def test_a_room_says_what_it_is_like(wire: Wire) -> None:
+async def test_features_are_those_of_the_disco_answer(wire: Wire) -> None:
     asking, id = await ask(wire)
     answer(wire, id, "muc_open", "muc_public")
 
     assert await asking == {"muc_open", "muc_public"}
 
 
-async def test_a_room_that_changes_before_it_answers_is_asked_again(wire: Wire) -> None:
-    """Its answer may be of before: the news of the change comes by another way."""
+async def test_room_that_changes_during_a_query_is_asked_again(wire: Wire) -> None:
+    """The answer may be older than the change, which is noticed by another stanza."""
     queries = queries_of(wire)
     asking = asyncio.create_task(queries.features(ROOM))
     first = await wire.next_sent()
@@ -71,7 +71,7 @@ async def test_a_room_that_changes_before_it_answers_is_asked_again(wire: Wire) 
     assert await queries.features(ROOM) == {"muc_membersonly"}
 
 
-async def test_a_room_that_refuses_tells_nothing(wire: Wire) -> None:
+async def test_disco_error_answers_none(wire: Wire) -> None:
     asking, id = await ask(wire)
     wire.peer.send(
         f"<iq type='error' from='{ROOM}' to='{COMPONENT}' id='{id}'><error type='cancel'>"
@@ -81,7 +81,7 @@ async def test_a_room_that_refuses_tells_nothing(wire: Wire) -> None:
     assert await asking is None
 
 
-async def test_a_lost_connection_keeps_nobody_waiting(wire: Wire) -> None:
+async def test_lost_connection_ends_the_query(wire: Wire) -> None:
     asking, _ = await ask(wire)
     wire.peer.send(FOOTER)
 
@@ -89,7 +89,7 @@ async def test_a_lost_connection_keeps_nobody_waiting(wire: Wire) -> None:
         assert await asking is None
 
 
-async def test_without_a_connection_nothing_is_asked(tmp_path: Path) -> None:
+async def test_call_without_a_connection_answers_none(tmp_path: Path) -> None:
     async with open_wire(tmp_path, connected=False) as wire:
         queries = queries_of(wire)
 

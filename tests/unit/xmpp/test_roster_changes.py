@@ -1,4 +1,4 @@
-"""Rosters of the server, changed by privilege where it lets us."""
+"""Rosters of the server, changed by privilege."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
 
 
 async def give(wire: Wire, items: str = BOBBY) -> None:
-    """Answer the question for the roster that comes next."""
+    """Answer the next roster get."""
     asked = await asked_roster(wire)
     answer(wire, asked, f"<query xmlns='{NS_ROSTER}'>{items}</query>")
 
@@ -43,7 +43,7 @@ def answer(wire: Wire, asked: Element, payload: str = "", type: str = "result") 
 
 
 async def set_item(wire: Wire) -> tuple[Element, Element]:
-    """Return the stanza that comes next, and the one item that it sets."""
+    """Return the next stanza, and the one item that it sets."""
     iq = await wire.next_sent()
     assert (iq.get("type"), iq.get("from"), iq.get("to")) == ("set", COMPONENT, ALICE)
     (item,) = iq.findall(f"{ROSTER}query/{ROSTER}item")
@@ -54,19 +54,19 @@ def begin(changing: Coroutine[None, None, None]) -> asyncio.Task[None]:
     return asyncio.create_task(changing)
 
 
-async def test_a_contact_is_set_with_all_that_it_has(wire: Wire) -> None:
+async def test_roster_set_has_name_and_groups(wire: Wire) -> None:
     changing = begin(wire.parts.rosters.change(ALICE, Change(jid=BOB, name="Robert")))
     await give(wire)
     iq, item = await set_item(wire)
     answer(wire, iq)
     await changing
 
-    # What is left out of a set is taken off the contact; a subscription is not to be sent.
+    # A roster set replaces the contact, but must not contain a subscription.
     assert dict(item.attrib) == {"jid": BOB, "name": "Robert"}
     assert [group.text for group in item] == ["Work"]
 
 
-async def test_a_new_contact_is_set(wire: Wire) -> None:
+async def test_new_contact_is_set(wire: Wire) -> None:
     change = Change(jid=ROMEO, name="", subscription="none", groups=("a&b",))
     changing = begin(wire.parts.rosters.change(ALICE, change))
     await give(wire)
@@ -78,7 +78,7 @@ async def test_a_new_contact_is_set(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("by_change", [False, True])
-async def test_a_contact_is_removed(wire: Wire, by_change: bool) -> None:
+async def test_contact_is_removed(wire: Wire, by_change: bool) -> None:
     lists = wire.parts.rosters
     change = Change(jid=BOB, subscription="remove")
     changing = begin(lists.change(ALICE, change) if by_change else lists.remove(ALICE, BOB))
@@ -89,7 +89,7 @@ async def test_a_contact_is_removed(wire: Wire, by_change: bool) -> None:
     assert dict(item.attrib) == {"jid": BOB, "subscription": "remove"}
 
 
-async def test_a_contact_that_is_not_there_is_removed_already(wire: Wire) -> None:
+async def test_item_not_found_counts_as_removed(wire: Wire) -> None:
     changing = begin(wire.parts.rosters.remove(ALICE, BOB))
     iq, _ = await set_item(wire)
     answer(wire, iq, error("item-not-found"), "error")
@@ -97,7 +97,7 @@ async def test_a_contact_that_is_not_there_is_removed_already(wire: Wire) -> Non
     await changing
 
 
-async def test_a_roster_is_emptied_one_by_one(wire: Wire) -> None:
+async def test_clear_removes_each_contact(wire: Wire) -> None:
     changing = begin(wire.parts.rosters.clear(ALICE))
     await give(wire, f"{BOBBY}<item jid='{ROMEO}'/>")
     removed = []
@@ -113,7 +113,7 @@ async def test_a_roster_is_emptied_one_by_one(wire: Wire) -> None:
 @pytest.mark.parametrize(
     "change", [Change(jid=BOB, subscription="to"), Change(jid=BOB, ask="subscribe")]
 )
-async def test_subscriptions_are_the_business_of_both_users(wire: Wire, change: Change) -> None:
+async def test_change_of_a_subscription_is_not_allowed(wire: Wire, change: Change) -> None:
     changing = begin(wire.parts.rosters.change(ALICE, change))
     await give(wire)
 
@@ -130,7 +130,7 @@ async def test_subscriptions_are_the_business_of_both_users(wire: Wire, change: 
         ("bad-request", BadRequest, "bad-request"),
     ],
 )
-async def test_what_the_server_refuses_is_told(
+async def test_error_of_the_server_becomes_a_refusal(
     wire: Wire, condition: str, refused: type[Refused], said: str
 ) -> None:
     changing = begin(wire.parts.rosters.remove(ALICE, BOB))
@@ -141,16 +141,14 @@ async def test_what_the_server_refuses_is_told(
         await changing
 
 
-async def test_without_an_answer_whoever_asks_may_try_again(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_timeout_is_overloaded(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(privileged, "ANSWER_SECONDS", 0.01)
 
     with pytest.raises(Overloaded):
         await wire.parts.rosters.remove(ALICE, BOB)
 
 
-async def test_a_lost_connection_keeps_nobody_waiting(wire: Wire) -> None:
+async def test_lost_connection_is_overloaded(wire: Wire) -> None:
     changing = begin(wire.parts.rosters.remove(ALICE, BOB))
     await set_item(wire)
     wire.peer.send(FOOTER)
@@ -160,7 +158,7 @@ async def test_a_lost_connection_keeps_nobody_waiting(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("roster", ["get", "none"])
-async def test_without_permission_nothing_is_sent(wire: Wire, roster: str) -> None:
+async def test_no_roster_set_is_sent_without_permission(wire: Wire, roster: str) -> None:
     wire.grant(PRIVILEGE_2, roster=roster)
     await wire.caught_up()
     for changing in (
@@ -174,7 +172,7 @@ async def test_without_permission_nothing_is_sent(wire: Wire, roster: str) -> No
     await wire.caught_up()
 
 
-async def test_permission_to_set_alone_removes(wire: Wire) -> None:
+async def test_permission_to_set_is_enough_to_remove(wire: Wire) -> None:
     wire.grant(PRIVILEGE_2, roster="set")
     await wire.caught_up()
     changing = begin(wire.parts.rosters.remove(ALICE, BOB))

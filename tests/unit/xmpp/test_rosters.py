@@ -1,4 +1,4 @@
-"""Rosters read from the server, and what tells that they have changed."""
+"""Rosters read from the server, and pushes that tell of changes."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ ROMEO = "romeo@remote.example"
 
 
 async def prefer_roster(wire: Wire, asker: str = ALICE_PHONE) -> str | None:
-    """Have archived what is said with contacts only; return the refusal."""
+    """Set the default preference to `roster`; return the refusal."""
     prefs = f"<prefs xmlns='{NS_MAM}' default='roster'/>"
     return (await wire.direct(prefs, asker=asker)).refusal
 
 
 async def read_once(wire: Wire, *contacts: str) -> None:
-    """Let the component remember the roster of alice, whose archive stays empty."""
+    """Let the component read and remember alice's roster; her archive stays empty."""
     await prefer_roster(wire)
     wire.say("first", to="nobody@remote.example")
     give_roster(wire, await asked_roster(wire), *contacts)
     assert (await wire.history()).bodies == []
 
 
-async def test_a_roster_is_asked_of_the_user_itself(wire: Wire) -> None:
+async def test_roster_get_is_sent_to_the_bare_jid(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
     asked = await asked_roster(wire)
@@ -51,7 +51,7 @@ async def test_a_roster_is_asked_of_the_user_itself(wire: Wire) -> None:
     give_roster(wire, asked)
 
 
-async def test_contacts_are_prepared(wire: Wire) -> None:
+async def test_jids_of_contacts_are_prepared(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
     give_roster(wire, await asked_roster(wire), "BOB@Example.ORG")
@@ -59,7 +59,7 @@ async def test_contacts_are_prepared(wire: Wire) -> None:
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_an_empty_roster_has_no_contacts(wire: Wire) -> None:
+async def test_empty_roster_has_no_contacts(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
     give_roster(wire, await asked_roster(wire))
@@ -67,7 +67,7 @@ async def test_an_empty_roster_has_no_contacts(wire: Wire) -> None:
     assert (await wire.history()).bodies == []
 
 
-async def test_a_roster_that_is_refused_loses_nothing(wire: Wire) -> None:
+async def test_message_is_archived_when_the_roster_is_refused(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
     asked = await asked_roster(wire)
@@ -79,7 +79,7 @@ async def test_a_roster_that_is_refused_loses_nothing(wire: Wire) -> None:
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_a_roster_that_does_not_come_loses_nothing(
+async def test_message_is_archived_when_the_roster_times_out(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(privileged, "ANSWER_SECONDS", 0.01)
@@ -90,7 +90,7 @@ async def test_a_roster_that_does_not_come_loses_nothing(
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_a_roster_asked_for_on_a_lost_connection_loses_nothing(wire: Wire) -> None:
+async def test_message_is_archived_when_the_connection_is_lost(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
     await asked_roster(wire)
@@ -102,7 +102,7 @@ async def test_a_roster_asked_for_on_a_lost_connection_loses_nothing(wire: Wire)
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_somebody_elses_answer_is_none(wire: Wire) -> None:
+async def test_roster_result_from_another_address_is_ignored(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello", to=ROMEO)
     asked = await asked_roster(wire)
@@ -120,7 +120,7 @@ async def test_somebody_elses_answer_is_none(wire: Wire) -> None:
 
 @pytest.mark.parametrize("roster", ["get", "both"])
 @pytest.mark.parametrize("namespace", [PRIVILEGE_1, PRIVILEGE_2])
-async def test_with_permission_a_roster_can_be_a_default(
+async def test_roster_default_is_accepted_with_permission(
     tmp_path: Path, roster: str, namespace: str
 ) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
@@ -130,14 +130,14 @@ async def test_with_permission_a_roster_can_be_a_default(
 
 
 @pytest.mark.parametrize("roster", ["none", "set", "", "outgoing"])
-async def test_without_permission_it_can_not(tmp_path: Path, roster: str) -> None:
+async def test_roster_default_is_refused_without_permission(tmp_path: Path, roster: str) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
         wire.grant(roster=roster)
 
         assert await prefer_roster(wire) == "feature-not-implemented"
 
 
-async def test_permission_is_of_one_host(tmp_path: Path) -> None:
+async def test_permission_is_per_host(tmp_path: Path) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
         wire.grant(host=OTHER_HOST)
 
@@ -145,7 +145,7 @@ async def test_permission_is_of_one_host(tmp_path: Path) -> None:
         assert await prefer_roster(wire, f"carol@{OTHER_HOST}/x") is None
 
 
-async def test_when_permission_is_taken_back_nothing_is_lost(wire: Wire) -> None:
+async def test_message_is_archived_after_permission_is_revoked(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.grant(roster="none")
     wire.say("hello")
@@ -157,7 +157,7 @@ async def test_when_permission_is_taken_back_nothing_is_lost(wire: Wire) -> None
 
 
 @pytest.mark.parametrize("sender", [ALICE, ALICE.upper(), None])
-async def test_a_push_has_the_roster_read_again(wire: Wire, sender: str | None) -> None:
+async def test_roster_push_has_the_roster_read_again(wire: Wire, sender: str | None) -> None:
     await read_once(wire, BOB)
     wire.peer.send(push(sender=sender, to=ALICE_PHONE))
     wire.say("hello", to=ROMEO)
@@ -185,7 +185,7 @@ NO_PUSHES = {
 
 
 @pytest.mark.parametrize("copy", NO_PUSHES.values(), ids=NO_PUSHES.keys())
-async def test_nothing_else_does(wire: Wire, copy: str) -> None:
+async def test_other_copied_iq_is_no_roster_push(wire: Wire, copy: str) -> None:
     await read_once(wire, BOB)
     wire.peer.send(copy)
     wire.say("hello", to=BOB)

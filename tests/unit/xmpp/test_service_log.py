@@ -1,4 +1,4 @@
-"""Copies from mod_service_log: whose are believed, and what in them is looked at."""
+"""Copies from mod_service_log: which senders are believed, and which stanzas archived."""
 
 from __future__ import annotations
 
@@ -38,53 +38,53 @@ def forwarded(inner: str) -> str:
     )
 
 
-async def test_a_copy_from_a_virtual_host_is_archived(wire: Wire) -> None:
+async def test_copy_from_a_virtual_host_is_archived(wire: Wire) -> None:
     wire.log_copy(chat("hello"), host=HOST)
 
     assert await wire.bodies(ALICE) == ["hello"]
 
 
 @pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS.keys())
-async def test_a_copy_from_anybody_else_is_dropped(wire: Wire, stranger: str) -> None:
+async def test_copy_from_anybody_else_is_dropped(wire: Wire, stranger: str) -> None:
     wire.peer.send(copy_of(chat("forged"), host=stranger))
 
     assert await wire.bodies(ALICE) == []
 
 
 async def test_another_server_cannot_log_what_its_own_users_say(wire: Wire) -> None:
-    """It can send messages; it cannot write them past the recipient's own server."""
+    """It can send messages, but not into archives past the recipient's server."""
     forged = chat("forged", sender="mallory@evil.example/x", to=ALICE)
     wire.peer.send(copy_of(forged, host="evil.example"))
 
     assert await wire.bodies(ALICE) == []
 
 
-async def test_a_copy_from_nobody_is_dropped(wire: Wire) -> None:
+async def test_copy_without_a_sender_is_dropped(wire: Wire) -> None:
     wire.peer.send(copy_of(chat("forged")).replace(f" from='{HOST}'", "", 1))
 
     assert await wire.bodies(ALICE) == []
 
 
-async def test_a_host_cannot_log_for_the_users_of_another_host(wire: Wire) -> None:
+async def test_host_cannot_log_for_the_users_of_another_host(wire: Wire) -> None:
     wire.log_copy(chat("forged"), host=OTHER_HOST)
 
     assert await wire.bodies(ALICE) == []
 
 
-async def test_a_copy_between_strangers_makes_no_archive(wire: Wire) -> None:
+async def test_copy_between_strangers_is_not_archived(wire: Wire) -> None:
     wire.log_copy(chat("hello", sender="a@b.example/x", to="c@d.example"))
 
     assert await wire.bodies("c@d.example") == []
 
 
-async def test_a_message_between_two_hosts_is_in_both_archives(wire: Wire) -> None:
+async def test_message_between_two_hosts_is_in_both_archives(wire: Wire) -> None:
     carol = f"carol@{OTHER_HOST}"
     wire.log_copy(chat("hello", to=carol), host=HOST)
 
     assert (await wire.bodies(ALICE), await wire.bodies(carol)) == (["hello"], ["hello"])
 
 
-async def test_a_message_from_elsewhere_is_archived_for_the_recipient(wire: Wire) -> None:
+async def test_message_from_elsewhere_is_archived_for_the_recipient(wire: Wire) -> None:
     wire.log_copy(chat("hello", sender="romeo@remote.example/x", to=BOB_PHONE))
 
     assert await wire.bodies(BOB) == ["hello"]
@@ -103,13 +103,13 @@ async def test_a_message_from_elsewhere_is_archived_for_the_recipient(wire: Wire
     ],
     ids=["iq", "presence", "server namespace", "inherited namespace", "empty", "text"],
 )
-async def test_what_is_no_message_is_ignored(wire: Wire, inner: str) -> None:
+async def test_copy_of_another_stanza_is_not_archived(wire: Wire, inner: str) -> None:
     wire.peer.send(forwarded(inner))
 
     assert await wire.bodies(ALICE) == []
 
 
-async def test_a_message_without_forwarded_is_no_copy(wire: Wire) -> None:
+async def test_message_without_forwarded_is_not_a_copy(wire: Wire) -> None:
     wire.peer.send(
         chat("hello")
         .replace("<message", f"<message from='{HOST}'", 1)
@@ -120,13 +120,13 @@ async def test_a_message_without_forwarded_is_no_copy(wire: Wire) -> None:
     assert await wire.bodies(ALICE) == []
 
 
-async def test_a_user_cannot_forge_history_by_forwarding_to_the_component(wire: Wire) -> None:
+async def test_user_cannot_forge_history_by_forwarding_to_the_component(wire: Wire) -> None:
     wire.peer.send(copy_of(chat("forged", sender=BOB_PHONE, to=ALICE), host=ALICE_PHONE))
 
     assert await wire.bodies(BOB) == []
 
 
-async def test_what_a_user_forwards_to_another_is_not_taken_for_a_message_of_its_own(
+async def test_message_forwarded_between_users_is_not_archived_by_itself(
     wire: Wire,
 ) -> None:
     inside = chat("forged", sender=BOB_PHONE, to="carol@example.org", id="f")
@@ -142,26 +142,26 @@ async def test_only_the_first_forwarded_stanza_counts(wire: Wire) -> None:
     assert await wire.bodies(ALICE) == ["first"]
 
 
-async def test_copies_of_one_message_are_one_entry(wire: Wire) -> None:
+async def test_copies_of_one_message_are_archived_once(wire: Wire) -> None:
     for _ in range(4):
         wire.log_copy(chat("hello"))
 
     assert await wire.bodies(BOB) == ["hello"]
 
 
-async def test_a_recipient_written_in_capitals_is_the_same_user(wire: Wire) -> None:
+async def test_recipient_in_capitals_is_the_same_user(wire: Wire) -> None:
     wire.log_copy(chat("hello", to="BOB@Example.ORG"))
 
     assert await wire.bodies(BOB) == ["hello"]
 
 
-async def test_a_peer_written_in_capitals_is_found_by_its_address(wire: Wire) -> None:
+async def test_peer_in_capitals_is_found_by_its_prepared_jid(wire: Wire) -> None:
     wire.log_copy(chat("hello", to="BOB@Example.ORG"))
 
     assert (await wire.history(with_=BOB)).bodies == ["hello"]
 
 
-async def test_a_stanza_is_stored_as_it_was_written(wire: Wire) -> None:
+async def test_stanza_is_stored_as_it_was_written(wire: Wire) -> None:
     stanza = chat("hello", to="BOB@Example.ORG", extra="<x  xmlns='urn:x' a=\"1\"/>")
     wire.log_copy(stanza)
 
@@ -173,19 +173,19 @@ async def test_a_stanza_is_stored_as_it_was_written(wire: Wire) -> None:
     "odd",
     ["carol@-odd.example", "carol@a..b", "room@conference.example.org/\U0001f600", "@", "a@b@c/"],
 )
-async def test_a_message_to_an_address_that_looks_odd_is_not_lost(wire: Wire, odd: str) -> None:
+async def test_message_to_an_odd_address_is_archived(wire: Wire, odd: str) -> None:
     wire.log_copy(chat("hello", to=odd))
 
     assert await wire.bodies(ALICE) == ["hello"]
 
 
-async def test_a_message_without_recipient_is_not_lost(wire: Wire) -> None:
+async def test_message_without_recipient_is_archived_for_the_sender(wire: Wire) -> None:
     wire.log_copy(chat("hello").replace(f' to="{BOB}"', ""))
 
     assert await wire.bodies(ALICE) == ["hello"]
 
 
-async def test_the_text_of_a_message_never_reaches_the_log(
+async def test_text_of_a_message_never_reaches_the_log(
     wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", "component")

@@ -1,4 +1,4 @@
-"""Turns: nobody waits for the many queries of another."""
+"""Turns: nobody waits for the many queries of somebody else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def wait(turns: Turns, asker: str, done: asyncio.Event) -> None:
         await done.wait()
 
 
-async def test_who_asks_much_keeps_nobody_waiting() -> None:
+async def test_asker_of_many_queries_delays_nobody_else() -> None:
     turns, done = Turns(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(PENDING_EACH_MAX):
@@ -64,7 +64,7 @@ async def test_one_query_too_many_of_all_is_refused() -> None:
         done.set()
 
 
-async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_query_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("component.xmpp.queries.turns.PATIENCE_SECONDS", 0.0)
     turns = Turns()
     async with AsyncExitStack() as stack:
@@ -94,7 +94,7 @@ async def test_no_more_than_a_page_waits_for_a_server_that_takes_nothing(wire: W
         )
 
     await until(lambda: transport.get_write_buffer_size() > 0)
-    assert wire.parts.queries._turns.pending > 0
+    assert wire.parts.queries.turns.pending > 0
 
     answered = set()
     while len(answered) < 30:
@@ -102,4 +102,4 @@ async def test_no_more_than_a_page_waits_for_a_server_that_takes_nothing(wire: W
         assert transport.get_write_buffer_size() < 2 * 1024 * 1024
         if sent.tag.endswith("iq"):
             answered.add(sent.get("id"))
-    await until(lambda: wire.parts.queries._turns.pending == 0)
+    await until(lambda: wire.parts.queries.turns.pending == 0)

@@ -1,4 +1,4 @@
-"""Copies that came as a whole: what is in them is read by itself, and heard as from a stream."""
+"""Complete copies: their stanza is parsed as a document, with the same result as in a stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Heard = list[tuple[str, str, bool]]
 
 
 def heard(*texts: str) -> Heard:
-    """Return what is heard of the copies in a stream, each text as it is received."""
+    """Return the copies that a gate handles in a stream of these texts."""
     found: Heard = []
     gate = Gate(
         lambda host, stanza, raw: found.append((host, raw.decode(), stanza.is_bound)),
@@ -34,35 +34,35 @@ TAGS = [
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_a_copy_as_the_server_writes_it_is_known_to_stand_alone(tag: str) -> None:
+def test_whole_copy_is_parsed_as_a_document(tag: str) -> None:
     copy = copy_of(HELLO).replace(TAGS[0], tag)
 
     assert heard(copy, copy + copy) == 3 * [(HOST, HELLO, True)]
 
 
 @pytest.mark.parametrize("place", [1, 70, 150, 200])
-def test_one_that_came_in_two_pieces_may_lack_something(place: int) -> None:
+def test_copy_in_two_pieces_is_parsed_as_part_of_the_stream(place: int) -> None:
     copy = copy_of(HELLO)
 
     assert heard(copy[:place], copy[place:]) == [(HOST, HELLO, False)]
 
 
 @pytest.mark.parametrize("extra", ["<p:x/>", "<x p:a='1'/>", "<![CDATA[x]]>"])
-def test_what_is_not_of_the_usual_kind_is_heard_too(extra: str) -> None:
+def test_copy_with_unusual_markup_is_handled(extra: str) -> None:
     stanza = chat("hello", extra=extra)
 
     assert heard(copy_of(stanza)) == [(HOST, stanza, False)]
 
 
 @pytest.mark.parametrize("extra", ["<a>result</a>", "<result xmlns='urn:example'/>"])
-def test_a_result_that_is_not_of_an_archive_is_like_anything_else(extra: str) -> None:
+def test_result_of_another_namespace_is_handled(extra: str) -> None:
     stanza = chat("result", extra=extra)
 
     assert heard(copy_of(stanza)) == [(HOST, stanza, True)]
 
 
 @pytest.mark.parametrize("step", [None, 50])
-def test_what_cannot_be_handled_keeps_no_other_from_being_heard(
+def test_copy_that_raises_does_not_stop_the_next_one(
     caplog: pytest.LogCaptureFixture, step: int | None
 ) -> None:
     found: list[bytes] = []
@@ -83,21 +83,21 @@ def test_what_cannot_be_handled_keeps_no_other_from_being_heard(
 
 
 @pytest.mark.parametrize("host", ["m\u00fcller.example", "a&apos;b"])
-def test_the_host_is_told_as_it_is_called(host: str) -> None:
+def test_sender_of_a_copy_is_unescaped(host: str) -> None:
     assert heard(copy_of(HELLO, host)) == [(host.replace("&apos;", "'"), HELLO, False)]
 
 
 @pytest.mark.parametrize(
     "attribute", [" a='1'", " p:a=''", " xml:lang='en'", " xmlns:p='urn:p'", ' a="1"']
 )
-def test_a_copy_that_is_written_in_another_way_is_heard_too(attribute: str) -> None:
+def test_copy_with_another_attribute_is_handled(attribute: str) -> None:
     copy = copy_of(HELLO).replace(" id=", f"{attribute} id=", 1)
 
     assert heard(copy) == [(HOST, HELLO, False)]
 
 
 @pytest.mark.parametrize("attribute", [" to='x'", " from='x'", " id='x'", " a='\x01'"])
-def test_a_tag_that_is_not_well_formed_ends_the_stream(attribute: str) -> None:
+def test_tag_that_is_not_well_formed_ends_the_stream(attribute: str) -> None:
     copy = copy_of(HELLO).replace(" id=", f"{attribute} id=", 1)
 
     with pytest.raises(Malformed):
@@ -108,22 +108,22 @@ def test_a_tag_that_is_not_well_formed_ends_the_stream(attribute: str) -> None:
     "inside",
     ["", "text", "<message/>", "<message xmlns='jabber:server'/>", f"<a>{HELLO}</a>"],
 )
-def test_of_what_is_no_stanza_nothing_is_heard(inside: str) -> None:
+def test_content_that_is_no_stanza_is_ignored(inside: str) -> None:
     assert heard(copy_of(inside)) == []
 
 
-def test_of_several_stanzas_the_first_is_heard() -> None:
+def test_first_of_several_forwarded_stanzas_is_handled() -> None:
     assert heard(copy_of(HELLO + chat("look"))) == [(HOST, HELLO, False)]
 
 
 @pytest.mark.parametrize(
     "extra", ["x" * 10_000, "<a>" * 14 + "</a>" * 14, "<result xmlns='urn:xmpp:mam:2'/>"]
 )
-def test_of_what_is_left_out_nothing_is_heard(extra: str) -> None:
+def test_oversized_deep_or_result_copy_is_not_handled(extra: str) -> None:
     assert heard(copy_of(chat("hello", extra=extra))) == []
 
 
-def test_the_depth_is_that_of_the_stanza_that_was_sent() -> None:
+def test_depth_limit_counts_from_the_outer_stanza() -> None:
     deepest = chat("hello", extra="<a>" * 13 + "</a>" * 13)
 
     assert heard(copy_of(deepest)) == [(HOST, deepest, True)]

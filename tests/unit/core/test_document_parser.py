@@ -1,4 +1,4 @@
-"""Documents that are read at once, and those that are left to the parser of streams."""
+"""Documents that are read at once, and those that only the stream parser reads."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_each_child_has_its_place(payload: str, keep_depth: int) -> None:
     assert found == [text, payload, payload]
 
 
-def test_of_what_is_deeper_only_the_bytes_are_kept() -> None:
+def test_children_below_keep_depth_are_kept_as_bytes_only() -> None:
     root = root_of("<a>1<b>2<c>3</c>4</b>5</a>")
 
     assert root is not None
@@ -63,7 +63,7 @@ def test_of_what_is_deeper_only_the_bytes_are_kept() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_no_deeper_than_allowed(depth: int) -> None:
+def test_document_above_the_depth_limit_is_refused(depth: int) -> None:
     text = "<a>" * (depth + 1) + "</a>" * (depth + 1)
 
     assert root_of(text, max_depth=depth) is not None
@@ -97,12 +97,12 @@ def test_no_deeper_than_allowed(depth: int) -> None:
         "<a xmlns='b&#10;c'/>",
     ],
 )
-def test_nothing_else_is_read_at_once(text: str) -> None:
+def test_document_that_only_the_stream_parser_may_read_is_refused(text: str) -> None:
     assert root_of(text) is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "latin-1"])
-def test_nothing_but_utf_8_is_read(encoding: str) -> None:
+def test_document_that_is_not_utf_8_is_malformed(encoding: str) -> None:
     raw = "<a>\u00e9</a>".encode(encoding)
 
     assert read(raw, keep_depth=1, max_depth=8) is None
@@ -111,14 +111,14 @@ def test_nothing_but_utf_8_is_read(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["<p:a q:b='1'/>", "<a><![CDATA[b]]></a>", "\n<a/>"])
-def test_what_is_not_of_the_usual_kind_is_read_all_the_same(text: str) -> None:
+def test_document_refused_at_once_is_read_by_the_stream_parser(text: str) -> None:
     root = parse(text.encode())
 
     assert (root.name, root.is_bound) == ("a", False)
 
 
 @pytest.mark.parametrize("text", ["<a/>", "<a>", "<p:a/>"])
-def test_nothing_is_left_behind_for_the_garbage_collector(text: str) -> None:
+def test_parsing_leaves_no_cycles(text: str) -> None:
     gc.collect()
     gc.disable()
     try:

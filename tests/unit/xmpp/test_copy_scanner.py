@@ -1,4 +1,4 @@
-"""Results of ours that come back as copies: left out unread, and nothing beside them."""
+"""Copies of archive results are skipped without parsing; no other copies are."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_unread(piece: bytes) -> bool:
 
 
 def read(text: str) -> str:
-    """Return what is left to be read of a text where nothing was here before."""
+    """Return the pieces of a text that have to be parsed if none are repeats."""
     kept = [piece for piece in pieces(text.encode()) if not is_unread(piece)]
     return b"".join(kept).decode()
 
@@ -46,7 +46,7 @@ def read(text: str) -> str:
         returned("<a b='>'/>"),
     ],
 )
-def test_copies_of_results_are_passed_over_however_many(copy: str) -> None:
+def test_copies_of_archive_results_are_skipped(copy: str) -> None:
     other = copy_of(chat("hello"))
 
     assert read(copy) == ""
@@ -65,26 +65,26 @@ WHOLE = returned()
         returned(attributes=" xmlns='urn:x' id='1'"),
         returned(attributes=" a=\" xmlns='urn:xmpp:mam:2'\" id='1'"),
         returned(end="<body>beside it</body>"),
-        # Any of it may be what somebody had archived.
+        # A user may have archived any part of it.
         returned(f"<message>{WHOLE}</message>"),
         returned("<result/>"),
         returned("<x:result xmlns:x='x'><result></result></x:result>"),
         returned(f"<![CDATA[</result>{HINTS}</message></forwarded></message>]]>"),
     ],
 )
-def test_nothing_else_is(text: str) -> None:
+def test_other_copy_is_not_skipped(text: str) -> None:
     first = next(pieces(text.encode()), b"")
 
     assert is_unread(first) is False
 
 
 @pytest.mark.parametrize("length", [1, len(WHOLE) // 2, len(WHOLE) - 1])
-def test_a_part_of_a_copy_is_not_passed_over(length: int) -> None:
+def test_part_of_a_copy_is_not_skipped(length: int) -> None:
     assert read(WHOLE[:length]) == WHOLE[:length]
     assert read(WHOLE + WHOLE[:length]) == WHOLE[:length]
 
 
-def test_pieces_are_all_that_was_received() -> None:
+def test_pieces_join_to_the_received_bytes() -> None:
     data = f" {WHOLE}{copy_of(chat('hello'))}<a/>{WHOLE[:50]}".encode()
 
     assert b"".join(pieces(data)) == data

@@ -1,4 +1,4 @@
-"""A message that waits for a roster is judged by what held when it came."""
+"""A message that waits for a roster is judged by the preferences at its arrival."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_preferences_set_while_a_message_waits_are_for_later_ones(wire: Wi
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_a_contact_removed_while_a_message_waits_counts_for_it(wire: Wire) -> None:
+async def test_contact_removed_while_a_message_waits_counts_for_it(wire: Wire) -> None:
     assert (await wire.delegated(set_preferences("roster"))).refusal is None
     wire.say("hello")
     asked = await asked_roster(wire)
@@ -47,7 +47,7 @@ async def test_a_contact_removed_while_a_message_waits_counts_for_it(wire: Wire)
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_a_grant_has_rosters_read_that_could_not_be_before(tmp_path: Path) -> None:
+async def test_grant_has_rosters_read_that_could_not_be_before(tmp_path: Path) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
         await wire.storage.records.set_preferences(PreferencesRow(owner=ALICE, default="roster"))
         await wire.parts.preferences.load()
@@ -61,7 +61,7 @@ async def test_a_grant_has_rosters_read_that_could_not_be_before(tmp_path: Path)
         assert (await wire.history()).bodies == ["unknown"]
 
 
-async def test_what_was_kept_at_the_last_end_is_judged_by_rosters(tmp_path: Path) -> None:
+async def test_spilled_messages_are_judged_by_rosters_after_a_restart(tmp_path: Path) -> None:
     spill = Spill(tmp_path / "archive.db-spill")
     spill.write([entry("of a stranger", peer=ROMEO), entry("of a friend")])
     async with open_wire(tmp_path, connected=False, spill=spill) as wire:
@@ -78,7 +78,7 @@ async def test_what_was_kept_at_the_last_end_is_judged_by_rosters(tmp_path: Path
         assert (await wire.history()).bodies == ["of a friend"]
 
 
-async def test_a_hold_counts_for_a_retraction_that_waits(wire: Wire) -> None:
+async def test_hold_counts_for_a_retraction_that_waits(wire: Wire) -> None:
     assert (await wire.delegated(set_preferences("roster"))).refusal is None
     wire.say("hello", sender=BOB_PHONE, to=ALICE, id="m1")
     wire.log_copy(chat("bye", sender=BOB_PHONE, to=ALICE, id="m2", extra=retract("m1")))

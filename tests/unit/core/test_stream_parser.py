@@ -1,4 +1,4 @@
-"""Elements cut out of a stream, and made to stand alone."""
+"""Elements cut out of a stream, and documents made of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STREAM = b"<stream:stream xmlns='ns' xmlns:stream='s' xmlns:p='urn:p'>"
 
 @dataclass
 class Heard:
-    """A parser with all that it told."""
+    """A parser, and the elements that it reported."""
 
     max_bytes: int = 10_000
     max_depth: int = 20
@@ -70,21 +70,21 @@ STANZAS = [
 
 @pytest.mark.parametrize("raw", STANZAS)
 @pytest.mark.parametrize("size", [None, 1, 2, 3, 5])
-def test_an_element_comes_with_exactly_its_bytes(raw: bytes, size: int | None) -> None:
+def test_element_comes_with_exactly_its_bytes(raw: bytes, size: int | None) -> None:
     heard = Heard().feed(STREAM + b"\n" + raw + b" <next/> " + raw, size)
 
     assert heard.raws == [raw, b"<next/>", raw]
 
 
 @pytest.mark.parametrize("raw", STANZAS)
-def test_an_element_is_told_as_soon_as_it_ends(raw: bytes) -> None:
+def test_element_is_reported_as_soon_as_it_ends(raw: bytes) -> None:
     heard = Heard().feed(STREAM + raw, 1)
 
     assert heard.raws == [raw]
 
 
 @pytest.mark.parametrize("raw", [raw for raw in STANZAS if b"q:" not in raw])
-def test_an_element_is_what_elementtree_makes_of_it(raw: bytes) -> None:
+def test_element_is_what_elementtree_makes_of_it(raw: bytes) -> None:
     def told(element: Element) -> tuple[object, ...]:
         plain = {k: v for k, v in element.attributes.items() if ":" not in k}
         return element.ns, element.name, plain, element.text, [told(e) for e in element.elements]
@@ -117,32 +117,32 @@ def test_children_are_cut_out_of_the_bytes_around_them() -> None:
     ]
 
 
-def test_the_nearest_declaration_of_a_prefix_counts() -> None:
+def test_nearest_declaration_of_a_prefix_counts() -> None:
     root = parse(b"<a xmlns:p='1'><p:b xmlns:p='2'><p:c/></p:b><p:d/></a>")
     b, d = root.elements
 
     assert (b.ns, b.elements[0].ns, d.ns) == ("2", "2", "1")
 
 
-def test_the_default_namespace_is_inherited_until_it_is_changed() -> None:
+def test_default_namespace_is_inherited_until_it_is_changed() -> None:
     root = parse(b"<a xmlns='1'><b/><c xmlns=''><d/></c><e xmlns='2'><f/></e></a>")
     b, c, e = root.elements
 
     assert [b.ns, c.ns, c.elements[0].ns, e.ns, e.elements[0].ns] == ["1", "", "", "2", "2"]
 
 
-def test_a_prefix_that_was_never_declared_ends_nothing() -> None:
+def test_undeclared_prefix_does_not_end_the_stream() -> None:
     heard = Heard().feed(STREAM + b"<q:a><q:b/></q:a><c/>")
 
     assert heard.raws == [b"<q:a><q:b/></q:a>", b"<c/>"]
 
 
 @pytest.mark.parametrize("ns", ["jabber:client", "urn:p", ""])
-def test_a_prefix_that_was_never_declared_is_in_no_namespace_of_anybody(ns: str) -> None:
+def test_undeclared_prefix_has_a_namespace_of_its_own(ns: str) -> None:
     assert parse(b"<q:message/>").ns != ns
 
 
-def test_the_child_of_a_name_is_found_in_its_namespace() -> None:
+def test_child_of_a_name_is_found_in_its_namespace() -> None:
     root = parse(b"<a xmlns='1'><b xmlns='2' n='0'/><b n='1'/><b n='2'/></a>")
 
     found = root.child("1", "b")
@@ -150,11 +150,11 @@ def test_the_child_of_a_name_is_found_in_its_namespace() -> None:
     assert found.get("n") == "1"
 
 
-def test_a_child_that_is_not_there_is_none() -> None:
+def test_missing_child_is_none() -> None:
     assert parse(b"<a xmlns='1'><b><c/></b></a>").child("1", "c") is None
 
 
-def test_the_root_is_told_with_its_attributes() -> None:
+def test_root_has_its_attributes() -> None:
     heard = Heard().feed(b"<?xml version='1.0'?><s:stream xmlns:s='n' id='x'>")
 
     root = heard.parser.root
@@ -162,7 +162,7 @@ def test_the_root_is_told_with_its_attributes() -> None:
     assert (root.ns, root.name, root.get("id")) == ("n", "stream", "x")
 
 
-def test_the_end_of_the_root_is_told() -> None:
+def test_end_of_the_root_is_reported() -> None:
     heard = Heard().feed(STREAM + b"<a/>")
     before = heard.parser.is_closed
     heard.feed(b"</stream:stream>")
@@ -170,12 +170,12 @@ def test_the_end_of_the_root_is_told() -> None:
     assert (before, heard.parser.is_closed) == (False, True)
 
 
-# Too large, too deep
+# Size and depth limits
 
 
 @pytest.mark.parametrize("size", [None, 1, 7, 64])
 @pytest.mark.parametrize(("length", "skipped"), [(99, 0), (100, 0), (101, 1), (5000, 1)])
-def test_a_limit_of_bytes_is_exact_however_they_come(
+def test_limit_of_bytes_is_exact_however_they_come(
     size: int | None, length: int, skipped: int
 ) -> None:
     raw = b"<a>" + b"x" * (length - 7) + b"</a>"
@@ -187,7 +187,7 @@ def test_a_limit_of_bytes_is_exact_however_they_come(
 
 @pytest.mark.parametrize("size", [None, 1, 7])
 @pytest.mark.parametrize(("depth", "skipped"), [(4, 0), (5, 0), (6, 1), (500, 1)])
-def test_a_limit_of_depth_is_exact_however_they_come(
+def test_limit_of_depth_is_exact_however_they_come(
     size: int | None, depth: int, skipped: int
 ) -> None:
     raw = b"<a>" * depth + b"</a>" * depth
@@ -203,7 +203,7 @@ def test_siblings_are_not_depth() -> None:
     assert Heard(max_depth=3).feed(STREAM + raw).raws == [raw]
 
 
-def test_what_lies_deeper_than_is_kept_is_kept_as_bytes_only() -> None:
+def test_children_below_keep_depth_are_kept_as_bytes_only() -> None:
     raw = b"<a>1<b>2<c>3<d/>4</c>5</b>6</a>"
     heard = Heard(keep_depth=2).feed(STREAM + raw, 3)
     [a] = heard.elements
@@ -214,13 +214,13 @@ def test_what_lies_deeper_than_is_kept_is_kept_as_bytes_only() -> None:
 
 @pytest.mark.parametrize("raw", STANZAS)
 @pytest.mark.parametrize("keep_depth", [1, 2])
-def test_an_element_is_whole_however_little_of_it_is_kept(raw: bytes, keep_depth: int) -> None:
+def test_element_is_whole_however_little_of_it_is_kept(raw: bytes, keep_depth: int) -> None:
     heard = Heard(keep_depth=keep_depth).feed(STREAM + raw + raw)
 
     assert heard.raws == [raw, raw]
 
 
-def test_an_element_with_an_unwanted_child_is_left_out_and_the_next_one_passes() -> None:
+def test_element_with_an_unwanted_child_is_left_out_and_the_next_one_passes() -> None:
     found: list[bytes] = []
     parser = Parser(
         lambda _, raw: found.append(raw),
@@ -280,7 +280,7 @@ def test_markup_that_never_ends_is_malformed(endless: bytes) -> None:
         heard.feed(b"a" * 100 * (ENDLESS + 2), 50)
 
 
-# What is not XMPP
+# Malformed streams
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_markup_that_never_ends_is_malformed(endless: bytes) -> None:
         b"text",
     ],
 )
-def test_what_is_not_xmpp_is_malformed(data: bytes) -> None:
+def test_markup_that_is_not_xmpp_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
         Heard().feed(data + b" ")
 
@@ -320,12 +320,12 @@ def test_what_is_not_xmpp_is_malformed(data: bytes) -> None:
 @pytest.mark.parametrize(
     "text", [b"", b" ", b"<a>", b"<a/><b/>", b"<a/>x", b"a", b"<a", b"<!-- c --><a/>"]
 )
-def test_what_is_no_document_is_malformed(text: bytes) -> None:
+def test_text_that_is_no_document_is_malformed(text: bytes) -> None:
     with pytest.raises(Malformed):
         parse(text)
 
 
-# Standing alone
+# Standalone documents
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_what_is_no_document_is_malformed(text: bytes) -> None:
         b"<a xmlns='not a {real} namespace'/>",
     ],
 )
-def test_what_lacks_nothing_stays_as_it_is(raw: bytes) -> None:
+def test_standalone_document_is_unchanged(raw: bytes) -> None:
     assert standalone(raw) == raw
 
 
@@ -357,9 +357,7 @@ def test_what_lacks_nothing_stays_as_it_is(raw: bytes) -> None:
         (b"<a><b xml:lang='de'/><q:c/></a>", [b"q"]),
     ],
 )
-def test_prefixes_that_are_lacking_are_declared_at_the_start(
-    raw: bytes, added: list[bytes]
-) -> None:
+def test_undeclared_prefixes_are_declared_in_the_start_tag(raw: bytes, added: list[bytes]) -> None:
     name, space, rest = raw.partition(b"\n" if b"\n" in raw else b" ")
     if b">" in name or not space:
         name, space, rest = raw.partition(b">" if raw[2:3] == b">" else b"/")
@@ -368,7 +366,7 @@ def test_prefixes_that_are_lacking_are_declared_at_the_start(
     assert standalone(raw) == name + declarations + space + rest
 
 
-def test_a_namespace_that_looks_like_a_missing_prefix_declares_nothing() -> None:
+def test_namespace_that_looks_like_a_missing_prefix_declares_nothing() -> None:
     raw = b"<a><q:b/><c xmlns='undeclared:other'/></a>"
 
     assert b"xmlns:other" not in standalone(raw)
@@ -410,12 +408,12 @@ def test_nothing_in_a_namespace_becomes_markup(namespace: str) -> None:
         b"",
     ],
 )
-def test_what_lacks_more_than_prefixes_is_malformed(raw: bytes) -> None:
+def test_document_with_other_errors_is_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed):
         standalone(raw)
 
 
-def test_a_deep_element_without_a_prefix_is_mended_in_time() -> None:
+def test_deep_element_with_an_undeclared_prefix_is_handled_in_time() -> None:
     raw = b"".join(b"<a xmlns:p%d='n'>" % n for n in range(4000)) + b"<q:b/>" + b"</a>" * 4000
     tracemalloc.start()
     standalone(raw)

@@ -1,4 +1,4 @@
-"""Rosters in our own store, read and changed for whoever may."""
+"""The roster service over rosters in our own store."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ async def bench() -> AsyncIterator[Bench]:
         yield Bench(storage.contacts, rosters, lists, changed)
 
 
-async def test_a_roster_is_in_the_order_of_its_addresses(bench: Bench) -> None:
+async def test_roster_is_sorted_by_jid(bench: Bench) -> None:
     for jid in (ROMEO, BOB, CAROL):
         await bench.lists.change(ALICE, Change(jid=jid))
 
     assert [one.jid for one in await bench.lists.read(ALICE)] == sorted([BOB, CAROL, ROMEO])
 
 
-async def test_a_change_leaves_the_rest_as_it_was(bench: Bench) -> None:
+async def test_change_leaves_the_rest_as_it_was(bench: Bench) -> None:
     await bench.lists.change(ALICE, Change(jid=BOB, name="Bobby", groups=("Work",)))
     await bench.lists.change(ALICE, Change(jid=BOB, subscription="to"))
 
@@ -59,7 +59,7 @@ async def test_a_change_leaves_the_rest_as_it_was(bench: Bench) -> None:
     )
 
 
-async def test_changes_at_once_lose_nothing_of_each_other(bench: Bench) -> None:
+async def test_concurrent_changes_are_all_kept(bench: Bench) -> None:
     changes = [Change(jid=BOB, name="Bobby"), Change(jid=BOB, groups=("Work",))]
     await asyncio.gather(*(bench.lists.change(ALICE, change) for change in changes))
 
@@ -67,7 +67,7 @@ async def test_changes_at_once_lose_nothing_of_each_other(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_a_contact_is_removed_however_often(bench: Bench, times: int) -> None:
+async def test_contact_can_be_removed_twice(bench: Bench, times: int) -> None:
     await bench.lists.change(ALICE, Change(jid=BOB))
     for _ in range(times):
         await bench.lists.remove(ALICE, BOB)
@@ -75,7 +75,7 @@ async def test_a_contact_is_removed_however_often(bench: Bench, times: int) -> N
     assert await bench.lists.read(ALICE) == ()
 
 
-async def test_the_subscription_remove_removes(bench: Bench) -> None:
+async def test_subscription_remove_removes(bench: Bench) -> None:
     await bench.lists.change(ALICE, Change(jid=BOB))
     await bench.lists.change(ALICE, Change(jid=BOB, subscription="remove"))
 
@@ -90,7 +90,7 @@ async def test_clearing_a_roster_leaves_those_of_others(bench: Bench) -> None:
     assert (await bench.lists.read(ALICE), len(await bench.lists.read(CAROL))) == ((), 1)
 
 
-async def test_who_asks_to_be_a_contact_is_kept_and_not_shown(bench: Bench) -> None:
+async def test_contact_that_only_asks_is_kept_and_not_shown(bench: Bench) -> None:
     await bench.lists.change(ALICE, Change(jid=BOB, ask="in", ask_message="It is me"))
     shown = await bench.lists.read(ALICE)
     await bench.lists.change(ALICE, Change(jid=BOB, ask="", subscription="from"))
@@ -101,12 +101,12 @@ async def test_who_asks_to_be_a_contact_is_kept_and_not_shown(bench: Bench) -> N
     )
 
 
-async def test_nobody_is_on_their_own_roster(bench: Bench) -> None:
+async def test_owner_cannot_be_a_contact(bench: Bench) -> None:
     with pytest.raises(NotAllowed):
         await bench.lists.change(ALICE, Change(jid=ALICE))
 
 
-async def test_what_no_roster_can_hold_is_not_kept(bench: Bench) -> None:
+async def test_invalid_contact_is_not_kept(bench: Bench) -> None:
     with pytest.raises(BadRequest):
         await bench.lists.change(ALICE, Change(jid=BOB, groups=("",)))
 
@@ -114,7 +114,7 @@ async def test_what_no_roster_can_hold_is_not_kept(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("owner", ["alice@elsewhere.example", HOST, f"/{HOST}"])
-async def test_nobody_else_than_users_of_the_hosts_has_a_roster(bench: Bench, owner: str) -> None:
+async def test_address_that_is_no_user_has_no_roster(bench: Bench, owner: str) -> None:
     for refused in (
         bench.lists.read(owner),
         bench.lists.find(owner),
@@ -128,19 +128,19 @@ async def test_nobody_else_than_users_of_the_hosts_has_a_roster(bench: Bench, ow
     assert bench.changed == []
 
 
-async def test_an_empty_roster_is_found_of_those_that_have_an_account(bench: Bench) -> None:
+async def test_empty_roster_is_found_only_with_an_account(bench: Bench) -> None:
     assert await bench.lists.find(ALICE) == ()
     with pytest.raises(ItemNotFound):
         await bench.lists.find(CAROL)
 
 
-async def test_whoever_has_contacts_is_found_wherever_the_account_is(bench: Bench) -> None:
+async def test_roster_with_contacts_is_found_without_an_account(bench: Bench) -> None:
     await bench.lists.change(CAROL, Change(jid=BOB))
 
     assert [one.jid for one in await bench.lists.find(CAROL)] == [BOB]
 
 
-async def test_where_nobody_can_tell_who_is_a_user_everybody_is() -> None:
+async def test_empty_roster_is_found_if_accounts_are_unknown() -> None:
     async def untold(_: str) -> bool:
         raise NotAllowed("ask elsewhere")
 
@@ -150,7 +150,7 @@ async def test_where_nobody_can_tell_who_is_a_user_everybody_is() -> None:
     assert await lists.find(CAROL) == ()
 
 
-async def test_each_change_is_told(bench: Bench) -> None:
+async def test_each_change_calls_changed(bench: Bench) -> None:
     await bench.lists.change(ALICE, Change(jid=BOB))
     await bench.lists.remove(BOB, ALICE)
     await bench.lists.clear(CAROL)
@@ -158,7 +158,7 @@ async def test_each_change_is_told(bench: Bench) -> None:
     assert bench.changed == [ALICE, BOB, CAROL]
 
 
-async def test_what_the_archive_remembers_follows_each_change(bench: Bench) -> None:
+async def test_each_change_is_seen_by_the_cache(bench: Bench) -> None:
     memory = RosterCache(bench.rosters)
     lists = RosterService(bench.rosters, Hosts([HOST]), memory.changed)
     before = await memory.read(ALICE)
@@ -168,14 +168,14 @@ async def test_what_the_archive_remembers_follows_each_change(bench: Bench) -> N
     assert (before, await memory.read(ALICE)) == (frozenset(), frozenset({"gateway.example"}))
 
 
-async def test_a_roster_that_cannot_be_read_is_not_shown_as_empty() -> None:
+async def test_roster_that_cannot_be_read_is_not_shown_as_empty() -> None:
     lists = RosterService(FixedRosters(), Hosts([HOST]), lambda _: None)  # type: ignore[arg-type]
 
     with pytest.raises(Overloaded, match=HOST):
         await lists.find(ALICE)
 
 
-async def test_a_store_that_does_not_answer_shows_nothing_and_takes_nothing() -> None:
+async def test_store_that_does_not_answer_is_overloaded() -> None:
     async with open_storage("sqlite::memory:") as storage:
         lists = RosterService(OwnRosters(storage.contacts), Hosts([HOST]), lambda _: None)
 
