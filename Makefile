@@ -15,10 +15,10 @@ setup: ## Install what is missing to run, check and test
 environment:
 	@scripts/install check
 
-run: ## Install what is missing, then show ejabberd and Muniment at work until Ctrl-C
+run: ## Install what is missing, then show ejabberd and Muniment at work; EJABBERD=24.12 picks one
 	@scripts/install run
 	@# The shell outlives the interrupt, which reaches the demo too, so that the demo ends by itself.
-	@trap : INT; $(BIN)/python scripts/demo.py || [ $$? -eq 130 ]
+	@trap : INT; $(BIN)/python scripts/demo.py $(if $(EJABBERD),--ejabberd $(EJABBERD)) || [ $$? -eq 130 ]
 
 test: export REQUIRE_ALL = 1
 test: ## Install what is missing, then run every check and every test; nothing may be skipped

@@ -2,11 +2,13 @@
 """Show Muniment at work: a private ejabberd, two users who talk, and their archive, read two ways.
 
 Everything lives in .run, or in the folder given as the argument, so a second run starts in seconds
-and finds what was said in the first.
+and finds what was said in the first. The ejabberd is the one that is installed; where there is
+none, scripts/ejabberd unpacks the newest that Muniment is tested with.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import fcntl
 import secrets
@@ -24,13 +26,25 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from slixmpp import JID, ClientXMPP, Message  # noqa: E402
 from support.clients import slixmpp_client  # noqa: E402
-from support.ejabberd import Account, Ejabberd, NotInstalled, Ports  # noqa: E402
+from support.ejabberd import Account, Ejabberd, Ports  # noqa: E402
 from support.muniment import Muniment  # noqa: E402
 from support.program import Failed  # noqa: E402
+from support.releases import Release, Unavailable, installed_or_newest, unpacked  # noqa: E402
 
 HOSTS = ("chat.example", "team.example")
 COMPONENT = "muniment.example"
-RUN = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / ".run").resolve()
+
+
+def parse_options() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / ".run")
+    parser.add_argument("--ejabberd", metavar="VERSION", help="unpack and run this version")
+    return parser.parse_args()
+
+
+OPTIONS = parse_options()
+RUN = OPTIONS.folder.resolve()
 SHOWN = 8
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -54,26 +68,29 @@ def main() -> int:
     """Run until Ctrl-C or SIGTERM; return an exit code."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.default_int_handler)
+    version = OPTIONS.ejabberd
     try:
+        release = unpacked(version) if version else installed_or_newest()
         with ExitStack() as stack:
-            demonstrate(stack)
+            demonstrate(stack, release)
     except KeyboardInterrupt:
         print("\nstopped")
         return 0
-    except (AlreadyRunning, Failed, NotInstalled, LookupError, OSError) as error:
+    except (AlreadyRunning, Failed, Unavailable, LookupError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
 
 
-def demonstrate(stack: ExitStack) -> NoReturn:
+def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
     """Start everything, show it, keep it running; `stack` stops it again."""
     RUN.mkdir(mode=0o700, exist_ok=True)
     claim(stack)
     alice, bob = (Account(name, HOSTS[0], secret(f"{name}-password")) for name in ("alice", "bob"))
-    say("Starting ejabberd, configured by ejabberd.yml.example")
+    say(f"Starting ejabberd {release.version}, configured by ejabberd.yml.example")
     ejabberd = stack.enter_context(
         Ejabberd(
             RUN / "ejabberd",
+            release,
             hosts=HOSTS,
             component=COMPONENT,
             ports=Ports.free(c2s=5222, component=5275, http=5280),

@@ -1,14 +1,15 @@
-"""How hard tests try: a missing server is no reason to skip one where everything is required."""
+"""How hard tests try, and on which releases of ejabberd."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
+from support import matrix
 
 
 def is_everything_required() -> bool:
@@ -22,6 +23,26 @@ settings.register_profile("big", deadline=None, max_examples=5000)
 settings.register_profile("whole", deadline=None, derandomize=True)
 _default = "whole" if is_everything_required() else "default"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _default))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the versions of ejabberd be named."""
+    matrix.add_option(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of tests that run on each version."""
+    config.addinivalue_line("markers", f"{matrix.MARK}: runs on every version of ejabberd")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests that need an ejabberd once with each version."""
+    matrix.parametrize(metafunc, is_everything_required=is_everything_required())
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Let the releases of ejabberd be tested side by side, also by the tests of one file."""
+    return matrix.scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

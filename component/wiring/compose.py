@@ -210,7 +210,7 @@ def join(
         on_written=live.changed,
         is_held=holds.is_held,
     )
-    rooms = Rooms(hosts, storage.rooms, RoomQueries(stream), on_replaced=live.end)
+    rooms = Rooms(hosts, storage.rooms, RoomQueries(stream, privileges), on_replaced=live.end)
     stream.add_event_handler("session_start", lambda _: rooms.note_connected(now()))
     room_news = RoomEvents(rooms, addresses)
     kept: EditableRosters = OwnRosters(storage.contacts)

@@ -66,7 +66,7 @@ async def test_ping_goes_to_the_server(restless: Wire) -> None:
     """4.5: a ping from a component, here to a virtual host of its server."""
     ping = await restless.next_sent()
 
-    assert (ping.get("from"), ping.get("to")) == (COMPONENT, HOST)
+    assert (ping.get("from"), ping.get("to")) == (COMPONENT, f"{HOST}/muniment")
 
 
 async def test_error_is_an_answer(restless: Wire) -> None:

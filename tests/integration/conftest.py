@@ -1,40 +1,58 @@
-"""One ejabberd with one Muniment for all tests: real programs, which belong to no event loop."""
+"""One ejabberd of each release, each with one Muniment, for all tests.
+
+They are real programs, which belong to no event loop.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from support.ejabberd import NotInstalled, installed
+from support.releases import Release, Unavailable, unpacked
 from support.server import Server
 
 
 @pytest.fixture(scope="session")
-def _installed(missing: Callable[[object], NoReturn]) -> None:
+def release(release_version: str, missing: Callable[[object], NoReturn]) -> Release:
+    """The release of ejabberd that a test runs on."""
     try:
-        installed()
-    except NotInstalled as error:
+        return unpacked(release_version)
+    except Unavailable as error:
         missing(error)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
-    """ejabberd and Muniment, as they are when both have been up for a while."""
-    with Server.running(tmp_path_factory.mktemp("server")) as running:
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Release], Server]]:
+    # Another release does not end the server of the one before, which has tests to come.
+    with ExitStack() as stack:
+
+        @cache
+        def running(release: Release) -> Server:
+            folder = tmp_path_factory.mktemp("server")
+            return stack.enter_context(Server.running(folder, release))
+
         yield running
+
+
+@pytest.fixture(scope="session")
+def server(release: Release, _servers: Callable[[Release], Server]) -> Server:
+    """ejabberd and Muniment, as they are when both have been up for a while."""
+    return _servers(release)
 
 
 @pytest.fixture
 def own_server(
-    tmp_path: Path, _installed: None, request: pytest.FixtureRequest
+    tmp_path: Path, release: Release, request: pytest.FixtureRequest
 ) -> Iterator[Server]:
     """A pair of them for one test, which may stop, freeze and kill them.
 
     Parametrized indirectly with further options of Muniment.
     """
-    with Server.running(tmp_path, getattr(request, "param", None)) as running:
+    with Server.running(tmp_path, release, getattr(request, "param", None)) as running:
         yield running
 
 

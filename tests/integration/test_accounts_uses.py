@@ -13,6 +13,7 @@ from support.clients import logs_in, slixmpp_client
 from support.commanding import ADMIN, BOSS, OPERATORS, Operator, line, operator, told, typed
 from support.ejabberd import Account
 from support.external import external
+from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 
@@ -26,7 +27,7 @@ Roster = set[tuple[str, str, str, bool, frozenset[str]]]
 
 
 @pytest.fixture(scope="module")
-def asking(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def asking(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """ejabberd asks Muniment who may log in, and all who ask Muniment do so on a Unix socket."""
     folder = tmp_path_factory.mktemp("unix")
     options = {
@@ -34,17 +35,17 @@ def asking(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterat
         "log": {"level": "debug"},
         **OPERATORS,
     }
-    with external(folder, options=options) as server:
+    with external(folder, release, options=options) as server:
         made = line(server, "add-user", BOSS.jid, stdin=f"{BOSS.password}\n")
         assert made.returncode == 0, made.stderr
         yield server
 
 
 @pytest.fixture(scope="module")
-def showing(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def showing(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """Muniment shows the rosters that ejabberd has, with all that there is on them."""
     options = {"rosters": {"details": True}, **OPERATORS}
-    with Server.running(tmp_path_factory.mktemp("showing"), options) as server:
+    with Server.running(tmp_path_factory.mktemp("showing"), release, options) as server:
         server.ejabberd.register(BOSS)
         yield server
 

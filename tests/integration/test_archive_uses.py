@@ -15,6 +15,7 @@ from support.archives import correct, displayed, received, retract
 from support.asking import FULLTEXT, GET_PREFERENCES, archive_at, preferences_in, set_preferences
 from support.ejabberd import Account
 from support.raw import Client
+from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 from support.stanzas import Refused
@@ -33,9 +34,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def office(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """A pair with operators, archives of rooms, and rules of its own for what is kept."""
-    with Server.running(tmp_path_factory.mktemp("office"), OPTIONS) as running:
+    with Server.running(tmp_path_factory.mktemp("office"), release, OPTIONS) as running:
         running.ejabberd.register(READER, ADMIN, Account("spam", "one.test", "a password"))
         yield running
 

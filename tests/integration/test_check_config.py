@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support import mam
 from support.ejabberd import ROOT
 from support.server import Server
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 
 def check(config: Path, *options: str) -> subprocess.CompletedProcess[str]:

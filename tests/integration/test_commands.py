@@ -12,13 +12,16 @@ from support import mam
 from support.commanding import ADMIN, BOSS, OPERATORS, line, operator, told, typed
 from support.muniment import ACCOUNTS
 from support.raw import Client
+from support.releases import Release
 from support.server import Server
 
 
 @pytest.fixture(scope="module")
-def operated(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def operated(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """Both programs, and an operator who is a user of ejabberd."""
-    with Server.running(tmp_path_factory.mktemp("commands"), {**OPERATORS, **ACCOUNTS}) as running:
+    with Server.running(
+        tmp_path_factory.mktemp("commands"), release, {**OPERATORS, **ACCOUNTS}
+    ) as running:
         running.ejabberd.register(BOSS)
         yield running
 

@@ -10,27 +10,36 @@ from pathlib import Path
 import pytest
 from support.ejabberd import ROOT
 from support.program import Program
+from support.releases import Release
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 
 class Demo(Program):
     """scripts/demo.py with its state in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, release: Release) -> None:
         super().__init__("demo", folder / "demo.log")
         self.folder = folder
+        self.version = release.version
 
     def start(self) -> None:
         """Start, and return when it has shown everything."""
         self.log_path.unlink(missing_ok=True)
         script = ROOT / "scripts" / "demo.py"
-        self.launch([sys.executable, str(script), str(self.folder / "run")], cwd=self.folder)
+        self.launch(
+            [sys.executable, str(script), str(self.folder / "run"), "--ejabberd", self.version],
+            cwd=self.folder,
+        )
         self.wait_until(lambda: "Ctrl-C stops it" in self.log, "shows everything")
         self.wait_until(lambda: self.log.count("curl") == 2, "tells how to go on")
 
 
-@pytest.mark.usefixtures("_installed")
-def test_the_demo_shows_the_archive_keeps_it_and_stops_without_a_trace(tmp_path: Path) -> None:
-    demo = Demo(tmp_path)
+def test_the_demo_shows_the_archive_keeps_it_and_stops_without_a_trace(
+    tmp_path: Path, release: Release
+) -> None:
+    demo = Demo(tmp_path, release)
     outcomes = []
     for number in (signal.SIGINT, signal.SIGTERM):
         with demo:

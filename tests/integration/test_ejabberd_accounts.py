@@ -15,6 +15,7 @@ from support.commanding import line
 from support.ejabberd import ROOT, Account, Ejabberd
 from support.muniment import Muniment
 from support.ports import LOOPBACK, free_port
+from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 
@@ -23,6 +24,9 @@ from component.clients.ejabberd_http import EjabberdApi
 from component.clients.ejabberd_login import EjabberdLogins
 from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 #: As docs/operations.md has it.
 PERMISSIONS = """\
@@ -46,9 +50,9 @@ def with_api(who: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def ejabberd(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Ejabberd]:
+def ejabberd(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Ejabberd]:
     folder = tmp_path_factory.mktemp("ejabberd")
-    with Ejabberd(folder, changes=with_api("{ip: 127.0.0.1/32}")) as running:
+    with Ejabberd(folder, release, changes=with_api("{ip: 127.0.0.1/32}")) as running:
         yield running
 
 

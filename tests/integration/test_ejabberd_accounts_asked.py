@@ -13,11 +13,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.ejabberd import Account, Ejabberd
 from support.ports import LOOPBACK
+from support.releases import Release
 
 from component.clients.ejabberd_accounts import EjabberdAccounts
 from component.clients.ejabberd_http import EjabberdApi
 from component.clients.ejabberd_login import EjabberdLogins
 from component.core.errors import Overloaded
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 #: This machine, by a name that is not known for it: only "localhost" is.
 FAR = "LOCALHOST"
@@ -36,6 +40,13 @@ api_permissions:
     who: {{user: muniment@one.test}}
     what: [check_password, check_account]
 """
+
+#: Since 26.07 an account needs this too for commands that name a host.
+CONFIGURE = """\
+access_rules:
+  configure:
+    allow:
+      user: muniment@one.test"""
 
 #: Anything within 9, so that ejabberd, which waits for 10, hears of it.
 SECONDS = 9.0
@@ -69,7 +80,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ejabberd(
-    tmp_path_factory: pytest.TempPathFactory, certificate: Path, _installed: None
+    tmp_path_factory: pytest.TempPathFactory, certificate: Path, release: Release
 ) -> Iterator[Ejabberd]:
     changes = {
         "auth_method: internal": SETTING.format(certificate=certificate),
@@ -77,7 +88,9 @@ def ejabberd(
         "access: c2s": "access: c2s\n    starttls_required: true",
         "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
     }
-    with Ejabberd(tmp_path_factory.mktemp("ejabberd"), changes=changes) as running:
+    if release.version >= "26":
+        changes["access_rules:"] = CONFIGURE
+    with Ejabberd(tmp_path_factory.mktemp("ejabberd"), release, changes=changes) as running:
         running.register(ANN, ANN_ELSEWHERE, ASKER)
         yield running
 

@@ -16,6 +16,7 @@ from support.ejabberd import Ejabberd
 from support.external import external
 from support.muniment import DATABASE, Muniment
 from support.ports import LOOPBACK
+from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 
@@ -42,10 +43,12 @@ def user_authentication(username, password, host):
 
 
 @pytest.fixture
-def handled(tmp_path: Path, _installed: None) -> Iterator[Server]:
+def handled(tmp_path: Path, release: Release) -> Iterator[Server]:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "ending.py").write_text(MODULE)
-    with external(tmp_path, options={"handlers": {"module": "ending", "path": "../lib"}}) as both:
+    with external(
+        tmp_path, release, options={"handlers": {"module": "ending", "path": "../lib"}}
+    ) as both:
         yield both
 
 
@@ -117,11 +120,12 @@ async def test_what_cannot_be_kept_either_is_counted_as_lost(own_server: Server)
     assert "2 rows are lost" in muniment.log
 
 
-@pytest.mark.usefixtures("_installed")
-async def test_memory_is_bounded_in_bytes_while_the_store_fails(tmp_path: Path) -> None:
+async def test_memory_is_bounded_in_bytes_while_the_store_fails(
+    tmp_path: Path, release: Release
+) -> None:
     options = {"archive": {"queue_bytes": QUEUE_BYTES}}
     with (
-        Ejabberd(tmp_path / "ejabberd", changes=UNSLOWED) as ejabberd,
+        Ejabberd(tmp_path / "ejabberd", release, changes=UNSLOWED) as ejabberd,
         Muniment(tmp_path / "muniment", ejabberd, options=options) as muniment,
     ):
         both = Server(ejabberd, muniment)
@@ -144,11 +148,12 @@ async def test_memory_is_bounded_in_bytes_while_the_store_fails(tmp_path: Path) 
     assert grown < LARGE * LARGE_BYTES / 2
 
 
-@pytest.mark.usefixtures("_installed")
-async def test_what_the_server_has_sent_is_kept_where_the_queue_is_full(tmp_path: Path) -> None:
+async def test_what_the_server_has_sent_is_kept_where_the_queue_is_full(
+    tmp_path: Path, release: Release
+) -> None:
     options = {"archive": {"queue_bytes": QUEUE_BYTES}, "xmpp": {"drain_seconds": 10.0}}
     with (
-        Ejabberd(tmp_path / "ejabberd", changes=UNSLOWED) as ejabberd,
+        Ejabberd(tmp_path / "ejabberd", release, changes=UNSLOWED) as ejabberd,
         Muniment(tmp_path / "muniment", ejabberd, options=options) as muniment,
     ):
         both = Server(ejabberd, muniment)

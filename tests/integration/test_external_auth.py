@@ -15,9 +15,13 @@ from support.clients import logs_in
 from support.ejabberd import Account
 from support.external import external, processes
 from support.raw import Client
+from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 from support.stanzas import Refused, local_name
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 SASL = "{urn:ietf:params:xml:ns:xmpp-sasl}"
 REGISTER = "jabber:iq:register"
@@ -27,17 +31,17 @@ PASSWORD = "a:b::c%41+&=#? pencil ü€😀"
 
 
 @pytest.fixture(scope="module")
-def asking(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
-    with external(tmp_path_factory.mktemp("external")) as server:
+def asking(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
+    with external(tmp_path_factory.mktemp("external"), release) as server:
         yield server
 
 
 @pytest.fixture
 def own_asking(
-    tmp_path: Path, _installed: None, request: pytest.FixtureRequest
+    tmp_path: Path, release: Release, request: pytest.FixtureRequest
 ) -> Iterator[Server]:
     """One for a test that stops it, parametrized indirectly by whether ejabberd has a cache."""
-    with external(tmp_path, cache=getattr(request, "param", False)) as server:
+    with external(tmp_path, release, cache=getattr(request, "param", False)) as server:
         yield server
 
 

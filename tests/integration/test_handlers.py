@@ -10,6 +10,7 @@ from support.clients import slixmpp_client
 from support.ejabberd import Account
 from support.external import external
 from support.raw import Client
+from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 from support.sidecar import post
@@ -44,12 +45,12 @@ def archive_get(username, host, peer=None, after=None, before=None, limit=None, 
 
 
 @pytest.fixture(scope="module")
-def handled(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def handled(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("handled")
     (folder / "lib").mkdir()
     (folder / "lib" / "own_users.py").write_text(MODULE)
     options = {"handlers": {"module": "own_users", "path": "../lib"}}
-    with external(folder, options=options) as server:
+    with external(folder, release, options=options) as server:
         yield server
 
 

@@ -9,7 +9,11 @@ import pytest
 from support import mam
 from support.ejabberd import Ejabberd
 from support.muniment import Muniment
+from support.releases import Release
 from support.server import Server
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
 MAM_FOR_ROOMS = "  mod_mam:\n    default: never\n"
@@ -26,9 +30,9 @@ class WithMam(Ejabberd):
 
 
 @pytest.fixture
-def hybrid(tmp_path: Path, _installed: None) -> Iterator[Server]:
+def hybrid(tmp_path: Path, release: Release) -> Iterator[Server]:
     with (
-        WithMam(tmp_path / "ejabberd") as ejabberd,
+        WithMam(tmp_path / "ejabberd", release) as ejabberd,
         Muniment(tmp_path / "muniment", ejabberd) as muniment,
     ):
         yield Server(ejabberd, muniment)

@@ -17,6 +17,9 @@ from support.remote_data import read_all
 from support.server import Server
 from support.traffic import Flow, Ledger
 
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
+
 NAMES = ("alice", "bob", "carol", "dave", "mercutio", "tybalt")
 NAMES_ON_THE_SECOND_HOST = ("romeo", "juliet", "benvolio", "nurse")
 

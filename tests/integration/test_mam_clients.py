@@ -21,6 +21,9 @@ from support.traffic import say_in_turn
 
 from component.xmpp.archive.mam_form import FIELDS
 
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
+
 NBXMPP = Path(__file__).parents[1] / "support" / "nbxmpp_client.py"
 SYSTEM_PYTHON = "/usr/bin/python3"
 

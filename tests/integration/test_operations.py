@@ -26,6 +26,7 @@ from slixmpp import JID
 from support.clients import slixmpp_client
 from support.ejabberd import Account, Ejabberd
 from support.ports import LOOPBACK, free_port
+from support.releases import Release
 from support.shell_blocks import OPERATIONS, ROOT, shell_blocks
 
 #: As the examples have them.
@@ -155,10 +156,10 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Machine]:
+def machine(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Machine]:
     """A machine on which all was installed as it is written, and runs."""
     root = tmp_path_factory.mktemp("root")
-    ejabberd = Ejabberd(root / "ejabberd", hosts=HOSTS, component=COMPONENT)
+    ejabberd = Ejabberd(root / "ejabberd", release, hosts=HOSTS, component=COMPONENT)
     machine = Machine(root, ejabberd)
     install, start = shell_blocks(OPERATIONS, "Install")
     machine.shell(install)

@@ -22,6 +22,9 @@ from support.stanzas import body_of
 
 from component.core.xml.times import format_time, now
 
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
+
 QUICK_PING = {
     "xmpp": {
         "ping_interval_seconds": 1,

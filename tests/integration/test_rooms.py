@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from uuid import uuid4
+from xml.etree.ElementTree import Element
 
 import pytest
 from aiohttp import ClientSession
 from support import mam
 from support.events import stream
 from support.raw import Client
+from support.releases import Release
 from support.room import joined_anew
 from support.server import Server
 from support.stanzas import CLIENT, Refused
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 SERVICE = "conference.one.test"
 RETRACT = "urn:xmpp:message-retract:1"
@@ -25,10 +30,10 @@ MEMBERS_ONLY = (
 
 
 @pytest.fixture(scope="module")
-def rooms_server(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def rooms_server(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """A pair where rooms have archives of their own."""
     options = {"archive": {"room_services": [SERVICE]}}
-    with Server.running(tmp_path_factory.mktemp("rooms"), options) as running:
+    with Server.running(tmp_path_factory.mktemp("rooms"), release, options) as running:
         yield running
 
 
@@ -251,3 +256,46 @@ async def test_a_subscriber_who_does_not_come_in_has_in_the_archive_what_is_said
         ("and in here", f"{people.room}/bobby"),
     ]
     assert await mam.bodies(people.bob, to=people.archive) == ["to all of you", "and in here"]
+
+
+def by_room(room: str, id: str) -> str:
+    """Return an element that only the room may write (XEP-0359)."""
+    return f"<stanza-id xmlns='urn:xmpp:sid:0' by='{room}' id='{id}'/>"
+
+
+def ids_by_room(stanza: Element, room: str) -> list[str | None]:
+    """Return the ids that a message has by a room."""
+    found = stanza.findall("{urn:xmpp:sid:0}stanza-id")
+    return [element.get("id") for element in found if element.get("by") == room]
+
+
+async def test_message_with_forged_room_id_is_archived(people: People) -> None:
+    """What all have heard is in the archive, though its author gave it the id of another."""
+    forged = by_room(people.room, "forged")
+    await said(people, people.alice, "harmless", extra=forged)
+    await said(people, people.alice, "harmful", extra=forged)
+
+    for client in (people.alice, people.bob):
+        assert await mam.bodies(client) == ["harmless", "harmful"]
+    assert await mam.bodies(people.bob, to=people.archive) == ["harmless", "harmful"]
+
+
+async def test_message_with_forged_room_id_is_moderated(release: Release, people: People) -> None:
+    """XEP-0425: a moderator names the id that the room has given, which is the last one."""
+    if not release.has_iq_privilege:
+        pytest.skip("rooms of this release give no ids without mod_mam")
+    await said(people, people.bob, "harmful", extra=by_room(people.room, "forged"))
+    heard = await people.alice.wait_for_body("harmful")
+    *_, id = ids_by_room(heard, people.room)
+    await people.alice.ask(
+        "set",
+        f"<moderate xmlns='urn:xmpp:message-moderate:1' id='{id}'><retract xmlns='{RETRACT}'/>"
+        "</moderate>",
+        to=people.room,
+    )
+    await people.bob.wait_for(lambda stanza: stanza.find(f"{{{RETRACT}}}retract") is not None)
+
+    for client, to in ((people.alice, None), (people.bob, None), (people.bob, people.archive)):
+        original = (await mam.everything(client, to=to))[0]
+        assert original.message.find(f"{{{RETRACT}}}retracted") is not None
+        assert original.body is None

@@ -13,8 +13,12 @@ import pytest
 from support.ejabberd import Account, Ejabberd
 from support.muniment import ACCOUNTS, Muniment
 from support.raw import Client
+from support.releases import Release
 from support.remote_data import session
 from support.server import Server
+
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
 
 ROSTER = "{jabber:iq:roster}"
 GET = "<query xmlns='jabber:iq:roster'/>"
@@ -35,12 +39,12 @@ Roster = list[Contact]
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def both(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """ejabberd lets its rosters be read and set, as far as its version can."""
     folder = tmp_path_factory.mktemp("rosters")
     changes = {"get: muniment": "both: muniment"}
     with (
-        Ejabberd(folder / "ejabberd", changes=changes) as ejabberd,
+        Ejabberd(folder / "ejabberd", release, changes=changes) as ejabberd,
         Muniment(
             folder / "muniment", ejabberd, options={"rosters": {"details": True}}
         ) as muniment,
@@ -49,10 +53,10 @@ def both(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def stored(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """The rosters are in our own store."""
     options = {"rosters": {"source": "store", "details": True}, **ACCOUNTS}
-    with Server.running(tmp_path_factory.mktemp("stored"), options) as running:
+    with Server.running(tmp_path_factory.mktemp("stored"), release, options) as running:
         yield running
 
 

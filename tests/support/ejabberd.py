@@ -12,23 +12,16 @@ from pathlib import Path
 
 from support.ports import answers, free_port
 from support.program import Program
+from support.releases import Release
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "ejabberd.yml.example"
 
-#: Where Debian, and installers from elsewhere, put the compiled modules.
-PLACES = (
-    "usr/lib/*/ejabberd-*/ebin",
-    "usr/lib/ejabberd*/ebin",
-    "opt/ejabberd*/lib/ejabberd-*/ebin",
-)
-
-
-class NotInstalled(Exception):
-    """ejabberd is not installed on this machine (Debian: apt-get install ejabberd)."""
-
-    def __init__(self) -> None:
-        super().__init__(self.__doc__)
+#: Lines of the example for the releases that know them.
+IQ_PRIVILEGE = """\
+# iq:
+    #   "http://jabber.org/protocol/disco#info":
+    #     get: muniment"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +58,7 @@ class Ejabberd(Program):
     def __init__(
         self,
         folder: Path,
+        release: Release,
         *,
         hosts: Sequence[str] = ("one.test", "two.test"),
         component: str = "archive.test",
@@ -75,6 +69,7 @@ class Ejabberd(Program):
         """`changes` are made in the example, beside those that every test needs."""
         super().__init__("ejabberd", folder / "ejabberd.out")
         self.folder = folder
+        self.release = release
         self.config_path = folder / "ejabberd.yml"
         self.hosts = tuple(hosts)
         self.component = component
@@ -84,16 +79,16 @@ class Ejabberd(Program):
         self._marks = count(1)
 
     def start(self) -> None:
-        """Start, and return when all listeners answer. Raises Failed, NotInstalled."""
-        code = installed()
+        """Start, and return when all listeners answer. Raises Failed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config_path.touch(mode=0o600)
         self.config_path.write_text(self._config())
         # Without a name there is neither distribution nor epmd nor cookie; the shell on stdin is
         # the way in, and the end of stdin, should this process die, is the end of ejabberd.
+        modules = str(self.release.modules)
         database = ["-mnesia", "dir", f'"{self.folder / "db"}"']
         self.launch(
-            ["erl", "-oldshell", *database, "-pa", str(code), "-s", "ejabberd"],
+            [self.release.erl, "-oldshell", *database, "-pa", modules, "-s", "ejabberd"],
             cwd=self.folder,
             environment={
                 "EJABBERD_CONFIG_PATH": str(self.config_path),
@@ -152,7 +147,10 @@ class Ejabberd(Program):
             **dict(zip(example_hosts, self.hosts, strict=True)),
             **self._changes,
         }
-        return replaced(EXAMPLE.read_text(), changes)
+        example = EXAMPLE.read_text()
+        if self.release.has_iq_privilege:
+            example = replaced(example, {IQ_PRIVILEGE: IQ_PRIVILEGE.replace("# ", "")})
+        return replaced(example, changes)
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:
@@ -168,14 +166,6 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
     if missing := changes.keys() - hits:
         raise LookupError(f"{EXAMPLE.name} has no {missing} any more: the harness must follow it")
     return changed
-
-
-def installed() -> Path:
-    """Return where the compiled modules of ejabberd are. Raises NotInstalled."""
-    found = sorted(place for pattern in PLACES for place in Path("/").glob(pattern))
-    if not found:
-        raise NotInstalled
-    return found[-1]
 
 
 def _made(account: Account) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support.ejabberd import ROOT, Ejabberd
 from support.muniment import ACCOUNTS, Muniment, Options
+from support.releases import Release
 from support.server import Server
 
 #: As an operator writes it, with two processes for both hosts; a test may register at any time.
@@ -19,13 +20,13 @@ extauth_program: {command}
 extauth_pool_name: muniment
 extauth_pool_size: 2
 auth_use_cache: {cache}
-registration_timeout: infinity
+{check}registration_timeout: infinity
 """
 
 
 @contextmanager
 def external(
-    folder: Path, *, cache: bool = False, options: Options | None = None
+    folder: Path, release: Release, *, cache: bool = False, options: Options | None = None
 ) -> Iterator[Server]:
     """Run both; a path with a blank shows that the command is a line of the shell.
 
@@ -34,9 +35,12 @@ def external(
     home = folder / "muni ment"
     program = [sys.executable, "-m", "component", "extauth", "--config", home / "muniment.toml"]
     command = shlex.join(["env", f"PYTHONPATH={ROOT}", *map(str, program)])
-    setting = SETTING.format(command=f'"{command}"', cache=str(cache).lower())
+    check = "auth_external_user_exists_check: false\n" if release.version >= "23.10" else ""
+    setting = SETTING.format(command=f'"{command}"', cache=str(cache).lower(), check=check)
     with (
-        Ejabberd(folder / "ejabberd", changes={"auth_method: internal": setting}) as ejabberd,
+        Ejabberd(
+            folder / "ejabberd", release, changes={"auth_method: internal": setting}
+        ) as ejabberd,
         Muniment(home, ejabberd, options={**ACCOUNTS, **(options or {})}) as muniment,
     ):
         yield Server(ejabberd, muniment)

@@ -12,6 +12,7 @@ from typing import Self
 from support.ejabberd import Account, Ejabberd
 from support.muniment import Muniment, Options
 from support.raw import Client
+from support.releases import Release
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class Server:
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, options: Options | None = None) -> Iterator[Self]:
+    def running(
+        cls, folder: Path, release: Release, options: Options | None = None
+    ) -> Iterator[Self]:
         """Run both in a folder, Muniment with further options."""
         with (
-            Ejabberd(folder / "ejabberd") as ejabberd,
+            Ejabberd(folder / "ejabberd", release) as ejabberd,
             Muniment(folder / "muniment", ejabberd, options=options) as muniment,
         ):
             yield cls(ejabberd, muniment)

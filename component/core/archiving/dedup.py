@@ -140,8 +140,9 @@ class Deduplicator:
     def _identify_by_room_id(
         self, stanza: Stanza, name: str, at: int
     ) -> tuple[RecentMessage, bool]:
-        # A room gives each message an id of its own (XEP-0359): no other message has this key.
-        key = digest_of([stanza.sender.encode(), name.encode()])
+        # A room gives each message an id of its own (XEP-0359). Where it gives none, an author can
+        # forge the same id into several messages, so the content is part of the key too.
+        key = digest_of([stanza.sender.encode(), name.encode(), stanza.key("")])
         if known := self._named_by_room.get(key):
             return known, False
         return _add(self._named_by_room, None, key, stanza, at, at, is_named_by_room=True), True

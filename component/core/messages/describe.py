@@ -102,9 +102,12 @@ def describe(stanza: Stanza) -> Description:
 
 
 def room_id(stanza: Stanza) -> str:
-    """Return what a room calls a message that it sends (XEP-0359), "" where it has no name."""
+    """Return the id that a room gave a message which it sends (XEP-0359), "" without one.
+
+    Rooms of ejabberd add their id last, and leave ids in place that the author forged.
+    """
     room = jids.bare(stanza.sender)
-    for child in stanza.element.elements:
+    for child in reversed(stanza.element.elements):
         if child.name == "stanza-id" and child.ns == NS_STANZA_ID and child.get("by") == room:
             return child.get("id")
     return ""

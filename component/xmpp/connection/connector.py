@@ -12,6 +12,7 @@ import random
 from contextlib import suppress
 from dataclasses import dataclass
 
+from component.xmpp.connection.addresses import of_host_for_iq
 from component.xmpp.connection.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -144,7 +145,8 @@ class Connector:
     async def _is_answering(self) -> bool:
         """Whether the server answers a ping or sends anything else meanwhile."""
         sent = asyncio.get_running_loop().time()
-        if await self._stream.ping(self._ping_to, patience=self._timeouts.ping_timeout):
+        host = of_host_for_iq(self._ping_to)
+        if await self._stream.ping(host, patience=self._timeouts.ping_timeout):
             return True
         return self._stream.silence < asyncio.get_running_loop().time() - sent
 

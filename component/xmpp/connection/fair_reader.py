@@ -45,14 +45,17 @@ class FairReader:
         self._unread = b""
         self._is_held = False
         self._is_scheduled = False  # `_read_on` is going to be called by the loop
-        self._returning = 0  # results that were sent and have not come back
+        self._sent = self._returned = 0  # results in all
+        self._copies = 1  # of a result that come back
+        self._returning = 0  # copies of results that were sent and have not come back
         self._sent_at = 0.0
 
     def note_sent(self, text: str) -> None:
-        """Count the results in a text that was sent: each comes back as a copy."""
+        """Count the results in a text that was sent: each comes back as a copy, or as two."""
         results = text.count(HINTS)
         if results:
-            self._returning = results + (0 if self._is_overdue else self._returning)
+            self._sent += results
+            self._returning = results * self._copies + (0 if self._is_overdue else self._returning)
             self._sent_at = self._loop.time()
 
     def hold(self, on: bool) -> None:
@@ -93,8 +96,14 @@ class FairReader:
         data, self._unread = self._unread[:SLICE], self._unread[SLICE:]
         self._feed(data)
         returned = data.count(_MARK)
+        self._returned += returned
+        if self._returned > self._sent:
+            # ejabberd 23.10 and newer copy a result when it is sent, and when it is delivered.
+            self._copies = 2
         self._returning = max(self._returning - returned, 0)
-        should_gather = returned and not self._unread and self._returning > GATHER_ABOVE
+        should_gather = (
+            returned and not self._unread and self._returning > GATHER_ABOVE * self._copies
+        )
         return GATHER_SECONDS if should_gather and not self._is_overdue else 0.0
 
     @property

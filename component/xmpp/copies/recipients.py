@@ -14,6 +14,7 @@ from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
+from component.xmpp.connection.addresses import of_host_for_iq
 from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries.exchange import HINTS
@@ -42,7 +43,9 @@ class RecipientQueries:
             with self._stream.expecting(self._asked):
                 await self._stream.send_text("".join(map(self._headline_xml, self._asked)))
                 # ejabberd works in order: when it answers a ping it has done with the headlines.
-                is_answered = await self._stream.ping(self._host, patience=PATIENCE_SECONDS)
+                is_answered = await self._stream.ping(
+                    of_host_for_iq(self._host), patience=PATIENCE_SECONDS
+                )
                 return frozenset(self._missing) if is_answered else None
         finally:
             self._asked = {}

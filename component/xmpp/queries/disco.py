@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from slixmpp import JID
+from slixmpp import JID, Iq
 from slixmpp.exceptions import XMPPError
 from slixmpp.plugins.xep_0030 import DiscoInfo, DiscoItems
 
@@ -18,6 +18,7 @@ from component.core.errors import ItemNotFound
 from component.core.hosts import Hosts
 from component.core.xml.jids import Jids
 from component.xmpp.archive import mam
+from component.xmpp.connection.addresses import of_host_for_iq
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries import delegation
 from component.xmpp.queries.archive_addresses import owner_at
@@ -37,7 +38,7 @@ CATEGORY, KIND, NAME = "component", "archive", "Muniment"
 BARE = frozenset(f"{namespace}:bare:{mam.NS}" for namespace in delegation.NAMESPACES)
 
 #: A node handler of slixmpp's xep_0030: takes the address asked, the node, the asker, the query.
-InfoHandler = Callable[[JID, str, JID, object], DiscoInfo | None]
+InfoHandler = Callable[[JID, str, JID, Iq], DiscoInfo | None]
 ItemsHandler = Callable[[JID, str, JID, object], DiscoItems | None]
 
 
@@ -93,9 +94,12 @@ def announce(
 def _bare_jid_info(hosts: Hosts, features: Sequence[str]) -> InfoHandler:
     """Return a handler for the features of users' bare JIDs, which only virtual hosts may ask."""
 
-    def handle(_: JID, node: str, asker: JID, __: object) -> DiscoInfo | None:
+    def handle(_: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
+        host = str(asker)
+        # slixmpp answers the sender of the query.
+        query["from"] = of_host_for_iq(host)
         # After an error a server does not delegate: it answers users without an archive itself.
-        if str(asker) not in hosts:
+        if host not in hosts:
             raise XMPPError("item-not-found")
         # Without the node slixmpp adds the features of the component itself.
         return _info(features, node)
@@ -106,7 +110,7 @@ def _bare_jid_info(hosts: Hosts, features: Sequence[str]) -> InfoHandler:
 def _archive_info(fallback: InfoHandler, addresses: Jids, features: Sequence[str]) -> InfoHandler:
     """Return a handler for addresses of archives that defers the component's to `fallback`."""
 
-    def handle(address: JID, node: str, asker: JID, query: object) -> DiscoInfo | None:
+    def handle(address: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
         try:
             owner = owner_at(str(address), addresses)
         except ItemNotFound as refused:
@@ -148,7 +152,7 @@ def _list_items(
 def _item_info(fallback: InfoHandler, items: Callable[[], Sequence[Item]]) -> InfoHandler:
     """Return a handler for the nodes of our items that defers everything else to `fallback`."""
 
-    def handle(address: JID, node: str, asker: JID, query: object) -> DiscoInfo | None:
+    def handle(address: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
         item = next((item for item in items() if item.node == node), None)
         if item is None:
             return fallback(address, node, asker, query)

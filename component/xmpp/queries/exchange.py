@@ -14,6 +14,7 @@ from component.core.errors import Refused
 from component.core.xml import jids
 from component.core.xml.namespaces import NS_CLIENT
 from component.core.xml.preparation import prepared
+from component.xmpp.connection.addresses import of_host_for_iq
 from component.xmpp.queries.errors import error_xml
 
 NS_FORWARD = "urn:xmpp:forward:0"
@@ -138,7 +139,8 @@ class Delegated:
     def _answer(self, type: str, payload: str) -> str:
         # An outer error would never reach the client, so the error is inside.
         return (
-            f"<iq type='result' id={quoteattr(self.outer_id)} {self._outer}>"
+            f"<iq type='result' id={quoteattr(self.outer_id)} from={quoteattr(self.component)}"
+            f" to={quoteattr(of_host_for_iq(self.host))}>"
             f"<delegation xmlns='{self.delegation}'><forwarded xmlns='{NS_FORWARD}'>"
             f"<iq xmlns='{NS_CLIENT}' type='{type}' id={quoteattr(self.id)} {self._inner}>"
             f"{payload}</iq></forwarded></delegation></iq>"

@@ -1,6 +1,7 @@
 """XEP-0356: Privileged Entity, version 0.4.1. The permissions that each virtual host grants.
 
 ejabberd 23.01 speaks urn:xmpp:privilege:1, from 24.10 on :2. We use the one that it offers.
+Only :2 has IQs by privilege (section 6).
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from component.xmpp.connection.stream import Stream
 
 log = logging.getLogger(__name__)
 
-NAMESPACES = ("urn:xmpp:privilege:2", "urn:xmpp:privilege:1")
+#: The version that has IQs by privilege.
+NS_PRIVILEGE_IQ = "urn:xmpp:privilege:2"
+NAMESPACES = (NS_PRIVILEGE_IQ, "urn:xmpp:privilege:1")
 
 #: A permission: its access and its type (sections 4.1 and 5.1).
 _Permission = tuple[str, str]
@@ -27,6 +30,9 @@ _WRITING: _Permission = ("roster", "set")
 
 #: A <perm/> that grants several.
 _BOTH: dict[_Permission, tuple[_Permission, ...]] = {("roster", "both"): (_READING, _WRITING)}
+
+#: The types of a permission that let us send IQs of type get (section 6.1).
+_GETTING = frozenset({"get", "both"})
 
 
 class Privileges:
@@ -44,9 +50,11 @@ class Privileges:
         self._on_reading = on_reading
         #: the namespace in which each permission is granted, by host and permission
         self._granted: dict[tuple[str, _Permission], str] = {}
+        #: the payloads that we may send as a host in an IQ of type get, by host
+        self._gettable: dict[str, frozenset[str]] = {}
         for namespace in NAMESPACES:
             stream.on_message(namespace, "privilege", self._take)
-        stream.add_event_handler("disconnected", lambda _: self._granted.clear())
+        stream.add_event_handler("disconnected", self._forget)
 
     def message_namespace(self, host: str) -> str | None:
         """Return the namespace in which we may send messages as users of a host.
@@ -66,6 +74,19 @@ class Privileges:
         """Whether we may change the rosters of the users of a host."""
         return (host, _WRITING) in self._granted
 
+    @property
+    def has_iqs(self) -> bool:
+        """Whether the server can grant IQs by privilege, which ejabberd can from 24.10 on."""
+        return NS_PRIVILEGE_IQ in self._granted.values()
+
+    def host_getting(self, ns: str) -> str | None:
+        """Return a virtual host as which we may send an IQ of type get with that payload."""
+        return next((host for host, known in self._gettable.items() if ns in known), None)
+
+    def _forget(self, _: object) -> None:
+        self._granted.clear()
+        self._gettable.clear()
+
     def _take(self, message: StanzaBase) -> None:
         host = message.xml.get("from", "")
         if host not in self._hosts:
@@ -80,6 +101,12 @@ class Privileges:
     def _note(self, host: str, namespace: str, perm: Element) -> None:
         """Note what one <perm/> grants; what else it could have granted is revoked by it."""
         access = perm.get("access", "")
+        if access == "iq":
+            payloads = perm.iterfind(f"{{{namespace}}}namespace")
+            self._gettable[host] = frozenset(
+                payload.get("ns", "") for payload in payloads if payload.get("type") in _GETTING
+            )
+            return
         permission = access, perm.get("type", "")
         granted = _BOTH.get(permission, (permission,))
         for needed in (_SENDING, _READING, _WRITING):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.ejabberd import Ejabberd, replaced
+from support.releases import installed_or_newest
 
 HOST = "chat.example"
 COMPONENT = "muniment.example"
@@ -36,7 +37,9 @@ class BenchmarkedEjabberd(Ejabberd):
 
     def __init__(self, folder: Path, *, modules: str | None = None, options: str = "") -> None:
         """`modules` stands in place of what the example has for Muniment."""
-        super().__init__(folder, hosts=(HOST, "team.example"), component=COMPONENT)
+        super().__init__(
+            folder, installed_or_newest(), hosts=(HOST, "team.example"), component=COMPONENT
+        )
         self._modules = modules
         self._options = options
 

@@ -6,15 +6,16 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from support.releases import Release
 from support.room import Room, open_room
 from support.server import Server
 
 
 @pytest.fixture(scope="package")
-def room_server(tmp_path_factory: pytest.TempPathFactory, _installed: None) -> Iterator[Server]:
+def room_server(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """ejabberd and Muniment, which archives the rooms of the first virtual host."""
     options = {"archive": {"room_services": ["conference.one.test"]}}
-    with Server.running(tmp_path_factory.mktemp("rooms"), options) as running:
+    with Server.running(tmp_path_factory.mktemp("rooms"), release, options) as running:
         yield running
 
 

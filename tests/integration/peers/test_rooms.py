@@ -17,6 +17,9 @@ from support.room import Room
 from support.server import Server
 from support.stanzas import Refused
 
+#: What it tests differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
+
 NS_USER = "http://jabber.org/protocol/muc#user"
 USER_ITEM = f"{{{NS_USER}}}x/{{{NS_USER}}}item"
 

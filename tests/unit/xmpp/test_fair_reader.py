@@ -136,6 +136,19 @@ async def test_reading_does_not_pause_after_all_results_came_back(connection: Co
     assert connection.is_read
 
 
+@pytest.mark.parametrize(("pages", "is_read"), [(1, True), (2, False)])
+async def test_results_that_come_back_twice_are_counted_twice(
+    connection: Connection, pages: int, is_read: bool
+) -> None:
+    """ejabberd 23.10 and newer copy each result when it is sent and when it is delivered."""
+    connection.reader.note_sent(results(1))
+    connection.reader.take(results(2).encode())
+    connection.reader.note_sent(results(pages * PAGE))
+    connection.reader.take(results(PAGE).encode())
+
+    assert connection.is_read is is_read
+
+
 @pytest.mark.parametrize("sent_later", [0, PAGE])
 async def test_results_that_do_not_come_back_in_time_are_not_expected_any_more(
     connection: Connection, sent_later: int

@@ -92,7 +92,7 @@ async def test_headlines_have_no_body_and_ask_not_to_be_stored(wire: Wire) -> No
         assert (message.get("type"), message.get("from")) == ("headline", COMPONENT)
         assert message.find(f"{{{NS_COMPONENT}}}body") is None
         assert {hint.tag for hint in message} >= {f"{{{NS_HINTS}}}no-store"}
-    assert ping.get("to") == HOST
+    assert ping.get("to") == f"{HOST}/muniment"
     assert ping.find(f"{{{NS_PING}}}ping") is not None
     answer(wire, ping)
     await asking

@@ -5,9 +5,22 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from support.wire import COMPONENT, DEADLINE_SECONDS, FOOTER, NS_DISCO, NS_STANZAS, Wire, open_wire
+import pytest
+from support.wire import (
+    COMPONENT,
+    DEADLINE_SECONDS,
+    FOOTER,
+    HOST,
+    NS_DISCO,
+    NS_STANZAS,
+    PRIVILEGE_2,
+    Wire,
+    open_wire,
+)
 
+from component.core.hosts import Hosts
 from component.xmpp.copies.rooms import RoomQueries
+from component.xmpp.queries.privilege import Privileges
 
 ROOM = "room@conference.example.org"
 
@@ -15,9 +28,14 @@ ROOM = "room@conference.example.org"
 LONG_SECONDS = 10 * DEADLINE_SECONDS
 
 
+def queries_of(wire: Wire) -> RoomQueries:
+    privileges = Privileges(wire.stream, Hosts([HOST]))
+    return RoomQueries(wire.stream, privileges, timeout=LONG_SECONDS)
+
+
 async def ask(wire: Wire) -> tuple[asyncio.Task[frozenset[str] | None], str]:
     """Ask for the features of the room; return the call and the id of the query."""
-    asking = asyncio.create_task(RoomQueries(wire.stream, timeout=LONG_SECONDS).features(ROOM))
+    asking = asyncio.create_task(queries_of(wire).features(ROOM))
     iq = await wire.next_sent()
     assert (iq.get("type"), iq.get("from"), iq.get("to")) == ("get", COMPONENT, ROOM)
     return asking, iq.get("id", "")
@@ -41,7 +59,7 @@ async def test_features_are_those_of_the_disco_answer(wire: Wire) -> None:
 
 async def test_room_that_changes_during_a_query_is_asked_again(wire: Wire) -> None:
     """The answer may be older than the change, which is noticed by another stanza."""
-    queries = RoomQueries(wire.stream, timeout=LONG_SECONDS)
+    queries = queries_of(wire)
     asking = asyncio.create_task(queries.features(ROOM))
     first = await wire.next_sent()
     queries.forget(ROOM)
@@ -73,7 +91,61 @@ async def test_lost_connection_ends_the_query(wire: Wire) -> None:
 
 async def test_call_without_a_connection_answers_none(tmp_path: Path) -> None:
     async with open_wire(tmp_path, connected=False) as wire:
-        queries = RoomQueries(wire.stream, timeout=LONG_SECONDS)
+        queries = queries_of(wire)
 
         async with asyncio.timeout(DEADLINE_SECONDS):
             assert await queries.features(ROOM) is None
+
+
+def grant(wire: Wire, *perms: str) -> None:
+    """Let the virtual host grant privileges."""
+    wire.peer.send(
+        f"<message from='{HOST}' to='{COMPONENT}'>"
+        f"<privilege xmlns='{PRIVILEGE_2}'>{''.join(perms)}</privilege></message>"
+    )
+
+
+DISCO_GRANT = f"<perm access='iq'><namespace ns='{NS_DISCO}' type='get'/></perm>"
+
+
+@pytest.mark.parametrize(
+    ("type", "features"), [("result", frozenset({"muc_open"})), ("error", None)]
+)
+async def test_room_is_asked_as_its_host_where_that_is_granted(
+    wire: Wire, type: str, features: frozenset[str] | None
+) -> None:
+    """XEP-0356 section 6."""
+    queries = queries_of(wire)
+    grant(wire, DISCO_GRANT)
+    await wire.caught_up()
+    asking = asyncio.create_task(queries.features(ROOM))
+    iq = await wire.next_sent()
+    inner = iq.find(f"{{{PRIVILEGE_2}}}privileged_iq/{{jabber:client}}iq")
+    assert (iq.get("type"), iq.get("to")) == ("get", HOST)
+    assert inner is not None
+    assert (inner.get("type"), inner.get("to")) == ("get", ROOM)
+    assert inner.find(f"{{{NS_DISCO}}}query") is not None
+    wire.peer.send(
+        f"<iq type='result' from='{HOST}' to='{COMPONENT}' id='{iq.get('id')}'>"
+        f"<privilege xmlns='{PRIVILEGE_2}'><forwarded xmlns='urn:xmpp:forward:0'>"
+        f"<iq xmlns='jabber:client' type='{type}' from='{ROOM}' to='{HOST}' id='room'>"
+        f"<query xmlns='{NS_DISCO}'><feature var='muc_open'/></query></iq>"
+        "</forwarded></privilege></iq>"
+    )
+
+    assert await asking == features
+
+
+async def test_missing_grant_is_logged_once(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    queries = queries_of(wire)
+    grant(wire, "<perm access='message' type='outgoing'/>")
+    await wire.caught_up()
+    for _ in range(2):
+        asking = asyncio.create_task(queries.features(ROOM))
+        answer(wire, (await wire.next_sent()).get("id", ""))
+        await asking
+        queries.forget(ROOM)
+
+    warnings = [record for record in caplog.records if "archives of rooms" in record.message]
+    assert len(warnings) == 1
+    assert "mod_privilege" in warnings[0].message

@@ -1,0 +1,90 @@
+"""What differs between the releases of ejabberd, as docs/ejabberd.md has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import mam
+from support.component import connected
+from support.ejabberd import Account, Ejabberd
+from support.raw import Client
+from support.releases import Release
+from support.server import Server
+
+pytestmark = pytest.mark.every_ejabberd
+
+OTHER, SECRET = "transport.test", "of both components"
+
+#: As an operator adds a second component beside Muniment.
+TWO_COMPONENTS = {
+    'password: "change-me"': f"password: {SECRET}\n      {OTHER}:\n        password: {SECRET}"
+}
+
+
+@pytest.fixture
+def ejabberd(tmp_path: Path, release: Release) -> Iterator[Ejabberd]:
+    with Ejabberd(tmp_path, release, changes=TWO_COMPONENTS) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "own_server",
+    [{"xmpp": {"ping_interval_seconds": 1, "ping_timeout_seconds": 1}}],
+    indirect=True,
+)
+async def test_idle_connection_is_kept(own_server: Server) -> None:
+    """24.10 and 24.12 drop IQs of a component to the domain of a virtual host."""
+    await asyncio.sleep(5)
+    alice, bob = own_server.accounts("alice", "bob")
+    async with own_server.client(alice) as hers, own_server.client(bob) as his:
+        await his.be_available()
+        hers.say(bob.jid, "hello")
+        await his.wait_for_body("hello")
+
+        assert await mam.bodies(hers) == ["hello"]
+    assert "does not answer" not in own_server.muniment.log
+    assert own_server.muniment.log.count("connected to") == 1
+
+
+async def test_pings_of_another_component_are_lost_beside_mod_privilege(
+    ejabberd: Ejabberd,
+) -> None:
+    """From 24.10 on, once a component with privileges was connected."""
+    host = ejabberd.hosts[0]
+    addresses = (host, f"nobody@{host}", f"conference.{host}", f"room@conference.{host}")
+    async with (
+        connected(ejabberd.ports.component, ejabberd.component, SECRET),
+        connected(ejabberd.ports.component, OTHER, SECRET) as other,
+    ):
+        answered = await other.pinged(*addresses, seconds=2)
+
+    is_old = not ejabberd.release.has_iq_privilege
+    assert answered == (set(addresses) if is_old else set())
+
+
+async def test_copies_of_a_message_by_privilege(ejabberd: Ejabberd) -> None:
+    """From 23.10 on mod_service_log copies what a component sends as a user twice."""
+    host = ejabberd.hosts[0]
+    bob = Account("bob", host, SECRET)
+    ejabberd.register(bob)
+    is_newest = ejabberd.release.has_iq_privilege
+    async with (
+        connected(ejabberd.ports.component, ejabberd.component, SECRET) as component,
+        Client(bob, ejabberd.ports.c2s) as his,
+    ):
+        component.send(
+            f"<message from='{ejabberd.component}' to='{host}'>"
+            f"<privilege xmlns='urn:xmpp:privilege:{2 if is_newest else 1}'>"
+            "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' id='m1'"
+            f" from='{bob.jid}' to='{his.jid}'><x xmlns='test'/></message>"
+            "</forwarded></privilege></message>"
+        )
+        await his.wait_for(lambda stanza: stanza.get("id") == "m1")
+        await asyncio.sleep(1)
+        message = ".//{jabber:client}message[@id='m1']"
+        copies = [copy for copy in component.received if copy.find(message) is not None]
+
+    assert len(copies) == (2 if is_newest else 1)

@@ -1,0 +1,60 @@
+"""Which tests run on which releases of ejabberd, and how they are shared out to processes.
+
+A test that needs an ejabberd, through the fixture `release`, is parametrized with the versions of
+ejabberd: `test_x[26.07]`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+from support.releases import versions
+
+#: A test with this mark runs on every release; another one on the oldest and the newest.
+MARK = "every_ejabberd"
+
+OPTION = "--ejabberd"
+
+
+def add_option(parser: pytest.Parser) -> None:
+    """Declare the option that names the versions to test with."""
+    parser.addoption(
+        OPTION,
+        metavar="VERSION,...",
+        help="run the integration tests with these versions of ejabberd"
+        " (default: the newest one; with REQUIRE_ALL=1 all that are supported)",
+    )
+
+
+def parametrize(metafunc: pytest.Metafunc, *, is_everything_required: bool) -> None:
+    """Parametrize a test that needs an ejabberd with the versions that it runs on."""
+    if "release_version" not in metafunc.fixturenames:
+        return
+    asked = metafunc.config.getoption(OPTION)
+    if asked:
+        chosen = asked.split(",")
+    elif not is_everything_required:
+        chosen = [versions()[-1]]
+    elif metafunc.definition.get_closest_marker(MARK):
+        chosen = list(versions())
+    else:
+        chosen = [versions()[0], versions()[-1]]
+    metafunc.parametrize("release_version", chosen, scope="session")
+
+
+class FileAndReleaseScheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Shares tests out by file, as `--dist loadfile` does, and by release of ejabberd."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        release = re.search(r"\[.*?\b(\d\d\.\d\d)\b", nodeid)
+        return f"{super()._split_scope(nodeid)}@{release[1] if release else ''}"
+
+
+def scheduling(config: pytest.Config, log: Any) -> FileAndReleaseScheduling | None:
+    """Return how xdist is to share out tests, None where another way than files was asked for."""
+    is_by_file = config.getvalue("dist") == "loadfile"
+    return FileAndReleaseScheduling(config, log) if is_by_file else None

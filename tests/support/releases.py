@@ -1,0 +1,72 @@
+"""The releases of ejabberd that can be started here: the installed one, and unpacked ones."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "ejabberd"
+
+#: Where Debian, and installers from elsewhere, put the compiled modules.
+PLACES = (
+    "usr/lib/*/ejabberd-*/ebin",
+    "usr/lib/ejabberd*/ebin",
+    "opt/ejabberd*/lib/ejabberd-*/ebin",
+)
+
+
+class Unavailable(Exception):
+    """A release of ejabberd cannot be had on this machine; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release of ejabberd, with the Erlang that runs it."""
+
+    version: str
+    erl: str
+    modules: Path
+
+    @property
+    def has_iq_privilege(self) -> bool:
+        """Whether mod_privilege can let a component send IQs as others, and drops its own."""
+        return self.version >= "24.10"
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """Return the versions that `scripts/ejabberd` can unpack, the oldest first."""
+    return tuple(_run("--list").split())
+
+
+@cache
+def unpacked(version: str) -> Release:
+    """Return a release after unpacking it where this was not done before. Raises Unavailable."""
+    folder = Path(_run(version).strip())
+    modules = _modules(folder)
+    if modules is None:
+        raise Unavailable(f"{folder} has no ejabberd: remove the folder to unpack it again")
+    return Release(version, str(folder / "erl"), modules)
+
+
+def installed_or_newest() -> Release:
+    """Return the installed release or else the newest that can be had. Raises Unavailable."""
+    modules = _modules(Path("/"))
+    if modules is None:
+        return unpacked(versions()[-1])
+    return Release(modules.parent.name.partition("-")[2], "erl", modules)
+
+
+def _modules(root: Path) -> Path | None:
+    found = sorted(place for pattern in PLACES for place in root.glob(pattern))
+    return found[-1] if found else None
+
+
+def _run(argument: str) -> str:
+    try:
+        script = subprocess.run([SCRIPT, argument], capture_output=True, text=True, check=True)
+    except subprocess.CalledProcessError as error:
+        raise Unavailable(error.stderr.strip()) from None
+    return script.stdout
