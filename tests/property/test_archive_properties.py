@@ -117,12 +117,15 @@ class Model:
         if by.about is None:
             return
         target = self.held[by.about]
-        if target.entry.kind not in (Kind.TOMBSTONE, Kind.BLANKED):
+        without_content = (Kind.TOMBSTONE, Kind.BLANKED)
+        if target.entry.kind not in without_content:
             target.entry = target.entry._replace(kind=Kind.TOMBSTONE, xml=LEFT, text="")
         for row in self.held:
             is_correction = row.entry.relation is Relation.CORRECTION
             if is_correction and row.about == by.about and not row.is_settled:
                 row.is_settled = True
+                if row.entry.kind in without_content:
+                    continue
                 row.entry = row.entry._replace(kind=Kind.ANNOTATION, xml=LEFT, text="")
 
     def there(self) -> list[tuple[int, Held]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.accounts import source_of
 from support.api import answering
 from support.builders import ALICE, BOB, entries, entry
 from support.commands import command, form_in, request
@@ -143,7 +144,7 @@ def with_context(operated: Operated, **parts: Any) -> CommandService:
 
 async def test_disabled_users_is_refused_if_the_source_does_not_tell(operated: Operated) -> None:
     async with answering('["ann"]') as accounts:
-        service = with_context(operated, accounts=accounts)
+        service = with_context(operated, accounts=source_of(accounts))
         with pytest.raises(NotAllowed, match="does not tell"):
             await service.run(SERVER, named("disabled-users"), {})
 

@@ -79,8 +79,6 @@ async def test_process_with_a_failing_writer_is_not_ready(
             await asyncio.sleep(0.01)
 
     assert await unready(aiohttp_client, services) == ["storage", "writer"]
-    async with services.storage.database.write() as connection:
-        await connection.execute("PRAGMA query_only = OFF")
 
 
 async def test_process_with_a_failed_task_is_not_ready(
