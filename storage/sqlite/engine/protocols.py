@@ -53,7 +53,7 @@ class Connection(Protocol):
         ...
 
     async def insert(
-        self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
+        self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
         """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to.
 

@@ -19,15 +19,15 @@ _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, de
 
 _INTO = f"archive ({_COLUMNS})"
 # Of the same message only: a sequence that was given twice is an error.
-_OTHERWISE = "ON CONFLICT (owner, dedup_key) DO NOTHING"
+_ON_CONFLICT = "ON CONFLICT (owner, dedup_key) DO NOTHING"
 
 _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
-_INSERT_UNLESS_TWIN = f"""
+_INSERT_WITH_ALTERNATIVES = f"""
 INSERT INTO archive ({_COLUMNS})
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
 WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($12, $13))
-{_OTHERWISE}
+{_ON_CONFLICT}
 """  # noqa: S608 - constant words
 
 _INSERTED = """
@@ -35,7 +35,7 @@ SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
 WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 """
 
-_GIVEN = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
+_UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
 
 
 class _InsertRow(NamedTuple):
@@ -71,14 +71,14 @@ class Appender:
 
     async def write(self, connection: Connection, batch: Batch) -> None:
         """Write a batch in its order; lines of the audit log have an order of their own."""
-        await self._enter(connection, [row for row in batch if isinstance(row, NewMessage)])
+        await self._append(connection, [row for row in batch if isinstance(row, NewMessage)])
         await _log(connection, [row for row in batch if isinstance(row, AuditEntry)])
 
-    async def _enter(self, connection: Connection, entries: list[NewMessage]) -> None:
+    async def _append(self, connection: Connection, entries: list[NewMessage]) -> None:
         if not entries:
             return
-        counters = await self._owners.meet(connection, {entry.owner for entry in entries})
-        floors = [(known.number, known.last) for known in counters.values()]
+        counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
+        floors = [(known.number, known.last_sequence) for known in counters.values()]
         # By archive, each in its order: at each row that comes before the last one the full text
         # index writes out what it has gathered.
         given = [_row(counters[entry.owner], entry) for entry in entries]
@@ -90,16 +90,17 @@ class Appender:
         await _mark_late(connection, counters, rows)
         await self._note(connection, rows)
         await connection.executemany(
-            _GIVEN, [(known.number, known.last, known.newest) for known in counters.values()]
+            _UPDATE_OWNER,
+            [(known.number, known.last_sequence, known.latest_at) for known in counters.values()],
         )
 
     async def _note(self, connection: Connection, rows: list[_InsertRow]) -> None:
         """Enter new rows in every book."""
-        lines = [
+        deltas = [
             CounterDelta(number, sequence, e.peer, e.type == "groupchat", len(e.xml.encode()))
             for number, sequence, e in rows
         ]
-        await count_up(connection, lines)
+        await count_up(connection, deltas)
         targets = await references.resolve(connection, rows)
         await retractions.note(
             connection,
@@ -112,25 +113,25 @@ class Appender:
         about = [targets.get(row[:2]) for row in rows]
         shown = [None if target is None else target.shown for target in about]
         await fulltext.add(connection, [(*row, to) for row, to in zip(rows, shown, strict=True)])
-        await conversations.came(
+        await conversations.add(
             connection,
             [
-                (number, sequence, e.peer, _seen(sequence, e, target) if e.is_seen else 0)
+                (number, sequence, e.peer, _read_up_to(sequence, e, target) if e.is_seen else 0)
                 for (number, sequence, e), target in zip(rows, about, strict=True)
             ],
         )
 
 
-def _row(known: Counters, entry: NewMessage) -> _InsertRow:
-    return _InsertRow(known.number, known.give(), entry)
+def _row(counters: Counters, entry: NewMessage) -> _InsertRow:
+    return _InsertRow(counters.number, counters.next_sequence(), entry)
 
 
 async def _mark_late(
     connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_InsertRow]
 ) -> None:
     """Mark the new rows that are older than rows before them."""
-    came = [(row, counters[row.entry.owner].came(row.entry.at)) for row in rows]
-    if late := [(*row[:2], by) for row, by in came if by]:
+    lateness_by_row = [(row, counters[row.entry.owner].add_time(row.entry.at)) for row in rows]
+    if late := [(*row[:2], by) for row, by in lateness_by_row if by]:
         await lateness.mark(connection, late)
 
 
@@ -152,18 +153,22 @@ async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
 
 async def _insert(connection: Connection, rows: Sequence[_InsertRow]) -> int:
     """Insert rows that are not there yet; return how many came, those that have twins left out."""
-    came = 0
-    for has_twins, run in groupby(rows, key=lambda row: row.entry.alternative_keys is not None):
-        if has_twins:
-            twins = [(*row.values(), *(row.entry.alternative_keys or ())) for row in run]
-            await connection.executemany(_INSERT_UNLESS_TWIN, twins)
+    inserted = 0
+    for has_alternatives, run in groupby(
+        rows, key=lambda row: row.entry.alternative_keys is not None
+    ):
+        if has_alternatives:
+            values_with_alternatives = [
+                (*row.values(), *(row.entry.alternative_keys or ())) for row in run
+            ]
+            await connection.executemany(_INSERT_WITH_ALTERNATIVES, values_with_alternatives)
         else:
             values = [row.values() for row in run]
-            came += await connection.insert(_INTO, values, otherwise=_OTHERWISE)
-    return came
+            inserted += await connection.insert(_INTO, values, on_conflict=_ON_CONFLICT)
+    return inserted
 
 
-def _seen(sequence: int, entry: NewMessage, target: Target | None) -> int:
+def _read_up_to(sequence: int, entry: NewMessage, target: Target | None) -> int:
     """Return up to which sequence an entry shows that its owner has read."""
     # A marker stands for the message that it names and all before (XEP-0333), not for those that
     # came while it was under way.

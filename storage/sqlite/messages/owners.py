@@ -10,7 +10,7 @@ from cachetools import LRUCache
 from storage.sqlite.engine.protocols import Connection
 
 #: Owners that are known from memory; who was not asked for longest is forgotten first.
-OWNERS_KEPT = 50_000
+CACHED_OWNERS_MAX = 50_000
 
 _NUMBER = "SELECT number FROM owners WHERE jid = $1"
 
@@ -20,40 +20,44 @@ class Counters:
     """What a writer knows of an archive without looking into it."""
 
     number: int
-    last: int
-    newest: int
+    last_sequence: int
+    latest_at: int
 
-    def give(self) -> int:
+    def next_sequence(self) -> int:
         """Return the sequence of one more message."""
-        self.last += 1
-        return self.last
+        self.last_sequence += 1
+        return self.last_sequence
 
-    def came(self, at: int) -> int:
+    def add_time(self, at: int) -> int:
         """Note the time of a message that is in the archive now; return by how much it is late."""
-        self.newest = max(self.newest, at)
-        return self.newest - at
+        self.latest_at = max(self.latest_at, at)
+        return self.latest_at - at
 
 
 class Owners:
     """The archives of one database that only this process writes."""
 
     def __init__(self) -> None:
-        self._counters: LRUCache[str, Counters] = LRUCache(OWNERS_KEPT)
-        self._numbers: LRUCache[str, int] = LRUCache(OWNERS_KEPT)  # of archives that are on disk
+        self._counters: LRUCache[str, Counters] = LRUCache(CACHED_OWNERS_MAX)
+        self._numbers: LRUCache[str, int] = LRUCache(
+            CACHED_OWNERS_MAX
+        )  # of archives that are on disk
         self._times_forgotten = 0
 
-    async def meet(self, connection: Connection, owners: Iterable[str]) -> dict[str, Counters]:
+    async def get_or_create(
+        self, connection: Connection, owners: Iterable[str]
+    ) -> dict[str, Counters]:
         """Return the counters of these owners, making archives for the new ones.
 
         They are the caller's until it has written them, whatever is forgotten meanwhile.
         """
-        met = {}
+        by_owner = {}
         for owner in sorted(set(owners)):
             counters = self._counters.get(owner)
             if counters is None:
                 counters = self._counters[owner] = await _counters(connection, owner)
-            met[owner] = counters
-        return met
+            by_owner[owner] = counters
+        return by_owner
 
     async def find(self, connection: Connection, owner: str) -> int:
         """Return the number of an archive in a transaction that writes; none has the number 0."""
@@ -77,7 +81,7 @@ class Owners:
                 self._numbers[owner] = number
         return number
 
-    def undo(self) -> None:
+    def discard_counters(self) -> None:
         """Forget the counters: they have run ahead of what the database kept."""
         self._counters.clear()
 
