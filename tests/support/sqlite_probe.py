@@ -98,8 +98,8 @@ class SqliteProbe:
             yield
 
     async def set_read_only(self, value: bool) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(f"PRAGMA query_only = {'ON' if value else 'OFF'}")
+        # Outside of a transaction, which a read-only connection cannot begin.
+        await self._database._writer.execute(f"PRAGMA query_only = {'ON' if value else 'OFF'}")
 
     async def execute(self, sql: str) -> None:
         """Run a statement that the interface has no method for."""

@@ -20,22 +20,21 @@ import aiosqlite
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
 from storage.sqlite.engine.protocols import Bound, Row
 
-#: Steps of SQLite's machine are counted by so many, where they are bounded: the thread needs the
-#: interpreter for it, which others have.
+#: SQLite calls the step counter after this many steps of its virtual machine. Each call needs the
+#: interpreter lock.
 COUNTED_STEPS = 10_000
 
-#: How many rows one step inserts where there are so many. At each step the thread waits until it
-#: gets the interpreter, and when that many are written others are busy with it too. And no more of
-#: them: what a step was given stays in memory until the next one of its kind.
+#: Rows of one INSERT: the largest number that is left. Each statement waits for the interpreter
+#: lock, so few are better. Not more, because a cached statement keeps its values in memory.
 ROWS_AT_ONCE = (128, 32, 8, 1)
 
-#: Texts of statements that are kept. There are fewer as long as none has a value in it.
+#: Cached texts of statements. There are fewer, because no text contains a value.
 CACHED_SQL_MAX = 1_000
 
-#: How often a step is broken off that does not end.
+#: Interval at which a cancelled step is interrupted until it ends.
 INTERRUPT_SECONDS = 0.1
 
-#: Errors that come of what a statement was given.
+#: Errors that the values of a statement cause.
 _VALUES = (
     sqlite3.DataError,
     sqlite3.IntegrityError,
@@ -50,7 +49,7 @@ _Result = TypeVar("_Result")
 
 
 class _Translation:
-    """Raises errors of the driver as those of `storage.errors`; one serves for all steps."""
+    """Context manager that raises errors of the driver as `storage.errors`; has no state."""
 
     def __enter__(self) -> None:
         return None
@@ -66,7 +65,7 @@ class _Translation:
 
 
 def _is_primary_key_conflict(error: BaseException) -> bool:
-    """Whether a key was given twice, which is no fault of the values that came with it."""
+    """Return whether a primary key was given twice: a fault of this program, not of the values."""
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 
 
@@ -78,7 +77,7 @@ class SqliteConnection:
 
     def __init__(self, driver: aiosqlite.Connection) -> None:
         self._driver = driver
-        self._is_interrupted = False  # in the thread: a step that was broken off
+        self._is_interrupted = False  # whether a cancelled step may still run in the thread
         self._steps_left: float = inf
 
     @classmethod
@@ -98,9 +97,9 @@ class SqliteConnection:
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
-        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to.
+        """Insert rows: `into` is a table and its columns, `on_conflict` an ON CONFLICT clause.
 
-        Returns how many came.
+        Returns how many were inserted.
         """
         inserted = 0
         with _translated:
@@ -144,9 +143,9 @@ class SqliteConnection:
 
     @contextmanager
     def bounded(self, steps: int) -> Iterator[None]:
-        """Let the queries in the block take so many steps of SQLite's machine and not many more.
+        """Interrupt queries in the block after about `steps` steps of SQLite's virtual machine.
 
-        For a connection that counts them (`count_steps`).
+        Only for a connection that counts them (`count_steps`).
         """
         self._steps_left = steps
         try:
@@ -160,7 +159,7 @@ class SqliteConnection:
             await self._driver.set_progress_handler(self._count, COUNTED_STEPS)
 
     def _count(self) -> bool:
-        """Count steps, in the thread; return whether to break off."""
+        """Count steps, in the thread; return whether SQLite interrupts the statement."""
         self._steps_left -= COUNTED_STEPS
         return self._steps_left < 0
 
@@ -173,13 +172,13 @@ class SqliteConnection:
             await self._run(self._driver.rollback())
 
     async def close(self) -> None:
-        """Close the connection, whatever comes of what is under way."""
+        """Interrupt what is running, and close the connection."""
         with suppress(StorageError), _translated:
             await self._finish_interrupted()
         await self._driver.close()
 
     async def _run(self, step: Awaitable[_Result]) -> _Result:
-        """Wait for a step; break it off where nobody waits for it any more."""
+        """Wait for a step; interrupt it on cancellation."""
         try:
             return await step
         except asyncio.CancelledError:
@@ -189,12 +188,12 @@ class SqliteConnection:
             raise
 
     async def _finish_interrupted(self) -> None:
-        """Wait for the end of a step that was broken off, and of the transaction it was in."""
+        """Wait until an interrupted step has ended, and roll back its transaction."""
         if not self._is_interrupted:
             return
         ended = asyncio.ensure_future(self._driver.rollback())
         while not ended.done():
-            # It may have begun only after it was broken off.
+            # The step may have begun only after the last interrupt.
             await self._interrupt()
             await asyncio.wait({ended}, timeout=INTERRUPT_SECONDS)
         self._is_interrupted = False

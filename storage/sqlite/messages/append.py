@@ -1,4 +1,4 @@
-"""Writing a batch into archives, and keeping the books that reading relies on."""
+"""Appends batches to archives, and updates counters, references, index and conversations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from storage.sqlite.messages.references import Target
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml"
 
 _INTO = f"archive ({_COLUMNS})"
-# Of the same message only: a sequence that was given twice is an error.
+# Only for a repeated dedup key: a repeated sequence is an error.
 _ON_CONFLICT = "ON CONFLICT (owner, dedup_key) DO NOTHING"
 
 _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
@@ -39,14 +39,14 @@ _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE numb
 
 
 class _InsertRow(NamedTuple):
-    """An entry, and where it goes."""
+    """A new message with its place."""
 
     number: int
     sequence: int
     entry: NewMessage
 
     def values(self) -> tuple[object, ...]:
-        """Return what is stored, in the order of _COLUMNS."""
+        """Return the stored values in the order of _COLUMNS."""
         entry = self.entry
         return (
             self.number,
@@ -64,13 +64,13 @@ class _InsertRow(NamedTuple):
 
 
 class Appender:
-    """Writes batches, each inside a transaction of its caller."""
+    """Writes batches inside transactions of its caller."""
 
     def __init__(self, owners: Owners) -> None:
         self._owners = owners
 
     async def write(self, connection: Connection, batch: Batch) -> None:
-        """Write a batch in its order; lines of the audit log have an order of their own."""
+        """Write a batch: messages in their order, and audit entries in theirs."""
         await self._append(connection, [row for row in batch if isinstance(row, NewMessage)])
         await _log(connection, [row for row in batch if isinstance(row, AuditEntry)])
 
@@ -79,8 +79,8 @@ class Appender:
             return
         counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
         floors = [(known.number, known.last_sequence) for known in counters.values()]
-        # By archive, each in its order: at each row that comes before the last one the full text
-        # index writes out what it has gathered.
+        # FTS5 flushes its buffer whenever a rowid is smaller than the previous one, so rows are
+        # sorted by archive; within an archive they keep their order.
         given = [_row(counters[entry.owner], entry) for entry in entries]
         rows = sorted(given, key=attrgetter("number"))
         if await _insert(connection, rows) < len(rows):
@@ -95,7 +95,7 @@ class Appender:
         )
 
     async def _note(self, connection: Connection, rows: list[_InsertRow]) -> None:
-        """Enter new rows in every book."""
+        """Update everything that is derived from new rows."""
         deltas = [
             CounterDelta(number, sequence, e.peer, e.type == "groupchat", len(e.xml.encode()))
             for number, sequence, e in rows
@@ -152,7 +152,7 @@ async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
 
 
 async def _insert(connection: Connection, rows: Sequence[_InsertRow]) -> int:
-    """Insert rows that are not there yet; return how many came, those that have twins left out."""
+    """Insert new rows; return how many, not counting rows with alternative keys."""
     inserted = 0
     for has_alternatives, run in groupby(
         rows, key=lambda row: row.entry.alternative_keys is not None
@@ -169,7 +169,7 @@ async def _insert(connection: Connection, rows: Sequence[_InsertRow]) -> int:
 
 
 def _read_up_to(sequence: int, entry: NewMessage, target: Target | None) -> int:
-    """Return up to which sequence an entry shows that its owner has read."""
-    # A marker stands for the message that it names and all before (XEP-0333), not for those that
-    # came while it was under way.
+    """Return the sequence up to which a message proves that its owner has read."""
+    # A marker covers the message that it names and all before it (XEP-0333), but not messages that
+    # arrived before the marker did.
     return target.sequence if target and entry.kind is Kind.RECEIPT else sequence

@@ -1,4 +1,4 @@
-"""The archive store: what is read of archives, and the transaction around what is written."""
+"""The archive store: reads of archives, and the transactions of writes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from storage.sqlite.messages.references import referring
 from storage.sqlite.messages.selection import BEYOND, Selection, decoded, select, sequences
 from storage.sqlite.messages.statements import archived_messages, by_arrival, by_time, xml_bound
 
-# Not so where an older copy of the database was put in the place of the one that gave an id.
+# False if the database was replaced with a copy from before the id was given.
 _GIVEN = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
 
 
@@ -52,7 +52,7 @@ class SqliteArchive:
         self._appending = Appender(self._owners)
 
     def forget(self, owner: str) -> None:
-        """Forget an archive that was erased; call it right behind that transaction."""
+        """Remove an erased archive from the caches; call this directly after its transaction."""
         self._owners.forget(owner)
 
     async def append(self, batch: Batch) -> None:
@@ -135,7 +135,7 @@ class SqliteArchive:
         )
         complete = _trim(rows, limit, backwards, bound)
         if backwards:
-            # The oldest rows that were found have no place on the page.
+            # The oldest rows are cut from the page.
             place += found - len(rows)
         return Page(
             messages=archived_messages(self._ids, selection.number, rows),
@@ -201,7 +201,7 @@ class SqliteArchive:
         *,
         is_steady: bool = False,
     ) -> Result:
-        # How many steps a search takes says nothing: the index is walked within one of them.
+        # Steps do not measure a search: FTS5 walks the index within one step.
         return await self._database.read_archive(
             owner, read, is_steady=is_steady, is_long=bool(filter.phrases)
         )
@@ -335,8 +335,8 @@ async def _in_time(
         return rows, True
     if not limit or rows[limit][1] != rows[limit - 1][1]:
         return rows[:limit], False
-    # The page would part messages of one microsecond, and whoever pages by time could never ask
-    # for the rest of them.
+    # The page would separate messages of one microsecond, and a caller that pages by time could
+    # never get the rest of them.
     edge = rows[limit][1]
     beyond = ("<" if newest else ">", edge)
     more = await by_time(connection, selection, newest=newest, limit=1, edge=beyond)

@@ -1,4 +1,4 @@
-"""The conversations of an archive: kept up as messages come and go, and listed."""
+"""The conversations of an archive: updated as messages are added and deleted, and listed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WHERE owner = $1 AND peer = $2
 
 _DELETE_EMPTY = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND newest = 0"
 
-# What costs something is found out of those only that are listed.
+# Counts are computed for the listed conversations only.
 _LIST = f"""
 WITH listed AS MATERIALIZED (
     SELECT peer AS other, newest, coalesce($3, seen) AS seen
@@ -53,14 +53,14 @@ SELECT {COLUMNS} FROM archive
 WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
 """  # noqa: S608 - constant words
 
-#: How many messages are read at once, however many of them fit.
+#: Messages that one query reads.
 _CHUNK = 16
 
 
 async def add(connection: Connection, rows: Iterable[tuple[int, int, str, int]]) -> None:
-    """Note messages in their order: number of the owner, sequence, peer.
+    """Add messages in arrival order: number of the owner, sequence, peer, sequence read.
 
-    The last is up to which sequence each shows that the owner has read, 0 where it shows nothing.
+    The last is the sequence up to which the message proves that the owner has read, or 0.
     """
     last: dict[tuple[int, str], int] = {}
     seen: dict[tuple[int, str], int] = {}
@@ -75,7 +75,10 @@ async def add(connection: Connection, rows: Iterable[tuple[int, int, str, int]])
 
 
 async def update_newest(connection: Connection, keys: Iterable[tuple[int, str]]) -> None:
-    """Look again for the newest message of conversations: number of the owner, and peer."""
+    """Find the newest message of each conversation after deletions; delete empty conversations.
+
+    `keys` are number of the owner and peer.
+    """
     changed = sorted(set(keys))
     await connection.executemany(_UPDATE_NEWEST, changed)
     await connection.executemany(_DELETE_EMPTY, changed)
@@ -90,8 +93,11 @@ async def fetch(
     limit: int,
     bound: Bound | None,
 ) -> tuple[list[Row], list[Row], bool]:
-    """Return (peer, newest, kept, unread, the last that says something) of each, those messages,
-    and whether these are all; the messages are within a bound."""
+    """Return rows of conversations, their last messages, and whether there are no more.
+
+    A row has the peer, the newest sequence, the number of messages, the number of unread messages,
+    and the sequence of the last message with content. The messages are within `bound`.
+    """
     conversations = await connection.fetch(_LIST, number, before, since, limit + 1)
     messages: list[Row] = []
     fitting = 0

@@ -1,4 +1,4 @@
-"""Messages that came late: behind one that is newer, as from the offline store.
+"""Messages that arrived late, after a newer message, as from the offline store.
 
 The times of all other messages rise with their sequence, so what is older or newer than some time
 is one stretch of sequences, but for the late messages on the wrong side of its edge. Each late
@@ -57,7 +57,7 @@ _LAST = f"SELECT max(sequence) {_MISPLACED}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """Where messages of a time and later begin."""
+    """The place in an archive where messages of a time and later begin."""
 
     first: int | None  #: the sequence of the first of them; None: there are none
     #: Sequences of earlier ones that are behind it, rising: all of them, or more than
@@ -66,7 +66,7 @@ class Edge:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that are misplaced are known."""
+        """Whether `misplaced` is complete."""
         return len(self.misplaced) <= MISPLACED_MAX
 
 
@@ -98,7 +98,7 @@ async def edge(
 async def last_misplaced(
     connection: Connection, number: int, at: int, first: int, filter: Filter, since: int | None
 ) -> int:
-    """Return the last of those that are misplaced at an edge, where not all are known."""
+    """Return the last misplaced sequence of an edge that is not whole, or `first`."""
     values: list[object] = [number, at, first]
     sql = _LAST.format(first="$3", only=_only(filter, since, values))
     rows = await connection.fetch(sql, *values)
@@ -106,7 +106,7 @@ async def last_misplaced(
 
 
 def _only(filter: Filter, since: int | None, values: list[object]) -> str:
-    """Write what else misplaced messages have to be; what it compares with is added to values."""
+    """Return further conditions for misplaced messages; add their values to `values`."""
     sql = ""
     for compared, value in (("peer =", filter.peer), ("at >=", since)):
         if value is not None:

@@ -1,4 +1,4 @@
-"""Reading the rows of a selection, in SQL that finds them by an index."""
+"""Builds and runs the SQL that reads the rows of a selection through an index."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from storage.sqlite.messages import fulltext
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.selection import BEYOND, Selection
 
-#: What is read of a row, in this order.
+#: Columns of a row that becomes an ArchivedMessage.
 COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
 
-#: What is read where only the places count.
+#: Columns of a row of which only the sequence is needed.
 SEQUENCES = "sequence"
 
 _XML = 6
 
 
-# SQLite has no statistics, and would rather read all of the archive for one peer.
+# Without statistics SQLite would scan the archive for one peer.
 _OF_PEER = "archive INDEXED BY archive_peer"
 _BLANKED = "archive INDEXED BY archive_blanked"
 _BLANKED_KINDS = frozenset({Kind.BLANKED})
 
-# The owner, or nobody where a message came late: else the order of arrival is that of time.
+# The owner, or NULL if a message came late: without late messages, arrival order is time order.
 _NEVER_LATE = """(
     SELECT number FROM owners WHERE number = $1 AND NOT EXISTS (
         SELECT 1 FROM archive INDEXED BY archive_late WHERE owner = $1 AND lateness > 0
     )
 )"""
 
-# A page has fifty of each, and an enum takes its time.
+# Faster than the constructors of the enums; a page needs fifty of each.
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _KINDS = {kind.value: kind for kind in Kind}
 
@@ -43,7 +43,7 @@ class SelectBuilder:
     def __init__(
         self, selection: Selection, *, is_by_time: bool = False, owner: str = "$1"
     ) -> None:
-        """`owner` is what the number of the owner has to be; $1 is that of the selection."""
+        """`owner` is an SQL expression for the number of the owner."""
         self.values: list[object] = [selection.number]
         self._owner = owner
         self._is_search = bool(selection.filter.phrases)
@@ -51,7 +51,7 @@ class SelectBuilder:
         self._is_blanked = selection.filter.kinds == _BLANKED_KINDS and not is_by_time
         self._indexed_conditions: list[str] = []
         self._other_conditions: list[str] = []
-        #: The one stretch, and where there are any the strays.
+        #: Conditions of the range of sequences, and of the strays if there are any.
         self._parts: list[list[str]] = [[]]
         self._find(selection)
         self._check(selection.filter)
@@ -72,7 +72,7 @@ class SelectBuilder:
         self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
     ) -> str:
         """Return a query for the oldest (or newest) rows in the order of their arrival."""
-        # Each part comes in this order by itself, so no more of it is read than is on the page.
+        # Each part has this order by itself, so SQLite reads no more rows than the page has.
         return (
             f"{self.rows(columns)} ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
             f" LIMIT {self.value(limit)}{f' OFFSET {self.value(skip)}' if skip else ''}"
@@ -94,14 +94,14 @@ class SelectBuilder:
         """Return a query for sequences found by an index, and which of them fit (`fits`)."""
         source, place = self.source, "sequence"
         if self._is_search and not self._other_conditions:
-            # All of it is in the index: no row of the archive has to be looked at.
+            # The index alone answers this, without rows of the archive.
             source, place = "fulltext", fulltext.SEQUENCE
         fits = " AND ".join(self._other_conditions) or "true"
         rows = self._rows(f"{place} AS sequence, ({fits}) AS fits", (), source)
         return f"{' UNION ALL '.join(rows)} LIMIT {self.value(limit)}"
 
     def value(self, value: object) -> str:
-        """Add a value and return the words that stand for it."""
+        """Add a value and return its placeholder."""
         self.values.append(value)
         return f"${len(self.values)}"
 
@@ -172,7 +172,7 @@ async def by_arrival(
     bound: Bound | None = None,
     owner: str = "$1",
 ) -> list[Row]:
-    """Return the oldest (or newest) rows in arrival order, of an owner as in Query."""
+    """Return the oldest (or newest) rows in arrival order; `owner` as in SelectBuilder."""
     query = SelectBuilder(selection, owner=owner)
     sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
     return await connection.fetch(sql, *query.values, bound=bound)
@@ -211,14 +211,14 @@ async def by_time(
 
 
 def xml_bound(max_bytes: int | None, column: int = _XML) -> Bound | None:
-    """Return how many bytes of stanzas rows may have; None: no bound."""
+    """Return the bound of the XML of rows, None if there is no bound."""
     return None if max_bytes is None else Bound(max_bytes, column)
 
 
 def archived_messages(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[ArchivedMessage, ...]:
     """Return rows of one archive as messages."""
     rows_with_ids = zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
-    # A named tuple's own way to make one takes twice as long.
+    # The constructor of a named tuple takes twice as long.
     make = tuple.__new__
     return tuple(
         [

@@ -1,4 +1,4 @@
-"""Taking rows out of the archive, or their content, with every book kept right."""
+"""Deletes and blanks rows of archives, and keeps counters, conversations and the index right."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from storage.sqlite.messages import conversations, fulltext
 from storage.sqlite.messages.counters import CounterDelta, count_down
 from storage.sqlite.retention import scrub
 
-#: What is to be known of a row that goes, in the order of a Line.
+#: Columns of a row that is removed, in the order of CounterDelta.
 DELTA_COLUMNS = "owner, sequence, peer, type = 'groupchat', length(CAST(xml AS BLOB))"
 
 _DELETE = "DELETE FROM archive WHERE owner = $1 AND sequence = $2"
 
-# Its origin stays, so that a copy that comes again does not bring it back.
+# The dedup key stays, so that a repeated copy does not restore the message.
 _BLANK = """
 UPDATE archive SET kind = 'blanked', resource = '', nick = '', xml = ''
 WHERE owner = $1 AND sequence = $2
 """
 
-#: What is left to do of a retraction is done, or is not to be done any more.
+#: Ends an unfinished retraction.
 FINISH_RETRACTION = "DELETE FROM unfinished_retractions WHERE owner = $1 AND sequence = $2"
 
 _SUBTRACT_BYTES = "UPDATE owners SET bytes = bytes - $2 WHERE number = $1"
@@ -37,7 +37,7 @@ async def delete(connection: Connection, number: int, lines: Sequence[CounterDel
 
 
 async def blank(connection: Connection, number: int, lines: Sequence[CounterDelta]) -> Removed:
-    """Leave nothing of rows of one owner but where they were."""
+    """Blank rows of one owner: keep id, time and peer, remove the content."""
     await connection.executemany(_BLANK, [line[:2] for line in lines])
     await connection.execute(_SUBTRACT_BYTES, number, sum(line.bytes for line in lines))
     return await _delete_traces(connection, number, lines)
@@ -46,7 +46,7 @@ async def blank(connection: Connection, number: int, lines: Sequence[CounterDelt
 async def _delete_traces(
     connection: Connection, number: int, lines: Sequence[CounterDelta]
 ) -> Removed:
-    """Leave out of searches, references and what is left to do what no longer says anything."""
+    """Remove rows without content from the index and from the unfinished retractions."""
     if lines:
         rows = [line[:2] for line in lines]
         await fulltext.delete(connection, rows)

@@ -7,7 +7,7 @@ from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages.counters import CounterDelta
 from storage.sqlite.retention.delete import DELTA_COLUMNS
 
-#: How many rows are weighed at a time.
+#: Rows that one query reads.
 CHUNK = 1000
 
 #: Before any time, and behind any sequence.
@@ -42,7 +42,7 @@ WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND (sequence <= $3 OR at <
 async def count_over_limit(
     connection: Connection, number: int, peer: str, cutoff: Cutoff
 ) -> OverLimit:
-    """Return how many messages with a peer are to go."""
+    """Return how many messages with a peer are over the limits, and their times."""
     edge, since = await _edge(connection, number, peer, cutoff)
     rows = await connection.fetch(_COUNT_BEHIND, number, peer, edge, since)
     [[messages, oldest, newest]] = rows
@@ -52,14 +52,14 @@ async def count_over_limit(
 async def oldest_over_limit(
     connection: Connection, number: int, peer: str, cutoff: Cutoff, limit: int
 ) -> list[CounterDelta]:
-    """Return the oldest messages with a peer that are to go, as many as `limit`."""
+    """Return up to `limit` of the oldest messages with a peer that are over the limits."""
     edge, since = await _edge(connection, number, peer, cutoff)
     rows = await connection.fetch(_BEHIND, number, peer, edge, since, limit)
     return [CounterDelta(*row) for row in rows]
 
 
 async def _edge(connection: Connection, number: int, peer: str, cutoff: Cutoff) -> tuple[int, int]:
-    """Return the last sequence that is too much, and the time before which all are too old."""
+    """Return the last sequence over the bounds of number and size, and the earliest kept time."""
     edge = max(
         await _last_by_count(connection, number, peer, cutoff.messages),
         await _last_by_bytes(connection, number, peer, cutoff.bytes),
@@ -70,7 +70,7 @@ async def _edge(connection: Connection, number: int, peer: str, cutoff: Cutoff) 
 async def _last_by_count(
     connection: Connection, number: int, peer: str, messages: int | None
 ) -> int:
-    """Return the sequence of the newest message that is one too many, 0 when none is."""
+    """Return the newest sequence over the bound of number, 0 if there is none."""
     if messages is None:
         return 0
     rows = await connection.fetch(_AT_RANK, number, peer, messages)
@@ -80,7 +80,7 @@ async def _last_by_count(
 async def _last_by_bytes(
     connection: Connection, number: int, peer: str, octets: int | None
 ) -> int:
-    """Return the sequence of the newest message that is too much, 0 when none is."""
+    """Return the newest sequence over the bound of size, 0 if there is none."""
     if octets is None:
         return 0
     place = _BEYOND

@@ -1,4 +1,4 @@
-"""The store that takes messages away again: SQL beside its method, as in `records`."""
+"""Usage of archives, and the removal of messages from them."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class SqliteRetention:
     """`storage.interface.Retention` over a Database that only this process writes."""
 
     def __init__(self, database: Database, ids: Ids, forget: Callable[[str], None]) -> None:
-        """`forget` hears of each owner whose archive is no more."""
+        """`forget` is called with the owner of each erased archive."""
         self._database = database
         self._ids = ids
         self._forget = forget
-        self._last_scrubbed: bytes | None = None  #: what stands for what was removed before
+        self._last_scrubbed: bytes | None = None  #: token of the latest removal that was scrubbed
 
     async def usage(
         self, *, domain: str | None = None, after: str = "", limit: int = 100
@@ -99,7 +99,7 @@ class SqliteRetention:
         return Totals(archives=archives, messages=messages, bytes=octets)
 
     async def delete_oldest(self, owner: str, cutoff: Cutoff, *, limit: int) -> Removed:
-        # To write has to wait for others, and for the disk, so first it is looked whether to.
+        # A write waits for other writes and for the disk, so a read checks first.
         async with self._database.read() as connection:
             if not await _oldest_over_limit(connection, owner, cutoff, 1):
                 return Removed()
@@ -164,7 +164,7 @@ class SqliteRetention:
                 taken = await self._erase(connection, owner, limit)
             return taken
         finally:
-            # Also where the commit was broken off: nobody knows whether it was made.
+            # Also after a cancelled commit, which may have succeeded.
             if taken.done:
                 self._forget(owner)
 
@@ -177,11 +177,8 @@ class SqliteRetention:
         self._last_scrubbed = latest
 
     async def scrub_files(self) -> None:
-        """Leave no trace of what was taken away in unused parts of the files either.
-
-        Overwriting what is removed is not enough: a row that once was moved from page to page may
-        be left in what is free of the old one.
-        """
+        # Overwriting removed rows is not enough: when SQLite moved a row to another page, a copy
+        # of it may remain in the free space of the old page.
         latest = await self._unscrubbed()
         if latest is None:
             return
@@ -204,7 +201,7 @@ class SqliteRetention:
             await connection.execute(sql, number)
         for sql in _NAMED:
             await connection.execute(sql, owner)
-        # Where nobody was known there is nothing to write all anew for.
+        # If no row was deleted, the files need not be rewritten.
         if await scrub.change_count(connection) > before:
             await scrub.note(connection)
         return taken
@@ -219,7 +216,7 @@ async def _number(connection: Connection, owner: str) -> int:
 async def _oldest_over_limit(
     connection: Connection, owner: str, cutoff: Cutoff, limit: int
 ) -> list[CounterDelta]:
-    """Return the oldest messages that are to go, as many as `limit`."""
+    """Return up to `limit` of the oldest messages that are over the limits."""
     rows = await connection.fetch(_OWNER, owner)
     if not rows:
         return []
@@ -231,7 +228,7 @@ async def _oldest_over_limit(
 def _over_limit(
     cutoff: Cutoff, messages: int, octets: int, oldest: Iterable[Row]
 ) -> Iterator[Row]:
-    """Return the rows that go, ending at the first that may stay."""
+    """Yield the rows that are over the limits, up to the first that may stay."""
     for row in oldest:
         is_late = cutoff.since is not None and row[5] < cutoff.since
         is_one_too_many = cutoff.messages is not None and messages > cutoff.messages
@@ -244,7 +241,7 @@ def _over_limit(
 
 
 def _escape_like(text: str) -> str:
-    """Return a text for LIKE that means nothing but itself."""
+    """Escape the wildcards of LIKE."""
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
