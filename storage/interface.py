@@ -48,7 +48,7 @@ class Archive(Protocol):
     async def page(
         self,
         owner: str,
-        wanted: Filter,
+        filter: Filter,
         *,
         limit: int,
         after: str | None = None,
@@ -84,7 +84,7 @@ class Archive(Protocol):
     async def page_by_time(
         self,
         owner: str,
-        wanted: Filter,
+        filter: Filter,
         *,
         limit: int | None,
         newest: bool = False,
@@ -99,7 +99,7 @@ class Archive(Protocol):
         """
         ...
 
-    async def count(self, owner: str, wanted: Filter) -> int:
+    async def count(self, owner: str, filter: Filter) -> int:
         """Return the exact number of matching messages; without a filter that costs nothing."""
         ...
 
@@ -171,14 +171,14 @@ class Retention(Protocol):
         """Return the usage of all archives together."""
         ...
 
-    async def delete_oldest(self, owner: str, limits: Cutoff, *, limit: int) -> Removed:
+    async def delete_oldest(self, owner: str, cutoff: Cutoff, *, limit: int) -> Removed:
         """Delete up to `limit` of the oldest messages, until the archive is within the limits.
 
         Messages are deleted in arrival order, up to the first one that may stay.
         """
         ...
 
-    async def blank_oldest(self, owner: str, peer: str, limits: Cutoff, *, limit: int) -> Removed:
+    async def blank_oldest(self, owner: str, peer: str, cutoff: Cutoff, *, limit: int) -> Removed:
         """Blank up to `limit` of the oldest messages with one peer, until those are within limits.
 
         A blanked message keeps its id and its time and has no content (XEP-0313 section 3.1).
@@ -186,7 +186,7 @@ class Retention(Protocol):
         ...
 
     async def over_limit(
-        self, owner: str, limits: Cutoff, *, peer: str | None = None
+        self, owner: str, cutoff: Cutoff, *, peer: str | None = None
     ) -> OverLimit:
         """Return what `delete_oldest`, or with a peer `blank_oldest`, would remove in all.
 
@@ -353,7 +353,7 @@ class Contacts(Protocol):
 class Offline(Protocol):
     """Stanzas that wait until their recipient comes online."""
 
-    async def add(self, owner: str, waiting: OfflineStanza) -> None:
+    async def add(self, owner: str, stanza: OfflineStanza) -> None:
         """Store a stanza; where the same stanza waits already, nothing changes."""
         ...
 

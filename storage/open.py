@@ -92,7 +92,7 @@ async def examine(url: str) -> str:
             if is_made:
                 waiting = await pending(connection, database.name)
                 if not waiting:
-                    await _known_key(connection)
+                    await _stored_key(connection)
             else:
                 waiting = migrations(database.name)
     finally:
@@ -116,7 +116,7 @@ async def open_unchanged(url: str) -> AsyncIterator[SqliteStorage | None]:
         async with database.read() as connection:
             is_made = await connection.fetch(_IS_MADE)
             if is_made and not await pending(connection, database.name):
-                key = await _known_key(connection)
+                key = await _stored_key(connection)
         yield None if key is None else SqliteStorage(database, Ids(key))
     finally:
         await database.close()
@@ -138,7 +138,7 @@ def _path(url: str) -> str:
 async def _id_key(database: Database) -> bytes:
     """Return the key of the ids, a new one where no id was ever given. Raises StorageError."""
     async with database.read() as connection:
-        key = await _known_key(connection)
+        key = await _stored_key(connection)
     if key is None:
         key = secrets.token_bytes(KEY_BYTES)
         async with database.write() as connection:
@@ -148,7 +148,7 @@ async def _id_key(database: Database) -> bytes:
     return key
 
 
-async def _known_key(connection: Connection) -> bytes | None:
+async def _stored_key(connection: Connection) -> bytes | None:
     """Return the key of the ids, None in a store that has no archive yet. Raises StorageError."""
     rows = await connection.fetch("SELECT value FROM secrets WHERE name = $1", "ids")
     if rows and len(key := bytes(rows[0][0])) == KEY_BYTES:

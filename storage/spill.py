@@ -48,15 +48,15 @@ class Spill:
         """`reserve` is how many bytes of the disk are kept free for it."""
         self.path = path
         self._reserve = path.with_name(path.name + _RESERVE)
-        self._reserved = reserve
+        self._reserve_bytes = reserve
         self._writing = Lock()  # an end that takes too long keeps what is left a second time
 
-    def keep_room(self) -> None:
+    def reserve_space(self) -> None:
         """Take from the disk what it may need. Raises Unavailable."""
-        with _told(self._reserve):
+        with _translated(self._reserve):
             descriptor = os.open(self._reserve, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
             try:
-                os.posix_fallocate(descriptor, 0, self._reserved)
+                os.posix_fallocate(descriptor, 0, self._reserve_bytes)
             finally:
                 os.close(descriptor)
 
@@ -64,7 +64,7 @@ class Spill:
         """Return what it holds. Raises Unavailable, or StorageError for a file of another kind."""
         if not self.path.exists():
             return Spilled()
-        with _told(self.path):
+        with _translated(self.path):
             content = self.path.read_bytes()
         if not content.startswith(_HEADER):
             raise StorageError(f"{self.path} is no spill that this program can read: move it away")
@@ -75,7 +75,7 @@ class Spill:
     def write(self, work: Sequence[NewMessage]) -> None:
         """Let it hold these rows and nothing else, durably. Raises Unavailable."""
         new = self.path.with_name(self.path.name + "-new")
-        with self._writing, _told(self.path):
+        with self._writing, _translated(self.path):
             # Its room is what this is for.
             self._reserve.unlink(missing_ok=True)
             new.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ class Spill:
     def copy_damaged(self) -> None:
         """Keep it beside itself, whatever becomes of it: it is damaged. Raises Unavailable."""
         damaged = self.path.with_name(self.path.name + "-damaged")
-        with _told(damaged):
+        with _translated(damaged):
             damaged.unlink(missing_ok=True)
             # A second name, for a full disk has no room for a copy. Nothing writes into the file.
             damaged.hardlink_to(self.path)
@@ -102,7 +102,7 @@ class Spill:
 
     def remove(self) -> None:
         """Remove it: all that it held is in the store. Raises Unavailable."""
-        with _told(self.path):
+        with _translated(self.path):
             self.path.unlink(missing_ok=True)
             self._sync_folder()
 
@@ -115,7 +115,7 @@ class Spill:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _translated(path: Path) -> Iterator[None]:
     """Raise Unavailable for an OSError."""
     try:
         yield
@@ -124,8 +124,8 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _lines(work: Sequence[NewMessage]) -> Iterator[bytes]:
-    for one in work:
-        fields = {"entry": {name: _plain(value) for name, value in one._asdict().items()}}
+    for message in work:
+        fields = {"entry": {name: _to_json(value) for name, value in message._asdict().items()}}
         row = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
         yield b"%d %08x %s\n" % (len(row), crc32(row), row)
 
@@ -138,21 +138,21 @@ def _row(line: bytes) -> NewMessage | None:
         return None
     try:
         fields = json.loads(row)
-        return NewMessage(**_back(fields["entry"]))
+        return NewMessage(**_from_json(fields["entry"]))
     except (AttributeError, KeyError, TypeError, ValueError):
         # Another version of the program wrote it, and has other fields.
         return None
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, bytes):
         return {"hex": value.hex()}
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [_to_json(one) for one in value]
     return value
 
 
-def _back(fields: dict[str, Any]) -> dict[str, Any]:
+def _from_json(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: _ENUMS.get(name, _value)(value) for name, value in fields.items()}
 
 

@@ -20,9 +20,9 @@ WHERE domain = $1 AND jid = $2 RETURNING 1
 _REMOVE = "DELETE FROM accounts WHERE domain = $1 AND jid = $2 RETURNING 1"
 
 #: Whoever takes the name next is somebody else.
-_FORGET = ("DELETE FROM contacts WHERE owner = $1", "DELETE FROM offline WHERE owner = $1")
+_REMOVE_DATA = ("DELETE FROM contacts WHERE owner = $1", "DELETE FROM offline WHERE owner = $1")
 
-_LISTED = """
+_LIST = """
 SELECT jid, verifier, is_enabled, created_at FROM accounts
 WHERE domain = $1 AND jid > $2 ORDER BY jid LIMIT $3
 """
@@ -50,13 +50,13 @@ class SqliteAccounts:
     async def remove(self, jid: str) -> bool:
         async with self._database.write() as connection:
             rows = await connection.fetch(_REMOVE, _domain(jid), jid)
-            for sql in _FORGET:
+            for sql in _REMOVE_DATA:
                 await connection.execute(sql, jid)
         return bool(rows)
 
     async def list(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
         async with self._database.read() as connection:
-            rows = await connection.fetch(_LISTED, domain, after, limit)
+            rows = await connection.fetch(_LIST, domain, after, limit)
         return tuple(map(_account, rows))
 
     async def count(self, domain: str) -> int:

@@ -21,9 +21,9 @@ ON CONFLICT (owner, jid) DO UPDATE SET
     groups = excluded.groups
 """
 
-_DROP = "DELETE FROM contacts WHERE owner = $1 AND jid = $2 RETURNING 1"
+_REMOVE = "DELETE FROM contacts WHERE owner = $1 AND jid = $2 RETURNING 1"
 
-_DROP_ALL = "DELETE FROM contacts WHERE owner = $1"
+_CLEAR = "DELETE FROM contacts WHERE owner = $1"
 
 
 class SqliteContacts:
@@ -53,11 +53,11 @@ class SqliteContacts:
 
     async def remove(self, owner: str, jid: str) -> bool:
         async with self._database.write() as connection:
-            return bool(await connection.fetch(_DROP, owner, jid))
+            return bool(await connection.fetch(_REMOVE, owner, jid))
 
     async def clear(self, owner: str) -> None:
         async with self._database.write() as connection:
-            await connection.execute(_DROP_ALL, owner)
+            await connection.execute(_CLEAR, owner)
 
 
 def _contact(row: Row) -> Contact:

@@ -55,14 +55,14 @@ class SqliteRooms:
         return str(rows[0][0]) if rows else None
 
     async def change(self, changes: RoomChanges) -> None:
-        room, made = changes.room, changes.created_at
+        room, created_at = changes.room, changes.created_at
         async with self._database.write() as connection:
-            if made is not None and changes.keep_banned:
-                await connection.execute(_REMOVE_NOT_BANNED, room, made)
-            elif made is not None:
+            if created_at is not None and changes.keep_banned:
+                await connection.execute(_REMOVE_NOT_BANNED, room, created_at)
+            elif created_at is not None:
                 await connection.execute(_REMOVE_OCCUPANTS, room)
-            if made is not None:
-                await connection.execute(_CREATE, room, made)
+            if created_at is not None:
+                await connection.execute(_CREATE, room, created_at)
             if changes.is_persistent is not None:
                 await connection.execute(_SET_PERSISTENT, room, int(changes.is_persistent))
             await connection.executemany(_SET_OCCUPANT, map(_occupant, changes.occupants))

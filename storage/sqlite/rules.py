@@ -57,7 +57,10 @@ class SqliteRules:
         )
 
     async def confirm(self, bounds: Sequence[HostRetention]) -> None:
-        rows = [(each.host, each.days, each.messages, each.bytes) for each in bounds]
+        rows = [
+            (retention.host, retention.days, retention.messages, retention.bytes)
+            for retention in bounds
+        ]
         async with self._database.write() as connection:
             await connection.execute(_REMOVE_CONFIRMED)
             await connection.executemany(_CONFIRM, rows)

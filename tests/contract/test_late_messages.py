@@ -7,10 +7,10 @@ from support.builders import ALICE, NOON, SECOND, entry
 
 from storage.interface import Archive
 from storage.rows import Filter
-from storage.sqlite.messages.counting import LOOKED_AT_MAX
+from storage.sqlite.messages.counting import EXAMINED_MAX
 from storage.sqlite.messages.lateness import MISPLACED_MAX
 
-MANY = LOOKED_AT_MAX + 1000
+MANY = EXAMINED_MAX + 1000
 
 AFTER = Filter(since=NOON + 500 * SECOND)
 UNTIL = Filter(until=NOON + (MANY - 500) * SECOND)

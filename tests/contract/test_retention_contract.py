@@ -245,7 +245,7 @@ async def test_what_would_go_is_told_and_nothing_goes(
     stretch: int,
     peer: str | None,
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.retention.over_limit.STRETCH", stretch)
+    monkeypatch.setattr("storage.sqlite.retention.over_limit.CHUNK", stretch)
     await storage.archive.append([*said(6), *said(9, owner=BOB)])
 
     told = await storage.retention.over_limit(ALICE, limits, peer=peer)

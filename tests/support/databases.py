@@ -1,4 +1,4 @@
-"""Databases as the stores have them, for what is below the contract."""
+"""Stores that fail or stand still, and databases below the contract."""
 
 from __future__ import annotations
 
@@ -6,11 +6,36 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from storage.interface import Storage
 from storage.sqlite.engine.database import SqliteDatabase
 from storage.sqlite.engine.migrate import migrate
+from support.sqlite_probe import SqliteProbe
 
 #: A query that has no end.
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+
+
+@asynccontextmanager
+async def blocked(storage: Storage) -> AsyncIterator[None]:
+    """Let every write to a store wait until the end of the block, as on a slow disk."""
+    async with SqliteProbe(storage).blocked():
+        yield
+
+
+@asynccontextmanager
+async def read_only(storage: Storage) -> AsyncIterator[None]:
+    """Let every write to a store fail until the end of the block, as on a full disk."""
+    probe = SqliteProbe(storage)
+    await probe.set_read_only(True)
+    try:
+        yield
+    finally:
+        await probe.set_read_only(False)
+
+
+async def has_traces(storage: Storage) -> bool:
+    """Return whether the files of a store may still hold removed content."""
+    return await SqliteProbe(storage).has_traces()
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 
@@ -18,4 +19,16 @@ class Probe(Protocol):
 
     async def dangling_links(self) -> int:
         """Return how many links belong to messages that are deleted or blanked."""
+        ...
+
+    async def has_traces(self) -> bool:
+        """Return whether the files may still hold removed content."""
+        ...
+
+    def blocked(self) -> AbstractAsyncContextManager[None]:
+        """Let every write wait until the end of the block."""
+        ...
+
+    async def set_read_only(self, value: bool) -> None:
+        """Let every write fail from now on, or succeed again."""
         ...

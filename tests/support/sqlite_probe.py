@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from storage.interface import Storage
 from storage.open import SqliteStorage
+from storage.sqlite.retention import scrub
 
 Counts = dict[tuple[Any, ...], int]
 
@@ -84,6 +87,19 @@ class SqliteProbe:
                 " WHERE links <> '' AND (kind IS NULL OR kind = 'blanked')"
             )
         return int(rows[0][0])
+
+    async def has_traces(self) -> bool:
+        async with self._database.read() as connection:
+            return await scrub.latest_removal(connection) is not None
+
+    @asynccontextmanager
+    async def blocked(self) -> AsyncIterator[None]:
+        async with self._database.write():
+            yield
+
+    async def set_read_only(self, value: bool) -> None:
+        # Outside of a transaction, which a read-only connection cannot begin.
+        await self._database._writer.execute(f"PRAGMA query_only = {'ON' if value else 'OFF'}")
 
     async def execute(self, sql: str) -> None:
         """Run a statement that the interface has no method for."""

@@ -71,7 +71,7 @@ class SpillRecovery:
             self._is_written.set()
             await self._remove()
             if self._spill is not None:
-                await asyncio.to_thread(self._spill.keep_room)
+                await asyncio.to_thread(self._spill.reserve_space)
         except Overloaded:
             return  # It is kept anew, with all that came since.
         except StorageError as error:

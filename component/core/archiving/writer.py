@@ -306,9 +306,16 @@ class Writer:
         return has_unfinished
 
     def _outcome(self, retraction: UnfinishedRetraction) -> RetractionOutcome | None:
-        """Return what becomes of a retraction, None where that cannot be said."""
+        """Return the outcome of a retraction, None after an unexpected error."""
+        is_held = self._is_held(retraction.owner)
+        if is_held:
+            log.info(
+                "retraction %s in the archive of %s is not carried out: there is a legal hold",
+                retraction.message.id,
+                retraction.owner,
+            )
         try:
-            return outcome(retraction, is_held=self._is_held(retraction.owner))
+            return outcome(retraction, is_held=is_held)
         except Exception:
             # A fault of this program. The retraction is offered again with the next one.
             log.exception(

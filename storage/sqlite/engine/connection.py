@@ -20,22 +20,21 @@ import aiosqlite
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
 from storage.sqlite.engine.protocols import Bound, Row
 
-#: Steps of SQLite's machine are counted by so many, where they are bounded: the thread needs the
-#: interpreter for it, which others have.
+#: SQLite calls the step counter after this many steps of its virtual machine. Each call needs the
+#: interpreter lock.
 COUNTED_STEPS = 10_000
 
-#: How many rows one step inserts where there are so many. At each step the thread waits until it
-#: gets the interpreter, and when that many are written others are busy with it too. And no more of
-#: them: what a step was given stays in memory until the next one of its kind.
+#: Rows of one INSERT: the largest number that is left. Each statement waits for the interpreter
+#: lock, so few are better. Not more, because a cached statement keeps its values in memory.
 ROWS_AT_ONCE = (128, 32, 8, 1)
 
-#: Texts of statements that are kept. There are fewer as long as none has a value in it.
-SQL_KEPT = 1_000
+#: Cached texts of statements. There are fewer, because no text contains a value.
+CACHED_SQL_MAX = 1_000
 
-#: How often a step is broken off that does not end.
+#: Interval at which a cancelled step is interrupted until it ends.
 INTERRUPT_SECONDS = 0.1
 
-#: Errors that come of what a statement was given.
+#: Errors that the values of a statement cause.
 _VALUES = (
     sqlite3.DataError,
     sqlite3.IntegrityError,
@@ -49,8 +48,8 @@ _PARAMETER = re.compile(r"\$(\d+)")
 _Result = TypeVar("_Result")
 
 
-class _Translated:
-    """Raises errors of the driver as those of `storage.errors`; one serves for all steps."""
+class _Translation:
+    """Context manager that raises errors of the driver as `storage.errors`; has no state."""
 
     def __enter__(self) -> None:
         return None
@@ -58,19 +57,19 @@ class _Translated:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None:
             return
-        if isinstance(error, _VALUES) and not _is_of_this_program(error):
+        if isinstance(error, _VALUES) and not _is_primary_key_conflict(error):
             raise Rejected(str(error)) from error
         # aiosqlite has a ValueError for a connection that is closed.
         if isinstance(error, sqlite3.Error | ValueError):
             raise Unavailable(str(error)) from error
 
 
-def _is_of_this_program(error: BaseException) -> bool:
-    """Whether a key was given twice, which is no fault of the values that came with it."""
+def _is_primary_key_conflict(error: BaseException) -> bool:
+    """Return whether a primary key was given twice: a fault of this program, not of the values."""
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 
 
-_translated = _Translated()
+_translated = _Translation()
 
 
 class SqliteConnection:
@@ -78,7 +77,7 @@ class SqliteConnection:
 
     def __init__(self, driver: aiosqlite.Connection) -> None:
         self._driver = driver
-        self._is_under_way = False  # in the thread: a step that was broken off
+        self._is_interrupted = False  # whether a cancelled step may still run in the thread
         self._steps_left: float = inf
 
     @classmethod
@@ -96,27 +95,29 @@ class SqliteConnection:
         await self.fetch(sql, *values)
 
     async def insert(
-        self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
+        self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
-        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to.
+        """Insert rows: `into` is a table and its columns, `on_conflict` an ON CONFLICT clause.
 
-        Returns how many came.
+        Returns how many were inserted.
         """
-        came = 0
+        inserted = 0
         with _translated:
-            for many in ROWS_AT_ONCE:
-                count = len(rows) // many
+            for rows_per_step in ROWS_AT_ONCE:
+                count = len(rows) // rows_per_step
                 if count:
-                    sql = _inserting(into, len(rows[0]), many, otherwise)
-                    cursor = await self._driver.executemany(sql, _gathered(rows, many, count))
-                    came += cursor.rowcount
-                    rows = rows[many * count :]
-        return came
+                    sql = _insert_sql(into, len(rows[0]), rows_per_step, on_conflict)
+                    cursor = await self._driver.executemany(
+                        sql, _flattened(rows, rows_per_step, count)
+                    )
+                    inserted += cursor.rowcount
+                    rows = rows[rows_per_step * count :]
+        return inserted
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of values."""
         with _translated:
-            await self._driver.executemany(_numbered(sql), rows)
+            await self._driver.executemany(_with_numbered_parameters(sql), rows)
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
         """Run a query and return its rows, with a bound no more of them than it takes.
@@ -125,10 +126,12 @@ class SqliteConnection:
         """
         try:
             with _translated:
-                await self._settle()
+                await self._finish_interrupted()
                 # The driver has no step of its own that ends before the last row.
-                step = self._driver._execute(self._read, _numbered(sql), values, bound)
-                return await self._finished(step)
+                step = self._driver._execute(
+                    self._read, _with_numbered_parameters(sql), values, bound
+                )
+                return await self._run(step)
         except Unavailable as error:
             if self._steps_left < 0:
                 raise TookTooLong("the read has taken as many steps as it may") from error
@@ -140,9 +143,9 @@ class SqliteConnection:
 
     @contextmanager
     def bounded(self, steps: int) -> Iterator[None]:
-        """Let the queries in the block take so many steps of SQLite's machine and not many more.
+        """Interrupt queries in the block after about `steps` steps of SQLite's virtual machine.
 
-        For a connection that counts them (`count_steps`).
+        Only for a connection that counts them (`count_steps`).
         """
         self._steps_left = steps
         try:
@@ -153,47 +156,47 @@ class SqliteConnection:
     async def count_steps(self) -> None:
         """Count steps from now on, so that they can be bounded."""
         with _translated:
-            await self._driver.set_progress_handler(self._counted, COUNTED_STEPS)
+            await self._driver.set_progress_handler(self._count, COUNTED_STEPS)
 
-    def _counted(self) -> bool:
-        """Count steps, in the thread; return whether to break off."""
+    def _count(self) -> bool:
+        """Count steps, in the thread; return whether SQLite interrupts the statement."""
         self._steps_left -= COUNTED_STEPS
         return self._steps_left < 0
 
     async def rollback(self) -> None:
         """Undo the open transaction, if there is one."""
         with _translated:
-            await self._settle()
+            await self._finish_interrupted()
             # Whether there is one is known in the thread only: SQLite ends it by itself after
             # some errors.
-            await self._finished(self._driver.rollback())
+            await self._run(self._driver.rollback())
 
     async def close(self) -> None:
-        """Close the connection, whatever comes of what is under way."""
+        """Interrupt what is running, and close the connection."""
         with suppress(StorageError), _translated:
-            await self._settle()
+            await self._finish_interrupted()
         await self._driver.close()
 
-    async def _finished(self, step: Awaitable[_Result]) -> _Result:
-        """Wait for a step; break it off where nobody waits for it any more."""
+    async def _run(self, step: Awaitable[_Result]) -> _Result:
+        """Wait for a step; interrupt it on cancellation."""
         try:
             return await step
         except asyncio.CancelledError:
             # Others may want the connection, and the thread of the driver goes on by itself.
-            self._is_under_way = True
+            self._is_interrupted = True
             await self._interrupt()
             raise
 
-    async def _settle(self) -> None:
-        """Wait for the end of a step that was broken off, and of the transaction it was in."""
-        if not self._is_under_way:
+    async def _finish_interrupted(self) -> None:
+        """Wait until an interrupted step has ended, and roll back its transaction."""
+        if not self._is_interrupted:
             return
         ended = asyncio.ensure_future(self._driver.rollback())
         while not ended.done():
-            # It may have begun only after it was broken off.
+            # The step may have begun only after the last interrupt.
             await self._interrupt()
             await asyncio.wait({ended}, timeout=INTERRUPT_SECONDS)
-        self._is_under_way = False
+        self._is_interrupted = False
         ended.result()
 
     async def _interrupt(self) -> None:
@@ -201,18 +204,18 @@ class SqliteConnection:
             await self._driver.interrupt()
 
 
-@lru_cache(SQL_KEPT)
-def _inserting(into: str, columns: int, rows: int, otherwise: str) -> str:
+@lru_cache(CACHED_SQL_MAX)
+def _insert_sql(into: str, columns: int, rows: int, on_conflict: str) -> str:
     row = f"({', '.join('?' * columns)})"
-    return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {otherwise}"  # noqa: S608
+    return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {on_conflict}"  # noqa: S608
 
 
-def _gathered(rows: Sequence[Sequence[object]], many: int, count: int) -> list[list[object]]:
+def _flattened(rows: Sequence[Sequence[object]], many: int, count: int) -> list[list[object]]:
     """Return the values of so many rows each, so many times."""
     starts = range(0, many * count, many)
     return [list(chain.from_iterable(rows[start : start + many])) for start in starts]
 
 
-@lru_cache(SQL_KEPT)
-def _numbered(sql: str) -> str:
+@lru_cache(CACHED_SQL_MAX)
+def _with_numbered_parameters(sql: str) -> str:
     return _PARAMETER.sub(r"?\1", sql)

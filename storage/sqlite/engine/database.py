@@ -30,7 +30,7 @@ _WRITER_CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 8 * 1024
 _JOURNAL_PAGES = 4_000
 #: "MUNI", as the first migration writes it.
-_APPLICATION = 1297436233
+_APPLICATION_ID = 1297436233
 
 # Before that migration there is nothing in the file, or no more than the table of migrations.
 _MAY_BE_OURS = """
@@ -76,7 +76,7 @@ class SqliteDatabase:
 
     async def _connect(self, synchronous: str) -> None:
         self._writer = await self._connection(_WRITER_CACHE_KIB)
-        await self._refuse_foreign()
+        await self._check_application()
         # Larger pages keep a message of usual size in one piece.
         await self._writer.execute("PRAGMA page_size = 8192")
         await self._writer.execute("PRAGMA journal_mode = WAL")
@@ -95,10 +95,10 @@ class SqliteDatabase:
                     await reader.count_steps()
                 readers.put_nowait(reader)
 
-    async def _refuse_foreign(self) -> None:
+    async def _check_application(self) -> None:
         """Raise StorageError where the file is a database of another program."""
         rows = await self._writer.fetch("PRAGMA application_id")
-        if rows[0][0] == _APPLICATION or await self._writer.fetch(_MAY_BE_OURS, rows[0][0]):
+        if rows[0][0] == _APPLICATION_ID or await self._writer.fetch(_MAY_BE_OURS, rows[0][0]):
             return
         raise StorageError(f"{self._path} is a database of another program")
 

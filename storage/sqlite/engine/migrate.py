@@ -49,13 +49,13 @@ class Migration:
 
 def migrations(engine: str) -> list[Migration]:
     """Return the steps of an engine in their order."""
-    found = []
+    migrations = []
     for file in files("storage").joinpath(engine, "migrations").iterdir():
         if match := _NAME.fullmatch(file.name):
-            found.append(
+            migrations.append(
                 Migration(number=int(match[1]), name=file.name, sql=file.read_text("utf-8"))
             )
-    return sorted(found, key=lambda migration: migration.number)
+    return sorted(migrations, key=lambda migration: migration.number)
 
 
 async def migrate(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""What every database engine gives to the stores: transactions, `$1` parameters, rows."""
+"""What the stores need of a database: transactions, `$1` parameters, rows."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How many bytes the texts in one column may have together."""
+    """A bound of the bytes of one text column, over all rows of a page."""
 
     bytes: int
     column: int
 
     def fit(self, rows: Iterable[Row]) -> int:
-        """Return how many of the first rows are within the bound: the first one always is."""
+        """Return how many of the first rows are within the bound, at least 1 if there are rows."""
         count, left = 0, self.bytes
         for row in rows:
             left -= _size(row[self.column])
@@ -53,11 +53,11 @@ class Connection(Protocol):
         ...
 
     async def insert(
-        self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
+        self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
-        """Insert rows: `into` is a table and its columns, `otherwise` what a conflict leads to.
+        """Insert rows: `into` is a table and its columns, `on_conflict` an ON CONFLICT clause.
 
-        Returns how many came.
+        Returns how many were inserted.
         """
         ...
 
@@ -114,7 +114,7 @@ class Database(Protocol):
         ...
 
     async def cut_journal(self) -> None:
-        """Cut what was written before it came to its place. Raises Unavailable."""
+        """Truncate the write-ahead log. Raises Unavailable."""
         ...
 
     async def close(self) -> None:

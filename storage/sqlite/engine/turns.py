@@ -33,20 +33,20 @@ class Turns:
     @asynccontextmanager
     async def of(self, owner: str) -> AsyncIterator[None]:
         """Wait for a turn of an owner, and keep it. Raises Busy."""
-        known = self._owners.setdefault(owner, _Owner())
-        if known.reads >= OWNER_MAX:
+        reads = self._owners.setdefault(owner, _Owner())
+        if reads.reads >= OWNER_MAX:
             raise Busy(f"{OWNER_MAX} long reads of this archive are under way or wait")
-        known.reads += 1
+        reads.reads += 1
         try:
-            await self._wait(known)
+            await self._wait(reads)
             try:
                 yield
             finally:
                 self._free.release()
-                known.free.release()
+                reads.free.release()
         finally:
-            known.reads -= 1
-            if not known.reads:
+            reads.reads -= 1
+            if not reads.reads:
                 del self._owners[owner]
 
     async def _wait(self, owner: _Owner) -> None:

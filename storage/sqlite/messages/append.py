@@ -1,4 +1,4 @@
-"""Writing a batch into archives, and keeping the books that reading relies on."""
+"""Appends batches to archives, and updates counters, references, index and conversations."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from storage.sqlite.messages.references import Target
 _COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml"
 
 _INTO = f"archive ({_COLUMNS})"
-# Of the same message only: a sequence that was given twice is an error.
-_OTHERWISE = "ON CONFLICT (owner, dedup_key) DO NOTHING"
+# Only for a repeated dedup key: a repeated sequence is an error.
+_ON_CONFLICT = "ON CONFLICT (owner, dedup_key) DO NOTHING"
 
 _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
-_INSERT_UNLESS_TWIN = f"""
+_INSERT_WITH_ALTERNATIVES = f"""
 INSERT INTO archive ({_COLUMNS})
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
 WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($12, $13))
-{_OTHERWISE}
+{_ON_CONFLICT}
 """  # noqa: S608 - constant words
 
 _INSERTED = """
@@ -35,18 +35,18 @@ SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
 WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 """
 
-_GIVEN = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
+_UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
 
 
 class _InsertRow(NamedTuple):
-    """An entry, and where it goes."""
+    """A new message with its place."""
 
     number: int
     sequence: int
     entry: NewMessage
 
     def values(self) -> tuple[object, ...]:
-        """Return what is stored, in the order of _COLUMNS."""
+        """Return the stored values in the order of _COLUMNS."""
         entry = self.entry
         return (
             self.number,
@@ -64,23 +64,23 @@ class _InsertRow(NamedTuple):
 
 
 class Appender:
-    """Writes batches, each inside a transaction of its caller."""
+    """Writes batches inside transactions of its caller."""
 
     def __init__(self, owners: Owners) -> None:
         self._owners = owners
 
     async def write(self, connection: Connection, batch: Batch) -> None:
-        """Write a batch in its order; lines of the audit log have an order of their own."""
-        await self._enter(connection, [row for row in batch if isinstance(row, NewMessage)])
+        """Write a batch: messages in their order, and audit entries in theirs."""
+        await self._append(connection, [row for row in batch if isinstance(row, NewMessage)])
         await _log(connection, [row for row in batch if isinstance(row, AuditEntry)])
 
-    async def _enter(self, connection: Connection, entries: list[NewMessage]) -> None:
+    async def _append(self, connection: Connection, entries: list[NewMessage]) -> None:
         if not entries:
             return
-        counters = await self._owners.meet(connection, {entry.owner for entry in entries})
-        floors = [(known.number, known.last) for known in counters.values()]
-        # By archive, each in its order: at each row that comes before the last one the full text
-        # index writes out what it has gathered.
+        counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
+        floors = [(known.number, known.last_sequence) for known in counters.values()]
+        # FTS5 flushes its buffer whenever a rowid is smaller than the previous one, so rows are
+        # sorted by archive; within an archive they keep their order.
         given = [_row(counters[entry.owner], entry) for entry in entries]
         rows = sorted(given, key=attrgetter("number"))
         if await _insert(connection, rows) < len(rows):
@@ -90,16 +90,17 @@ class Appender:
         await _mark_late(connection, counters, rows)
         await self._note(connection, rows)
         await connection.executemany(
-            _GIVEN, [(known.number, known.last, known.newest) for known in counters.values()]
+            _UPDATE_OWNER,
+            [(known.number, known.last_sequence, known.latest_at) for known in counters.values()],
         )
 
     async def _note(self, connection: Connection, rows: list[_InsertRow]) -> None:
-        """Enter new rows in every book."""
-        lines = [
+        """Update everything that is derived from new rows."""
+        deltas = [
             CounterDelta(number, sequence, e.peer, e.type == "groupchat", len(e.xml.encode()))
             for number, sequence, e in rows
         ]
-        await count_up(connection, lines)
+        await count_up(connection, deltas)
         targets = await references.resolve(connection, rows)
         await retractions.note(
             connection,
@@ -112,25 +113,25 @@ class Appender:
         about = [targets.get(row[:2]) for row in rows]
         shown = [None if target is None else target.shown for target in about]
         await fulltext.add(connection, [(*row, to) for row, to in zip(rows, shown, strict=True)])
-        await conversations.came(
+        await conversations.add(
             connection,
             [
-                (number, sequence, e.peer, _seen(sequence, e, target) if e.is_seen else 0)
+                (number, sequence, e.peer, _read_up_to(sequence, e, target) if e.is_seen else 0)
                 for (number, sequence, e), target in zip(rows, about, strict=True)
             ],
         )
 
 
-def _row(known: Counters, entry: NewMessage) -> _InsertRow:
-    return _InsertRow(known.number, known.give(), entry)
+def _row(counters: Counters, entry: NewMessage) -> _InsertRow:
+    return _InsertRow(counters.number, counters.next_sequence(), entry)
 
 
 async def _mark_late(
     connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_InsertRow]
 ) -> None:
     """Mark the new rows that are older than rows before them."""
-    came = [(row, counters[row.entry.owner].came(row.entry.at)) for row in rows]
-    if late := [(*row[:2], by) for row, by in came if by]:
+    lateness_by_row = [(row, counters[row.entry.owner].add_time(row.entry.at)) for row in rows]
+    if late := [(*row[:2], by) for row, by in lateness_by_row if by]:
         await lateness.mark(connection, late)
 
 
@@ -151,20 +152,24 @@ async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
 
 
 async def _insert(connection: Connection, rows: Sequence[_InsertRow]) -> int:
-    """Insert rows that are not there yet; return how many came, those that have twins left out."""
-    came = 0
-    for has_twins, run in groupby(rows, key=lambda row: row.entry.alternative_keys is not None):
-        if has_twins:
-            twins = [(*row.values(), *(row.entry.alternative_keys or ())) for row in run]
-            await connection.executemany(_INSERT_UNLESS_TWIN, twins)
+    """Insert new rows; return how many, not counting rows with alternative keys."""
+    inserted = 0
+    for has_alternatives, run in groupby(
+        rows, key=lambda row: row.entry.alternative_keys is not None
+    ):
+        if has_alternatives:
+            values_with_alternatives = [
+                (*row.values(), *(row.entry.alternative_keys or ())) for row in run
+            ]
+            await connection.executemany(_INSERT_WITH_ALTERNATIVES, values_with_alternatives)
         else:
             values = [row.values() for row in run]
-            came += await connection.insert(_INTO, values, otherwise=_OTHERWISE)
-    return came
+            inserted += await connection.insert(_INTO, values, on_conflict=_ON_CONFLICT)
+    return inserted
 
 
-def _seen(sequence: int, entry: NewMessage, target: Target | None) -> int:
-    """Return up to which sequence an entry shows that its owner has read."""
-    # A marker stands for the message that it names and all before (XEP-0333), not for those that
-    # came while it was under way.
+def _read_up_to(sequence: int, entry: NewMessage, target: Target | None) -> int:
+    """Return the sequence up to which a message proves that its owner has read."""
+    # A marker covers the message that it names and all before it (XEP-0333), but not messages that
+    # arrived before the marker did.
     return target.sequence if target and entry.kind is Kind.RECEIPT else sequence

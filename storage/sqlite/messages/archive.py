@@ -1,4 +1,4 @@
-"""The archive store: what is read of archives, and the transaction around what is written."""
+"""The archive store: reads of archives, and the transactions of writes."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from storage.rows import (
 from storage.sqlite.engine.protocols import Bound, Connection, Database, Result, Row
 from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
-from storage.sqlite.messages.conversations import listed
+from storage.sqlite.messages.conversations import fetch
 from storage.sqlite.messages.counting import (
-    AT_ONCE,
+    OWNER_COUNTS,
     Series,
-    at_once,
-    behind,
-    cheaply,
+    count_exactly,
+    count_of_owner,
     counted_by,
     counted_rows,
-    exactly,
+    position_and_count,
     series_of,
+    skip_to_index,
 )
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.owners import Owners
 from storage.sqlite.messages.references import referring
 from storage.sqlite.messages.selection import BEYOND, Selection, decoded, select, sequences
-from storage.sqlite.messages.statements import archived_messages, by_arrival, by_time, of_xml
+from storage.sqlite.messages.statements import archived_messages, by_arrival, by_time, xml_bound
 
-# Not so where an older copy of the database was put in the place of the one that gave an id.
-_GAVE = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
+# False if the database was replaced with a copy from before the id was given.
+_GIVEN = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
 
 
 class SqliteArchive:
@@ -52,7 +52,7 @@ class SqliteArchive:
         self._appending = Appender(self._owners)
 
     def forget(self, owner: str) -> None:
-        """Forget an archive that was erased; call it right behind that transaction."""
+        """Remove an erased archive from the caches; call this directly after its transaction."""
         self._owners.forget(owner)
 
     async def append(self, batch: Batch) -> None:
@@ -60,13 +60,13 @@ class SqliteArchive:
             async with self._database.write() as connection:
                 await self._appending.write(connection, batch)
         except BaseException:
-            self._owners.undo()
+            self._owners.discard_counters()
             raise
 
     async def page(
         self,
         owner: str,
-        wanted: Filter,
+        filter: Filter,
         *,
         limit: int,
         after: str | None = None,
@@ -76,27 +76,29 @@ class SqliteArchive:
         counted: bool = False,
         max_bytes: int | None = None,
     ) -> Page:
-        bound = of_xml(max_bytes)
+        bound = xml_bound(max_bytes)
 
         async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
-            selection = await select(connection, self._ids, number, wanted)
+            selection = await select(connection, self._ids, number, filter)
             series = counted_by(selection) if selection.is_one_stretch else None
             if counted and index is None and series:
                 return await self._counted_page(
                     connection, selection, series, limit, after, before, backwards, bound
                 )
-            places = await sequences(connection, self._ids, number, _named(after, before))
+            places = await sequences(connection, self._ids, number, _present(after, before))
             part, skip = _between(selection, places, after, before), 0
             if index is not None:
-                part, skip = await behind(connection, part, index)
+                part, skip = await skip_to_index(connection, part, index)
             rows = await by_arrival(
                 connection, part, limit=limit + 1, backwards=backwards, skip=skip, bound=bound
             )
-            complete = _cut(rows, limit, backwards, bound)
+            complete = _trim(rows, limit, backwards, bound)
             place = count = None
             if counted:
-                place, count = await cheaply(connection, selection, rows[0][0] if rows else 0)
+                place, count = await position_and_count(
+                    connection, selection, rows[0][0] if rows else 0
+                )
             return Page(
                 messages=archived_messages(self._ids, number, rows),
                 complete=complete,
@@ -104,8 +106,8 @@ class SqliteArchive:
                 count=count,
             )
 
-        is_one_step = index is None and (not counted or _is_whole(wanted))
-        return await self._reading(owner, read, wanted, is_steady=not is_one_step)
+        is_one_step = index is None and (not counted or _is_counted_in_one_step(filter))
+        return await self._read(owner, read, filter, is_steady=not is_one_step)
 
     async def _counted_page(
         self,
@@ -119,7 +121,7 @@ class SqliteArchive:
         bound: Bound | None,
     ) -> Page:
         """Return a counted page of a selection that counters count, as most pages are."""
-        places = decoded(self._ids, selection.number, _named(after, before))
+        places = decoded(self._ids, selection.number, _present(after, before))
         part = _between(selection, places, after, before)
         rows, found, place, count = await counted_rows(
             connection,
@@ -131,9 +133,9 @@ class SqliteArchive:
             backwards=backwards,
             bound=bound,
         )
-        complete = _cut(rows, limit, backwards, bound)
+        complete = _trim(rows, limit, backwards, bound)
         if backwards:
-            # The oldest rows that were found have no place on the page.
+            # The oldest rows are cut from the page.
             place += found - len(rows)
         return Page(
             messages=archived_messages(self._ids, selection.number, rows),
@@ -145,24 +147,24 @@ class SqliteArchive:
     async def page_after(
         self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
     ) -> Page:
-        bound = of_xml(max_bytes)
+        bound = xml_bound(max_bytes)
 
         async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
             sequence = self._ids.decode(number, id)
-            if sequence is None or not await connection.fetch(_GAVE, number, sequence):
+            if sequence is None or not await connection.fetch(_GIVEN, number, sequence):
                 raise NotFound(id)
-            part = Selection(number=number, wanted=ANY, first=sequence + 1)
+            part = Selection(number=number, filter=ANY, first=sequence + 1)
             rows = await by_arrival(connection, part, limit=limit + 1, bound=bound)
-            complete = _cut(rows, limit, False, bound)
+            complete = _trim(rows, limit, False, bound)
             return Page(messages=archived_messages(self._ids, number, rows), complete=complete)
 
-        return await self._reading(owner, read)
+        return await self._read(owner, read)
 
     async def page_by_time(
         self,
         owner: str,
-        wanted: Filter,
+        filter: Filter,
         *,
         limit: int | None,
         newest: bool = False,
@@ -170,11 +172,11 @@ class SqliteArchive:
         max_bytes: int | None = None,
     ) -> Page:
         async def read(connection: Connection) -> Page:
-            count = await self._count(connection, owner, wanted) if counted else None
+            count = await self._count(connection, owner, filter) if counted else None
             number = await self._owners.look_up(connection, owner)
-            selection = await select(connection, self._ids, number, wanted, is_by_time=True)
+            selection = await select(connection, self._ids, number, filter, is_by_time=True)
             rows, complete = await _in_time(
-                connection, selection, limit, newest, of_xml(max_bytes)
+                connection, selection, limit, newest, xml_bound(max_bytes)
             )
             if newest:
                 rows.reverse()
@@ -182,39 +184,39 @@ class SqliteArchive:
                 messages=archived_messages(self._ids, number, rows), complete=complete, count=count
             )
 
-        is_steady = counted and wanted not in AT_ONCE
-        return await self._reading(owner, read, wanted, is_steady=is_steady)
+        is_steady = counted and filter not in OWNER_COUNTS
+        return await self._read(owner, read, filter, is_steady=is_steady)
 
-    async def count(self, owner: str, wanted: Filter) -> int:
+    async def count(self, owner: str, filter: Filter) -> int:
         async def read(connection: Connection) -> int:
-            return await self._count(connection, owner, wanted)
+            return await self._count(connection, owner, filter)
 
-        return await self._reading(owner, read, wanted, is_steady=wanted not in AT_ONCE)
+        return await self._read(owner, read, filter, is_steady=filter not in OWNER_COUNTS)
 
-    async def _reading(
+    async def _read(
         self,
         owner: str,
         read: Callable[[Connection], Awaitable[Result]],
-        wanted: Filter = ANY,
+        filter: Filter = ANY,
         *,
         is_steady: bool = False,
     ) -> Result:
-        # How many steps a search takes says nothing: the index is walked within one of them.
+        # Steps do not measure a search: FTS5 walks the index within one step.
         return await self._database.read_archive(
-            owner, read, is_steady=is_steady, is_long=bool(wanted.phrases)
+            owner, read, is_steady=is_steady, is_long=bool(filter.phrases)
         )
 
-    async def _count(self, connection: Connection, owner: str, wanted: Filter) -> int:
-        count = await at_once(connection, owner, wanted)
+    async def _count(self, connection: Connection, owner: str, filter: Filter) -> int:
+        count = await count_of_owner(connection, owner, filter)
         if count is not None:
             return count
         number = await self._owners.look_up(connection, owner)
-        return await exactly(connection, await select(connection, self._ids, number, wanted))
+        return await count_exactly(connection, await select(connection, self._ids, number, filter))
 
     async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
         async def read(connection: Connection) -> tuple[ArchivedMessage, ArchivedMessage] | None:
             number = await self._owners.look_up(connection, owner)
-            everything = Selection(number=number, wanted=ANY)
+            everything = Selection(number=number, filter=ANY)
             rows = await by_arrival(connection, everything, limit=1)
             rows += await by_arrival(connection, everything, limit=1, backwards=True)
             if not rows:
@@ -222,7 +224,7 @@ class SqliteArchive:
             first, last = archived_messages(self._ids, number, rows)
             return first, last
 
-        return await self._reading(owner, read, is_steady=True)
+        return await self._read(owner, read, is_steady=True)
 
     async def references(
         self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
@@ -231,13 +233,15 @@ class SqliteArchive:
             number = await self._owners.look_up(connection, owner)
             places = decoded(self._ids, number, ids)
             found = {}
-            rows_about = referring(connection, number, places.values(), limit, of_xml(max_bytes))
+            rows_about = referring(
+                connection, number, places.values(), limit, xml_bound(max_bytes)
+            )
             async for place, rows, left_out in rows_about:
                 messages = archived_messages(self._ids, number, rows)
                 found[place] = References(messages=messages, left_out=left_out)
             return {id: found[place] for id, place in places.items() if place in found}
 
-        return await self._reading(owner, read, is_steady=True)
+        return await self._read(owner, read, is_steady=True)
 
     async def unfinished_retractions(self, *, after: int = 0) -> tuple[UnfinishedRetraction, ...]:
         async with self._database.read() as connection:
@@ -259,35 +263,35 @@ class SqliteArchive:
     ) -> Conversations:
         async def read(connection: Connection) -> tuple[int, list[Row], list[Row], bool]:
             number = await self._owners.look_up(connection, owner)
-            places = await sequences(connection, self._ids, number, _named(before, since))
-            return number, *await listed(
+            places = await sequences(connection, self._ids, number, _present(before, since))
+            return number, *await fetch(
                 connection,
                 number,
                 before=BEYOND if before is None else places[before],
                 since=None if since is None else places[since],
                 limit=limit,
-                bound=of_xml(max_bytes),
+                bound=xml_bound(max_bytes),
             )
 
-        number, found, said, complete = await self._reading(owner, read, is_steady=True)
-        newest = self._ids.encode(number, [row[1] for row in found])
-        last = archived_messages(self._ids, number, said)
+        number, conversations, messages, complete = await self._read(owner, read, is_steady=True)
+        newest = self._ids.encode(number, [row[1] for row in conversations])
+        last = archived_messages(self._ids, number, messages)
         return Conversations(
             conversations=tuple(
                 Conversation(peer=row[0], newest=id, messages=row[2], last=message, unread=row[3])
-                for row, id, message in zip(found, newest, last, strict=True)
+                for row, id, message in zip(conversations, newest, last, strict=True)
             ),
             complete=complete,
         )
 
 
-def _is_whole(wanted: Filter) -> bool:
+def _is_counted_in_one_step(filter: Filter) -> bool:
     """Whether the rows of a filter are counted in the statement that reads them."""
-    edges = (wanted.since, wanted.until, wanted.after, wanted.before)
-    return edges == (None, None, None, None) and series_of(wanted) is not None
+    edges = (filter.since, filter.until, filter.after, filter.before)
+    return edges == (None, None, None, None) and series_of(filter) is not None
 
 
-def _named(*ids: str | None) -> list[str]:
+def _present(*ids: str | None) -> list[str]:
     return [id for id in ids if id is not None]
 
 
@@ -300,7 +304,7 @@ def _between(
     )
 
 
-def _cut(rows: list[Row], limit: int, backwards: bool, bound: Bound | None = None) -> bool:
+def _trim(rows: list[Row], limit: int, backwards: bool, bound: Bound | None = None) -> bool:
     """Leave no more rows than fit, the oldest first; return whether those are all."""
     fitting = len(rows) if bound is None else bound.fit(rows)
     complete = len(rows) <= min(limit, fitting)
@@ -331,8 +335,8 @@ async def _in_time(
         return rows, True
     if not limit or rows[limit][1] != rows[limit - 1][1]:
         return rows[:limit], False
-    # The page would part messages of one microsecond, and whoever pages by time could never ask
-    # for the rest of them.
+    # The page would separate messages of one microsecond, and a caller that pages by time could
+    # never get the rest of them.
     edge = rows[limit][1]
     beyond = ("<" if newest else ">", edge)
     more = await by_time(connection, selection, newest=newest, limit=1, edge=beyond)

@@ -1,4 +1,4 @@
-"""The conversations of an archive: kept up as messages come and go, and listed."""
+"""The conversations of an archive: updated as messages are added and deleted, and listed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ INSERT INTO conversations (owner, peer, newest, seen) VALUES ($1, $2, $3, $4)
 ON CONFLICT (owner, peer) DO UPDATE SET newest = excluded.newest, seen = max(seen, excluded.seen)
 """
 
-_GO_BACK = """
+_UPDATE_NEWEST = """
 UPDATE conversations SET newest = coalesce(
     (SELECT max(sequence) FROM archive WHERE owner = $1 AND peer = $2), 0
 )
 WHERE owner = $1 AND peer = $2
 """
 
-_CLOSE = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND newest = 0"
+_DELETE_EMPTY = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND newest = 0"
 
-# What costs something is found out of those only that are listed.
+# Counts are computed for the listed conversations only.
 _LIST = f"""
 WITH listed AS MATERIALIZED (
     SELECT peer AS other, newest, coalesce($3, seen) AS seen
@@ -48,19 +48,19 @@ SELECT
 FROM listed ORDER BY newest DESC
 """  # noqa: S608 - constant words
 
-_SAID = f"""
+_MESSAGES = f"""
 SELECT {COLUMNS} FROM archive
 WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
 """  # noqa: S608 - constant words
 
-#: How many messages are read at once, however many of them fit.
-_READ_AT_ONCE = 16
+#: Messages that one query reads.
+_CHUNK = 16
 
 
-async def came(connection: Connection, rows: Iterable[tuple[int, int, str, int]]) -> None:
-    """Note messages in their order: number of the owner, sequence, peer.
+async def add(connection: Connection, rows: Iterable[tuple[int, int, str, int]]) -> None:
+    """Add messages in arrival order: number of the owner, sequence, peer, sequence read.
 
-    The last is up to which sequence each shows that the owner has read, 0 where it shows nothing.
+    The last is the sequence up to which the message proves that the owner has read, or 0.
     """
     last: dict[tuple[int, str], int] = {}
     seen: dict[tuple[int, str], int] = {}
@@ -74,14 +74,17 @@ async def came(connection: Connection, rows: Iterable[tuple[int, int, str, int]]
     )
 
 
-async def went(connection: Connection, keys: Iterable[tuple[int, str]]) -> None:
-    """Look again for the newest message of conversations: number of the owner, and peer."""
+async def update_newest(connection: Connection, keys: Iterable[tuple[int, str]]) -> None:
+    """Find the newest message of each conversation after deletions; delete empty conversations.
+
+    `keys` are number of the owner and peer.
+    """
     changed = sorted(set(keys))
-    await connection.executemany(_GO_BACK, changed)
-    await connection.executemany(_CLOSE, changed)
+    await connection.executemany(_UPDATE_NEWEST, changed)
+    await connection.executemany(_DELETE_EMPTY, changed)
 
 
-async def listed(
+async def fetch(
     connection: Connection,
     number: int,
     *,
@@ -90,17 +93,20 @@ async def listed(
     limit: int,
     bound: Bound | None,
 ) -> tuple[list[Row], list[Row], bool]:
-    """Return (peer, newest, kept, unread, the last that says something) of each, those messages,
-    and whether these are all; the messages are within a bound."""
-    found = await connection.fetch(_LIST, number, before, since, limit + 1)
-    said: list[Row] = []
+    """Return rows of conversations, their last messages, and whether there are no more.
+
+    A row has the peer, the newest sequence, the number of messages, the number of unread messages,
+    and the sequence of the last message with content. The messages are within `bound`.
+    """
+    conversations = await connection.fetch(_LIST, number, before, since, limit + 1)
+    messages: list[Row] = []
     fitting = 0
-    for start in range(0, min(limit, len(found)), _READ_AT_ONCE):
-        some = [row[4] for row in found[start : min(limit, start + _READ_AT_ONCE)]]
-        rows = await connection.fetch(_SAID, number, json.dumps(some))
+    for start in range(0, min(limit, len(conversations)), _CHUNK):
+        sequences = [row[4] for row in conversations[start : min(limit, start + _CHUNK)]]
+        rows = await connection.fetch(_MESSAGES, number, json.dumps(sequences))
         by_sequence = {row[0]: row for row in rows}
-        said += [by_sequence[sequence] for sequence in some]
-        fitting = len(said) if bound is None else bound.fit(said)
-        if fitting < len(said):
+        messages += [by_sequence[sequence] for sequence in sequences]
+        fitting = len(messages) if bound is None else bound.fit(messages)
+        if fitting < len(messages):
             break
-    return found[:fitting], said[:fitting], fitting == len(found)
+    return conversations[:fitting], messages[:fitting], fitting == len(conversations)

@@ -17,10 +17,10 @@ from storage.sqlite.messages.selection import BEYOND, Selection, check, there_sq
 from storage.sqlite.messages.statements import COLUMNS, SEQUENCES, SelectBuilder
 
 #: To count rows that no counter counts, no more rows than these are read.
-LOOKED_AT_MAX = 10_000
+EXAMINED_MAX = 10_000
 
 #: Filters whose count needs no more than the row of the owner, and the statement for each.
-AT_ONCE = {
+OWNER_COUNTS = {
     ANY: "SELECT messages FROM owners WHERE jid = $1",
     Filter(kinds=READABLE): """
         SELECT messages - (
@@ -91,35 +91,35 @@ _IS_IN = {
 Series = tuple[str, str]
 
 
-def series_of(wanted: Filter) -> Series | None:
+def series_of(filter: Filter) -> Series | None:
     """Return the series that count the messages of a filter, times and ids aside."""
-    if wanted.peer_local is not None or wanted.resource is not None:
+    if filter.peer_local is not None or filter.resource is not None:
         return None
-    if wanted.ids is not None or wanted.kinds is not None or wanted.phrases is not None:
+    if filter.ids is not None or filter.kinds is not None or filter.phrases is not None:
         return None
-    if wanted.peer is None:
-        people = GROUPCHAT if wanted.groupchat else PEOPLE
-        return (people, GROUPCHAT if wanted.groupchat is None else people)
-    if wanted.groupchat is not None or wanted.peer in (PEOPLE, GROUPCHAT):
+    if filter.peer is None:
+        people = GROUPCHAT if filter.groupchat else PEOPLE
+        return (people, GROUPCHAT if filter.groupchat is None else people)
+    if filter.groupchat is not None or filter.peer in (PEOPLE, GROUPCHAT):
         return None
-    return (wanted.peer, wanted.peer)
+    return (filter.peer, filter.peer)
 
 
-async def at_once(connection: Connection, owner: str, wanted: Filter) -> int | None:
+async def count_of_owner(connection: Connection, owner: str, filter: Filter) -> int | None:
     """Return how many rows match, by the JID of the owner; None for a filter not in AT_ONCE."""
-    sql = AT_ONCE.get(wanted)
+    sql = OWNER_COUNTS.get(filter)
     if sql is None:
         return None
     rows = await connection.fetch(sql, owner)
     return int(rows[0][0]) if rows else 0
 
 
-async def exactly(connection: Connection, selection: Selection) -> int:
+async def count_exactly(connection: Connection, selection: Selection) -> int:
     """Return how many rows there are, at any cost."""
-    if selection.wanted.kinds == READABLE:
+    if selection.filter.kinds == READABLE:
         # Counters count blanked messages too, and those have an index of their own.
-        blanked = await exactly(connection, selection.of_kinds(frozenset({Kind.BLANKED})))
-        return await exactly(connection, selection.of_kinds(None)) - blanked
+        blanked = await count_exactly(connection, selection.of_kinds(frozenset({Kind.BLANKED})))
+        return await count_exactly(connection, selection.of_kinds(None)) - blanked
     if series := counted_by(selection):
         [count] = await _counts(connection, selection, series, [BEYOND])
         return count
@@ -131,7 +131,7 @@ async def exactly(connection: Connection, selection: Selection) -> int:
     return int(rows[0][0])
 
 
-async def cheaply(
+async def position_and_count(
     connection: Connection, selection: Selection, place: int
 ) -> tuple[int | None, int | None]:
     """Return how many rows there are before a sequence and in all, None where that costs much."""
@@ -142,11 +142,11 @@ async def cheaply(
     rows = await connection.fetch(
         "SELECT count(*), coalesce(sum(fits AND sequence < "  # noqa: S608 - constant words
         f"{query.value(place)}), 0), coalesce(sum(fits), 0)"
-        f" FROM ({query.looking(LOOKED_AT_MAX + 1)})",
+        f" FROM ({query.examined(EXAMINED_MAX + 1)})",
         *query.values,
     )
     looked_at, before, count = rows[0]
-    return (None, None) if looked_at > LOOKED_AT_MAX else (before, count)
+    return (None, None) if looked_at > EXAMINED_MAX else (before, count)
 
 
 async def counted_rows(
@@ -191,7 +191,7 @@ async def counted_rows(
     return [], 0, count, count
 
 
-async def behind(
+async def skip_to_index(
     connection: Connection, selection: Selection, index: int
 ) -> tuple[Selection, int]:
     """Return the selection from near the row of an index on, and how many rows to skip there.
@@ -200,8 +200,8 @@ async def behind(
     """
     series = counted_by(selection)
     if series is None:
-        if index > LOOKED_AT_MAX:
-            raise TooCostly(f"more than {LOOKED_AT_MAX} messages to skip")
+        if index > EXAMINED_MAX:
+            raise TooCostly(f"more than {EXAMINED_MAX} messages to skip")
         return selection, index
     number, gaps = selection.number, selection.gaps
     before, until = await counts_up_to(
@@ -237,7 +237,7 @@ async def _gaps_before(
 
 def counted_by(selection: Selection) -> Series | None:
     """Return the series that count this selection, None where its rows have to be read."""
-    return series_of(selection.wanted) if selection.is_exact else None
+    return series_of(selection.filter) if selection.is_exact else None
 
 
 async def _counts(
@@ -253,15 +253,15 @@ async def _counts(
     ]
 
 
-def total_sql(one: str, other: str) -> str:
+def total_sql(first: str, second: str) -> str:
     """Return SQL for the number of rows of two series; $1 is the number of the owner."""
-    return _TOTAL.format(one=one, other=other)
+    return _TOTAL.format(one=first, other=second)
 
 
-def before_sql(place: str, series: Series, one: str, other: str) -> str:
+def before_sql(place: str, series: Series, first: str, second: str) -> str:
     """Return SQL for the number of those rows before a sequence."""
-    is_in = _IS_IN.get(series, f"peer = {one}")
-    return _BEFORE.format(place=place, one=one, other=other, is_in=is_in)
+    is_in = _IS_IN.get(series, f"peer = {first}")
+    return _BEFORE.format(place=place, one=first, other=second, is_in=is_in)
 
 
 async def counts_up_to(

@@ -43,7 +43,7 @@ SELECT {SEQUENCE} FROM fulltext
 WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2)) AND instr(' ' || links || ' ', $3)
 """  # noqa: S608 - constant words
 
-_SILENCE = "UPDATE fulltext SET text = '' WHERE rowid = ($1 << 40) + $2"
+_DELETE_TEXT = "UPDATE fulltext SET text = '' WHERE rowid = ($1 << 40) + $2"
 
 
 async def add(
@@ -96,7 +96,7 @@ def corrected(links: str) -> int | None:
 
 async def delete_text(connection: Connection, number: int, sequences: Iterable[int]) -> None:
     """Delete the words of messages from the index; their names stay."""
-    await connection.executemany(_SILENCE, [(number, sequence) for sequence in sequences])
+    await connection.executemany(_DELETE_TEXT, [(number, sequence) for sequence in sequences])
 
 
 async def settle(

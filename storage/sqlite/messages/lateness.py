@@ -1,4 +1,4 @@
-"""Messages that came late: behind one that is newer, as from the offline store.
+"""Messages that arrived late, after a newer message, as from the offline store.
 
 The times of all other messages rise with their sequence, so what is older or newer than some time
 is one stretch of sequences, but for the late messages on the wrong side of its edge. Each late
@@ -57,7 +57,7 @@ _LAST = f"SELECT max(sequence) {_MISPLACED}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """Where messages of a time and later begin."""
+    """The place in an archive where messages of a time and later begin."""
 
     first: int | None  #: the sequence of the first of them; None: there are none
     #: Sequences of earlier ones that are behind it, rising: all of them, or more than
@@ -66,7 +66,7 @@ class Edge:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that are misplaced are known."""
+        """Whether `misplaced` is complete."""
         return len(self.misplaced) <= MISPLACED_MAX
 
 
@@ -82,7 +82,7 @@ async def mark(connection: Connection, rows: Iterable[tuple[int, int, int]]) -> 
 
 
 async def edge(
-    connection: Connection, number: int, at: int, wanted: Filter, *, since: int | None = None
+    connection: Connection, number: int, at: int, filter: Filter, *, since: int | None = None
 ) -> Edge:
     """Return where messages of a time and later begin.
 
@@ -90,28 +90,28 @@ async def edge(
     and what is not older than `since`.
     """
     values: list[object] = [number, at]
-    sql = _EDGE.format(first="(SELECT first FROM edge)", only=_only(wanted, since, values))
+    sql = _EDGE.format(first="(SELECT first FROM edge)", only=_only(filter, since, values))
     first, *misplaced = [row[0] for row in await connection.fetch(sql, *values)]
     return Edge(first=first, misplaced=tuple(sorted(misplaced)))
 
 
 async def last_misplaced(
-    connection: Connection, number: int, at: int, first: int, wanted: Filter, since: int | None
+    connection: Connection, number: int, at: int, first: int, filter: Filter, since: int | None
 ) -> int:
-    """Return the last of those that are misplaced at an edge, where not all are known."""
+    """Return the last misplaced sequence of an edge that is not whole, or `first`."""
     values: list[object] = [number, at, first]
-    sql = _LAST.format(first="$3", only=_only(wanted, since, values))
+    sql = _LAST.format(first="$3", only=_only(filter, since, values))
     rows = await connection.fetch(sql, *values)
     return int(rows[0][0] or first)
 
 
-def _only(wanted: Filter, since: int | None, values: list[object]) -> str:
-    """Write what else misplaced messages have to be; what it compares with is added to values."""
+def _only(filter: Filter, since: int | None, values: list[object]) -> str:
+    """Return further conditions for misplaced messages; add their values to `values`."""
     sql = ""
-    for compared, value in (("peer =", wanted.peer), ("at >=", since)):
+    for compared, value in (("peer =", filter.peer), ("at >=", since)):
         if value is not None:
             values.append(value)
             sql += f" AND {compared} ${len(values)}"
-    if wanted.groupchat is not None:
-        sql += f" AND type {'=' if wanted.groupchat else '<>'} 'groupchat'"
+    if filter.groupchat is not None:
+        sql += f" AND type {'=' if filter.groupchat else '<>'} 'groupchat'"
     return sql

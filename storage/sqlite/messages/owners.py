@@ -1,4 +1,4 @@
-"""What is known of archives from memory: their numbers, and what a writer counts in each."""
+"""Caches the numbers of archives, and the counters that the writer needs of each."""
 
 from __future__ import annotations
 
@@ -9,51 +9,55 @@ from cachetools import LRUCache
 
 from storage.sqlite.engine.protocols import Connection
 
-#: Owners that are known from memory; who was not asked for longest is forgotten first.
-OWNERS_KEPT = 50_000
+#: Owners in each cache; the least recently used is removed first.
+CACHED_OWNERS_MAX = 50_000
 
 _NUMBER = "SELECT number FROM owners WHERE jid = $1"
 
 
 @dataclass(slots=True)
 class Counters:
-    """What a writer knows of an archive without looking into it."""
+    """The number of an archive, its last sequence and its latest time."""
 
     number: int
-    last: int
-    newest: int
+    last_sequence: int
+    latest_at: int
 
-    def give(self) -> int:
-        """Return the sequence of one more message."""
-        self.last += 1
-        return self.last
+    def next_sequence(self) -> int:
+        """Return the sequence of the next message."""
+        self.last_sequence += 1
+        return self.last_sequence
 
-    def came(self, at: int) -> int:
-        """Note the time of a message that is in the archive now; return by how much it is late."""
-        self.newest = max(self.newest, at)
-        return self.newest - at
+    def add_time(self, at: int) -> int:
+        """Add the time of an appended message; return by how many microseconds it is late."""
+        self.latest_at = max(self.latest_at, at)
+        return self.latest_at - at
 
 
 class Owners:
     """The archives of one database that only this process writes."""
 
     def __init__(self) -> None:
-        self._counters: LRUCache[str, Counters] = LRUCache(OWNERS_KEPT)
-        self._numbers: LRUCache[str, int] = LRUCache(OWNERS_KEPT)  # of archives that are on disk
+        self._counters: LRUCache[str, Counters] = LRUCache(CACHED_OWNERS_MAX)
+        self._numbers: LRUCache[str, int] = LRUCache(
+            CACHED_OWNERS_MAX
+        )  # of archives that are on disk
         self._times_forgotten = 0
 
-    async def meet(self, connection: Connection, owners: Iterable[str]) -> dict[str, Counters]:
-        """Return the counters of these owners, making archives for the new ones.
+    async def get_or_create(
+        self, connection: Connection, owners: Iterable[str]
+    ) -> dict[str, Counters]:
+        """Return the counters of these owners; create the archives that do not exist.
 
-        They are the caller's until it has written them, whatever is forgotten meanwhile.
+        The caller changes the counters, and writes them in the same transaction.
         """
-        met = {}
+        by_owner = {}
         for owner in sorted(set(owners)):
             counters = self._counters.get(owner)
             if counters is None:
                 counters = self._counters[owner] = await _counters(connection, owner)
-            met[owner] = counters
-        return met
+            by_owner[owner] = counters
+        return by_owner
 
     async def find(self, connection: Connection, owner: str) -> int:
         """Return the number of an archive in a transaction that writes; none has the number 0."""
@@ -64,7 +68,7 @@ class Owners:
 
     async def look_up(self, connection: Connection, owner: str) -> int:
         """Return the number of an archive on disk; none has the number 0."""
-        # Not from the counters: a number that is not committed yet may still go to another owner.
+        # Not from the counters: an uncommitted number may still be given to another owner.
         number = self._numbers.get(owner, 0)
         if not number:
             times_forgotten = self._times_forgotten
@@ -72,24 +76,24 @@ class Owners:
             if not rows:
                 return 0
             number = int(rows[0][0])
-            # What was read may be of the moment before the archive was erased.
+            # The row may have been read before the archive was erased.
             if times_forgotten == self._times_forgotten:
                 self._numbers[owner] = number
         return number
 
-    def undo(self) -> None:
-        """Forget the counters: they have run ahead of what the database kept."""
+    def discard_counters(self) -> None:
+        """Discard all counters after a rollback, which they are ahead of."""
         self._counters.clear()
 
     def forget(self, owner: str) -> None:
-        """Forget an archive that was erased; call it right behind that transaction."""
+        """Remove an erased archive from the caches; call this directly after its transaction."""
         self._times_forgotten += 1
         self._counters.pop(owner, None)
         self._numbers.pop(owner, None)
 
 
 async def _counters(connection: Connection, owner: str) -> Counters:
-    """Return what the database has of an archive, which is made where there is none."""
+    """Return the counters of an archive; create the archive if it does not exist."""
     await connection.execute(
         "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
     )

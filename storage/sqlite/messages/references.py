@@ -60,16 +60,16 @@ async def resolve(
         {(number, name): None for number, _, message in rows for name in message.refers_to}
     )
     last = await _last(connection, names)
-    found: dict[tuple[int, int], Target] = {}
+    targets: dict[tuple[int, int], Target] = {}
     for number, sequence, message in rows:
         meant = [last[number, name] for name in message.refers_to if (number, name) in last]
         shown = sequence
         if meant:
-            target = found[number, sequence] = max(meant)
+            target = targets[number, sequence] = max(meant)
             shown = target.shown if message.relation is Relation.CORRECTION else sequence
         if names:
             last.update({(number, name): Target(sequence, shown) for name in message.name_hashes})
-    return found
+    return targets
 
 
 async def _last(

@@ -21,7 +21,7 @@ from storage.sqlite.messages import fulltext, references
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.statements import COLUMNS, archived_messages
 from storage.sqlite.retention import scrub
-from storage.sqlite.retention.delete import FINISHED
+from storage.sqlite.retention.delete import FINISH_RETRACTION
 
 _NOTE = "INSERT INTO unfinished_retractions (owner, sequence, target) VALUES ($1, $2, $3)"
 
@@ -68,15 +68,15 @@ async def unfinished(
 ) -> tuple[UnfinishedRetraction, ...]:
     """Return unfinished retractions with larger numbers than `after`, as the contract says."""
     offered: list[UnfinishedRetraction] = []
-    room = TOMBSTONES_MAX
+    corrections_left = TOMBSTONES_MAX
     for number, owner, owner_number, target, *row in await connection.fetch(_UNFINISHED, after):
         sequence = int(row[0])
         targets = await connection.fetch(_TARGET, owner_number, target)
         rows = await references.corrections(
-            connection, owner_number, target, before=sequence, limit=room + 1
+            connection, owner_number, target, before=sequence, limit=corrections_left + 1
         )
-        corrections = archived_messages(ids, owner_number, rows[:room])
-        room -= len(corrections)
+        corrections = archived_messages(ids, owner_number, rows[:corrections_left])
+        corrections_left -= len(corrections)
         offered.append(
             UnfinishedRetraction(
                 number=number,
@@ -99,7 +99,7 @@ async def apply(connection: Connection, ids: Ids, outcome: RetractionOutcome) ->
     await _replace(connection, ids, owner, target, outcome.tombstones)
     await fulltext.settle(connection, owner, target, _sequences(ids, owner, outcome.settled))
     if outcome.is_done:
-        await connection.execute(FINISHED, owner, sequence)
+        await connection.execute(FINISH_RETRACTION, owner, sequence)
 
 
 async def _replace(
@@ -108,9 +108,9 @@ async def _replace(
     """Replace the target and corrections of it, unless another retraction did that meanwhile."""
     by_sequence = {ids.decode(owner, stone.id): stone for stone in tombstones}
     rows = await connection.fetch(_WITH_CONTENT, owner, json.dumps(list(by_sequence)))
-    open = await fulltext.unsettled(connection, owner, target, [row[0] for row in rows])
+    unsettled = await fulltext.unsettled(connection, owner, target, [row[0] for row in rows])
     replaced = [
-        (row[0], by_sequence[row[0]]) for row in rows if row[0] == target or row[0] in open
+        (row[0], by_sequence[row[0]]) for row in rows if row[0] == target or row[0] in unsettled
     ]
     if not replaced:
         return
@@ -124,7 +124,7 @@ async def _replace(
     await scrub.note(connection)
 
 
-def _sequences(ids: Ids, owner: int, named: Iterable[str]) -> list[int]:
+def _sequences(ids: Ids, owner: int, archive_ids: Iterable[str]) -> list[int]:
     """Return the sequences of ids that are of an archive."""
-    decoded = (ids.decode(owner, id) for id in named)
+    decoded = (ids.decode(owner, id) for id in archive_ids)
     return [sequence for sequence in decoded if sequence is not None]

@@ -26,7 +26,7 @@ class Selection:
     """Rows of one archive: a filter, and the sequences between which they are."""
 
     number: int
-    wanted: Filter
+    filter: Filter
     first: int = 1
     last: int = BEYOND
     sequences: tuple[int, ...] | None = None  #: of the ids that are wanted
@@ -54,54 +54,54 @@ class Selection:
 
     def of_kinds(self, kinds: frozenset[Kind] | None) -> Selection:
         """Return the same of other kinds."""
-        return replace(self, wanted=replace(self.wanted, kinds=kinds))
+        return replace(self, filter=replace(self.filter, kinds=kinds))
 
 
 async def select(
-    connection: Connection, ids: Ids, number: int, wanted: Filter, *, is_by_time: bool = False
+    connection: Connection, ids: Ids, number: int, filter: Filter, *, is_by_time: bool = False
 ) -> Selection:
     """Find between which sequences a filter has its rows. Raises NotFound."""
-    named = [id for id in (wanted.after, wanted.before) if id is not None]
-    places = await sequences(connection, ids, number, [*named, *(wanted.ids or ())])
+    named = [id for id in (filter.after, filter.before) if id is not None]
+    places = await sequences(connection, ids, number, [*named, *(filter.ids or ())])
     selection = Selection(
         number=number,
-        wanted=wanted,
-        first=1 if wanted.after is None else places[wanted.after] + 1,
-        last=BEYOND if wanted.before is None else places[wanted.before] - 1,
-        sequences=None if wanted.ids is None else tuple(places[id] for id in wanted.ids),
+        filter=filter,
+        first=1 if filter.after is None else places[filter.after] + 1,
+        last=BEYOND if filter.before is None else places[filter.before] - 1,
+        sequences=None if filter.ids is None else tuple(places[id] for id in filter.ids),
     )
-    if is_by_time or (wanted.since is None and wanted.until is None):
+    if is_by_time or (filter.since is None and filter.until is None):
         return selection
     return await _narrow(connection, selection)
 
 
 async def _narrow(connection: Connection, selection: Selection) -> Selection:
     """Bound the sequences of a page by the times that are wanted."""
-    wanted = selection.wanted
-    if wanted.since is not None:
-        begin = await edge(connection, selection.number, wanted.since, wanted)
+    filter = selection.filter
+    if filter.since is not None:
+        begin = await edge(connection, selection.number, filter.since, filter)
         selection = selection.within(BEYOND if begin.first is None else begin.first, BEYOND)
         selection = replace(selection, gaps=begin.misplaced, is_exact=begin.is_whole)
-    if wanted.until is not None and wanted.until < LATEST:
-        selection = await _until(connection, selection, wanted.until)
+    if filter.until is not None and filter.until < LATEST:
+        selection = await _until(connection, selection, filter.until)
     return replace(selection, gaps=selection.among(selection.gaps))
 
 
 async def _until(connection: Connection, selection: Selection, until: int) -> Selection:
     """Bound a selection by where messages begin that are later than wanted."""
-    number, wanted, later = selection.number, selection.wanted, until + 1
-    end = await edge(connection, number, later, wanted, since=wanted.since)
+    number, filter, later = selection.number, selection.filter, until + 1
+    end = await edge(connection, number, later, filter, since=filter.since)
     if end.first is None:
         return selection
     strays = selection.among(end.misplaced)
-    is_one_by_one = wanted.phrases is None and selection.sequences is None
+    is_one_by_one = filter.phrases is None and selection.sequences is None
     if end.is_whole and (is_one_by_one or not strays):
         return replace(selection.within(1, end.first - 1), strays=strays)
     # Too many, or found otherwise: all up to the last of them, by their times.
     last = (
         strays[-1]
         if end.is_whole
-        else await last_misplaced(connection, number, later, end.first, wanted, wanted.since)
+        else await last_misplaced(connection, number, later, end.first, filter, filter.since)
     )
     return replace(selection.within(1, last), is_exact=False)
 

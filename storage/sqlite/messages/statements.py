@@ -1,4 +1,4 @@
-"""Reading the rows of a selection, in SQL that finds them by an index."""
+"""Builds and runs the SQL that reads the rows of a selection through an index."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from storage.sqlite.messages import fulltext
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.selection import BEYOND, Selection
 
-#: What is read of a row, in this order.
+#: Columns of a row that becomes an ArchivedMessage.
 COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
 
-#: What is read where only the places count.
+#: Columns of a row of which only the sequence is needed.
 SEQUENCES = "sequence"
 
 _XML = 6
 
 
-# SQLite has no statistics, and would rather read all of the archive for one peer.
+# Without statistics SQLite would scan the archive for one peer.
 _OF_PEER = "archive INDEXED BY archive_peer"
-_GONE = "archive INDEXED BY archive_blanked"
-_ONLY_GONE = frozenset({Kind.BLANKED})
+_BLANKED = "archive INDEXED BY archive_blanked"
+_BLANKED_KINDS = frozenset({Kind.BLANKED})
 
-# The owner, or nobody where a message came late: else the order of arrival is that of time.
+# The owner, or NULL if a message came late: without late messages, arrival order is time order.
 _NEVER_LATE = """(
     SELECT number FROM owners WHERE number = $1 AND NOT EXISTS (
         SELECT 1 FROM archive INDEXED BY archive_late WHERE owner = $1 AND lateness > 0
     )
 )"""
 
-# A page has fifty of each, and an enum takes its time.
+# Faster than the constructors of the enums; a page needs fifty of each.
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _KINDS = {kind.value: kind for kind in Kind}
 
@@ -43,25 +43,25 @@ class SelectBuilder:
     def __init__(
         self, selection: Selection, *, is_by_time: bool = False, owner: str = "$1"
     ) -> None:
-        """`owner` is what the number of the owner has to be; $1 is that of the selection."""
+        """`owner` is an SQL expression for the number of the owner."""
         self.values: list[object] = [selection.number]
         self._owner = owner
-        self._is_search = bool(selection.wanted.phrases)
-        self._is_of_peer = selection.wanted.peer is not None and not is_by_time
-        self._is_gone = selection.wanted.kinds == _ONLY_GONE and not is_by_time
-        self._found: list[str] = []
-        self._checked: list[str] = []
-        #: The one stretch, and where there are any the strays.
+        self._is_search = bool(selection.filter.phrases)
+        self._is_of_peer = selection.filter.peer is not None and not is_by_time
+        self._is_blanked = selection.filter.kinds == _BLANKED_KINDS and not is_by_time
+        self._indexed_conditions: list[str] = []
+        self._other_conditions: list[str] = []
+        #: Conditions of the range of sequences, and of the strays if there are any.
         self._parts: list[list[str]] = [[]]
         self._find(selection)
-        self._check(selection.wanted)
+        self._check(selection.filter)
 
     @property
     def source(self) -> str:
         if self._is_search:
             return fulltext.FOUND
-        if self._is_gone:
-            return _GONE
+        if self._is_blanked:
+            return _BLANKED
         return _OF_PEER if self._is_of_peer else "archive"
 
     @property
@@ -72,7 +72,7 @@ class SelectBuilder:
         self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
     ) -> str:
         """Return a query for the oldest (or newest) rows in the order of their arrival."""
-        # Each part comes in this order by itself, so no more of it is read than is on the page.
+        # Each part has this order by itself, so SQLite reads no more rows than the page has.
         return (
             f"{self.rows(columns)} ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
             f" LIMIT {self.value(limit)}{f' OFFSET {self.value(skip)}' if skip else ''}"
@@ -80,43 +80,43 @@ class SelectBuilder:
 
     def rows(self, columns: str) -> str:
         """Return a query for all rows in any order."""
-        return " UNION ALL ".join(self._rows(columns, self._checked))
+        return " UNION ALL ".join(self._rows(columns, self._other_conditions))
 
     def _rows(self, columns: str, checked: Sequence[str], source: str | None = None) -> list[str]:
         """Return a query for the rows of each part."""
         return [
             f"SELECT {columns} FROM {source or self.source}"  # noqa: S608 - constant words
-            f" WHERE {' AND '.join([*self._found, *part, *checked])}"
+            f" WHERE {' AND '.join([*self._indexed_conditions, *part, *checked])}"
             for part in self._parts
         ]
 
-    def looking(self, most: int) -> str:
+    def examined(self, limit: int) -> str:
         """Return a query for sequences found by an index, and which of them fit (`fits`)."""
         source, place = self.source, "sequence"
-        if self._is_search and not self._checked:
-            # All of it is in the index: no row of the archive has to be looked at.
+        if self._is_search and not self._other_conditions:
+            # The index alone answers this, without rows of the archive.
             source, place = "fulltext", fulltext.SEQUENCE
-        fits = " AND ".join(self._checked) or "true"
+        fits = " AND ".join(self._other_conditions) or "true"
         rows = self._rows(f"{place} AS sequence, ({fits}) AS fits", (), source)
-        return f"{' UNION ALL '.join(rows)} LIMIT {self.value(most)}"
+        return f"{' UNION ALL '.join(rows)} LIMIT {self.value(limit)}"
 
     def value(self, value: object) -> str:
-        """Add a value and return the words that stand for it."""
+        """Add a value and return its placeholder."""
         self.values.append(value)
         return f"${len(self.values)}"
 
     def _find(self, selection: Selection) -> None:
-        wanted = selection.wanted
-        if wanted.phrases:
-            match = fulltext.text_query(selection.number, wanted.phrases, wanted.peer)
-            self._found += [
+        filter = selection.filter
+        if filter.phrases:
+            match = fulltext.text_query(selection.number, filter.phrases, filter.peer)
+            self._indexed_conditions += [
                 f"fulltext MATCH {self.value(match)}",
                 f"fulltext.rowid >= ($1 << 40) + {self.value(selection.first)}",
                 f"fulltext.rowid <= ($1 << 40) + {self.value(selection.last)}",
             ]
-            self._checked += self._peers(wanted)
+            self._other_conditions += self._peers(filter)
         else:
-            self._found.append(f"owner = {self._owner}")
+            self._indexed_conditions.append(f"owner = {self._owner}")
             [stretch] = self._parts
             if selection.first > 1:
                 stretch.append(f"sequence >= {self.value(selection.first)}")
@@ -124,41 +124,41 @@ class SelectBuilder:
                 stretch.append(f"sequence <= {self.value(selection.last)}")
             if selection.strays:
                 self._parts.append([f"sequence IN {self._among(selection.strays)}"])
-            self._found += self._peers(wanted)
-            if self._is_gone:
-                self._found.append("kind = 'blanked'")
+            self._indexed_conditions += self._peers(filter)
+            if self._is_blanked:
+                self._indexed_conditions.append("kind = 'blanked'")
         if selection.sequences is not None:
-            place = fulltext.SEQUENCE if wanted.phrases else "sequence"
-            self._found.append(f"{place} IN {self._among(selection.sequences)}")
+            place = fulltext.SEQUENCE if filter.phrases else "sequence"
+            self._indexed_conditions.append(f"{place} IN {self._among(selection.sequences)}")
 
     def _among(self, sequences: Sequence[int]) -> str:
         return f"(SELECT value FROM json_each({self.value(json.dumps(sequences))}))"  # noqa: S608
 
-    def _peers(self, wanted: Filter) -> list[str]:
-        if wanted.peer is not None:
-            return [f"archive.peer = {self.value(wanted.peer)}"]
-        if wanted.peer_local is not None:
+    def _peers(self, filter: Filter) -> list[str]:
+        if filter.peer is not None:
+            return [f"archive.peer = {self.value(filter.peer)}"]
+        if filter.peer_local is not None:
             # Every domain: "A" is the character after "@".
             return [
-                f"archive.peer >= {self.value(f'{wanted.peer_local}@')}",
-                f"archive.peer < {self.value(f'{wanted.peer_local}A')}",
+                f"archive.peer >= {self.value(f'{filter.peer_local}@')}",
+                f"archive.peer < {self.value(f'{filter.peer_local}A')}",
             ]
         return []
 
-    def _check(self, wanted: Filter) -> None:
-        checked = self._checked
-        if wanted.resource is not None:
-            checked.append(f"resource = {self.value(wanted.resource)}")
-        if wanted.since is not None:
-            checked.append(f"at >= {self.value(wanted.since)}")
-        if wanted.until is not None:
-            checked.append(f"at <= {self.value(wanted.until)}")
-        if wanted.groupchat is not None:
-            checked.append(f"type {'=' if wanted.groupchat else '<>'} 'groupchat'")
-        if wanted.kinds == READABLE:
+    def _check(self, filter: Filter) -> None:
+        checked = self._other_conditions
+        if filter.resource is not None:
+            checked.append(f"resource = {self.value(filter.resource)}")
+        if filter.since is not None:
+            checked.append(f"at >= {self.value(filter.since)}")
+        if filter.until is not None:
+            checked.append(f"at <= {self.value(filter.until)}")
+        if filter.groupchat is not None:
+            checked.append(f"type {'=' if filter.groupchat else '<>'} 'groupchat'")
+        if filter.kinds == READABLE:
             checked.append("kind <> 'blanked'")
-        elif wanted.kinds is not None:
-            kinds = self.value(json.dumps(sorted(wanted.kinds)))
+        elif filter.kinds is not None:
+            kinds = self.value(json.dumps(sorted(filter.kinds)))
             checked.append(f"kind IN (SELECT value FROM json_each({kinds}))")  # noqa: S608
 
 
@@ -172,7 +172,7 @@ async def by_arrival(
     bound: Bound | None = None,
     owner: str = "$1",
 ) -> list[Row]:
-    """Return the oldest (or newest) rows in arrival order, of an owner as in Query."""
+    """Return the oldest (or newest) rows in arrival order; `owner` as in SelectBuilder."""
     query = SelectBuilder(selection, owner=owner)
     sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
     return await connection.fetch(sql, *query.values, bound=bound)
@@ -191,8 +191,8 @@ async def by_time(
 
     `edge`: only those whose time compares so (=, < or >) with this one.
     """
-    wanted = selection.wanted
-    if limit and not edge and wanted == Filter(peer=wanted.peer, kinds=wanted.kinds):
+    filter = selection.filter
+    if limit and not edge and filter == Filter(peer=filter.peer, kinds=filter.kinds):
         # All of an archive, or of one peer: an index has them in the order of arrival.
         rows = await by_arrival(
             connection, selection, limit=limit, backwards=newest, bound=bound, owner=_NEVER_LATE
@@ -210,15 +210,15 @@ async def by_time(
     )
 
 
-def of_xml(max_bytes: int | None, column: int = _XML) -> Bound | None:
-    """Return how many bytes of stanzas rows may have; None: no bound."""
+def xml_bound(max_bytes: int | None, column: int = _XML) -> Bound | None:
+    """Return the bound of the XML of rows, None if there is no bound."""
     return None if max_bytes is None else Bound(max_bytes, column)
 
 
 def archived_messages(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[ArchivedMessage, ...]:
     """Return rows of one archive as messages."""
-    found = zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
-    # A named tuple's own way to make one takes twice as long.
+    rows_with_ids = zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
+    # The constructor of a named tuple takes twice as long.
     make = tuple.__new__
     return tuple(
         [
@@ -226,6 +226,6 @@ def archived_messages(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Archi
                 ArchivedMessage,
                 (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]]),
             )
-            for id, r in found
+            for id, r in rows_with_ids
         ]
     )

@@ -1,4 +1,4 @@
-"""Taking rows out of the archive, or their content, with every book kept right."""
+"""Deletes and blanks rows of archives, and keeps counters, conversations and the index right."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from storage.sqlite.messages import conversations, fulltext
 from storage.sqlite.messages.counters import CounterDelta, count_down
 from storage.sqlite.retention import scrub
 
-#: What is to be known of a row that goes, in the order of a Line.
-LINE = "owner, sequence, peer, type = 'groupchat', length(CAST(xml AS BLOB))"
+#: Columns of a row that is removed, in the order of CounterDelta.
+DELTA_COLUMNS = "owner, sequence, peer, type = 'groupchat', length(CAST(xml AS BLOB))"
 
 _DELETE = "DELETE FROM archive WHERE owner = $1 AND sequence = $2"
 
-# Its origin stays, so that a copy that comes again does not bring it back.
-_EMPTY = """
+# The dedup key stays, so that a repeated copy does not restore the message.
+_BLANK = """
 UPDATE archive SET kind = 'blanked', resource = '', nick = '', xml = ''
 WHERE owner = $1 AND sequence = $2
 """
 
-#: What is left to do of a retraction is done, or is not to be done any more.
-FINISHED = "DELETE FROM unfinished_retractions WHERE owner = $1 AND sequence = $2"
+#: Ends an unfinished retraction.
+FINISH_RETRACTION = "DELETE FROM unfinished_retractions WHERE owner = $1 AND sequence = $2"
 
-_LESS = "UPDATE owners SET bytes = bytes - $2 WHERE number = $1"
+_SUBTRACT_BYTES = "UPDATE owners SET bytes = bytes - $2 WHERE number = $1"
 
 
 async def delete(connection: Connection, number: int, lines: Sequence[CounterDelta]) -> Removed:
@@ -32,22 +32,24 @@ async def delete(connection: Connection, number: int, lines: Sequence[CounterDel
     rows = [line[:2] for line in lines]
     await connection.executemany(_DELETE, rows)
     await count_down(connection, lines)
-    await conversations.went(connection, {(number, line.peer) for line in lines})
-    return await _forget(connection, number, lines)
+    await conversations.update_newest(connection, {(number, line.peer) for line in lines})
+    return await _delete_traces(connection, number, lines)
 
 
 async def blank(connection: Connection, number: int, lines: Sequence[CounterDelta]) -> Removed:
-    """Leave nothing of rows of one owner but where they were."""
-    await connection.executemany(_EMPTY, [line[:2] for line in lines])
-    await connection.execute(_LESS, number, sum(line.bytes for line in lines))
-    return await _forget(connection, number, lines)
+    """Blank rows of one owner: keep id, time and peer, remove the content."""
+    await connection.executemany(_BLANK, [line[:2] for line in lines])
+    await connection.execute(_SUBTRACT_BYTES, number, sum(line.bytes for line in lines))
+    return await _delete_traces(connection, number, lines)
 
 
-async def _forget(connection: Connection, number: int, lines: Sequence[CounterDelta]) -> Removed:
-    """Leave out of searches, references and what is left to do what no longer says anything."""
+async def _delete_traces(
+    connection: Connection, number: int, lines: Sequence[CounterDelta]
+) -> Removed:
+    """Remove rows without content from the index and from the unfinished retractions."""
     if lines:
         rows = [line[:2] for line in lines]
         await fulltext.delete(connection, rows)
-        await connection.executemany(FINISHED, rows)
+        await connection.executemany(FINISH_RETRACTION, rows)
         await scrub.note(connection)
     return Removed(messages=len(lines), bytes=sum(line.bytes for line in lines))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from storage.rows import Cutoff, OverLimit
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages.counters import CounterDelta
-from storage.sqlite.retention.delete import LINE
+from storage.sqlite.retention.delete import DELTA_COLUMNS
 
-#: How many rows are weighed at a time.
-STRETCH = 1000
+#: Rows that one query reads.
+CHUNK = 1000
 
 #: Before any time, and behind any sequence.
 _NEVER, _BEYOND = -(2**63), 2**63 - 1
@@ -27,7 +27,7 @@ ORDER BY sequence DESC LIMIT $4
 """
 
 _BEHIND = f"""
-SELECT {LINE} FROM archive INDEXED BY archive_peer
+SELECT {DELTA_COLUMNS} FROM archive INDEXED BY archive_peer
 WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND (sequence <= $3 OR at < $4)
 ORDER BY sequence LIMIT $5
 """  # noqa: S608 - constant words
@@ -39,36 +39,38 @@ WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND (sequence <= $3 OR at <
 """
 
 
-async def beyond(connection: Connection, number: int, peer: str, limits: Cutoff) -> OverLimit:
-    """Return how many messages with a peer are to go."""
-    edge, since = await _edge(connection, number, peer, limits)
+async def count_over_limit(
+    connection: Connection, number: int, peer: str, cutoff: Cutoff
+) -> OverLimit:
+    """Return how many messages with a peer are over the limits, and their times."""
+    edge, since = await _edge(connection, number, peer, cutoff)
     rows = await connection.fetch(_COUNT_BEHIND, number, peer, edge, since)
     [[messages, oldest, newest]] = rows
     return OverLimit(messages=messages, oldest=oldest, newest=newest)
 
 
-async def with_peer(
-    connection: Connection, number: int, peer: str, limits: Cutoff, limit: int
+async def oldest_over_limit(
+    connection: Connection, number: int, peer: str, cutoff: Cutoff, limit: int
 ) -> list[CounterDelta]:
-    """Return the oldest messages with a peer that are to go, as many as `limit`."""
-    edge, since = await _edge(connection, number, peer, limits)
+    """Return up to `limit` of the oldest messages with a peer that are over the limits."""
+    edge, since = await _edge(connection, number, peer, cutoff)
     rows = await connection.fetch(_BEHIND, number, peer, edge, since, limit)
     return [CounterDelta(*row) for row in rows]
 
 
-async def _edge(connection: Connection, number: int, peer: str, limits: Cutoff) -> tuple[int, int]:
-    """Return the last sequence that is too much, and the time before which all are too old."""
+async def _edge(connection: Connection, number: int, peer: str, cutoff: Cutoff) -> tuple[int, int]:
+    """Return the last sequence over the bounds of number and size, and the earliest kept time."""
     edge = max(
-        await _last_by_count(connection, number, peer, limits.messages),
-        await _last_by_bytes(connection, number, peer, limits.bytes),
+        await _last_by_count(connection, number, peer, cutoff.messages),
+        await _last_by_bytes(connection, number, peer, cutoff.bytes),
     )
-    return edge, _NEVER if limits.since is None else limits.since
+    return edge, _NEVER if cutoff.since is None else cutoff.since
 
 
 async def _last_by_count(
     connection: Connection, number: int, peer: str, messages: int | None
 ) -> int:
-    """Return the sequence of the newest message that is one too many, 0 when none is."""
+    """Return the newest sequence over the bound of number, 0 if there is none."""
     if messages is None:
         return 0
     rows = await connection.fetch(_AT_RANK, number, peer, messages)
@@ -78,11 +80,11 @@ async def _last_by_count(
 async def _last_by_bytes(
     connection: Connection, number: int, peer: str, octets: int | None
 ) -> int:
-    """Return the sequence of the newest message that is too much, 0 when none is."""
+    """Return the newest sequence over the bound of size, 0 if there is none."""
     if octets is None:
         return 0
     place = _BEYOND
-    while rows := await connection.fetch(_NEWEST, number, peer, place, STRETCH):
+    while rows := await connection.fetch(_NEWEST, number, peer, place, CHUNK):
         for sequence, size in rows:
             octets -= size
             if octets < 0:

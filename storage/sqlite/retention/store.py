@@ -1,4 +1,4 @@
-"""The store that takes messages away again: SQL beside its method, as in `records`."""
+"""Usage of archives, and the removal of messages from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.sqlite.engine.protocols import Connection, Database, Row
 from storage.sqlite.messages.counters import CounterDelta
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.retention import over_limit, scrub
-from storage.sqlite.retention.delete import LINE, blank, delete
+from storage.sqlite.retention.delete import DELTA_COLUMNS, blank, delete
 
 _USAGE = """
 SELECT
@@ -37,15 +37,16 @@ SELECT count(*), coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM owners
 _OWNER = "SELECT number, messages, bytes FROM owners WHERE jid = $1"
 
 _OLDEST = f"""
-SELECT {LINE}, at FROM archive WHERE owner = $1 ORDER BY sequence LIMIT $2
+SELECT {DELTA_COLUMNS}, at FROM archive WHERE owner = $1 ORDER BY sequence LIMIT $2
 """  # noqa: S608 - constant words
 
 _BEHIND = f"""
-SELECT {LINE}, at FROM archive WHERE owner = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+SELECT {DELTA_COLUMNS}, at FROM archive
+WHERE owner = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
 """  # noqa: S608 - constant words
 
 _ONE = f"""
-SELECT {LINE}, kind FROM archive WHERE owner = $1 AND sequence = $2
+SELECT {DELTA_COLUMNS}, kind FROM archive WHERE owner = $1 AND sequence = $2
 """  # noqa: S608 - constant words
 
 _NUMBERED = (
@@ -69,11 +70,11 @@ class SqliteRetention:
     """`storage.interface.Retention` over a Database that only this process writes."""
 
     def __init__(self, database: Database, ids: Ids, forget: Callable[[str], None]) -> None:
-        """`forget` hears of each owner whose archive is no more."""
+        """`forget` is called with the owner of each erased archive."""
         self._database = database
         self._ids = ids
         self._forget = forget
-        self._cleaned: bytes | None = None  #: what stands for what was removed before
+        self._last_scrubbed: bytes | None = None  #: token of the latest removal that was scrubbed
 
     async def usage(
         self, *, domain: str | None = None, after: str = "", limit: int = 100
@@ -83,7 +84,7 @@ class SqliteRetention:
                 rows = await connection.fetch(_USAGE_AFTER, after, limit)
             else:
                 rows = await connection.fetch(
-                    _USAGE_OF_DOMAIN, after, limit, domain, _literally(domain)
+                    _USAGE_OF_DOMAIN, after, limit, domain, _escape_like(domain)
                 )
         return tuple(map(_usage, rows))
 
@@ -97,42 +98,42 @@ class SqliteRetention:
             [[archives, messages, octets]] = await connection.fetch(_TOTALS)
         return Totals(archives=archives, messages=messages, bytes=octets)
 
-    async def delete_oldest(self, owner: str, limits: Cutoff, *, limit: int) -> Removed:
-        # To write has to wait for others, and for the disk, so first it is looked whether to.
+    async def delete_oldest(self, owner: str, cutoff: Cutoff, *, limit: int) -> Removed:
+        # A write waits for other writes and for the disk, so a read checks first.
         async with self._database.read() as connection:
-            if not await _to_shed(connection, owner, limits, 1):
+            if not await _oldest_over_limit(connection, owner, cutoff, 1):
                 return Removed()
         async with self._database.write() as connection:
-            going = await _to_shed(connection, owner, limits, limit + 1)
+            going = await _oldest_over_limit(connection, owner, cutoff, limit + 1)
             taken = await delete(connection, await _number(connection, owner), going[:limit])
         return replace(taken, done=len(going) <= limit)
 
-    async def blank_oldest(self, owner: str, peer: str, limits: Cutoff, *, limit: int) -> Removed:
+    async def blank_oldest(self, owner: str, peer: str, cutoff: Cutoff, *, limit: int) -> Removed:
         async with self._database.read() as connection:
             number = await _number(connection, owner)
-            if not await over_limit.with_peer(connection, number, peer, limits, 1):
+            if not await over_limit.oldest_over_limit(connection, number, peer, cutoff, 1):
                 return Removed()
         async with self._database.write() as connection:
             number = await _number(connection, owner)
-            going = await over_limit.with_peer(connection, number, peer, limits, limit + 1)
+            going = await over_limit.oldest_over_limit(connection, number, peer, cutoff, limit + 1)
             taken = await blank(connection, number, going[:limit])
         return replace(taken, done=len(going) <= limit)
 
     async def over_limit(
-        self, owner: str, limits: Cutoff, *, peer: str | None = None
+        self, owner: str, cutoff: Cutoff, *, peer: str | None = None
     ) -> OverLimit:
         if peer is not None:
             async with self._database.read() as connection:
                 number = await _number(connection, owner)
-                return await over_limit.beyond(connection, number, peer, limits)
+                return await over_limit.count_over_limit(connection, number, peer, cutoff)
         found, place = OverLimit(), 0
         async with self._database.read() as connection:
             rows = await connection.fetch(_OWNER, owner)
         number, kept, octets = rows[0] if rows else (0, 0, 0)
         while True:
             async with self._database.read() as connection:
-                oldest = await connection.fetch(_BEHIND, number, place, over_limit.STRETCH)
-            going = list(_beyond(limits, kept, octets, oldest))
+                oldest = await connection.fetch(_BEHIND, number, place, over_limit.CHUNK)
+            going = list(_over_limit(cutoff, kept, octets, oldest))
             times = [row[5] for row in going]
             found = found.plus(
                 OverLimit(
@@ -141,7 +142,7 @@ class SqliteRetention:
                     newest=max(times, default=None),
                 )
             )
-            if len(going) < over_limit.STRETCH:
+            if len(going) < over_limit.CHUNK:
                 return found
             kept, octets = kept - len(going), octets - sum(row[4] for row in going)
             place = going[-1][1]
@@ -163,34 +164,31 @@ class SqliteRetention:
                 taken = await self._erase(connection, owner, limit)
             return taken
         finally:
-            # Also where the commit was broken off: nobody knows whether it was made.
+            # Also after a cancelled commit, which may have succeeded.
             if taken.done:
                 self._forget(owner)
 
     async def scrub_index(self) -> None:
-        latest = await self._trash()
-        if latest in (None, self._cleaned):
+        latest = await self._unscrubbed()
+        if latest in (None, self._last_scrubbed):
             return
-        await scrub.merge_words(self._database)
+        await scrub.merge_index(self._database)
         await self._database.cut_journal()
-        self._cleaned = latest
+        self._last_scrubbed = latest
 
     async def scrub_files(self) -> None:
-        """Leave no trace of what was taken away in unused parts of the files either.
-
-        Overwriting what is removed is not enough: a row that once was moved from page to page may
-        be left in what is free of the old one.
-        """
-        latest = await self._trash()
+        # Overwriting removed rows is not enough: when SQLite moved a row to another page, a copy
+        # of it may remain in the free space of the old page.
+        latest = await self._unscrubbed()
         if latest is None:
             return
         await self._database.rewrite()
         async with self._database.write() as connection:
-            await scrub.emptied(connection, latest)
+            await scrub.note_scrubbed(connection, latest)
 
-    async def _trash(self) -> bytes | None:
+    async def _unscrubbed(self) -> bytes | None:
         async with self._database.read() as connection:
-            return await scrub.seen(connection)
+            return await scrub.latest_removal(connection)
 
     async def _erase(self, connection: Connection, owner: str, limit: int) -> Removed:
         number = await _number(connection, owner)
@@ -198,13 +196,13 @@ class SqliteRetention:
         taken = await delete(connection, number, [CounterDelta(*row[:5]) for row in oldest])
         if len(oldest) == limit:
             return replace(taken, done=False)
-        before = await scrub.changes(connection)
+        before = await scrub.change_count(connection)
         for sql in _NUMBERED:
             await connection.execute(sql, number)
         for sql in _NAMED:
             await connection.execute(sql, owner)
-        # Where nobody was known there is nothing to write all anew for.
-        if await scrub.changes(connection) > before:
+        # If no row was deleted, the files need not be rewritten.
+        if await scrub.change_count(connection) > before:
             await scrub.note(connection)
         return taken
 
@@ -215,33 +213,35 @@ async def _number(connection: Connection, owner: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-async def _to_shed(
-    connection: Connection, owner: str, limits: Cutoff, limit: int
+async def _oldest_over_limit(
+    connection: Connection, owner: str, cutoff: Cutoff, limit: int
 ) -> list[CounterDelta]:
-    """Return the oldest messages that are to go, as many as `limit`."""
+    """Return up to `limit` of the oldest messages that are over the limits."""
     rows = await connection.fetch(_OWNER, owner)
     if not rows:
         return []
     number, kept, octets = rows[0]
     oldest = await connection.fetch(_OLDEST, number, limit)
-    return [CounterDelta(*row[:5]) for row in _beyond(limits, kept, octets, oldest)]
+    return [CounterDelta(*row[:5]) for row in _over_limit(cutoff, kept, octets, oldest)]
 
 
-def _beyond(limits: Cutoff, kept: int, octets: int, oldest: Iterable[Row]) -> Iterator[Row]:
-    """Return the rows that go, ending at the first that may stay."""
+def _over_limit(
+    cutoff: Cutoff, messages: int, octets: int, oldest: Iterable[Row]
+) -> Iterator[Row]:
+    """Yield the rows that are over the limits, up to the first that may stay."""
     for row in oldest:
-        is_late = limits.since is not None and row[5] < limits.since
-        is_one_too_many = limits.messages is not None and kept > limits.messages
-        is_too_much = limits.bytes is not None and octets > limits.bytes
+        is_late = cutoff.since is not None and row[5] < cutoff.since
+        is_one_too_many = cutoff.messages is not None and messages > cutoff.messages
+        is_too_much = cutoff.bytes is not None and octets > cutoff.bytes
         if not (is_late or is_one_too_many or is_too_much):
             return
         yield row
-        kept -= 1
+        messages -= 1
         octets -= row[4]
 
 
-def _literally(text: str) -> str:
-    """Return a text for LIKE that means nothing but itself."""
+def _escape_like(text: str) -> str:
+    """Escape the wildcards of LIKE."""
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 

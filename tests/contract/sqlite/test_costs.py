@@ -23,12 +23,12 @@ from support.databases import open_database
 from support.steps import listen, watch
 
 from storage.rows import ANY, READABLE, Cutoff, Filter, Kind, Phrase
-from storage.sqlite.engine.connection import _numbered
+from storage.sqlite.engine.connection import _with_numbered_parameters
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.counters import LONG
-from storage.sqlite.messages.counting import LOOKED_AT_MAX
+from storage.sqlite.messages.counting import EXAMINED_MAX
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
-from storage.sqlite.retention.scrub import merge_words
+from storage.sqlite.retention.scrub import merge_index
 from storage.sqlite.retention.store import SqliteRetention
 
 CAROL = "carol@example.org"
@@ -47,7 +47,7 @@ FEW = ALL // 5
 FEW_OF_ONE = 700
 
 #: What is done with each of those that are looked at, where there is a bound.
-LOOKED_AT = 30 * LOOKED_AT_MAX
+LOOKED_AT = 30 * EXAMINED_MAX
 
 
 @dataclass
@@ -88,7 +88,7 @@ async def fill(path: Path) -> None:
         times = [*range(1, LATE), 0]
         await archive.append([entry(f"late {n}", owner=BOB, at=NOON + n) for n in times])
         # Else most of what a search does is to look into each piece of the index.
-        await merge_words(database)
+        await merge_index(database)
 
 
 @pytest.fixture(scope="module")
@@ -342,15 +342,15 @@ async def test_what_a_batch_is_about_is_asked_for_in_one_statement(tmp_path: Pat
 
 
 async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> None:
-    into, otherwise = (
+    into, on_conflict = (
         "preferences (owner, default_policy, always, never)",
         "ON CONFLICT DO NOTHING",
     )
     rows = [(f"owner{n}", "always", "[]", "[]") for n in range(300)]
     async with open_database(tmp_path / "muniment.db") as database, database.write() as connection:
-        assert await connection.insert(into, rows[:10], otherwise=otherwise) == 10
-        assert await connection.insert(into, rows, otherwise=otherwise) == 290
-        assert await connection.insert(into, rows, otherwise=otherwise) == 0
+        assert await connection.insert(into, rows[:10], on_conflict=on_conflict) == 10
+        assert await connection.insert(into, rows, on_conflict=on_conflict) == 290
+        assert await connection.insert(into, rows, on_conflict=on_conflict) == 0
 
 
 async def test_pages_of_other_lengths_and_places_are_no_other_statements(
@@ -368,8 +368,8 @@ async def test_pages_of_other_lengths_and_places_are_no_other_statements(
         await archive.conversations(ALICE, limit=limit)
 
     await read(1)
-    before = _numbered.cache_info().misses
+    before = _with_numbered_parameters.cache_info().misses
     for limit in range(2, 12):
         await read(limit)
 
-    assert _numbered.cache_info().misses == before
+    assert _with_numbered_parameters.cache_info().misses == before

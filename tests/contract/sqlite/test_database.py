@@ -639,12 +639,12 @@ class MeddledConnection:
         return await self._connection.fetch(sql, *values, bound=bound)
 
     async def insert(
-        self, into: str, rows: Sequence[Sequence[object]], *, otherwise: str = ""
+        self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
         happens, self._meddled.before_rows = self._meddled.before_rows, None
         if happens:
             await happens()
-        return await self._connection.insert(into, rows, otherwise=otherwise)
+        return await self._connection.insert(into, rows, on_conflict=on_conflict)
 
 
 @pytest.fixture

@@ -228,10 +228,10 @@ async def test_what_is_taken_away_during_a_scrub_is_left_to_the_next(url: str) -
         await storage.archive.append([entry(n, text="a") for n in range(2)])
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=1)
         async with database.read() as connection:
-            latest = await trash.seen(connection)
+            latest = await trash.latest_removal(connection)
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=0), limit=1)
         assert latest is not None
         async with database.write() as connection:
-            await trash.emptied(connection, latest)
+            await trash.note_scrubbed(connection, latest)
 
-            assert await trash.seen(connection) is not None
+            assert await trash.latest_removal(connection) is not None

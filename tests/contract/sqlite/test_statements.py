@@ -24,7 +24,7 @@ from storage.rows import (
     RoomChanges,
     Rule,
 )
-from storage.sqlite.engine.connection import _inserting, _numbered
+from storage.sqlite.engine.connection import _insert_sql, _with_numbered_parameters
 
 KINDS = [frozenset({kind}) | {Kind.MESSAGE} for kind in Kind if kind is not Kind.BLANKED]
 
@@ -119,9 +119,12 @@ async def keep_people(storage: SqliteStorage, owner: str, n: int) -> None:
 async def test_other_values_are_no_other_statements(storage: SqliteStorage) -> None:
     for n in (1, 2):
         await read_and_write(storage, n)
-    before = _numbered.cache_info().misses, _inserting.cache_info().misses
+    before = _with_numbered_parameters.cache_info().misses, _insert_sql.cache_info().misses
 
     for n in range(3, 12):
         await read_and_write(storage, n)
 
-    assert (_numbered.cache_info().misses, _inserting.cache_info().misses) == before
+    assert (
+        _with_numbered_parameters.cache_info().misses,
+        _insert_sql.cache_info().misses,
+    ) == before

@@ -19,6 +19,7 @@ from support.builders import (
     stanza,
     texts,
 )
+from support.databases import has_traces
 from support.delivering import Delivering
 
 from component.core.archiving.policy import Policy
@@ -29,7 +30,6 @@ from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
 from storage.open import SqliteStorage, open_storage
 from storage.rows import ANY, Hold, Removed
-from storage.sqlite.retention import scrub as trash
 
 PATIENCE = 10.0
 
@@ -109,8 +109,7 @@ async def test_calls_during_an_erasure_share_its_repetition(town: Town) -> None:
     assert erased == 4 * [erased[0]]
     assert (erased[0].messages, erased[0].done) == (101, True)
     assert await town.storage.archive.count(ALICE, ANY) == 0
-    async with town.storage.database.read() as connection:
-        assert await trash.seen(connection) is None
+    assert not await has_traces(town.storage)
     assert not town.erasure.is_erasing(ALICE)
 
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from support.archives import correct, retract
-from support.builders import ALICE, BOB, HOST, NOON, ROMEO, ROOM, everything, message, stanza
+from support.builders import (
+    ALICE,
+    BOB,
+    HOST,
+    NOON,
+    ROMEO,
+    ROOM,
+    everything,
+    message,
+    stanza,
+    texts,
+)
 from support.delivering import Delivering
 from support.sidecar import stamp
 
@@ -135,6 +147,15 @@ class Held:
         self.writer.stop()
         await self.writer.run()
 
+    async def write_until_finished(self) -> None:
+        """Run a writer until no retraction is unfinished."""
+        writer = Writer(self.storage.archive, is_held=self.holds.is_held)
+        running = asyncio.create_task(writer.run())
+        while await self.storage.archive.unfinished_retractions():
+            await asyncio.wait({running}, timeout=0)
+        writer.stop()
+        await running
+
     async def alice(self) -> list[str]:
         """Return all messages of the archive of Alice."""
         return [row.xml for row in (await everything(self.storage.archive)).messages]
@@ -144,6 +165,30 @@ class Held:
 async def held() -> AsyncIterator[Held]:
     async with open_storage("sqlite::memory:") as storage:
         yield Held(storage)
+
+
+async def test_hold_applies_to_stored_unfinished_retraction(
+    held: Held, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    first = Writer(held.storage.archive)
+    ingest = Delivering(first).ingest(Policy(), [HOST])
+    for text in (TO_ALICE, TAKEN_BACK):
+        ingest.take(stanza(text), NOON)
+        ingest.take(stanza(text), NOON)
+    # The program ends between the retraction and its tombstone.
+    await held.storage.archive.append(first.left)
+    assert await held.storage.archive.unfinished_retractions()
+    await held.holds.set(hold(ALICE))
+
+    await held.write_until_finished()
+    await held.holds.release(ALICE)
+    await held.write()
+
+    assert "a secret" in str(await held.alice())
+    assert "a secret" not in str(texts(await everything(held.storage.archive, BOB)))
+    assert f"in the archive of {ALICE} is not carried out: there is a legal hold" in caplog.text
+    assert f"in the archive of {BOB} is not" not in caplog.text
 
 
 async def test_hold_applies_to_queued_retraction(held: Held) -> None:

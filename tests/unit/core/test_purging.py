@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, SECOND, entry, everything
+from support.databases import has_traces
 from support.sqlite_probe import SqliteProbe
 
 from component.core.archiving.writer import Writer
@@ -20,7 +21,6 @@ from component.core.retention.rules import Rules
 from component.core.xml.times import now
 from storage.open import SqliteStorage
 from storage.rows import ANY, Hold, Kind, Rule
-from storage.sqlite.retention import scrub
 
 NEVER = 10_000.0
 
@@ -261,11 +261,6 @@ async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
     await finished(janitor)
     assert not await has_traces(storage)
     await end(task)
-
-
-async def has_traces(storage: SqliteStorage) -> bool:
-    async with storage.database.read() as connection:
-        return await scrub.seen(connection) is not None
 
 
 async def test_purge_is_tried_again_after_storage_error(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from support.builders import everything
+from support.databases import blocked
 from support.sidecar import HOST, open_services, stamp
 
 from component.core.archiving.pressure import CAPACITY, WORK_BYTES
@@ -84,7 +85,7 @@ async def test_no_page_is_longer_than_the_bound(
 
 
 async def test_a_full_queue_refuses_to_store(services: Services, archive: RemoteArchive) -> None:
-    async with services.storage.database.write():
+    async with blocked(services.storage):
         services.writer.put([entry(1)] * (CAPACITY // WORK_BYTES))
 
         with pytest.raises(Overloaded):

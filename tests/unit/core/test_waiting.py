@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.databases import blocked
 
 from component.core.errors import Overloaded
 from component.core.remote_data.offline import OfflineStanzas
@@ -34,7 +35,7 @@ async def test_whoever_stops_waiting_gets_none_and_they_stay(
 ) -> None:
     await keep(waiting, 2, 1)
     taking = asyncio.ensure_future(waiting.pop(ALICE))
-    async with storage.database.write():  # type: ignore[attr-defined]
+    async with blocked(storage):
         await asyncio.sleep(0)
         taking.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -38,7 +38,7 @@ async def test_a_forgotten_archive_has_the_number_of_its_successor(
     connection: Connection,
 ) -> None:
     owners = Owners()
-    await owners.meet(connection, [ALICE])
+    await owners.get_or_create(connection, [ALICE])
     before = await owners.look_up(connection, ALICE)
     await erased(connection)
     owners.forget(ALICE)
@@ -88,11 +88,11 @@ class Heard:
 async def test_who_was_not_asked_for_longest_is_forgotten_first(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.messages.owners.OWNERS_KEPT", 2)
+    monkeypatch.setattr("storage.sqlite.messages.owners.CACHED_OWNERS_MAX", 2)
     owners, heard = Owners(), Heard(connection)
 
     async def meet(who: str) -> None:
-        await owners.meet(heard, [who])
+        await owners.get_or_create(heard, [who])
 
     async def look_up(who: str) -> None:
         await owners.look_up(heard, who)
@@ -110,7 +110,7 @@ async def test_who_was_not_asked_for_longest_is_forgotten_first(
 async def test_a_batch_of_more_archives_than_are_kept_in_memory_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.messages.owners.OWNERS_KEPT", 2)
+    monkeypatch.setattr("storage.sqlite.messages.owners.CACHED_OWNERS_MAX", 2)
     names = [f"{n}@example.org" for n in range(7)]
     async with open_database(tmp_path / "archive.db") as database:
         archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))

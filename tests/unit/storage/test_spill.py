@@ -57,9 +57,9 @@ def test_where_there_is_none_nothing_is_kept(spill: Spill) -> None:
 def test_nobody_else_may_read_it(spill: Spill) -> None:
     was = os.umask(0)
     try:
-        spill.keep_room()
+        spill.reserve_space()
         spill.write([entry(1)])
-        spill.keep_room()
+        spill.reserve_space()
     finally:
         os.umask(was)
     files = sorted(spill.path.parent.iterdir())
@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Pa
 
 
 def test_room_is_kept_for_it(spill: Spill) -> None:
-    spill.keep_room()
+    spill.reserve_space()
     [reserve] = spill.path.parent.iterdir()
 
     assert reserve.stat().st_blocks * 512 >= 4096

@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import entries
+from support.databases import read_only
 from support.sidecar import SETTINGS, FixedLink
 
 from component.web.app import make_app
@@ -62,23 +63,20 @@ async def test_process_without_ejabberd_is_not_ready(
 async def test_process_with_a_read_only_store_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    async with services.storage.database.write() as connection:
-        await connection.execute("PRAGMA query_only = ON")
-
-    assert await unready(aiohttp_client, services) == ["storage"]
+    async with read_only(services.storage):
+        assert await unready(aiohttp_client, services) == ["storage"]
 
 
 async def test_process_with_a_failing_writer_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    async with services.storage.database.write() as connection:
-        await connection.execute("PRAGMA query_only = ON")
-    services.writer.put(entries(1))
-    async with asyncio.timeout(10):
-        while services.writer.is_healthy:  # noqa: ASYNC110 - a state, not an event
-            await asyncio.sleep(0.01)
+    async with read_only(services.storage):
+        services.writer.put(entries(1))
+        async with asyncio.timeout(10):
+            while services.writer.is_healthy:  # noqa: ASYNC110 - a state, not an event
+                await asyncio.sleep(0.01)
 
-    assert await unready(aiohttp_client, services) == ["storage", "writer"]
+        assert await unready(aiohttp_client, services) == ["storage", "writer"]
 
 
 async def test_process_with_a_failed_task_is_not_ready(

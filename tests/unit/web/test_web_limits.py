@@ -18,6 +18,7 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import ClientSession
+from support.databases import blocked
 from support.sidecar import SECRET, SETTINGS, SHOWN, message, post
 
 from component.web.app import serve
@@ -298,8 +299,7 @@ async def test_request_that_takes_too_long_is_503(served: Serve, services: Servi
         served(request_timeout_seconds=SHORT) as server,
         ClientSession(headers=SHOWN) as client,
     ):
-        # The store is kept from writing, as a slow disk would.
-        async with services.storage.database.write():
+        async with blocked(services.storage):
             answer = await client.post(f"{server.url}/api/archive", json=post())
 
         assert answer.status == 503

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from support.builders import ALICE
+from support.databases import blocked
 from support.sidecar import SETTINGS, open_services
 
 from component.web import keys
@@ -26,7 +27,7 @@ async def test_stanzas_popped_while_the_server_stops_are_kept(tmp_path: Path) ->
         runner = web.AppRunner(app)
         await runner.setup()
         taking = asyncio.ensure_future(app[keys.offline_stanzas].pop(ALICE))
-        async with services.storage.database.write():  # type: ignore[attr-defined]
+        async with blocked(services.storage):
             await asyncio.sleep(0)
             taking.cancel()
             with pytest.raises(asyncio.CancelledError):

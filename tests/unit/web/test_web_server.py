@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixConnector
+from support.databases import blocked
 from support.sidecar import SETTINGS, SHOWN, post
 
 from component.core.xml.times import format_time, now
@@ -67,13 +67,6 @@ async def test_prefix_is_that_of_the_settings(services: Services) -> None:
             assert (await client.get(f"{url}{prefix}/archive?username=alice")).status == 200
 
 
-@asynccontextmanager
-async def write_lock(services: Services) -> AsyncIterator[None]:
-    """Keep the store from writing, as a slow disk would."""
-    async with services.storage.database.write():
-        yield
-
-
 async def begin_to_post(
     client: ClientSession, url: str, services: Services
 ) -> asyncio.Task[ClientResponse]:
@@ -94,7 +87,7 @@ async def test_request_under_way_is_answered_before_the_server_stops(services: S
 
     async with ClientSession(headers=SHOWN) as client:
         async with serve(SETTINGS, services) as url:
-            await slow.enter_async_context(write_lock(services))
+            await slow.enter_async_context(blocked(services.storage))
             posting = await begin_to_post(client, url, services)
             speeding_up = asyncio.create_task(speed_up())
         answer = await posting
@@ -119,7 +112,7 @@ async def test_request_that_hangs_is_cut_off_at_the_stop(services: Services) -> 
     impatient = replace(SETTINGS, stop_timeout_seconds=0.2)
     async with (
         asyncio.timeout(10.0),
-        write_lock(services),
+        blocked(services.storage),
         ClientSession(headers=SHOWN) as client,
     ):
         async with serve(impatient, services) as url:

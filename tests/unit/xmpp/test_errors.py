@@ -101,7 +101,7 @@ def test_refusal_escapes_what_the_asker_wrote() -> None:
 
 
 async def test_query_is_refused_inside_the_delegation_when_the_store_is_closed(wire: Wire) -> None:
-    await wire.storage.database.close()
+    await wire.storage.close()
 
     reply = await wire.history()
 

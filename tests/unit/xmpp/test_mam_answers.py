@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, HOST, entries
+from support.databases import blocked
 from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
 from support.writing import open_writer
 
@@ -121,7 +122,7 @@ async def test_query_that_takes_too_long_is_overloaded(
     mam: Mam, storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("component.xmpp.archive.mam.PATIENCE_SECONDS", 0.0)
-    async with storage.database.write():
+    async with blocked(storage):
         # What an operator reads is written down first, which has to wait now.
         with pytest.raises(Overloaded):
             await mam.answer("set", parsed(query()), direct(OPS, ALICE))
