@@ -142,10 +142,12 @@ def with_context(operated: Operated, **parts: Any) -> CommandService:
     return replace(service, context=replace(service.context, **parts))
 
 
-async def test_disabled_users_is_refused_if_the_source_does_not_tell(operated: Operated) -> None:
+async def test_disabled_users_without_report_of_the_source_is_refused(
+    operated: Operated,
+) -> None:
     async with answering('["ann"]') as accounts:
         service = with_context(operated, accounts=source_of(accounts))
-        with pytest.raises(NotAllowed, match="does not tell"):
+        with pytest.raises(NotAllowed, match="does not report"):
             await service.run(SERVER, named("disabled-users"), {})
 
 

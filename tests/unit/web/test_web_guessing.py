@@ -1,4 +1,4 @@
-"""Guessing secrets is slowed for whoever does it, and for nobody else."""
+"""Wrong secrets over HTTP are limited by address, without affecting other addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from support.sidecar import SHOWN
 from component.core.access.principals import Operator, Role
 from component.core.accounts.throttle import BURST, REFILL_SECONDS, TokenBucket
 from component.core.errors import RateLimited
-from component.web.auth import guessing
 from component.web.auth.guessing import GuessLimit
 
 ARCHIVE = "/api/archive?username=alice"
@@ -36,8 +35,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def guesses(clock: Clock) -> GuessLimit:
-    return GuessLimit(TokenBucket(clock=clock))
+def budget(clock: Clock) -> TokenBucket:
+    return TokenBucket(clock=clock)
+
+
+@pytest.fixture
+def guesses(budget: TokenBucket) -> GuessLimit:
+    return GuessLimit(budget)
 
 
 def guess(guesses: GuessLimit, party: str, times: int) -> None:
@@ -109,10 +113,8 @@ def test_known_principal_does_not_free_another(guesses: GuessLimit) -> None:
         guesses.check(NEAR, "server")
 
 
-def test_remembered_parties_are_bounded(
-    guesses: GuessLimit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(guessing, "PARTIES_MAX", 3)
+def test_remembered_parties_are_bounded(budget: TokenBucket) -> None:
+    guesses = GuessLimit(budget, parties_max=3)
     for party in ("a", "b", "c", "a", "d"):
         guesses.check(party, "server")
 
