@@ -150,7 +150,7 @@ async def test_a_password_never_reaches_the_log(
     assert "hunter2" not in caplog.text
 
 
-async def test_who_waits_is_answered_before_ejabberd_gives_up(
+async def test_slow_login_is_answered_before_the_timeout_of_ejabberd(
     aiohttp_client: AiohttpClient,
 ) -> None:
     """answer within 10 s, keep-alive reused."""

@@ -52,7 +52,7 @@ async def test_a_jid_of_another_host_is_nobody(api: TestClient) -> None:
     assert answer.status == 401
 
 
-async def test_a_count_is_a_string_where_that_is_wanted(
+async def test_count_is_a_string_on_request(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     """One 2016 version accepts ONLY a numeric string."""
@@ -67,7 +67,7 @@ async def test_a_count_is_a_string_where_that_is_wanted(
     assert (read["count"], none["count"], items) == ("1", "0", 1)
 
 
-async def test_a_count_is_a_number_otherwise(api: TestClient) -> None:
+async def test_count_is_a_number_by_default(api: TestClient) -> None:
     """README: number. Emit integer."""
     await api.post("/api/archive", json=post())
 
