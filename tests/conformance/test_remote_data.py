@@ -10,7 +10,7 @@ import orjson
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, SETTINGS, SHOWN, message, open_services, post, stamp
+from support.sidecar import HOST, SECRET_HEADERS, SETTINGS, message, open_services, post, stamp
 from yarl import URL
 
 from component.web.app import make_app
@@ -21,7 +21,7 @@ ROOM = "room@conference.example.org"
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient) -> AsyncIterator[TestClient]:
     async with open_services() as services:
-        yield await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        yield await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 async def store(api: TestClient, *posts: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, message, open_services
+from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, message, open_services
 
 from component.web.app import make_app
 
@@ -16,7 +16,7 @@ from component.web.app import make_app
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient) -> AsyncIterator[TestClient]:
     async with open_services() as services:
-        yield await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        yield await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 def waiting(second: int = 1, **fields: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from aiohttp.test_utils import TestClient
-from support.sidecar import SHOWN
+from support.sidecar import SECRET_HEADERS
 
 from component.core.access.principals import Operator, Role
 from component.core.accounts.throttle import BURST, REFILL_SECONDS, TokenBucket
@@ -54,7 +54,7 @@ async def test_address_is_limited_after_a_burst_of_wrong_secrets(
 ) -> None:
     caplog.set_level(logging.INFO)
     statuses = [(await stranger.get(ARCHIVE, headers=WRONG)).status for _ in range(BURST + 20)]
-    right = await stranger.get(ARCHIVE, headers=SHOWN)
+    right = await stranger.get(ARCHIVE, headers=SECRET_HEADERS)
 
     assert statuses == [401] * BURST + [429] * 20
     assert right.status == 429, "a right guess must not be told from a wrong one"
@@ -67,21 +67,21 @@ async def test_request_without_a_secret_is_no_guess(stranger: TestClient) -> Non
     for _ in range(2 * BURST):
         assert (await stranger.get(ARCHIVE)).status == 401
 
-    assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+    assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
 
 
 async def test_right_secrets_cost_nothing(stranger: TestClient) -> None:
     for _ in range(2 * BURST):
-        assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+        assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
 
 
 async def test_known_principal_passes_from_a_limited_address(stranger: TestClient) -> None:
     """A reverse proxy may stand for a guesser and for the server."""
-    assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+    assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
     for _ in range(2 * BURST):
         await stranger.get(ARCHIVE, headers=WRONG)
 
-    assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+    assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
 
 
 def test_other_addresses_are_not_limited(guesses: GuessLimit) -> None:
