@@ -146,4 +146,4 @@ class Misdirected(Refused):
 
 
 class Failed(Refused):
-    """Something went wrong in the server; its log says what."""
+    """An internal error occurred: the log has the details."""

@@ -1,1 +1,1 @@
-"""The HTTP server: one folder for each API family, and one for what they share."""
+"""The HTTP server: one folder for each API family, and one for the code that they share."""

@@ -1,4 +1,4 @@
-"""A limit on streams and exports that are open at once: of one caller, and of all together."""
+"""A limit on streams and exports that are open at once, for one caller and for all together."""
 
 from __future__ import annotations
 

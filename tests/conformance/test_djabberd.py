@@ -13,7 +13,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
-from support.sidecar import SETTINGS, SHOWN, open_services
+from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
 
 from component.web.app import make_app
 
@@ -66,7 +66,7 @@ async def api(aiohttp_client: AiohttpClient, calls: list[Any]) -> AsyncIterator[
         user_authentication, user_exists, retrieve_user_roster, archive_store, archive_get
     )
     async with open_services(handlers=module) as services:
-        yield await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        yield await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
     module.close()
 
 

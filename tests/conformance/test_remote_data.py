@@ -10,7 +10,7 @@ import orjson
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, SETTINGS, SHOWN, message, open_services, post, stamp
+from support.sidecar import HOST, SECRET_HEADERS, SETTINGS, message, open_services, post, stamp
 from yarl import URL
 
 from component.web.app import make_app
@@ -21,7 +21,7 @@ ROOM = "room@conference.example.org"
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient) -> AsyncIterator[TestClient]:
     async with open_services() as services:
-        yield await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        yield await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 async def store(api: TestClient, *posts: dict[str, Any]) -> None:
@@ -54,9 +54,7 @@ def room_post(second: int, body: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", ["/api/archive", "/api/archive/"])
-async def test_a_path_is_served_with_and_without_a_slash_at_its_end(
-    api: TestClient, path: str
-) -> None:
+async def test_trailing_slash_of_a_path_is_optional(api: TestClient, path: str) -> None:
     """Serve with a configurable prefix; never require a trailing slash."""
     posted = await api.post(path, json=post())
     answer = await api.get(path, params={"username": "alice"})
@@ -64,7 +62,7 @@ async def test_a_path_is_served_with_and_without_a_slash_at_its_end(
     assert (posted.status, answer.status) == (200, 200)
 
 
-async def test_the_slash_is_free_on_the_path_of_the_count_too(api: TestClient) -> None:
+async def test_trailing_slash_of_the_count_is_optional(api: TestClient) -> None:
     """/auth/ == /auth; prefix /api works."""
     answer = await api.get("/api/archive/items/", params={"username": "alice"})
 
@@ -276,7 +274,7 @@ async def test_messages_of_the_same_time_and_peer_are_all_kept(api: TestClient) 
     assert (await read(api))["count"] == 2
 
 
-async def test_the_same_peer_on_two_domains_is_two_peers(api: TestClient) -> None:
+async def test_peers_of_one_name_on_two_domains_are_distinct(api: TestClient) -> None:
     """Weakness of the contract to be fixed: peer without domain (collisions across domains)."""
     here = message("bob@example.org/x", "alice@example.org", "same")
     there = message("bob@example.net/x", "alice@example.org", "same")
@@ -286,7 +284,7 @@ async def test_the_same_peer_on_two_domains_is_two_peers(api: TestClient) -> Non
     assert (await read(api, peer="bob@example.net"))["count"] == 1
 
 
-async def test_a_room_is_kept_apart_from_a_user_of_its_name(api: TestClient) -> None:
+async def test_room_and_user_of_one_name_are_distinct(api: TestClient) -> None:
     """type=groupchat with username room@conference.host kept apart from user "room"."""
     user = message("bob@example.org/x", "room@example.org", "for the user")
     await store(api, room_post(1, "for all"), post(1, username="room", xml=user))
@@ -298,7 +296,7 @@ async def test_a_room_is_kept_apart_from_a_user_of_its_name(api: TestClient) -> 
     assert [item["body"] for item in users["archive"]] == ["for the user"]
 
 
-async def test_a_message_of_a_room_keeps_who_wrote_it(api: TestClient) -> None:
+async def test_room_message_keeps_its_author(api: TestClient) -> None:
     """username: full bare room JID for groupchat; nick: MUC nick."""
     await store(api, room_post(1, "for all"))
 
@@ -415,14 +413,14 @@ async def test_before_with_a_limit_gives_the_newest_before_it(api: TestClient) -
     assert times(await read(api, before=stamp(4), limit=2)) == [stamp(2), stamp(3)]
 
 
-async def test_no_bound_with_a_limit_gives_the_oldest(api: TestClient) -> None:
+async def test_limit_without_bound_returns_the_oldest(api: TestClient) -> None:
     """no bound+limit: the N oldest."""
     await store(api, *map(post, (3, 1, 4, 2)))
 
     assert times(await read(api, limit=2)) == [stamp(1), stamp(2)]
 
 
-async def test_no_limit_gives_everything(api: TestClient) -> None:
+async def test_no_limit_returns_everything(api: TestClient) -> None:
     """limit absent = no limit."""
     await store(api, *map(post, range(1, 51)))
 
@@ -496,7 +494,7 @@ async def test_an_unknown_user_has_an_empty_archive(api: TestClient, username: s
     assert await read(api, username, limit=0) == empty
 
 
-async def test_a_user_of_a_domain_that_is_not_served_is_none(api: TestClient) -> None:
+async def test_user_of_an_unserved_domain_is_unknown(api: TestClient) -> None:
     """a full JID of another domain: 400, unless it is a room, or has an archive from before."""
     for place in ("archive", "archive/items"):
         params = {"username": "alice@remote.example"}
@@ -509,7 +507,7 @@ async def test_a_user_of_a_domain_that_is_not_served_is_none(api: TestClient) ->
         )
 
 
-async def test_a_peer_is_found_by_local_part_and_by_jid(api: TestClient) -> None:
+async def test_peer_matches_by_local_part_and_by_jid(api: TestClient) -> None:
     """peer filter by local part (and by full JID as an extension)."""
     carol = message("carol@example.org/x", "alice@example.org", "c")
     await store(api, post(1), post(2, peer="carol", xml=carol))
@@ -573,7 +571,7 @@ async def test_the_count_alone_is_a_bare_integer(api: TestClient) -> None:
     assert await answer.read() == b"2"
 
 
-async def test_what_was_stored_is_read_at_once(api: TestClient) -> None:
+async def test_stored_message_is_readable_at_once(api: TestClient) -> None:
     """Success: 200 or 201. Anything else is logged and the message is NOT in the archive."""
     for second in range(1, 21):
         await store(api, post(second))

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
-from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services
+from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
 from yarl import URL
 
 from component.web.app import make_app, serve
@@ -34,7 +34,7 @@ async def services() -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
-    return await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+    return await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 @pytest.mark.parametrize("path", ["/api/auth", "/api/auth/", f"/api/{HOST}/auth"])
@@ -141,7 +141,10 @@ async def test_a_password_never_reaches_the_log(
 ) -> None:
     """clear passwords in GET query strings (end up in access logs: redact)."""
     caplog.set_level(logging.DEBUG)
-    async with serve(SETTINGS, services) as url, ClientSession(url, headers=SHOWN) as client:
+    async with (
+        serve(SETTINGS, services) as url,
+        ClientSession(url, headers=SECRET_HEADERS) as client,
+    ):
         query = {"username": username, "password": "hunter2"}
         async with client.get(path, params=query) as answer:
             assert answer.status in (401, 404)
@@ -150,7 +153,7 @@ async def test_a_password_never_reaches_the_log(
     assert "hunter2" not in caplog.text
 
 
-async def test_who_waits_is_answered_before_ejabberd_gives_up(
+async def test_slow_login_is_answered_before_the_timeout_of_ejabberd(
     aiohttp_client: AiohttpClient,
 ) -> None:
     """answer within 10 s, keep-alive reused."""
@@ -162,7 +165,7 @@ async def test_who_waits_is_answered_before_ejabberd_gives_up(
     own = handlers(user_exists)
     hurried = replace(SETTINGS, request_timeout_seconds=0.2)
     async with open_services(handlers=own) as services:
-        client = await aiohttp_client(make_app(hurried, services), headers=SHOWN)
+        client = await aiohttp_client(make_app(hurried, services), headers=SECRET_HEADERS)
         answers = await asyncio.gather(*[client.get("/api/user?username=alice") for _ in range(4)])
         released.set()
 

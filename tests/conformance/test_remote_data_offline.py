@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, message, open_services
+from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, message, open_services
 
 from component.web.app import make_app
 
@@ -16,7 +16,7 @@ from component.web.app import make_app
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient) -> AsyncIterator[TestClient]:
     async with open_services() as services:
-        yield await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        yield await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 def waiting(second: int = 1, **fields: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ async def pop(api: TestClient, path: str = "offline/alice") -> Any:
         return await answer.json()
 
 
-async def test_a_stanza_is_kept(api: TestClient) -> None:
+async def test_posted_stanza_is_stored(api: TestClient) -> None:
     """POST /offline/{user}: 200|201; GET /offline/{user}/count: 200 {"count":N}."""
     assert await count(api) == {"count": 0}
 
@@ -60,7 +60,7 @@ async def test_a_stanza_is_kept(api: TestClient) -> None:
     assert await count(api) == {"count": 2}
 
 
-async def test_what_waits_is_taken_out_at_once_oldest_first(api: TestClient) -> None:
+async def test_collecting_returns_stanzas_oldest_first_and_deletes_them(api: TestClient) -> None:
     """POST /offline/{user}/pop: 200 JSON array of the same objects, atomically removed."""
     await keep(api, waiting(2), waiting(1), waiting(3))
 
@@ -69,7 +69,7 @@ async def test_what_waits_is_taken_out_at_once_oldest_first(api: TestClient) -> 
     assert await count(api) == {"count": 0}
 
 
-async def test_what_waits_is_thrown_away(api: TestClient) -> None:
+async def test_delete_erases_waiting_stanzas(api: TestClient) -> None:
     """DELETE /offline/{user}: 200."""
     await keep(api, waiting(1))
 
@@ -79,21 +79,21 @@ async def test_what_waits_is_thrown_away(api: TestClient) -> None:
     assert await count(api) == {"count": 0}
 
 
-async def test_a_request_that_is_sent_again_keeps_nothing_more(api: TestClient) -> None:
+async def test_repeated_post_stores_nothing_twice(api: TestClient) -> None:
     """All /offline calls: 2 retries. A slow server gets the same POST up to 3 times."""
     await keep(api, waiting(1), waiting(1), waiting(1))
 
     assert await pop(api) == [given_back(1)]
 
 
-async def test_the_same_from_another_peer_or_at_another_time_is_another(api: TestClient) -> None:
+async def test_same_stanza_of_another_peer_or_time_is_stored(api: TestClient) -> None:
     """Equal timestamps must both stay retrievable."""
     await keep(api, waiting(1), waiting(1, peer=f"eve@{HOST}"), waiting(1, packet="<message/>"))
 
     assert await count(api) == {"count": 3}
 
 
-async def test_users_of_two_hosts_are_two(api: TestClient) -> None:
+async def test_users_of_two_hosts_are_distinct(api: TestClient) -> None:
     """There is NO domain parameter in any call: one base URL per vhost."""
     await keep(api, waiting(1), path=f"{OTHER_HOST}/offline/alice")
 
@@ -103,7 +103,7 @@ async def test_users_of_two_hosts_are_two(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("user", ["archive", "roster", "auth", "pop", "count", "v1", "%7Bx%7D"])
-async def test_a_user_may_be_called_like_a_path(api: TestClient, user: str) -> None:
+async def test_user_name_may_equal_a_path_segment(api: TestClient, user: str) -> None:
     """Sub-path is percent-encoded with "/" kept, "@" -> %40."""
     path = f"offline/{user}"
     await keep(api, waiting(1), path=path)
@@ -113,7 +113,7 @@ async def test_a_user_may_be_called_like_a_path(api: TestClient, user: str) -> N
 
 
 @pytest.mark.parametrize("end", ["", "/"])
-async def test_the_slash_at_the_end_is_free(api: TestClient, end: str) -> None:
+async def test_trailing_slash_is_optional(api: TestClient, end: str) -> None:
     """Never require a trailing slash."""
     assert (await api.post(f"/api/offline/alice{end}", json=waiting())).status == 201
     assert (await api.get(f"/api/offline/alice/count{end}")).status == 200
@@ -136,7 +136,7 @@ async def test_the_slash_at_the_end_is_free(api: TestClient, end: str) -> None:
         ({"timestamp": None}, "timestamp: "),
     ],
 )
-async def test_what_cannot_be_given_back_is_refused(
+async def test_stanza_that_cannot_be_returned_is_refused(
     api: TestClient, wrong: dict[str, Any], named: str
 ) -> None:
     """Weakness of the contract to be fixed: no validation."""
@@ -147,7 +147,7 @@ async def test_what_cannot_be_given_back_is_refused(
     assert await count(api) == {"count": 0}
 
 
-async def test_a_stanza_keeps_every_byte(api: TestClient) -> None:
+async def test_stanza_is_returned_byte_for_byte(api: TestClient) -> None:
     """packet: stanza xml."""
     packet = "<message to='ä'><body>&lt;\n\t&#10;😀</body><x:y xmlns:x='u'/></message>"
     await keep(api, waiting(1, packet=packet))
@@ -157,7 +157,7 @@ async def test_a_stanza_keeps_every_byte(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("user", ["a%20b", f"alice%40{OTHER_HOST}", "alice%2Fx"])
-async def test_nothing_waits_for_who_is_no_user_here(api: TestClient, user: str) -> None:
+async def test_stanza_for_unknown_user_is_refused(api: TestClient, user: str) -> None:
     """One base URL per vhost."""
     answer = await api.post(f"/api/offline/{user}", json=waiting())
 

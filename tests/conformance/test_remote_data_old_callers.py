@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services, post
+from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services, post
 
 from component.web.app import make_app
 from component.web.server.settings import Services
@@ -23,7 +23,7 @@ async def services() -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
-    return await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+    return await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 PATHS = ["/api/auth", "/api/user", "/api/roster", "/api/archive", "/api/archive/items"]
@@ -52,12 +52,12 @@ async def test_a_jid_of_another_host_is_nobody(api: TestClient) -> None:
     assert answer.status == 401
 
 
-async def test_a_count_is_a_string_where_that_is_wanted(
+async def test_count_is_a_string_on_request(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     """One 2016 version accepts ONLY a numeric string."""
     app = make_app(replace(SETTINGS, count_as_string=True), services)
-    api = await aiohttp_client(app, headers=SHOWN)
+    api = await aiohttp_client(app, headers=SECRET_HEADERS)
     await api.post("/api/archive", json=post())
 
     read = await (await api.get("/api/archive?username=alice")).json()
@@ -67,7 +67,7 @@ async def test_a_count_is_a_string_where_that_is_wanted(
     assert (read["count"], none["count"], items) == ("1", "0", 1)
 
 
-async def test_a_count_is_a_number_otherwise(api: TestClient) -> None:
+async def test_count_is_a_number_by_default(api: TestClient) -> None:
     """README: number. Emit integer."""
     await api.post("/api/archive", json=post())
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, OTHER_HOST, SETTINGS, SHOWN, open_services
+from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
@@ -37,13 +37,13 @@ async def services() -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
-    return await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+    return await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 @pytest.fixture
 async def detailed(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
     settings = replace(SETTINGS, roster_details=True)
-    return await aiohttp_client(make_app(settings, services), headers=SHOWN)
+    return await aiohttp_client(make_app(settings, services), headers=SECRET_HEADERS)
 
 
 async def put(api: TestClient, **fields: Any) -> None:

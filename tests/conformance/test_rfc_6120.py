@@ -78,7 +78,7 @@ async def test_a_delegation_without_a_query_is_refused(wire: Wire) -> None:
 
 @pytest.mark.parametrize("type", ["get", "set"])
 @pytest.mark.parametrize(("payload", "condition"), STRANGE.items())
-async def test_what_is_malformed_or_unknown_is_refused(
+async def test_malformed_or_unknown_payload_is_refused(
     wire: Wire, payload: str, condition: str, type: str
 ) -> None:
     """8.2.3: "MUST contain exactly one child element"; 8.4: a child element of an unknown

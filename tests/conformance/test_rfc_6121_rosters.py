@@ -52,7 +52,7 @@ async def version(wire: Wire) -> str:
     return answer.attrib["ver"]
 
 
-async def test_a_roster_get_is_answered_with_the_items(own: Wire) -> None:
+async def test_roster_get_returns_the_items(own: Wire) -> None:
     """Section 2.1.4: "The <query/> element in a roster result contains one <item/> element for
     each contact and therefore can contain more than one <item/> element."
     """
@@ -79,7 +79,7 @@ async def test_an_empty_roster_has_an_empty_query(own: Wire) -> None:
     assert len(answer) == 0
 
 
-async def test_a_contact_without_name_has_no_name(own: Wire) -> None:
+async def test_contact_without_name_has_no_name_attribute(own: Wire) -> None:
     """Section 2.1.2.4: "It is OPTIONAL for a client to include the 'name' attribute when adding
     or updating a roster item."
     """
@@ -93,7 +93,7 @@ async def test_a_contact_without_name_has_no_name(own: Wire) -> None:
     }
 
 
-async def test_a_contact_that_only_asks_is_not_on_the_roster(own: Wire) -> None:
+async def test_contact_with_a_request_only_is_not_on_the_roster(own: Wire) -> None:
     """Section 3.1.3: "Until and unless the contact approves the subscription request as described
     under Section 3.1.4, the contact's server MUST NOT add an item for the user to the contact's
     roster."
@@ -105,7 +105,7 @@ async def test_a_contact_that_only_asks_is_not_on_the_roster(own: Wire) -> None:
     assert len(answer) == 0
 
 
-async def test_everybody_is_shown_their_own_roster(own: Wire) -> None:
+async def test_users_read_their_own_roster(own: Wire) -> None:
     """Section 2: the server "MUST return the data it has stored when an authorized client
     requests the roster."
     """
@@ -116,7 +116,7 @@ async def test_everybody_is_shown_their_own_roster(own: Wire) -> None:
     assert len(answer) == 0
 
 
-async def test_nobody_is_shown_that_of_another(own: Wire) -> None:
+async def test_roster_of_another_user_is_refused(own: Wire) -> None:
     """Section 2: "the server MUST restrict access to this data so that only authorized entities
     (typically limited to the account owner) are able to retrieve, modify, or delete it."
     """
@@ -125,7 +125,7 @@ async def test_nobody_is_shown_that_of_another(own: Wire) -> None:
     assert (await own.direct(GET, asker=BOB_PHONE, to=there, type="get")).refusal == "forbidden"
 
 
-async def test_strangers_have_no_roster_here(own: Wire) -> None:
+async def test_user_of_another_domain_has_no_roster(own: Wire) -> None:
     """Section 2.1.4: "If the roster does not exist, then the server MUST return a stanza error
     with a condition of <item-not-found/>."
     """
@@ -134,7 +134,7 @@ async def test_strangers_have_no_roster_here(own: Wire) -> None:
     assert reply.refusal == "item-not-found"
 
 
-async def test_a_roster_set_is_refused(own: Wire) -> None:
+async def test_roster_set_is_refused(own: Wire) -> None:
     """Section 2.3.3: "If the server cannot successfully process the roster set, it MUST return a
     stanza error." Rosters are set at the account of their owner, which is not here.
     """
@@ -144,14 +144,14 @@ async def test_a_roster_set_is_refused(own: Wire) -> None:
     assert await own.parts.rosters.read(ALICE) == ()
 
 
-async def test_a_roster_is_told_with_its_version(own: Wire) -> None:
+async def test_roster_has_a_version(own: Wire) -> None:
     """Section 2.6.3: "the complete roster [...] (including a 'ver' attribute that signals the
     latest version)".
     """
     assert await version(own)
 
 
-async def test_an_unchanged_roster_is_answered_with_an_empty_result(own: Wire) -> None:
+async def test_unchanged_roster_returns_an_empty_result(own: Wire) -> None:
     """Section 2.6.3: "the server MUST either return the complete roster as described under
     Section 2.1.4 [...] or return an empty IQ-result", which says that the client has it.
     """
@@ -161,7 +161,7 @@ async def test_an_unchanged_roster_is_answered_with_an_empty_result(own: Wire) -
 
 
 @pytest.mark.parametrize("known", ["", "something-else"])
-async def test_another_version_is_answered_with_the_whole_roster(own: Wire, known: str) -> None:
+async def test_outdated_version_returns_the_whole_roster(own: Wire, known: str) -> None:
     """Section 2.6.3: "the server MUST either return the complete roster [...] (including a 'ver'
     attribute that signals the latest version)". A client without any sends an empty one.
     """
@@ -172,7 +172,7 @@ async def test_another_version_is_answered_with_the_whole_roster(own: Wire, know
     assert (len(answer), answer.get("ver")) == (1, await version(own))
 
 
-async def test_each_change_makes_another_version(own: Wire) -> None:
+async def test_each_change_creates_a_new_version(own: Wire) -> None:
     """Section 2.1.1: "The 'ver' attribute is a string that identifies a particular version of the
     roster information."
     """
@@ -201,7 +201,7 @@ async def test_rosters_are_advertised(own: Wire) -> None:
 # Rosters that the server has
 
 
-async def test_the_roster_of_the_server_is_shown_as_it_is_now(wire: Wire) -> None:
+async def test_server_roster_is_read_at_each_request(wire: Wire) -> None:
     """Nothing is remembered for those that look: the server is asked each time.
 
     Section 2.1.2.1: "A server SHOULD include the 'approved' attribute to inform the client of
@@ -233,7 +233,7 @@ async def test_the_roster_of_the_server_is_shown_as_it_is_now(wire: Wire) -> Non
     assert versions[0] == versions[2] != versions[1]
 
 
-async def test_without_the_privilege_the_roster_is_not_shown_as_empty(tmp_path: Path) -> None:
+async def test_missing_privilege_is_an_error_not_an_empty_roster(tmp_path: Path) -> None:
     """Section 2.2: "If the server cannot process the roster get, it MUST return an appropriate
     stanza error as described in [XMPP-CORE]".
     """

@@ -75,7 +75,7 @@ async def test_no_feature_is_named_twice(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("node", [BARE, f"{DELEGATION_2}:bare:{NS_MAM}"])
-async def test_node_that_was_asked_is_in_the_answer(wire: Wire, node: str) -> None:
+async def test_queried_node_is_in_the_answer(wire: Wire, node: str) -> None:
     """3.2: "If the request included a 'node' attribute, the response MUST mirror the specified
     'node' attribute"."""
     reply = await info(wire, node, asker=HOST)
@@ -116,7 +116,7 @@ async def test_unknown_node_has_no_items(wire: Wire) -> None:
     assert reply.refusal == "item-not-found"
 
 
-async def test_entity_without_items_says_so(wire: Wire) -> None:
+async def test_entity_without_items_returns_an_empty_query(wire: Wire) -> None:
     """4.1: "if an entity has no associated items [...] the target entity MUST return an empty
     <query/> element" (paraphrase)."""
     reply = await wire.direct(f"<query xmlns='{NS_ITEMS}'/>", type="get", to=ARCHIVE)

@@ -48,7 +48,7 @@ def identities(reply: Reply) -> list[tuple[str | None, str | None]]:
 # Discovery
 
 
-async def test_support_is_told(wire: Wire) -> None:
+async def test_support_is_advertised(wire: Wire) -> None:
     """2.1: "the responder includes a <feature/> with the "var" of
     "http://jabber.org/protocol/commands""."""
     assert NS_COMMANDS in features(await info(wire))
@@ -63,19 +63,19 @@ async def test_commands_are_listed(wire: Wire) -> None:
     assert (item.get("jid"), item.get("node"), bool(item.get("name"))) == (COMPONENT, NODE, True)
 
 
-async def test_the_list_is_known_for_one(wire: Wire) -> None:
+async def test_command_list_has_its_identity(wire: Wire) -> None:
     """2.2: "for which the service discovery identity category is "automation" and type is
     "command-list""."""
     assert identities(await info(wire, NS_COMMANDS)) == [("automation", "command-list")]
 
 
-async def test_a_command_is_known_for_one(wire: Wire) -> None:
+async def test_command_node_has_its_identity(wire: Wire) -> None:
     """2.2: "A responder MUST at least provide <identity category='automation'
     type='command-node'/>"."""
     assert identities(await info(wire, NODE)) == [("automation", "command-node")]
 
 
-async def test_a_command_names_its_features(wire: Wire) -> None:
+async def test_command_node_lists_its_features(wire: Wire) -> None:
     """2.2: "and <feature var='http://jabber.org/protocol/commands'/>, and SHOULD include
     <feature var='jabber:x:data'/>"."""
     assert {NS_COMMANDS, NS_FORM} <= features(await info(wire, NODE))
@@ -92,27 +92,27 @@ async def test_only_the_components_own_commands_are_reported(wire: Wire) -> None
 
 
 @pytest.mark.parametrize("action", [None, "execute"])
-async def test_a_command_is_begun_by_executing_it(wire: Wire, action: str | None) -> None:
+async def test_execute_begins_a_command(wire: Wire, action: str | None) -> None:
     """2.4.1: "The requester MAY include the "action='execute'", although this is implied"."""
     reply = await wire.direct(request(NODE, action=action))
 
     assert (reply.iq.get("type"), command(reply).get("status")) == ("result", "executing")
 
 
-async def test_a_command_that_needs_more_gives_a_form(wire: Wire) -> None:
+async def test_command_with_fields_returns_a_form(wire: Wire) -> None:
     """2.4.2: "the responder sends a result <iq/> that contains the command information and the
     form to be filled out"."""
     assert form_in(await begin(wire, NODE)).get("type") == "form"
 
 
-async def test_a_stage_tells_its_actions(wire: Wire) -> None:
+async def test_stage_lists_its_actions(wire: Wire) -> None:
     """2.4.2: "The <command/> SHOULD include an <actions/> element"."""
     actions = found(command(await begin(wire, NODE)), f"{{{NS_COMMANDS}}}actions")
 
     assert [action.tag for action in actions] == [f"{{{NS_COMMANDS}}}complete"]
 
 
-async def test_what_execute_stands_for_is_an_allowed_action(wire: Wire) -> None:
+async def test_default_action_is_allowed(wire: Wire) -> None:
     """3.4: "The "execute" attribute SHOULD NOT specify a value that does not match one of the
     allowed actions"."""
     actions = found(command(await begin(wire, NODE)), f"{{{NS_COMMANDS}}}actions")
@@ -121,9 +121,7 @@ async def test_what_execute_stands_for_is_an_allowed_action(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("action", [None, "execute", "complete"])
-async def test_a_form_that_is_filled_in_completes_the_command(
-    wire: Wire, action: str | None
-) -> None:
+async def test_submitted_form_completes_the_command(wire: Wire, action: str | None) -> None:
     """2.4.2 and 3.4: "execute" is what the attribute of <actions/> says, here "complete"."""
     reply = await submit(wire, await begin(wire, NODE), action=action, default=["never"])
 
@@ -131,14 +129,14 @@ async def test_a_form_that_is_filled_in_completes_the_command(
 
 
 @pytest.mark.parametrize("type", ["submit", "cancel"])
-async def test_a_form_of_type_cancel_is_taken_for_submitted(wire: Wire, type: str) -> None:
+async def test_form_of_type_cancel_counts_as_submitted(wire: Wire, type: str) -> None:
     """3.5.1: "Responders SHOULD consider any <x type='cancel'/> to be <x type='submit'/>"."""
     reply = await submit(wire, await begin(wire, NODE), form_type=type, default=["never"])
 
     assert command(reply).get("status") == "completed"
 
 
-async def test_a_completed_command_says_so_in_words(wire: Wire) -> None:
+async def test_completed_command_has_an_info_note(wire: Wire) -> None:
     """4.3: a note "contains information about current conditions in a command sequence"; its type
     "MUST be one of" info, warn, error."""
     reply = await submit(wire, await begin(wire, NODE), default=["never"])
@@ -147,7 +145,7 @@ async def test_a_completed_command_says_so_in_words(wire: Wire) -> None:
     assert (note.get("type"), bool(note.text)) == ("info", True)
 
 
-async def test_a_command_that_fails_says_so_in_words(wire: Wire) -> None:
+async def test_failed_command_has_an_error_note(wire: Wire) -> None:
     """3.6: "If a command completes but fails, the responder MUST include at least one
     <note type='error'/> with the <command status='completed'/> it returns"."""
     wire.grant(roster="none")
@@ -157,14 +155,14 @@ async def test_a_command_that_fails_says_so_in_words(wire: Wire) -> None:
     assert (command(reply).get("status"), note.get("type")) == ("completed", "error")
 
 
-async def test_a_status_that_is_sent_is_ignored(wire: Wire) -> None:
+async def test_status_in_a_request_is_ignored(wire: Wire) -> None:
     """4.1: "If specified by the requester, the responder MUST ignore it"."""
     reply = await wire.direct(request(NODE, extra=" status='completed'"))
 
     assert command(reply).get("status") == "executing"
 
 
-async def test_the_node_is_told(wire: Wire) -> None:
+async def test_response_has_the_node(wire: Wire) -> None:
     """4.1: "The "node" attribute uniquely identifies the command. This attribute MUST be
     present"."""
     begun = await begin(wire, NODE)
@@ -173,7 +171,7 @@ async def test_the_node_is_told(wire: Wire) -> None:
     assert [command(reply).get("node") for reply in (begun, done)] == [NODE, NODE]
 
 
-async def test_the_language_is_told(wire: Wire) -> None:
+async def test_response_has_the_language(wire: Wire) -> None:
     """3.7: "The responder SHOULD specify the language/locale with the every command session's
     response"."""
     begun = await begin(wire, NODE)
@@ -183,7 +181,7 @@ async def test_the_language_is_told(wire: Wire) -> None:
     assert [command(reply).get(name) for reply in (begun, done)] == ["en", "en"]
 
 
-async def test_cancelling_is_answered(wire: Wire) -> None:
+async def test_cancel_is_answered_canceled(wire: Wire) -> None:
     """2.4.3: "The responder MUST reply with the success of the command", canceled."""
     begun = await begin(wire, NODE)
     reply = await wire.direct(
@@ -197,12 +195,12 @@ async def test_cancelling_is_answered(wire: Wire) -> None:
 # Sessions
 
 
-async def test_a_session_has_a_name(wire: Wire) -> None:
+async def test_session_has_an_id(wire: Wire) -> None:
     """4.1: "The value of this attribute MUST NOT be empty or null"."""
     assert command(await begin(wire, NODE)).get("sessionid")
 
 
-async def test_a_session_keeps_its_name(wire: Wire) -> None:
+async def test_session_keeps_its_id(wire: Wire) -> None:
     """4.1: "the responder SHOULD initialize (if not provided) or maintain this attribute"."""
     begun = await begin(wire, NODE)
     done = await submit(wire, begun, default=["never"])
@@ -210,7 +208,7 @@ async def test_a_session_keeps_its_name(wire: Wire) -> None:
     assert command(done).get("sessionid") == command(begun).get("sessionid")
 
 
-async def test_each_session_has_a_name_of_its_own(wire: Wire) -> None:
+async def test_session_ids_are_unique(wire: Wire) -> None:
     """3.3: "It is the responder's responsibility to ensure that each 'sessionid' value is
     unique"."""
     names = {command(await begin(wire, NODE)).get("sessionid") for _ in range(20)}
@@ -218,7 +216,7 @@ async def test_each_session_has_a_name_of_its_own(wire: Wire) -> None:
     assert len(names) == 20
 
 
-async def test_several_sessions_go_on_side_by_side(wire: Wire) -> None:
+async def test_sessions_run_in_parallel(wire: Wire) -> None:
     """3.3: "It may be possible for a requester to be executing more than one session of the same
     command with a given responder"."""
     first, second = await begin(wire, NODE), await begin(wire, NODE)
@@ -227,7 +225,7 @@ async def test_several_sessions_go_on_side_by_side(wire: Wire) -> None:
     assert [command(answer).get("status") for answer in answers] == ["completed", "completed"]
 
 
-async def test_a_session_is_of_one_requester(wire: Wire) -> None:
+async def test_session_of_another_requester_is_bad_sessionid(wire: Wire) -> None:
     """3.3: a session "SHOULD be valid only between one requester/responder pair"."""
     begun = await begin(wire, NODE)
     reply = await submit(wire, begun, asker=BOB_PHONE, default=["never"])
@@ -237,7 +235,7 @@ async def test_a_session_is_of_one_requester(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("action", ["complete", "cancel"])
-async def test_a_session_that_has_ended_is_not_used_again(wire: Wire, action: str) -> None:
+async def test_ended_session_is_refused(wire: Wire, action: str) -> None:
     """3.3: "Once a session has ended, its 'sessionid' value SHOULD NOT be used again"; 4.4:
     <not-allowed/> with <session-expired/>."""
     begun = await begin(wire, NODE)
@@ -250,7 +248,7 @@ async def test_a_session_that_has_ended_is_not_used_again(wire: Wire, action: st
 # Errors of section 4.4
 
 
-async def test_an_unknown_session_is_refused(wire: Wire) -> None:
+async def test_unknown_session_is_bad_sessionid(wire: Wire) -> None:
     """4.4: <bad-sessionid/>: "The responding JID cannot accept the specified sessionid"."""
     reply = await wire.direct(request(NODE, session="unknown"))
 
@@ -258,7 +256,7 @@ async def test_an_unknown_session_is_refused(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("action", ["", "EXECUTE", "destroy"])
-async def test_an_unknown_action_is_refused(wire: Wire, action: str) -> None:
+async def test_unknown_action_is_malformed_action(wire: Wire, action: str) -> None:
     """4.4: <malformed-action/>: "The responding JID does not understand the specified action"."""
     reply = await wire.direct(request(NODE, action=action))
 
@@ -266,7 +264,7 @@ async def test_an_unknown_action_is_refused(wire: Wire, action: str) -> None:
 
 
 @pytest.mark.parametrize("action", ["prev", "next"])
-async def test_an_action_that_the_stage_has_not_is_refused(wire: Wire, action: str) -> None:
+async def test_action_that_the_stage_lacks_is_bad_action(wire: Wire, action: str) -> None:
     """4.4: <bad-action/>: "The responding JID cannot accept the specified action"."""
     begun = await begin(wire, NODE)
     reply = await submit(wire, begun, action=action, default=["never"])
@@ -276,7 +274,7 @@ async def test_an_action_that_the_stage_has_not_is_refused(wire: Wire, action: s
 
 
 @pytest.mark.parametrize("action", ["prev", "next", "complete", "cancel"])
-async def test_nothing_but_execute_begins_a_command(wire: Wire, action: str) -> None:
+async def test_other_action_without_session_is_refused(wire: Wire, action: str) -> None:
     """3.3: "The requester starts a new session for a command by simply sending a <command/>"."""
     reply = await wire.direct(request(NODE, action=action))
 
@@ -286,9 +284,7 @@ async def test_nothing_but_execute_begins_a_command(wire: Wire, action: str) -> 
 @pytest.mark.parametrize(
     "fields", [{}, {"default": []}, {"default": ["sometimes"]}, {"never": ["@"]}], ids=str
 )
-async def test_a_form_that_makes_no_sense_is_refused(
-    wire: Wire, fields: dict[str, list[str]]
-) -> None:
+async def test_invalid_form_is_bad_payload(wire: Wire, fields: dict[str, list[str]]) -> None:
     """4.4: <bad-payload/>: "(e.g. the data form did not provide one or more required fields)"."""
     begun = await begin(wire, NODE)
     reply = await submit(wire, begun, **fields)
@@ -297,7 +293,7 @@ async def test_a_form_that_makes_no_sense_is_refused(
     assert command(await submit(wire, begun, default=["never"])).get("status") == "completed"
 
 
-async def test_a_command_that_needs_nothing_is_done_at_once(operated: Operated) -> None:
+async def test_command_without_form_completes_at_once(operated: Operated) -> None:
     """2.4.1: "If the command does not require any user interaction (returns results only)" it is
     completed with a form of type result."""
     reply = await operated.wire.direct(request("muniment#statistics"), asker=BOSS_PHONE)
@@ -307,7 +303,7 @@ async def test_a_command_that_needs_nothing_is_done_at_once(operated: Operated) 
     assert command(reply).get("sessionid")
 
 
-async def test_a_command_that_was_done_at_once_has_ended(operated: Operated) -> None:
+async def test_session_of_a_command_without_form_has_ended(operated: Operated) -> None:
     """3.3: "A session ends when the responder sends a <command status='completed'/>"."""
     done = await operated.wire.direct(request("muniment#statistics"), asker=BOSS_PHONE)
     again = request("muniment#statistics", session=command(done).get("sessionid"))
@@ -316,13 +312,13 @@ async def test_a_command_that_was_done_at_once_has_ended(operated: Operated) -> 
     assert specific(reply) == ("not-allowed", "session-expired")
 
 
-async def test_what_is_not_available_is_forbidden(operated: Operated) -> None:
+async def test_unavailable_command_is_forbidden(operated: Operated) -> None:
     """2.2: "If the command is not available to the requester, the responder SHOULD respond with a
     403 "Forbidden" error"."""
     assert (await info(operated.wire, "muniment#statistics")).refusal == "forbidden"
 
 
-async def test_who_may_not_execute_is_refused(wire: Wire) -> None:
+async def test_requester_without_permission_is_forbidden(wire: Wire) -> None:
     """4.4: <forbidden/>: "The requesting JID is not allowed to execute the command"."""
     reply = await wire.direct(request(NODE), asker="romeo@montague.lit/orchard")
 
@@ -330,17 +326,17 @@ async def test_who_may_not_execute_is_refused(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("node", ["", "unknown", NS_COMMANDS])
-async def test_an_unknown_command_is_not_found(wire: Wire, node: str) -> None:
+async def test_unknown_command_is_item_not_found(wire: Wire, node: str) -> None:
     """4.4: <item-not-found/>: "The responding JID cannot find the requested command node"."""
     assert (await wire.direct(request(node))).refusal == "item-not-found"
 
 
-async def test_a_command_is_not_executed_by_asking(wire: Wire) -> None:
+async def test_iq_get_of_a_command_is_refused(wire: Wire) -> None:
     """2.4.1 (paraphrase): the requester sends an IQ of type set."""
     assert (await wire.direct(request(NODE), type="get")).refusal == "bad-request"
 
 
-async def test_a_command_can_be_delegated_like_any_query(wire: Wire) -> None:
+async def test_delegated_command_is_executed(wire: Wire) -> None:
     """XEP-0355 section 4 (paraphrase): whatever namespace the server hands on is answered."""
     begun = await wire.delegated(request(NODE))
     session = command(begun).get("sessionid")
@@ -360,7 +356,7 @@ async def test_users_of_every_host_can_execute(wire: Wire) -> None:
     assert command(reply).get("status") == "executing", ET.tostring(reply.iq)
 
 
-async def test_a_session_goes_with_the_full_address(wire: Wire) -> None:
+async def test_session_of_another_resource_is_refused(wire: Wire) -> None:
     """3.3: the pair is one of full addresses, as in all examples."""
     begun = await begin(wire, NODE)
     other = ALICE_PHONE.replace("phone", "laptop")

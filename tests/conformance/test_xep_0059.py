@@ -28,14 +28,12 @@ async def fifteen(wire: Wire) -> list[str]:
     return (await wire.history()).ids
 
 
-async def test_the_number_of_items_is_limited_to_the_requested_size(
-    wire: Wire, fifteen: list[str]
-) -> None:
+async def test_max_limits_the_number_of_items(wire: Wire, fifteen: list[str]) -> None:
     """2.1: "The number of items is limited to the requested size"."""
     assert (await wire.history(max="4")).ids == fifteen[:4]
 
 
-async def test_each_page_names_its_first_and_its_last_item(wire: Wire, fifteen: list[str]) -> None:
+async def test_page_has_first_and_last_id(wire: Wire, fifteen: list[str]) -> None:
     """2.2: "in each page it returns, the responding entity MUST include <first/> and <last/>
     elements that specify the unique ID (UID) for the first and last items in the page"."""
     reply = await wire.history(max="4", after=fifteen[3])
@@ -43,7 +41,7 @@ async def test_each_page_names_its_first_and_its_last_item(wire: Wire, fifteen: 
     assert (reply.rsm("first"), reply.rsm("last")) == (fifteen[4], fifteen[7])
 
 
-async def test_first_and_last_of_a_page_of_one_are_the_same(
+async def test_first_and_last_are_equal_on_a_page_of_one_item(
     wire: Wire, fifteen: list[str]
 ) -> None:
     """2.2: "If there is only one item in the page, then the first and last UIDs MUST be the
@@ -54,7 +52,7 @@ async def test_first_and_last_of_a_page_of_one_are_the_same(
 
 
 @pytest.mark.parametrize("page", [{"max": "0"}, {"with_": "nobody@example.org"}])
-async def test_an_empty_page_names_no_first_and_no_last(
+async def test_empty_page_has_neither_first_nor_last(
     wire: Wire, fifteen: list[str], page: dict[str, str]
 ) -> None:
     """2.2: "If there are no items in the page, then the <first/> and <last/> elements MUST NOT be
@@ -64,7 +62,7 @@ async def test_an_empty_page_names_no_first_and_no_last(
     assert (reply.rsm("first"), reply.rsm("last")) == (None, None)
 
 
-async def test_an_empty_archive_has_an_empty_page(wire: Wire) -> None:
+async def test_empty_archive_has_an_empty_page(wire: Wire) -> None:
     """2.2: "If there are no items whatsoever in the full result set, the responding entity MUST
     return a response that adheres to the definition of the wrapper protocol"."""
     reply = await wire.history(max="10")
@@ -72,13 +70,13 @@ async def test_an_empty_archive_has_an_empty_page(wire: Wire) -> None:
     assert (reply.complete, reply.rsm("first"), reply.rsm("count")) == (True, None, "0")
 
 
-async def test_the_number_of_all_items_is_told(wire: Wire, fifteen: list[str]) -> None:
+async def test_count_is_the_number_of_all_items(wire: Wire, fifteen: list[str]) -> None:
     """2.2: "The responding entity SHOULD also include the number of items in the full result set
     encapsulated in a <count/> element"."""
     assert (await wire.history(max="4", after=fifteen[3])).rsm("count") == "15"
 
 
-async def test_the_number_of_all_items_of_a_filter_is_told(wire: Wire, fifteen: list[str]) -> None:
+async def test_count_is_the_number_of_filtered_items(wire: Wire, fifteen: list[str]) -> None:
     """2.2: "the number of items in the full result set": of what the query matches, whichever page
     of it is asked for."""
     for number in range(3):
@@ -99,7 +97,7 @@ async def test_the_number_of_all_items_of_a_filter_is_told(wire: Wire, fifteen: 
         ({"max": "4", "index": "7"}, 7),
     ],
 )
-async def test_the_place_of_the_first_item_is_told(
+async def test_index_of_the_first_item_is_returned(
     wire: Wire, fifteen: list[str], page: dict[str, str], index: int
 ) -> None:
     """2.2: "The <first/> element SHOULD include an 'index' attribute. This integer specifies the
@@ -112,7 +110,7 @@ async def test_the_place_of_the_first_item_is_told(
     assert (await wire.history(**named)).index == str(index)
 
 
-async def test_the_place_of_the_last_page_fits_the_count(wire: Wire, fifteen: list[str]) -> None:
+async def test_index_of_the_last_page_fits_the_count(wire: Wire, fifteen: list[str]) -> None:
     """2.2: "If the last item in the page is the last item in the full set, then the value of the
     <first/> element's 'index' attribute SHOULD be the specified count minus the number of items in
     the last page"."""
@@ -121,9 +119,7 @@ async def test_the_place_of_the_last_page_fits_the_count(wire: Wire, fifteen: li
     assert (reply.index, reply.rsm("count")) == (str(15 - 4), "15")
 
 
-async def test_the_place_of_the_last_page_is_left_out_where_it_was_asked_for(
-    wire: Wire, fifteen: list[str]
-) -> None:
+async def test_index_is_omitted_on_a_requested_last_page(wire: Wire, fifteen: list[str]) -> None:
     """2.2 (paraphrase): it is the count without the items of the page. Told, it ends the way of
     clients that go on backwards from there, and look only for the end of the result set."""
     last = await wire.history(max="4", before="")
@@ -133,7 +129,7 @@ async def test_the_place_of_the_last_page_is_left_out_where_it_was_asked_for(
     assert (previous.index, previous.rsm("count")) == ("7", "15")
 
 
-async def test_after_continues_with_the_very_next_item(wire: Wire, fifteen: list[str]) -> None:
+async def test_after_continues_with_the_next_item(wire: Wire, fifteen: list[str]) -> None:
     """2.2: "The first item in the page returned by the responding entity MUST be the item that
     immediately follows the item that the requesting entity indicated in the <after/> element"."""
     assert (await wire.history(max="2", after=fifteen[4])).ids == fifteen[5:7]
@@ -171,7 +167,7 @@ async def test_before_ends_with_the_item_just_before(wire: Wire, fifteen: list[s
     assert (await wire.history(max="3", before=fifteen[9])).ids == fifteen[6:9]
 
 
-async def test_an_item_that_is_gone_is_not_found(wire: Wire) -> None:
+async def test_deleted_item_is_item_not_found(wire: Wire) -> None:
     """2.4: "MUST reply with an 'item-not-found' error if [...] the item specified by the
     requesting entity via the UID in the <after/> or <before/> element no longer exists"."""
     wire.log_copy(chat("hello"))
@@ -181,32 +177,28 @@ async def test_an_item_that_is_gone_is_not_found(wire: Wire) -> None:
     assert (await wire.history(f"{BOB}/x", after=gone)).refusal == "item-not-found"
 
 
-async def test_an_empty_before_is_the_last_page(wire: Wire, fifteen: list[str]) -> None:
+async def test_empty_before_returns_the_last_page(wire: Wire, fifteen: list[str]) -> None:
     """2.5: "The requesting entity MAY ask for the last page in a result set by including in its
     request an empty <before/> element, and the maximum number of items to return"."""
     assert (await wire.history(max="4", before="")).ids == fifteen[11:]
 
 
 @pytest.mark.parametrize("index", [0, 1, 7, 14])
-async def test_a_page_can_be_asked_for_by_its_index(
-    wire: Wire, fifteen: list[str], index: int
-) -> None:
+async def test_page_is_found_by_index(wire: Wire, fifteen: list[str], index: int) -> None:
     """2.6: "the requesting entity MAY request the page that starts at a particular index within
     the result set"; "If the specified index was "0" then the responding entity SHOULD derive the
     UID that is the first in the full result set"."""
     assert (await wire.history(max="4", index=str(index))).ids == fifteen[index : index + 4]
 
 
-async def test_the_index_that_was_asked_for_is_the_one_that_is_told(
-    wire: Wire, fifteen: list[str]
-) -> None:
+async def test_requested_index_is_returned(wire: Wire, fifteen: list[str]) -> None:
     """2.6: "The 'index' attribute of the <first/> element MUST be the same as the index specified
     in the request"."""
     assert (await wire.history(max="4", index="7")).index == "7"
 
 
 @pytest.mark.parametrize("index", ["15", "16", "1000000", "9" * 40])
-async def test_behind_the_last_index_is_an_empty_page(
+async def test_index_behind_the_last_item_returns_an_empty_page(
     wire: Wire, fifteen: list[str], index: str
 ) -> None:
     """2.6: "If the index specified by the requesting entity is greater than or equal to the number
@@ -217,7 +209,7 @@ async def test_behind_the_last_index_is_an_empty_page(
     assert (reply.rsm("first"), reply.rsm("last"), reply.rsm("count")) == (None, None, "15")
 
 
-async def test_an_index_is_one_of_the_filter(wire: Wire, fifteen: list[str]) -> None:
+async def test_index_counts_filtered_items(wire: Wire, fifteen: list[str]) -> None:
     """2.6: "a particular index within the result set": of what the query matches."""
     for number in range(3):
         wire.say(f"carol {number}", to=CAROL)
@@ -225,9 +217,7 @@ async def test_an_index_is_one_of_the_filter(wire: Wire, fifteen: list[str]) -> 
     assert (await wire.history(with_=CAROL, index="1")).bodies == ["carol 1", "carol 2"]
 
 
-async def test_an_index_that_takes_reading_most_of_an_archive_is_not_implemented(
-    wire: Wire, fifteen: list[str]
-) -> None:
+async def test_expensive_index_is_feature_not_implemented(wire: Wire, fifteen: list[str]) -> None:
     """2.6: "If it would be either impossible or exceptionally resource intensive [...] to derive
     the first UID from the specified index [...] the responding entity MAY return a
     <feature-not-implemented/> error"."""
@@ -237,7 +227,7 @@ async def test_an_index_that_takes_reading_most_of_an_archive_is_not_implemented
 
 
 @pytest.mark.parametrize("place", [("before", ""), ("before", "known"), ("after", "known")])
-async def test_an_index_and_a_neighbour_are_two_pages(
+async def test_index_with_before_or_after_is_refused(
     wire: Wire, fifteen: list[str], place: tuple[str, str]
 ) -> None:
     """2.6: "Only if the UID before the start (or after the end) of a desired result set page is
@@ -248,12 +238,12 @@ async def test_an_index_and_a_neighbour_are_two_pages(
 
 
 @pytest.mark.parametrize("index", ["-1", "first", "1.5", ""])
-async def test_an_index_that_is_no_number_is_refused(wire: Wire, index: str) -> None:
+async def test_index_that_is_no_number_is_refused(wire: Wire, index: str) -> None:
     """8 (schema): <index/> is an xs:int, and there is no place before the first."""
     assert (await wire.history(index=index)).refusal == "bad-request"
 
 
-async def test_a_maximum_of_nothing_asks_for_the_count(wire: Wire, fifteen: list[str]) -> None:
+async def test_max_of_zero_returns_the_count(wire: Wire, fifteen: list[str]) -> None:
     """2.7: "In order to get the item count of a result set without retrieving the items
     themselves, the requesting entity simply specifies zero for the maximum size"."""
     reply = await wire.history(max="0")
@@ -261,14 +251,14 @@ async def test_a_maximum_of_nothing_asks_for_the_count(wire: Wire, fifteen: list
     assert (reply.results, reply.rsm("count")) == ([], "15")
 
 
-async def test_the_count_is_that_of_the_filter(wire: Wire, fifteen: list[str]) -> None:
+async def test_count_with_max_of_zero_obeys_the_filter(wire: Wire, fifteen: list[str]) -> None:
     """2.7: "the item count of a result set": of what the query matches."""
     wire.say("to carol", to=CAROL)
 
     assert (await wire.history(max="0", with_=CAROL)).rsm("count") == "1"
 
 
-async def test_the_count_can_be_asked_for_at_any_place(wire: Wire, fifteen: list[str]) -> None:
+async def test_count_is_returned_with_before_and_after(wire: Wire, fifteen: list[str]) -> None:
     """2.7: "the item count of a result set": <after/> and <before/> are places in it."""
     for page in ({"after": fifteen[3]}, {"before": fifteen[3]}, {"before": ""}, {"index": "3"}):
         assert (await wire.history(max="0", **page)).rsm("count") == "15"
@@ -284,12 +274,12 @@ async def test_support_is_advertised(wire: Wire, address: str) -> None:
 
 
 @pytest.mark.parametrize("max", ["-1", "many", "1.5"])
-async def test_a_maximum_that_is_no_number_is_refused(wire: Wire, max: str) -> None:
+async def test_max_that_is_no_number_is_refused(wire: Wire, max: str) -> None:
     """8 (schema): <max/> is an xs:int of items; the archive takes none below zero."""
     assert (await wire.history(max=max)).refusal == "bad-request"
 
 
-async def test_the_archive_is_that_of_the_owner(wire: Wire, fifteen: list[str]) -> None:
+async def test_page_is_from_the_archive_of_the_owner(wire: Wire, fifteen: list[str]) -> None:
     """2.2 (paraphrase): ids are unique in the context of the result set they were given for."""
     assert (await wire.history(f"{BOB}/x", after=fifteen[0])).refusal == "item-not-found"
     assert (await wire.history(ALICE_PHONE, after=fifteen[0])).iq.get("from") == ALICE

@@ -71,13 +71,13 @@ async def test_commands_are_advertised(operated: Operated) -> None:
 
 
 @pytest.mark.parametrize(("name", "node", "_"), CASES)
-def test_the_node_is_the_registered_one(name: str, node: str, _: list[str]) -> None:
+def test_node_is_the_registered_node(name: str, node: str, _: list[str]) -> None:
     """4.x: "The command node for this use case SHOULD be"."""
     assert named(name).node == f"{ADMIN}#{node}"
 
 
 @pytest.mark.parametrize(("_", "node", "expected"), CASES)
-async def test_the_service_returns_the_appropriate_form(
+async def test_execute_returns_the_registered_form(
     operated: Operated, _: str, node: str, expected: list[str]
 ) -> None:
     """4.x: "Unless an error occurs (see the Error Handling section below), the service SHOULD
@@ -90,7 +90,7 @@ async def test_the_service_returns_the_appropriate_form(
         assert types[name] == (TYPES | PRIVATE).get(name, "text-single")
 
 
-async def test_adding_a_user_makes_an_account(operated: Operated) -> None:
+async def test_add_user_creates_an_account(operated: Operated) -> None:
     """4.1: "Adding a user MUST result in the creation of an account"."""
     carol = f"carol@{HOST}"
     begun = await begin(operated, "add-user")
@@ -106,14 +106,14 @@ async def test_adding_a_user_makes_an_account(operated: Operated) -> None:
     )
 
 
-async def test_deleting_a_user_removes_the_account(operated: Operated) -> None:
+async def test_delete_user_deletes_the_account(operated: Operated) -> None:
     """4.2 (paraphrase): the account is deleted for good."""
     await by_form(operated, "delete-user", {"accountjids": [ALICE, BOB]})
 
     assert [await logs_in(operated, jid) for jid in (ALICE, BOB)] == [False, False]
 
 
-async def test_a_disabled_user_does_not_log_in_until_it_is_enabled(operated: Operated) -> None:
+async def test_disabled_user_cannot_log_in_until_enabled(operated: Operated) -> None:
     """4.3: "Disabling a user MUST result in ... the prevention of further user logins until the
     account is re-enabled"; it "MUST NOT result in the destruction of any implementation-specific
     data for the account"."""
@@ -126,7 +126,7 @@ async def test_a_disabled_user_does_not_log_in_until_it_is_enabled(operated: Ope
     assert await operated.wire.storage.contacts.roster(ALICE) == (Contact(jid=BOB),)
 
 
-async def test_a_password_is_changed(operated: Operated) -> None:
+async def test_change_user_password_changes_the_password(operated: Operated) -> None:
     """4.7: "An administrator may need to change a user's password"."""
     await by_form(operated, "set-password", {"accountjid": ALICE, "password": "V3r0n4"})
 
@@ -136,7 +136,7 @@ async def test_a_password_is_changed(operated: Operated) -> None:
     ]
 
 
-async def test_a_roster_is_formatted_as_rosters_are(operated: Operated) -> None:
+async def test_roster_of_a_user_is_a_roster_query(operated: Operated) -> None:
     """4.8: "The data form included in the IQ result will include the user's roster, formatted
     according to the 'jabber:iq:roster' protocol"."""
     contact = Contact(jid=BOB, name="Bob", subscription="both", groups=("Friends",))
@@ -150,7 +150,7 @@ async def test_a_roster_is_formatted_as_rosters_are(operated: Operated) -> None:
     assert [group.text for group in item] == ["Friends"]
 
 
-async def test_the_number_of_users_is_returned_at_once(operated: Operated) -> None:
+async def test_number_of_registered_users_needs_no_form(operated: Operated) -> None:
     """4.13 (paraphrase): "the service SHOULD simply return the number of registered users"."""
     reply = await begin(operated, "get-registered-users-num")
 
@@ -158,7 +158,7 @@ async def test_the_number_of_users_is_returned_at_once(operated: Operated) -> No
     assert fields(reply)["registeredusersnum"][1] == ["2"]
 
 
-async def test_users_are_listed(operated: Operated) -> None:
+async def test_registered_users_are_listed(operated: Operated) -> None:
     """4.18: the field registereduserjids holds "The list of all users"."""
     begun = await begin(operated, "get-registered-users-list")
     done = await fill_in(operated.wire, begun, {"max_items": "100"})
@@ -178,7 +178,7 @@ async def test_disabled_users_are_listed(operated: Operated) -> None:
 # Errors: 5: "If one of these error conditions occurs, the service MUST return an error stanza"
 
 
-async def test_a_conflict_is_an_error(operated: Operated) -> None:
+async def test_existing_username_is_conflict(operated: Operated) -> None:
     """5: conflict: "a user already exists with that username"."""
     begun = await begin(operated, "add-user")
     done = await fill_in(operated.wire, begun, {"accountjid": ALICE, "password": "x"})
@@ -187,13 +187,13 @@ async def test_a_conflict_is_an_error(operated: Operated) -> None:
 
 
 @pytest.mark.parametrize("node", [node for _, node, _ in CASES])
-async def test_who_has_no_privileges_is_forbidden(operated: Operated, node: str) -> None:
+async def test_user_without_privileges_is_forbidden(operated: Operated, node: str) -> None:
     """5: forbidden: "The requesting entity does not have sufficient privileges"; 6: "The ability
     to complete the administrative tasks specified herein MUST NOT be granted to users who lack
     service-level administrative privileges"."""
     assert (await begin(operated, node, ALICE_PHONE)).refusal == "forbidden"
 
 
-async def test_a_use_case_that_we_have_not_is_an_error(operated: Operated) -> None:
+async def test_unsupported_use_case_is_item_not_found(operated: Operated) -> None:
     """5: "The specific command is not supported"; XEP-0050 section 4.4 says item-not-found."""
     assert (await begin(operated, "get-user-lastlogin")).refusal == "item-not-found"

@@ -81,7 +81,7 @@ def test_the_archive_is_one_of_results(exported: tuple[Element, list[str]]) -> N
     )
 
 
-async def test_a_roster_that_is_here_goes_with_it() -> None:
+async def test_stored_roster_is_exported() -> None:
     """Section 4.3: "Each <user/> element SHOULD contain the user's roster in the form of a
     <query/> element qualified by the 'jabber:iq:roster' namespace."
     """
@@ -98,7 +98,7 @@ async def test_a_roster_that_is_here_goes_with_it() -> None:
     ]
 
 
-def test_it_is_meaningful_without_the_preferences(exported: tuple[Element, list[str]]) -> None:
+def test_export_without_preferences_is_valid(exported: tuple[Element, list[str]]) -> None:
     """Section 4: "The exported data SHOULD be meaningful without the extensions."
 
     They stand beside the archive, not around it.

@@ -37,7 +37,7 @@ CAROL = f"carol@{OTHER_HOST}"
 # --- 3. Message archives -------------------------------------------------------------------------
 
 
-async def test_the_stanza_is_stored_with_its_standard_attributes(wire: Wire) -> None:
+async def test_stanza_is_stored_with_its_standard_attributes(wire: Wire) -> None:
     """3: "at a minimum only the <body> tag MUST be preserved [...] in addition to all standard
     attributes of the stanza (e.g. to, from, type, id)"."""
     wire.log_copy(chat("hello", id="m7"))
@@ -51,7 +51,7 @@ async def test_the_stanza_is_stored_with_its_standard_attributes(wire: Wire) -> 
     }
 
 
-async def test_the_entire_original_stanza_is_stored(wire: Wire) -> None:
+async def test_entire_original_stanza_is_stored(wire: Wire) -> None:
     """3: "The entire original stanza SHOULD be stored"."""
     stanza = chat("hello", extra="<thread>t1</thread><x xmlns='urn:x'><y a='1'>z</y></x>")
     wire.log_copy(stanza)
@@ -73,7 +73,7 @@ async def test_ids_are_unique_within_the_archive(wire: Wire) -> None:
     assert len(set(ids)) == 200
 
 
-async def test_ids_do_not_tell_the_next_one(wire: Wire) -> None:
+async def test_ids_are_not_predictable(wire: Wire) -> None:
     """3: "A server-assigned UID that MUST be unpredictable"."""
     wire.say("one")
     wire.say("two")
@@ -90,7 +90,7 @@ async def test_ids_in_two_archives_of_one_message_differ(wire: Wire) -> None:
     assert set(mine.ids).isdisjoint(theirs.ids)
 
 
-async def test_the_order_is_that_of_arrival_whatever_the_clock_says(wire: Wire) -> None:
+async def test_order_of_arrival_does_not_depend_on_the_clock(wire: Wire) -> None:
     """3.1: "the order of messages is the same as the order that the client originally received
     them [...] implementors should take care not to rely on timestamps alone"."""
     say_then(wire, "new", "2026-01-03T00:00:00Z")
@@ -100,7 +100,7 @@ async def test_the_order_is_that_of_arrival_whatever_the_clock_says(wire: Wire) 
     assert (await wire.history(BOB_PHONE)).bodies == ["new", "old", "middle"]
 
 
-async def test_messages_of_one_moment_keep_their_order(wire: Wire) -> None:
+async def test_messages_of_equal_time_keep_their_order(wire: Wire) -> None:
     """3.1: "multiple messages may share the same timestamp"."""
     for number in range(20):
         say_then(wire, str(number), "2026-01-01T00:00:00Z")
@@ -108,7 +108,7 @@ async def test_messages_of_one_moment_keep_their_order(wire: Wire) -> None:
     assert (await wire.history(BOB_PHONE)).bodies == [str(number) for number in range(20)]
 
 
-async def test_what_is_taken_out_of_the_middle_keeps_its_place(wire: Wire) -> None:
+async def test_blanked_message_keeps_its_place(wire: Wire) -> None:
     """3.2: "a server that wishes to remove messages from the middle of an archive [...] may omit
     the <message> stanza from inside the <forwarded> element [...]. However servers MUST retain the
     UID, timestamp and JID of the original message"."""
@@ -126,7 +126,7 @@ async def test_what_is_taken_out_of_the_middle_keeps_its_place(wire: Wire) -> No
     assert (await wire.history(after=ids[1])).ids == ids[2:]
 
 
-async def test_an_archive_is_exposed_on_the_bare_address_of_its_user(wire: Wire) -> None:
+async def test_archive_is_at_the_bare_address_of_its_user(wire: Wire) -> None:
     """3.3.1: "MUST expose these archives to the user on the user's bare JID"."""
     wire.say("hello")
     reply = await wire.delegated(query(), owner=ALICE)
@@ -137,7 +137,7 @@ async def test_an_archive_is_exposed_on_the_bare_address_of_its_user(wire: Wire)
 # --- 4. Querying an archive ----------------------------------------------------------------------
 
 
-async def test_a_query_without_a_form_is_answered_with_everything(wire: Wire) -> None:
+async def test_query_without_form_returns_everything(wire: Wire) -> None:
     """4.1: "By default all messages match a query"."""
     wire.say("to bob")
     wire.say("to carol", to=CAROL)
@@ -146,7 +146,7 @@ async def test_a_query_without_a_form_is_answered_with_everything(wire: Wire) ->
     assert (await wire.history()).bodies == ["to bob", "to carol", "from romeo"]
 
 
-async def test_the_answer_holds_a_result_set(wire: Wire) -> None:
+async def test_fin_has_a_result_set(wire: Wire) -> None:
     """4: "The final <iq/> result response MUST include an RSM <set/> element, wrapped into a
     <fin/> element [...] indicating the UID of the first and last message"."""
     for body in ("one", "two", "three"):
@@ -156,7 +156,7 @@ async def test_the_answer_holds_a_result_set(wire: Wire) -> None:
     assert (reply.rsm("first"), reply.rsm("last")) == (reply.ids[0], reply.ids[-1])
 
 
-async def test_the_answer_comes_after_the_last_result(wire: Wire) -> None:
+async def test_fin_follows_the_last_result(wire: Wire) -> None:
     """4: "the server MUST send the <iq/> result after last query result has been sent"."""
     for number in range(100):
         wire.say(str(number))
@@ -166,14 +166,14 @@ async def test_the_answer_comes_after_the_last_result(wire: Wire) -> None:
     assert len(reply.messages) == 100
 
 
-async def test_an_empty_archive_is_a_success(wire: Wire) -> None:
+async def test_query_of_an_empty_archive_succeeds(wire: Wire) -> None:
     """4 (paraphrase): a query that matches nothing is answered with a result, not an error."""
     reply = await wire.history()
 
     assert (reply.iq.get("type"), reply.results, reply.complete) == ("result", [], True)
 
 
-async def test_a_query_id_comes_back_with_each_result(wire: Wire) -> None:
+async def test_queryid_is_returned_with_each_result(wire: Wire) -> None:
     """4.2: "If the client gave a 'queryid' attribute in its initial query, the server MUST also
     include that in this result element"."""
     wire.say("one")
@@ -183,7 +183,7 @@ async def test_a_query_id_comes_back_with_each_result(wire: Wire) -> None:
     assert [result.get("queryid") for result in reply.results] == ["f27", "f27"]
 
 
-async def test_a_form_of_another_type_is_refused(wire: Wire) -> None:
+async def test_form_with_another_form_type_is_refused(wire: Wire) -> None:
     """4.1: "The hidden FORM_TYPE field MUST be set to this protocol's namespace"."""
     form = form_of("urn:xmpp:mam:1", **{"with": [BOB]})
     reply = await wire.delegated(f"<query xmlns='{NS_MAM}'>{form}</query>")
@@ -221,7 +221,7 @@ async def test_each_result_has_the_id_of_its_message(wire: Wire) -> None:
     assert (await wire.history(after=first)).bodies == ["two"]
 
 
-async def test_each_result_says_when_the_message_was_received(wire: Wire) -> None:
+async def test_result_has_the_time_of_receipt(wire: Wire) -> None:
     """4.2: "SHOULD also contain a <delay/> element [...]. The value of the 'stamp' attribute MUST
     be the time the message was originally received by the forwarding entity"."""
     wire.say("hello")
@@ -230,7 +230,7 @@ async def test_each_result_says_when_the_message_was_received(wire: Wire) -> Non
     assert stamp_of(result) == "2026-01-09T12:00:00.000000Z"
 
 
-async def test_a_message_that_was_offline_has_the_time_when_the_server_took_it(wire: Wire) -> None:
+async def test_offline_message_has_the_time_of_receipt_by_the_server(wire: Wire) -> None:
     """4.2: "the time the message was originally received by the forwarding entity"."""
     say_then(wire, "hello", "2026-01-01T12:00:00Z")
     [result] = (await wire.history(BOB_PHONE)).results
@@ -246,7 +246,7 @@ async def test_times_are_in_utc(wire: Wire) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", stamp_of(result))
 
 
-async def test_results_go_to_the_client_that_asked_and_to_no_other(wire: Wire) -> None:
+async def test_results_go_only_to_the_requesting_client(wire: Wire) -> None:
     """4: "the server pushes to the client a series of messages": the full address that asked."""
     wire.say("hello")
     reply = await wire.history(f"{ALICE}/desk")
@@ -254,7 +254,7 @@ async def test_results_go_to_the_client_that_asked_and_to_no_other(wire: Wire) -
     assert {message.get("to") for message in reply.messages} == {f"{ALICE}/desk"}
 
 
-async def test_results_come_from_the_archive_that_was_asked(wire: Wire) -> None:
+async def test_results_come_from_the_queried_archive(wire: Wire) -> None:
     """8.2: a client MUST check that "the stanza 'from' matches the entity that was queried"."""
     wire.say("hello")
     reply = await wire.history()
@@ -275,7 +275,7 @@ async def test_messages_with_a_body_are_archived(wire: Wire, type: str) -> None:
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_a_message_is_archived_for_who_sent_it_and_for_who_got_it(wire: Wire) -> None:
+async def test_message_is_archived_for_sender_and_recipient(wire: Wire) -> None:
     """6.1.1: "all of the messages a user sends or receives"."""
     wire.say("hello")
 
@@ -299,7 +299,7 @@ async def test_state_changes_are_not_archived(wire: Wire) -> None:
     assert (await wire.history()).results == []
 
 
-async def test_a_message_that_many_clients_get_is_archived_once(wire: Wire) -> None:
+async def test_message_to_several_clients_is_archived_once(wire: Wire) -> None:
     """6.1.1: "it MUST store such a staza within a given archive only once, irrespective of
     multiple connected clients receiving copies"."""
     for _ in range(5):
@@ -336,7 +336,7 @@ async def test_results_of_the_archive_are_not_archived(wire: Wire) -> None:
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_a_message_that_was_rejected_is_not_in_the_archive_of_who_rejected_it(
+async def test_rejected_message_is_not_archived_for_its_recipient(
     wire: Wire,
 ) -> None:
     """6.1: "If an entity (user's server, ...) rejects an incoming message [...] that message
@@ -351,7 +351,7 @@ async def test_a_message_that_was_rejected_is_not_in_the_archive_of_who_rejected
     assert (await wire.history(BOB_PHONE)).bodies == []
 
 
-async def test_an_id_is_not_used_again(wire: Wire) -> None:
+async def test_ids_are_never_reused(wire: Wire) -> None:
     """6.2: "MUST NOT be reused, even if the original item with a given ID has since been removed
     from the archive"."""
     wire.log_copy(chat("hello"))

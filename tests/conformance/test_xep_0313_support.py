@@ -81,7 +81,7 @@ async def test_archives_of_nodes_are_not_implemented(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("asker", [BOB_PHONE, "romeo@remote.example/x", HOST, f"{CAROL}/x"])
-async def test_nobody_else_may_read_an_archive(wire: Wire, asker: str) -> None:
+async def test_other_users_may_not_read_an_archive(wire: Wire, asker: str) -> None:
     """8.1: "If a client requests access to an archive it does not have permissions for the server
     MUST return an iq with type error, and the error condition SHOULD be 'forbidden'"."""
     wire.say("private")
@@ -97,7 +97,7 @@ async def test_a_stranger_has_no_archive_at_the_component(wire: Wire) -> None:
     assert reply.refusal == "forbidden"
 
 
-async def test_a_direct_query_reads_the_archive_of_who_asks(wire: Wire) -> None:
+async def test_direct_query_reads_the_archive_of_the_requester(wire: Wire) -> None:
     """8.1 (paraphrase): the component has no archive of its own to ask for."""
     wire.say("private")
     reply = await wire.direct(query(), asker=BOB_PHONE, to=COMPONENT)
@@ -131,7 +131,7 @@ async def test_an_own_archive_has_an_address_at_the_component(wire: Wire) -> Non
 @pytest.mark.parametrize(
     "local", [r"alice\40example.org", r"nobody\40example.org", r"room\40rooms.example.org"]
 )
-async def test_an_address_at_the_component_opens_no_archive_of_others(
+async def test_component_address_of_another_user_is_forbidden(
     wire: Wire, asker: str, local: str
 ) -> None:
     """8.1: "the error condition SHOULD be 'forbidden'", whatever archives there are."""

@@ -54,7 +54,7 @@ async def test_origin_ids_stay(wire: Wire) -> None:
     assert parsed(row.xml).find(f"{{{NS}}}origin-id") is not None
 
 
-async def test_what_cannot_be_kept_is_not_promised(wire: Wire) -> None:
+async def test_unsupported_policy_is_not_advertised(wire: Wire) -> None:
     """4 (paraphrase): only who deletes forged ids on the way may advertise the feature."""
     wire.peer.send(
         f"<iq type='get' id='d' from='{ALICE_PHONE}' to='archive.example.org'>"

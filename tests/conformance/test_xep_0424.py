@@ -28,7 +28,7 @@ def retract(
 
 
 @pytest.mark.parametrize("owner", [ALICE, BOB])
-async def test_a_tombstone_takes_the_place_of_the_contents(wire: Wire, owner: str) -> None:
+async def test_tombstone_replaces_the_content(wire: Wire, owner: str) -> None:
     """4: "the original contents (i.e. the <body/> and any related elements which might leak
     information about the original message) get replaced with a <retracted/> element"."""
     wire.log_copy(chat("secret", id="m1", extra="<subject>secret</subject><x xmlns='urn:x'/>"))
@@ -39,7 +39,7 @@ async def test_a_tombstone_takes_the_place_of_the_contents(wire: Wire, owner: st
     assert "secret" not in original
 
 
-async def test_a_tombstone_names_the_retraction(wire: Wire) -> None:
+async def test_tombstone_has_the_id_of_the_retraction(wire: Wire) -> None:
     """4: "which MUST include an 'id' attribute that's set to the value of the retraction's
     <message/> element's 'id' attribute"."""
     wire.log_copy(chat("secret", id="m1"))
@@ -49,7 +49,7 @@ async def test_a_tombstone_names_the_retraction(wire: Wire) -> None:
     assert found(original, RETRACTED).get("id") == retraction.get("id") == "r7"
 
 
-async def test_a_tombstone_says_when_the_message_was_retracted(wire: Wire) -> None:
+async def test_tombstone_has_the_time_of_the_retraction(wire: Wire) -> None:
     """4: "SHOULD also include a 'stamp' attribute indicating the time at which the retraction took
     place"."""
     wire.log_copy(chat("secret", id="m1"))
@@ -60,7 +60,7 @@ async def test_a_tombstone_says_when_the_message_was_retracted(wire: Wire) -> No
     assert 0 <= retraction.at - parse_time(stamp) < 10_000_000
 
 
-async def test_the_time_of_the_message_stays(wire: Wire) -> None:
+async def test_retracted_message_keeps_its_time(wire: Wire) -> None:
     """4 (paraphrase): the delay tells when the original message was received."""
     wire.log_copy(chat("secret", id="m1"))
     [before] = await wire.archived(BOB)
@@ -70,7 +70,7 @@ async def test_the_time_of_the_message_stays(wire: Wire) -> None:
     assert (after.id, after.at) == (before.id, before.at)
 
 
-async def test_the_retraction_is_archived(wire: Wire) -> None:
+async def test_retraction_is_archived(wire: Wire) -> None:
     """5: "The archiving service therefore MUST store the retraction message, regardless of whether
     the original message is deleted or replaced with a tombstone"."""
     wire.log_copy(chat("secret", id="m1"))
@@ -79,7 +79,7 @@ async def test_the_retraction_is_archived(wire: Wire) -> None:
     assert (await wire.history(BOB_PHONE)).bodies[-1] == "/me retracted a previous message"
 
 
-async def test_a_retraction_of_what_is_not_there_is_archived(wire: Wire) -> None:
+async def test_retraction_of_an_unknown_message_is_archived(wire: Wire) -> None:
     """5: the same."""
     wire.log_copy(retract("unknown"))
 
@@ -87,7 +87,7 @@ async def test_a_retraction_of_what_is_not_there_is_archived(wire: Wire) -> None
 
 
 @pytest.mark.parametrize("owner", [ALICE, BOB])
-async def test_only_the_same_bare_address_takes_a_message_back(wire: Wire, owner: str) -> None:
+async def test_only_the_author_retracts_a_message(wire: Wire, owner: str) -> None:
     """5: "MUST only be processed when both the original message and the retraction request are
     received from the same bare-JID (in a one-on-one conversation)"."""
     wire.log_copy(chat("mine", id="m1"))
@@ -97,7 +97,7 @@ async def test_only_the_same_bare_address_takes_a_message_back(wire: Wire, owner
     assert "mine" in (await wire.archived(owner))[0].xml
 
 
-async def test_another_client_of_the_same_user_takes_it_back(wire: Wire) -> None:
+async def test_another_client_of_the_author_retracts_a_message(wire: Wire) -> None:
     """5: the same; a bare JID is what its clients share."""
     wire.log_copy(chat("secret", id="m1"))
     wire.log_copy(retract(sender=f"{ALICE}/laptop"))
@@ -105,7 +105,7 @@ async def test_another_client_of_the_same_user_takes_it_back(wire: Wire) -> None
     assert "secret" not in (await wire.archived(BOB))[0].xml
 
 
-async def test_what_was_retracted_is_found_by_no_search(wire: Wire) -> None:
+async def test_retracted_text_is_not_found_by_search(wire: Wire) -> None:
     """5: "SHOULD prevent further distribution of the message by the service"."""
     search = {"{urn:xmpp:fulltext:0}fulltext": "secret"}
     wire.log_copy(chat("secret", id="m1"))
@@ -116,7 +116,7 @@ async def test_what_was_retracted_is_found_by_no_search(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("owner", [ALICE, BOB])
-async def test_a_message_goes_by_the_id_of_its_correction_too(wire: Wire, owner: str) -> None:
+async def test_message_is_retracted_by_the_id_of_its_correction(wire: Wire, owner: str) -> None:
     """4: the same. A message and its corrections are one message to people."""
     wire.log_copy(chat("secret", id="m1"))
     wire.log_copy(chat("secret too", id="m2", extra=correct("m1")))
@@ -128,9 +128,7 @@ async def test_a_message_goes_by_the_id_of_its_correction_too(wire: Wire, owner:
 
 
 @pytest.mark.parametrize("owner", [ALICE, BOB])
-async def test_an_id_that_was_used_before_takes_back_the_last_message(
-    wire: Wire, owner: str
-) -> None:
+async def test_reused_id_retracts_the_last_message(wire: Wire, owner: str) -> None:
     """RFC 6120 section 8.1.3: ids are unique in one stream only."""
     wire.log_copy(chat("meet at five", id="1"))
     wire.log_copy(chat("buy milk", id="1"))
@@ -143,9 +141,7 @@ async def test_an_id_that_was_used_before_takes_back_the_last_message(
 
 
 @pytest.mark.parametrize("owner", [ALICE, BOB])
-async def test_of_the_corrections_of_a_message_nothing_is_left_either(
-    wire: Wire, owner: str
-) -> None:
+async def test_retraction_replaces_corrections_too(wire: Wire, owner: str) -> None:
     """4: "the original contents (i.e. the <body/> and any related elements which might leak
     information about the original message) get replaced". What it was corrected to says the
     same."""

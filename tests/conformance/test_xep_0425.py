@@ -35,7 +35,7 @@ def moderated(sender: str = ROOM, *, type: str = "groupchat") -> str:
     )
 
 
-async def test_a_tombstone_takes_the_place_of_the_contents(wire: Wire) -> None:
+async def test_tombstone_replaces_the_content(wire: Wire) -> None:
     """4: "replaces the message contents (i.e. the <body/> and any related elements which might
     leak information about the original message) with a <retracted/> element which in turn contains
     a <moderated/> element"."""
@@ -47,7 +47,7 @@ async def test_a_tombstone_takes_the_place_of_the_contents(wire: Wire) -> None:
     assert found(parsed(original), MODERATED) is not None
 
 
-async def test_a_tombstone_names_the_moderator(wire: Wire) -> None:
+async def test_tombstone_has_the_moderator(wire: Wire) -> None:
     """4: "The <moderated/> element SHOULD have a 'by' attribute specifying the JID of the
     moderating entity"."""
     wire.log_copy(said())
@@ -57,7 +57,7 @@ async def test_a_tombstone_names_the_moderator(wire: Wire) -> None:
     assert found(original, MODERATED).get("by") == f"{ROOM}/macbeth"
 
 
-async def test_a_tombstone_tells_both_occupants_apart(wire: Wire) -> None:
+async def test_tombstone_distinguishes_author_and_moderator(wire: Wire) -> None:
     """4: "the occupant id from XEP-0421 SHOULD be included for the moderator in the <moderated/>
     element and for the original (retracted) message author in the <message/> element"."""
     wire.log_copy(said())
@@ -82,7 +82,7 @@ async def test_only_the_room_itself_moderates(wire: Wire, sender: str, type: str
     assert "potions" in (await wire.archived(ALICE))[0].xml
 
 
-async def test_a_message_is_known_by_the_name_that_its_room_gave(wire: Wire) -> None:
+async def test_moderation_uses_the_stanza_id_of_the_room(wire: Wire) -> None:
     """3.1: "Care must be taken to use the stanza ID that was added by the MUC, i.e. which has a
     "by" attribute set to the MUC JID, and not some other stanza ID"."""
     wire.log_copy(said(by="mallory@remote.example"))

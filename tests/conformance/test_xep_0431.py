@@ -47,7 +47,7 @@ async def test_only_messages_with_that_text_are_returned(talk: Wire, name: str) 
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_an_empty_text_is_no_search(talk: Wire, name: str) -> None:
+async def test_empty_text_is_no_search(talk: Wire, name: str) -> None:
     """2.2: "which if non-empty is used as input to a full text search"."""
     assert len((await talk.history(**{name: ""})).results) == 4
 
@@ -88,7 +88,7 @@ async def test_a_search_narrows_a_query_and_has_pages(talk: Wire) -> None:
     ]
 
 
-async def test_the_text_under_two_names_is_refused(talk: Wire) -> None:
+async def test_text_in_two_fields_is_refused(talk: Wire) -> None:
     """3.1 (paraphrase): it is one field, whatever it was called before."""
     assert (await talk.history(withtext="a", search="b")).refusal == "bad-request"
 
@@ -98,7 +98,7 @@ async def test_a_text_without_a_word_is_refused(talk: Wire) -> None:
     assert (await talk.history(withtext="?!")).refusal == "bad-request"
 
 
-async def test_a_search_that_takes_too_long_is_refused_with_what_to_change(
+async def test_slow_search_is_refused_with_advice(
     talk: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """3.2 (paraphrase): how it is done is the server's; what it does not do it says."""

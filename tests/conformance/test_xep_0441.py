@@ -39,7 +39,7 @@ def shown(reply: Reply) -> tuple[str | None, list[str | None], list[str | None]]
     return element.get("default"), [jid.text for jid in always], [jid.text for jid in never]
 
 
-async def test_preferences_are_told(ask: Ask) -> None:
+async def test_preferences_are_returned(ask: Ask) -> None:
     """2.1: "The <prefs> element MUST be present and contain the current default archiving
     policy"."""
     reply = await ask(prefs(), type="get")
@@ -47,12 +47,12 @@ async def test_preferences_are_told(ask: Ask) -> None:
     assert (reply.iq.get("type"), shown(reply)[0]) == ("result", "always")
 
 
-async def test_empty_lists_are_told(ask: Ask) -> None:
+async def test_empty_lists_are_returned(ask: Ask) -> None:
     """2.1: "The <always> and <never> MUST also be present (even if empty)"."""
     assert shown(await ask(prefs(), type="get"))[1:] == ([], [])
 
 
-async def test_lists_are_of_jids(ask: Ask) -> None:
+async def test_lists_contain_jids(ask: Ask) -> None:
     """2.1: "and contain a list of JIDs enclosed in <jid> elements"."""
     await ask(prefs("never", always=[BOB, ROMEO], never=["a@b.example"]))
     element = found((await ask(prefs(), type="get")).iq, f"{{{NS_MAM}}}prefs")
@@ -60,14 +60,14 @@ async def test_lists_are_of_jids(ask: Ask) -> None:
     assert {jid.tag for name in element for jid in name} == {f"{{{NS_MAM}}}jid"}
 
 
-async def test_a_change_is_answered_with_what_is_applied(ask: Ask) -> None:
+async def test_change_is_answered_with_the_applied_preferences(ask: Ask) -> None:
     """2.1 (paraphrase): the server replies to a set with the applied preferences."""
     reply = await ask(prefs("never", always=["Romeo@MONTAGUE.lit"], never=[ROMEO_ORCHARD]))
 
     assert shown(reply) == ("never", [ROMEO], [ROMEO_ORCHARD])
 
 
-async def test_a_change_is_kept(ask: Ask) -> None:
+async def test_change_is_stored(ask: Ask) -> None:
     """2.1: "To update the preferences, the client can simply send an iq stanza with a type of
     'set'"."""
     changed = shown(await ask(prefs("never", always=[ROMEO], never=[BOB])))
@@ -76,7 +76,7 @@ async def test_a_change_is_kept(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
-async def test_a_default_is_one_of_three(ask: Ask, default: str) -> None:
+async def test_default_is_always_never_or_roster(ask: Ask, default: str) -> None:
     """2.1.1: "The 'default' attribute of the 'prefs' element MUST be one of the following
     values"."""
     assert shown(await ask(prefs(default)))[0] == default
@@ -88,7 +88,7 @@ async def test_another_default_is_refused(ask: Ask, default: str | None) -> None
     assert (await ask(prefs(default))).refusal == "bad-request"
 
 
-async def test_a_missing_list_of_always_is_empty(ask: Ask) -> None:
+async def test_missing_always_list_is_empty(ask: Ask) -> None:
     """2.1.2: "If missing from the preferences, <always/> SHOULD be assumed by the server to be an
     empty list"."""
     await ask(prefs("always", always=[ROMEO], never=[BOB]))
@@ -96,7 +96,7 @@ async def test_a_missing_list_of_always_is_empty(ask: Ask) -> None:
     assert shown(await ask(prefs("always", never=[BOB]))) == ("always", [], [BOB])
 
 
-async def test_a_missing_list_of_never_is_empty(ask: Ask) -> None:
+async def test_missing_never_list_is_empty(ask: Ask) -> None:
     """2.1.3: "If missing from the preferences, <never/> SHOULD be assumed by the server to be an
     empty list"."""
     await ask(prefs("always", always=[ROMEO], never=[BOB]))
@@ -113,7 +113,7 @@ async def test_preferences_of_others_are_forbidden(wire: Wire) -> None:
     assert shown(await wire.delegated(prefs(), type="get"))[0] == "always"
 
 
-async def test_a_roster_that_cannot_be_read_is_not_implemented(ask: Ask, wire: Wire) -> None:
+async def test_unreadable_roster_is_feature_not_implemented(ask: Ask, wire: Wire) -> None:
     """2.1: "the standard 'feature-not-implemented' (the server does not support configuration of
     preferences)"."""
     wire.grant(roster="none")
@@ -122,7 +122,7 @@ async def test_a_roster_that_cannot_be_read_is_not_implemented(ask: Ask, wire: W
 
 
 @pytest.mark.parametrize("name", ["always", "never"])
-async def test_what_is_no_jid_is_refused(ask: Ask, name: str) -> None:
+async def test_invalid_jid_is_refused(ask: Ask, name: str) -> None:
     """2.1.2, 2.1.3: "a list of <jid/> elements, each containing a single JID"."""
     assert (await ask(prefs("always", **{name: [BOB, "@"]}))).refusal == "bad-request"
 
@@ -155,7 +155,7 @@ MATRIX = [
 
 @pytest.mark.parametrize(("sender", "to"), [(ALICE_PHONE, BOB_PHONE), (BOB_PHONE, ALICE)])
 @pytest.mark.parametrize(("default", "is_contact", "always", "never", "is_archived"), MATRIX)
-async def test_what_is_archived(
+async def test_archived_messages_follow_the_preferences(
     wire: Wire,
     default: str,
     is_contact: bool,
@@ -184,7 +184,7 @@ async def test_what_is_archived(
     assert (await wire.history()).bodies == (["hello"] if is_archived else [])
 
 
-async def test_a_message_to_a_bare_address_is_not_to_a_listed_resource(wire: Wire) -> None:
+async def test_bare_address_does_not_match_a_listed_resource(wire: Wire) -> None:
     """2.3.2: "the server MUST use the value of the 'to' attribute as the target JID"."""
     await wire.delegated(prefs("always", never=[BOB_PHONE]))
     wire.say("to all", to=BOB)
@@ -193,7 +193,7 @@ async def test_a_message_to_a_bare_address_is_not_to_a_listed_resource(wire: Wir
     assert (await wire.history()).bodies == ["to all"]
 
 
-async def test_the_roster_is_compared_without_resource(wire: Wire) -> None:
+async def test_roster_match_ignores_the_resource(wire: Wire) -> None:
     """2.3.1: "the comparison MUST use the bare target JID (that is, stripped of any resource)"."""
     await wire.delegated(prefs("roster"))
     wire.say("hello", to=f"{BOB}/somewhere else")
@@ -202,7 +202,7 @@ async def test_the_roster_is_compared_without_resource(wire: Wire) -> None:
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_the_preferences_of_one_side_are_not_those_of_the_other(wire: Wire) -> None:
+async def test_preferences_apply_to_their_own_side_only(wire: Wire) -> None:
     """2.1.3 (paraphrase): it is the user's own store that a list speaks of."""
     await wire.delegated(prefs("never"))
     wire.say("hello")
@@ -211,7 +211,7 @@ async def test_the_preferences_of_one_side_are_not_those_of_the_other(wire: Wire
     assert sides == ([], ["hello"])
 
 
-async def test_what_was_archived_before_stays(wire: Wire) -> None:
+async def test_messages_archived_before_a_change_stay(wire: Wire) -> None:
     """2.1.1: the default says "whether it is archived", nothing of what is in the archive."""
     wire.say("before")
     await wire.delegated(prefs("never"))
@@ -220,7 +220,7 @@ async def test_what_was_archived_before_stays(wire: Wire) -> None:
     assert (await wire.history()).bodies == ["before"]
 
 
-async def test_more_can_be_configured_by_a_command(wire: Wire) -> None:
+async def test_command_configures_further_preferences(wire: Wire) -> None:
     """2.2: "such a configuration command SHOULD be presented on the well-defined command node of
     "urn:xmpp:mam#configure""."""
     reply = await wire.direct(

@@ -10,7 +10,16 @@ from xml.etree.ElementTree import Element
 import pytest
 from slixmpp import ClientXMPP
 from support.clients import logs_in, slixmpp_client
-from support.commanding import ADMIN, BOSS, OPERATORS, Operator, line, operator, told, typed
+from support.commanding import (
+    ADMIN,
+    BOSS,
+    OPERATORS,
+    Operator,
+    line,
+    operator,
+    run_for_json,
+    typed,
+)
 from support.ejabberd import Account
 from support.external import external
 from support.releases import Release
@@ -65,11 +74,11 @@ async def test_an_account_goes_from_a_terminal_to_a_login(asking: Server) -> Non
 
     lets_in = []
     for command in (["disable-user"], ["enable-user"], ["delete-user", "--yes"]):
-        await told(asking, *command, ANN.jid)
+        await run_for_json(asking, *command, ANN.jid)
         lets_in.append(await logs_in(asking, other))
 
     assert lets_in == [False, True, False]
-    assert ANN.jid not in (await told(asking, "users"))["values"]["registereduserjids"]
+    assert ANN.jid not in (await run_for_json(asking, "users"))["values"]["registereduserjids"]
 
 
 @pytest.mark.parametrize(
@@ -84,12 +93,12 @@ async def test_an_account_is_not_made_by_mistake(
     code, shown = await asyncio.to_thread(typed, asking, "add-user", jid, answers=answers)
 
     assert (code, shown.splitlines()[-1].rpartition("muniment: ")[2]) == (2, said)
-    assert jid not in (await told(asking, "users"))["values"]["registereduserjids"]
+    assert jid not in (await run_for_json(asking, "users"))["values"]["registereduserjids"]
 
 
 async def test_guessing_is_slowed_and_the_owner_gets_in(asking: Server) -> None:
     account = Account("guessed", "one.test", "the right one")
-    await told(asking, "add-user", account.jid, stdin=f"{account.password}\n")
+    await run_for_json(asking, "add-user", account.jid, stdin=f"{account.password}\n")
     for number in range(GUESSES):
         assert not await logs_in(asking, replace(account, password=f"guess-{number}"))
     async with asyncio.timeout(30):
@@ -159,7 +168,7 @@ async def over_http(server: Server, owner: Account) -> Roster:
 async def by_line(server: Server, owner: Account) -> Roster:
     return {
         (row["jid"], row["name"], row["subscription"], row["asked"], frozenset(row["groups"]))
-        for row in (await told(server, "roster", owner.jid))["rows"]
+        for row in (await run_for_json(server, "roster", owner.jid))["rows"]
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from slixmpp.exceptions import IqError
 from support import mam
-from support.commanding import ADMIN, BOSS, OPERATORS, line, operator, told, typed
+from support.commanding import ADMIN, BOSS, OPERATORS, line, operator, run_for_json, typed
 from support.muniment import ACCOUNTS
 from support.raw import Client
 from support.releases import Release
@@ -56,7 +56,7 @@ async def test_archive_is_counted_exported_and_erased(operated: Server, tmp_path
             counted = await boss.give("muniment#count", {"owner": alice.jid})
             exported = await boss.give("muniment#export", {"owner": alice.jid})
             written = line(operated, "export", bob.jid, "--output", str(path))
-            by_line = await told(operated, "count", alice.jid)
+            by_line = await run_for_json(operated, "count", alice.jid)
             erased = await boss.give("muniment#erase", {"owner": alice.jid})
 
         assert counted["form"].get_values()["messages"] == "3"
@@ -79,7 +79,7 @@ async def test_erase_on_a_terminal_asks_for_the_address(
         code, shown = await asyncio.to_thread(
             typed, operated, "erase", alice.jid, answers=[answer]
         )
-        left = (await told(operated, "count", alice.jid))["values"]["messages"]
+        left = (await run_for_json(operated, "count", alice.jid))["values"]["messages"]
         codes.append((code, left))
         assert f"This erases the archive of {alice.jid} with 2 messages" in shown
     unasked = line(operated, "erase", bob.jid)
@@ -95,10 +95,10 @@ async def test_accounts_are_created_and_removed(operated: Server) -> None:
         await boss.give(f"{ADMIN}#add-user", made)
         with pytest.raises(IqError, match="conflict"):
             await boss.give(f"{ADMIN}#add-user", made)
-        await told(operated, "add-user", jids[1], stdin="a password\n")
+        await run_for_json(operated, "add-user", jids[1], stdin="a password\n")
         await boss.give(f"{ADMIN}#disable-user", {"accountjids": [jids[1]]})
         listed = (await boss.give(f"{ADMIN}#get-registered-users-list"))["form"].get_values()
-        disabled = await told(operated, "disabled-users")
+        disabled = await run_for_json(operated, "disabled-users")
         await boss.give(f"{ADMIN}#delete-user", {"accountjids": jids})
         left = (await boss.give(f"{ADMIN}#get-registered-users-num"))["form"].get_values()
 
@@ -116,7 +116,7 @@ async def test_roster_command_returns_the_roster_of_ejabberd(operated: Server) -
             "<group>Friends</group></item></query>",
         )
         shown = await boss.give(f"{ADMIN}#get-user-roster", {"accountjids": [alice.jid]})
-        by_line = await told(operated, "roster", alice.jid)
+        by_line = await run_for_json(operated, "roster", alice.jid)
 
     [item] = shown.xml.iter("{jabber:iq:roster}item")
     assert (item.get("jid"), item.get("name"), item[0].text) == (bob.jid, "Bob", "Friends")

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import canonicalize, tostring
 import pytest
 from support import mam
 from support.ejabberd import Account
-from support.mam import Found
+from support.mam import ArchiveResult
 from support.raw import Client
 from support.remote_data import read_all
 from support.server import Server
@@ -163,11 +163,11 @@ def same(xml: str | bytes) -> str:
     return canonicalize(xml, rewrite_prefixes=True)
 
 
-def ids(found: Sequence[Found]) -> list[str]:
+def ids(found: Sequence[ArchiveResult]) -> list[str]:
     return [message.id for message in found]
 
 
-def item_of(owner: Account, message: Found) -> dict[str, object]:
+def item_of(owner: Account, message: ArchiveResult) -> dict[str, object]:
     """Return what Remote Data, beside the XML, has to say of a message that was read with MAM."""
     is_sent = (message.sender or "").startswith(f"{owner.jid}/")
     peer = message.to if is_sent else message.sender

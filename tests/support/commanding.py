@@ -73,7 +73,7 @@ def line(server: Server, *arguments: str, stdin: str = "") -> subprocess.Complet
     )
 
 
-async def told(server: Server, *arguments: str, stdin: str = "") -> dict[str, Any]:
+async def run_for_json(server: Server, *arguments: str, stdin: str = "") -> dict[str, Any]:
     """Run our command, which goes well, and return the JSON it answers."""
     done = await asyncio.to_thread(line, server, *arguments, "--json", stdin=stdin)
     assert done.returncode == 0, done.stderr
@@ -94,14 +94,14 @@ def typed(server: Server, *arguments: str, answers: Sequence[str]) -> tuple[int,
         stderr=screen,
     )
     os.close(screen)
-    shown, waiting = b"", [answer.encode() for answer in answers]
+    output, waiting = b"", [answer.encode() for answer in answers]
     with suppress(OSError):  # the terminal is closed at the other end
         while text := os.read(keyboard, 1024):
-            shown += text
-            if waiting and shown.endswith(b": "):
+            output += text
+            if waiting and output.endswith(b": "):
                 os.write(keyboard, waiting.pop(0))
     os.close(keyboard)
-    return process.wait(SECONDS), shown.decode()
+    return process.wait(SECONDS), output.decode()
 
 
 def _written(server: Server, *arguments: str) -> list[str]:

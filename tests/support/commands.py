@@ -65,6 +65,6 @@ def form_in(reply: Reply) -> Element:
 
 def specific(reply: Reply) -> tuple[str | None, str | None]:
     """Return the condition of a refusal, and that of XEP-0050 beside it."""
-    [error] = (one for one in reply.iq if one.tag.endswith("}error"))
-    own = [one.tag for one in error if not one.tag.startswith(f"{{{NS_STANZAS}}}")]
+    [error] = (child for child in reply.iq if child.tag.endswith("}error"))
+    own = [child.tag for child in error if not child.tag.startswith(f"{{{NS_STANZAS}}}")]
     return reply.refusal, own[0].removeprefix(f"{{{NS_COMMANDS}}}") if own else None

@@ -21,7 +21,7 @@ FORM = "jabber:x:data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ArchiveResult:
     """One message of an archive."""
 
     id: str  #: of the archive
@@ -38,7 +38,7 @@ class Found:
 class Page:
     """One answer."""
 
-    results: tuple[Found, ...]
+    results: tuple[ArchiveResult, ...]
     complete: bool
     first: str | None
     last: str | None
@@ -48,7 +48,7 @@ class Page:
     @property
     def bodies(self) -> list[str | None]:
         """The texts of its messages, in order."""
-        return [found.body for found in self.results]
+        return [result.body for result in self.results]
 
 
 async def query(
@@ -63,18 +63,18 @@ async def query(
 ) -> Page:
     """Ask for one page; `before=""` asks for the last one. Raises Refused."""
     queryid = uuid4().hex
-    results: list[Found] = []
+    results: list[ArchiveResult] = []
 
     def collect(stanza: Element) -> None:
         result = stanza.find(f"{MAM}result[@queryid='{queryid}']")
         if result is not None:
-            results.append(_found(result))
+            results.append(_archive_result(result))
 
-    asked = archive_query(
+    iq_payload = archive_query(
         fields, queryid=queryid, max=max, after=after, before=before, extra=extra
     )
     with client.listening(collect):
-        answer = await client.ask("set", asked, to=to)
+        answer = await client.ask("set", iq_payload, to=to)
     return _page(answer, results)
 
 
@@ -97,17 +97,17 @@ async def pages(
 
 async def everything(
     client: Client, *, to: str | None = None, max: int = 50, backwards: bool = False
-) -> list[Found]:
+) -> list[ArchiveResult]:
     """Return a whole archive, oldest message first."""
-    found: list[Found] = []
+    results: list[ArchiveResult] = []
     async for page in pages(client, to=to, max=max, backwards=backwards):
-        found = [*page.results, *found] if backwards else [*found, *page.results]
-    return found
+        results = [*page.results, *results] if backwards else [*results, *page.results]
+    return results
 
 
 async def bodies(client: Client, *, to: str | None = None) -> list[str | None]:
     """Return the texts of a whole archive, oldest first."""
-    return [found.body for found in await everything(client, to=to, max=250)]
+    return [result.body for result in await everything(client, to=to, max=250)]
 
 
 async def wait_for_bodies(
@@ -115,19 +115,19 @@ async def wait_for_bodies(
 ) -> None:
     """Return when an archive has these texts, oldest first. Raises TimeoutError.
 
-    What is sent to a user who is away is archived for him a little later.
+    A message to a user who is away is archived for this user a little later.
     """
     async with asyncio.timeout(SECONDS):
-        while await bodies(client, to=to) != expected:  # noqa: ASYNC110 - only asking tells
+        while await bodies(client, to=to) != expected:  # noqa: ASYNC110 - only a query shows it
             await asyncio.sleep(POLL_SECONDS)
 
 
-def _found(result: Element) -> Found:
+def _archive_result(result: Element) -> ArchiveResult:
     delay = result.find(f"{FORWARD}forwarded/{DELAY}delay")
     message = result.find(f"{FORWARD}forwarded/{CLIENT}message")
-    assert delay is not None, "a result tells when it was archived"
+    assert delay is not None, "a result has the time of archiving"
     assert message is not None, "a result holds a message of the namespace of clients"
-    return Found(
+    return ArchiveResult(
         id=result.get("id", ""),
         stamp=delay.get("stamp", ""),
         sender=message.get("from"),
@@ -139,7 +139,7 @@ def _found(result: Element) -> Found:
     )
 
 
-def _page(answer: Element, results: list[Found]) -> Page:
+def _page(answer: Element, results: list[ArchiveResult]) -> Page:
     fin = answer.find(f"{MAM}fin")
     assert fin is not None
     count = fin.findtext(f"{RSM}set/{RSM}count")

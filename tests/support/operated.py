@@ -44,12 +44,12 @@ OPERATORS = {
     "reader": Operator(role="reader", jid=READER, secret="the secret of the reader"),  # type: ignore[arg-type]
 }
 
-Given = Mapping[str, str | list[str]]
+FieldValues = Mapping[str, str | list[str]]
 
 
 @dataclass
 class Operated:
-    """A program that runs, and whoever gives it commands."""
+    """A running program, and three ways to give it commands."""
 
     wire: Wire
     commands: CommandService
@@ -59,8 +59,8 @@ class Operated:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command answers, however it was given: all of it as text."""
+class CommandAnswer:
+    """The answer of a command over XMPP, HTTP or the command line: all of it as text."""
 
     message: str
     values: dict[str, list[str]] = field(default_factory=dict)
@@ -70,9 +70,9 @@ class Said:
 
 @asynccontextmanager
 async def open_operated(
-    folder: Path, usual: RetentionDefaults | None = None
+    folder: Path, defaults: RetentionDefaults | None = None
 ) -> AsyncIterator[Operated]:
-    """Run it in a folder; `usual` is how long messages are kept."""
+    """Run it in a folder; `defaults` is how long messages are kept."""
     sections: dict[str, Any] = {"operators": OPERATORS, "rosters": Rosters(source="store")}
     async with open_wire(folder, answering=False, **sections) as wire:
         parts, storage = wire.parts, wire.storage
@@ -81,7 +81,7 @@ async def open_operated(
             parts.preference_filter,
             parts.served,
             parts.holds,
-            usual or RetentionDefaults(),
+            defaults or RetentionDefaults(),
             Timing(batch=10),
             followers=parts.followers,
         ) as administration:
@@ -125,16 +125,18 @@ def named(name: str) -> Command:
 # Over XMPP
 
 
-async def by_form(operated: Operated, name: str, given: Given, asker: str = BOSS_PHONE) -> Said:
+async def by_form(
+    operated: Operated, name: str, given: FieldValues, asker: str = BOSS_PHONE
+) -> CommandAnswer:
     """Give a command as a client with forms does."""
     node = named(name).node
     begun = await operated.wire.direct(request(node), asker=asker)
     if begun.refusal or command(begun).get("status") == "completed":
-        return said(begun)
-    return said(await fill_in(operated.wire, begun, given, asker))
+        return answer_of(begun)
+    return answer_of(await fill_in(operated.wire, begun, given, asker))
 
 
-async def fill_in(wire: Wire, begun: Reply, given: Given, asker: str = BOSS_PHONE) -> Reply:
+async def fill_in(wire: Wire, begun: Reply, given: FieldValues, asker: str = BOSS_PHONE) -> Reply:
     """Submit the form of a command that has begun."""
     inner = "".join(
         f"<field var='{name}'>"
@@ -156,19 +158,21 @@ def listed(values: str | list[str]) -> list[str]:
     return [values] if isinstance(values, str) else values
 
 
-def said(reply: Reply) -> Said:
-    """Return what a completed command, or the refusal of one, says."""
+def answer_of(reply: Reply) -> CommandAnswer:
+    """Return the answer of a completed or refused command."""
     if reply.refusal:
         text = reply.iq.findtext(f".//{{{NS_STANZAS}}}text")
-        return Said(text or "", is_refused=True)
+        return CommandAnswer(text or "", is_refused=True)
     done = command(reply)
     note = done.findtext(f"{{{NS_COMMANDS}}}note") or ""
     form = done.find(f"{{{NS_FORM}}}x")
     if form is None:
-        return Said(note)
+        return CommandAnswer(note)
     values = _fields(form)
     values.pop("FORM_TYPE", None)
-    return Said(note, values, [_fields(item) for item in form.findall(f"{{{NS_FORM}}}item")])
+    return CommandAnswer(
+        note, values, [_fields(item) for item in form.findall(f"{{{NS_FORM}}}item")]
+    )
 
 
 def _fields(around: Element) -> dict[str, list[str]]:
@@ -181,25 +185,25 @@ def _fields(around: Element) -> dict[str, list[str]]:
 # Over HTTP, and on the command line
 
 
-async def by_http(operated: Operated, name: str, given: Given) -> Said:
+async def by_http(operated: Operated, name: str, fields: FieldValues) -> CommandAnswer:
     """Give a command as a program does."""
     async with (
         aiohttp.ClientSession(headers={"X-Api-Key": "the secret of the boss"}) as session,
-        session.post(f"{operated.url}/api/v1/commands/{name}", json=dict(given)) as answer,
+        session.post(f"{operated.url}/api/v1/commands/{name}", json=dict(fields)) as answer,
     ):
         data = await answer.json()
     if answer.status >= 300:
-        return Said(data["message"], is_refused=True)
-    return _said(data)
+        return CommandAnswer(data["message"], is_refused=True)
+    return _parsed(data)
 
 
 async def by_line(
     operated: Operated,
     name: str,
-    given: Given,
+    given: FieldValues,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> Said:
+) -> CommandAnswer:
     """Give a command as a person at a shell does."""
     arguments = [name, "--config", str(operated.config), "--json", *_arguments(name, given)]
     password = given.get("password", "")
@@ -207,31 +211,31 @@ async def by_line(
     code = await asyncio.to_thread(_run, arguments)
     done = capsys.readouterr()
     if code != 0:
-        return Said(done.err.strip().removeprefix("muniment: "), is_refused=True)
-    return _said(json.loads(done.out))
+        return CommandAnswer(done.err.strip().removeprefix("muniment: "), is_refused=True)
+    return _parsed(json.loads(done.out))
 
 
 def _run(arguments: list[str]) -> int:
     return cli.main(arguments)
 
 
-def _arguments(name: str, given: Given) -> list[str]:
+def _arguments(name: str, values_by_name: FieldValues) -> list[str]:
     required, others = [], ["--yes"] if named(name).preview else []
-    for each in named(name).fields:
-        values = listed(given.get(each.name, []))
-        if each.kind is FieldKind.PASSWORD or not values:
+    for spec in named(name).fields:
+        values = listed(values_by_name.get(spec.name, []))
+        if spec.kind is FieldKind.PASSWORD or not values:
             continue
-        if each.kind is FieldKind.FLAG:
-            others += [f"--{each.name}"]
-        elif each.is_required:
+        if spec.kind is FieldKind.FLAG:
+            others += [f"--{spec.name}"]
+        elif spec.is_required:
             required += values
         else:
-            others += [f"--{each.name.replace('_', '-')}", *values]
+            others += [f"--{spec.name.replace('_', '-')}", *values]
     return [*others, *required]
 
 
-def _said(data: dict[str, Any]) -> Said:
-    return Said(
+def _parsed(data: dict[str, Any]) -> CommandAnswer:
+    return CommandAnswer(
         data["message"],
         {name: _texts(value) for name, value in data["values"].items()},
         [{name: _texts(cell) for name, cell in row.items()} for row in data["rows"]],

@@ -38,7 +38,7 @@ HOSTS = (HOST, OTHER_HOST)
 SECRET = "s3cret"
 
 SETTINGS = WebSettings(address="127.0.0.1", port=0, secret=SECRET)
-SHOWN = {"X-Api-Key": SECRET}
+SECRET_HEADERS = {"X-Api-Key": SECRET}
 
 #: Shared by all tests, because making one takes a moment.
 PASSWORDS = Passwords()
@@ -59,11 +59,11 @@ class FixedLink:
 @asynccontextmanager
 async def open_services(
     url: str = "sqlite::memory:",
-    usual: RetentionDefaults | None = None,
+    defaults: RetentionDefaults | None = None,
     accounts: AccountSource | None = None,
     handlers: Handlers | None = None,
 ) -> AsyncIterator[Services]:
-    """Open a store with its writer running; `usual` is how long messages are kept."""
+    """Open a store with its writer running; `defaults` is how long messages are kept."""
     own = handlers or Handlers()
     async with open_storage(url) as storage:
         live, holds = Followers(), Holds(storage.holds)
@@ -75,7 +75,7 @@ async def open_services(
                 writer,
                 served,
                 holds,
-                usual or RetentionDefaults(),
+                defaults or RetentionDefaults(),
                 Timing(batch=10),
                 followers=live,
             ) as administration,

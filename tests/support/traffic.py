@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from support.mam import Found
+from support.mam import ArchiveResult
 from support.raw import Client
 
 
@@ -47,7 +47,7 @@ class Ledger:
         """Return what one flow brought to an archive so far."""
         return list(self._expected[archive][flow])
 
-    def check(self, archive: str, found: Sequence[Found]) -> None:
+    def check(self, archive: str, found: Sequence[ArchiveResult]) -> None:
         """Fail unless an archive holds what it has to, once, in order, and nothing else."""
         flows = self._expected[archive]
         bodies = [message.body or "" for message in found]

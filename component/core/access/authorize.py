@@ -24,7 +24,7 @@ class Action(StrEnum):
     CONVERSATIONS = "conversations"
     STREAM = "stream"
     EXPORT = "export"
-    PREFERENCES = "preferences"  #: read and set what is archived: for owners alone
+    PREFERENCES = "preferences"  #: read and set archiving preferences: for owners alone
 
 
 class Authorizer:

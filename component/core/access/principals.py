@@ -1,4 +1,4 @@
-"""Principals: who asks. Every request has one, whether it came over XMPP or over HTTP."""
+"""Principals: every request over XMPP or HTTP is made by one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user of XMPP, known by its address alone: all that XMPP says of who sends a query."""
+    """A user of XMPP, identified by address alone: a query over XMPP has nothing else."""
 
     jid: str  #: bare, prepared
 

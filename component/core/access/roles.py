@@ -1,4 +1,4 @@
-"""Roles: what a principal may do that is not reading an archive (see `authorize` for that)."""
+"""Roles: the rights of a principal apart from reading archives (see `authorize` for these)."""
 
 from __future__ import annotations
 

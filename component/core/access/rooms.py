@@ -38,7 +38,7 @@ OUTCAST, NONE = "outcast", "none"
 _MEMBERS = frozenset({"member", "admin", "owner"})
 AFFILIATIONS = _MEMBERS | {NONE, OUTCAST}
 
-#: XEP-0045 section 15.5: the room goes on existing without occupants.
+#: XEP-0045 section 15.5: the room continues to exist without occupants.
 _PERSISTENT = "muc_persistent"
 
 #: At most so many rooms wait for our query; others are asked at their next presence.

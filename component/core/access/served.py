@@ -1,4 +1,4 @@
-"""Tell owners who can have an archive from those who cannot: by their domain, or by the store."""
+"""Decide by domain, or by the store, whether an owner can have an archive."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class ServedArchives:
             return ItemNotFound(f"{domain} is not served here")
         named = ", ".join(self._domains[:NAMED_MAX])
         more = len(self._domains) - NAMED_MAX
-        rest = f" and {more} more" if more > 0 else ""
+        unnamed = f" and {more} more" if more > 0 else ""
         return ItemNotFound(
             f"{domain} is not served here{meant(domain, self._domains) or '.'}"
-            f" Served are {named}{rest}."
+            f" Served are {named}{unnamed}."
         )

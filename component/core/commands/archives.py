@@ -67,12 +67,12 @@ async def _archives(context: CommandContext, _: Principal, arguments: Arguments)
     usages = await context.archives.usage(
         arguments.text("host") or None, arguments.text("after"), limit + 1
     )
-    shown = usages[:limit]
+    listed = usages[:limit]
     return page_outcome(
         "archive",
-        [usage.owner for usage in shown],
-        is_last=len(usages) == len(shown),
-        table=Table(_USAGE, tuple(_row(_USAGE, usage_fields(usage)) for usage in shown)),
+        [usage.owner for usage in listed],
+        is_last=len(usages) == len(listed),
+        table=Table(_USAGE, tuple(_row(_USAGE, usage_fields(usage)) for usage in listed)),
     )
 
 

@@ -63,7 +63,7 @@ class CommandService:
     async def preview(
         self, principal: Principal, command: Command, submitted: Mapping[str, Sequence[str]]
     ) -> Outcome:
-        """Write a preview to the audit log, then return what the command would delete.
+        """Write a preview to the audit log, then return the forecast of the command.
 
         Raises Refused.
         """

@@ -47,7 +47,7 @@ async def _disabled(context: CommandContext, _: Principal, arguments: Arguments)
 
 def _is_disabled(account: AccountSummary) -> bool:
     if account.is_enabled is None:
-        raise NotAllowed("The source of accounts does not tell which of them are disabled.")
+        raise NotAllowed("The source of accounts does not report which accounts are disabled.")
     return not account.is_enabled
 
 
@@ -64,9 +64,9 @@ async def _list(
                 matches.append(account.jid)
             if len(matches) > limit:
                 break
-    shown = tuple(matches[:limit])
-    values = (Value(name, "Accounts", shown),)
-    return page_outcome("account", shown, is_last=len(matches) == len(shown), values=values)
+    listed = tuple(matches[:limit])
+    values = (Value(name, "Accounts", listed),)
+    return page_outcome("account", listed, is_last=len(matches) == len(listed), values=values)
 
 
 async def _accounts(

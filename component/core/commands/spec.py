@@ -45,7 +45,7 @@ class Field:
     label: str
     kind: FieldKind = FieldKind.TEXT
     is_required: bool = False
-    is_multiple: bool = False  #: takes a list of values
+    is_multiple: bool = False  #: accepts a list of values
     default: str = ""
     choices: tuple[tuple[str, str], ...] = ()  #: of a CHOICE: values with their labels
     maximum: int = 0  #: of a NUMBER
@@ -109,11 +109,11 @@ class Command:
 
     name: str  #: over HTTP and on the command line
     title: str  #: one line, in the imperative
-    help: str = ""  #: what an operator should know before running it
+    help: str = ""  #: advice to the operator before running it
     node: str  #: over XMPP (XEP-0050)
     role: Role
     fields: Sequence[Field] = ()
     #: runs the command; raises Refused
     run: Callable[[CommandContext, Principal, Arguments], Awaitable[Outcome]]
-    #: of a command that deletes something: returns what it would delete, and deletes nothing
+    #: of a command that deletes: returns a forecast, and deletes nothing
     preview: Callable[[CommandContext, Arguments], Awaitable[Outcome]] | None = None

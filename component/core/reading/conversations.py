@@ -20,7 +20,7 @@ class ConversationQuery:
 
     limit: int | None = None  #: None: the default size of a page
     before: str | None = None  #: only those whose newest message came before this id
-    #: messages behind this id or time count as unread; None: behind what the owner has read
+    #: messages behind this id or time count as unread; None: behind the owner's read mark
     since: str | int | None = None
     folded: bool = False
 

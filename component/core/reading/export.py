@@ -110,14 +110,14 @@ class Export:
 
     async def _roster(self, owner: str) -> str:
         with translated():
-            found = await self._storage.contacts.roster(owner)
-        shown = tuple(filter(is_shown, found))
-        return f"{roster_xml(shown)}\n" if shown else ""
+            contacts = await self._storage.contacts.roster(owner)
+        shown_contacts = tuple(filter(is_shown, contacts))
+        return f"{roster_xml(shown_contacts)}\n" if shown_contacts else ""
 
     async def _preferences(self, owner: str) -> str:
         with translated():
-            found = await self._storage.preferences.get(owner)
-        return "" if found is None else _prefs(found)
+            preferences = await self._storage.preferences.get(owner)
+        return "" if preferences is None else _prefs(preferences)
 
 
 def _refuse_if_erased(follower: Follower) -> None:

@@ -33,7 +33,7 @@ class ReadableMessage:
     """One message, parsed."""
 
     message: Message
-    folded: Folded | None = None  #: in the folded view: what later messages made of it
+    folded: Folded | None = None  #: in the folded view: the effect of later messages
 
 
 class Views:

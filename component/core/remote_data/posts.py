@@ -170,12 +170,12 @@ def _from_body(post: Post, host: str, jids: Jids) -> _Message:
     return _Message(owner=owner, kind=kind, direction=post.direction, other=other)
 
 
-def _direction(owner: str, sender: str, recipient: str, given: Direction | None) -> Direction:
+def _direction(owner: str, sender: str, recipient: str, posted: Direction | None) -> Direction:
     """Return the direction of a message, by the stanza if it shows it. Raises BadRequest."""
     if (sender == owner) != (recipient == owner):
         return Direction.SENT if sender == owner else Direction.RECEIVED
-    if given is not None:
-        return given
+    if posted is not None:
+        return posted
     if sender == owner:
         return Direction.SENT
     raise BadRequest(

@@ -77,7 +77,7 @@ async def open_archive_admin(
     start: Start = start_alone,
     wait_for_spill: Callable[[], Awaitable[None]] = no_spill,
 ) -> AsyncIterator[ArchiveAdmin]:
-    """Yield the parts, with the janitor running; at the end cancel whatever still runs.
+    """Yield the parts, with the janitor running; at the end cancel the tasks that still run.
 
     `before_erase`, `after_erase` and `wait_for_spill` are those of `Erasure`. Raises StorageError.
     """

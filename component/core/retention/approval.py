@@ -126,7 +126,7 @@ class Approval:
         self.unconfirmed = None
 
     async def forecast(self, owner: str | None, *, wait_seconds: float) -> Forecast:
-        """Return what a purge of one archive would delete, or of all if `owner` is None.
+        """Return the forecast of a purge of one archive, or of all if `owner` is None.
 
         Raises Overloaded after `wait_seconds`: counting goes on, and a second call waits for it.
         """
@@ -135,9 +135,7 @@ class Approval:
                 owner, lambda: self._forecast(owner), wait_seconds=wait_seconds
             )
         if forecast is None:
-            raise Overloaded(
-                "Counting the messages to delete takes long, and goes on: ask again shortly."
-            )
+            raise Overloaded("The messages to delete are still being counted: ask again shortly.")
         return forecast
 
     async def close(self) -> None:

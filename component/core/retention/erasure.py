@@ -19,7 +19,7 @@ from storage.rows import Removed
 log = logging.getLogger(__name__)
 
 #: Share of the time that a caller waits for an answer in which an erasure has to be finished, so
-#: that there is time left to say that it goes on.
+#: that there is time left to answer that it is under way.
 TIMEOUT_SHARE = 0.8
 
 

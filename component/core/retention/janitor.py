@@ -130,7 +130,7 @@ class Janitor:
             purge.finish(State.FAILED, "The store cannot be used: the log says why.")
         except Exception:
             log.exception("a purge has failed")
-            purge.finish(State.FAILED, "Something went wrong: the log says what.")
+            purge.finish(State.FAILED, "An internal error occurred: the log has the details.")
         else:
             purge.finish(State.DONE)
         if deleted := purge.progress.messages:

@@ -65,7 +65,7 @@ def plan_for(owner: str, rules: Mapping[str, Rule], defaults: RetentionDefaults,
     """
     bounds = _apply_rule(defaults.of(owner), rules.get(""))
     days = {peer: _value_or(rule.days, bounds.days) for peer, rule in rules.items() if peer}
-    # `delete_oldest` spares the longest term of any peer: what it deletes must be without gaps.
+    # `delete_oldest` deletes without gaps, so it spares the longest term of any peer.
     max_days = 0 if 0 in (bounds.days, *days.values()) else max(bounds.days, *days.values(), 0)
     differs_by_peer = max_days != bounds.days
     return Plan(

@@ -16,7 +16,7 @@ from component.core.xml import jids
 log = logging.getLogger(__name__)
 
 #: The size of the rosters that are remembered, in bytes as `_size` counts them, and for how long:
-#: the push that tells of a change may be lost.
+#: the push of a change may be lost.
 REMEMBERED_SIZE = 32 * 1024 * 1024
 FRESH_SECONDS = 600.0
 
@@ -48,27 +48,27 @@ class RosterCache:
         self._rosters = rosters
         self._clock = clock
         #: until when it is remembered, and its contacts, by owner
-        self._known: FIFOCache[str, tuple[float, Contacts]] = FIFOCache(size, getsizeof=_size)
+        self._remembered: FIFOCache[str, tuple[float, Contacts]] = FIFOCache(size, getsizeof=_size)
         #: owners whose roster is being read, and has not changed since
         self._reading: set[str] = set()
         self._unreadable: set[str] = set()  # hosts of which a warning was logged
 
     def is_known(self, owner: str) -> bool:
         """Whether `remembered` can be called."""
-        return owner in self._known and self._known[owner][0] > self._clock()
+        return owner in self._remembered and self._remembered[owner][0] > self._clock()
 
     def remembered(self, owner: str) -> Contacts:
-        """Return the contacts on a roster that is known."""
-        return self._known[owner][1]
+        """Return the contacts on a roster for which `is_known` is true."""
+        return self._remembered[owner][1]
 
     def changed(self, owner: str) -> None:
         """Forget a roster: it has changed."""
-        self._known.pop(owner, None)
+        self._remembered.pop(owner, None)
         self._reading.discard(owner)
 
     def readable(self, host: str) -> None:
         """Forget which rosters of a host could not be read: now they can be."""
-        failed = [owner for owner, (_, contacts) in self._known.items() if contacts is None]
+        failed = [owner for owner, (_, contacts) in self._remembered.items() if contacts is None]
         for owner in (*failed, *self._reading):
             if jids.domain(owner) == host:
                 self.changed(owner)
@@ -103,7 +103,7 @@ class RosterCache:
         seconds = UNREADABLE_SECONDS if contacts is None else FRESH_SECONDS
         # A roster that is larger than the cache is read each time.
         with suppress(ValueError):
-            self._known[owner] = self._clock() + seconds, contacts
+            self._remembered[owner] = self._clock() + seconds, contacts
 
     def _warn(self, host: str, *, is_readable: bool) -> None:
         """Log once that rosters of a host cannot be read, until they can be."""
@@ -117,5 +117,5 @@ class RosterCache:
 
 
 def _size(remembered: tuple[float, Contacts]) -> int:
-    """Return about how many bytes a remembered roster takes."""
+    """Return the approximate size of a remembered roster in bytes."""
     return _SIZE + sum(_SIZE_PER_CONTACT + len(jid) for jid in remembered[1] or ())

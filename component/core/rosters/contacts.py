@@ -83,6 +83,6 @@ def version_of(contacts: Iterable[Contact]) -> str:
     digest = sha256()
     for contact in sorted(contacts, key=lambda contact: contact.jid):
         flags = (is_asked(contact), contact.is_approved)
-        shown = (contact.jid, contact.name, contact.subscription, *flags)
-        digest.update(repr((*shown, sorted(contact.groups))).encode())
+        fields = (contact.jid, contact.name, contact.subscription, *flags)
+        digest.update(repr((*fields, sorted(contact.groups))).encode())
     return digest.hexdigest()[:32]

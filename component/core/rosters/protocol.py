@@ -12,7 +12,7 @@ class Rosters(Protocol):
     """Rosters of the users of our virtual hosts, as they are now, wherever they live."""
 
     async def roster(self, owner: str) -> tuple[Contact, ...] | None:
-        """Return what is on a user's roster, None where it cannot be read.
+        """Return the contacts on a user's roster, None if it cannot be read.
 
         Raises ItemNotFound where there is known to be no such user, and Failed.
         """

@@ -17,7 +17,7 @@ from storage.rows import Contact
 
 
 async def anybody(_: str) -> bool:
-    """Whether a bare JID has an account, for servers that cannot tell: always."""
+    """Whether a bare JID has an account, for servers that cannot be asked: always."""
     return True
 
 
@@ -95,7 +95,7 @@ class RosterService:
         try:
             return await self._is_user(owner)
         except NotAllowed:
-            # This source of accounts cannot tell.
+            # This source of accounts cannot look up a user.
             return True
 
     def _require_host(self, owner: str) -> None:

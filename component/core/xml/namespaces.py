@@ -23,7 +23,7 @@ _UNBOUND = expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]
 _PREDECLARED = ("xml", "xmlns")
 
 #: Nearly all start tags contain this, and no value between single quotes can.
-_USUAL = f" xmlns='{NS_CLIENT}'"
+_DECLARATION = f" xmlns='{NS_CLIENT}'"
 
 #: The start tag of a message, up to the declaration of its namespace.
 _NAMESPACED = re.compile(
@@ -37,8 +37,8 @@ def in_client_namespace(xml: str) -> str:
     Old servers do not declare it in the messages that they post, and those are stored as posted.
     """
     tag = xml[: xml.find(">")]
-    is_usual = _USUAL in tag and '"' not in tag
-    if is_usual or _NAMESPACED.match(xml) or not xml.startswith("<message"):
+    is_declared = _DECLARATION in tag and '"' not in tag
+    if is_declared or _NAMESPACED.match(xml) or not xml.startswith("<message"):
         return xml
     return f"<message xmlns='{NS_CLIENT}'{xml.removeprefix('<message')}"
 

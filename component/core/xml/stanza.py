@@ -45,7 +45,7 @@ class Stanza(NamedTuple):
     #: namespace and name of each child, and of a room's <invite/> and <decline/>
     payloads: frozenset[tuple[str, str]]
     body: str | None  #: text of the first body, None if there is none
-    #: each <delay/> (XEP-0203): what server or room stored it, and since when, microseconds
+    #: each <delay/> (XEP-0203): the server or room that stored it, and when, microseconds
     delays: tuple[tuple[str, int], ...]
     digest: bytes  #: the same in all copies of one message
     raw: bytes  #: its bytes

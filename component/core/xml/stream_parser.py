@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import ClassVar, NoReturn
 from xml.parsers import expat
 
-#: A tag that goes on for this many times the size of a stanza is taken to have no end.
+#: A tag that is longer than this many times the size of a stanza counts as one without an end.
 ENDLESS = 16
 
 #: The prefix that is bound without a declaration.

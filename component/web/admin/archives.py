@@ -51,7 +51,7 @@ async def usage(request: web.Request) -> web.Response:
 
 
 async def erase(request: web.Request) -> web.Response:
-    """DELETE {prefix}/v1/archives/{owner}: 200 when it is done, 202 while it goes on."""
+    """DELETE {prefix}/v1/archives/{owner}: 200 when it is done, 202 while it is under way."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     administration = request.app[keys.administration]
@@ -75,8 +75,8 @@ async def purge(request: web.Request) -> web.Response:
     """POST {prefix}/v1/purges: start a purge now; 202 when it has begun."""
     caller = authenticate.require(request, Role.ADMIN)
     checked(NoParameters, body.parameters(request))
-    given = await body.fields(request) if request.can_read_body else {}
-    fields = checked(PurgeFields, given)
+    values = await body.fields(request) if request.can_read_body else {}
+    fields = checked(PurgeFields, values)
     owner = None if fields.owner is None else bare_jid(request, fields.owner)
     if owner is not None:
         await check_served(request, owner)

@@ -12,7 +12,7 @@ from storage.rows import Rule
 #: A hundred years: more than anybody needs, and the resulting dates can still be written.
 MAX_DAYS = 36_500
 
-#: The largest whole number that every reader of JSON takes.
+#: The largest whole number that every reader of JSON accepts.
 MAX_NUMBER = 2**53 - 1
 
 Days = Annotated[int, Field(strict=True, ge=0, le=MAX_DAYS)]

@@ -51,12 +51,12 @@ async def read_retention(request: web.Request) -> web.Response:
     owner, peer = await owner_of(request), _peer(request)
     administration = request.app[keys.administration]
     rules = administration.rules.of(owner)
-    shown = rules.values() if peer is None else [rules[peer]] if peer in rules else []
+    listed = rules.values() if peer is None else [rules[peer]] if peer in rules else []
     return body.json_response(
         {
             "owner": owner,
             "defaults": _bounds(administration.defaults.of(owner)),
-            "rules": [_rule(rule) for rule in shown],
+            "rules": [_rule(rule) for rule in listed],
         }
     )
 

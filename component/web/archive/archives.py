@@ -1,4 +1,4 @@
-"""The archive API: {prefix}/v1/archives/{owner}. `core.reading.reader` decides who reads what."""
+"""The archive API: {prefix}/v1/archives/{owner}. `core.reading.reader` checks access."""
 
 from __future__ import annotations
 

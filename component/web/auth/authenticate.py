@@ -60,7 +60,7 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
             raise NotAuthorized(f"No secret was shown: send a header {_HOW}.")
         trust.check(request, settings)
         return SERVER
-    # A wrong secret is a mistake; it is not taken for a request without one.
+    # A wrong secret is a mistake: the request does not count as one without a secret.
     secrets = _secrets(request)
     if len(secrets) != 1:
         raise NotAuthorized(f"Show one secret, in a header {_HOW}.")

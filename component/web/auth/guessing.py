@@ -1,4 +1,4 @@
-"""Limit wrong secrets over HTTP, by address: a burst of them, then one every so often.
+"""Limit wrong secrets over HTTP, by address: a burst of them, then one after each pause.
 
 Other addresses are not affected. Neither is a principal that has shown its secret from the same
 address before: a reverse proxy may forward requests of a guesser and of the server.
@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import logging
 
+from cachetools import LRUCache
+
 from component.core.accounts.throttle import TokenBucket
 from component.core.errors import RateLimited
 from component.web.server.addresses import LogOnce
 
 log = logging.getLogger(__name__)
 
-#: So many parties are remembered for the right secrets that came from them.
+#: Parties that are remembered for the right secrets that they have shown.
 PARTIES_MAX = 10_000
 
 
 class GuessLimit:
     """Refuses secrets from parties that have shown too many wrong ones."""
 
-    def __init__(self, budget: TokenBucket | None = None) -> None:
+    def __init__(
+        self, budget: TokenBucket | None = None, *, parties_max: int = PARTIES_MAX
+    ) -> None:
         self._budget = budget or TokenBucket()
-        # Names of principals by party, the party used last at the end.
-        self._names: dict[str, set[str]] = {}
+        #: names of principals by party
+        self._names: LRUCache[str, frozenset[str]] = LRUCache(parties_max)
         self._logged = LogOnce()
 
     def check(self, party: str, name: str | None) -> None:
@@ -44,10 +48,4 @@ class GuessLimit:
             return
         if not is_known:
             self._budget.give_back(party)
-        self._remember(party, name)
-
-    def _remember(self, party: str, name: str) -> None:
-        names = self._names.pop(party, set())
-        self._names[party] = names | {name}
-        if len(self._names) > PARTIES_MAX:
-            del self._names[next(iter(self._names))]
+        self._names[party] = self._names.get(party, frozenset()) | {name}

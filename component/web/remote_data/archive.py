@@ -44,7 +44,7 @@ async def store(request: web.Request) -> web.Response:
         await request.app[keys.handler_archive].store(host, fields)
     else:
         await request.app[keys.remote_archive].store(host, checked(ArchivePost, fields).post())
-    # ejabberd reads any body as JSON, but takes an empty one.
+    # ejabberd reads any body as JSON, but accepts an empty one.
     return web.Response()
 
 

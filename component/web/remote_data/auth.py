@@ -27,13 +27,13 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def authenticate(request: web.Request) -> web.Response:
     """GET {prefix}/auth?username&password: 200 if the password is right, else 401."""
     host = host_of(request)
-    asked = checked(AuthQuery, body.query(request))
-    if asked.password is None:
+    query = checked(AuthQuery, body.query(request))
+    if query.password is None:
         raise NotAuthorized("password: missing")
-    user = _user(request, asked, host)
-    if not await request.app[keys.accounts].authenticator.authenticate(user, asked.password):
+    user = _user(request, query, host)
+    if not await request.app[keys.accounts].authenticator.authenticate(user, query.password):
         raise NotAuthorized("this is not the password of a user who may log in")
-    # ejabberd reads any body as JSON, but takes an empty one.
+    # ejabberd reads any body as JSON, but accepts an empty one.
     return web.Response()
 
 
@@ -46,9 +46,9 @@ async def exists(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def _user(request: web.Request, asked: UserQuery, host: str) -> str:
+def _user(request: web.Request, query: UserQuery, host: str) -> str:
     """Return the JID of the user. Raises NotAuthorized if the name cannot be one."""
     try:
-        return owner_of(asked.owner, CHAT, host, request.app[keys.jids])
+        return owner_of(query.owner, CHAT, host, request.app[keys.jids])
     except BadRequest as error:
         raise NotAuthorized(error.message) from error

@@ -99,7 +99,7 @@ def _owner(request: web.Request, username: str, host: str) -> str:
 
 
 def _item(contact: Contact, host: str, *, details: bool) -> dict[str, Any]:
-    """Return a contact with the keys that every caller takes, and with `details` all others."""
+    """Return a contact with the keys that every caller accepts, and with `details` all others."""
     name, domain = jids.local(contact.jid), jids.domain(contact.jid)
     is_user_of_host = name and domain == host and not jids.resource(contact.jid)
     item: dict[str, Any] = {"username": name} if is_user_of_host else {"jid": contact.jid}

@@ -8,12 +8,14 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from time import monotonic
 
+from cachetools import TTLCache
+
 from component.web.server.settings import Network
 
 #: Entries of each cache here.
 CACHE_SIZE = 1000
 
-#: How long LogOnce says nothing again, in seconds.
+#: Seconds for which LogOnce does not log a subject again.
 REPEAT_SECONDS = 60.0
 
 #: The bits of an IPv6 address that a provider gives: its owner may choose all bits behind them.
@@ -48,21 +50,16 @@ def is_within(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 class LogOnce:
-    """Remembers what was logged lately, so that a caller cannot fill the log by repetition."""
+    """Remembers the subjects logged lately, so that a caller cannot fill the log by repetition."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
-        self._logged_at: dict[str, float] = {}  # the latest is last
+        self._logged: TTLCache[str, None] = TTLCache(CACHE_SIZE, REPEAT_SECONDS, timer=clock)
 
     def is_new(self, subject: str) -> bool:
         """Return whether to log it: not again within REPEAT_SECONDS. It counts as logged now."""
-        now = self._clock()
-        if now - self._logged_at.get(subject, float("-inf")) < REPEAT_SECONDS:
+        if subject in self._logged:
             return False
-        self._logged_at.pop(subject, None)
-        self._logged_at[subject] = now
-        if len(self._logged_at) > CACHE_SIZE:
-            del self._logged_at[next(iter(self._logged_at))]
+        self._logged[subject] = None
         return True
 
 

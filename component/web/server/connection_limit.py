@@ -1,4 +1,4 @@
-"""Which connections are taken: those from allowed networks, up to a number of each and of all.
+"""Accept connections from allowed networks only, up to a number for each party and for all.
 
 This is decided as soon as a connection is made, before anything of it is read.
 """

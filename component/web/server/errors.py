@@ -37,8 +37,8 @@ CONDITIONS = {
 
 MESSAGES = {
     404: "There is nothing at this path.",
-    405: "This path does not take this method: see the Allow header for those that it takes.",
-    413: "The request body is larger than this server takes.",
+    405: "This path does not allow this method: see the Allow header.",
+    413: "The request body is larger than this server accepts.",
 }
 
 INTERNAL = "internal-server-error"
@@ -67,8 +67,8 @@ def response(
 
 
 def crash(shape: Shape = response) -> web.Response:
-    """Return the response to a fault of this program, which says nothing of the inside."""
-    return shape(INTERNAL, "Something went wrong in the server; its log says what.", 500, None)
+    """Return the response to a fault of this program, without details of it."""
+    return shape(INTERNAL, "An internal error occurred: the log has the details.", 500, None)
 
 
 def of_aiohttp(refused: web.HTTPException, shape: Shape = response) -> web.Response:
@@ -80,7 +80,7 @@ def of_aiohttp(refused: web.HTTPException, shape: Shape = response) -> web.Respo
 
 
 def middleware(shape: Shape = response) -> Middleware:
-    """Return a middleware that answers in this shape to whatever a handler raises."""
+    """Return a middleware that answers every exception of a handler in this shape."""
 
     @web.middleware
     async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:

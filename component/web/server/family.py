@@ -42,7 +42,7 @@ class Family:
         return self.prefix.format(prefix=settings.prefix.rstrip("/"))
 
     def app(self, settings: WebSettings, services: Services) -> web.Application:
-        """Return its application, with everything but what the families of a listener share."""
+        """Return its application, without the middlewares that its listener adds."""
         app = self.make_app(self.path(settings), settings, services)
         app.middlewares.append(errors.middleware(self.error_shape))
         app.middlewares.append(enforce_deadline)
@@ -125,7 +125,7 @@ class Families(web.AbstractResource):
         raise RuntimeError("each family has a prefix already")
 
     def get_info(self) -> Any:
-        """Return nothing: there is nothing to tell beside the routes."""
+        """Return nothing: the resource has no information beside its routes."""
         return {}
 
     def raw_match(self, path: str) -> bool:

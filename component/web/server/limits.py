@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 #: How long the rest of a body is read after the answer, so that the caller can read the answer.
 LINGERING_SECONDS = 2.0
 
-#: The longest request line, and the longest header, that aiohttp takes.
+#: The longest request line, and the longest header, that aiohttp accepts.
 LINE_MAX_BYTES = 8190
 
 TOO_LONG = f"The request line, or a header, is longer than {LINE_MAX_BYTES} bytes."
@@ -58,7 +58,7 @@ async def enforce_deadline(request: web.Request, handler: Handler) -> web.Stream
 
 @asynccontextmanager
 async def time_limit(request: web.Request) -> AsyncIterator[None]:
-    """Limit what is done in the context to the time of a request. Raises Overloaded after it."""
+    """Limit the context to the time of a request. Raises Overloaded when it is over."""
     try:
         async with asyncio.timeout(request.app[keys.limits].request_timeout_seconds) as timer:
             yield

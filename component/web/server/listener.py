@@ -81,7 +81,7 @@ async def _on_path(path: Path, protocols: Protocols, section: Listener) -> Async
 
 
 async def _refuse_used(path: Path) -> None:
-    """Raise OSError if a program listens on the socket, which would lose it otherwise."""
+    """Raise OSError if a program listens on the socket already."""
     try:
         _, writer = await asyncio.open_unix_connection(path)
     except OSError:

@@ -44,8 +44,8 @@ def _mistakes(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterator[st
             yield f"{name[:SHOWN_CHARACTERS]}: {_unknown(name, list(fields))}"
 
 
-def _unknown(name: str, known: list[str]) -> str:
-    if not known:
-        return "unknown, nothing is taken here: leave it out"
-    names = f", known are {', '.join(known[:LISTED_MAX])}"
-    return f"unknown{meant(name, known) or names}"
+def _unknown(name: str, valid: list[str]) -> str:
+    if not valid:
+        return "unknown: no parameter is accepted here"
+    names = f", known are {', '.join(valid[:LISTED_MAX])}"
+    return f"unknown{meant(name, valid) or names}"

@@ -45,7 +45,7 @@ class ListenerSettings:
 
     section: Listener = Listener.PRIVATE
     address: str = "127.0.0.1"  #: host name or IP address, or unix:PATH
-    port: int = 5281  #: 0 takes a free one
+    port: int = 5281  #: 0 chooses a free port
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket are always let in
     max_body_bytes: int = 1024 * 1024
     header_timeout_seconds: float = 10.0
@@ -63,11 +63,11 @@ PUBLIC = ListenerSettings(section=Listener.PUBLIC, port=5282, allow_from=EVERYBO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings(ListenerSettings):
-    """The private listener, the public one, and what the families need to know."""
+    """The private listener, the public listener, and the settings of the families."""
 
     public: ListenerSettings = PUBLIC
     secret: str | None = field(repr=False)  #: shown by the server
-    trusts_network: bool = False  #: a caller that shows no secret is taken for the server
+    trusts_network: bool = False  #: whether a caller without a secret counts as the server
     operators: tuple[Operator, ...] = ()  #: further callers, each with a secret of its own
     hosts: tuple[str, ...] = ()  #: further names and addresses by which we may be called
     prefix: str = "/api"

@@ -1,6 +1,6 @@
 """XEP-0313: Message Archive Management, version 1.1.3.
 
-Reads queries and writes results; `component.core.reading.reader` decides who reads what.
+Reads queries and writes results; `component.core.reading.reader` checks access.
 """
 
 from __future__ import annotations

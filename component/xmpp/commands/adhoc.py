@@ -24,7 +24,7 @@ ACTIONS = ("execute", "cancel", "prev", "next", "complete")
 #: Ids that we generate are far shorter.
 SESSION_ID_MAX = 256
 
-#: Greatest number of sessions that are kept, ended ones included: of all requesters, of one.
+#: Greatest number of sessions, ended ones included: of all requesters, and of one requester.
 SESSIONS_MAX = 1000
 SESSIONS_PER_REQUESTER_MAX = 20
 

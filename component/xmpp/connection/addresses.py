@@ -29,7 +29,7 @@ class Addresses:
         return prepared(address)
 
     def require_same(self, address: str) -> None:
-        """Raise BadRequest if slixmpp prepares an address differently, or takes it for none.
+        """Raise BadRequest if slixmpp prepares an address differently, or rejects it.
 
         slixmpp would answer another address than the one that asked.
         """
@@ -39,7 +39,7 @@ class Addresses:
 
 
 def of_host_for_iq(host: str) -> str:
-    """Return the address at which every ejabberd takes an IQ of ours to a virtual host.
+    """Return the address at which every ejabberd accepts an IQ of ours to a virtual host.
 
     ejabberd 24.10 and 24.12 drop the IQs of a component with mod_privilege to addresses without a
     resource (issue 4336 of ejabberd). A virtual host matches the results that it waits for by

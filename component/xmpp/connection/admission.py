@@ -1,4 +1,4 @@
-"""Which stanzas slixmpp gets to see, and what the others are answered.
+"""Decide which stanzas slixmpp receives, and answer the others.
 
 Anybody can send anything to any address at the component. A stanza object costs time, and slixmpp
 remembers who sent presence to whom, so only those stanzas are delivered that a feature handles.

@@ -34,8 +34,8 @@ _RESULT_END = re.compile(rb"</result>(?:<[a-z-]+ xmlns='urn:xmpp:hints'/>)*</mes
 def pieces(data: bytes) -> Iterator[bytes]:
     """Split the bytes received behind each place where a copy may end."""
     start = 0
-    while (found := data.find(_END, start)) >= 0:
-        end = found + len(_END)
+    while (position := data.find(_END, start)) >= 0:
+        end = position + len(_END)
         yield data[start:end]
         start = end
     if start < len(data):

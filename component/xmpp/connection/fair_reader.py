@@ -23,7 +23,7 @@ GATHER_SECONDS = 0.002
 #: Each result contains this once.
 _MARK = HINTS.encode()
 
-#: So long after the last page no more of its results are expected back.
+#: This long after the last page its results are no longer expected back.
 RETURN_SECONDS = 1.0
 
 

@@ -61,7 +61,7 @@ async def _exchange(address: str, port: int, jid: str) -> bytes:
 
 
 def _problem(received: bytes) -> str | None:
-    """Return the condition of a stream error, or what else is wrong with an answer."""
+    """Return the condition of a stream error, or another description of a wrong answer."""
     children: list[Element] = []
     parser = Parser(
         lambda element, _: children.append(element),
@@ -73,7 +73,7 @@ def _problem(received: bytes) -> str | None:
     try:
         parser.feed(received)
     except Malformed:
-        return "what listens there does not speak XMPP"
+        return "the program that listens there does not speak XMPP"
     if not received:
         return "the connection was closed without a word"
     for child in children:

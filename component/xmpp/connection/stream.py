@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 NS_PING = "urn:xmpp:ping"
 
-#: Bytes that may wait for the server to take them, beside one answer. With a server that goes on
-#: asking but takes less, the stream is ended.
+#: Bytes that may wait for the server to accept them, beside one answer. If a server continues
+#: asking but accepts less, the stream is ended.
 UNSENT_MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -238,7 +238,7 @@ class Stream(ComponentXMPP):
             log.exception("left out a stanza that slixmpp cannot handle")
 
     def pause_writing(self) -> None:
-        """Note that the server takes our bytes more slowly than we send them."""
+        """Note that the server accepts our bytes more slowly than we send them."""
         self._writable.clear()
 
     def resume_writing(self) -> None:

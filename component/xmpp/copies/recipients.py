@@ -30,7 +30,7 @@ class RecipientQueries:
         """`host` is one of the virtual hosts, which answers a ping."""
         self._stream = stream
         self._host = host
-        self._asked: dict[str, str] = {}  # users by the ids of the headlines
+        self._users_by_id: dict[str, str] = {}  # by the ids of the headlines
         self._missing: set[str] = set()
         path = f"{{{NS_COMPONENT}}}message/{{{NS_COMPONENT}}}error"
         stream.register_handler(Callback("recipients", MatchXPath(path), self._note_error))
@@ -38,23 +38,24 @@ class RecipientQueries:
     async def missing(self, users: Collection[str]) -> frozenset[str] | None:
         """Return the users without an account, None if the server does not answer."""
         self._missing = set()
-        self._asked = {self._stream.new_id(): user for user in users}
+        self._users_by_id = {self._stream.new_id(): user for user in users}
         try:
-            with self._stream.expecting(self._asked):
-                await self._stream.send_text("".join(map(self._headline_xml, self._asked)))
+            with self._stream.expecting(self._users_by_id):
+                await self._stream.send_text("".join(map(self._headline_xml, self._users_by_id)))
                 # ejabberd works in order: when it answers a ping it has done with the headlines.
                 is_answered = await self._stream.ping(
                     of_host_for_iq(self._host), patience=PATIENCE_SECONDS
                 )
                 return frozenset(self._missing) if is_answered else None
         finally:
-            self._asked = {}
+            self._users_by_id = {}
 
     def _headline_xml(self, id: str) -> str:
-        addresses = f"from={quoteattr(str(self._stream.boundjid))} to={quoteattr(self._asked[id])}"
-        return f"<message type='headline' id={quoteattr(id)} {addresses}>{HINTS}</message>"
+        sender, user = quoteattr(str(self._stream.boundjid)), quoteattr(self._users_by_id[id])
+        head = f"<message type='headline' id={quoteattr(id)} from={sender} to={user}>"
+        return f"{head}{HINTS}</message>"
 
     def _note_error(self, message: StanzaBase) -> None:
-        user = self._asked.get(str(message["id"]))
+        user = self._users_by_id.get(str(message["id"]))
         if user is not None:
             self._missing.add(user)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
+from cachetools import TTLCache
 from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core.access.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
@@ -49,7 +50,7 @@ _REFUSALS = {"forbidden": OUTCAST, "registration-required": NONE}
 
 
 class RoomEvents:
-    """Notes the affiliations of our users from what rooms send to them."""
+    """Notes the affiliations of our users from the stanzas that rooms send to them."""
 
     def __init__(self, rooms: Rooms, addresses: Addresses) -> None:
         self._rooms = rooms
@@ -70,7 +71,7 @@ class RoomEvents:
             return
         occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
         if presence.get("type") == "error":
-            # A user who is refused need not have been in the room: this only takes rights away.
+            # A user who is refused need not have been in the room: this can only remove rights.
             self._rooms.note_absent(occupant)
             return
         if _CREATED in _codes(_reread(raw)):
@@ -107,7 +108,9 @@ class RoomQueries:
         self._stream = stream
         self._privileges = privileges
         self._timeout = timeout
-        self._answers: dict[str, tuple[float, frozenset[str] | None]] = {}
+        self._answers: TTLCache[str, frozenset[str]] = TTLCache(
+            REMEMBERED_MAX, REMEMBERED_SECONDS, timer=time.monotonic
+        )
         self._pending: dict[str, list[_PendingQuery]] = {}  # by room
         self._is_refusal_logged = False
         stream.add_event_handler("session_start", self._begin)
@@ -124,16 +127,12 @@ class RoomQueries:
 
     async def features(self, room: str) -> frozenset[str] | None:
         """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
-        answered_at, features = self._answers.get(room, (-REMEMBERED_SECONDS, None))
-        if time.monotonic() - answered_at < REMEMBERED_SECONDS:
-            return features
-        features = await self._ask_until_current(room)
-        self._answers.pop(room, None)
-        # That a room does not answer is not remembered.
-        if features is not None:
-            self._answers[room] = (time.monotonic(), features)
-        if len(self._answers) > REMEMBERED_MAX:
-            del self._answers[next(iter(self._answers))]
+        features = self._answers.get(room)
+        if features is None:
+            features = await self._ask_until_current(room)
+            # That a room does not answer is not remembered.
+            if features is not None:
+                self._answers[room] = features
         return features
 
     async def _ask_until_current(self, room: str) -> frozenset[str] | None:
@@ -163,7 +162,7 @@ class RoomQueries:
         except (IqError, IqTimeout):
             answer = None
         if answer is None:
-            log.debug("%s does not tell its features", room)
+            log.debug("%s does not answer a query for its features", room)
             return None
         elements = answer.iterfind(f"{{{NS_DISCO_INFO}}}query/{{{NS_DISCO_INFO}}}feature")
         return frozenset(feature.get("var", "") for feature in elements)

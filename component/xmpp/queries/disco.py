@@ -1,4 +1,4 @@
-"""XEP-0030: Service Discovery, version 2.5.0. What the component is and what its archives can do.
+"""XEP-0030: Service Discovery, version 2.5.0. Identities and features.
 
 The server asks under a node for each half of the delegation (XEP-0355 section 5) and merges the
 answers with its own: for users' bare JIDs our features, for the server itself nothing. Addresses
@@ -37,7 +37,7 @@ CATEGORY, KIND, NAME = "component", "archive", "Muniment"
 #: The nodes under which the server asks for the features of users' bare JIDs.
 BARE = frozenset(f"{namespace}:bare:{mam.NS}" for namespace in delegation.NAMESPACES)
 
-#: A node handler of slixmpp's xep_0030: takes the address asked, the node, the asker, the query.
+#: A node handler of slixmpp's xep_0030: receives address, node, asker and query.
 InfoHandler = Callable[[JID, str, JID, Iq], DiscoInfo | None]
 ItemsHandler = Callable[[JID, str, JID, object], DiscoItems | None]
 

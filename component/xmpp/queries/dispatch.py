@@ -24,7 +24,7 @@ from component.xmpp.queries.errors import refusal
 from component.xmpp.queries.exchange import Direct, Exchange
 from component.xmpp.queries.turns import Turns
 
-#: Answers a query: takes its type (get or set), its payload and its exchange, and returns the
+#: Answers a query: receives its type (get or set), its payload and its exchange, and returns the
 #: stanzas to send. Raises Refused.
 Answerer = Callable[[str, Element, Exchange], Awaitable[str]]
 
@@ -86,7 +86,7 @@ class QueryDispatcher:
                 raise UnknownService
             async with self.turns.of(exchange.requester):
                 text = await answerer(iq.get("type", ""), payload, exchange)
-                # Part of the turn: who is slow to take answers keeps nobody else waiting.
+                # Part of the turn: a slow reader of answers delays nobody else.
                 await self._stream.send_text(text)
         except Exception as error:
             # At once: a query that is refused because others wait must not wait as well.

@@ -21,7 +21,7 @@ def refusal(error: Exception, id: str, asker: str) -> Refused:
     if isinstance(error, Refused):
         return error
     log.error("query with id %r from %r failed", id[:LOGGED_MAX], asker, exc_info=error)
-    return Refused("something went wrong here, and its log says what")
+    return Refused("internal error: the log of the component has the details")
 
 
 def condition_in(stanza: Element) -> str:

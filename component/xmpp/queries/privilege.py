@@ -82,7 +82,7 @@ class Privileges:
 
     def host_getting(self, ns: str) -> str | None:
         """Return a virtual host as which we may send an IQ of type get with that payload."""
-        return next((host for host, known in self._gettable.items() if ns in known), None)
+        return next((host for host, payloads in self._gettable.items() if ns in payloads), None)
 
     def _forget(self, _: object) -> None:
         self._granted.clear()
@@ -100,7 +100,7 @@ class Privileges:
             self._on_reading(host)
 
     def _note(self, host: str, namespace: str, perm: Element) -> None:
-        """Note what one <perm/> grants; what else it could have granted is revoked by it."""
+        """Note the permissions that one <perm/> grants; it revokes the others of its kind."""
         access = perm.get("access", "")
         if access == "iq":
             payloads = perm.iterfind(f"{{{namespace}}}namespace")

@@ -190,7 +190,7 @@ async def test_dont_archive_chat_markers(wire: Wire) -> None:
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_dont_archive_chat_markers_where_the_operator_wants_none(unmarked: Wire) -> None:
+async def test_chat_markers_are_not_archived_if_disabled(unmarked: Wire) -> None:
     unmarked.log_copy(chat("hello", extra=f"<markable xmlns='{MARKERS}'/>"))
     unmarked.log_copy(marker("displayed"))
 

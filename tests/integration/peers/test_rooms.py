@@ -36,7 +36,7 @@ def knows(message: Element, client: Client) -> bool:
     return client.account.jid in tostring(message, "unicode")
 
 
-async def only(room: Room, reader: Client) -> mam.Found:
+async def only(room: Room, reader: Client) -> mam.ArchiveResult:
     """Return the one message of the archive."""
     [found] = (await room.query(reader)).results
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from support.builders import ALICE, BOB, ROMEO, entries, entry
-from support.operated import Given, Operated, Said, by_form, by_http, by_line
+from support.operated import CommandAnswer, FieldValues, Operated, by_form, by_http, by_line
 from support.wire import HOST, OTHER_HOST
 
 from storage.rows import Contact, Hold
@@ -16,7 +16,7 @@ CAROL = f"carol@{OTHER_HOST}"
 NOON = "2026-01-01T12:00:00.000000Z"
 SIZE = str(len(entry(0).xml))
 
-Give = Callable[[str, Given], Awaitable[Said]]
+Give = Callable[[str, FieldValues], Awaitable[CommandAnswer]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,4 +277,4 @@ async def test_command_has_the_same_result_over_xmpp_http_and_shell(
 ) -> None:
     answer = await give(case.name, case.given)
 
-    assert answer == Said(case.message, case.values, case.rows, case.is_refused)
+    assert answer == CommandAnswer(case.message, case.values, case.rows, case.is_refused)

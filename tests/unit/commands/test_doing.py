@@ -17,14 +17,14 @@ from support.builders import ALICE, BOB, entries, entry
 from support.commands import command, form_in, request
 from support.operated import (
     BOSS_PHONE,
+    CommandAnswer,
     Operated,
-    Said,
+    answer_of,
     by_form,
     by_http,
     fill_in,
     named,
     open_operated,
-    said,
 )
 from support.wire import HOST, NS_FORM, OTHER_HOST, until
 
@@ -142,10 +142,12 @@ def with_context(operated: Operated, **parts: Any) -> CommandService:
     return replace(service, context=replace(service.context, **parts))
 
 
-async def test_disabled_users_is_refused_if_the_source_does_not_tell(operated: Operated) -> None:
+async def test_disabled_users_without_report_of_the_source_is_refused(
+    operated: Operated,
+) -> None:
     async with answering('["ann"]') as accounts:
         service = with_context(operated, accounts=source_of(accounts))
-        with pytest.raises(NotAllowed, match="does not tell"):
+        with pytest.raises(NotAllowed, match="does not report"):
             await service.run(SERVER, named("disabled-users"), {})
 
 
@@ -184,11 +186,11 @@ async def test_refused_form_can_be_corrected_in_the_same_session(operated: Opera
     begun = await operated.wire.direct(request(named("add-user").node), asker=BOSS_PHONE)
     jid = f"new@{HOST}"
     given = {"accountjid": jid, "password": "one", "password-verify": "two"}
-    wrong = said(await fill_in(operated.wire, begun, given))
-    right = said(await fill_in(operated.wire, begun, given | {"password-verify": "one"}))
+    wrong = answer_of(await fill_in(operated.wire, begun, given))
+    right = answer_of(await fill_in(operated.wire, begun, given | {"password-verify": "one"}))
 
-    assert wrong == Said("password-verify: the passwords differ", is_refused=True)
-    assert right == Said(f"{jid} has an account now.")
+    assert wrong == CommandAnswer("password-verify: the passwords differ", is_refused=True)
+    assert right == CommandAnswer(f"{jid} has an account now.")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +210,7 @@ async def test_refused_form_can_be_corrected_in_the_same_session(operated: Opera
 async def test_bad_request_names_the_invalid_field(
     operated: Operated, given: dict[str, str | list[str]], message: str
 ) -> None:
-    expected = Said(message, is_refused=True)
+    expected = CommandAnswer(message, is_refused=True)
 
     assert await by_form(operated, "export", given) == expected
     assert await by_http(operated, "export", given) == expected

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 from support.builders import ALICE, BOB, entry, shed
 from support.operated import named
-from support.sidecar import SETTINGS, SHOWN, open_services
+from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
@@ -85,7 +85,9 @@ async def test_follower_is_over_once_an_account_is_registered(is_over_http: bool
             if is_over_http:
                 async with serve(SETTINGS, services) as url, ClientSession(url) as http:
                     path = f"/api/v1/accounts/{ALICE}"
-                    async with http.put(path, json={"password": "p"}, headers=SHOWN) as answer:
+                    async with http.put(
+                        path, json={"password": "p"}, headers=SECRET_HEADERS
+                    ) as answer:
                         assert answer.status == 201
             else:
                 given = {"accountjid": [ALICE], "password": ["p"]}

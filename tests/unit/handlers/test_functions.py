@@ -110,7 +110,7 @@ async def test_whatever_a_plain_function_raises_is_logged_and_a_failure(
     with pytest.raises(Failed) as caught:
         await only(handlers(raising(error)))(HOST, "ann")
 
-    assert caught.value.message == "Something went wrong in the server; its log says what."
+    assert caught.value.message == "An internal error occurred: the log has the details."
     (record,) = caplog.records
     assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
     assert record.getMessage() == "user_exists of the handlers module failed"

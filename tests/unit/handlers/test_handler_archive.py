@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
-from support.sidecar import SETTINGS, SHOWN, open_services, post
+from support.sidecar import SECRET_HEADERS, SETTINGS, open_services, post
 
 from component.web.app import make_app
 from component.web.server.settings import WebSettings
@@ -28,7 +28,7 @@ def opened(aiohttp_client: AiohttpClient) -> Open:
         *functions: Callable[..., object], settings: WebSettings = SETTINGS
     ) -> AsyncIterator[TestClient]:
         async with open_services(handlers=handlers(*functions)) as services:
-            yield await aiohttp_client(make_app(settings, services), headers=SHOWN)
+            yield await aiohttp_client(make_app(settings, services), headers=SECRET_HEADERS)
 
     return opening
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SETTINGS, SHOWN, open_services
+from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
 
 from component.web.app import make_app
 from component.web.server.settings import Services
@@ -22,7 +22,7 @@ async def services() -> AsyncIterator[Services]:
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
     """A caller that shows the secret."""
-    return await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+    return await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pytest_aiohttp import AiohttpClient
 from support.accounts import source_of
 from support.api import answering
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everything, texts
-from support.sidecar import SETTINGS, SHOWN, open_services
+from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.access.principals import Operator, Role
 from component.web.app import make_app
@@ -116,7 +116,7 @@ async def test_accounts_on_other_hosts_of_ejabberd_are_refused(
     aiohttp_client: AiohttpClient, method: str, given: object
 ) -> None:
     async with answering("0") as accounts, open_services(accounts=source_of(accounts)) as services:
-        client = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        client = await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
         answer = await client.request(method, f"{V1}/admin@strange.example", json=given)
 
         assert (answer.status, await audit_log(services)) == (400, [])

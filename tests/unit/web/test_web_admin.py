@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything, texts
-from support.sidecar import SETTINGS, SHOWN, open_services
+from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
 from support.sqlite_probe import SqliteProbe
 
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
@@ -151,7 +151,7 @@ async def test_purge_by_new_bounds_is_refused_until_confirmed(
     async with open_services(
         url, RetentionDefaults(others=RetentionBounds(messages=5))
     ) as services:
-        api = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        api = await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
         by_schedule = await purged(api)
         health = await (await api.get("/health/ready")).json()
         refused = await api.post(f"{V1}/purges")

@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, entries
-from support.sidecar import SETTINGS, SHOWN, open_services
+from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.access.principals import Operator, Role
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
@@ -85,11 +85,11 @@ async def test_dropping_a_rule_that_would_delete_much_is_refused_until_confirmed
     aiohttp_client: AiohttpClient,
 ) -> None:
     async with open_services(
-        usual=RetentionDefaults(hosts={HOST: RetentionBounds(messages=5)})
+        defaults=RetentionDefaults(hosts={HOST: RetentionBounds(messages=5)})
     ) as services:
         await services.administration.rules.set(Rule(owner=ALICE, messages=0))
         await services.storage.archive.append(entries(20))
-        api = await aiohttp_client(make_app(SETTINGS, services), headers=SHOWN)
+        api = await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
         refused = (await api.delete(RETENTION)).status
         confirmed = (await api.delete(RETENTION, params={"confirm": "true"})).status

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET, SHOWN
+from support.sidecar import SECRET, SECRET_HEADERS
 
 from component.web.app import make_app
 from component.web.server.settings import Services, WebSettings
@@ -52,7 +52,7 @@ async def test_caller_without_the_secret_is_401(
     assert (await answer.json())["error"] == "not-authorized"
 
 
-@pytest.mark.parametrize("headers", [SHOWN, {"Authorization": f"Bearer {SECRET}"}])
+@pytest.mark.parametrize("headers", [SECRET_HEADERS, {"Authorization": f"Bearer {SECRET}"}])
 async def test_caller_with_the_secret_is_answered(
     stranger: TestClient, headers: dict[str, str]
 ) -> None:

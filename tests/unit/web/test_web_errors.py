@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SETTINGS, SHOWN, post
+from support.sidecar import SECRET_HEADERS, SETTINGS, post
 
 from component.core.errors import ItemNotFound
 from component.web.app import make_app
@@ -190,7 +190,7 @@ async def test_malformed_body_is_refused(
 
 async def test_too_large_body_is_413(aiohttp_client: AiohttpClient, services: Services) -> None:
     settings = replace(SETTINGS, max_body_bytes=1000)
-    client = await aiohttp_client(make_app(settings, services), headers=SHOWN)
+    client = await aiohttp_client(make_app(settings, services), headers=SECRET_HEADERS)
 
     async def in_chunks() -> object:
         for _ in range(30):

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SETTINGS, SHOWN
+from support.sidecar import SECRET_HEADERS, SETTINGS
 
 from component.core.errors import NotAuthorized
 from component.web import app, keys
@@ -125,7 +125,7 @@ async def test_family_authenticates_and_words_errors_its_own_way(
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/nothing", "/nothing"])
 async def test_other_families_are_as_before(extended: TestClient, path: str) -> None:
     refused = await extended.get(path)
-    unknown = await extended.get(path, headers=SHOWN)
+    unknown = await extended.get(path, headers=SECRET_HEADERS)
 
     assert (refused.status, unknown.status) == (401, 404)
     assert (await unknown.json())["error"] == "item-not-found"

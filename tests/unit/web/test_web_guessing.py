@@ -1,4 +1,4 @@
-"""Guessing secrets is slowed for whoever does it, and for nobody else."""
+"""Wrong secrets over HTTP are limited by address, without affecting other addresses."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import logging
 
 import pytest
 from aiohttp.test_utils import TestClient
-from support.sidecar import SHOWN
+from support.sidecar import SECRET_HEADERS
 
 from component.core.access.principals import Operator, Role
 from component.core.accounts.throttle import BURST, REFILL_SECONDS, TokenBucket
 from component.core.errors import RateLimited
-from component.web.auth import guessing
 from component.web.auth.guessing import GuessLimit
 
 ARCHIVE = "/api/archive?username=alice"
@@ -36,8 +35,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def guesses(clock: Clock) -> GuessLimit:
-    return GuessLimit(TokenBucket(clock=clock))
+def budget(clock: Clock) -> TokenBucket:
+    return TokenBucket(clock=clock)
+
+
+@pytest.fixture
+def guesses(budget: TokenBucket) -> GuessLimit:
+    return GuessLimit(budget)
 
 
 def guess(guesses: GuessLimit, party: str, times: int) -> None:
@@ -50,7 +54,7 @@ async def test_address_is_limited_after_a_burst_of_wrong_secrets(
 ) -> None:
     caplog.set_level(logging.INFO)
     statuses = [(await stranger.get(ARCHIVE, headers=WRONG)).status for _ in range(BURST + 20)]
-    right = await stranger.get(ARCHIVE, headers=SHOWN)
+    right = await stranger.get(ARCHIVE, headers=SECRET_HEADERS)
 
     assert statuses == [401] * BURST + [429] * 20
     assert right.status == 429, "a right guess must not be told from a wrong one"
@@ -63,21 +67,21 @@ async def test_request_without_a_secret_is_no_guess(stranger: TestClient) -> Non
     for _ in range(2 * BURST):
         assert (await stranger.get(ARCHIVE)).status == 401
 
-    assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+    assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
 
 
 async def test_right_secrets_cost_nothing(stranger: TestClient) -> None:
     for _ in range(2 * BURST):
-        assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+        assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
 
 
 async def test_known_principal_passes_from_a_limited_address(stranger: TestClient) -> None:
     """A reverse proxy may stand for a guesser and for the server."""
-    assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+    assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
     for _ in range(2 * BURST):
         await stranger.get(ARCHIVE, headers=WRONG)
 
-    assert (await stranger.get(ARCHIVE, headers=SHOWN)).status == 200
+    assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
 
 
 def test_other_addresses_are_not_limited(guesses: GuessLimit) -> None:
@@ -109,10 +113,8 @@ def test_known_principal_does_not_free_another(guesses: GuessLimit) -> None:
         guesses.check(NEAR, "server")
 
 
-def test_remembered_parties_are_bounded(
-    guesses: GuessLimit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(guessing, "PARTIES_MAX", 3)
+def test_remembered_parties_are_bounded(budget: TokenBucket) -> None:
+    guesses = GuessLimit(budget, parties_max=3)
     for party in ("a", "b", "c", "a", "d"):
         guesses.check(party, "server")
 

@@ -19,7 +19,7 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 from support.databases import blocked
-from support.sidecar import SECRET, SETTINGS, SHOWN, message, post
+from support.sidecar import SECRET, SECRET_HEADERS, SETTINGS, message, post
 
 from component.web.app import serve
 from component.web.server import limits
@@ -235,7 +235,7 @@ async def test_one_connection_too_many_is_503(served: Serve) -> None:
             ((status, error),) = answers(await server.exchange(b""))
             assert (status, error["error"]) == (503, "resource-constraint")
         await asyncio.sleep(SHORT)
-        async with ClientSession(headers=SHOWN) as client:
+        async with ClientSession(headers=SECRET_HEADERS) as client:
             answer = await client.get(f"{server.url}/api/archive?username=alice")
             assert answer.status == 200
 
@@ -297,7 +297,7 @@ async def test_unknown_expectation_is_417_in_json(served: Serve) -> None:
 async def test_request_that_takes_too_long_is_503(served: Serve, services: Services) -> None:
     async with (
         served(request_timeout_seconds=SHORT) as server,
-        ClientSession(headers=SHOWN) as client,
+        ClientSession(headers=SECRET_HEADERS) as client,
     ):
         async with blocked(services.storage):
             answer = await client.post(f"{server.url}/api/archive", json=post())
@@ -313,7 +313,7 @@ async def test_caller_that_does_not_read_its_answer_is_closed(
 ) -> None:
     async with (
         served(request_timeout_seconds=1.0, page_max_bytes=100_000_000) as server,
-        ClientSession(headers=SHOWN) as client,
+        ClientSession(headers=SECRET_HEADERS) as client,
     ):
         large = message("bob@example.org", "alice@example.org", "x" * 900_000)
         for second in range(25):
@@ -338,7 +338,7 @@ async def test_unread_answers_leave_no_connection_behind(served: Serve) -> None:
         ) as server,
         AsyncExitStack() as taken,
     ):
-        async with ClientSession(headers=SHOWN) as client:
+        async with ClientSession(headers=SECRET_HEADERS) as client:
             xml = message("bob@example.org", "alice@example.org", "x" * 14_000)
             await client.post(f"{server.url}/api/archive", json=post(xml=xml))
         for requests in range(1, callers + 1):
@@ -353,7 +353,7 @@ async def test_unread_answers_leave_no_connection_behind(served: Serve) -> None:
 
 async def test_access_log_has_no_query(served: Serve, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "component.web.server.access_log")
-    async with served() as server, ClientSession(headers=SHOWN) as client:
+    async with served() as server, ClientSession(headers=SECRET_HEADERS) as client:
         await client.get(f"{server.url}/api/archive?username=alice&password=hunter2")
         await client.get(f"{server.url}/no%0Athing")
 
@@ -365,7 +365,7 @@ async def test_access_log_has_no_query(served: Serve, caplog: pytest.LogCaptureF
 
 
 async def test_no_request_waits_for_a_timer(served: Serve) -> None:
-    async with served() as server, ClientSession(headers=SHOWN) as client:
+    async with served() as server, ClientSession(headers=SECRET_HEADERS) as client:
         began = time.monotonic()
         for second in range(20):
             await client.post(f"{server.url}/api/archive", json=post(second))

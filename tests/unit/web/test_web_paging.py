@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_aiohttp import AiohttpClient
 from support.builders import BOB, NOON, ROMEO, SECOND, entry
-from support.sidecar import HOST, SETTINGS, SHOWN
+from support.sidecar import HOST, SECRET_HEADERS, SETTINGS
 
 from component.web.app import make_app
 from component.web.server.settings import Services
@@ -89,7 +89,7 @@ async def test_page_is_limited_by_the_settings(
     owner = next(OWNERS)
     await services.writer.store(rows(owner, [BOB] * 5))
     few = replace(SETTINGS, page_default=2, page_max=3)
-    client = await aiohttp_client(make_app(few, services), headers=SHOWN)
+    client = await aiohttp_client(make_app(few, services), headers=SECRET_HEADERS)
 
     query = {} if asked is None else {"limit": asked}
     async with client.get(f"/api/v1/archives/{owner}/messages", params=query) as answer:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SETTINGS, SHOWN
+from support.sidecar import SECRET_HEADERS, SETTINGS
 
 from component.web import app
 from component.web.app import FAMILIES, make_app, serve
@@ -27,7 +27,7 @@ BOTH = replace(SETTINGS, public=FREE_PORT)
 @pytest.fixture
 async def public(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
     """A caller of the public listener that shows the secret of the private one."""
-    return await aiohttp_client(make_app(BOTH, services, Listener.PUBLIC), headers=SHOWN)
+    return await aiohttp_client(make_app(BOTH, services, Listener.PUBLIC), headers=SECRET_HEADERS)
 
 
 def private_paths(services: Services) -> list[tuple[str, str]]:
@@ -74,7 +74,7 @@ async def test_both_listeners_are_served_at_once(
     async with (
         serve(BOTH, services) as private,
         serve(BOTH, services, Listener.PUBLIC) as public,
-        ClientSession(headers=SHOWN) as client,
+        ClientSession(headers=SECRET_HEADERS) as client,
     ):
         assert (await client.get(f"{private}/health/ready")).status == 200
         assert (await client.get(f"{public}/health/ready")).status == 404

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixConnector
 from support.databases import blocked
-from support.sidecar import SETTINGS, SHOWN, post
+from support.sidecar import SECRET_HEADERS, SETTINGS, post
 
 from component.core.xml.times import format_time, now
 from component.web.app import serve
@@ -21,7 +21,7 @@ ARCHIVE = "/api/archive?username=alice"
 
 
 async def test_port_0_takes_a_free_port_and_returns_it(services: Services) -> None:
-    async with serve(SETTINGS, services) as url, ClientSession(headers=SHOWN) as client:
+    async with serve(SETTINGS, services) as url, ClientSession(headers=SECRET_HEADERS) as client:
         assert url.startswith("http://127.0.0.1:")
         assert (await client.get(url + ARCHIVE)).status == 200
 
@@ -35,7 +35,9 @@ async def test_unix_socket_is_for_owner_and_group_and_removed_at_the_end(
     async with serve(settings, services) as address:
         assert address == f"unix:{path}"
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        async with ClientSession(connector=UnixConnector(str(path)), headers=SHOWN) as client:
+        async with ClientSession(
+            connector=UnixConnector(str(path)), headers=SECRET_HEADERS
+        ) as client:
             assert (await client.get("http://muniment" + ARCHIVE)).status == 200
             client.headers.pop("X-Api-Key")
             assert (await client.get("http://muniment" + ARCHIVE)).status == 401
@@ -63,7 +65,10 @@ async def test_unknown_host_name_is_reported(services: Services) -> None:
 async def test_prefix_is_that_of_the_settings(services: Services) -> None:
     for prefix in ("", "/remote/data"):
         settings = replace(SETTINGS, prefix=prefix)
-        async with serve(settings, services) as url, ClientSession(headers=SHOWN) as client:
+        async with (
+            serve(settings, services) as url,
+            ClientSession(headers=SECRET_HEADERS) as client,
+        ):
             assert (await client.get(f"{url}{prefix}/archive?username=alice")).status == 200
 
 
@@ -85,7 +90,7 @@ async def test_request_under_way_is_answered_before_the_server_stops(services: S
         await asyncio.sleep(0.3)
         await slow.aclose()
 
-    async with ClientSession(headers=SHOWN) as client:
+    async with ClientSession(headers=SECRET_HEADERS) as client:
         async with serve(SETTINGS, services) as url:
             await slow.enter_async_context(blocked(services.storage))
             posting = await begin_to_post(client, url, services)
@@ -102,7 +107,7 @@ async def test_idle_connection_does_not_delay_the_stop(services: Services) -> No
     patient = replace(SETTINGS, stop_timeout_seconds=60.0)
     async with (
         asyncio.timeout(10.0),
-        ClientSession(headers=SHOWN) as client,
+        ClientSession(headers=SECRET_HEADERS) as client,
         serve(patient, services) as url,
     ):
         await (await client.get(url + ARCHIVE)).read()
@@ -113,7 +118,7 @@ async def test_request_that_hangs_is_cut_off_at_the_stop(services: Services) -> 
     async with (
         asyncio.timeout(10.0),
         blocked(services.storage),
-        ClientSession(headers=SHOWN) as client,
+        ClientSession(headers=SECRET_HEADERS) as client,
     ):
         async with serve(impatient, services) as url:
             posting = await begin_to_post(client, url, services)

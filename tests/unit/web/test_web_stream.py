@@ -15,7 +15,7 @@ import pytest
 from aiohttp import ClientSession
 from support.builders import ALICE, BOB, ROMEO, ROOM, entry, shed
 from support.events import Events, stream
-from support.sidecar import SETTINGS, SHOWN
+from support.sidecar import SECRET_HEADERS, SETTINGS
 from support.wire import until
 
 from component.core.access.principals import Operator, Role
@@ -33,7 +33,7 @@ Follow = Callable[..., AbstractAsyncContextManager[Events]]
 async def served(services: Services, **options: Any) -> AsyncIterator[ClientSession]:
     async with (
         serve(replace(SETTINGS, **options), services) as url,
-        ClientSession(url, headers=SHOWN) as http,
+        ClientSession(url, headers=SECRET_HEADERS) as http,
     ):
         yield http
 
@@ -296,7 +296,7 @@ async def test_stopping_program_ends_all_streams(services: Services) -> None:
     """Cleanly: the last chunk is sent, and nobody waits for the time that requests get."""
     async with AsyncExitStack() as followers:
         async with serve(replace(SETTINGS, stop_timeout_seconds=3600.0), services) as url:
-            http = await followers.enter_async_context(ClientSession(url, headers=SHOWN))
+            http = await followers.enter_async_context(ClientSession(url, headers=SECRET_HEADERS))
             following = [await followers.enter_async_context(stream(http, PATH)) for _ in range(3)]
         for events in following:
             with pytest.raises(EOFError):
