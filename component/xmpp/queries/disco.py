@@ -96,11 +96,11 @@ def _bare_jid_info(hosts: Hosts, features: Sequence[str]) -> InfoHandler:
 
     def handle(_: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
         host = str(asker)
-        # slixmpp answers the sender of the query.
-        query["from"] = of_host_for_iq(host)
         # After an error a server does not delegate: it answers users without an archive itself.
         if host not in hosts:
             raise XMPPError("item-not-found")
+        # slixmpp answers the sender of the query.
+        query["from"] = of_host_for_iq(host)
         # Without the node slixmpp adds the features of the component itself.
         return _info(features, node)
 

@@ -149,6 +149,13 @@ async def test_every_possible_archive_answers_alike(wire: Wire, local: str, aske
     assert identities(reply) == [{"category": "component", "type": "archive", "name": "Muniment"}]
 
 
+async def test_refusal_of_a_delegation_node_goes_to_the_full_jid_of_its_asker(wire: Wire) -> None:
+    """Only answers to a virtual host get a resource that the query did not have."""
+    reply = await info(wire, BARE, asker=ALICE_PHONE)
+
+    assert (reply.iq.get("to"), reply.refusal) == (ALICE_PHONE, "item-not-found")
+
+
 @pytest.mark.parametrize("node", [BARE, "unknown"])
 async def test_archive_has_no_nodes(wire: Wire, node: str) -> None:
     assert (await info(wire, node, to=OF_BOB)).refusal == "item-not-found"
