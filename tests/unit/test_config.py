@@ -123,7 +123,7 @@ def test_a_wrong_value_is_told_with_what_is_expected(
         ('["a.example", "Chat.example"]', "xmpp.hosts[1]: expected a domain in lower case"),
         ('["user@chat.example"]', "xmpp.hosts[0]: expected a domain, such as chat.example"),
         ('["chat.example."]', "xmpp.hosts[0]: expected a domain, such as chat.example"),
-        ('["a.example", "a.example"]', "xmpp.hosts: a virtual host is named twice"),
+        ('["a.example", "a.example"]', "xmpp.hosts: a virtual host is listed twice"),
         ('["muniment.example"]', "xmpp.hosts: muniment.example is the component itself"),
     ],
 )
@@ -176,7 +176,7 @@ def test_nobody_trusts_the_whole_internet(folder: Path, everybody: str) -> None:
     trusting = f'authentication = "network"\nallow_from = ["{everybody}"]\n'
 
     assert problems(folder, REQUIRED + trusting) == [
-        'http.allow_from: would trust everybody while http.authentication is "network"'
+        'http.allow_from: would give everybody all rights while http.authentication is "network"'
     ]
 
 
