@@ -1,7 +1,7 @@
 """All options, each with its type, range, default and description.
 
-muniment.toml.example and docs/operations.md repeat the descriptions word for word, and tests compare
-them: change a description here first. The sections [xmpp], [http] and [public_http] are in
+muniment.toml.example and docs/operations.md repeat the descriptions word for word; tests compare
+them. The sections [xmpp], [http] and [public_http] are in
 `config.network`.
 """
 
@@ -341,7 +341,7 @@ class Config:
         return self.retention.model_copy(update=bounds)
 
     def described(self) -> Iterator[str]:
-        """Yield a line for each [hosts] and [operators] section, and about accounts not asked for."""
+        """Yield a line for each [hosts] and [operators] section, and one about accounts."""
         for name, host in self.hosts.items():
             own = host.model_dump(exclude_unset=True)
             differing = ", ".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
