@@ -186,7 +186,7 @@ def test_missing_configuration_is_reported_with_the_searched_paths(
 
     assert code == exit_codes.CONFIG_WRONG
     assert capsys.readouterr().out.splitlines() == [
-        f"bad no configuration file: looked for muniment.toml and {folder / 'etc.toml'}",
+        f"bad no configuration file found: looked for muniment.toml and {folder / 'etc.toml'}",
         "bad xmpp.jid: required, but missing",
         "bad xmpp.hosts: required, but missing",
         "bad xmpp.secret: required, but missing",

@@ -193,7 +193,7 @@ async def test_extauth_answers_no_while_the_program_does_not_run(
     assert (made, away, back) == (YES, NO, YES)
     said = [line.partition("extauth: ")[2] for line in lines]
     trouble = (
-        "every answer is no until this is solved: "
+        "all questions are answered with no until this is solved: "
         f"Muniment does not answer at {LOOPBACK}:{settings.port}: Connection refused."
     )
     assert said == [trouble, "Muniment answers again"] * 2
