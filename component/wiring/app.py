@@ -18,7 +18,9 @@ from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
 from component.web.server.settings import Services
 from component.wiring import account_sources, settings
-from component.wiring.compose import join
+from component.wiring.compose import compose
+from component.wiring.queries import answer_queries, command_service
+from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.connector import Connector, ServerRefused
 from storage.errors import StorageError
@@ -68,7 +70,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     )
     accounts = await stack.enter_async_context(account_sources.accounts(config, storage, handlers))
     await stack.enter_async_context(background)
-    parts = join(config, storage, handlers, accounts, settings.spill(config))
+    parts = compose(config, storage, handlers, accounts, settings.spill(config))
     stack.enter_context(limit.saving(parts.save))
     await stack.enter_async_context(parts.running(background.start))
     administration = await stack.enter_async_context(
@@ -87,12 +89,14 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         )
     )
     connection = settings.connection(config, parts.stream)
-    commands = parts.open_commands(
+    commands = command_service(
+        parts,
         administration,
         accounts,
         connection,
         timeout=config.http.request_timeout_seconds,
     )
+    answer_queries(config, parts, operator_commands(commands, parts.operators))
     link = Link(connection, background)
     stack.push_async_callback(link.end)
     services = Services(
@@ -114,7 +118,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     web = settings.web(config, parts.operators)
     for listener in settings.listeners(config):
         await stack.enter_async_context(serve_http(web, services, listener))
-    # Not before: whoever cannot serve must not take the place of a component that does.
+    # Not before: a process that cannot serve must not take the place of a component that does.
     if not background.ending.is_set():
         link.start()
     await background.ending.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from component.core.archiving.preferences import HostRules
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from component.core.xml.jids import Jids
-from component.core.xml.stream_parser import Element
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
@@ -27,22 +26,13 @@ from storage.sqlite.engine.database import MEMORY
 SPARE_SECONDS = 2.0
 
 
-def stream(
-    config: Config,
-    on_copy: Callable[[str, Element, bytes], None] = lambda *_: None,
-    was_here: Callable[[str, bytes], bool] = lambda *_: False,
-) -> Stream:
-    """Return a stream that is not connected yet.
-
-    `on_copy` hears copies of stanzas, but of those that `was_here` knows.
-    """
+def stream(config: Config) -> Stream:
+    """Return a stream that is not connected yet."""
     return Stream(
         config.xmpp.jid,
         config.xmpp.secret.get_secret_value(),
-        on_copy=on_copy,
         max_stanza_bytes=config.xmpp.max_stanza_bytes,
         max_stanza_depth=config.xmpp.max_stanza_depth,
-        was_here=was_here,
     )
 
 

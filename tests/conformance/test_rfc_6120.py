@@ -45,7 +45,7 @@ async def test_every_query_that_is_known_here_is_answered(
 ) -> None:
     """8.2.3: "An entity that receives an IQ request of type "get" or "set" MUST reply with an IQ
     response of type "result" or "error"." With the wrong type, and nothing else in it."""
-    payloads = sorted(wire.parts.queries.payloads)
+    payloads = sorted(wire.queries.payloads)
     assert len(payloads) >= 10
     for payload in payloads:
         namespace, _, name = payload[1:].partition("}")

@@ -28,7 +28,7 @@ class CopyReader:
             lambda _: None,
             max_bytes=1_000_000,
             max_depth=64,
-            was_here=self._was_here,
+            is_repeated=self._is_repeated,
         )
         self.copies: list[str] = []  #: the stanzas in those that were read
         self.asked: list[bytes] = []  #: stanzas that the gate asked about
@@ -57,6 +57,6 @@ class CopyReader:
         self.copies.append(raw.decode())
         self._log.take(host, stanza, raw)
 
-    def _was_here(self, host: str, stanza: bytes) -> bool:
+    def _is_repeated(self, host: str, stanza: bytes) -> bool:
         self.asked.append(stanza)
         return self._remembers and self._ingest.is_repeated(host, stanza)

@@ -28,6 +28,8 @@ from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults
 from component.web.app import serve
 from component.web.server.settings import Services
+from component.wiring.queries import command_service
+from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.addresses import Addresses
 from support.accounts import source_of
 from support.commands import NS_COMMANDS, command, request
@@ -72,7 +74,7 @@ async def open_operated(
 ) -> AsyncIterator[Operated]:
     """Run it in a folder; `usual` is how long messages are kept."""
     sections: dict[str, Any] = {"operators": OPERATORS, "rosters": Rosters(source="store")}
-    async with open_wire(folder, **sections) as wire:
+    async with open_wire(folder, answering=False, **sections) as wire:
         parts, storage = wire.parts, wire.storage
         async with open_archive_admin(
             storage,
@@ -84,7 +86,10 @@ async def open_operated(
             followers=parts.followers,
         ) as administration:
             accounts = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS)))
-            commands = parts.open_commands(administration, accounts, wire.connection, timeout=9.0)
+            commands = command_service(
+                parts, administration, accounts, wire.connection, timeout=9.0
+            )
+            wire.answer(operator_commands(commands, parts.operators))
             services = Services(
                 storage=storage,
                 authorizer=parts.authorizer,

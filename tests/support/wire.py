@@ -21,9 +21,12 @@ from component.core.accounts.passwords import Passwords
 from component.core.hosts import Hosts
 from component.handlers.functions import Handlers
 from component.wiring.app import end
-from component.wiring.compose import Parts, join
+from component.wiring.compose import Parts, compose
+from component.wiring.queries import answer_queries
+from component.xmpp.commands.adhoc import AdHocCommand
 from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
+from component.xmpp.queries.dispatch import QueryDispatcher
 from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import ANY, ArchivedMessage
@@ -264,10 +267,12 @@ class Wire:
     def __init__(
         self,
         server: Server,
+        config: Config,
         parts: Parts,
         connection: Connector,
         storage: Storage,
     ) -> None:
+        self._config = config
         self.server = server
         self.parts = parts
         self.stream = parts.stream
@@ -275,6 +280,7 @@ class Wire:
         self.connection = connection
         self.storage = storage
         self.archive = storage.archive
+        self.queries: QueryDispatcher = None  # type: ignore[assignment]  # set by `answer`
         self.peer: Peer = None  # type: ignore[assignment]  # the connection there is now
         self.link: asyncio.Task[None] | None = None
         self._writing: asyncio.Future[list[None]] | None = None
@@ -282,6 +288,10 @@ class Wire:
     def start(self) -> None:
         """Begin to keep the stream up."""
         self.link = asyncio.create_task(self.connection.run())
+
+    def answer(self, commands: Iterable[AdHocCommand] = ()) -> None:
+        """Begin to answer queries, with these commands beside our own."""
+        self.queries = answer_queries(self._config, self.parts, commands)
 
     def write(self) -> None:
         """Begin to write the messages taken."""
@@ -451,6 +461,7 @@ async def open_wire(
     folder: Path,
     *,
     connected: bool = True,
+    answering: bool = True,
     granted: Iterable[str] = (PRIVILEGE_1,),
     writing: bool = True,
     secret: str = SECRET,
@@ -479,12 +490,14 @@ async def open_wire(
             open_storage(f"sqlite:{folder / 'archive.db'}", synchronous="normal")
         )
         accounts = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(hosts)))
-        parts = join(config, storage, Handlers(), accounts, spill)
+        parts = compose(config, storage, Handlers(), accounts, spill)
         await parts.load()
         stack.callback(_end_sending, parts.stream)
         connection = Connector(parts.stream, "127.0.0.1", server.port, HOST, patience)
-        wire = Wire(server, parts, connection, storage)
+        wire = Wire(server, config, parts, connection, storage)
         stack.push_async_callback(wire.stop)
+        if answering:
+            wire.answer()
         if writing:
             wire.write()
         if connected:

@@ -75,10 +75,6 @@ class AdHocCommands:
         self._commands = {command.node: command for command in commands}
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
-    def offer(self, commands: Iterable[AdHocCommand]) -> None:
-        """Add commands."""
-        self._commands |= {command.node: command for command in commands}
-
     def items(self) -> tuple[Item, ...]:
         """Return the items of service discovery for the commands (section 2.2)."""
         listed = Item(

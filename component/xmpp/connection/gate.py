@@ -54,20 +54,20 @@ class Gate:
         *,
         max_bytes: int,
         max_depth: int,
-        was_here: Callable[[str, bytes], bool] = lambda *_: False,
+        is_repeated: Callable[[str, bytes], bool] = lambda *_: False,
         is_needed: Callable[[Element], bool] = lambda _: True,
         send: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_copy` is called with the sender of each copy, the copied stanza, and its bytes.
 
-        A copy is dropped if `was_here`, called with its sender and the stanza's bytes, returns
+        A copy is dropped if `is_repeated`, called with its sender and the stanza's bytes, returns
         True. `deliver` is called with the bytes of each other stanza that `is_needed`, and `send`
         with the answers to stanzas that are refused. `max_bytes` and `max_depth` are those of a
         stanza.
         """
         self._on_copy = on_copy
         self._deliver = deliver
-        self._was_here = was_here
+        self._is_repeated = is_repeated
         self._is_needed = is_needed
         self._send = send
         self._addresses = Addresses()
@@ -100,13 +100,13 @@ class Gate:
     def _handle_whole_copy(self, piece: bytes) -> bool:
         """Handle `piece` if it is exactly one copy. Return False if it has to be parsed.
 
-        Bytes that `was_here` recognises were a whole stanza before, so they are no part of one.
+        Bytes that `is_repeated` recognises were a whole stanza before, so they are no part of one.
         """
         copy = copy_scanner.whole_copy(piece)
         if copy is None:
             return False
         host, raw = copy
-        if copy_scanner.is_result(raw) or self._was_here(host, raw):
+        if copy_scanner.is_result(raw) or self._is_repeated(host, raw):
             return True
         if not host or len(piece) > self._max_bytes:
             return False

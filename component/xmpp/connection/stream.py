@@ -39,15 +39,12 @@ class Stream(ComponentXMPP):
         jid: str,
         secret: str,
         *,
-        on_copy: Callable[[str, Element, bytes], None],
         max_stanza_bytes: int,
         max_stanza_depth: int,
-        was_here: Callable[[str, bytes], bool] = lambda *_: False,
     ) -> None:
-        """`on_copy` and `was_here` are those of the gate."""
         super().__init__(jid, secret)
-        self._on_copy = on_copy
-        self._was_here = was_here
+        self._on_copy: Callable[[str, Element, bytes], None] = _ignore
+        self._is_repeated: Callable[[str, bytes], bool] = _is_new
         self._max_stanza_bytes = max_stanza_bytes
         self._max_stanza_depth = max_stanza_depth
         self._gate: Gate | None = None
@@ -86,6 +83,14 @@ class Stream(ComponentXMPP):
     def silence(self) -> float:
         """Seconds since the server last sent anything, 0 while the stream is held."""
         return self.loop.time() - self._received_at if self._is_reading else 0.0
+
+    def listen(
+        self,
+        on_copy: Callable[[str, Element, bytes], None],
+        is_repeated: Callable[[str, bytes], bool],
+    ) -> None:
+        """Call these functions of `Gate` for copies, from the next connection on."""
+        self._on_copy, self._is_repeated = on_copy, is_repeated
 
     def hold(self, on: bool) -> None:
         """Stop reading, or go on: a full queue slows the server down this way."""
@@ -197,7 +202,7 @@ class Stream(ComponentXMPP):
             self._deliver,
             max_bytes=self._max_stanza_bytes,
             max_depth=self._max_stanza_depth,
-            was_here=self._was_here,
+            is_repeated=self._is_repeated,
             is_needed=partial(is_needed, expected=self._expected, payloads=self._payloads),
             send=self.send_at_once,
         )
@@ -254,3 +259,11 @@ class Stream(ComponentXMPP):
         if reader is not None:
             reader.finish()
         self._gate = None
+
+
+def _ignore(host: str, stanza: Element, raw: bytes) -> None:
+    """Drop a copy: nobody listens."""
+
+
+def _is_new(host: str, raw: bytes) -> bool:
+    return False

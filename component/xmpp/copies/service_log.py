@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from component.core.archiving.ingest import Ingest
 from component.core.hosts import Hosts
@@ -31,13 +31,13 @@ class ServiceLog:
         hosts: Hosts,
         *,
         on_iq: Callable[[str, Element], None] = lambda *_: None,
-        on_presence: Callable[[Element, bytes], None] = lambda *_: None,
+        on_presence: Sequence[Callable[[Element, bytes], None]] = (),
         on_message: Callable[[Stanza], None] = lambda _: None,
         on_active: Callable[[str, int], None] = lambda *_: None,
     ) -> None:
-        """`on_iq` is called with the host that sent the copy and each IQ, `on_presence` with each
-        presence and its bytes, `on_message` with each message, and `on_active` with each user who
-        sent anything from a session, and when, in microseconds.
+        """`on_iq` is called with the host that sent the copy and each IQ, `on_presence` each with
+        every presence and its bytes, `on_message` with each message, and `on_active` with each
+        user who sent anything from a session, and when, in microseconds.
         """
         self._ingest = ingest
         self._on_iq = on_iq
@@ -61,7 +61,8 @@ class ServiceLog:
         if stanza.name == "message":
             self._take_message(host, stanza, raw, at)
         elif stanza.name == "presence":
-            self._on_presence(stanza, raw)
+            for call in self._on_presence:
+                call(stanza, raw)
         elif stanza.name == "iq":
             self._on_iq(host, stanza)
 

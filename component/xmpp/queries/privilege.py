@@ -42,12 +42,9 @@ class Privileges:
         self,
         stream: Stream,
         hosts: Hosts,
-        *,
-        on_reading: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_reading` is called with each host that lets us read rosters."""
         self._hosts = hosts
-        self._on_reading = on_reading
+        self._on_reading: Callable[[str], None] | None = None
         #: the namespace in which each permission is granted, by host and permission
         self._granted: dict[tuple[str, _Permission], str] = {}
         #: the payloads that we may send as a host in an IQ of type get, by host
@@ -55,6 +52,10 @@ class Privileges:
         for namespace in NAMESPACES:
             stream.on_message(namespace, "privilege", self._take)
         stream.add_event_handler("disconnected", self._forget)
+
+    def on_reading(self, call: Callable[[str], None]) -> None:
+        """Call a function with each host that lets us read rosters."""
+        self._on_reading = call
 
     def message_namespace(self, host: str) -> str | None:
         """Return the namespace in which we may send messages as users of a host.
@@ -95,7 +96,7 @@ class Privileges:
         for namespace in NAMESPACES:
             for perm in message.xml.iterfind(f"{{{namespace}}}privilege/{{{namespace}}}perm"):
                 self._note(host, namespace, perm)
-        if self.reads_rosters(host):
+        if self._on_reading is not None and self.reads_rosters(host):
             self._on_reading(host)
 
     def _note(self, host: str, namespace: str, perm: Element) -> None:

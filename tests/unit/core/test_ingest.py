@@ -737,7 +737,7 @@ async def test_only_the_same_bytes_were_here(ingest: Ingest) -> None:
     assert told == [False, False, True, False, True]
 
 
-async def test_nothing_was_here_of_what_has_bounced(ingest: Ingest) -> None:
+async def test_bounced_message_is_not_remembered_as_repeated(ingest: Ingest) -> None:
     for text in (message(), bounce()):
         ingest.take(stanza(text), now(), HOST)
 

@@ -48,7 +48,7 @@ async def test_iq_to_made_up_address_is_not_remembered(wire: Wire) -> None:
 
     assert list(wire.stream.roster) == [COMPONENT]
     assert len(wire.stream.plugin["xep_0030"].static.nodes) < MANY // 10
-    assert wire.parts.queries.turns.pending == 0
+    assert wire.queries.turns.pending == 0
 
 
 async def test_subscription_request_is_answered_unsubscribed(wire: Wire) -> None:

@@ -94,7 +94,7 @@ async def test_no_more_than_a_page_waits_for_a_server_that_takes_nothing(wire: W
         )
 
     await until(lambda: transport.get_write_buffer_size() > 0)
-    assert wire.parts.queries.turns.pending > 0
+    assert wire.queries.turns.pending > 0
 
     answered = set()
     while len(answered) < 30:
@@ -102,4 +102,4 @@ async def test_no_more_than_a_page_waits_for_a_server_that_takes_nothing(wire: W
         assert transport.get_write_buffer_size() < 2 * 1024 * 1024
         if sent.tag.endswith("iq"):
             answered.add(sent.get("id"))
-    await until(lambda: wire.parts.queries.turns.pending == 0)
+    await until(lambda: wire.queries.turns.pending == 0)
