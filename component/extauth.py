@@ -5,8 +5,8 @@ A question is its length in two bytes, the higher one first, and `auth:USER:HOST
 `removeuser:USER:HOST` or `removeuser3:USER:HOST:PASSWORD`. An answer is the length 2 and a number
 of two bytes: 1 for yes, 0 for no (ejabberd Developer Guide, External Authentication). ejabberd
 starts several of these processes and asks each one question at a time. The accounts are those of
-the running program. If too many processes end at once, ejabberd ends as well: so during any
-trouble the answers are no, and a process ends only with its standard input.
+the running program. ejabberd ends if too many processes end at once, so a process ends only with
+its standard input, and after an error it answers no.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ async def run(load_config: Callable[[], Http]) -> int:
             frame = LENGTH_BYTES.to_bytes(LENGTH_BYTES) + number.to_bytes(LENGTH_BYTES)
             os.write(sys.stdout.fileno(), frame)
     except BrokenPipeError:
-        log.info("ejabberd takes no more answers")
+        log.info("ejabberd closed the pipe for answers")
     finally:
         await responder.close()
     return OK
@@ -117,7 +117,7 @@ class Responder:
             question = Question.parse(text)
             ask = COMMANDS[question.command]
         except (ValueError, KeyError):
-            log.warning("ejabberd asks a question that is not known here")
+            log.warning("ejabberd sent a question of an unknown form")
             return NO
         failed = FAILED if question.command == "setpass" else NO
         try:
@@ -139,7 +139,7 @@ class Responder:
     async def _fail(self, reason: str) -> None:
         """Log a reason once, and connect again for the next question."""
         if reason != self._failure:
-            log.error("every answer is no until this is solved: %s", reason)
+            log.error("all questions are answered with no until this is solved: %s", reason)
         self._failure = reason
         await self.close()
 

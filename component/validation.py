@@ -1,7 +1,7 @@
-"""What a pydantic model finds wrong with a value, in our own words.
+"""Describe errors of pydantic models in our own words, for options and for requests.
 
-The words come from the field and from the value, never from pydantic: whatever kinds of errors it
-has or gets, none of its texts is passed on. For options of the configuration and for requests.
+The words come from the field and the value. No text of pydantic is passed on, so a new kind of
+error in pydantic changes nothing.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from component.core.wording import given, kind
 
 
 def wrong(error: ErrorDetails, field: FieldInfo) -> str:
-    """Say what is wrong with the value of a field that exists, and what it takes.
+    """Return what is wrong with the value of an existing field, and the values that it accepts.
 
-    A value of a field without `repr` is a secret, and not shown.
+    The value of a field without `repr` is a secret and not shown.
     """
     if error["type"] == "missing":
         return "required, but missing"
-    if said := own_words(error):
-        return said
+    if message := own_words(error):
+        return message
     is_item = len(error["loc"]) > 1
     show = given if field.repr else kind
     return f"expected {expected(field, is_item=is_item)}, given {show(error['input'])}"
 
 
 def own_words(error: ErrorDetails) -> str:
-    """Return what one of our own checks says, "" where it was none of them."""
+    """Return the message of one of our own validators; "" if the error is not from one."""
     return str(error["ctx"]["error"]) if error["type"] == "value_error" else ""
 
 
 def expected(field: FieldInfo, *, is_item: bool = False) -> str:
-    """Describe the values that a field takes, or those of an item in its list."""
+    """Describe the values that a field, or an item of its list, accepts."""
     annotation, limits = _bare(field.annotation, field.metadata)
     if is_item and get_origin(annotation) in (tuple, list):
         annotation, limits = _bare(get_args(annotation)[0], ())
@@ -47,7 +47,7 @@ def expected(field: FieldInfo, *, is_item: bool = False) -> str:
     if get_origin(annotation) in (tuple, list):
         return "a list of strings"
     if issubclass(annotation, Enum):
-        return _one_of(one.value for one in annotation)
+        return _one_of(member.value for member in annotation)
     if annotation is bool:
         return "true or false"
     if annotation in (int, float):
@@ -56,13 +56,14 @@ def expected(field: FieldInfo, *, is_item: bool = False) -> str:
 
 
 def _bare(annotation: Any, limits: Sequence[object]) -> tuple[Any, Sequence[object]]:
-    """Return a type without None, which nobody has to write, and the limits of its values."""
+    """Return a type without Annotated and None, and the limits of its values."""
     if get_origin(annotation) is Annotated:
-        inner, *more = get_args(annotation)
-        nested = [one.metadata if isinstance(one, FieldInfo) else [one] for one in more]
-        return _bare(inner, [*limits, *(limit for found in nested for limit in found)])
+        inner, *metadata = get_args(annotation)
+        nested = [item.metadata if isinstance(item, FieldInfo) else [item] for item in metadata]
+        return _bare(inner, [*limits, *(limit for group in nested for limit in group)])
     if get_origin(annotation) in (Union, UnionType):
-        return _bare(next(one for one in get_args(annotation) if one is not NoneType), limits)
+        inner = next(member for member in get_args(annotation) if member is not NoneType)
+        return _bare(inner, limits)
     return annotation, limits
 
 
@@ -79,8 +80,8 @@ def _number(noun: str, limits: Sequence[object]) -> str:
 
 
 def _text(limits: Sequence[object]) -> str:
-    least = next((limit.min_length for limit in limits if isinstance(limit, MinLen)), 0)
-    most = next((limit.max_length for limit in limits if isinstance(limit, MaxLen)), None)
-    if most is not None:
-        return f"a string of {least} to {most} characters"
-    return "a string that is not empty" if least else "a string"
+    minimum = next((limit.min_length for limit in limits if isinstance(limit, MinLen)), 0)
+    maximum = next((limit.max_length for limit in limits if isinstance(limit, MaxLen)), None)
+    if maximum is not None:
+        return f"a string of {minimum} to {maximum} characters"
+    return "a string that is not empty" if minimum else "a string"

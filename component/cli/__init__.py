@@ -37,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of the pipe has left. Python would print an error at its end, because the rest
-        # cannot be flushed.
+        # The reader closed the pipe. Python would print an error at exit, because it cannot flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return code
@@ -71,20 +70,26 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--config", type=Path, metavar="PATH", help="the configuration file")
     parsers.add_parser("serve", parents=[common], help="run until stopped by a signal")
     parsers.add_parser(
-        "extauth", parents=[common], help="check logins for ejabberd, which starts this program"
+        "extauth",
+        parents=[common],
+        help="authenticate users for ejabberd, which starts this command",
     )
     check_config = parsers.add_parser(
-        "check-config", parents=[common], help="check the configuration, one line for each check"
+        "check-config",
+        parents=[common],
+        help="check the configuration, and print one line for each check",
     )
     depth = check_config.add_mutually_exclusive_group()
     depth.add_argument(
-        "--offline", action="store_true", help="leave out the store, ejabberd and the HTTP port"
+        "--offline",
+        action="store_true",
+        help="do not check the store, ejabberd and the HTTP ports",
     )
     depth.add_argument(
         "--login",
         action="store_true",
-        help="also log in to ejabberd as the component, to try xmpp.secret; do this only while no "
-        "Muniment runs under this name: ejabberd would take its privileges away",
+        help="also log in to ejabberd as the component, to check xmpp.secret; use this only while "
+        "no Muniment runs under this name, because ejabberd would remove its privileges",
     )
     commands.add_parsers(parsers, common)
     return parser
@@ -110,7 +115,9 @@ def _exists(place: Path) -> bool:
 def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
     problems = list(error.problems)
     if path is None:
-        problems.insert(0, "no configuration file: looked for " + " and ".join(map(str, PLACES)))
+        problems.insert(
+            0, "no configuration file found: looked for " + " and ".join(map(str, PLACES))
+        )
     for problem in problems:
         if checking:
             report("bad", problem)
@@ -122,7 +129,7 @@ def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
 def _extauth(path: Path | None) -> int:
     from component.extauth import run
 
-    # It reads the configuration itself, and goes on while that is wrong.
+    # It reads the configuration itself, and runs on if that is wrong.
     logs.setup("info", "text")
     return asyncio.run(run(lambda: load_http(path, os.environ)))
 
@@ -136,7 +143,7 @@ def _command(chosen: argparse.Namespace, path: Path | None) -> int:
 
 
 def _serve(config: Config) -> int:
-    # Imported modules stay: to search them for garbage takes a seventh of the start.
+    # Imported modules stay; collecting garbage among them takes a seventh of the start time.
     gc.disable()
     # Imported here, so that neither --help nor a wrong configuration waits for it.
     import uvloop
@@ -156,5 +163,5 @@ def _serve(config: Config) -> int:
     try:
         return uvloop.run(serve(config))
     except Exception:
-        log.exception("stopped by an error")
+        log.exception("stopped by an unexpected error")
         return FAILED

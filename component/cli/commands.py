@@ -1,4 +1,4 @@
-"""`muniment NAME ...`: the commands of operators, which the running program carries out."""
+"""`muniment NAME ...`: commands of operators, run by the running program."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-#: The field by which new bounds are confirmed; to go on at the prompt confirms them.
+#: The field that confirms new limits; confirming at the prompt sets it.
 CONFIRM = "confirm"
 
-#: Makes the program tell what a command would remove, without doing it.
+#: Query that makes the program describe what a command would remove, without removing it.
 PREVIEW = {"preview": "true"}
 
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -36,8 +36,8 @@ _METAVARS = {
 }
 
 _HELP_ON_PASSWORDS = (
-    "The password is asked for on the terminal; if standard input is no terminal, it is the first "
-    "line of that."
+    "The password is read from the terminal, or from the first line of standard input if that is "
+    "not a terminal."
 )
 
 
@@ -45,7 +45,7 @@ def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add a parser for each command."""
     for command in COMMANDS:
         asks = any(field.kind is FieldKind.PASSWORD for field in command.fields)
-        # The limit of which its help speaks does not count here: the archive becomes a file.
+        # Its help describes a limit that does not apply here: the archive is written to a file.
         more = "" if command.name == export.NAME else command.help
         parser = parsers.add_parser(
             command.name,
@@ -58,7 +58,7 @@ def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
             if field.kind is not FieldKind.PASSWORD:
                 _add_argument(parser, field)
         if command.preview is not None:
-            parser.add_argument("--yes", action="store_true", help="do it without asking")
+            parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
         if command.name == export.NAME:
             export.add_arguments(parser)
         else:
@@ -71,7 +71,10 @@ def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
     metavar = _METAVARS.get(field.kind)
     if field.kind is FieldKind.FLAG:
         parser.add_argument(
-            f"--{field.name}", action="store_const", const=True, help=f"{help}; without asking"
+            f"--{field.name}",
+            action="store_const",
+            const=True,
+            help=f"{help}; do not ask for confirmation",
         )
     elif field.is_required and field.is_multiple:
         parser.add_argument(field.name, nargs="+", metavar=metavar, help=help)
@@ -113,7 +116,7 @@ def run(chosen: argparse.Namespace, http: Http) -> int:
 
 
 async def _confirm(http: Http, command: Command, given: Mapping[str, object]) -> int:
-    """Tell what a command would remove, and ask for a confirmation; return OK if it was given."""
+    """Describe what a command would remove, and ask for confirmation; return OK if confirmed."""
     name = "v1", "commands", command.name
     message = ""
 
@@ -127,7 +130,7 @@ async def _confirm(http: Http, command: Command, given: Mapping[str, object]) ->
     if code != OK:
         return code
     if not prompts.is_terminal():
-        return _failed(f"{message} Nothing was done: use --yes to go on.", UNCONFIRMED)
+        return _failed(f"{message} Nothing was done. Use --yes to confirm.", UNCONFIRMED)
     print(message, file=sys.stderr)
     if not prompts.confirm(_confirmation(command, given)):
         return _failed("Nothing was done.", UNCONFIRMED)

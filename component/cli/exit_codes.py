@@ -15,14 +15,13 @@ exit codes:
   {OK:<4} done
   {FAILED:<4} failed or refused; the message or the log says why
   {USAGE:<4} the command line is wrong
-  {UNCONFIRMED:<4} nothing was done: it was not confirmed on the terminal, or there was no terminal
-       and no --yes
+  {UNCONFIRMED:<4} nothing was done: the command was not confirmed on the terminal, or there was no
+       terminal and no --yes
   {UNREACHABLE:<4} check-config: ejabberd, the store or the HTTP port does not answer, or refuses;
        other commands: no running program answers at the address of this configuration
-  {CONFIG_WRONG:<4} the configuration is wrong, or ejabberd refuses it; to try again is of no use
-  {INTERRUPTED:<4} interrupted from the keyboard before it was done
+  {CONFIG_WRONG:<4} the configuration is wrong, or ejabberd refuses it; trying again does not help
+  {INTERRUPTED:<4} interrupted from the keyboard
 
-The configuration is the file given by --config, or else by $MUNIMENT_CONFIG, or else
-./muniment.toml, or else /etc/muniment/muniment.toml. Variables named MUNIMENT_SECTION__KEY
-override it.
+The configuration file is the first of: --config, $MUNIMENT_CONFIG, ./muniment.toml,
+/etc/muniment/muniment.toml. Variables named MUNIMENT_SECTION__KEY override its options.
 """

@@ -5,11 +5,11 @@ from __future__ import annotations
 import getpass
 import sys
 
-_NONE = "There is no password."
+_NONE = "No password was given."
 
 
 class NoPassword(Exception):
-    """No password was typed, or the two that were typed differ."""
+    """No password was given, or it was repeated wrongly."""
 
 
 def is_terminal() -> bool:
@@ -18,11 +18,11 @@ def is_terminal() -> bool:
 
 
 def confirm(text: str) -> bool:
-    """Ask somebody to type `text`, and return whether it was typed.
+    """Ask the user to type `text`, and return whether the user did.
 
     The prompt goes to standard error, because standard output is for the answer.
     """
-    print(f"Type {text} to go on: ", end="", file=sys.stderr, flush=True)
+    print(f"Type {text} to confirm: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip() == text
 
 
@@ -37,7 +37,7 @@ def password() -> str:
     else:
         try:
             typed = getpass.getpass("Password: ")
-            again = getpass.getpass("The same again: ")
+            again = getpass.getpass("Repeat the password: ")
         except EOFError:
             # Ctrl-D ends the input.
             raise NoPassword(_NONE) from None

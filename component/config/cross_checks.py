@@ -1,4 +1,4 @@
-"""Checks across sections: mistakes that no section has by itself."""
+"""Checks across sections: options that are valid alone and contradict each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from component.config.tables import Table
 from component.config.types import UNIX, Section
 from component.core.access.principals import SERVER
 
-#: A listener on one of these takes a port of every address.
+#: A listener on one of these addresses uses its port on all addresses of the machine.
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
 
 _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
@@ -21,7 +21,7 @@ _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
 def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Iterator[Problem]:
     """Yield a problem for each option or section that contradicts another one.
 
-    `valid` has the sections that are right by themselves, by their titles.
+    `valid` maps the titles of the sections without mistakes to the sections.
     """
     xmpp, archive = valid.get("xmpp"), valid.get("archive")
     if isinstance(xmpp, Xmpp):
@@ -34,17 +34,17 @@ def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Ite
 
 
 def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
-    """Yield a sentence for each option that works otherwise than its author may think."""
+    """Yield a sentence for each option that is valid but probably has no intended effect."""
     http = valid.get("http")
     for title, section in valid.items():
         if not isinstance(section, Operator) or section.secret is None:
             continue
         if isinstance(http, Http) and not http.enabled:
-            yield f"{title}.secret is of no use while http.enabled is false"
+            yield f"{title}.secret has no effect while http.enabled is false"
         elif isinstance(http, Http) and http.authentication == "network":
             yield (
-                f'{title}.secret is no limit while http.authentication is "network": '
-                "who shows none may do everything"
+                f'{title}.secret protects nothing while http.authentication is "network": '
+                "callers without a secret have all rights"
             )
 
 
@@ -52,7 +52,7 @@ def _hosts(tables: Sequence[Table], xmpp: Xmpp) -> Iterator[Problem]:
     for table in tables:
         if table.section == "hosts" and table.name is not None and table.name not in xmpp.hosts:
             text = unknown("virtual host", table.name, xmpp.hosts)
-            yield Problem(table.title, f"{text} (they stand in xmpp.hosts)")
+            yield Problem(table.title, f"{text} (see xmpp.hosts)")
 
 
 def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
@@ -71,9 +71,14 @@ def _listeners(valid: Mapping[str, Section]) -> Iterator[Problem]:
         return
     addresses = {http.address, public.address}
     if len(addresses) == 1 and http.address.startswith(UNIX):
-        yield Problem("public_http.address", "is that of http.address: each needs its own")
+        yield Problem(
+            "public_http.address",
+            "is the same as http.address: the listeners need different addresses",
+        )
     elif http.port == public.port and (len(addresses) == 1 or addresses & _ANY_ADDRESS):
-        yield Problem("public_http.port", "is that of http.port: each needs its own")
+        yield Problem(
+            "public_http.port", "is the same as http.port: the listeners need different ports"
+        )
 
 
 def _operator_names(tables: Sequence[Table]) -> Iterator[Problem]:
@@ -82,11 +87,11 @@ def _operator_names(tables: Sequence[Table]) -> Iterator[Problem]:
             if not _OPERATOR.fullmatch(table.name):
                 yield Problem(table.title, "expected a name of letters, digits, - and _")
             if table.name == SERVER.name:
-                yield Problem(table.title, "taken: the name of whoever shows http.secret")
+                yield Problem(table.title, "reserved for callers with http.secret")
 
 
 def _shared_identities(valid: Mapping[str, Section]) -> Iterator[Problem]:
-    """Yield a problem for each JID or secret of two operators: callers could not be told apart."""
+    """Yield a problem for each JID or secret that two operators share: it must identify one."""
     first: dict[object, str] = {}
     http = valid.get("http")
     if isinstance(http, Http) and http.secret is not None:

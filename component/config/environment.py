@@ -1,4 +1,4 @@
-"""The environment, which overrides the file: one variable an option."""
+"""Overrides of options by environment variables, one for each option."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from component.config.messages import unknown
 from component.config.sections import NAMED_SECTIONS, SECTIONS
 
 PREFIX = "MUNIMENT_"
-#: Names the file itself; the command reads it.
+#: Names the configuration file; `component.cli` reads it.
 CONFIG_VARIABLE = "MUNIMENT_CONFIG"
 
 #: The options that a variable overrides, by their full names.
@@ -49,9 +49,9 @@ def _unknown(name: str) -> str:
 
 
 def _from_text(annotation: object, text: str) -> object:
-    """Convert a variable's text to the type that TOML would give; leave it if that fails.
+    """Convert the text of a variable to the type that TOML would give; return it if that fails.
 
-    The check of the section then refuses it with the same message as in the file.
+    The section then refuses it with the same message as a wrong type in the file.
     """
     if get_origin(annotation) is tuple:
         return [item.strip() for item in text.split(",") if item.strip()]

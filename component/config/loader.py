@@ -1,4 +1,4 @@
-"""From a TOML file and the environment to a checked configuration, or to the list of mistakes."""
+"""Read a TOML file and the environment, and return a checked configuration or all mistakes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 def load_http(path: Path | None, environ: Mapping[str, str]) -> Http:
     """Return the section [http] of the running program. Raises ConfigError.
 
-    Other sections may be wrong, missing or unreadable: its clients need not know other secrets.
+    Other sections may be wrong, missing or unreadable: clients need no secret but http.secret.
     """
     content = _parse(path) if path else {}
     overridden, _ = overrides(environ)
@@ -49,7 +49,7 @@ def load_http(path: Path | None, environ: Mapping[str, str]) -> Http:
         raise ConfigError(_lines(mistakes, where, overridden))
     http = valid["http"]
     if not isinstance(http, Http) or not http.enabled:
-        raise ConfigError([f"{where}http.enabled is false: the running program cannot be asked"])
+        raise ConfigError([f"{where}http.enabled is false: the running program cannot be reached"])
     return http
 
 
@@ -60,14 +60,14 @@ def _parse(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError:
-        # The cause would have the content of the file, and so its secrets.
+        # The cause is hidden: it contains the content of the file, and so its secrets.
         raise ConfigError([f"{path}: not a TOML file: not in UTF-8"]) from None
     except ValueError as error:
         raise ConfigError([f"{path}: not a TOML file: {error}"]) from None
 
 
 def _lines(problems: Iterable[Problem], where: str, overridden: Collection[str]) -> list[str]:
-    """Return a line for each problem; it names the option, or the variable that overrides it."""
+    """Return a line for each problem, with the name of the option or of its variable."""
     lines = []
     for problem in problems:
         is_overridden = problem.option in overridden
@@ -79,7 +79,7 @@ def _lines(problems: Iterable[Problem], where: str, overridden: Collection[str])
 def _check(
     given: Sequence[Table], folder: Path, warnings: list[str]
 ) -> tuple[dict[str, Section], list[Problem]]:
-    """Check each section by itself; return the valid ones by their titles, and all problems."""
+    """Check each section alone; return the valid ones by title, and all problems."""
     valid: dict[str, Section] = {}
     mistakes: list[Problem] = []
     for table in given:
@@ -92,11 +92,11 @@ def _check(
 
 
 def _literal_secrets(path: Path | None, given: Sequence[Table]) -> list[str]:
-    """Return a warning for each secret that is written in a file which everybody can read."""
+    """Return a warning for each literal secret in a file that every user can read."""
     if path is None or not readable_by_all(path):
         return []
     return [
-        f"{path} holds {table.title}.{key} and everybody can read it: chmod o= {path}"
+        f"{path} contains {table.title}.{key} and every user can read it: chmod o= {path}"
         for table in given
         for key in ("secret", "api_password")
         if key in table.model.model_fields and _is_literal(table.file.get(key))

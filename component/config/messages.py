@@ -12,7 +12,7 @@ class ConfigError(Exception):
     """The configuration is wrong."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        """`problems` are lines, each with the full name of an option."""
+        """`problems` are lines, each with the full name of an option or variable."""
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
 
@@ -27,5 +27,5 @@ class Problem:
 
 
 def unknown(noun: str, name: str, valid: Iterable[str]) -> str:
-    """Return that a key, section or variable is unknown, and which one may be meant."""
+    """Return "unknown" with the noun, and the most similar valid name if there is one."""
     return f"unknown {noun}{meant(name, valid)}"

@@ -32,7 +32,7 @@ class Table:
 
     @property
     def title(self) -> str:
-        """The name of the section as it stands in the file between brackets."""
+        """The name of the section as written between brackets in the file."""
         return self.section if self.name is None else titled(self.section, self.name)
 
     @property
@@ -61,7 +61,7 @@ def titled(section: str, name: str) -> str:
 
 
 def tables(content: Mapping[str, Any], overrides: Mapping[str, object]) -> Iterator[Table]:
-    """Yield the tables of all sections in their order, the named ones last."""
+    """Yield the tables of all sections in the order of SECTIONS, then those of named sections."""
     for section, model in SECTIONS.items():
         own = {
             option.partition(".")[2]: value
@@ -76,13 +76,13 @@ def tables(content: Mapping[str, Any], overrides: Mapping[str, object]) -> Itera
 
 
 def unknown_entries(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each entry at the top of the file that is not a section."""
+    """Yield a line for each top-level entry that is not a known section."""
     sections = (*SECTIONS, *NAMED_SECTIONS)
     for name, value in content.items():
         if name not in sections and isinstance(value, dict):
             yield f"{name}: {unknown('section', name, sections)}"
         elif name not in sections:
-            yield f"{name}: {unknown('key', name, OPTIONS)} (keys stand below their [section])"
+            yield f"{name}: {unknown('key', name, OPTIONS)} (keys belong below their [section])"
         elif not isinstance(value, dict):
             title = f"{name}.NAME" if name in NAMED_SECTIONS else name
             yield f"{name}: expected a section, [{title}], given {kind(value)}"
@@ -91,11 +91,11 @@ def unknown_entries(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _nameless(section: str, table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each entry that stands where only named sections may."""
+    """Yield a line for each entry of `section` that is not a named section."""
     for name, value in table.items():
         if not isinstance(value, dict):
             title = titled(section, name)
-            yield f"{title}: unknown key (keys stand below their [{section}.NAME])"
+            yield f"{title}: unknown key (keys belong below their [{section}.NAME])"
         elif _is_split(section, value):
             for full_name in _full_names(name, value):
                 title = titled(section, full_name)
@@ -103,12 +103,12 @@ def _nameless(section: str, table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_split(section: str, table: Mapping[str, Any]) -> bool:
-    """Return whether a host was written without quotes, so that TOML split its name at dots."""
+    """Return whether TOML split the name of a host at its dots, for lack of quotes."""
     return section == "hosts" and any(isinstance(value, dict) for value in table.values())
 
 
 def _full_names(name: str, table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the full names of hosts that TOML split."""
+    """Yield the full names of hosts whose names TOML split."""
     parts = {key: value for key, value in table.items() if isinstance(value, dict)}
     if not parts:
         yield name

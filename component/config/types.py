@@ -1,6 +1,6 @@
 """The base of all sections, and types of option values: domains, networks, secrets, paths.
 
-The error of each check says what is expected: the administrator reads it as it stands.
+The administrator reads the error text of each check, which says what is expected.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ FILE = "file:"
 SQLITE = "sqlite:"
 MEMORY = f"{SQLITE}:memory:"
 UNIX = "unix:"
-#: The folder of configurations, which are backed up and compared apart from data (FHS 3.7).
+#: The folder of configuration files, which holds no data (FHS 3.7).
 CONFIGURATIONS = Path("/etc")
-#: The beginning of secrets in examples, which everybody knows.
+#: Prefix of the secrets in our examples. They are public, so they are refused.
 PLACEHOLDER = "change-me"
-#: A secret is one line. A larger file was named by mistake.
+#: A secret is one line; a larger file is named by mistake.
 MAX_SECRET_BYTES = 4096
 
 _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
@@ -44,7 +44,7 @@ _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
 
 class Section(BaseModel):
-    """One table of the file: no other keys, no conversion between types, no change afterwards."""
+    """One table of the file. Unknown keys and wrong types are refused; values never change."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
@@ -53,15 +53,15 @@ class Section(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """The origin of the values that are being checked, and warnings about them."""
+    """Where the values being checked come from, and the warnings about them."""
 
     folder: Path
-    #: Keys set by the environment: their relative paths start at the working directory.
+    #: Keys set by variables: their relative paths start at the working directory.
     overridden: frozenset[str] = frozenset()
     warnings: list[str] = field(default_factory=list)
 
     def base(self, key: str | None) -> Path:
-        """Return the folder at which a relative path in the value of a key starts."""
+        """Return the folder at which a relative path of this key starts."""
         return Path() if key in self.overridden else self.folder
 
 
@@ -132,12 +132,12 @@ def _network(value: object) -> IPv4Network | IPv6Network:
 
 def _prefix(value: object) -> str:
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
-        raise ValueError(f"expected a path such as /api, or nothing, given {given(value)}")
+        raise ValueError(f"expected a path such as /api, or an empty string, given {given(value)}")
     return value
 
 
 def _http_url(value: object) -> str:
-    """Check a URL; it is never shown, because it may have a password."""
+    """Return a valid URL. Errors never quote it, because it may contain a password."""
     try:
         url = urlsplit(value) if isinstance(value, str) else None
         is_right = url is not None and url.scheme in ("http", "https") and url.port != 0
@@ -146,7 +146,7 @@ def _http_url(value: object) -> str:
     if url is None or not is_right or not url.hostname:
         raise ValueError("expected a URL, such as http://127.0.0.1:5280/api")
     if "@" in url.netloc or url.query or url.fragment:
-        raise ValueError("expected a URL of host, port and path only")
+        raise ValueError("expected a URL with host, port and path only")
     return url.geturl().rstrip("/")
 
 
@@ -163,25 +163,25 @@ def _folder(value: object, info: ValidationInfo) -> str:
 
 
 def _storage_url(value: object, info: ValidationInfo) -> str:
-    """Check the scheme, and make the path absolute; the value is never shown."""
+    """Return a valid URL with an absolute path. Errors never quote the value."""
     if not isinstance(value, str) or not value.startswith(SQLITE) or value == SQLITE:
         raise ValueError("expected sqlite:PATH, given something else")
     path = value.removeprefix(SQLITE)
     if path.startswith("//"):
-        raise ValueError("expected sqlite:PATH, without slashes that are not part of the path")
+        raise ValueError("expected sqlite:PATH, without // before the path")
     if value == MEMORY:
         return value
-    place = _context(info).base(info.field_name) / path
-    if place.resolve().is_relative_to(CONFIGURATIONS):
+    location = _context(info).base(info.field_name) / path
+    if location.resolve().is_relative_to(CONFIGURATIONS):
         raise ValueError(
-            f"expected a place for data, and {CONFIGURATIONS} is none (a relative path starts at "
-            "the folder of the file): write sqlite:/var/lib/muniment/muniment.db, for example"
+            f"expected a path outside {CONFIGURATIONS} (a relative path starts at the folder of "
+            "the configuration file), such as sqlite:/var/lib/muniment/muniment.db"
         )
-    return f"{SQLITE}{place}"
+    return f"{SQLITE}{location}"
 
 
 def _secret(value: object, info: ValidationInfo) -> object:
-    """Return a secret, read from its file if `value` is file:PATH; it is never shown."""
+    """Return a secret, read from its file if `value` is file:PATH. Errors never quote it."""
     if isinstance(value, SecretStr) or value is None:
         return value
     if not isinstance(value, str):
@@ -189,15 +189,15 @@ def _secret(value: object, info: ValidationInfo) -> object:
     if value.startswith(FILE):
         value = _secret_file(value.removeprefix(FILE), info)
     if not value:
-        raise ValueError("expected a secret, given an empty one")
+        raise ValueError("expected a secret, given an empty string")
     if value.lower().startswith(PLACEHOLDER):
         raise ValueError(
-            f"expected a secret of your own, given that of an example ({PLACEHOLDER}): make one, "
-            "as by head -c 24 /dev/urandom | base64"
+            f"expected a secret of your own, given the one of an example ({PLACEHOLDER}): create "
+            "one, such as with head -c 24 /dev/urandom | base64"
         )
     if value != value.strip():
-        # Most often this is a second line end in the file, which an HTTP header cannot carry.
-        raise ValueError("expected a secret without blanks at its ends")
+        # Usually a second line end in the file. An HTTP header cannot carry it.
+        raise ValueError("expected a secret without whitespace at its beginning and end")
     return value
 
 
@@ -213,7 +213,7 @@ def _secret_file(name: str, info: ValidationInfo) -> str:
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        # The cause would have the bytes of the secret.
+        # The cause is hidden: it contains the bytes of the secret.
         raise ValueError(f"{path} is not text in UTF-8") from None
     if len(content) > MAX_SECRET_BYTES:
         raise ValueError(f"{path} is larger than {MAX_SECRET_BYTES} bytes")
@@ -222,7 +222,7 @@ def _secret_file(name: str, info: ValidationInfo) -> str:
         raise ValueError(f"{path} is empty")
     if readable_by_all(path):
         context.warnings.append(
-            f"{path} holds a secret and everybody can read it: chmod o= {path}"
+            f"{path} contains a secret and every user can read it: chmod o= {path}"
         )
     return secret
 

@@ -1,4 +1,4 @@
-"""Where accounts live, as the configuration says."""
+"""The configured source of accounts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from component.handlers.functions import Handlers
 from storage.interface import Storage
 
 NOT_ASKED = (
-    "Accounts live in ejabberd (accounts.source), and Muniment is not told how to ask it: "
-    "nothing was asked, made or changed. Look after accounts by ejabberdctl (register, "
-    "change_password, ban_account, unregister), or set accounts.api_url. Only an ejabberd "
-    'that itself asks Muniment for accounts wants accounts.source = "store".'
+    "Accounts live in ejabberd (accounts.source), and no option says how Muniment can ask it: "
+    "nothing was changed. Administer accounts with ejabberdctl (register, change_password, "
+    'ban_account, unregister), or set accounts.api_url. Set accounts.source to "store" only if '
+    "ejabberd asks Muniment for accounts."
 )
 
 
@@ -32,50 +32,55 @@ NOT_ASKED = (
 async def accounts(
     config: Config, storage: Storage, handlers: Handlers
 ) -> AsyncIterator[AccountSource]:
-    """Open the configured source of accounts; the operator's functions are asked before it."""
+    """Open the configured source of accounts, behind the functions of the operator's module."""
     async with AsyncExitStack() as stack:
         source = with_handlers(handlers, await _source(config, storage, stack))
-        is_ours = config.accounts.source == "store" and handlers.user_authentication is None
-        no_seconds = 0.0 if is_ours else NO_SECONDS
+        is_own = config.accounts.source == "store" and handlers.user_authentication is None
+        no_seconds = 0.0 if is_own else NO_SECONDS
         throttled = Throttled(source.authenticator, no_seconds=no_seconds)
         yield replace(source, authenticator=throttled)
 
 
 async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> AccountSource:
-    own = config.accounts
-    if own.source == "store":
-        passwords = Passwords(own.password_format)
-        ours = OwnAccounts(storage.accounts, passwords, Hosts(config.xmpp.hosts))
-        return AccountSource(authenticator=ours, administered=ours)
-    if own.api_url is not None:
-        theirs = EjabberdAccounts(await stack.enter_async_context(_api(config, own.api_url)))
-        return AccountSource(authenticator=theirs, administered=theirs)
-    if own.login_address is not None:
-        logins = EjabberdLogins(own.login_address, own.login_port)
+    options = config.accounts
+    if options.source == "store":
+        passwords = Passwords(options.password_format)
+        own = OwnAccounts(storage.accounts, passwords, Hosts(config.xmpp.hosts))
+        return AccountSource(authenticator=own, administered=own)
+    if options.api_url is not None:
+        ejabberd = EjabberdAccounts(await stack.enter_async_context(_api(config, options.api_url)))
+        return AccountSource(authenticator=ejabberd, administered=ejabberd)
+    if options.login_address is not None:
+        logins = EjabberdLogins(options.login_address, options.login_port)
         return AccountSource(authenticator=logins, administered=None, refusal=LOGIN_ONLY)
     unknown = UnknownAccounts(NOT_ASKED)
     return AccountSource(authenticator=unknown, administered=None, refusal=NOT_ASKED)
 
 
 def _api(config: Config, url: str) -> EjabberdApi:
-    own = config.accounts
-    shown = own.api_password.get_secret_value() if own.api_password else None
-    return EjabberdApi(url, own.api_user, shown)
+    options = config.accounts
+    password = options.api_password.get_secret_value() if options.api_password else None
+    return EjabberdApi(url, options.api_user, password)
 
 
 async def check(config: Config) -> tuple[bool, str] | None:
-    """Ask ejabberd for an account, and say whether it answered; None where it is not asked."""
-    own = config.accounts
-    if not own.asks_ejabberd:
+    """Ask ejabberd about an account. Return success and a line; None if it is not asked."""
+    options = config.accounts
+    if not options.asks_ejabberd:
         return None
     nobody = f"nobody@{config.xmpp.hosts[0]}"
     try:
-        if own.api_url is not None:
-            async with _api(config, own.api_url) as api:
+        if options.api_url is not None:
+            async with _api(config, options.api_url) as api:
                 await EjabberdAccounts(api).exists(nobody)
-            return True, f"accounts: ejabberd at {own.api_url} answers"
-        if own.login_address is not None:
-            await EjabberdLogins(own.login_address, own.login_port).authenticate(nobody, "check")
+            return True, f"accounts: ejabberd at {options.api_url} answers"
+        if options.login_address is not None:
+            await EjabberdLogins(options.login_address, options.login_port).authenticate(
+                nobody, "check"
+            )
     except Overloaded as error:
         return False, f"accounts: {error.message}"
-    return True, f"accounts: ejabberd at {own.login_address}:{own.login_port} takes logins"
+    return (
+        True,
+        f"accounts: ejabberd at {options.login_address}:{options.login_port} accepts logins",
+    )

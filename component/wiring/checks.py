@@ -1,8 +1,8 @@
-"""Whether the parts that the configuration names answer, asked without disturbing them.
+"""Check the store, ejabberd and the HTTP ports without disturbing a running program.
 
-A second connection in the name of the component costs the first one its place: ejabberd gives it
-some of the messages and, when it leaves, forgets the privileges of that name. So a program that
-runs is asked over HTTP, and nobody logs in to ejabberd unless the administrator orders it.
+ejabberd sends a second connection of the same component some of the messages and, when it closes,
+removes the privileges of the component. So a running program is asked over HTTP, and a check logs
+in to ejabberd only with --login.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Finding:
 
 
 async def checks(config: Config, *, login: bool) -> AsyncIterator[Finding]:
-    """Yield what was found of the store, ejabberd and the HTTP ports.
+    """Yield findings about the store, ejabberd and the HTTP ports.
 
-    A program that runs on this configuration keeps all three to itself: it is asked how they are.
-    With `login` the component logs in to ejabberd, where no program is seen to run.
+    If a program runs with this configuration, it is asked for them. Otherwise `login` makes the
+    component log in to ejabberd.
     """
     for finding in _permissions(config.storage.url):
         yield finding
@@ -68,7 +68,7 @@ async def checks(config: Config, *, login: bool) -> AsyncIterator[Finding]:
     except Locked as error:
         yield Finding(
             Verdict.WARN,
-            f"storage: {error}: Muniment seems to run, so nothing else was tried",
+            f"storage: {error}: Muniment seems to run, so nothing else was checked",
         )
         return
     except StorageError as error:
@@ -82,7 +82,7 @@ async def checks(config: Config, *, login: bool) -> AsyncIterator[Finding]:
 
 
 async def _running(config: Config) -> AsyncIterator[Finding]:
-    """Ask the program that runs on this configuration; yield nothing where none answers."""
+    """Yield findings of the program running with this configuration, none if none answers."""
     async with Client(settings.client(config.http)) as client:
         try:
             parts = await client.health()
@@ -95,14 +95,14 @@ async def _running(config: Config) -> AsyncIterator[Finding]:
         if not parts.get("retention", {}).get("confirmed", True):
             yield Finding(
                 Verdict.WARN,
-                "running: nothing is purged: the bounds of retention would take much of an"
-                " archive, and nobody has confirmed them: `muniment purge` tells, and asks",
+                "running: nothing is purged, because the limits of retention would delete much of "
+                "an archive and are not confirmed: run `muniment purge`",
             )
-        yield Finding(Verdict.OK, "store, ejabberd and HTTP port: left to the running program")
+        yield Finding(Verdict.OK, "store, ejabberd and HTTP port: in use by the running program")
 
 
 async def _retention(config: Config) -> AsyncIterator[Finding]:
-    """Yield what the bounds would take of the store that nobody has confirmed."""
+    """Yield a finding if the limits would delete much of an archive and are not confirmed."""
     async with open_unchanged(config.storage.url) as storage:
         if storage is None:
             return
@@ -110,11 +110,11 @@ async def _retention(config: Config) -> AsyncIterator[Finding]:
         await rules.load()
         await holds.load()
         forecasts = Forecasts(storage, rules, holds)
-        found = await Approval(
+        forecast = await Approval(
             storage.rules, forecasts, settings.retention_defaults(config)
         ).unconfirmed_forecast()
-        if found:
-            yield Finding(Verdict.WARN, f"retention: {describe_unconfirmed(found)}")
+        if forecast:
+            yield Finding(Verdict.WARN, f"retention: {describe_unconfirmed(forecast)}")
 
 
 async def _server(config: Config, *, login: bool) -> Finding:
@@ -123,18 +123,19 @@ async def _server(config: Config, *, login: bool) -> Finding:
     try:
         if login:
             await settings.connection(config, settings.stream(config)).probe()
-            return Finding(Verdict.OK, f"{server} takes {xmpp.jid} and xmpp.secret")
+            return Finding(Verdict.OK, f"{server} accepts {xmpp.jid} and xmpp.secret")
         await check_listener(xmpp.address, xmpp.port, xmpp.jid)
     except ServerRefused as error:
         return Finding(Verdict.BAD, f"ejabberd: {error}")
     return Finding(
         Verdict.OK,
-        f"{server} listens for components; xmpp.jid and xmpp.secret were not tried (--login does)",
+        f"{server} listens for components; xmpp.jid and xmpp.secret were not tried "
+        "(--login tries them)",
     )
 
 
 def _permissions(url: str) -> Iterator[Finding]:
-    """Yield what is wrong with the rights to the file of the store and to its folder."""
+    """Yield findings about the permissions of the file of the store and of its folder."""
     if url == MEMORY:
         return
     path = Path(url.removeprefix(SQLITE))
@@ -145,7 +146,7 @@ def _permissions(url: str) -> Iterator[Finding]:
         yield Finding(
             Verdict.WARN,
             f"storage: {folder} belongs to {_user(owner)}, and this check runs as "
-            f"{_user(os.geteuid())}: run it as the user of the service, who may do less or more",
+            f"{_user(os.geteuid())}: run it as the user of the service, whose rights may differ",
         )
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding(Verdict.BAD, f"storage: {folder} cannot be written by this user")
@@ -156,8 +157,8 @@ def _permissions(url: str) -> Iterator[Finding]:
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Finding(
             Verdict.WARN,
-            f"storage: {path} holds the messages of all users and others than its owner may use "
-            f"it: chmod go= {path}",
+            f"storage: {path} holds the messages of all users and is accessible to other users: "
+            f"chmod go= {path}",
         )
 
 
@@ -183,7 +184,7 @@ def _port(listener: ListenerSettings) -> Finding:
     except OSError as error:
         return Finding(
             Verdict.BAD,
-            f"{section}: {address}:{port}: {error.strerror}, and what has it is not a Muniment "
-            f"that this configuration can ask: set {section}.port",
+            f"{section}: {address}:{port}: {error.strerror}; no Muniment with this "
+            f"configuration answers there: set {section}.port",
         )
     return Finding(Verdict.OK, f"{section}: {address}:{port} is free")

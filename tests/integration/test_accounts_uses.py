@@ -83,7 +83,7 @@ async def test_an_account_goes_from_a_terminal_to_a_login(asking: Server) -> Non
 
 @pytest.mark.parametrize(
     ("answers", "said"),
-    [(["one\n", "two\n"], "The passwords differ."), (["\x04"], "There is no password.")],
+    [(["one\n", "two\n"], "The passwords differ."), (["\x04"], "No password was given.")],
     ids=["a slip", "Ctrl-D"],
 )
 async def test_an_account_is_not_made_by_mistake(

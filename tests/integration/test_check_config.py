@@ -60,7 +60,7 @@ async def test_archives_are_answered_after_a_check_that_sees_another_store(
 
     done = check(elsewhere)
 
-    assert "xmpp.jid and xmpp.secret were not tried (--login does)" in done.stdout
+    assert "xmpp.jid and xmpp.secret were not tried (--login tries them)" in done.stdout
     async with server.client(alice) as hers, server.client(bob) as his:
         await his.be_available()
         hers.say(bob.jid, "still archived")

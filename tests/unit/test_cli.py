@@ -76,7 +76,7 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_version_is_told() -> None:
+def test_version_is_printed() -> None:
     done = run("--version")
 
     assert (done.returncode, done.stdout) == (exit_codes.OK, f"muniment {__version__}\n")
@@ -90,7 +90,7 @@ def test_a_wrong_command_line_is_refused(arguments: tuple[str, ...]) -> None:
     assert done.stderr.startswith("usage: muniment")
 
 
-def test_the_help_tells_every_exit_code() -> None:
+def test_help_lists_all_exit_codes() -> None:
     text = run("--help").stdout
 
     codes = (
@@ -104,7 +104,7 @@ def test_the_help_tells_every_exit_code() -> None:
     assert all(f"\n  {code} " in text for code in codes)
 
 
-def test_a_right_configuration_is_ok(folder: Path) -> None:
+def test_valid_configuration_passes_check_config(folder: Path) -> None:
     path = write(folder / "muniment.toml")
 
     done = run("check-config", "--offline", "--config", str(path))
@@ -118,7 +118,7 @@ def test_a_right_configuration_is_ok(folder: Path) -> None:
     assert done.stderr == ""
 
 
-def test_who_operates_and_which_hosts_differ_is_told(
+def test_check_config_lists_hosts_and_operators(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = f"""{RIGHT}
@@ -145,7 +145,7 @@ def test_who_operates_and_which_hosts_differ_is_told(
     ]
 
 
-def test_a_wrong_configuration_is_told_line_by_line(folder: Path) -> None:
+def test_check_config_prints_a_line_for_each_mistake(folder: Path) -> None:
     path = write(folder / "muniment.toml", RIGHT + "prot = 1\nport = 0\n")
 
     done = run("check-config", "--config", str(path))
@@ -157,7 +157,7 @@ def test_a_wrong_configuration_is_told_line_by_line(folder: Path) -> None:
     ]
 
 
-def test_nothing_is_served_with_a_wrong_configuration(folder: Path) -> None:
+def test_serve_refuses_a_wrong_configuration(folder: Path) -> None:
     path = write(folder / "muniment.toml", RIGHT + "prot = 1\n")
 
     done = run("serve", MUNIMENT_CONFIG=str(path))
@@ -166,7 +166,7 @@ def test_nothing_is_served_with_a_wrong_configuration(folder: Path) -> None:
     assert done.stderr == f"muniment: {path}: http.prot: unknown key, did you mean http.port?\n"
 
 
-def test_a_warning_is_told_and_is_no_failure(
+def test_check_config_prints_warnings_and_succeeds(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(folder / "muniment.toml").chmod(0o644)
@@ -174,19 +174,19 @@ def test_a_warning_is_told_and_is_no_failure(
     code = cli.main(["check-config", "--offline"])
 
     assert code == exit_codes.OK
-    assert "warn muniment.toml holds xmpp.secret and everybody can read it" in (
+    assert "warn muniment.toml contains xmpp.secret and every user can read it" in (
         capsys.readouterr().out
     )
 
 
-def test_without_a_configuration_it_says_where_it_looked(
+def test_missing_configuration_is_reported_with_the_searched_paths(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     code = cli.main(["check-config", "--offline"])
 
     assert code == exit_codes.CONFIG_WRONG
     assert capsys.readouterr().out.splitlines() == [
-        f"bad no configuration file: looked for muniment.toml and {folder / 'etc.toml'}",
+        f"bad no configuration file found: looked for muniment.toml and {folder / 'etc.toml'}",
         "bad xmpp.jid: required, but missing",
         "bad xmpp.hosts: required, but missing",
         "bad xmpp.secret: required, but missing",
@@ -251,7 +251,9 @@ def test_packages_of_another_distribution_are_refused(
     )
 
 
-def test_what_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_config_reports_unreachable_services(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     # Port 1 of the loopback: nobody listens there.
     write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]") + STORED)
 
@@ -261,7 +263,7 @@ def test_what_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixtur
     assert any(line.startswith("bad ") for line in capsys.readouterr().out.splitlines())
 
 
-def test_a_report_whose_reader_has_left_ends_without_a_traceback(folder: Path) -> None:
+def test_closed_pipe_ends_the_report_without_traceback(folder: Path) -> None:
     path = write(folder / "muniment.toml")
     reading, writing = os.pipe()
     os.close(reading)
@@ -292,7 +294,7 @@ def test_a_report_whose_reader_has_left_ends_without_a_traceback(folder: Path) -
 @pytest.mark.parametrize(
     ("mode", "told"), [(0o644, True), (0o640, True), (0o660, True), (0o600, False)]
 )
-def test_a_store_that_others_may_read_is_told(
+def test_check_config_warns_about_a_readable_store(
     folder: Path, capsys: pytest.CaptureFixture[str], mode: int, told: bool
 ) -> None:
     write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]") + STORED)
@@ -362,7 +364,7 @@ def shared() -> Iterator[Path]:
     ],
     ids=["not writable", "of another user", "hidden", "of a socket"],
 )
-def test_a_folder_that_is_of_no_use_fails_the_check(shared: Path, options: str, said: str) -> None:
+def test_check_config_fails_for_an_unusable_folder(shared: Path, options: str, said: str) -> None:
     (shared / "hidden").mkdir(mode=0o000)
     path = shared / "muniment.toml"
     path.write_text(f"{RIGHT}{options}\n")
@@ -373,7 +375,7 @@ def test_a_folder_that_is_of_no_use_fails_the_check(shared: Path, options: str, 
     assert said in done.stdout
 
 
-def test_a_working_directory_that_is_hidden_is_passed_over(shared: Path) -> None:
+def test_unreadable_working_directory_is_skipped(shared: Path) -> None:
     """As that of root is for the user of the service."""
     hidden = shared / "hidden"
     hidden.mkdir()
@@ -389,7 +391,7 @@ async def _filled(folder: Path) -> None:
         await storage.archive.append(entries(20))
 
 
-def test_bounds_that_would_take_much_are_told_and_nothing_is_changed(
+def test_check_config_warns_about_unconfirmed_retention(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bounds = '[retention]\nmessages = 5\n[storage]\nurl = "sqlite:muniment.db"\n'

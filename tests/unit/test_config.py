@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "etc"
 
 
-def test_what_is_not_said_has_its_default(folder: Path) -> None:
+def test_unset_options_have_their_defaults(folder: Path) -> None:
     config = read(folder)
 
     assert config.xmpp.hosts == ("chat.example", "team.example")
@@ -34,14 +34,14 @@ def test_what_is_not_said_has_its_default(folder: Path) -> None:
     assert config.warnings == ()
 
 
-def test_a_configuration_does_not_change(folder: Path) -> None:
+def test_configuration_is_immutable(folder: Path) -> None:
     config = read(folder)
 
     with pytest.raises(ValidationError, match="frozen"):
         config.http.port = 1
 
 
-def test_an_unknown_key_is_named_with_the_nearest_right_one(folder: Path) -> None:
+def test_unknown_key_is_refused_with_a_suggestion(folder: Path) -> None:
     found = problems(folder, REQUIRED + "prot = 1\n[archvie]\n")
 
     assert found == [
@@ -50,7 +50,7 @@ def test_an_unknown_key_is_named_with_the_nearest_right_one(folder: Path) -> Non
     ]
 
 
-def test_the_file_is_named_before_the_key(folder: Path) -> None:
+def test_problem_starts_with_the_file(folder: Path) -> None:
     path = write(folder, REQUIRED + "prot = 1\n")
 
     with pytest.raises(ConfigError) as caught:
@@ -59,11 +59,11 @@ def test_the_file_is_named_before_the_key(folder: Path) -> None:
     assert str(caught.value) == f"{path}: http.prot: unknown key, did you mean http.port?"
 
 
-def test_every_mistake_is_told_at_once(folder: Path) -> None:
+def test_all_mistakes_are_reported_at_once(folder: Path) -> None:
     found = problems(folder, 'name = 1\nlog = "json"\n[http]\nport = "80"\nenabled = 1\n')
 
     assert found == [
-        "name: unknown key (keys stand below their [section])",
+        "name: unknown key (keys belong below their [section])",
         "log: expected a section, [log], given a string",
         "xmpp.jid: required, but missing",
         "xmpp.hosts: required, but missing",
@@ -92,18 +92,22 @@ def test_every_mistake_is_told_at_once(folder: Path) -> None:
         (
             "storage",
             'url = "sqlite:///x.db"',
-            "storage.url: expected sqlite:PATH, without slashes",
+            "storage.url: expected sqlite:PATH, without //",
         ),
         ("archive", "page_max = 20", "archive.page_max: 20 is below archive.page_default (50)"),
         ("http", 'address = "unix:"', "http.address: expected a host name or an IP address"),
-        ("http", 'prefix = "api/"', "http.prefix: expected a path such as /api, or nothing"),
+        (
+            "http",
+            'prefix = "api/"',
+            "http.prefix: expected a path such as /api, or an empty string",
+        ),
         ("http", 'allow_from = "::1"', 'http.allow_from: expected a list of strings, given "::1"'),
         ("http", "allow_from = []", "http.allow_from: expected at least one, given an empty list"),
         ("http", 'allow_from = ["::1", "10.0.0.1/8"]', "http.allow_from[1]: expected a network"),
         ("log", "level = 1979-05-27", "log.level: expected one of"),
     ],
 )
-def test_a_wrong_value_is_told_with_what_is_expected(
+def test_wrong_value_is_refused_with_the_expected_values(
     folder: Path, section: str, line: str, problem: str
 ) -> None:
     text = REQUIRED if f"[{section}]" in REQUIRED else f"{REQUIRED}[{section}]\n"
@@ -123,7 +127,7 @@ def test_a_wrong_value_is_told_with_what_is_expected(
         ('["a.example", "Chat.example"]', "xmpp.hosts[1]: expected a domain in lower case"),
         ('["user@chat.example"]', "xmpp.hosts[0]: expected a domain, such as chat.example"),
         ('["chat.example."]', "xmpp.hosts[0]: expected a domain, such as chat.example"),
-        ('["a.example", "a.example"]', "xmpp.hosts: a virtual host is named twice"),
+        ('["a.example", "a.example"]', "xmpp.hosts: a virtual host is listed twice"),
         ('["muniment.example"]', "xmpp.hosts: muniment.example is the component itself"),
     ],
 )
@@ -134,21 +138,21 @@ def test_hosts_are_the_virtual_hosts_of_ejabberd(folder: Path, hosts: str, probl
     assert found[0].startswith(problem)
 
 
-def test_a_domain_may_have_letters_of_any_script(folder: Path) -> None:
+def test_domain_may_have_letters_of_any_script(folder: Path) -> None:
     config = read(folder, REQUIRED.replace("chat.example", "bücher.example"))
 
     assert config.xmpp.hosts[0] == "bücher.example"
 
 
 @pytest.mark.parametrize("text", ["[xmpp", "jid = 1\njid = 2", "x = " + "9" * 5000])
-def test_what_is_not_toml_is_told_with_its_file(folder: Path, text: str) -> None:
+def test_file_without_toml_is_refused_by_name(folder: Path, text: str) -> None:
     found = problems(folder, text)
 
     assert len(found) == 1
     assert found[0].startswith("not a TOML file: ")
 
 
-def test_what_is_not_text_is_told_with_its_file(folder: Path) -> None:
+def test_file_without_utf_8_is_refused_by_name(folder: Path) -> None:
     path = folder / "muniment.toml"
     path.write_bytes(b'secret = "\xff"')
 
@@ -156,12 +160,12 @@ def test_what_is_not_text_is_told_with_its_file(folder: Path) -> None:
         load(path, {})
 
 
-def test_a_missing_file_is_told(folder: Path) -> None:
+def test_missing_file_is_reported(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file"):
         load(folder / "none.toml", {})
 
 
-def test_http_needs_its_secret_only_where_it_is_asked_for(folder: Path) -> None:
+def test_http_secret_is_required_for_secret_authentication_only(folder: Path) -> None:
     without = REQUIRED.replace('secret = "other"', "")
 
     assert problems(folder, without) == [
@@ -172,11 +176,11 @@ def test_http_needs_its_secret_only_where_it_is_asked_for(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0"])
-def test_nobody_trusts_the_whole_internet(folder: Path, everybody: str) -> None:
+def test_network_authentication_for_all_addresses_is_refused(folder: Path, everybody: str) -> None:
     trusting = f'authentication = "network"\nallow_from = ["{everybody}"]\n'
 
     assert problems(folder, REQUIRED + trusting) == [
-        'http.allow_from: would trust everybody while http.authentication is "network"'
+        'http.allow_from: would give everybody all rights while http.authentication is "network"'
     ]
 
 
@@ -188,22 +192,25 @@ def test_public_listener_is_off_until_it_is_enabled(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("private", "public", "option"),
     [
-        ("", "port = 5281", "public_http.port: is that of http.port"),
-        ('address = "0.0.0.0"', "port = 5281", "public_http.port: is that of http.port"),
-        ("port = 5282", 'address = "::"', "public_http.port: is that of http.port"),
+        ("", "port = 5281", "public_http.port: is the same as http.port"),
+        ('address = "0.0.0.0"', "port = 5281", "public_http.port: is the same as http.port"),
+        ("port = 5282", 'address = "::"', "public_http.port: is the same as http.port"),
         (
             'address = "unix:/run/x.sock"',
             'address = "unix:/run/x.sock"',
-            "public_http.address: is that of http.address",
+            "public_http.address: is the same as http.address",
         ),
     ],
 )
-def test_two_listeners_on_one_place_are_refused(
+def test_listeners_on_the_same_address_are_refused(
     folder: Path, private: str, public: str, option: str
 ) -> None:
     text = f"{REQUIRED}{private}\n[public_http]\n{{}}{public}\n"
 
-    assert problems(folder, text.format("enabled = true\n")) == [f"{option}: each needs its own"]
+    noun = "ports" if "port:" in option else "addresses"
+    assert problems(folder, text.format("enabled = true\n")) == [
+        f"{option}: the listeners need different {noun}"
+    ]
     read(folder, text.format(""))
 
 
@@ -215,7 +222,9 @@ def test_two_listeners_on_one_place_are_refused(
         ("", 'address = "unix:/run/x.sock"\nport = 5281'),
     ],
 )
-def test_two_listeners_on_two_places_are_taken(folder: Path, private: str, public: str) -> None:
+def test_listeners_on_different_addresses_are_accepted(
+    folder: Path, private: str, public: str
+) -> None:
     read(folder, f"{REQUIRED}{private}\n[public_http]\nenabled = true\n{public}\n")
 
 
@@ -240,12 +249,12 @@ def test_a_relative_database_starts_at_the_folder_of_the_file(folder: Path) -> N
 @pytest.mark.parametrize(
     "url", ["sqlite:muniment.db", "sqlite:/etc/muniment.db", "sqlite:../../etc/x/muniment.db"]
 )
-def test_no_database_is_below_etc(url: str) -> None:
-    with pytest.raises(ValidationError, match="a place for data, and /etc is none"):
+def test_database_below_etc_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="a path outside /etc"):
         Storage.model_validate({"url": url}, context=LoadContext(Path("/etc/muniment")))
 
 
-def test_the_database_is_in_a_folder_for_data_unless_said_otherwise(folder: Path) -> None:
+def test_default_database_is_in_var_lib(folder: Path) -> None:
     assert read(folder).storage.url == "sqlite:/var/lib/muniment/muniment.db"
 
 

@@ -35,7 +35,7 @@ def problem(folder: Path, options: str) -> str:
     return line.partition(": ")[2]
 
 
-def test_accounts_are_those_of_an_ejabberd_that_is_not_asked_unless_said_otherwise(
+def test_default_accounts_are_in_ejabberd_which_is_not_asked(
     tmp_path: Path,
 ) -> None:
     accounts = loaded(tmp_path, "")
@@ -75,7 +75,7 @@ def test_ejabberd_is_asked_by_logging_in(tmp_path: Path) -> None:
         ("login_port = 0", "accounts.login_port: expected a whole number from 1 to 65535"),
     ],
 )
-def test_what_does_not_work_is_said(tmp_path: Path, options: str, said: str) -> None:
+def test_wrong_account_options_are_refused(tmp_path: Path, options: str, said: str) -> None:
     assert problem(tmp_path, options).startswith(said)
 
 
@@ -95,14 +95,14 @@ def test_what_does_not_work_is_said(tmp_path: Path, options: str, said: str) -> 
         "http://127.0.0.1:5280/api#pencil",
     ],
 )
-def test_a_url_is_one_and_has_no_secret(tmp_path: Path, url: str) -> None:
+def test_api_url_without_host_or_with_password_is_refused(tmp_path: Path, url: str) -> None:
     said = problem(tmp_path, f'api_url = "{url}"')
 
     assert said.startswith("accounts.api_url: expected a URL")
     assert "pencil" not in said
 
 
-def test_a_password_that_everybody_can_read_is_warned_about(tmp_path: Path) -> None:
+def test_world_readable_api_password_is_warned_about(tmp_path: Path) -> None:
     path = tmp_path / "muniment.toml"
     path.write_text(
         GIVEN.replace("one", "file:one").replace("two", "file:two")
@@ -114,5 +114,5 @@ def test_a_password_that_everybody_can_read_is_warned_about(tmp_path: Path) -> N
         (tmp_path / name).write_text(name)
 
     assert load(path, {}).warnings == (
-        f"{path} holds accounts.api_password and everybody can read it: chmod o= {path}",
+        f"{path} contains accounts.api_password and every user can read it: chmod o= {path}",
     )

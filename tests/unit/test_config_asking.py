@@ -11,7 +11,7 @@ from component.config import ConfigError, load_http
 from component.wiring.settings import client
 
 
-def test_whoever_asks_need_not_know_more_than_where(tmp_path: Path) -> None:
+def test_load_http_needs_no_other_section(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         """
@@ -34,7 +34,7 @@ def test_whoever_asks_need_not_know_more_than_where(tmp_path: Path) -> None:
     assert found.timeout_seconds > 3
 
 
-def test_variables_go_before_the_file(tmp_path: Path) -> None:
+def test_load_http_prefers_variables_to_the_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.touch(mode=0o600)
     secret.write_text("of-its-own\n")
@@ -67,12 +67,12 @@ def test_variables_go_before_the_file(tmp_path: Path) -> None:
         (
             "[http]\nenabled = false\n",
             {},
-            "{path}: http.enabled is false: the running program cannot be asked",
+            "{path}: http.enabled is false: the running program cannot be reached",
         ),
         ("[http", {}, "{path}: not a TOML file"),
     ],
 )
-def test_what_is_wrong_is_told(
+def test_load_http_reports_mistakes(
     tmp_path: Path, text: str, environ: dict[str, str], problem: str
 ) -> None:
     path = write(tmp_path, text)
@@ -83,5 +83,5 @@ def test_what_is_wrong_is_told(
     assert problem.format(path=path) in str(raised.value)
 
 
-def test_without_a_file_the_environment_is_all_there_is() -> None:
+def test_load_http_without_file_reads_the_environment() -> None:
     assert client(load_http(None, {"MUNIMENT_HTTP__SECRET": "s3cret"})).secret == "s3cret"

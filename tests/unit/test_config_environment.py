@@ -49,7 +49,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     assert http.prefix == "/kept"
 
 
-def test_an_unknown_variable_is_refused_with_the_nearest_right_one() -> None:
+def test_unknown_variable_is_refused_with_a_suggestion() -> None:
     found = problems({"MUNIMENT_HTTP_PORT": "1", "MUNIMENT_CONFIGS": "x"})
 
     assert found == [
@@ -58,7 +58,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest_right_one() -> None:
     ]
 
 
-def test_a_wrong_variable_is_named_by_its_own_name() -> None:
+def test_wrong_value_of_a_variable_is_reported_by_the_variable() -> None:
     found = problems(
         {
             "MUNIMENT_HTTP__PORT": "http",
@@ -74,7 +74,7 @@ def test_a_wrong_variable_is_named_by_its_own_name() -> None:
     ]
 
 
-def test_a_value_cannot_write_lines_of_its_own() -> None:
+def test_value_with_line_end_is_escaped() -> None:
     found = problems({"MUNIMENT_LOG__LEVEL": "x\nok  everything\x1b[2J" + "y" * 500})
 
     assert len(found) == 1
@@ -122,7 +122,7 @@ def test_a_relative_secret_starts_at_the_file_or_at_the_working_directory(
         (b"x" * 5000, "{path} is larger than 4096 bytes"),
     ],
 )
-def test_a_secret_file_that_is_no_use_is_told(
+def test_unusable_secret_file_is_reported(
     tmp_path: Path, content: bytes | None, problem: str
 ) -> None:
     path = tmp_path / "s"
@@ -137,19 +137,20 @@ def test_a_secret_file_that_is_no_use_is_told(
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("", "MUNIMENT_XMPP__SECRET: expected a secret, given an empty one"),
-        (" x", "MUNIMENT_XMPP__SECRET: expected a secret without blanks at its ends"),
+        ("", "MUNIMENT_XMPP__SECRET: expected a secret, given an empty string"),
+        (
+            " x",
+            "MUNIMENT_XMPP__SECRET: expected a secret without whitespace at its beginning and end",
+        ),
         ("file:", "MUNIMENT_XMPP__SECRET: expected file:PATH, given no path"),
     ],
 )
-def test_a_secret_that_is_none_is_refused(value: str, problem: str) -> None:
+def test_empty_or_padded_secret_is_refused(value: str, problem: str) -> None:
     assert problems({"MUNIMENT_XMPP__SECRET": value}) == [problem]
 
 
 @pytest.mark.parametrize("value", ["change-me", "Change-Me", "change-me-too"])
-def test_the_secret_of_an_example_is_refused_with_how_to_make_one(
-    tmp_path: Path, value: str
-) -> None:
+def test_example_secret_is_refused_with_advice(tmp_path: Path, value: str) -> None:
     (tmp_path / "s").write_text(f"{value}\n")
 
     [written] = problems({"MUNIMENT_XMPP__SECRET": value})
@@ -160,17 +161,19 @@ def test_the_secret_of_an_example_is_refused_with_how_to_make_one(
         assert "/dev/urandom" in found
 
 
-def test_a_secret_file_that_everybody_reads_is_warned_about(tmp_path: Path) -> None:
+def test_world_readable_secret_file_is_warned_about(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("x")
     (tmp_path / "s").chmod(0o644)
 
     config = load(None, NEEDED | {"MUNIMENT_XMPP__SECRET": f"file:{tmp_path}/s"})
 
     assert len(config.warnings) == 1
-    assert config.warnings[0].startswith(f"{tmp_path}/s holds a secret and everybody can read it")
+    assert config.warnings[0].startswith(
+        f"{tmp_path}/s contains a secret and every user can read it"
+    )
 
 
-def test_a_configuration_with_secrets_that_everybody_reads_is_warned_about(tmp_path: Path) -> None:
+def test_world_readable_file_with_secrets_is_warned_about(tmp_path: Path) -> None:
     path = tmp_path / "muniment.toml"
     path.write_text(f'[xmpp]\nsecret = "{SECRET}"\n')
     path.chmod(0o644)
@@ -178,7 +181,9 @@ def test_a_configuration_with_secrets_that_everybody_reads_is_warned_about(tmp_p
     open_to_all = load(path, NEEDED).warnings
     path.chmod(0o600)
 
-    assert [warning.startswith(f"{path} holds xmpp.secret") for warning in open_to_all] == [True]
+    assert [warning.startswith(f"{path} contains xmpp.secret") for warning in open_to_all] == [
+        True
+    ]
     assert load(path, NEEDED).warnings == ()
 
 

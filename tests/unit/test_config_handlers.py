@@ -24,7 +24,7 @@ def test_without_a_module_there_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["7up", "own handlers", "own-handlers", "own..x", ".x", "x.py/"])
-def test_what_is_no_name_of_a_module_is_refused(tmp_path: Path, name: str) -> None:
+def test_invalid_module_name_is_refused(tmp_path: Path, name: str) -> None:
     assert problems(tmp_path, f'{REQUIRED}[handlers]\nmodule = "{name}"') == [
         f'handlers.module: expected the name of a Python module, given "{name}"'
     ]
@@ -54,7 +54,7 @@ def check(folder: Path) -> int:
         return cli.main(["check-config", "--offline", "--config", str(folder / "muniment.toml")])
 
 
-def test_the_check_tells_what_the_module_does(
+def test_check_config_lists_functions_of_the_module(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path, ONE_HOST + HANDLERS)
@@ -65,7 +65,7 @@ def test_the_check_tells_what_the_module_does(
     assert "ok  handlers: own_handlers has user_exists, archive_store\n" in told
 
 
-def test_the_module_is_not_imported_in_a_loop_that_runs(tmp_path: Path) -> None:
+def test_check_config_imports_the_module_in_a_thread(tmp_path: Path) -> None:
     write(tmp_path, ONE_HOST + HANDLERS)
     asking = "import asyncio\nasyncio.run(asyncio.sleep(0))\n"
     (tmp_path / "own_handlers.py").write_text(asking + RIGHT)
@@ -83,7 +83,7 @@ def test_the_module_is_not_imported_in_a_loop_that_runs(tmp_path: Path) -> None:
         (REQUIRED, RIGHT, "own_handlers.user_exists has to take the virtual host, of which "),
     ],
 )
-def test_the_check_tells_what_is_wrong_with_the_module(
+def test_check_config_reports_mistakes_of_the_module(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], hosts: str, text: str | None, told: str
 ) -> None:
     write(tmp_path, hosts + HANDLERS)
@@ -94,7 +94,7 @@ def test_the_check_tells_what_is_wrong_with_the_module(
     assert f"bad handlers.module: {told}" in capsys.readouterr().out
 
 
-def test_nothing_starts_with_a_module_that_is_wrong(tmp_path: Path) -> None:
+def test_serve_refuses_a_wrong_module(tmp_path: Path) -> None:
     path = write(tmp_path, ONE_HOST + HANDLERS)
     environ = {name: text for name, text in os.environ.items() if "MUNIMENT" not in name}
 

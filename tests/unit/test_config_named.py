@@ -22,7 +22,7 @@ def test_without_named_sections_there_are_none(tmp_path: Path) -> None:
 # Hosts
 
 
-def test_a_host_has_what_it_does_not_set_like_all_others(tmp_path: Path) -> None:
+def test_host_inherits_options_that_it_does_not_set(tmp_path: Path) -> None:
     config = read(
         tmp_path,
         f"""{REQUIRED}
@@ -59,17 +59,16 @@ def test_a_host_has_what_it_does_not_set_like_all_others(tmp_path: Path) -> None
     ]
 
 
-def test_a_host_that_is_not_served_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_unknown_host_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     found = problems(tmp_path, f'{REQUIRED}[hosts."teams.example"]\ndays = "1"\n')
 
     assert found == [
         'hosts."teams.example".days: expected a whole number from 0 to 36500, given "1"',
-        'hosts."teams.example": unknown virtual host, did you mean team.example? '
-        "(they stand in xmpp.hosts)",
+        'hosts."teams.example": unknown virtual host, did you mean team.example? (see xmpp.hosts)',
     ]
 
 
-def test_whether_a_host_is_served_is_left_open_while_nobody_knows_the_hosts(
+def test_hosts_are_not_compared_with_invalid_xmpp_hosts(
     tmp_path: Path,
 ) -> None:
     text = REQUIRED.replace('["chat.example", "team.example"]', "[]")
@@ -79,7 +78,7 @@ def test_whether_a_host_is_served_is_left_open_while_nobody_knows_the_hosts(
     ]
 
 
-def test_a_host_without_quotes_is_told(tmp_path: Path) -> None:
+def test_host_without_quotes_is_refused_with_advice(tmp_path: Path) -> None:
     found = problems(
         tmp_path, f"{REQUIRED}[hosts.team.example]\ndays = 1\n[hosts.a.b.c]\n[hosts.a.d]\n"
     )
@@ -104,7 +103,7 @@ def test_a_host_without_quotes_is_told(tmp_path: Path) -> None:
         ('never = ["a.example", "@"]', "never[1]: expected a bare JID, such as ann@chat.example"),
     ],
 )
-def test_a_wrong_line_of_a_host_is_told_by_its_full_name(
+def test_wrong_option_of_a_host_is_reported_by_its_full_name(
     tmp_path: Path, line: str, problem: str
 ) -> None:
     [found] = problems(tmp_path, f'{REQUIRED}[hosts."team.example"]\n{line}\n')
@@ -142,7 +141,7 @@ def test_what_is_never_archived_is_named_by_bare_jids_and_domains(
     assert found.startswith(f"archive.never[1]: {problem}")
 
 
-def test_rooms_are_not_served_where_users_are(tmp_path: Path) -> None:
+def test_room_service_on_a_virtual_host_is_refused(tmp_path: Path) -> None:
     services = '["rooms.example", "chat.example", "muniment.example"]'
 
     assert problems(tmp_path, f"{REQUIRED}[archive]\nroom_services = {services}\n") == [
@@ -157,7 +156,7 @@ def test_rooms_are_not_served_where_users_are(tmp_path: Path) -> None:
 # Operators
 
 
-def test_operators_are_told_apart_by_name(tmp_path: Path) -> None:
+def test_operators_are_loaded_by_name(tmp_path: Path) -> None:
     (tmp_path / "boss").write_text("secret of the boss\n")
     config = read(
         tmp_path,
@@ -191,7 +190,7 @@ def test_operators_are_told_apart_by_name(tmp_path: Path) -> None:
     [
         ('jid = "ann@chat.example"', [".role: required, but missing"]),
         ('role = "reader"', [".secret: required, but missing (and there is no jid)"]),
-        ('role = "reader"\nsecret = ""', [".secret: expected a secret, given an empty one"]),
+        ('role = "reader"\nsecret = ""', [".secret: expected a secret, given an empty string"]),
         (
             'role = "root"\njid = "chat.example"',
             [
@@ -201,7 +200,7 @@ def test_operators_are_told_apart_by_name(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_operator_has_a_role_and_a_way_to_be_known(
+def test_operator_needs_a_role_and_a_jid_or_secret(
     tmp_path: Path, lines: str, expected: list[str]
 ) -> None:
     found = problems(tmp_path, f"{REQUIRED}[operators.ann]\n{lines}\n")
@@ -212,22 +211,20 @@ def test_an_operator_has_a_role_and_a_way_to_be_known(
 @pytest.mark.parametrize(
     ("title", "problem"),
     [
-        ("server", "operators.server: taken: the name of whoever shows http.secret"),
+        ("server", "operators.server: reserved for callers with http.secret"),
         ('"a b"', 'operators."a b": expected a name of letters, digits, - and _'),
         ('"line\\n"', 'operators."line\\n": expected a name of letters, digits, - and _'),
         ('"ärger"', 'operators."\\u00e4rger": expected a name of letters, digits, - and _'),
         ('""', 'operators."": expected a name of letters, digits, - and _'),
     ],
 )
-def test_the_audit_log_names_operators_beyond_doubt(
-    tmp_path: Path, title: str, problem: str
-) -> None:
+def test_ambiguous_operator_name_is_refused(tmp_path: Path, title: str, problem: str) -> None:
     operator = f'[operators.{title}]\nrole = "admin"\njid = "ann@chat.example"\n'
 
     assert problems(tmp_path, REQUIRED + operator) == [problem]
 
 
-def test_no_two_operators_can_be_taken_for_each_other(tmp_path: Path) -> None:
+def test_operators_with_the_same_jid_or_secret_are_refused(tmp_path: Path) -> None:
     text = REQUIRED.replace('"other"', f'"{SECRET}"')
     for name, secret in (("a", SECRET), ("b", "b's own"), ("c", "b's own")):
         text += f"""
@@ -245,7 +242,7 @@ def test_no_two_operators_can_be_taken_for_each_other(tmp_path: Path) -> None:
     ]
 
 
-def test_a_secret_of_an_operator_that_everybody_reads_is_warned_about(tmp_path: Path) -> None:
+def test_world_readable_operator_secret_is_warned_about(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("in a file")
     (tmp_path / "s").chmod(0o644)
     text = REQUIRED
@@ -256,26 +253,26 @@ def test_a_secret_of_an_operator_that_everybody_reads_is_warned_about(tmp_path: 
 
     warnings = load(path, {}).warnings
 
-    assert [warning.partition(" and everybody")[0] for warning in warnings] == [
-        f"{path} holds xmpp.secret",
-        f"{path} holds http.secret",
-        f"{path} holds operators.b.secret",
-        f"{tmp_path}/s holds a secret",
+    assert [warning.partition(" and every user")[0] for warning in warnings] == [
+        f"{path} contains xmpp.secret",
+        f"{path} contains http.secret",
+        f"{path} contains operators.b.secret",
+        f"{tmp_path}/s contains a secret",
     ]
 
 
 @pytest.mark.parametrize(
     ("http", "warning"),
     [
-        ("enabled = false", "operators.a.secret is of no use while http.enabled is false"),
+        ("enabled = false", "operators.a.secret has no effect while http.enabled is false"),
         (
             'authentication = "network"',
-            'operators.a.secret is no limit while http.authentication is "network": '
-            "who shows none may do everything",
+            'operators.a.secret protects nothing while http.authentication is "network": '
+            "callers without a secret have all rights",
         ),
     ],
 )
-def test_a_secret_that_limits_nobody_is_warned_about(
+def test_operator_secret_without_effect_is_warned_about(
     tmp_path: Path, http: str, warning: str
 ) -> None:
     operators = """
@@ -318,16 +315,16 @@ def test_a_configuration_does_not_show_the_secrets_of_operators(tmp_path: Path) 
 # Both
 
 
-def test_what_stands_in_the_place_of_a_named_section_is_told(tmp_path: Path) -> None:
+def test_value_in_place_of_a_named_section_is_refused(tmp_path: Path) -> None:
     text = f"{REQUIRED}[hosts]\ndays = 1\n[[operators]]\nrole = 'reader'\n"
 
     assert problems(tmp_path, text) == [
         "operators: expected a section, [operators.NAME], given a list",
-        "hosts.days: unknown key (keys stand below their [hosts.NAME])",
+        "hosts.days: unknown key (keys belong below their [hosts.NAME])",
     ]
 
 
-def test_a_mistaken_name_of_a_named_section_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_mistyped_key_of_a_named_section_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     assert problems(tmp_path, f'{REQUIRED}[operator.ann]\nrole = "reader"\n') == [
         "operator: unknown section, did you mean operators?"
     ]

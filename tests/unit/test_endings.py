@@ -81,7 +81,7 @@ def run(folder: Path, program: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("module", [TOLD, FAILING], ids=["told to end", "failing"])
-def test_a_start_that_hangs_ends(tmp_path: Path, module: str) -> None:
+def test_hanging_start_is_ended(tmp_path: Path, module: str) -> None:
     (tmp_path / "hanging.py").write_text(module)
 
     code, said = run(tmp_path, SERVE)

@@ -85,7 +85,9 @@ async def ended(process: Process) -> bytes:
     return said
 
 
-async def test_accounts_are_made_asked_for_changed_and_removed(config: Path, served: None) -> None:
+async def test_extauth_registers_checks_changes_and_removes_accounts(
+    config: Path, served: None
+) -> None:
     user = f"ann:{HOST}"
     async with started(config) as process:
         answers = [
@@ -110,15 +112,13 @@ async def test_accounts_are_made_asked_for_changed_and_removed(config: Path, ser
     assert answers == [NO, YES, NO, YES, YES, NO, NO, YES, NO, YES, YES, NO, NO]
 
 
-async def test_a_password_that_was_not_set_is_neither_yes_nor_no(
-    config: Path, served: None
-) -> None:
+async def test_refused_setpass_is_answered_with_2(config: Path, served: None) -> None:
     async with started(config) as process:
         assert await ask(process, f"setpass:ann:{HOST}:pencil") == FAILED
         assert await ask(process, f"isuser:ann:{HOST}") == NO
 
 
-async def test_an_account_is_removed_by_its_password_only(config: Path, served: None) -> None:
+async def test_removeuser3_needs_the_right_password(config: Path, served: None) -> None:
     async with started(config) as process:
         await ask(process, f"tryregister:ann:{HOST}:pencil")
 
@@ -146,7 +146,7 @@ async def test_an_account_is_removed_by_its_password_only(config: Path, served: 
         f"auth:ann:{HOST}:" + "x" * 65000,
     ],
 )
-async def test_what_is_no_question_is_answered_with_no(
+async def test_malformed_question_is_answered_with_no(
     config: Path, served: None, question: str | bytes
 ) -> None:
     async with started(config) as process:
@@ -157,7 +157,7 @@ async def test_what_is_no_question_is_answered_with_no(
 
 
 @pytest.mark.parametrize("begun", [b"", b"\0", b"\0\x1d", b"\0\x1dauth:ann:"])
-async def test_it_ends_with_its_input(config: Path, begun: bytes) -> None:
+async def test_extauth_ends_with_its_input(config: Path, begun: bytes) -> None:
     async with started(config) as process:
         assert process.stdin
         process.stdin.write(begun)
@@ -167,7 +167,7 @@ async def test_it_ends_with_its_input(config: Path, begun: bytes) -> None:
         assert (process.returncode, said) == (0, b"")
 
 
-async def test_while_the_program_does_not_run_the_answer_is_no(
+async def test_extauth_answers_no_while_the_program_does_not_run(
     config: Path, settings: WebSettings
 ) -> None:
     async with open_services() as services, started(config) as process:
@@ -193,13 +193,15 @@ async def test_while_the_program_does_not_run_the_answer_is_no(
     assert (made, away, back) == (YES, NO, YES)
     said = [line.partition("extauth: ")[2] for line in lines]
     trouble = (
-        "every answer is no until this is solved: "
+        "all questions are answered with no until this is solved: "
         f"Muniment does not answer at {LOOPBACK}:{settings.port}: Connection refused."
     )
     assert said == [trouble, "Muniment answers again"] * 2
 
 
-async def test_a_wrong_configuration_is_told_and_read_again(config: Path, served: None) -> None:
+async def test_extauth_logs_a_wrong_configuration_and_reads_it_again(
+    config: Path, served: None
+) -> None:
     right = config.read_text()
     config.write_text(right.replace("secret", "password"))
     async with started(config) as process:

@@ -69,7 +69,7 @@ def test_a_line_has_time_level_logger_and_message() -> None:
         "\ud800",
     ],
 )
-def test_a_value_writes_no_line_of_its_own(forged: str) -> None:
+def test_line_ends_in_values_are_escaped(forged: str) -> None:
     line = logged("text", "from %s", f"a{forged}b")
 
     assert line.endswith("b\n")
@@ -107,7 +107,7 @@ def test_json_takes_what_json_cannot_hold() -> None:
 
 
 @pytest.mark.parametrize("name", ["slixmpp.xmlstream.xmlstream", "aiosqlite"])
-def test_messages_of_people_are_never_logged(name: str) -> None:
+def test_library_logs_with_messages_are_suppressed(name: str) -> None:
     stream = io.StringIO()
 
     logs.setup("debug", "text", stream)
@@ -118,7 +118,7 @@ def test_messages_of_people_are_never_logged(name: str) -> None:
     assert "trouble" in stream.getvalue()
 
 
-def test_a_login_at_ejabberd_is_no_event() -> None:
+def test_login_at_ejabberd_is_not_logged() -> None:
     stream = io.StringIO()
 
     logs.setup("debug", "text", stream)

@@ -54,7 +54,7 @@ async def test_passwords_are_kept_in_the_format_that_is_configured(storage: Stor
     assert kept.verifier.startswith("SCRAM-SHA-512$")
 
 
-async def test_guessing_is_slowed(storage: Storage) -> None:
+async def test_configured_accounts_are_throttled(storage: Storage) -> None:
     config = load(None, GIVEN | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-1"})
     async with account_sources.accounts(config, storage, Handlers()) as accounts:
         await accounts.admin.register(ANN, "pencil")

@@ -98,7 +98,7 @@ def _named(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 @pytest.mark.parametrize("model", REQUESTS, ids=lambda model: model.__name__)
-def test_nothing_that_pydantic_says_of_a_request_is_passed_on(model: type[BaseModel]) -> None:
+def test_no_text_of_pydantic_is_passed_on(model: type[BaseModel]) -> None:
     """Every field in turn has each odd value, and one that nobody knows stands beside it."""
     for name in (*_named(model), "nobody-knows-this"):
         for odd in ODD:
@@ -197,7 +197,7 @@ def test_a_mistake_names_the_field_and_what_is_expected(
     assert refused.value.message == said
 
 
-def test_many_mistakes_are_told_in_part() -> None:
+def test_long_list_of_mistakes_is_shortened() -> None:
     [none] = [one for one in REQUESTS if one.__name__ == "NoParameters"]
 
     with pytest.raises(BadRequest) as refused:

@@ -29,7 +29,7 @@ class OwnAccounts:
         self._store = store
         self._passwords = passwords
         self._hosts = hosts
-        #: One change after the other: a new password must not undo that somebody was disabled.
+        #: Serialises changes: a new password must not enable an account again.
         self._changing = asyncio.Lock()
 
     async def authenticate(self, jid: str, password: str) -> bool:
@@ -38,7 +38,7 @@ class OwnAccounts:
         try:
             is_right = await self._passwords.matches(verifier, password)
         except ValueError:
-            log.error("the store has no verifier of %s that can be read", jid)
+            log.error("the verifier of %s in the store is not readable", jid)
             return False
         if account is None or not account.is_enabled or not is_right:
             return False
@@ -76,10 +76,10 @@ class OwnAccounts:
 
     async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         with translated():
-            found = await self._store.list(host, after=after, limit=limit)
+            accounts = await self._store.list(host, after=after, limit=limit)
         return tuple(
-            AccountSummary(jid=each.jid, is_enabled=each.is_enabled, created=each.created)
-            for each in found
+            AccountSummary(jid=account.jid, is_enabled=account.is_enabled, created=account.created)
+            for account in accounts
         )
 
     async def count(self, host: str) -> int:
@@ -92,7 +92,7 @@ class OwnAccounts:
 
     @asynccontextmanager
     async def _change(self, jid: str) -> AsyncIterator[Account]:
-        """Lend an account that nobody else changes. Raises ItemNotFound, Overloaded."""
+        """Yield an account while no other task changes it. Raises ItemNotFound, Overloaded."""
         async with self._changing:
             account = await self._get(jid)
             if account is None:
@@ -101,10 +101,10 @@ class OwnAccounts:
                 yield account
 
     async def _renew(self, account: Account, password: str) -> None:
-        """Keep a password as new ones are kept, now that it is known; if not, the next time."""
+        """Rehash the password with current parameters; on failure, retry at the next login."""
         verifier = await self._passwords.verifier(password)
         with suppress(ItemNotFound, Overloaded):
             async with self._change(account.jid) as current:
-                # Meanwhile it may have been changed.
+                # Another task may have changed it meanwhile.
                 if current.verifier == account.verifier:
                     await self._store.change(replace(current, verifier=verifier))

@@ -14,12 +14,12 @@ from component.core.errors import BadRequest
 
 Result = TypeVar("Result")
 
-#: A longer password adds nothing but work.
+#: A longer password would add work and no security.
 MAX_BYTES = 1024
 
 _TOO_LONG = f"The password is longer than {MAX_BYTES} bytes."
 
-#: Passwords that are hashed at once: each keeps a core busy, and Argon2id takes 19 MiB.
+#: Passwords hashed at once: each uses one core, and Argon2id takes 19 MiB.
 WORKERS = 2
 
 
@@ -39,7 +39,7 @@ class Passwords:
         return await self._run(lambda: verifiers.make(self._format, prepared))
 
     async def matches(self, verifier: str, password: str) -> bool:
-        """Return whether a verifier was made of a password. Raises ValueError if it is none."""
+        """Return whether a verifier fits a password. Raises ValueError if it is invalid."""
         try:
             prepared = prepare(password)
         except BadRequest:

@@ -41,13 +41,13 @@ class Authenticator(Protocol):
 
 
 class AccountAdmin(Protocol):
-    """Makes, changes, lists and removes the accounts of our virtual hosts.
+    """Creates, changes, lists and removes the accounts of our virtual hosts.
 
     A source that cannot do one of these raises NotAllowed, whose message says how else to do it.
     """
 
     async def register(self, jid: str, password: str) -> None:
-        """Make an account. Raises Conflict if it exists, BadRequest."""
+        """Create an account. Raises Conflict if it exists, BadRequest."""
         ...
 
     async def set_password(self, jid: str, password: str) -> None:
@@ -62,13 +62,13 @@ class AccountAdmin(Protocol):
         ...
 
     async def set_enabled(self, jid: str, is_enabled: bool) -> None:
-        """Let an account log in, or no longer. Raises ItemNotFound."""
+        """Enable or disable logins of an account. Raises ItemNotFound."""
         ...
 
     async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         """Return up to `limit` accounts of a host in order of their JIDs.
 
-        The first one is that behind the JID `after`; "" starts at the beginning.
+        The first one is the one after the JID `after`; "" starts at the beginning.
         """
         ...
 
@@ -79,7 +79,7 @@ class AccountAdmin(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSource:
-    """The accounts that the configuration names: asked always, administered where possible."""
+    """The configured accounts: an authenticator, and an administration if there is one."""
 
     authenticator: Authenticator
     administered: AccountAdmin | None
@@ -94,7 +94,7 @@ class AccountSource:
 
 
 class UnknownAccounts:
-    """The Authenticator where nothing can be asked: each question raises NotAllowed."""
+    """An Authenticator without a source: every method raises NotAllowed."""
 
     def __init__(self, refusal: str) -> None:
         """`refusal` says where the accounts live, and which option lets them be asked."""

@@ -1,8 +1,8 @@
-"""A limit on guessing passwords: some wrong ones at once for each account, then one now and then.
+"""A limit on guessing passwords: a burst of wrong ones for each account, then one at an interval.
 
-Right passwords cost nothing, and no account is ever locked: its owner gets in with the next
+Right passwords cost nothing, and no account is ever locked: its owner logs in with the next
 attempt that is left. Attempts are counted by account, because all logins come from the XMPP
-server. Names without an account are counted alike, so that a caller cannot tell the two apart.
+server. Unknown names are counted in the same way, so that a caller cannot tell them apart.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ PATIENCE_SECONDS = 6.0
 #: Seconds between two tries of an attempt that waits.
 PAUSE_SECONDS = 0.05
 
-#: Seconds that a no takes at least where another source than our store answers: it often knows at
-#: once that an account does not exist.
+#: Minimum duration in seconds of a refusal by a source other than our store: such a source often
+#: answers at once that an account does not exist.
 NO_SECONDS = 0.1
 
-#: Accounts that are remembered. To fill this, a guesser needs as many checks of a password.
+#: Maximum number of accounts in memory. A guesser fills it only with as many password checks.
 ACCOUNTS_MAX = 50_000
 
 
@@ -87,7 +87,7 @@ class TokenBucket:
 
 
 class Throttled:
-    """An Authenticator that answers only so many wrong passwords of an account."""
+    """An Authenticator that limits wrong passwords for each account."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Throttled:
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`no_seconds` is how long a no takes at least: see NO_SECONDS."""
+        """`no_seconds` is the minimum duration of a refusal: see NO_SECONDS."""
         self._authenticator = authenticator
         self._bucket = bucket or TokenBucket()
         self._patience = patience

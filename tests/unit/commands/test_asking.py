@@ -84,7 +84,7 @@ async def test_wrong_confirmation_deletes_nothing(
     assert done.out == ""
     assert f"This erases the archive of {ALICE} with 3 messages" in done.err
     assert "This removes 1 account and erases 3 messages." in done.err
-    assert f"Type {ALICE} to go on: muniment: Nothing was done." in done.err
+    assert f"Type {ALICE} to confirm: muniment: Nothing was done." in done.err
 
 
 async def test_deletion_of_several_accounts_is_confirmed_by_yes(
@@ -107,7 +107,7 @@ async def test_without_terminal_the_preview_is_printed_and_nothing_deleted(
     assert await left(operated) == 3
     assert capsys.readouterr().err == (
         f"muniment: This erases the archive of {ALICE} with 3 messages, and all other data of"
-        " its owner. Nothing was done: use --yes to go on.\n"
+        " its owner. Nothing was done. Use --yes to confirm.\n"
     )
 
 

@@ -256,7 +256,7 @@ async def test_no_password_is_none(
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
 
     assert await run(operated, "add-user", ALICE) == exit_codes.USAGE
-    assert capsys.readouterr().err == "muniment: There is no password.\n"
+    assert capsys.readouterr().err == "muniment: No password was given.\n"
 
 
 @pytest.mark.parametrize("first", [(), ("one",)])
@@ -278,7 +278,7 @@ async def test_a_terminal_that_ends_is_no_password(
     monkeypatch.setattr(getpass, "getpass", getpass_)
 
     assert await run(operated, "add-user", ALICE) == exit_codes.USAGE
-    assert capsys.readouterr().err == "muniment: There is no password.\n"
+    assert capsys.readouterr().err == "muniment: No password was given.\n"
 
 
 async def test_what_is_no_text_is_refused(

@@ -31,7 +31,7 @@ async def verifier(storage: Storage) -> str:
     return account.verifier
 
 
-async def test_who_is_registered_logs_in_with_that_password_only(accounts: OwnAccounts) -> None:
+async def test_registered_user_logs_in_with_the_right_password_only(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
 
     assert await accounts.authenticate(ALICE, "pencil")
@@ -40,7 +40,7 @@ async def test_who_is_registered_logs_in_with_that_password_only(accounts: OwnAc
     assert (await accounts.exists(ALICE), await accounts.exists(BOB)) == (True, False)
 
 
-async def test_nobody_is_registered_twice(accounts: OwnAccounts) -> None:
+async def test_second_registration_is_a_conflict(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
 
     with pytest.raises(Conflict):
@@ -62,7 +62,7 @@ async def test_a_password_is_changed(accounts: OwnAccounts) -> None:
     assert not await accounts.authenticate(ALICE, "pencil")
 
 
-async def test_who_is_disabled_does_not_log_in_until_enabled(accounts: OwnAccounts) -> None:
+async def test_disabled_user_cannot_log_in_until_enabled(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
     await accounts.set_enabled(ALICE, False)
     await accounts.set_password(ALICE, "other")
@@ -75,7 +75,7 @@ async def test_who_is_disabled_does_not_log_in_until_enabled(accounts: OwnAccoun
     assert await accounts.exists(ALICE)
 
 
-async def test_a_name_that_is_disabled_is_not_free(accounts: OwnAccounts) -> None:
+async def test_name_of_a_disabled_account_cannot_be_registered(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
     await accounts.set_enabled(ALICE, False)
 
@@ -83,7 +83,7 @@ async def test_a_name_that_is_disabled_is_not_free(accounts: OwnAccounts) -> Non
         await accounts.register(ALICE, "other")
 
 
-async def test_who_is_removed_is_gone(accounts: OwnAccounts) -> None:
+async def test_removed_account_does_not_exist(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
     await accounts.remove(ALICE)
 
@@ -93,7 +93,7 @@ async def test_who_is_removed_is_gone(accounts: OwnAccounts) -> None:
     assert not await accounts.authenticate(ALICE, "pencil")
 
 
-async def test_nothing_is_done_with_accounts_that_there_are_not(accounts: OwnAccounts) -> None:
+async def test_changes_of_unknown_accounts_are_refused(accounts: OwnAccounts) -> None:
     for doing in (
         accounts.set_password(ALICE, "pencil"),
         accounts.set_enabled(ALICE, True),
@@ -129,7 +129,7 @@ async def test_accounts_are_listed_and_counted_by_host(
     assert (await accounts.count(HOST), await accounts.count(OTHER_HOST)) == (2, 1)
 
 
-async def test_an_old_verifier_is_made_anew_at_the_first_login(
+async def test_outdated_verifier_is_renewed_at_login(
     accounts: OwnAccounts, storage: Storage
 ) -> None:
     old = verifiers.make("scram-sha-1", "pencil", iterations=4096)
@@ -144,7 +144,7 @@ async def test_an_old_verifier_is_made_anew_at_the_first_login(
     assert await verifier(storage) == renewed
 
 
-async def test_a_wrong_password_of_nobody_costs_what_that_of_an_account_does(
+async def test_unknown_account_costs_as_much_as_a_wrong_password(
     storage: Storage,
 ) -> None:
     worked = []
@@ -164,7 +164,7 @@ async def test_a_wrong_password_of_nobody_costs_what_that_of_an_account_does(
     assert worked == ["$argon2id$v=19$m=19456,t=2,p=1"] * 3
 
 
-async def test_what_the_store_cannot_be_read_of_lets_nobody_in(
+async def test_unreadable_verifier_refuses_login(
     accounts: OwnAccounts, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     await storage.accounts.add(Account(jid=ALICE, verifier="pencil", created=NOON))
@@ -174,7 +174,7 @@ async def test_what_the_store_cannot_be_read_of_lets_nobody_in(
     assert "pencil" not in caplog.text
 
 
-async def test_a_store_that_is_away_is_said_to_be() -> None:
+async def test_unavailable_store_is_reported_as_overloaded() -> None:
     async with open_accounts() as opened:
         accounts = opened
     for asking in (

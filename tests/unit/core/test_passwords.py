@@ -55,7 +55,7 @@ async def test_the_same_password_never_looks_the_same(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_every_kind_is_understood_whatever_new_ones_are(kind: str) -> None:
+async def test_all_formats_are_checked_whatever_the_format_of_new_verifiers(kind: str) -> None:
     verifier = await Passwords(kind).verifier("pencil")
 
     for other in KINDS:
@@ -100,7 +100,7 @@ def test_a_verifier_of_other_cost_is_not_current() -> None:
         SHA_1[0].replace("bf92", "bf9"),
     ],
 )
-async def test_what_is_no_verifier_is_refused(verifier: str) -> None:
+async def test_invalid_verifier_is_refused(verifier: str) -> None:
     with pytest.raises(ValueError, match="not a verifier"):
         await Passwords("scram-sha-1").matches(verifier, "pencil")
 
@@ -145,7 +145,7 @@ def test_spaces_composition_and_young_characters_are_prepared(typed: str, compar
 @pytest.mark.parametrize(
     "password", ["", "\u00ad", "a\u0007", "a\nb", "\ud800", "x" * (MAX_BYTES + 1), "é" * MAX_BYTES]
 )
-async def test_what_can_be_no_password_is_refused(password: str) -> None:
+async def test_impossible_password_is_refused(password: str) -> None:
     passwords = Passwords("scram-sha-1")
 
     with pytest.raises(BadRequest) as refused:

@@ -32,13 +32,13 @@ def spend(bucket: TokenBucket, jid: str, count: int) -> list[bool]:
     return [bucket.take(jid) for _ in range(count)]
 
 
-def test_so_many_attempts_are_answered_at_once(clock: Clock) -> None:
+def test_burst_of_attempts_is_accepted(clock: Clock) -> None:
     bucket = TokenBucket(burst=3, refill=10, clock=clock)
 
     assert spend(bucket, ALICE, 5) == [True, True, True, False, False]
 
 
-def test_another_one_comes_every_so_often(clock: Clock) -> None:
+def test_bucket_refills_one_attempt_at_a_time(clock: Clock) -> None:
     bucket = TokenBucket(burst=3, refill=10, clock=clock)
     spend(bucket, ALICE, 3)
     found = []
@@ -49,7 +49,7 @@ def test_another_one_comes_every_so_often(clock: Clock) -> None:
     assert found == [False, True, False, False, True]
 
 
-def test_all_come_back_in_the_end_and_no_more(clock: Clock) -> None:
+def test_bucket_refills_up_to_its_burst(clock: Clock) -> None:
     bucket = TokenBucket(burst=3, refill=10, clock=clock)
     spend(bucket, ALICE, 3)
     clock.now += 1000
@@ -57,7 +57,7 @@ def test_all_come_back_in_the_end_and_no_more(clock: Clock) -> None:
     assert spend(bucket, ALICE, 5) == [True, True, True, False, False]
 
 
-def test_an_attempt_that_is_given_back_costs_nothing(clock: Clock) -> None:
+def test_returned_attempt_costs_nothing(clock: Clock) -> None:
     bucket = TokenBucket(burst=1, refill=10, clock=clock)
     for _ in range(10):
         assert bucket.take(ALICE)
@@ -65,7 +65,7 @@ def test_an_attempt_that_is_given_back_costs_nothing(clock: Clock) -> None:
         bucket.give_back(ALICE)
 
 
-def test_giving_back_does_not_forgive_wrong_ones(clock: Clock) -> None:
+def test_returned_attempt_does_not_restore_wrong_ones(clock: Clock) -> None:
     bucket = TokenBucket(burst=3, refill=10, clock=clock)
     spend(bucket, ALICE, 2)
     for _ in range(10):
@@ -107,7 +107,7 @@ async def test_guessing_is_refused_when_it_goes_on() -> None:
                 await slowed.authenticate(ALICE, guess)
 
 
-async def test_names_that_are_nobodys_are_slowed_alike() -> None:
+async def test_unknown_names_are_throttled_like_accounts() -> None:
     async with open_accounts() as accounts:
         slowed = Throttled(accounts, TokenBucket(burst=1, refill=3600))
         assert not await slowed.authenticate(BOB, "a")
@@ -138,7 +138,7 @@ async def test_many_devices_log_in_at_once() -> None:
         )
 
 
-async def test_guesses_at_once_are_no_more_than_guesses_in_turn() -> None:
+async def test_parallel_guesses_are_limited_like_sequential_ones() -> None:
     async with open_accounts() as accounts:
         await accounts.register(ALICE, "pencil")
         slowed = Throttled(accounts, TokenBucket(burst=3, refill=3600), pause=0.001)
@@ -150,7 +150,7 @@ async def test_guesses_at_once_are_no_more_than_guesses_in_turn() -> None:
         assert sum(isinstance(each, Overloaded) for each in found) == 17
 
 
-async def test_what_was_never_answered_is_no_guess() -> None:
+async def test_unanswered_attempt_is_not_counted() -> None:
     async with open_accounts() as accounts:
         slowed = Throttled(accounts, TokenBucket(burst=1, refill=3600))
     for _ in range(3):
@@ -170,9 +170,7 @@ class Knowing(OwnAccounts):
 
 
 @pytest.mark.parametrize("no_seconds", [0.1, 0.01])
-async def test_a_no_takes_as_long_for_a_name_that_is_nobodys(
-    clock: Clock, no_seconds: float
-) -> None:
+async def test_refusal_takes_as_long_for_an_unknown_name(clock: Clock, no_seconds: float) -> None:
     async def sleep(seconds: float) -> None:
         clock.now += seconds
 

@@ -75,7 +75,7 @@ async def test_the_host_is_given_to_those_that_take_it() -> None:
     assert await only(handlers(user_exists))(HOST, "ann") == ("ann", HOST)
 
 
-async def test_whoever_takes_anything_is_not_given_the_host() -> None:
+async def test_function_with_kwargs_only_gets_no_host() -> None:
     def user_exists(username: str, **more: str) -> object:
         return more
 
@@ -104,7 +104,7 @@ async def test_several_plain_functions_run_at_once_and_no_more_than_that() -> No
     ],
     ids=repr,
 )
-async def test_whatever_a_plain_function_raises_is_logged_and_a_failure(
+async def test_exception_of_a_plain_function_is_logged_and_fails(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(Failed) as caught:
@@ -119,7 +119,7 @@ async def test_whatever_a_plain_function_raises_is_logged_and_a_failure(
 @pytest.mark.parametrize(
     "text", ["{} is wrong", "{!r} is wrong", "https://x/?p={quoted}", "https://x/?p={plus}"]
 )
-async def test_what_is_raised_with_the_password_is_logged_without_its_text(
+async def test_exception_with_the_password_is_logged_without_its_text(
     text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def user_authentication(username: str, password: str) -> object:
@@ -141,7 +141,7 @@ async def test_what_is_raised_with_the_password_is_logged_without_its_text(
     assert not any(part in written for part in ("p\u00e4ss", "p%C3", "https", "wrong"))
 
 
-async def test_what_is_raised_without_the_password_is_logged_in_full(
+async def test_exception_without_the_password_is_logged_in_full(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def user_authentication(username: str, password: str) -> object:
@@ -160,7 +160,7 @@ async def test_what_is_raised_without_the_password_is_logged_in_full(
 @pytest.mark.parametrize(
     "error", [KeyError("ann"), SystemExit(1), asyncio.CancelledError(), TimeoutError()], ids=repr
 )
-async def test_whatever_an_async_function_raises_is_a_failure(error: BaseException) -> None:
+async def test_exception_of_an_async_function_fails(error: BaseException) -> None:
     async def user_exists(username: str) -> object:
         raise error
 
@@ -176,7 +176,7 @@ async def test_a_call_that_does_not_fit_is_a_failure() -> None:
         await only(handlers(user_exists))(HOST, "ann")  # type: ignore[arg-type]
 
 
-async def test_whoever_stops_waiting_stops_an_async_function() -> None:
+async def test_cancelled_call_cancels_the_async_function() -> None:
     started, stopped = asyncio.Event(), asyncio.Event()
 
     async def user_exists(username: str) -> object:
@@ -196,7 +196,7 @@ async def test_whoever_stops_waiting_stops_an_async_function() -> None:
     assert stopped.is_set()
 
 
-async def test_what_waits_for_a_thread_is_not_called_after_the_end() -> None:
+async def test_queued_call_is_cancelled_at_the_end() -> None:
     loop, is_called, released = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def user_exists(username: str) -> object:
@@ -216,6 +216,6 @@ async def test_what_waits_for_a_thread_is_not_called_after_the_end() -> None:
         await second
 
 
-def test_without_a_module_there_is_none_of_them() -> None:
+def test_without_a_module_there_are_no_functions() -> None:
     assert Handlers().names == ()
     Handlers().close()

@@ -53,7 +53,7 @@ async def test_a_user_is_named_by_its_local_part_and_its_host(own: AccountSource
     assert not await accounts.authenticator.exists("ann@example.net")
 
 
-async def test_what_it_has_no_function_for_is_asked_elsewhere(own: AccountSource) -> None:
+async def test_missing_function_falls_back_to_the_source(own: AccountSource) -> None:
     def user_exists(username: str) -> bool:
         return username == "bob"
 
@@ -71,7 +71,7 @@ async def test_what_it_has_no_function_for_is_asked_elsewhere(own: AccountSource
     assert await accounts.admin.count("example.org") == 0
 
 
-async def test_nothing_is_changed_where_the_module_knows_the_passwords(own: AccountSource) -> None:
+async def test_accounts_of_the_module_cannot_be_administered(own: AccountSource) -> None:
     accounts = with_handlers(handlers(user_authentication), own)
 
     with pytest.raises(NotAllowed, match=MODULE):

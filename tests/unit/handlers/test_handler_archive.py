@@ -79,7 +79,7 @@ async def test_a_message_that_the_module_did_not_store_is_not_acknowledged(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-async def test_what_the_module_raises_stays_inside(
+async def test_exception_of_the_module_is_not_shown_to_the_caller(
     opened: Open, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     error = ValueError("cannot reach db.internal")
@@ -118,7 +118,7 @@ async def test_no_archive_is_401(opened: Open, answer: object) -> None:
         {"archive": [], "complete": "yes"},
     ],
 )
-async def test_what_is_no_archive_is_an_error(opened: Open, answer: object) -> None:
+async def test_invalid_page_is_an_error(opened: Open, answer: object) -> None:
     async with opened(answering(answer)) as api:
         assert (await api.get("/api/archive?username=alice")).status == 500
 
@@ -135,7 +135,7 @@ async def test_what_is_no_archive_is_an_error(opened: Open, answer: object) -> N
         ({"archive": [{}], "count": 9, "complete": True}, "1", {"count": 9, "complete": True}),
     ],
 )
-async def test_what_an_answer_lacks_is_filled_in(
+async def test_missing_count_and_complete_are_added(
     opened: Open, answer: dict[str, Any], limit: str, filled_in: dict[str, Any]
 ) -> None:
     async with opened(answering(answer)) as api:
@@ -199,7 +199,7 @@ async def test_without_a_username_the_module_is_not_asked(opened: Open, method: 
         assert answer.status == 401
 
 
-async def test_what_it_has_no_function_for_is_done_here(opened: Open) -> None:
+async def test_missing_archive_function_is_handled_by_muniment(opened: Open) -> None:
     kept: list[Any] = []
 
     def archive_store(payload: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ async def test_without_a_roster_there_is_no_such_user(answer: object) -> None:
         ({"roster": [{"username": "bob", "groups": ["\ud800"]}]}, "item 1: nick or groups: "),
     ],
 )
-async def test_what_is_no_roster_is_a_failure_and_the_log_says_why(
+async def test_invalid_roster_fails_and_is_logged(
     answer: object, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(Failed):

@@ -61,12 +61,12 @@ def test_a_module_in_a_package_is_found(tmp_path: Path) -> None:
     assert loaded(tmp_path, None, name="own_shop.jabber").names == NAMES
 
 
-def test_what_is_installed_goes_before_what_is_in_the_folder(tmp_path: Path) -> None:
+def test_installed_module_has_precedence_over_the_folder(tmp_path: Path) -> None:
     with pytest.raises(HandlersError, match=r"^colorsys \(.+\) has none of user_authentication"):
         loaded(tmp_path, ALL, name="colorsys")
 
 
-def test_a_module_that_is_not_there_is_told_with_where_it_was_looked_for(tmp_path: Path) -> None:
+def test_missing_module_is_reported_with_the_searched_folder(tmp_path: Path) -> None:
     assert problems(tmp_path, None) == (
         f"there is no module own_handlers, neither installed nor in {tmp_path}",
     )
@@ -82,9 +82,7 @@ def test_a_module_that_is_not_there_is_told_with_where_it_was_looked_for(tmp_pat
         ("assert False", "AssertionError"),
     ],
 )
-def test_a_module_that_cannot_be_imported_is_told_with_why(
-    tmp_path: Path, text: str, told: str
-) -> None:
+def test_failing_import_is_reported_with_its_reason(tmp_path: Path, text: str, told: str) -> None:
     assert problems(tmp_path, text) == (f"own_handlers cannot be imported: {told}",)
 
 
@@ -123,9 +121,7 @@ def test_a_module_without_any_of_them_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_function_that_cannot_be_called_is_told_with_why(
-    tmp_path: Path, text: str, told: str
-) -> None:
+def test_wrong_signature_is_reported_with_its_reason(tmp_path: Path, text: str, told: str) -> None:
     assert problems(tmp_path, text) == (f"own_handlers.{told}",)
 
 
@@ -139,11 +135,11 @@ def test_a_function_that_cannot_be_called_is_told_with_why(
         "user_exists = dict().get",
     ],
 )
-def test_whatever_can_be_called_so_is_taken(tmp_path: Path, text: str) -> None:
+def test_any_callable_with_the_right_signature_is_accepted(tmp_path: Path, text: str) -> None:
     assert len(loaded(tmp_path, text).names) == 1
 
 
-def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     found = problems(tmp_path, "def user_exists(): pass\ndef archive_store(): pass")
 
     assert [problem.split()[0] for problem in found] == [

@@ -15,7 +15,7 @@ from component.core.errors import Overloaded
 FAR = "127.1"
 
 
-async def test_nothing_is_shown_far_away_without_encryption() -> None:
+async def test_password_is_not_sent_to_remote_server_without_tls() -> None:
     async with pretending("PLAIN", "SCRAM-SHA-1") as server:
         with pytest.raises(Overloaded):
             await EjabberdLogins(FAR, server.port).authenticate("ann@one.test", "pencil")
@@ -24,7 +24,7 @@ async def test_nothing_is_shown_far_away_without_encryption() -> None:
 
 
 @pytest.mark.parametrize("offered", ["ANONYMOUS", "EXTERNAL", "DIGEST-MD5", "X-OAUTH2"])
-async def test_a_way_in_that_asks_for_no_password_is_not_taken(offered: str) -> None:
+async def test_mechanism_without_password_is_not_used(offered: str) -> None:
     async with pretending(offered, answer=f"<success xmlns='{SASL}'/>") as server:
         with pytest.raises(Overloaded):
             await EjabberdLogins(LOOPBACK, server.port).authenticate("ann@one.test", "pencil")
@@ -33,7 +33,7 @@ async def test_a_way_in_that_asks_for_no_password_is_not_taken(offered: str) -> 
 
 
 @pytest.mark.parametrize("failure", ["not-authorized", "account-disabled", "credentials-expired"])
-async def test_a_password_that_is_refused_is_tried_once(failure: str) -> None:
+async def test_refused_password_is_tried_once(failure: str) -> None:
     answer = f"<failure xmlns='{SASL}'><{failure}/></failure>"
     async with pretending("PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", answer=answer) as server:
         assert not await EjabberdLogins(LOOPBACK, server.port).authenticate(
@@ -44,7 +44,7 @@ async def test_a_password_that_is_refused_is_tried_once(failure: str) -> None:
 
 
 @pytest.mark.parametrize("failure", ["temporary-auth-failure", "mechanism-too-weak"])
-async def test_what_is_wrong_with_the_server_is_not_the_password(
+async def test_server_error_is_not_a_wrong_password(
     failure: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = f"<failure xmlns='{SASL}'><{failure}/></failure>"
@@ -56,7 +56,7 @@ async def test_what_is_wrong_with_the_server_is_not_the_password(
     assert "pencil" not in caplog.text
 
 
-async def test_a_wrong_password_is_no_event(caplog: pytest.LogCaptureFixture) -> None:
+async def test_wrong_password_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     answer = f"<failure xmlns='{SASL}'><not-authorized/></failure>"
     async with pretending("PLAIN", answer=answer) as server:
         assert not await EjabberdLogins(LOOPBACK, server.port).authenticate(
@@ -67,7 +67,7 @@ async def test_a_wrong_password_is_no_event(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.parametrize("password", ["", "a\x00b", "\u05d0a", "a" * 2000])
-async def test_a_password_that_nobody_has_is_not_tried(
+async def test_impossible_password_is_not_tried(
     password: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert not await EjabberdLogins(LOOPBACK, free_port()).authenticate("ann@one.test", password)
