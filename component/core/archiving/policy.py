@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from component.core.messages.payloads import BODY, OPTIONAL, PURPOSES, Purpose
 from component.core.xml import jids
 from component.core.xml.namespaces import NS_CLIENT
-from component.core.xml.stanza import GROUPCHAT, NS_MUC_USER, Stanza
+from component.core.xml.stanza import GROUPCHAT, Stanza
 
 _HINTS = "urn:xmpp:hints"
 _NO_STORE = frozenset({(_HINTS, "no-store"), (_HINTS, "no-permanent-store")})
@@ -25,42 +26,9 @@ _COPIES = frozenset(
     }
 )
 
-BODY = (NS_CLIENT, "body")
 _SUBJECT = (NS_CLIENT, "subject")
 
 _NOTHING = "nothing to keep"
-
-#: What is worth keeping although it has no body.
-MEANINGFUL = {
-    ("urn:xmpp:eme:0", "encryption"): "encrypted",
-    ("urn:xmpp:omemo:2", "encrypted"): "encrypted",
-    ("eu.siacs.conversations.axolotl", "encrypted"): "encrypted",
-    ("urn:xmpp:openpgp:0", "openpgp"): "encrypted",
-    ("jabber:x:encrypted", "x"): "encrypted",
-    ("urn:xmpp:message-correct:0", "replace"): "correction",
-    ("urn:xmpp:message-retract:1", "retract"): "retraction",
-    ("urn:xmpp:message-moderate:1", "moderate"): "moderation",
-    ("urn:xmpp:fasten:0", "apply-to"): "retraction",
-    ("urn:xmpp:reactions:0", "reactions"): "reaction",
-    ("jabber:x:conference", "x"): "invitation",
-    (NS_MUC_USER, "invite"): "invitation",
-    (NS_MUC_USER, "decline"): "invitation",
-    ("urn:xmpp:jingle-message:0", "propose"): "call",
-    ("urn:xmpp:jingle-message:0", "accept"): "call",
-    ("urn:xmpp:jingle-message:0", "proceed"): "call",
-    ("urn:xmpp:jingle-message:0", "reject"): "call",
-    ("urn:xmpp:jingle-message:0", "retract"): "call",
-    ("urn:xmpp:jingle-message:0", "finish"): "call",
-}
-
-RECEIPT = ("urn:xmpp:receipts", "received")
-MARKERS = frozenset(
-    {
-        ("urn:xmpp:chat-markers:0", "received"),
-        ("urn:xmpp:chat-markers:0", "displayed"),
-        ("urn:xmpp:chat-markers:0", "acknowledged"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,15 +78,16 @@ class Policy:
         return (True, "store") if is_wanted and reason == _NOTHING else (keep, reason)
 
     def _judge_without_body(self, payloads: frozenset[tuple[str, str]]) -> tuple[bool, str]:
-        # In the order of the table: a set has another one in each process.
-        for payload, reason in MEANINGFUL.items():
-            if payload in payloads:
-                return True, reason
-        is_receipt, is_marker = RECEIPT in payloads, not payloads.isdisjoint(MARKERS)
+        # In the order of the table, which is the same in each process; that of a set is not.
+        purposes = [purpose for name, purpose in PURPOSES.items() if name in payloads]
+        for purpose in purposes:
+            if purpose not in OPTIONAL:
+                return True, purpose
+        is_receipt, is_marker = Purpose.RECEIPT in purposes, Purpose.MARKER in purposes
         if is_receipt and (self.receipts or not is_marker):
-            return self.receipts, "receipt"
+            return self.receipts, Purpose.RECEIPT
         if is_marker:
-            return self.markers, "marker"
+            return self.markers, Purpose.MARKER
         return False, _NOTHING
 
 

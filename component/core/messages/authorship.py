@@ -6,8 +6,8 @@ and the other has to be compared.
 
 from __future__ import annotations
 
-from component.core.messages.payloads import Message, Reference
-from component.core.messages.references import RECEIPTS, ReferenceKind
+from component.core.messages.references import RECEIPTS, Reference, ReferenceKind
+from component.core.messages.stored import Message
 from component.core.xml.stanza import GROUPCHAT
 
 

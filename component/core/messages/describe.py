@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from component.core.archiving.policy import BODY, MARKERS, MEANINGFUL, RECEIPT
 from component.core.messages.fulltext import fold
 from component.core.messages.payloads import (
-    NS_CORRECT,
-    NS_FASTEN,
-    NS_MARKERS,
+    ANNOTATING,
+    BODY,
     NS_OCCUPANT,
-    NS_REACTIONS,
-    NS_RECEIPTS,
-    NS_RETRACT,
+    OPTIONAL,
+    PURPOSES,
+    REFERENCES,
+    SEEING,
+    Purpose,
 )
 from component.core.messages.references import ReferenceKind, Side
 from component.core.xml import jids
@@ -27,22 +27,8 @@ from storage.rows import Direction, Kind, Relation
 
 _TEXTS = ("body", "subject")
 
-_MEANINGFUL = frozenset(MEANINGFUL)
-_ANNOTATIONS = frozenset({"correction", "retraction", "moderation", "reaction"})
+_NAMES = frozenset(PURPOSES)
 
-#: Elements that name the message which they are about, those that count before others first.
-#: A moderation is a retraction here: what it holds is looked at where it is carried out.
-_REFERENCES = {
-    (NS_CORRECT, "replace"): ReferenceKind.CORRECT,
-    (NS_RETRACT, "retract"): ReferenceKind.RETRACT,
-    (NS_FASTEN, "apply-to"): ReferenceKind.RETRACT,
-    (NS_REACTIONS, "reactions"): ReferenceKind.REACT,
-    (NS_MARKERS, "displayed"): ReferenceKind.DISPLAYED,
-    (NS_MARKERS, "acknowledged"): ReferenceKind.DISPLAYED,
-    (NS_MARKERS, "received"): ReferenceKind.RECEIVED,
-    (NS_RECEIPTS, "received"): ReferenceKind.RECEIVED,
-}
-_SEEN = frozenset({(NS_MARKERS, "displayed"), (NS_MARKERS, "acknowledged")})
 _RELATIONS: dict[ReferenceKind | None, Relation] = {
     ReferenceKind.CORRECT: Relation.CORRECTION,
     ReferenceKind.RETRACT: Relation.RETRACTION,
@@ -81,12 +67,12 @@ class Description(NamedTuple):
 def describe(stanza: Stanza) -> Description:
     """Return what a stanza that is worth keeping means."""
     payloads = stanza.payloads
-    reasons = {MEANINGFUL[one] for one in payloads & _MEANINGFUL}
-    kind = _kind(stanza, reasons)
+    purposes = {PURPOSES[name] for name in payloads & _NAMES}
+    kind = _kind(stanza, purposes)
     # The body of what is encrypted, of a retraction and of a reaction is for clients that know no
     # better (XEP-0428): nobody wrote it.
-    is_text = BODY in payloads and (kind is Kind.MESSAGE or "correction" in reasons)
-    is_open = "encrypted" not in reasons and (is_text or kind is Kind.MESSAGE)
+    is_text = BODY in payloads and (kind is Kind.MESSAGE or Purpose.CORRECTION in purposes)
+    is_open = Purpose.ENCRYPTED not in purposes and (is_text or kind is Kind.MESSAGE)
     does, about = _reference(stanza)
     return Description(
         kind=kind,
@@ -95,7 +81,7 @@ def describe(stanza: Stanza) -> Description:
         room_id=room_id(stanza) or None if stanza.type == GROUPCHAT else None,
         does=does,
         about=about or None,
-        is_seeing=is_text or "encrypted" in reasons or not payloads.isdisjoint(_SEEN),
+        is_seeing=is_text or not payloads.isdisjoint(SEEING),
         occupant_id=_occupant_id(stanza) if stanza.type == GROUPCHAT else None,
         is_from_occupant=(NS_MUC_USER, "x") in payloads,
     )
@@ -113,12 +99,10 @@ def room_id(stanza: Stanza) -> str:
     return ""
 
 
-def _kind(stanza: Stanza, reasons: set[str]) -> Kind:
-    if not reasons.isdisjoint(_ANNOTATIONS):
+def _kind(stanza: Stanza, purposes: set[Purpose]) -> Kind:
+    if not purposes.isdisjoint(ANNOTATING):
         return Kind.ANNOTATION
-    if reasons or BODY in stanza.payloads:
-        return Kind.MESSAGE
-    if RECEIPT in stanza.payloads or not stanza.payloads.isdisjoint(MARKERS):
+    if purposes and purposes <= OPTIONAL and BODY not in stanza.payloads:
         return Kind.RECEIPT
     return Kind.MESSAGE
 
@@ -140,9 +124,9 @@ def _occupant_id(stanza: Stanza) -> str | None:
 
 
 def _reference(stanza: Stanza) -> tuple[ReferenceKind | None, str]:
-    if stanza.payloads.isdisjoint(_REFERENCES):
+    if stanza.payloads.isdisjoint(REFERENCES):
         return None, ""
-    for (ns, name), does in _REFERENCES.items():
+    for (ns, name), does in REFERENCES.items():
         element = stanza.element.child(ns, name)
         if element is not None:
             return does, element.get("id")

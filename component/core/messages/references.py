@@ -32,6 +32,18 @@ class ReferenceKind(StrEnum):
     DISPLAYED = "displayed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """How a message is about another one."""
+
+    kind: ReferenceKind
+    id: str  #: the id by which it names the other message
+    reactions: tuple[str, ...] = ()
+    by: str | None = None  #: JID of the moderator
+    moderator_id: str | None = None  #: occupant id of the moderator (XEP-0421)
+    reason: str | None = None  #: given by the moderator
+
+
 #: What only the other side of a conversation says of a message.
 RECEIPTS = frozenset({ReferenceKind.RECEIVED, ReferenceKind.DISPLAYED})
 

@@ -8,17 +8,9 @@ from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core.messages import authorship
-from component.core.messages.payloads import (
-    NS_CORRECT,
-    NS_FASTEN,
-    NS_MODERATE,
-    NS_OCCUPANT,
-    NS_RETRACT,
-    Message,
-    Reference,
-)
-from component.core.messages.references import ReferenceKind
-from component.core.xml.document_parser import parse
+from component.core.messages.payloads import NS_CORRECT, NS_MODERATE, NS_OCCUPANT, NS_RETRACT
+from component.core.messages.references import Reference, ReferenceKind
+from component.core.messages.stored import Message
 from component.core.xml.namespaces import NS_CLIENT
 from component.core.xml.stanza import GROUPCHAT, NS_STANZA_ID
 from component.core.xml.times import format_time
@@ -29,9 +21,6 @@ from storage.rows import (
     Tombstone,
     UnfinishedRetraction,
 )
-
-#: message, retract, moderated, its occupant-id.
-_MODERATOR_DEPTH = 3
 
 _RETRACTING = frozenset({ReferenceKind.RETRACT, ReferenceKind.MODERATE})
 
@@ -112,25 +101,20 @@ def _xml(message: Message, annotation: Message, reference: Reference) -> str:
         names.append(("replace", NS_CORRECT, {"id": found.reference.id}))
     kept = "".join(_element(name, ns, attributes) for name, ns, attributes in names)
     when = {"id": annotation.payloads.id or "", "stamp": format_time(annotation.stored.at)}
-    why = _moderated(annotation, reference) if reference.kind is ReferenceKind.MODERATE else ""
+    why = _moderated(reference) if reference.kind is ReferenceKind.MODERATE else ""
     kept += _element("retracted", NS_RETRACT, when, why)
     return _element("message", NS_CLIENT, addresses | {"id": found.id}, kept)
 
 
-def _moderated(annotation: Message, reference: Reference) -> str:
+def _moderated(reference: Reference) -> str:
     """Return who moderated a message, and the reason (XEP-0425 section 4)."""
-    message = parse(annotation.stored.xml.encode(), keep_depth=_MODERATOR_DEPTH)
-    around = message.child(NS_RETRACT, "retract") or message.child(NS_FASTEN, "apply-to")
-    elements = around.elements if around else []
-    moderated = next(child for child in elements if child.name == "moderated")
-    occupant = moderated.child(NS_OCCUPANT, "occupant-id")
-    who = (
+    occupant = (
         ""
-        if occupant is None
-        else _element("occupant-id", NS_OCCUPANT, {"id": occupant.get("id")})
+        if reference.moderator_id is None
+        else _element("occupant-id", NS_OCCUPANT, {"id": reference.moderator_id})
     )
     reason = "" if reference.reason is None else f"<reason>{escape(reference.reason)}</reason>"
-    return _element("moderated", NS_MODERATE, {"by": moderated.get("by") or None}, who) + reason
+    return _element("moderated", NS_MODERATE, {"by": reference.by}, occupant) + reason
 
 
 def _element(name: str, ns: str, attributes: Mapping[str, str | None], within: str = "") -> str:
