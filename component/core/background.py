@@ -9,11 +9,11 @@ from typing import Any, Self
 
 log = logging.getLogger(__name__)
 
-Work = Coroutine[Any, Any, None]
-Start = Callable[[str, Work], asyncio.Task[None]]
+TaskBody = Coroutine[Any, Any, None]
+StartTask = Callable[[str, TaskBody], asyncio.Task[None]]
 
 
-def start_alone(name: str, work: Work) -> asyncio.Task[None]:
+def start_alone(name: str, work: TaskBody) -> asyncio.Task[None]:
     """Start a task that nobody watches."""
     return asyncio.create_task(work, name=name)
 
@@ -41,7 +41,7 @@ class Background:
         # No task raises anything, so what else went wrong is not wrapped into a group of errors.
         await self._group.__aexit__(None, None, None)
 
-    def start(self, name: str, work: Work) -> asyncio.Task[None]:
+    def start(self, name: str, work: TaskBody) -> asyncio.Task[None]:
         """Start a task."""
         return self._group.create_task(self._watch(name, work), name=name)
 
@@ -51,7 +51,7 @@ class Background:
             self.ending.set()
             self._on_end()
 
-    async def _watch(self, name: str, work: Work) -> None:
+    async def _watch(self, name: str, work: TaskBody) -> None:
         try:
             await work
         except asyncio.CancelledError:

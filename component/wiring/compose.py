@@ -24,7 +24,7 @@ from component.core.archiving.pressure import Backpressure
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
-from component.core.background import Start
+from component.core.background import StartTask
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
 from component.core.errors import Refused
@@ -97,7 +97,7 @@ class Parts:
     followers: Followers = field(default_factory=Followers)
 
     @asynccontextmanager
-    async def running(self, start: Start) -> AsyncIterator[None]:
+    async def running(self, start: StartTask) -> AsyncIterator[None]:
         """Know what was kept, write what comes, and at the end all that is left.
 
         What the store does not take at the end goes into the spill, out of which it comes at the
@@ -160,7 +160,7 @@ class Parts:
         self.deliveries.stop()
         with suppress(TimeoutError, Refused):
             async with asyncio.timeout(STOP_SECONDS):
-                await self.preference_filter.judged()
+                await self.preference_filter.wait_judged()
         self.preference_filter.release(is_last=True)
         self.writer.stop()
         self.rooms.stop()
@@ -182,8 +182,8 @@ class Parts:
         await self._keep()
 
     async def _keep(self) -> None:
-        if self.writer.left:
-            await self.spill_recovery.keep(self.writer.left)
+        if self.writer.unwritten:
+            await self.spill_recovery.keep(self.writer.unwritten)
 
 
 def join(
@@ -220,8 +220,10 @@ def join(
     rosters = RosterCache(known)
     is_user = accounts.authenticator.exists if _knows_users(config, handlers) else anybody
     roster_service = RosterService(known, hosts, rosters.changed, is_user)
-    wishes = Preferences(storage.preferences, addresses, known, settings.rules(config, addresses))
-    preference_filter = PreferenceFilter(writer, wishes, rosters, pressure)
+    preferences = Preferences(
+        storage.preferences, addresses, known, settings.rules(config, addresses)
+    )
+    preference_filter = PreferenceFilter(writer, preferences, rosters, pressure)
     remains = SpillRecovery(spill, preference_filter)
 
     def resume() -> None:
@@ -261,7 +263,7 @@ def join(
         on_iq=RosterPushes(rosters.changed, addresses).take,
         on_presence=heard,
         on_message=room_news.take_message,
-        on_active=sessions.active,
+        on_active=sessions.note_activity,
     )
     operators, audit = settings.operators(config, addresses), Audit(storage.audit_log, writer)
     served = ServedArchives(hosts.domains, storage.retention)
@@ -276,12 +278,12 @@ def join(
     reader = ArchiveReader(authorizer, storage, preference_filter, pages, live)
     archives, adhoc = (
         Mam(reader, addresses),
-        AdHocCommands([preferences_command(wishes, authorizer)]),
+        AdHocCommands([preferences_command(preferences, authorizer)]),
     )
     answerers = {
         mam.QUERY: archives.answer,
         mam.METADATA: archives.metadata,
-        prefs.PREFS: Prefs(wishes, authorizer).answer,
+        prefs.PREFS: Prefs(preferences, authorizer).answer,
         commands.COMMAND: adhoc.answer,
         roster_query.QUERY: RosterQueries(roster_service).answer,
     }
@@ -302,7 +304,7 @@ def join(
         spill_recovery=remains,
         resume=resume,
         deliveries=deliveries,
-        preferences=wishes,
+        preferences=preferences,
         rooms=rooms,
         holds=holds,
         operators=operators,

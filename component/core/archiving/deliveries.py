@@ -34,14 +34,14 @@ WAIT = 2 * _SECOND
 WAIT_FOR_SESSION = 30 * _SECOND
 
 #: How often what is due is looked for.
-TURN_SECONDS = 0.5
+INTERVAL_SECONDS = 0.5
 
 #: How much may be undecided; the oldest is decided when there is more.
 OPEN_MAX = 10_000
 OPEN_BYTES_MAX = 16 * 1024 * 1024
 
 #: How many recipients the server is asked about in one turn.
-ASKED_MAX = 500
+ACCOUNTS_MAX = 500
 
 
 class Recipients(Protocol):
@@ -89,7 +89,7 @@ class Deliveries:
         self._open_max = open_max
         self._bytes_max = bytes_max
         self._open: OrderedDict[Delivery, None] = OrderedDict()  # in the order of sending
-        self._of_message: dict[bytes, list[Delivery]] = {}
+        self._by_message: dict[bytes, list[Delivery]] = {}
         self._bytes = 0
         self._is_pressed = False
         self._stopping = asyncio.Event()
@@ -105,7 +105,7 @@ class Deliveries:
     def open(self, delivery: Delivery) -> None:
         """Hold what was sent until it is decided whether it was delivered."""
         self._open[delivery] = None
-        self._of_message.setdefault(delivery.message, []).append(delivery)
+        self._by_message.setdefault(delivery.message, []).append(delivery)
         self._bytes += delivery.bytes
         while self._open and (len(self._open) > self._open_max or self._bytes > self._bytes_max):
             if not self._is_pressed:
@@ -113,17 +113,17 @@ class Deliveries:
             self._is_pressed = True
             self._conclude([next(iter(self._open))], self._clock())
 
-    def received(self, delivery: Delivery, at: int) -> None:
+    def deliver(self, delivery: Delivery, at: int) -> None:
         """Write what was delivered at that time, if that is undecided."""
         if delivery in self._open:
             self._write(self._close(delivery), at)
 
-    def refused(self, message: bytes) -> bool:
+    def refuse(self, message: bytes) -> bool:
         """Drop what the server refused; return whether there was such a message, undecided.
 
         One error answers one message.
         """
-        waiting = self._of_message.get(message)
+        waiting = self._by_message.get(message)
         if not waiting:
             return False
         waiting[0].is_refused = True
@@ -139,17 +139,17 @@ class Deliveries:
         """Decide what is due, until `stop` is called."""
         while not self._stopping.is_set():
             try:
-                async with asyncio.timeout(TURN_SECONDS):
+                async with asyncio.timeout(INTERVAL_SECONDS):
                     await self._stopping.wait()
             except TimeoutError:
-                await self.turn()
+                await self.decide_due()
 
     def stop(self) -> None:
         """Decide all that is left, and let `run` return."""
         self.decide()
         self._stopping.set()
 
-    async def turn(self) -> None:
+    async def decide_due(self) -> None:
         """Decide what is due, once the server has told what it can tell."""
         at = self._clock()
         due = [one for one in self._open if self._is_due(one, at)]
@@ -157,7 +157,7 @@ class Deliveries:
             self._is_pressed = False
             return
         away = {jids.bare(one.recipient) for one in due if not self._reaches(one)}
-        asked = sorted(away)[:ASKED_MAX]
+        asked = sorted(away)[:ACCOUNTS_MAX]
         missing = await self._recipients.missing(asked)
         if missing is None:
             # Copies may be on their way still.
@@ -193,10 +193,10 @@ class Deliveries:
         """Let go of what is decided; return what would have been written."""
         del self._open[delivery]
         self._bytes -= delivery.bytes
-        waiting = self._of_message[delivery.message]
+        waiting = self._by_message[delivery.message]
         waiting.remove(delivery)
         if not waiting:
-            del self._of_message[delivery.message]
+            del self._by_message[delivery.message]
         entries, delivery.entries = delivery.entries, []
         return entries
 

@@ -35,10 +35,10 @@ LIST_MAX = 1000
 REMEMBERED_SIZE = 32 * 1024 * 1024
 
 #: What preferences without any address count for, and what one does beside its characters.
-_SIZE, _SIZE_EACH = 512, 128
+_ROW_SIZE, _ADDRESS_SIZE = 512, 128
 
 #: How many preferences are read at once when the program starts: the largest have megabytes.
-PAGE = 20
+LOAD_PAGE_SIZE = 20
 
 #: So long after the store could not be read it is asked again.
 RETRY_SECONDS = 1.0
@@ -85,7 +85,7 @@ class EffectivePreferences:
             return True
         return None if self.default == ROSTER else self.default == ALWAYS
 
-    def shown(self, owner: str) -> PreferencesRow:
+    def visible_to(self, owner: str) -> PreferencesRow:
         """Return the preferences without what operators forbid."""
         if self.preferences is None:
             return PreferencesRow(owner=owner, default=self.rules.default)
@@ -102,17 +102,17 @@ class _Memory(LRUCache[str, EffectivePreferences]):
 
     def __init__(self, size: int) -> None:
         super().__init__(size, getsizeof=_size)
-        self.is_all = False  #: whoever is not in it has set nothing
+        self.is_complete = False  #: whoever is not in it has set nothing
 
     def popitem(self) -> tuple[str, EffectivePreferences]:
         """Forget one to make room."""
-        self.is_all = False
+        self.is_complete = False
         return super().popitem()
 
 
 def _size(applied: EffectivePreferences) -> int:
     """Return what remembering this counts for."""
-    return _SIZE + sum(_SIZE_EACH + len(jid) for jid in (*applied.always, *applied.never))
+    return _ROW_SIZE + sum(_ADDRESS_SIZE + len(jid) for jid in (*applied.always, *applied.never))
 
 
 class Preferences:
@@ -132,18 +132,18 @@ class Preferences:
         self._addresses = addresses
         self._rosters = rosters
         self._hosts = Hosts(hosts)
-        self._usual = {host: EffectivePreferences(rules) for host, rules in hosts.items()}
+        self._defaults = {host: EffectivePreferences(rules) for host, rules in hosts.items()}
         self._memory = _Memory(size)
         self._changes = 0
         self._setting = asyncio.Lock()
 
     async def load(self) -> None:
         """Read what users have set before, as far as it is remembered. Raises StorageError."""
-        self._memory.is_all, after = True, ""
-        while page := await self._store.list(after=after, limit=PAGE):
+        self._memory.is_complete, after = True, ""
+        while page := await self._store.list(after=after, limit=LOAD_PAGE_SIZE):
             for preferences in page:
-                self._keep(preferences.owner, preferences)
-            if not self._memory.is_all:
+                self._remember(preferences.owner, preferences)
+            if not self._memory.is_complete:
                 return
             after = page[-1].owner
 
@@ -153,7 +153,7 @@ class Preferences:
         Raises Overloaded.
         """
         with translated():
-            return (await self._read(owner)).shown(owner)
+            return (await self._read(owner)).visible_to(owner)
 
     def can_use(self, owner: str, default: str) -> bool:
         """Whether a user can have this default: no roster, nothing archived by it."""
@@ -164,7 +164,7 @@ class Preferences:
 
         Raises BadRequest, TooLarge, NotImplementedHere, Overloaded.
         """
-        wanted = PreferencesRow(
+        row = PreferencesRow(
             owner=owner,
             default=self._default(owner, preferences.default),
             always=self._prepared(preferences.always),
@@ -173,10 +173,10 @@ class Preferences:
         # One after the other, so that what is applied is what is stored.
         async with self._setting:
             with translated():
-                await self._store.set(wanted)
+                await self._store.set(row)
             self.forget(owner)
-            applied = self._keep(owner, wanted)
-        return applied.shown(owner)
+            applied = self._remember(owner, row)
+        return applied.visible_to(owner)
 
     def forget(self, owner: str) -> None:
         """Forget what a user has set, whose archive was erased."""
@@ -188,7 +188,9 @@ class Preferences:
         if not self._hosts.is_user(owner):
             return _EVERYTHING
         known = self._memory.get(owner)
-        return self._made(owner, None) if known is None and self._memory.is_all else known
+        return (
+            self._effective(owner, None) if known is None and self._memory.is_complete else known
+        )
 
     async def read(self, owner: str) -> EffectivePreferences:
         """Read what is applied to an owner; tries until the store answers."""
@@ -205,21 +207,21 @@ class Preferences:
         if known is not None:
             return known
         changes = self._changes
-        found = await self._store.get(owner)
+        row = await self._store.get(owner)
         # What was read may be of the moment before it was changed.
         is_fresh = changes == self._changes
-        return self._keep(owner, found) if is_fresh else self._made(owner, found)
+        return self._remember(owner, row) if is_fresh else self._effective(owner, row)
 
-    def _keep(self, owner: str, found: PreferencesRow | None) -> EffectivePreferences:
-        applied = self._memory[owner] = self._made(owner, found)
+    def _remember(self, owner: str, row: PreferencesRow | None) -> EffectivePreferences:
+        applied = self._memory[owner] = self._effective(owner, row)
         return applied
 
-    def _made(self, owner: str, found: PreferencesRow | None) -> EffectivePreferences:
-        usual = self._usual.get(jids.domain(owner), _EVERYTHING)
-        if found is None:
-            return usual
+    def _effective(self, owner: str, row: PreferencesRow | None) -> EffectivePreferences:
+        defaults = self._defaults.get(jids.domain(owner), _EVERYTHING)
+        if row is None:
+            return defaults
         return EffectivePreferences(
-            usual.rules, found, frozenset(found.always), frozenset(found.never)
+            defaults.rules, row, frozenset(row.always), frozenset(row.never)
         )
 
     def _default(self, owner: str, default: str) -> str:
@@ -231,7 +233,7 @@ class Preferences:
 
     def _prepared(self, addresses: Iterable[str]) -> tuple[str, ...]:
         """Return the addresses as archives have them, each once."""
-        listed = tuple(addresses)
-        if len(listed) > LIST_MAX:
+        given = tuple(addresses)
+        if len(given) > LIST_MAX:
             raise TooLarge(f"a list may have {LIST_MAX} addresses")
-        return tuple(dict.fromkeys(self._addresses.prepare(one.strip()) for one in listed))
+        return tuple(dict.fromkeys(self._addresses.prepare(one.strip()) for one in given))

@@ -21,7 +21,7 @@ MUC_USER = (NS_MUC_USER, "x")
 #: An address that is prepared alike by everybody.
 _PLAIN = re.compile(r"(?:(?:[!-.0-?A-~]+@)?[-.:\[\]0-9A-Za-z]+(?:/[!-~]+)?)?")
 
-_SUSPECT = frozenset({STANZA_ID, ARCHIVED, MUC_USER})
+_CHECKED = frozenset({STANZA_ID, ARCHIVED, MUC_USER})
 
 _NAME = re.compile(rb"<[^\s/>]+")
 _ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(?:'[^']*'|\"[^\"]*\")")
@@ -36,7 +36,7 @@ def for_user(stanza: Stanza, hosts: Collection[str]) -> bytes:
     none that come by here, so whatever could be taken for one goes. Real addresses of occupants
     are for those whom the room tells them to.
     """
-    if stanza.payloads.isdisjoint(_SUSPECT):
+    if stanza.payloads.isdisjoint(_CHECKED):
         return stanza.raw
     return _without(stanza.raw, _forged(stanza, hosts) + _occupants(stanza))
 

@@ -30,7 +30,7 @@ class SpillRecovery:
         """`queue` asks whether it is wanted: that may not have been decided yet."""
         self._spill = spill
         self._queue = queue
-        self._kept = Spilled()
+        self._spilled = Spilled()
         self._is_put = asyncio.Event()
         self._is_written = asyncio.Event()
         self._is_removed = spill is None
@@ -39,17 +39,17 @@ class SpillRecovery:
         """Read what was kept. Raises StorageError."""
         if self._spill is None:
             return
-        self._kept = await asyncio.to_thread(self._spill.read)
-        if self._kept.damaged:
+        self._spilled = await asyncio.to_thread(self._spill.read)
+        if self._spilled.damaged:
             log.error(
-                "%d rows of %s are damaged and left out", self._kept.damaged, self._spill.path
+                "%d rows of %s are damaged and left out", self._spilled.damaged, self._spill.path
             )
             # Before anything is kept anew in its place.
             await asyncio.to_thread(self._spill.copy_damaged)
 
     def put(self) -> None:
         """Queue what was kept, unless it is already."""
-        kept, self._kept = self._kept, Spilled()
+        kept, self._spilled = self._spilled, Spilled()
         if kept.work and self._spill is not None:
             log.warning("%d rows of %s are written now", len(kept.work), self._spill.path)
             self._queue.put(kept.work)
@@ -61,13 +61,13 @@ class SpillRecovery:
         It is queued after a while, whatever keeps others from having it `put` before. What the
         store has already it leaves out, so this may be broken off at any time.
         """
-        if self._kept.work:
+        if self._spilled.work:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PUT_SECONDS):
                     await self._is_put.wait()
         self.put()
         try:
-            await self._queue.settled()
+            await self._queue.wait_durable()
             self._is_written.set()
             await self._remove()
             if self._spill is not None:
@@ -77,7 +77,7 @@ class SpillRecovery:
         except StorageError as error:
             log.warning("on a full disk messages may be lost at the end: %s", error)
 
-    async def gone(self) -> None:
+    async def wait_removed(self) -> None:
         """Wait until nothing that was kept can come back. Raises StorageError."""
         await self._is_written.wait()
         await self._remove()

@@ -16,7 +16,7 @@ from component.core.messages.payloads import (
     OPTIONAL,
     PURPOSES,
     REFERENCES,
-    SEEING,
+    SHOW_SEEN,
     Purpose,
 )
 from component.core.messages.references import ReferenceKind, Side
@@ -42,16 +42,16 @@ class Description(NamedTuple):
     text: str  #: folded words
     ids: tuple[str, ...]  #: that its author gave it
     room_id: str | None  #: that the room gave it which sends it
-    does: ReferenceKind | None  #: to the message that it refers to
-    about: str | None  #: the id of that message
-    is_seeing: bool  #: whoever sent it has read the conversation
+    reference_kind: ReferenceKind | None  #: to the message that it refers to
+    reference_id: str | None  #: the id of that message
+    shows_seen: bool  #: whoever sent it has read the conversation
     occupant_id: str | None
     is_from_occupant: bool
 
     @property
     def relation(self) -> Relation:
         """How it is about the message that it refers to."""
-        return _RELATIONS.get(self.does, Relation.OTHER)
+        return _RELATIONS.get(self.reference_kind, Relation.OTHER)
 
     def name_hashes(
         self, peer: str, resource: str, type: str, direction: Direction
@@ -59,9 +59,11 @@ class Description(NamedTuple):
         """Return the marks of its names in an archive, and of the message that it refers to."""
         side = Side(peer, resource, type, direction, self.occupant_id, self.is_from_occupant)
         # What only tells of another message is not what somebody means by an id.
-        is_named = self.kind is Kind.MESSAGE or self.does is ReferenceKind.CORRECT
-        names = side.names(self.ids, self.room_id) if is_named else ()
-        return names, side.about(self.does, self.about) if self.does and self.about else ()
+        is_named = self.kind is Kind.MESSAGE or self.reference_kind is ReferenceKind.CORRECT
+        names = side.name_hashes(self.ids, self.room_id) if is_named else ()
+        return names, side.target_hashes(
+            self.reference_kind, self.reference_id
+        ) if self.reference_kind and self.reference_id else ()
 
 
 def describe(stanza: Stanza) -> Description:
@@ -73,15 +75,15 @@ def describe(stanza: Stanza) -> Description:
     # better (XEP-0428): nobody wrote it.
     is_text = BODY in payloads and (kind is Kind.MESSAGE or Purpose.CORRECTION in purposes)
     is_open = Purpose.ENCRYPTED not in purposes and (is_text or kind is Kind.MESSAGE)
-    does, about = _reference(stanza)
+    reference_kind, reference_id = _reference(stanza)
     return Description(
         kind=kind,
         text=_text(stanza) if is_open else "",
         ids=_ids(stanza),
         room_id=room_id(stanza) or None if stanza.type == GROUPCHAT else None,
-        does=does,
-        about=about or None,
-        is_seeing=is_text or not payloads.isdisjoint(SEEING),
+        reference_kind=reference_kind,
+        reference_id=reference_id or None,
+        shows_seen=is_text or not payloads.isdisjoint(SHOW_SEEN),
         occupant_id=_occupant_id(stanza) if stanza.type == GROUPCHAT else None,
         is_from_occupant=(NS_MUC_USER, "x") in payloads,
     )

@@ -21,7 +21,7 @@ TEXT_MAX = 65_536
 WORD_MAX = 64
 
 #: A shorter beginning of a word stands for too many of them.
-BEGINNING_MIN = 3
+PREFIX_MIN = 3
 
 #: More words than these are no search for something: each takes its time, in a phrase too.
 WORDS_MAX = 64
@@ -33,7 +33,7 @@ PIECE_MAX = 256
 # What makes no difference: marks that no script has to itself (accents of Latin, Greek and
 # Cyrillic letters; those of kana stay), points of Hebrew and Arabic letters, marks around a
 # letter, and what is never seen by itself, such as joiners, but for the blank without a width.
-_DROPPED = regex.compile(
+_IGNORED = regex.compile(
     r"(?V1)[[[\p{Script=Inherited}&&\p{M}]\p{Me}\p{Default_Ignorable_Code_Point}"
     r"\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670]--[\u200b\u3099\u309a]]"
 )
@@ -86,8 +86,8 @@ def _is_beginning(word: str, has_star: bool) -> bool:
     """Whether a word may go on; one that is a character of its own cannot."""
     if not has_star or _ALONE.fullmatch(word):
         return False
-    if len(word) < BEGINNING_MIN:
-        raise BadRequest(f"a star has to stand behind {BEGINNING_MIN} characters or more")
+    if len(word) < PREFIX_MIN:
+        raise BadRequest(f"a star has to stand behind {PREFIX_MIN} characters or more")
     return True
 
 
@@ -107,7 +107,7 @@ def _plain(text: str) -> str:
     plain, length = [], 0
     for piece in _PIECE.finditer(text):
         decomposed = normalize("NFKD", piece[0]).casefold()
-        plain.append(normalize("NFKC", _DROPPED.sub("", decomposed)))
+        plain.append(normalize("NFKC", _IGNORED.sub("", decomposed)))
         length += len(plain[-1])
         # One character may stand for eighteen.
         if length >= TEXT_MAX:

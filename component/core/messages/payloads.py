@@ -114,23 +114,23 @@ class Payload:
     #: message that comes without a look inside: a moderation counts as a retraction there.
     reference: ReferenceKind | None = None
     #: Its author has seen the conversation.
-    is_seeing: bool = False
+    shows_seen: bool = False
     #: Reads the reference in a stored message.
     read: Reader = _by_id
 
 
 PAYLOADS = (
-    Payload("urn:xmpp:eme:0", "encryption", "XEP-0380", Purpose.ENCRYPTED, is_seeing=True),
-    Payload("urn:xmpp:omemo:2", "encrypted", "XEP-0384", Purpose.ENCRYPTED, is_seeing=True),
+    Payload("urn:xmpp:eme:0", "encryption", "XEP-0380", Purpose.ENCRYPTED, shows_seen=True),
+    Payload("urn:xmpp:omemo:2", "encrypted", "XEP-0384", Purpose.ENCRYPTED, shows_seen=True),
     Payload(
         "eu.siacs.conversations.axolotl",
         "encrypted",
         "XEP-0384",
         Purpose.ENCRYPTED,
-        is_seeing=True,
+        shows_seen=True,
     ),
-    Payload("urn:xmpp:openpgp:0", "openpgp", "XEP-0373", Purpose.ENCRYPTED, is_seeing=True),
-    Payload("jabber:x:encrypted", "x", "XEP-0027", Purpose.ENCRYPTED, is_seeing=True),
+    Payload("urn:xmpp:openpgp:0", "openpgp", "XEP-0373", Purpose.ENCRYPTED, shows_seen=True),
+    Payload("jabber:x:encrypted", "x", "XEP-0027", Purpose.ENCRYPTED, shows_seen=True),
     Payload(NS_CORRECT, "replace", "XEP-0308", Purpose.CORRECTION, ReferenceKind.CORRECT),
     Payload(
         NS_RETRACT,
@@ -172,7 +172,7 @@ PAYLOADS = (
         "XEP-0333",
         Purpose.MARKER,
         ReferenceKind.DISPLAYED,
-        is_seeing=True,
+        shows_seen=True,
     ),
     Payload(
         _NS_MARKERS,
@@ -180,7 +180,7 @@ PAYLOADS = (
         "XEP-0333",
         Purpose.MARKER,
         ReferenceKind.DISPLAYED,
-        is_seeing=True,
+        shows_seen=True,
     ),
     Payload(_NS_MARKERS, "received", "XEP-0333", Purpose.MARKER, ReferenceKind.RECEIVED),
     Payload(_NS_RECEIPTS, "received", "XEP-0184", Purpose.RECEIPT, ReferenceKind.RECEIVED),
@@ -197,7 +197,7 @@ REFERENCES: dict[Name, ReferenceKind] = {
 }
 
 #: Payloads whose author has seen the conversation.
-SEEING: frozenset[Name] = frozenset((p.ns, p.name) for p in PAYLOADS if p.is_seeing)
+SHOW_SEEN: frozenset[Name] = frozenset((p.ns, p.name) for p in PAYLOADS if p.shows_seen)
 
 
 def reference_of(message: Element) -> Reference | None:

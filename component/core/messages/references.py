@@ -70,7 +70,7 @@ class Side:
             return f"occupant {self.resource}"
         return self.direction
 
-    def names(self, ids: Iterable[str], room_id: str | None) -> tuple[int, ...]:
+    def name_hashes(self, ids: Iterable[str], room_id: str | None) -> tuple[int, ...]:
         """Return the marks of a message of this side with these ids, and one that the room gave.
 
         In a room its own id stands for all but corrections (XEP-0308 section 4, XEP-0424 section
@@ -87,15 +87,15 @@ class Side:
         )
         return tuple(dict.fromkeys(own + others))
 
-    def about(self, does: ReferenceKind, id: str) -> tuple[int, ...]:
+    def target_hashes(self, kind: ReferenceKind, id: str) -> tuple[int, ...]:
         """Return the marks that a message may have to which this side does something."""
-        if does is ReferenceKind.CORRECT or (
-            does is ReferenceKind.RETRACT and self.type != GROUPCHAT
+        if kind is ReferenceKind.CORRECT or (
+            kind is ReferenceKind.RETRACT and self.type != GROUPCHAT
         ):
             return (name_hash(self.peer, self.author, id),)
         if self.type == GROUPCHAT:
             return (name_hash(self.peer, _ROOM, id),)
-        if does in RECEIPTS:
+        if kind in RECEIPTS:
             return tuple(
                 name_hash(self.peer, one, id) for one in Direction if one != self.direction
             )

@@ -22,7 +22,7 @@ from component.core.xml.stream_parser import Element, Malformed
 from storage.rows import ArchivedMessage
 
 #: The deepest element that is read: message, apply-to, moderated, reason.
-_DEPTH = 3
+_KEEP_DEPTH = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Message:
 def payloads_of(xml: str) -> Payloads:
     """Return the parts of a stored message. What was emptied, or cannot be read, has none."""
     try:
-        message = parse(xml.encode(), keep_depth=_DEPTH)
+        message = parse(xml.encode(), keep_depth=_KEEP_DEPTH)
     except (Malformed, UnicodeEncodeError):
         return Payloads()
     return Payloads(
