@@ -1,4 +1,4 @@
-"""Wording of messages: wrong values and names, and numbers of things."""
+"""Wording of error messages: wrong values and names, and numbers of things."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _TYPE_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """Return a question after the name that may be meant by a wrong one, "" where none is near."""
+    """Return ", did you mean X?" with the valid name nearest to `name`, "" if none is near."""
     nearest = get_close_matches(name, list(valid), n=1)
     return f", did you mean {nearest[0]}?" if nearest else ""
 
 
 def count_of(number: int, noun: str) -> str:
-    """Return a number of things: "1 archive", "2 archives"."""
+    """Return a number and its noun: "1 archive", "2 archives"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def shown(value: object) -> str:
-    """Show a value that is not a secret, shortened."""
+    """Return a shortened display of a value; never use it for a secret."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -45,7 +45,7 @@ def shown(value: object) -> str:
 
 
 def type_name(value: object) -> str:
-    """Name the kind of a value without showing it."""
+    """Return the name of the type of a value, as a user knows it, without the value."""
     return next(
         (name for types, name in _TYPE_NAMES if isinstance(value, types)), "something else"
     )

@@ -1,7 +1,7 @@
-"""Which users are on line, as far as copies of their presences tell (RFC 6121 section 4).
+"""The sessions of users, learnt from copies of their presences (RFC 6121 section 4).
 
-Sessions that began before the stream to the server did are unknown until they send a presence, and
-one that is cut off leaves without a word. So nothing here proves that somebody is away.
+A session that began before our stream to the server is unknown until it sends a presence, and a
+session that is cut off sends none. So nothing here proves that a user is away.
 """
 
 from __future__ import annotations
@@ -11,30 +11,30 @@ from dataclasses import dataclass
 
 from component.core.xml import jids
 
-#: Who sends nothing for longer than this may have been away.
+#: A user who sends nothing for longer than this may have been away.
 QUIET_AFTER = 60_000_000  # microseconds
 
-#: What was kept offline is given out when its recipient comes, all of it within this time.
+#: Within this time after its recipient came on line, the server delivers all offline messages.
 OFFLINE_DELIVERY = 300_000_000  # microseconds
 
-#: The server stamps what it keeps by a clock of its own.
+#: The stamps of offline messages are by the clock of the server.
 _CLOCK_TOLERANCE = 1_000_000  # microseconds
 
-#: Users whose sessions are remembered, and sessions of each: more than ejabberd allows by default.
+#: Limits of remembered users, and of sessions of each; ejabberd allows fewer by default.
 USERS_MAX = 50_000
 RESOURCES_MAX = 20
 
 
 @dataclass(slots=True)
 class _Session:
-    priority: int | None  #: None: it has said goodbye
-    since: int  #: when it was first heard of, microseconds
-    last_presence: int  #: when it sent its last presence
+    priority: int | None  #: None: the session has ended
+    since: int  #: time of its first presence, microseconds
+    last_presence: int  #: time of its last presence, microseconds
 
 
 @dataclass(slots=True)
 class _Activity:
-    """When a user was last heard of, and the last long silence before: microseconds."""
+    """The last activity of a user, and the last long silence before it: microseconds."""
 
     last_active: int
     quiet_since: int
@@ -45,7 +45,7 @@ class Sessions:
     """Remembers the sessions of users."""
 
     def __init__(self, began: int = 0) -> None:
-        """`began` is since when users are listened to, in microseconds; 0: that is not known."""
+        """`began` is when the stream of copies began, microseconds; 0: not known."""
         self._began = began
         self._activity: OrderedDict[str, _Activity] = OrderedDict()
         self._users: OrderedDict[str, OrderedDict[str, _Session]] = OrderedDict()
@@ -66,9 +66,9 @@ class Sessions:
             known.priority, known.last_presence = None, at
 
     def reaches(self, address: str, at: int) -> bool:
-        """Whether a message to an address at that time had a known session to go to.
+        """Return whether a message to an address at that time had a known session to go to.
 
-        A message to a resource that is not there goes to the others (RFC 6121 section 8.5.3.2).
+        A message to an absent resource goes to the others (RFC 6121 section 8.5.3.2).
         """
         sessions = self._users.get(jids.bare(address))
         if not sessions:
@@ -82,12 +82,12 @@ class Sessions:
         )
 
     def last_presence(self, jid: str) -> int:
-        """Return when a full JID sent its last presence, 0 when it is not known to have."""
+        """Return the time of the last presence of a full JID, 0 if none is known."""
         known = self._session(jid)
         return 0 if known is None else known.last_presence
 
     def last_announced(self, user: str) -> int:
-        """Return when a user last became or stayed available for messages, 0 when not known."""
+        """Return the time of a user's last presence that accepts messages, 0 if none is known."""
         sessions = self._users.get(user)
         heard = [
             one.last_presence
@@ -97,7 +97,7 @@ class Sessions:
         return max(heard, default=0)
 
     def note_activity(self, user: str, at: int) -> None:
-        """Note that a session of a user sent anything."""
+        """Note that a session of a user sent a stanza."""
         known = self._activity.get(user)
         if known is None:
             self._activity[user] = _Activity(at, self._began or at, at)
@@ -110,10 +110,9 @@ class Sessions:
         self._activity.move_to_end(user)
 
     def was_away(self, user: str, since: int, at: int) -> bool:
-        """Whether a user may have been away at a time, and came back shortly before another.
+        """Return whether a user may have been away at `since`, and came back shortly before `at`.
 
-        Whoever is silent counts as away. Of the time before users were listened to nothing is
-        known.
+        A silent user counts as away. Nothing is known of the time before the stream began.
         """
         known = self._activity.get(user)
         if known is None or at - known.active_since > OFFLINE_DELIVERY:
@@ -123,7 +122,7 @@ class Sessions:
         )
 
     def forget(self, at: int = 0) -> None:
-        """Know of no session any more, as the connection to the server was lost at that time."""
+        """Forget all sessions, because the connection to the server was lost at that time."""
         self._users.clear()
         self._activity.clear()
         self._began = at

@@ -1,8 +1,4 @@
-"""What a stanza means to its readers: what it says, what it is called, and what it is about.
-
-Of corrections (XEP-0308), retractions (XEP-0424), reactions (XEP-0444), receipts (XEP-0184) and
-markers (XEP-0333), read as they pass by.
-"""
+"""The description of a new message: its kind, its words, its ids, and the message it refers to."""
 
 from __future__ import annotations
 
@@ -36,29 +32,29 @@ _RELATIONS: dict[ReferenceKind | None, Relation] = {
 
 
 class Description(NamedTuple):
-    """What a stanza means; a tuple, as a stanza is."""
+    """What a stanza means to its readers; a tuple for speed, as a stanza is."""
 
     kind: Kind
     text: str  #: folded words
-    ids: tuple[str, ...]  #: that its author gave it
-    room_id: str | None  #: that the room gave it which sends it
-    reference_kind: ReferenceKind | None  #: to the message that it refers to
+    ids: tuple[str, ...]  #: given by its author
+    room_id: str | None  #: given by the room that sends it
+    reference_kind: ReferenceKind | None  #: what it does to the message that it refers to
     reference_id: str | None  #: the id of that message
-    shows_seen: bool  #: whoever sent it has read the conversation
+    shows_seen: bool  #: its author has seen the conversation
     occupant_id: str | None
     is_from_occupant: bool
 
     @property
     def relation(self) -> Relation:
-        """How it is about the message that it refers to."""
+        """Its relation to the message that it refers to."""
         return _RELATIONS.get(self.reference_kind, Relation.OTHER)
 
     def name_hashes(
         self, peer: str, resource: str, type: str, direction: Direction
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the marks of its names in an archive, and of the message that it refers to."""
+        """Return the name hashes of a message in an archive, and those of its target."""
         side = Side(peer, resource, type, direction, self.occupant_id, self.is_from_occupant)
-        # What only tells of another message is not what somebody means by an id.
+        # Nobody refers to a message that only annotates another one, except to a correction.
         is_named = self.kind is Kind.MESSAGE or self.reference_kind is ReferenceKind.CORRECT
         names = side.name_hashes(self.ids, self.room_id) if is_named else ()
         return names, side.target_hashes(
@@ -67,12 +63,12 @@ class Description(NamedTuple):
 
 
 def describe(stanza: Stanza) -> Description:
-    """Return what a stanza that is worth keeping means."""
+    """Return the description of a stanza that is to be archived."""
     payloads = stanza.payloads
     purposes = {PURPOSES[name] for name in payloads & _NAMES}
     kind = _kind(stanza, purposes)
-    # The body of what is encrypted, of a retraction and of a reaction is for clients that know no
-    # better (XEP-0428): nobody wrote it.
+    # The body beside an encrypted payload, a retraction or a reaction is a fallback for clients
+    # that do not know the payload (XEP-0428): nobody wrote it.
     is_text = BODY in payloads and (kind is Kind.MESSAGE or Purpose.CORRECTION in purposes)
     is_open = Purpose.ENCRYPTED not in purposes and (is_text or kind is Kind.MESSAGE)
     reference_kind, reference_id = _reference(stanza)
@@ -90,9 +86,9 @@ def describe(stanza: Stanza) -> Description:
 
 
 def room_id(stanza: Stanza) -> str:
-    """Return the id that a room gave a message which it sends (XEP-0359), "" without one.
+    """Return the id that a room gave to a message that it sends (XEP-0359), "" without one.
 
-    Rooms of ejabberd add their id last, and leave ids in place that the author forged.
+    ejabberd's rooms add their id last, and leave ids in place that the author forged.
     """
     room = jids.bare(stanza.sender)
     for child in reversed(stanza.element.elements):
@@ -128,8 +124,8 @@ def _occupant_id(stanza: Stanza) -> str | None:
 def _reference(stanza: Stanza) -> tuple[ReferenceKind | None, str]:
     if stanza.payloads.isdisjoint(REFERENCES):
         return None, ""
-    for (ns, name), does in REFERENCES.items():
+    for (ns, name), kind in REFERENCES.items():
         element = stanza.element.child(ns, name)
         if element is not None:
-            return does, element.get("id")
+            return kind, element.get("id")
     return None, ""

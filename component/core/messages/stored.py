@@ -27,16 +27,16 @@ _KEEP_DEPTH = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """What a tombstone tells."""
+    """The content of a tombstone."""
 
-    at: str | None  #: when, as written (XEP-0082)
-    by: str | None  #: the moderator, None where it was the author
+    at: str | None  #: time of the retraction, as written (XEP-0082)
+    by: str | None  #: JID of the moderator, None: the author retracted it
     reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payloads:
-    """The parts of one message; None where it has none."""
+    """The parts of one message; None if the message lacks a part."""
 
     sender: str | None = None
     recipient: str | None = None
@@ -44,7 +44,7 @@ class Payloads:
     body: str | None = None
     subject: str | None = None
     origin_id: str | None = None  #: XEP-0359
-    stanza_ids: tuple[tuple[str, str], ...] = ()  #: by whom, and which (XEP-0359)
+    stanza_ids: tuple[tuple[str, str], ...] = ()  #: `by` and `id` of each (XEP-0359)
     occupant_id: str | None = None  #: XEP-0421
     is_from_occupant: bool = False  #: a private message through a room (XEP-0045 section 7.5)
     reference: Reference | None = None
@@ -53,32 +53,32 @@ class Payloads:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A stored message, and what it says."""
+    """A stored message with its parsed payloads."""
 
     stored: ArchivedMessage
     payloads: Payloads
 
     @classmethod
     def of(cls, stored: ArchivedMessage) -> Self:
-        """Read one."""
+        """Parse a stored message."""
         return cls(stored, payloads_of(stored.xml))
 
     @property
     def side(self) -> Side:
-        """Who wrote it."""
-        row, said = self.stored, self.payloads
+        """Its author."""
+        row, payloads = self.stored, self.payloads
         return Side(
             row.peer,
             row.resource,
             row.type,
             row.direction,
-            said.occupant_id,
-            said.is_from_occupant,
+            payloads.occupant_id,
+            payloads.is_from_occupant,
         )
 
 
 def payloads_of(xml: str) -> Payloads:
-    """Return the parts of a stored message. What was emptied, or cannot be read, has none."""
+    """Return the parts of a stored message; a blanked or malformed message has none."""
     try:
         message = parse(xml.encode(), keep_depth=_KEEP_DEPTH)
     except (Malformed, UnicodeEncodeError):
@@ -87,7 +87,7 @@ def payloads_of(xml: str) -> Payloads:
         sender=message.get("from") or None,
         recipient=message.get("to") or None,
         id=message.get("id") or None,
-        # COMPAT: ejabberd before 17 takes the namespace out of the stanzas it passes on.
+        # COMPAT: ejabberd before 17 removes the namespace from the stanzas that it passes on.
         body=text_of(message.child(message.ns, "body")),
         subject=text_of(message.child(message.ns, "subject")),
         origin_id=attribute_of(message.child(NS_STANZA_ID, "origin-id"), "id"),
@@ -104,7 +104,7 @@ def payloads_of(xml: str) -> Payloads:
 
 
 def _tombstone(message: Element) -> Tombstone | None:
-    """Read what is left of a message (XEP-0424 section 5, XEP-0425 section 4)."""
+    """Read the tombstone of a retracted message (XEP-0424 section 5, XEP-0425 section 4)."""
     for ns, moderate in (
         (NS_RETRACT, NS_MODERATE),
         (NS_RETRACT_0, NS_MODERATE_0),
