@@ -15,7 +15,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from component.core.wording import given, kind
+from component.core.wording import shown, type_name
 
 
 def wrong(error: ErrorDetails, field: FieldInfo) -> str:
@@ -28,7 +28,7 @@ def wrong(error: ErrorDetails, field: FieldInfo) -> str:
     if message := own_words(error):
         return message
     is_item = len(error["loc"]) > 1
-    show = given if field.repr else kind
+    show = shown if field.repr else type_name
     return f"expected {expected(field, is_item=is_item)}, given {show(error['input'])}"
 
 
@@ -68,7 +68,7 @@ def _bare(annotation: Any, limits: Sequence[object]) -> tuple[Any, Sequence[obje
 
 
 def _one_of(values: Iterable[object]) -> str:
-    return "one of " + ", ".join(map(given, values))
+    return "one of " + ", ".join(map(shown, values))
 
 
 def _number(noun: str, limits: Sequence[object]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from component.core.wording import meant
+from component.core.wording import did_you_mean
 
 
 class ConfigError(Exception):
@@ -28,4 +28,4 @@ class Problem:
 
 def unknown(noun: str, name: str, valid: Iterable[str]) -> str:
     """Return "unknown" with the noun, and the most similar valid name if there is one."""
-    return f"unknown {noun}{meant(name, valid)}"
+    return f"unknown {noun}{did_you_mean(name, valid)}"

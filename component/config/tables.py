@@ -14,7 +14,7 @@ from component.config.environment import OPTIONS
 from component.config.messages import Problem, unknown
 from component.config.sections import NAMED_SECTIONS, SECTIONS
 from component.config.types import Section
-from component.core.wording import kind
+from component.core.wording import type_name
 from component.validation import wrong
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -85,7 +85,7 @@ def unknown_entries(content: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {unknown('key', name, OPTIONS)} (keys belong below their [section])"
         elif not isinstance(value, dict):
             title = f"{name}.NAME" if name in NAMED_SECTIONS else name
-            yield f"{name}: expected a section, [{title}], given {kind(value)}"
+            yield f"{name}: expected a section, [{title}], given {type_name(value)}"
     for section in NAMED_SECTIONS:
         yield from _nameless(section, _table(content, section))
 

@@ -24,7 +24,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from component.core.wording import given, kind
+from component.core.wording import shown, type_name
 
 FILE = "file:"
 SQLITE = "sqlite:"
@@ -71,27 +71,27 @@ def _context(info: ValidationInfo) -> LoadContext:
 
 def _domain(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"expected a domain, given {given(value)}")
+        raise ValueError(f"expected a domain, given {shown(value)}")
     if value != value.lower():
-        raise ValueError(f"expected a domain in lower case, given {given(value)}")
+        raise ValueError(f"expected a domain in lower case, given {shown(value)}")
     labels = value.split(".")
     if len(value.encode(errors="replace")) > 1023 or not all(map(_LABEL.fullmatch, labels)):
-        raise ValueError(f"expected a domain, such as chat.example, given {given(value)}")
+        raise ValueError(f"expected a domain, such as chat.example, given {shown(value)}")
     return value
 
 
 def _bare_jid(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"expected a bare JID, given {given(value)}")
+        raise ValueError(f"expected a bare JID, given {shown(value)}")
     if value != value.lower():
-        raise ValueError(f"expected a bare JID in lower case, given {given(value)}")
+        raise ValueError(f"expected a bare JID in lower case, given {shown(value)}")
     local, _, domain = value.rpartition("@")
     try:
         _domain(domain)
     except ValueError:
         local = ""
     if len(local.encode(errors="replace")) > 1023 or not _LOCAL.fullmatch(local):
-        raise ValueError(f"expected a bare JID, such as ann@chat.example, given {given(value)}")
+        raise ValueError(f"expected a bare JID, such as ann@chat.example, given {shown(value)}")
     return value
 
 
@@ -102,7 +102,7 @@ def _jid_or_domain(value: object) -> str:
 def _address(value: object) -> str:
     if isinstance(value, str) and (_HOST_NAME.fullmatch(value) or _is_ip(value)):
         return value
-    raise ValueError(f"expected a host name or an IP address, given {given(value)}")
+    raise ValueError(f"expected a host name or an IP address, given {shown(value)}")
 
 
 def _is_ip(value: str) -> bool:
@@ -122,17 +122,17 @@ def _network(value: object) -> IPv4Network | IPv6Network:
     if isinstance(value, IPv4Network | IPv6Network):
         return value
     if not isinstance(value, str):
-        raise ValueError(f"expected a network, given {given(value)}")
+        raise ValueError(f"expected a network, given {shown(value)}")
     try:
         return ip_network(value)
     except ValueError as error:
         message = "expected a network, such as 192.0.2.0/24"
-        raise ValueError(f"{message}, given {given(value)}") from error
+        raise ValueError(f"{message}, given {shown(value)}") from error
 
 
 def _prefix(value: object) -> str:
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
-        raise ValueError(f"expected a path such as /api, or an empty string, given {given(value)}")
+        raise ValueError(f"expected a path such as /api, or an empty string, given {shown(value)}")
     return value
 
 
@@ -153,12 +153,12 @@ def _http_url(value: object) -> str:
 def _module_name(value: object) -> str:
     if isinstance(value, str) and (not value or all(map(str.isidentifier, value.split(".")))):
         return value
-    raise ValueError(f"expected the name of a Python module, given {given(value)}")
+    raise ValueError(f"expected the name of a Python module, given {shown(value)}")
 
 
 def _folder(value: object, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"expected a folder, given {given(value)}")
+        raise ValueError(f"expected a folder, given {shown(value)}")
     return str((_context(info).base(info.field_name) / value).absolute())
 
 
@@ -185,7 +185,7 @@ def _secret(value: object, info: ValidationInfo) -> object:
     if isinstance(value, SecretStr) or value is None:
         return value
     if not isinstance(value, str):
-        raise ValueError(f"expected a string, given {kind(value)}")
+        raise ValueError(f"expected a string, given {type_name(value)}")
     if value.startswith(FILE):
         value = _secret_file(value.removeprefix(FILE), info)
     if not value:

@@ -1,4 +1,4 @@
-"""The tasks that live as long as the program. One that ends before it was told to ends it all."""
+"""The tasks that live as long as the program. If one ends early, the program ends."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any, Self
 
 log = logging.getLogger(__name__)
 
-Work = Coroutine[Any, Any, None]
-Start = Callable[[str, Work], asyncio.Task[None]]
+TaskBody = Coroutine[Any, Any, None]
+StartTask = Callable[[str, TaskBody], asyncio.Task[None]]
 
 
-def start_alone(name: str, work: Work) -> asyncio.Task[None]:
+def start_alone(name: str, work: TaskBody) -> asyncio.Task[None]:
     """Start a task that nobody watches."""
     return asyncio.create_task(work, name=name)
 
 
 class Background:
-    """Holds the tasks, and says when the program has to end.
+    """Holds the tasks, and decides when the program has to end.
 
-    Whoever starts a task also ends it: once the program is `ending` none is missed.
+    The starter of a task also ends it. A task that ends after `ending` was set is no failure.
     """
 
     def __init__(self, on_end: Callable[[], None] = lambda: None) -> None:
-        """`on_end` hears once that the program has to end."""
+        """`on_end` is called once, when the program has to end."""
         self._group = asyncio.TaskGroup()
         self._on_end = on_end
         #: set when the program has to end
         self.ending = asyncio.Event()
-        #: names of the tasks that have ended before
+        #: names of the tasks that ended early
         self.failed: list[str] = []
 
     async def __aenter__(self) -> Self:
@@ -38,20 +38,20 @@ class Background:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        # No task raises anything, so what else went wrong is not wrapped into a group of errors.
+        # No task raises an error, so an error of the body is not wrapped into an exception group.
         await self._group.__aexit__(None, None, None)
 
-    def start(self, name: str, work: Work) -> asyncio.Task[None]:
-        """Start a task."""
+    def start(self, name: str, work: TaskBody) -> asyncio.Task[None]:
+        """Start a task; if it ends early, the program ends."""
         return self._group.create_task(self._watch(name, work), name=name)
 
     def end(self) -> None:
-        """Have the program end."""
+        """Let the program end."""
         if not self.ending.is_set():
             self.ending.set()
             self._on_end()
 
-    async def _watch(self, name: str, work: Work) -> None:
+    async def _watch(self, name: str, work: TaskBody) -> None:
         try:
             await work
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Wording of messages: wrong values and names, and numbers of things."""
+"""Wording of error messages: wrong values and names, and numbers of things."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import NoneType
 #: Enough of a value to recognise it, and no more of it in a log.
 SHOWN_CHARACTERS = 40
 
-_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+_TYPE_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "true or false"),
     ((int, float), "a number"),
     (str, "a string"),
@@ -20,19 +20,19 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
-def meant(name: str, right: Iterable[str]) -> str:
-    """Return a question after the name that may be meant by a wrong one, "" where none is near."""
-    nearest = get_close_matches(name, list(right), n=1)
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """Return ", did you mean X?" with the valid name nearest to `name`, "" if none is near."""
+    nearest = get_close_matches(name, list(valid), n=1)
     return f", did you mean {nearest[0]}?" if nearest else ""
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things: "1 archive", "2 archives"."""
+def count_of(number: int, noun: str) -> str:
+    """Return a number and its noun: "1 archive", "2 archives"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def given(value: object) -> str:
-    """Show a value that is not a secret, shortened."""
+def shown(value: object) -> str:
+    """Return a shortened display of a value; never use it for a secret."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -41,9 +41,11 @@ def given(value: object) -> str:
         shown = value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}..."
         # JSON escapes what a terminal or a log could take for something else.
         return json.dumps(shown)
-    return kind(value)
+    return type_name(value)
 
 
-def kind(value: object) -> str:
-    """Name the kind of a value without showing it."""
-    return next((name for types, name in _KINDS if isinstance(value, types)), "something else")
+def type_name(value: object) -> str:
+    """Return the name of the type of a value, as a user knows it, without the value."""
+    return next(
+        (name for types, name in _TYPE_NAMES if isinstance(value, types)), "something else"
+    )

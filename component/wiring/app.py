@@ -84,7 +84,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             followers=parts.followers,
             before_erase=[parts.deliveries.decide],
             after_erase=[parts.preferences.forget, parts.rooms.forget],
-            wait_for_spill=parts.spill_recovery.gone,
+            wait_for_spill=parts.spill_recovery.wait_removed,
             start=background.start,
         )
     )

@@ -24,7 +24,7 @@ from component.core.archiving.pressure import Backpressure
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
-from component.core.background import Start
+from component.core.background import StartTask
 from component.core.errors import Refused
 from component.core.hosts import Hosts
 from component.core.reading.follow import Followers
@@ -35,7 +35,7 @@ from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
 from component.core.rosters.protocol import EditableRosters, Rosters
 from component.core.rosters.service import RosterService, anybody
-from component.core.wording import counted
+from component.core.wording import count_of
 from component.core.xml.times import now
 from component.handlers.functions import Handlers
 from component.handlers.rosters import known_rosters
@@ -84,7 +84,7 @@ class Parts:
     reader: ArchiveReader  #: with the page sizes of XMPP
 
     @asynccontextmanager
-    async def running(self, start: Start) -> AsyncIterator[None]:
+    async def running(self, start: StartTask) -> AsyncIterator[None]:
         """Load the stored state, write messages until the block ends, and then those that wait.
 
         Messages that the store does not take at the end go into the spill, which the next start
@@ -139,7 +139,7 @@ class Parts:
         self.deliveries.stop()
         with suppress(TimeoutError, Refused):
             async with asyncio.timeout(STOP_SECONDS):
-                await self.preference_filter.judged()
+                await self.preference_filter.wait_judged()
         self.preference_filter.release(is_last=True)
         self.writer.stop()
         self.rooms.stop()
@@ -157,12 +157,12 @@ class Parts:
         for task in slow:
             task.cancel()
         if self.rooms.backlog:
-            log.error("%s of rooms not written, and lost", counted(self.rooms.backlog, "change"))
+            log.error("%s of rooms not written, and lost", count_of(self.rooms.backlog, "change"))
         await self._keep()
 
     async def _keep(self) -> None:
-        if self.writer.left:
-            await self.spill_recovery.keep(self.writer.left)
+        if self.writer.unwritten:
+            await self.spill_recovery.keep(self.writer.unwritten)
 
 
 def compose(
@@ -271,7 +271,7 @@ def _listen(config: Config, parts: Parts) -> None:
         on_iq=RosterPushes(parts.roster_cache.changed, addresses).take,
         on_presence=(presences.take, room_events.take_presence),
         on_message=room_events.take_message,
-        on_active=parts.sessions.active,
+        on_active=parts.sessions.note_activity,
     )
     parts.stream.listen(service_log.take, ingest.is_repeated)
     parts.stream.add_event_handler("session_start", parts.connected)

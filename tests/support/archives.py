@@ -31,7 +31,7 @@ class Talk:
             self._ingest.take(stanza(text), self._at)
             self._delivering.deliveries.decide()
             self._at += SECOND
-        await self._writer.settled()
+        await self._writer.wait_durable()
 
 
 def to_bob(body: str | None, id: str, extra: str = "", **fields: Any) -> str:

@@ -50,7 +50,7 @@ class CopyReader:
         """Keep what is queued."""
         self.work += work
 
-    async def settled(self, owner: str | None = None) -> None:
+    async def wait_durable(self, owner: str | None = None) -> None:
         """Nothing more is done with it."""
 
     def _take(self, host: str, stanza: Element, raw: bytes) -> None:

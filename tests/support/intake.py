@@ -43,30 +43,30 @@ class Intake:
     def come(self, *sessions: str, at: int = NOON, priority: int = 0) -> None:
         """Have sessions come on line."""
         for jid in sessions:
-            self.delivering.sessions.came(jid, priority, at)
+            self.delivering.sessions.available(jid, priority, at)
 
     async def pass_time(self, at: int) -> None:
         """Have what is due at that time decided."""
         self.delivering.now = at
-        await self.delivering.deliveries.turn()
+        await self.delivering.deliveries.decide_due()
 
     async def rows(self, owner: str) -> tuple[ArchivedMessage, ...]:
         """Return an archive, once all is decided."""
         self.delivering.deliveries.decide()
-        await self._writer.settled()
+        await self._writer.wait_durable()
         return (await everything(self._archive, owner)).messages
 
     async def unread(self, owner: str) -> dict[str, int]:
         """Return how many messages of each peer an owner has not seen."""
         self.delivering.deliveries.decide()
-        await self._writer.settled()
+        await self._writer.wait_durable()
         found = await self._archive.conversations(owner, limit=100)
         return {conversation.peer: conversation.unread for conversation in found.conversations}
 
     async def search(self, owner: str, words: str) -> tuple[ArchivedMessage, ...]:
         """Return what of an archive has these words."""
         self.delivering.deliveries.decide()
-        await self._writer.settled()
+        await self._writer.wait_durable()
         wanted = Filter(phrases=parse_search(words))
         return (await everything(self._archive, owner, wanted)).messages
 

@@ -406,7 +406,7 @@ class Wire:
         """Return a whole archive, with everything that was sent before this call."""
         await self.caught_up()
         self.parts.deliveries.decide()
-        await self.parts.preference_filter.settled()
+        await self.parts.preference_filter.wait_durable()
         page = await self.archive.page(owner, ANY, limit=100_000)
         return list(page.messages)
 

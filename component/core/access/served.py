@@ -8,7 +8,7 @@ from component.core.access.principals import Principal, Role
 from component.core.access.roles import has_role
 from component.core.errors import ItemNotFound
 from component.core.store_errors import translated
-from component.core.wording import meant
+from component.core.wording import did_you_mean
 from component.core.xml import jids
 from storage.interface import Retention
 
@@ -60,6 +60,6 @@ class ServedArchives:
         more = len(self._domains) - NAMED_MAX
         unnamed = f" and {more} more" if more > 0 else ""
         return ItemNotFound(
-            f"{domain} is not served here{meant(domain, self._domains) or '.'}"
+            f"{domain} is not served here{did_you_mean(domain, self._domains) or '.'}"
             f" Served are {named}{unnamed}."
         )

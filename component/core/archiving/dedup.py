@@ -164,7 +164,7 @@ class Deduplicator:
             if live.delivery is not None and not self._router.awaits_delivery(
                 stanza, candidate.sides, since, at, host
             ):
-                self._deliveries.received(live.delivery, at)
+                self._deliveries.deliver(live.delivery, at)
             return live, False
         delayed = self._delayed.get(key)
         if delayed is not None and delayed.first == since:
@@ -185,7 +185,7 @@ class Deduplicator:
             return False
         message.last = at
         if delivery is not None and not _is_senders_copy(host, message):
-            self._deliveries.received(delivery, at)
+            self._deliveries.deliver(delivery, at)
         return True
 
     def _is_sent_again(self, message: RecentMessage, at: int, recipient: str) -> bool:
@@ -200,7 +200,7 @@ class Deduplicator:
             return jids.resource(recipient) != "" and recipient == message.recipient
         if message.delivery is not None and message.delivery.is_refused:
             return True
-        return self._sessions.heard(message.sender) - message.last > APART
+        return self._sessions.last_presence(message.sender) - message.last > APART
 
 
 def _add(

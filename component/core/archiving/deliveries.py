@@ -1,9 +1,9 @@
-"""Messages between our users of which nobody knows yet whether they reach their recipient.
+"""Undecided deliveries: messages to our users that may or may not reach their recipient.
 
-The first copy of such a message is made when it is sent, before anything is checked. A recipient
-who is on line has a copy of his own made when it is delivered: then it is written. The server's
-own error takes it away. Where neither comes, it is decided once the server has answered a question
-that was asked later: all copies that it made before have been read by then.
+ejabberd makes the first copy of such a message when it is sent, before any check. For a recipient
+who is on line it makes a second copy at the delivery: then the message is written. An error of the
+server drops it. If neither comes, the message is decided after the server has answered a later
+question: all copies that it made before the answer have been read by then.
 """
 
 from __future__ import annotations
@@ -27,50 +27,49 @@ log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000  # microseconds
 
-#: A copy or an error comes within milliseconds, unless a server has much to do.
+#: A copy or an error comes within milliseconds, unless the server is busy.
 WAIT = 2 * _SECOND
 
 #: A session of the recipient that cannot be written to blocks ejabberd for up to 15 seconds.
 WAIT_FOR_SESSION = 30 * _SECOND
 
-#: How often what is due is looked for.
-TURN_SECONDS = 0.5
+#: The interval at which due deliveries are decided.
+INTERVAL_SECONDS = 0.5
 
-#: How much may be undecided; the oldest is decided when there is more.
+#: Limits of undecided deliveries. Beyond them the oldest one is decided early.
 OPEN_MAX = 10_000
 OPEN_BYTES_MAX = 16 * 1024 * 1024
 
-#: How many recipients the server is asked about in one turn.
-ASKED_MAX = 500
+#: The server is asked for at most so many accounts at once.
+ACCOUNTS_MAX = 500
 
 
 class Recipients(Protocol):
-    """What the XMPP server says about users to whom messages were sent."""
+    """Asks the XMPP server about the recipients of messages."""
 
     async def missing(self, users: Collection[str]) -> frozenset[str] | None:
-        """Return those bare JIDs for which the server keeps no message: there is no such account.
+        """Return the bare JIDs among `users` that have no account, None without an answer.
 
-        Copies of all that the server did before the call have been read when it returns. None
-        where the server does not answer.
+        When it returns, all copies that the server made before the call have been read.
         """
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """What the archive of a recipient is to have, if the message reaches him."""
+    """The rows for the archive of a recipient, to be written if the message is delivered."""
 
-    message: bytes  #: the same for messages that one error could answer
-    recipient: str  #: as it was addressed
+    message: bytes  #: key; equal for messages that one error could answer
+    recipient: str  #: the `to` of the message
     at: int  #: when it was sent, microseconds
     entries: list[NewMessage]
-    waits_offline: bool  #: whether a server keeps such a message for a user who is away
+    waits_offline: bool  #: whether the server stores such a message for a user who is away
     bytes: int
     is_refused: bool = False
 
 
 class Deliveries:
-    """Holds what is undecided, and decides it."""
+    """Holds undecided deliveries, and decides them."""
 
     def __init__(
         self,
@@ -89,41 +88,43 @@ class Deliveries:
         self._open_max = open_max
         self._bytes_max = bytes_max
         self._open: OrderedDict[Delivery, None] = OrderedDict()  # in the order of sending
-        self._of_message: dict[bytes, list[Delivery]] = {}
+        self._by_message: dict[bytes, list[Delivery]] = {}
         self._bytes = 0
         self._is_pressed = False
         self._stopping = asyncio.Event()
 
     def __len__(self) -> int:
-        """How many are undecided."""
+        """Return the number of undecided deliveries."""
         return len(self._open)
 
     def __contains__(self, delivery: Delivery) -> bool:
-        """Whether a delivery is undecided."""
+        """Return whether a delivery is undecided."""
         return delivery in self._open
 
     def open(self, delivery: Delivery) -> None:
-        """Hold what was sent until it is decided whether it was delivered."""
+        """Hold a delivery until it is decided."""
         self._open[delivery] = None
-        self._of_message.setdefault(delivery.message, []).append(delivery)
+        self._by_message.setdefault(delivery.message, []).append(delivery)
         self._bytes += delivery.bytes
         while self._open and (len(self._open) > self._open_max or self._bytes > self._bytes_max):
             if not self._is_pressed:
-                log.warning("%d messages wait for their delivery: decided early", len(self._open))
+                log.warning(
+                    "%d deliveries are undecided: the oldest are decided early", len(self._open)
+                )
             self._is_pressed = True
             self._conclude([next(iter(self._open))], self._clock())
 
-    def received(self, delivery: Delivery, at: int) -> None:
-        """Write what was delivered at that time, if that is undecided."""
+    def deliver(self, delivery: Delivery, at: int) -> None:
+        """Write a message that was delivered at that time, if its delivery is undecided."""
         if delivery in self._open:
             self._write(self._close(delivery), at)
 
-    def refused(self, message: bytes) -> bool:
-        """Drop what the server refused; return whether there was such a message, undecided.
+    def refuse(self, message: bytes) -> bool:
+        """Drop the oldest undecided delivery of a message that the server refused.
 
-        One error answers one message.
+        Return whether there was one. One error answers one message.
         """
-        waiting = self._of_message.get(message)
+        waiting = self._by_message.get(message)
         if not waiting:
             return False
         waiting[0].is_refused = True
@@ -131,39 +132,39 @@ class Deliveries:
         return True
 
     def decide(self, owner: str | None = None) -> None:
-        """Decide at once by what is known, all or what is for one owner: no more is waited for."""
-        due = [one for one in self._open if owner in (None, jids.bare(one.recipient))]
+        """Decide all deliveries, or those to `owner`, at once by what is known."""
+        due = [d for d in self._open if owner in (None, jids.bare(d.recipient))]
         self._conclude(due, self._clock())
 
     async def run(self) -> None:
-        """Decide what is due, until `stop` is called."""
+        """Decide due deliveries until `stop` is called."""
         while not self._stopping.is_set():
             try:
-                async with asyncio.timeout(TURN_SECONDS):
+                async with asyncio.timeout(INTERVAL_SECONDS):
                     await self._stopping.wait()
             except TimeoutError:
-                await self.turn()
+                await self.decide_due()
 
     def stop(self) -> None:
-        """Decide all that is left, and let `run` return."""
+        """Decide all deliveries, and let `run` return."""
         self.decide()
         self._stopping.set()
 
-    async def turn(self) -> None:
-        """Decide what is due, once the server has told what it can tell."""
+    async def decide_due(self) -> None:
+        """Decide due deliveries after the server has answered for their recipients."""
         at = self._clock()
-        due = [one for one in self._open if self._is_due(one, at)]
+        due = [delivery for delivery in self._open if self._is_due(delivery, at)]
         if not due:
             self._is_pressed = False
             return
-        away = {jids.bare(one.recipient) for one in due if not self._reaches(one)}
-        asked = sorted(away)[:ASKED_MAX]
+        away = {jids.bare(d.recipient) for d in due if not self._reaches(d)}
+        asked = sorted(away)[:ACCOUNTS_MAX]
         missing = await self._recipients.missing(asked)
         if missing is None:
-            # Copies may be on their way still.
+            # Copies may still be on their way.
             return
-        left = away.difference(asked)
-        due = [one for one in due if one in self._open and jids.bare(one.recipient) not in left]
+        unasked = away.difference(asked)
+        due = [d for d in due if d in self._open and jids.bare(d.recipient) not in unasked]
         self._conclude(due, at, missing)
 
     def _is_due(self, delivery: Delivery, at: int) -> bool:
@@ -176,33 +177,34 @@ class Deliveries:
     def _conclude(
         self, deliveries: Iterable[Delivery], at: int, missing: Collection[str] = frozenset()
     ) -> None:
-        """Write what nothing speaks against, drop the rest; `missing` users have no account."""
-        for one in deliveries:
-            entries = self._close(one)
-            if self._reaches(one):
-                is_lost = at - one.at >= WAIT
+        """Write the messages that are not known to be lost; `missing` users have no account."""
+        for delivery in deliveries:
+            entries = self._close(delivery)
+            if self._reaches(delivery):
+                is_lost = at - delivery.at >= WAIT
             else:
-                is_lost = not one.waits_offline or jids.bare(one.recipient) in missing
+                has_account = jids.bare(delivery.recipient) not in missing
+                is_lost = not (delivery.waits_offline and has_account)
             if not is_lost:
-                self._write(entries, one.at)
+                self._write(entries, delivery.at)
 
     def _write(self, entries: list[NewMessage], at: int) -> None:
-        self._queue.put([one._replace(at=at) for one in entries])
+        self._queue.put([entry._replace(at=at) for entry in entries])
 
     def _close(self, delivery: Delivery) -> list[NewMessage]:
-        """Let go of what is decided; return what would have been written."""
+        """Remove a delivery that is decided, and return its rows."""
         del self._open[delivery]
         self._bytes -= delivery.bytes
-        waiting = self._of_message[delivery.message]
+        waiting = self._by_message[delivery.message]
         waiting.remove(delivery)
         if not waiting:
-            del self._of_message[delivery.message]
+            del self._by_message[delivery.message]
         entries, delivery.entries = delivery.entries, []
         return entries
 
 
 def waits_offline(stanza: Stanza) -> bool:
-    """Return whether mod_offline keeps a message for a recipient who is away."""
+    """Return whether mod_offline stores a message for a recipient who is away."""
     if stanza.type == "headline":
         return not jids.resource(stanza.recipient) and STORE in stanza.payloads
     return stanza.type != GROUPCHAT

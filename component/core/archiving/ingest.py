@@ -140,7 +140,7 @@ class Ingest:
                     name_hashes=name_hashes,
                     refers_to=refers_to,
                     relation=description.relation,
-                    is_seen=description.is_seeing and self._is_own(stanza, owner, direction),
+                    is_seen=description.shows_seen and self._is_own(stanza, owner, direction),
                 )
             )
         return rows
@@ -163,7 +163,7 @@ class Ingest:
         sent = error._replace(sender=error.recipient, recipient=error.sender)
         for type in _ANSWERED_TYPES:
             sent = sent._replace(type=type)
-            if self._deliveries.refused(self._router.key(sent)):
+            if self._deliveries.refuse(self._router.key(sent)):
                 return
 
 

@@ -1,7 +1,7 @@
-"""Before the writer: what its owner does not want archived is left out (XEP-0441 section 2).
+"""The filter before the writer: messages that their owner does not want archived (XEP-0441).
 
-Where that depends on preferences or on a roster that are not known yet, the work of that owner
-waits here, in its order, until they were read; that of all others goes on.
+If the decision needs preferences or a roster that are not known yet, the messages of that owner
+wait here, in their order, until these were read. Messages of all other owners go on.
 """
 
 from __future__ import annotations
@@ -21,98 +21,97 @@ log = logging.getLogger(__name__)
 
 
 class PreferenceFilter:
-    """Passes on to the writer what is wanted."""
+    """Passes on to the writer the messages that their owner wants archived."""
 
     def __init__(
         self,
         writer: Queue,
-        wishes: Preferences,
+        preferences: Preferences,
         rosters: RosterCache,
         pressure: Backpressure | None = None,
     ) -> None:
-        """`pressure` counts what waits here too.
+        """`pressure` also counts the messages that wait here.
 
-        No more than half of what may wait at all waits for rosters: they are told by the server,
-        which is not read while too much waits. With more, all that waits for them is archived.
+        At most half of its capacity may wait for rosters, because the server that answers with
+        rosters is not read while the queue is full. Beyond that, all messages that wait for a
+        roster are archived.
         """
         self._writer = writer
-        self._wishes = wishes
+        self._preferences = preferences
         self._rosters = rosters
         self._pressure = pressure or Backpressure()
-        #: by owner, with what is applied to it where that is known
+        #: by owner: each message with the preferences that apply to it, None if not known
         self._held: dict[str, list[tuple[NewMessage, EffectivePreferences | None]]] = {}
         self._bytes = 0
-        self._reading: dict[asyncio.Task[None], str] = {}  # of whom
+        self._readers: dict[asyncio.Task[None], str] = {}  # values: owners
 
     def put(self, work: Sequence[NewMessage]) -> None:
-        """Queue what is wanted of this work; it is durable once `settled` returns."""
-        self._writer.put([one for one in work if self._passes(one)])
+        self._writer.put([message for message in work if self._passes_now(message)])
         if self._bytes > self._pressure.capacity // 2:
             released = self.release()
             if released:
-                log.warning("too much waits for rosters: %d messages are archived", released)
+                log.warning(
+                    "too many messages wait for rosters: %d are archived without", released
+                )
 
-    async def settled(self, owner: str | None = None) -> None:
-        """Wait until what was put before this call and is wanted is durable.
+    async def wait_durable(self, owner: str | None = None) -> None:
+        await self.wait_judged(owner)
+        await self._writer.wait_durable(owner)
 
-        For one owner that waits for no roster of another.
+    async def wait_readable(self, owner: str) -> None:
+        await self.wait_judged(owner)
+        await self._writer.wait_readable(owner)
+
+    def writes_paused(self) -> AbstractAsyncContextManager[None]:
+        return self._writer.writes_paused()
+
+    async def wait_judged(self, owner: str | None = None) -> None:
+        """Wait until no message that was put before this call waits for a roster.
+
+        With an `owner`, it does not wait for the rosters of others.
         """
-        await self.judged(owner)
-        await self._writer.settled(owner)
-
-    async def readable(self, owner: str) -> None:
-        """Wait until a read sees what was put before this call for an owner and is wanted."""
-        await self.judged(owner)
-        await self._writer.readable(owner)
-
-    def paused(self) -> AbstractAsyncContextManager[None]:
-        """Say that the store is kept from being written: reads do not wait meanwhile."""
-        return self._writer.paused()
-
-    async def judged(self, owner: str | None = None) -> None:
-        """Wait until what was put before this call waits for no roster any more."""
-        reading = [task for task, whose in self._reading.items() if owner in (None, whose)]
+        reading = [task for task, whose in self._readers.items() if owner in (None, whose)]
         if reading:
             await asyncio.wait(reading)
 
-    def _passes(self, one: NewMessage) -> bool:
-        """Whether work goes on now; it is held where that cannot be said yet.
+    def _passes_now(self, message: NewMessage) -> bool:
+        """Return whether to pass a message on now; hold it if that cannot be decided yet.
 
-        What is wanted is decided here, by what holds when a message comes.
+        The preferences at the arrival of the message decide, not those at a later time.
         """
-        owner, applied = one.owner, self._wishes.remembered(one.owner)
-        verdict = self._verdict(one, applied)
+        owner, applied = message.owner, self._preferences.remembered(message.owner)
+        verdict = self._verdict(message, applied)
         if verdict is False or (verdict and owner not in self._held):
             return verdict
         if owner not in self._held:
             self._held[owner] = []
-            task = asyncio.create_task(self._ask(owner))
-            self._reading[task] = owner
-            task.add_done_callback(self._reading.pop)
-        self._held[owner].append((one, applied))
-        self._bytes += size_of([one])
-        self._pressure.add([one])
+            task = asyncio.create_task(self._judge_held(owner))
+            self._readers[task] = owner
+            task.add_done_callback(self._readers.pop)
+        self._held[owner].append((message, applied))
+        self._bytes += size_of([message])
+        self._pressure.add([message])
         return False
 
-    def _verdict(self, one: NewMessage, applied: EffectivePreferences | None) -> bool | None:
-        """Whether a message is wanted; None while what says so is not known."""
+    def _verdict(self, message: NewMessage, applied: EffectivePreferences | None) -> bool | None:
+        """Return whether a message is wanted, None if preferences or roster are not known yet."""
         if applied is None:
             return None
-        verdict = applied.wants(one.owner, one.peer, one.resource)
-        if verdict is None and self._rosters.is_known(one.owner):
-            return _is_on(one, self._rosters.remembered(one.owner))
+        verdict = applied.wants(message.owner, message.peer, message.resource)
+        if verdict is None and self._rosters.is_known(message.owner):
+            return _is_in_roster(message, self._rosters.remembered(message.owner))
         return verdict
 
-    async def _ask(self, owner: str) -> None:
-        """Read preferences, and a roster where they want one; then judge what waits for them."""
-        applied = await self._wishes.read(owner)
+    async def _judge_held(self, owner: str) -> None:
+        """Read preferences, and the roster if they need it; then judge the held messages."""
+        applied = await self._preferences.read(owner)
         held, contacts = self._held.get(owner, []), None
-        held[:] = [(one, known or applied) for one, known in held]
-        if any(_wants(one, known or applied) is None for one, known in held):
+        held[:] = [(message, known or applied) for message, known in held]
+        if any(_verdict_of_lists(message, known or applied) is None for message, known in held):
             contacts = await self._contacts(owner)
         held = self._held.pop(owner, [])
-        kept = [one for one, known in held if _is_kept(one, known or applied, contacts)]
-        self._pass_on([one for one, _ in held], kept)
+        allowed = [m for m, known in held if _is_allowed(m, known or applied, contacts)]
+        self._pass_on([message for message, _ in held], allowed)
 
     async def _contacts(self, owner: str) -> Contacts:
         if self._rosters.is_known(owner):
@@ -120,42 +119,43 @@ class PreferenceFilter:
         try:
             return await self._rosters.read(owner)
         except Exception:
-            # Whatever went wrong, what waits must not wait for ever.
+            # Whatever went wrong, the messages must not wait for ever.
             log.exception("the roster of %s was not read", owner)
             return None
 
     def release(self, *, is_last: bool = False) -> int:
-        """Archive all that waits for rosters: nothing is lost for want of one. Return how much.
+        """Archive all messages that wait for rosters, and return their number.
 
-        What waits for preferences goes on waiting, except at the end: those are in the store.
+        Messages that wait for preferences stay, because the store has those; except at the end
+        of the program (`is_last`).
         """
         released = 0
         for owner, held in [*self._held.items()]:
             if is_last or all(applied is not None for _, applied in held):
                 del self._held[owner]
-                work = [one for one, _ in held]
-                self._pass_on(work, work)
-                released += len(work)
+                messages = [message for message, _ in held]
+                self._pass_on(messages, messages)
+                released += len(messages)
         return released
 
-    def _pass_on(self, held: Sequence[NewMessage], kept: Sequence[NewMessage]) -> None:
-        # First to the writer, so that nothing is told of room that there is not.
-        self._writer.put(kept)
+    def _pass_on(self, held: Sequence[NewMessage], allowed: Sequence[NewMessage]) -> None:
+        # The writer counts them first, so that the pressure does not seem to fall meanwhile.
+        self._writer.put(allowed)
         self._bytes -= size_of(held)
         self._pressure.remove(held)
 
 
-def _wants(one: NewMessage, applied: EffectivePreferences) -> bool | None:
-    """Whether work is wanted, None where the roster says so."""
-    return applied.wants(one.owner, one.peer, one.resource)
+def _verdict_of_lists(message: NewMessage, applied: EffectivePreferences) -> bool | None:
+    """Return whether a message is wanted, None if the roster decides."""
+    return applied.wants(message.owner, message.peer, message.resource)
 
 
-def _is_kept(one: NewMessage, applied: EffectivePreferences, contacts: Contacts) -> bool:
-    """Whether work is wanted, the roster being known."""
-    verdict = _wants(one, applied)
-    return _is_on(one, contacts) if verdict is None else verdict
+def _is_allowed(message: NewMessage, applied: EffectivePreferences, contacts: Contacts) -> bool:
+    """Return whether a message is wanted, given the roster."""
+    verdict = _verdict_of_lists(message, applied)
+    return _is_in_roster(message, contacts) if verdict is None else verdict
 
 
-def _is_on(one: NewMessage, contacts: Contacts) -> bool:
-    """Whether a roster lets a message be archived; one that cannot be read does."""
-    return contacts is None or one.peer in contacts
+def _is_in_roster(message: NewMessage, contacts: Contacts) -> bool:
+    """Return whether the peer of a message is in the roster, or the roster cannot be read."""
+    return contacts is None or message.peer in contacts

@@ -1,7 +1,7 @@
-"""What users want archived, within what operators allow. The rules of XEP-0441 section 2.
+"""Archiving preferences of users, within the rules of operators (XEP-0441 section 2).
 
-Where a message is named by both lists, or by a list of its owner and by the operators' one, what
-is never archived wins: whoever wrote that expects privacy.
+If several lists name a message, "never" wins, in the lists of its owner and in those of operators:
+the author of such a list expects privacy.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ log = logging.getLogger(__name__)
 ALWAYS, NEVER, ROSTER = "always", "never", "roster"
 DEFAULTS = (ALWAYS, NEVER, ROSTER)
 
-#: The most addresses that a list may have.
+#: The greatest number of addresses in a list.
 LIST_MAX = 1000
 
-#: How much of preferences is remembered, in characters of addresses and what is around them.
+#: The size of the cache of preferences, in characters and their overhead.
 REMEMBERED_SIZE = 32 * 1024 * 1024
 
-#: What preferences without any address count for, and what one does beside its characters.
-_SIZE, _SIZE_EACH = 512, 128
+#: The size of preferences without addresses, and that of an address beside its characters.
+_ROW_SIZE, _ADDRESS_SIZE = 512, 128
 
-#: How many preferences are read at once when the program starts: the largest have megabytes.
-PAGE = 20
+#: The number of preferences read at once when the program starts: the largest have megabytes.
+LOAD_PAGE_SIZE = 20
 
-#: So long after the store could not be read it is asked again.
+#: The pause before the store is read again after a failure.
 RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRules:
-    """What operators say of the users of a virtual host."""
+    """The operators' rules for the users of a virtual host."""
 
-    default: str = ALWAYS  #: for users that have set nothing
-    #: bare JIDs and domains; messages from and to them are archived for nobody
+    default: str = ALWAYS  #: for users without preferences
+    #: bare JIDs and domains: messages from and to them are never archived
     never: frozenset[str] = frozenset()
 
     def forbids(self, peer: str) -> bool:
-        """Whether messages with this address are archived for nobody."""
+        """Return whether messages from and to this address are never archived."""
         if not self.never:
             return False
         bare = jids.bare(peer)
@@ -62,20 +62,23 @@ class HostRules:
 
 @dataclass(frozen=True, slots=True)
 class EffectivePreferences:
-    """What is applied to a user: preferences, quick to ask, within what operators say."""
+    """The preferences that apply to a user, within the operators' rules; with fast look-ups."""
 
     rules: HostRules
-    preferences: PreferencesRow | None = None  #: None: the user has set none
+    preferences: PreferencesRow | None = None  #: None: the user has none
     always: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
 
     @property
     def default(self) -> str:
-        """What happens to messages that no list names."""
+        """The rule for messages that no list names."""
         return self.preferences.default if self.preferences else self.rules.default
 
     def wants(self, owner: str, peer: str, resource: str) -> bool | None:
-        """Whether the user wants messages with a bare JID and resource; None: ask the roster."""
+        """Return whether the user wants messages with this peer, None if the roster decides.
+
+        `peer` is a bare JID.
+        """
         if self.rules.forbids(peer) or self.rules.forbids(owner):
             return False
         names = {peer, f"{peer}/{resource}"}
@@ -85,34 +88,34 @@ class EffectivePreferences:
             return True
         return None if self.default == ROSTER else self.default == ALWAYS
 
-    def shown(self, owner: str) -> PreferencesRow:
-        """Return the preferences without what operators forbid."""
+    def visible_to(self, owner: str) -> PreferencesRow:
+        """Return the preferences without the addresses that operators forbid."""
         if self.preferences is None:
             return PreferencesRow(owner=owner, default=self.rules.default)
         allowed = tuple(peer for peer in self.preferences.always if not self.rules.forbids(peer))
         return replace(self.preferences, always=allowed)
 
 
-#: Archives of others than our users (rooms have some) know no preferences.
+#: Archives of others than our users, such as rooms, have no preferences.
 _EVERYTHING = EffectivePreferences(HostRules())
 
 
 class _Memory(LRUCache[str, EffectivePreferences]):
-    """What is applied to users; whose was not asked for longest is forgotten first."""
+    """A cache of effective preferences by owner; the least recently used leave it first."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size, getsizeof=_size)
-        self.is_all = False  #: whoever is not in it has set nothing
+        self.is_complete = False  #: owners that are not in it have no preferences
 
     def popitem(self) -> tuple[str, EffectivePreferences]:
-        """Forget one to make room."""
-        self.is_all = False
+        """Remove the least recently used preferences to make room."""
+        self.is_complete = False
         return super().popitem()
 
 
 def _size(applied: EffectivePreferences) -> int:
-    """Return what remembering this counts for."""
-    return _SIZE + sum(_SIZE_EACH + len(jid) for jid in (*applied.always, *applied.never))
+    """Return the size of preferences in the cache."""
+    return _ROW_SIZE + sum(_ADDRESS_SIZE + len(jid) for jid in (*applied.always, *applied.never))
 
 
 class Preferences:
@@ -127,71 +130,70 @@ class Preferences:
         *,
         size: int = REMEMBERED_SIZE,
     ) -> None:
-        """`size` is how much is remembered, as REMEMBERED_SIZE has it."""
+        """`size` is that of the cache, in the unit of REMEMBERED_SIZE."""
         self._store = store
         self._addresses = addresses
         self._rosters = rosters
         self._hosts = Hosts(hosts)
-        self._usual = {host: EffectivePreferences(rules) for host, rules in hosts.items()}
+        self._defaults = {host: EffectivePreferences(rules) for host, rules in hosts.items()}
         self._memory = _Memory(size)
         self._changes = 0
         self._setting = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read what users have set before, as far as it is remembered. Raises StorageError."""
-        self._memory.is_all, after = True, ""
-        while page := await self._store.list(after=after, limit=PAGE):
+        """Read the preferences of all users into the cache. Raises StorageError."""
+        self._memory.is_complete, after = True, ""
+        while page := await self._store.list(after=after, limit=LOAD_PAGE_SIZE):
             for preferences in page:
-                self._keep(preferences.owner, preferences)
-            if not self._memory.is_all:
+                self._remember(preferences.owner, preferences)
+            if not self._memory.is_complete:
                 return
             after = page[-1].owner
 
     async def of(self, owner: str) -> PreferencesRow:
-        """Return what is applied to a user: its own preferences, or what operators have set.
-
-        Raises Overloaded.
-        """
+        """Return the preferences of a user, or the defaults of its host. Raises Overloaded."""
         with translated():
-            return (await self._read(owner)).shown(owner)
+            return (await self._read(owner)).visible_to(owner)
 
     def can_use(self, owner: str, default: str) -> bool:
-        """Whether a user can have this default: no roster, nothing archived by it."""
+        """Return whether a user can have this default: "roster" needs a readable roster."""
         return default != ROSTER or self._rosters.are_readable(jids.domain(owner))
 
     async def set(self, owner: str, preferences: PreferencesRow) -> PreferencesRow:
-        """Keep the preferences of a user and return what is applied now; it is durable.
+        """Store the preferences of a user durably and return those that apply now.
 
         Raises BadRequest, TooLarge, NotImplementedHere, Overloaded.
         """
-        wanted = PreferencesRow(
+        row = PreferencesRow(
             owner=owner,
             default=self._default(owner, preferences.default),
             always=self._prepared(preferences.always),
             never=self._prepared(preferences.never),
         )
-        # One after the other, so that what is applied is what is stored.
+        # One change at a time, so that the cache holds the preferences that are stored.
         async with self._setting:
             with translated():
-                await self._store.set(wanted)
+                await self._store.set(row)
             self.forget(owner)
-            applied = self._keep(owner, wanted)
-        return applied.shown(owner)
+            applied = self._remember(owner, row)
+        return applied.visible_to(owner)
 
     def forget(self, owner: str) -> None:
-        """Forget what a user has set, whose archive was erased."""
+        """Remove the preferences of a user from the cache, because the archive was erased."""
         self._changes += 1
         self._memory.pop(owner, None)
 
     def remembered(self, owner: str) -> EffectivePreferences | None:
-        """Return what is applied to an owner, None where it has to be read."""
+        """Return the preferences that apply to an owner, None if they have to be read."""
         if not self._hosts.is_user(owner):
             return _EVERYTHING
         known = self._memory.get(owner)
-        return self._made(owner, None) if known is None and self._memory.is_all else known
+        return (
+            self._effective(owner, None) if known is None and self._memory.is_complete else known
+        )
 
     async def read(self, owner: str) -> EffectivePreferences:
-        """Read what is applied to an owner; tries until the store answers."""
+        """Read the preferences that apply to an owner; retry until the store answers."""
         while True:
             try:
                 return await self._read(owner)
@@ -200,26 +202,26 @@ class Preferences:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _read(self, owner: str) -> EffectivePreferences:
-        """Return what is applied to a user. Raises StorageError."""
+        """Return the preferences that apply to a user. Raises StorageError."""
         known = self.remembered(owner)
         if known is not None:
             return known
         changes = self._changes
-        found = await self._store.get(owner)
-        # What was read may be of the moment before it was changed.
+        row = await self._store.get(owner)
+        # If preferences changed during the read, the row may be stale.
         is_fresh = changes == self._changes
-        return self._keep(owner, found) if is_fresh else self._made(owner, found)
+        return self._remember(owner, row) if is_fresh else self._effective(owner, row)
 
-    def _keep(self, owner: str, found: PreferencesRow | None) -> EffectivePreferences:
-        applied = self._memory[owner] = self._made(owner, found)
+    def _remember(self, owner: str, row: PreferencesRow | None) -> EffectivePreferences:
+        applied = self._memory[owner] = self._effective(owner, row)
         return applied
 
-    def _made(self, owner: str, found: PreferencesRow | None) -> EffectivePreferences:
-        usual = self._usual.get(jids.domain(owner), _EVERYTHING)
-        if found is None:
-            return usual
+    def _effective(self, owner: str, row: PreferencesRow | None) -> EffectivePreferences:
+        defaults = self._defaults.get(jids.domain(owner), _EVERYTHING)
+        if row is None:
+            return defaults
         return EffectivePreferences(
-            usual.rules, found, frozenset(found.always), frozenset(found.never)
+            defaults.rules, row, frozenset(row.always), frozenset(row.never)
         )
 
     def _default(self, owner: str, default: str) -> str:
@@ -230,8 +232,8 @@ class Preferences:
         return default
 
     def _prepared(self, addresses: Iterable[str]) -> tuple[str, ...]:
-        """Return the addresses as archives have them, each once."""
-        listed = tuple(addresses)
-        if len(listed) > LIST_MAX:
+        """Return the addresses prepared as in archives, each once."""
+        given = tuple(addresses)
+        if len(given) > LIST_MAX:
             raise TooLarge(f"a list may have {LIST_MAX} addresses")
-        return tuple(dict.fromkeys(self._addresses.prepare(one.strip()) for one in listed))
+        return tuple(dict.fromkeys(self._addresses.prepare(address.strip()) for address in given))

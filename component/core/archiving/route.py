@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from component.core.archiving.sessions import GIVEN_OUT, Sessions
+from component.core.archiving.sessions import OFFLINE_DELIVERY, Sessions
 from component.core.hosts import Hosts
 from component.core.xml import jids
 from component.core.xml.stanza import GROUPCHAT, NS_MUC_USER, Stanza
@@ -106,8 +106,8 @@ class Router:
 
         The delay alone proves nothing: a user can write one to a recipient who blocks that user.
         """
-        came = self._sessions.announced(jids.bare(stanza.recipient))
-        return since <= came and at - came < GIVEN_OUT
+        came = self._sessions.last_announced(jids.bare(stanza.recipient))
+        return since <= came and at - came < OFFLINE_DELIVERY
 
 
 def _is_recipients_copy(stanza: Stanza, host: str) -> bool:

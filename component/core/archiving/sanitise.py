@@ -1,6 +1,6 @@
-"""What is taken out of a stanza before it is stored: forged ids, and who is who in a room.
+"""Remove forged ids, and the real addresses of room occupants, from a stanza before storing it.
 
-By its bytes: nothing else of a stanza changes, and one without any of it is stored as it came.
+The bytes are cut out: nothing else of the stanza changes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from component.core.xml.stanza import NS_ARCHIVED, NS_MUC_USER, NS_STANZA_ID, St
 from component.core.xml.stream_parser import Element, cut
 
 STANZA_ID = (NS_STANZA_ID, "stanza-id")
-#: COMPAT: what stanza-id was called before XEP-0359.
+#: COMPAT: the predecessor of stanza-id, before XEP-0359.
 ARCHIVED = (NS_ARCHIVED, "archived")
 MUC_USER = (NS_MUC_USER, "x")
 
-#: An address that is prepared alike by everybody.
+#: An address that all clients prepare alike.
 _PLAIN = re.compile(r"(?:(?:[!-.0-?A-~]+@)?[-.:\[\]0-9A-Za-z]+(?:/[!-~]+)?)?")
 
-_SUSPECT = frozenset({STANZA_ID, ARCHIVED, MUC_USER})
+_CHECKED = frozenset({STANZA_ID, ARCHIVED, MUC_USER})
 
 _NAME = re.compile(rb"<[^\s/>]+")
 _ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(?:'[^']*'|\"[^\"]*\")")
@@ -30,24 +30,24 @@ _Range = tuple[int, int]
 
 
 def for_user(stanza: Stanza, hosts: Collection[str]) -> bytes:
-    """Return a stanza as the archive of a user keeps it.
+    """Return the bytes of a stanza for the archive of a user.
 
-    Only a server gives ids in the name of its users (XEP-0359 section 6), and these servers give
-    none that come by here, so whatever could be taken for one goes. Real addresses of occupants
-    are for those whom the room tells them to.
+    Only a server gives ids in the name of its users (XEP-0359 section 6), and ejabberd's copies
+    have none, so each id that could be taken for one is removed. The real addresses of occupants
+    are removed, because only those may see them to whom the room shows them.
     """
-    if stanza.payloads.isdisjoint(_SUSPECT):
+    if stanza.payloads.isdisjoint(_CHECKED):
         return stanza.raw
     return _without(stanza.raw, _forged(stanza, hosts) + _occupants(stanza))
 
 
 def for_room(stanza: Stanza, hosts: Collection[str]) -> bytes:
-    """Return a stanza as the archive of a room keeps it.
+    """Return the bytes of a stanza for the archive of a room.
 
-    Without `to`, and without what it says of occupants (XEP-0313 section 5.1.2).
+    They have no `to`, and nothing about occupants (XEP-0313 section 5.1.2).
     """
-    told = [_place(stanza, x) for x in stanza.element.elements if (x.ns, x.name) == MUC_USER]
-    return _without(stanza.raw, [*_addressee(stanza.raw), *_forged(stanza, hosts), *told])
+    occupants = [_place(stanza, x) for x in stanza.element.elements if (x.ns, x.name) == MUC_USER]
+    return _without(stanza.raw, [*_addressee(stanza.raw), *_forged(stanza, hosts), *occupants])
 
 
 def _forged(stanza: Stanza, hosts: Collection[str]) -> list[_Range]:
@@ -60,10 +60,11 @@ def _forged(stanza: Stanza, hosts: Collection[str]) -> list[_Range]:
 
 
 def _is_by_another(by: str, stanza: Stanza, hosts: Collection[str]) -> bool:
-    """Whether an id is by somebody whom no client could take for a user of ours, or for a host.
+    """Return whether no client could take `by` for one of our hosts or users.
 
-    Clients prepare `by` each in its own way: spaces, full-width letters and A-labels may go. So
-    all that is not in plain letters goes, unless it is by the room or user that sent the message.
+    Clients prepare `by` in different ways: spaces, full-width letters and A-labels may disappear.
+    So an id by an address that is not in plain letters counts as forged, unless that address is
+    the bare JID of the sender.
     """
     if jids.domain(by.lower()).rstrip(".") in hosts:
         return False
@@ -83,7 +84,7 @@ def _occupants(stanza: Stanza) -> list[_Range]:
 
 
 def _addressee(raw: bytes) -> Iterable[_Range]:
-    """Return where the attribute `to` of a stanza is."""
+    """Yield the place of the attribute `to` of a stanza."""
     name = _NAME.match(raw)
     place = name.end() if name else 0
     while attribute := _ATTRIBUTE.match(raw, place):

@@ -1,7 +1,7 @@
-"""Which users are on line, as far as copies of their presences tell (RFC 6121 section 4).
+"""The sessions of users, learnt from copies of their presences (RFC 6121 section 4).
 
-Sessions that began before the stream to the server did are unknown until they send a presence, and
-one that is cut off leaves without a word. So nothing here proves that somebody is away.
+A session that began before our stream to the server is unknown until it sends a presence, and a
+session that is cut off sends none. So nothing here proves that a user is away.
 """
 
 from __future__ import annotations
@@ -11,46 +11,46 @@ from dataclasses import dataclass
 
 from component.core.xml import jids
 
-#: Who sends nothing for longer than this may have been away.
-QUIET = 60_000_000  # microseconds
+#: A user who sends nothing for longer than this may have been away.
+QUIET_AFTER = 60_000_000  # microseconds
 
-#: What was kept offline is given out when its recipient comes, all of it within this time.
-GIVEN_OUT = 300_000_000  # microseconds
+#: Within this time after its recipient came on line, the server delivers all offline messages.
+OFFLINE_DELIVERY = 300_000_000  # microseconds
 
-#: The server stamps what it keeps by a clock of its own.
-_CLOCKS = 1_000_000  # microseconds
+#: The stamps of offline messages are by the clock of the server.
+_CLOCK_TOLERANCE = 1_000_000  # microseconds
 
-#: Users whose sessions are remembered, and sessions of each: more than ejabberd allows by default.
+#: Limits of remembered users, and of sessions of each; ejabberd allows fewer by default.
 USERS_MAX = 50_000
 RESOURCES_MAX = 20
 
 
 @dataclass(slots=True)
 class _Session:
-    priority: int | None  #: None: it has said goodbye
-    since: int  #: when it was first heard of, microseconds
-    heard: int  #: when it sent its last presence
+    priority: int | None  #: None: the session has ended
+    since: int  #: time of its first presence, microseconds
+    last_presence: int  #: time of its last presence, microseconds
 
 
 @dataclass(slots=True)
-class _Presence:
-    """When a user was last heard of, and the last long silence before: microseconds."""
+class _Activity:
+    """The last activity of a user, and the last long silence before it: microseconds."""
 
-    heard: int
-    went: int
-    came: int
+    last_active: int
+    quiet_since: int
+    active_since: int
 
 
 class Sessions:
     """Remembers the sessions of users."""
 
     def __init__(self, began: int = 0) -> None:
-        """`began` is since when users are listened to, in microseconds; 0: that is not known."""
+        """`began` is when the stream of copies began, microseconds; 0: not known."""
         self._began = began
-        self._heard: OrderedDict[str, _Presence] = OrderedDict()
+        self._activity: OrderedDict[str, _Activity] = OrderedDict()
         self._users: OrderedDict[str, OrderedDict[str, _Session]] = OrderedDict()
 
-    def came(self, jid: str, priority: int, at: int) -> None:
+    def available(self, jid: str, priority: int, at: int) -> None:
         """Note an available presence of a full JID."""
         sessions = self._of(jids.bare(jid))
         resource = jids.resource(jid)
@@ -60,15 +60,15 @@ class Sessions:
         if len(sessions) > RESOURCES_MAX:
             sessions.popitem(last=False)
 
-    def went(self, jid: str, at: int) -> None:
+    def unavailable(self, jid: str, at: int) -> None:
         """Note that a full JID is no longer available."""
         if (known := self._session(jid)) is not None:
-            known.priority, known.heard = None, at
+            known.priority, known.last_presence = None, at
 
     def reaches(self, address: str, at: int) -> bool:
-        """Whether a message to an address at that time had a known session to go to.
+        """Return whether a message to an address at that time had a known session to go to.
 
-        A message to a resource that is not there goes to the others (RFC 6121 section 8.5.3.2).
+        A message to an absent resource goes to the others (RFC 6121 section 8.5.3.2).
         """
         sessions = self._users.get(jids.bare(address))
         if not sessions:
@@ -81,49 +81,50 @@ class Sessions:
             for one in sessions.values()
         )
 
-    def heard(self, jid: str) -> int:
-        """Return when a full JID sent its last presence, 0 when it is not known to have."""
+    def last_presence(self, jid: str) -> int:
+        """Return the time of the last presence of a full JID, 0 if none is known."""
         known = self._session(jid)
-        return 0 if known is None else known.heard
+        return 0 if known is None else known.last_presence
 
-    def announced(self, user: str) -> int:
-        """Return when a user last became or stayed available for messages, 0 when not known."""
+    def last_announced(self, user: str) -> int:
+        """Return the time of a user's last presence that accepts messages, 0 if none is known."""
         sessions = self._users.get(user)
         heard = [
-            one.heard
+            one.last_presence
             for one in (sessions or {}).values()
             if one.priority is not None and one.priority >= 0
         ]
         return max(heard, default=0)
 
-    def active(self, user: str, at: int) -> None:
-        """Note that a session of a user sent anything."""
-        known = self._heard.get(user)
+    def note_activity(self, user: str, at: int) -> None:
+        """Note that a session of a user sent a stanza."""
+        known = self._activity.get(user)
         if known is None:
-            self._heard[user] = _Presence(at, self._began or at, at)
-            if len(self._heard) > USERS_MAX:
-                self._heard.popitem(last=False)
+            self._activity[user] = _Activity(at, self._began or at, at)
+            if len(self._activity) > USERS_MAX:
+                self._activity.popitem(last=False)
             return
-        if at - known.heard > QUIET:
-            known.went, known.came = known.heard, at
-        known.heard = max(known.heard, at)
-        self._heard.move_to_end(user)
+        if at - known.last_active > QUIET_AFTER:
+            known.quiet_since, known.active_since = known.last_active, at
+        known.last_active = max(known.last_active, at)
+        self._activity.move_to_end(user)
 
     def was_away(self, user: str, since: int, at: int) -> bool:
-        """Whether a user may have been away at a time, and came back shortly before another.
+        """Return whether a user may have been away at `since`, and came back shortly before `at`.
 
-        Whoever is silent counts as away. Of the time before users were listened to nothing is
-        known.
+        A silent user counts as away. Nothing is known of the time before the stream began.
         """
-        known = self._heard.get(user)
-        if known is None or at - known.came > GIVEN_OUT:
+        known = self._activity.get(user)
+        if known is None or at - known.active_since > OFFLINE_DELIVERY:
             return False
-        return known.went - _CLOCKS <= since <= known.came + _CLOCKS
+        return (
+            known.quiet_since - _CLOCK_TOLERANCE <= since <= known.active_since + _CLOCK_TOLERANCE
+        )
 
     def forget(self, at: int = 0) -> None:
-        """Know of no session any more, as the connection to the server was lost at that time."""
+        """Forget all sessions, because the connection to the server was lost at that time."""
         self._users.clear()
-        self._heard.clear()
+        self._activity.clear()
         self._began = at
 
     def _session(self, jid: str) -> _Session | None:

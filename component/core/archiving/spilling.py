@@ -1,4 +1,4 @@
-"""What the store does not take at the end of the program, kept until the next start."""
+"""Spilled messages: those that the store did not take at the end of the program."""
 
 from __future__ import annotations
 
@@ -15,75 +15,75 @@ from storage.spill import Spill, Spilled
 
 log = logging.getLogger(__name__)
 
-#: How long what was kept waits for rosters to be readable, by which it may not be wanted.
+#: Spilled messages wait so long for rosters, by which their owners may not want them.
 PUT_SECONDS = 10.0
 
 
 class Lost(Exception):
-    """Messages are neither in the store nor beside it."""
+    """Messages are neither in the store nor in the spill file."""
 
 
 class SpillRecovery:
-    """What was kept at the last end, on its way into the store; and what is left at this one."""
+    """Brings spilled messages into the store, and spills those that are left at the end."""
 
     def __init__(self, spill: Spill | None, queue: Queue) -> None:
-        """`queue` asks whether it is wanted: that may not have been decided yet."""
+        """`queue` filters by preferences: no decision may have been made for spilled messages."""
         self._spill = spill
         self._queue = queue
-        self._kept = Spilled()
+        self._spilled = Spilled()
         self._is_put = asyncio.Event()
         self._is_written = asyncio.Event()
         self._is_removed = spill is None
 
     async def read(self) -> None:
-        """Read what was kept. Raises StorageError."""
+        """Read the spilled messages. Raises StorageError."""
         if self._spill is None:
             return
-        self._kept = await asyncio.to_thread(self._spill.read)
-        if self._kept.damaged:
+        self._spilled = await asyncio.to_thread(self._spill.read)
+        if self._spilled.damaged:
             log.error(
-                "%d rows of %s are damaged and left out", self._kept.damaged, self._spill.path
+                "%d rows of %s are damaged and left out", self._spilled.damaged, self._spill.path
             )
-            # Before anything is kept anew in its place.
+            # A later spill overwrites the file.
             await asyncio.to_thread(self._spill.copy_damaged)
 
     def put(self) -> None:
-        """Queue what was kept, unless it is already."""
-        kept, self._kept = self._kept, Spilled()
+        """Queue the spilled messages, unless they are queued already."""
+        kept, self._spilled = self._spilled, Spilled()
         if kept.work and self._spill is not None:
             log.warning("%d rows of %s are written now", len(kept.work), self._spill.path)
             self._queue.put(kept.work)
         self._is_put.set()
 
     async def run(self) -> None:
-        """Remove what was kept once it is durable, and keep room for the next time.
+        """Remove the spill file once its messages are durable, and reserve room for the next.
 
-        It is queued after a while, whatever keeps others from having it `put` before. What the
-        store has already it leaves out, so this may be broken off at any time.
+        If `put` is not called within PUT_SECONDS, the messages are queued all the same. The store
+        skips messages that it has already, so this may be cancelled at any time.
         """
-        if self._kept.work:
+        if self._spilled.work:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PUT_SECONDS):
                     await self._is_put.wait()
         self.put()
         try:
-            await self._queue.settled()
+            await self._queue.wait_durable()
             self._is_written.set()
             await self._remove()
             if self._spill is not None:
                 await asyncio.to_thread(self._spill.reserve_space)
         except Overloaded:
-            return  # It is kept anew, with all that came since.
+            return  # They are spilled again, with all that came since.
         except StorageError as error:
             log.warning("on a full disk messages may be lost at the end: %s", error)
 
-    async def gone(self) -> None:
-        """Wait until nothing that was kept can come back. Raises StorageError."""
+    async def wait_removed(self) -> None:
+        """Wait until no spilled message can come back. Raises StorageError."""
         await self._is_written.wait()
         await self._remove()
 
     async def keep(self, left: Sequence[NewMessage]) -> None:
-        """Keep what is left until the next start. Raises Lost where that cannot be done."""
+        """Spill the messages that are left until the next start. Raises Lost if that fails."""
         if self._spill is None:
             raise Lost(f"{len(left)} rows are lost: the store is in memory")
         try:

@@ -1,10 +1,10 @@
 """The one queue into the store: group commit, back-pressure, and reads that see writes.
 
-What gathers while one commit is under way goes into the next; there is no timer. Nothing that was
-taken is ever dropped: a store that fails is tried again until it takes the batch, and meanwhile
-the queue fills and the socket is no longer read. Lines of the audit log are written with the rest;
-only they are refused by a store that fails, for what they tell of is not done then. What is left
-at the end is handed out.
+Messages that arrive during one commit go into the next; there is no timer. No queued message is
+ever lost: if the store fails, the batch is retried until the store takes it. Meanwhile the queue
+fills, and the socket is no longer read. Audit log entries are written with the messages. Only they
+are refused if the store fails, because the action that they record does not happen then. At the
+end of the program `unwritten` has the messages that the store did not take.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Protocol
 
 from component.core.archiving.pressure import Backpressure
 from component.core.errors import BadRequest, Overloaded, Refused
-from component.core.messages.retraction import outcome
+from component.core.messages.retraction import outcome as retraction_outcome
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
 from storage.rows import (
@@ -36,34 +36,34 @@ LAST_RETRY_SECONDS = 5.0
 
 
 class Queue(Protocol):
-    """Takes work on its way into the store."""
+    """Takes new messages on their way into the store."""
 
     def put(self, work: Sequence[NewMessage]) -> None:
-        """Queue work; it is durable once `settled` returns."""
+        """Queue messages; they are durable once `wait_durable` returns."""
         ...
 
-    async def settled(self, owner: str | None = None) -> None:
-        """Wait until what was put before this call is durable: that of an owner, or of all.
+    async def wait_durable(self, owner: str | None = None) -> None:
+        """Wait until all that was put before this call is durable, for `owner` or for everybody.
 
-        Raises Overloaded when nothing will be written any more.
+        Raises Overloaded if nothing will be written any more.
         """
         ...
 
-    async def readable(self, owner: str) -> None:
-        """Wait until a read sees what was put before this call for an owner.
+    async def wait_readable(self, owner: str) -> None:
+        """Wait until a read of an archive sees all that was put for its owner before this call.
 
-        While the store cannot be written, a read sees what was written before. Raises Overloaded
-        when nothing will be written any more.
+        While the store cannot be written it returns at once, and a read sees what was written
+        before. Raises Overloaded if nothing will be written any more.
         """
         ...
 
-    def paused(self) -> AbstractAsyncContextManager[None]:
-        """Say that the store is kept from being written: reads do not wait meanwhile."""
+    def writes_paused(self) -> AbstractAsyncContextManager[None]:
+        """Return a context in which reads do not wait, because the store cannot be written."""
         ...
 
 
 class Writer:
-    """Writes entries in the order in which they were put, many to a commit."""
+    """Writes messages and audit log entries in the order of their queueing, many to a commit."""
 
     def __init__(
         self,
@@ -73,10 +73,11 @@ class Writer:
         on_written: Callable[[Collection[str]], None] = lambda _: None,
         is_held: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`pressure` counts what waits.
+        """`pressure` counts the messages that wait.
 
-        `on_written` hears whose archives have changed, once that is durable. `is_held` tells
-        whether there is a legal hold on an archive: no message of it is retracted then.
+        `on_written` is called with the owners of the archives that changed, once the change is
+        durable. `is_held` returns whether an archive is under legal hold: retractions change
+        nothing in it then.
         """
         self._archive = archive
         self._pressure = pressure or Backpressure()
@@ -84,103 +85,92 @@ class Writer:
         self._is_held = is_held
         self._queue: list[NewMessage | AuditEntry] = []
         self._batch: list[NewMessage | AuditEntry] = []  # being written
-        self._put = 0
-        self._done = 0
-        #: The place behind what was put last for each owner that waits. Lines of the audit log are
-        #: waited for by nobody but who had them written.
-        self._last: dict[str, int] = {}
-        #: What somebody waits for, by its place in the order of what was put: whether, and with
-        #: what, it was refused.
+        self._put_count = 0
+        self._done_count = 0
+        #: By owner, the place behind the last message that waits. Audit log entries are not in it:
+        #: only `record` waits for them.
+        self._last_places: dict[str, int] = {}
+        #: By place in the queue, for each entry that a caller waits for: the error with which the
+        #: entry was refused, None if it was not.
         self._refused: dict[int, Refused | None] = {}
-        self._dropped: set[int] = set()  # places of lines that are passed over when they come up
+        self._refused_lines: set[int] = set()  # places of audit log entries not to write
         self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
         self._stopping = asyncio.Event()
-        self._standing = 0  # how many keep the store from being written
+        self._pauses = 0  # contexts in which the store cannot be written
         self._is_dead = False
         self.is_healthy = True
 
     @property
     def backlog(self) -> int:
-        """How many entries are not durable yet."""
-        return self._put - self._done
+        """The number of entries that are not durable yet."""
+        return self._put_count - self._done_count
 
     @property
-    def left(self) -> tuple[NewMessage, ...]:
-        """What is not known to be durable, in its order."""
+    def unwritten(self) -> tuple[NewMessage, ...]:
+        """The messages that are not known to be durable, in the order of their queueing."""
         return tuple(
-            one for one in (*self._batch, *self._queue) if not isinstance(one, AuditEntry)
+            entry for entry in (*self._batch, *self._queue) if not isinstance(entry, AuditEntry)
         )
 
     def put(self, work: Sequence[NewMessage]) -> None:
-        """Queue work; it is durable once `settled` returns."""
         self._enqueue(work)
-        for place, one in enumerate(work, self._put - len(work) + 1):
-            self._last[one.owner] = place
+        for place, message in enumerate(work, self._put_count - len(work) + 1):
+            self._last_places[message.owner] = place
         self._pressure.add(work)
 
-    async def settled(self, owner: str | None = None) -> None:
-        """Wait until what was put before this call is durable: that of an owner, or of all.
+    async def wait_durable(self, owner: str | None = None) -> None:
+        await self._wait_for_place(self._place(owner))
 
-        Raises Overloaded when nothing will be written any more.
-        """
-        await self._reached(self._place(owner))
-
-    async def readable(self, owner: str) -> None:
-        """Wait until a read sees what was put before this call for an owner.
-
-        While the store cannot be written, a read sees what was written before. Raises Overloaded
-        when nothing will be written any more.
-        """
-        await self._reached(self._place(owner), or_=lambda: not self._is_written)
+    async def wait_readable(self, owner: str) -> None:
+        await self._wait_for_place(self._place(owner), or_=lambda: not self._is_writing)
 
     @asynccontextmanager
-    async def paused(self) -> AsyncIterator[None]:
-        """Say that the store is kept from being written: reads do not wait meanwhile."""
-        self._standing += 1
-        await self._tell()
+    async def writes_paused(self) -> AsyncIterator[None]:
+        self._pauses += 1
+        await self._notify()
         try:
             yield
         finally:
-            self._standing -= 1
+            self._pauses -= 1
 
     def check_room(self) -> None:
-        """Raise Overloaded when the queue is full."""
+        """Raise Overloaded if the queue is full."""
         if self._pressure.is_high:
             raise Overloaded
 
     async def store(self, work: Sequence[NewMessage]) -> None:
-        """Put work and wait until it is durable.
+        """Queue messages and wait until they are durable.
 
-        Raises Overloaded when the queue is full, BadRequest when the store will never take it.
+        Raises Overloaded if the queue is full, BadRequest if the store can never take them.
         """
         self.check_room()
-        places = range(self._put, self._put + len(work))
+        places = range(self._put_count, self._put_count + len(work))
         self.put(work)
-        await self._written(places)
+        await self._wait_written(places)
 
     async def record(self, audit_entry: AuditEntry) -> None:
-        """Write a line of the audit log; it is durable at the return.
+        """Write an audit log entry and wait until it is durable.
 
-        Raises Overloaded when the store fails, BadRequest when it will never take the line.
+        Raises Overloaded if the store fails, BadRequest if it can never take the entry.
         """
-        if not self._is_written:
+        if not self._is_writing:
             raise Overloaded
-        place = self._put
+        place = self._put_count
         self._enqueue([audit_entry])
-        await self._written(range(place, place + 1))
+        await self._wait_written(range(place, place + 1))
 
     async def run(self) -> None:
-        """Write until `stop` is called and nothing waits, or the store fails behind it."""
-        # A run before this one may have ended between a retraction and its tombstones.
+        """Write until `stop` was called and the queue is empty, or the store fails then."""
+        # An earlier run may have ended between a retraction and its tombstones.
         has_unfinished = True
         try:
             while True:
                 while self._queue or (has_unfinished and not self._stopping.is_set()):
                     self._batch, self._queue = self._queue, []
-                    if self._batch and not await self._write(self._batch, self._done):
+                    if self._batch and not await self._write(self._batch, self._done_count):
                         return
-                    # Before the waiting are told that the batch is durable: their next read finds
+                    # Callers that wait for the batch are woken after this: their next read finds
                     # the tombstone beside the retraction.
                     if has_unfinished or any(map(_is_retraction, self._batch)):
                         has_unfinished = await self._carry_out_retractions()
@@ -188,41 +178,43 @@ class Writer:
                     await self._advance(batch)
                     if batch:
                         self._on_written(
-                            {one.owner for one in batch if not isinstance(one, AuditEntry)}
+                            {entry.owner for entry in batch if not isinstance(entry, AuditEntry)}
                         )
                 if self._stopping.is_set():
                     return
                 await self._wait_for_work()
         finally:
             self._is_dead = True
-            await self._tell()
+            await self._notify()
 
     def stop(self) -> None:
-        """Let `run` return once the queue is empty, or the store fails."""
+        """Let `run` return once the queue is empty or the store fails."""
         self._stopping.set()
         self._wake.set()
 
     @property
-    def _is_written(self) -> bool:
-        """Whether the store is written, as far as is known."""
-        return self.is_healthy and not self._standing
+    def _is_writing(self) -> bool:
+        """Whether the store can be written, as far as is known."""
+        return self.is_healthy and not self._pauses
 
     def _enqueue(self, work: Batch) -> None:
         self._queue.extend(work)
-        self._put += len(work)
+        self._put_count += len(work)
         self._wake.set()
 
     def _place(self, owner: str | None) -> int:
-        """Return the place behind the last work of an owner, or of all, that waits."""
+        """Return the place behind the last waiting message of an owner, or of all owners."""
         if owner is None:
-            return max(self._last.values(), default=0)
-        return self._last.get(owner, 0)
+            return max(self._last_places.values(), default=0)
+        return self._last_places.get(owner, 0)
 
-    async def _written(self, places: range) -> None:
-        """Wait until what has these places is durable. Raises what it was refused with."""
+    async def _wait_written(self, places: range) -> None:
+        """Wait until the entries at `places` are durable. Raises the error of a refused entry."""
         self._refused.update(dict.fromkeys(places))
         try:
-            await self._reached(places.stop, or_=lambda: any(map(self._refused.get, places)))
+            await self._wait_for_place(
+                places.stop, or_=lambda: any(map(self._refused.get, places))
+            )
             if refused := next(filter(None, map(self._refused.get, places)), None):
                 raise refused
         finally:
@@ -230,36 +222,41 @@ class Writer:
                 del self._refused[place]
 
     def _refuse(self, place: int, refused: Refused) -> None:
-        """Tell it to who waits for what has this place; nobody does where it was put only."""
+        """Refuse the entry at a place, if a caller waits for it; `put` does not wait."""
         if place in self._refused:
             self._refused[place] = refused
 
-    async def _reached(self, place: int, *, or_: Callable[[], bool] = lambda: False) -> None:
-        """Wait until all before a place is durable, or until something else holds."""
+    async def _wait_for_place(
+        self, place: int, *, or_: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait until all entries before a place are durable, or until `or_` returns True."""
 
         def is_over() -> bool:
-            return self._done >= place or self._is_dead or or_()
+            return self._done_count >= place or self._is_dead or or_()
 
         if not is_over():
             async with self._progress:
                 await self._progress.wait_for(is_over)
-        if self._is_dead and self._done < place:
+        if self._is_dead and self._done_count < place:
             raise Overloaded("The archive is not written any more: try again later.")
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._progress:
             self._progress.notify_all()
 
     async def _write(self, batch: list[NewMessage | AuditEntry], place: int) -> bool:
-        """Write a batch; return False where the store fails at the end."""
+        """Write a batch; return False if the store fails after `stop`.
+
+        `place` is that of the first entry of the batch.
+        """
         pause = FIRST_RETRY_SECONDS
-        while left := [one for at, one in enumerate(batch, place) if self._may(one, at)]:
+        while entries := [e for at, e in enumerate(batch, place) if self._is_wanted(e, at)]:
             try:
-                await self._archive.append(left)
+                await self._archive.append(entries)
             except Rejected:
-                return await self._write_apart(batch, place)
+                return await self._write_halves(batch, place)
             except Exception as error:
-                await self._note_trouble(error, batch, place)
+                await self._note_failure(error, batch, place)
                 if self._stopping.is_set():
                     return False
                 with suppress(TimeoutError):
@@ -273,14 +270,14 @@ class Writer:
         return True
 
     async def _wait_for_work(self, seconds: float | None = None) -> None:
-        """Wait until something is put or `stop` is called, but not longer than so long."""
+        """Wait until an entry is queued or `stop` is called, at most `seconds` long."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
         self._wake.clear()
 
-    async def _note_trouble(self, error: Exception, batch: Batch, place: int) -> None:
+    async def _note_failure(self, error: Exception, batch: Batch, place: int) -> None:
         self.is_healthy = False
-        # What is no fault of the store is one of this program: its log says where.
+        # Any other error is a fault of this program: the log gets its traceback.
         fault = None if isinstance(error, StorageError) else error
         log.error("archive cannot be written, %d waiting: %s", self.backlog, error, exc_info=fault)
         await self._refuse_lines(batch, place)
@@ -288,14 +285,14 @@ class Writer:
     async def _carry_out_retractions(self) -> bool:
         """Do one step of each unfinished retraction; return whether another step is left.
 
-        A step that fails is done later: the store offers the retraction again.
+        A failed step is repeated later: the store offers the retraction again.
         """
         has_unfinished, last = False, 0
         try:
             while offered := await self._archive.unfinished_retractions(after=last):
-                outcomes = [found for one in offered if (found := self._outcome(one))]
+                outcomes = [o for retraction in offered if (o := self._outcome(retraction))]
                 await self._archive.apply_retractions(outcomes)
-                has_unfinished |= not all(one.is_done for one in outcomes)
+                has_unfinished |= not all(outcome.is_done for outcome in outcomes)
                 last = offered[-1].number
         except Exception as error:
             fault = None if isinstance(error, StorageError) else error
@@ -315,9 +312,9 @@ class Writer:
                 retraction.owner,
             )
         try:
-            return outcome(retraction, is_held=is_held)
+            return retraction_outcome(retraction, is_held=is_held)
         except Exception:
-            # A fault of this program. The retraction is offered again with the next one.
+            # The store offers this retraction again with the next one.
             log.exception(
                 "retraction %s in the archive of %s is not carried out",
                 retraction.message.id,
@@ -325,25 +322,30 @@ class Writer:
             )
             return None
 
-    def _may(self, one: NewMessage | AuditEntry, place: int) -> bool:
-        """Whether work may be done now: nobody waits any more for a line that was refused."""
-        return place not in self._dropped if isinstance(one, AuditEntry) else True
+    def _is_wanted(self, entry: NewMessage | AuditEntry, place: int) -> bool:
+        """Return whether to write an entry: not if it is an audit log entry that was refused."""
+        return place not in self._refused_lines if isinstance(entry, AuditEntry) else True
 
     async def _refuse_lines(self, batch: Batch, place: int) -> None:
-        """Refuse the lines of the audit log that wait, in a batch and behind it."""
-        waiting = [*enumerate(batch, place), *enumerate(self._queue, self._put - len(self._queue))]
-        for at, one in waiting:
-            if isinstance(one, AuditEntry) and at not in self._dropped:
+        """Refuse the audit log entries that wait, in the batch and behind it."""
+        waiting = [
+            *enumerate(batch, place),
+            *enumerate(self._queue, self._put_count - len(self._queue)),
+        ]
+        for at, entry in waiting:
+            if isinstance(entry, AuditEntry) and at not in self._refused_lines:
                 self._refuse(at, Overloaded())
-                self._dropped.add(at)
-        await self._tell()
+                self._refused_lines.add(at)
+        await self._notify()
 
-    async def _write_apart(self, batch: list[NewMessage | AuditEntry], place: int) -> bool:
-        """Halve a batch until the entry that the store will never take stands alone."""
+    async def _write_halves(self, batch: list[NewMessage | AuditEntry], place: int) -> bool:
+        """Halve a batch until the entry that the store can never take is alone, and refuse it."""
         if len(batch) == 1:
-            [one] = batch
-            named = one.subject if isinstance(one, AuditEntry) else one.owner
-            log.error("left out of the archive of %s: the store refuses it", named)
+            [entry] = batch
+            if isinstance(entry, AuditEntry):
+                log.error("the store refuses an audit log entry about %s", entry.subject)
+            else:
+                log.error("the store refuses a message in the archive of %s", entry.owner)
             self._refuse(place, BadRequest("the request has a value that no archive can hold"))
             return True
         middle = len(batch) // 2
@@ -351,15 +353,15 @@ class Writer:
         return await self._write(first, place) and await self._write(second, place + middle)
 
     async def _advance(self, batch: Batch) -> None:
-        self._done += len(batch)
-        self._dropped = {place for place in self._dropped if place >= self._done}
-        work = [one for one in batch if not isinstance(one, AuditEntry)]
-        for one in work:
-            if self._last.get(one.owner, self._put + 1) <= self._done:
-                del self._last[one.owner]
-        await self._tell()
-        self._pressure.remove(work)
+        self._done_count += len(batch)
+        self._refused_lines = {place for place in self._refused_lines if place >= self._done_count}
+        messages = [entry for entry in batch if not isinstance(entry, AuditEntry)]
+        for message in messages:
+            if self._last_places.get(message.owner, self._put_count + 1) <= self._done_count:
+                del self._last_places[message.owner]
+        await self._notify()
+        self._pressure.remove(messages)
 
 
-def _is_retraction(work: NewMessage | AuditEntry) -> bool:
-    return isinstance(work, NewMessage) and work.relation is Relation.RETRACTION
+def _is_retraction(entry: NewMessage | AuditEntry) -> bool:
+    return isinstance(entry, NewMessage) and entry.relation is Relation.RETRACTION

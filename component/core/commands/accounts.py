@@ -20,7 +20,7 @@ from component.core.commands.spec import (
 from component.core.errors import BadRequest, Refused
 from component.core.retention.account_removal import register_account, remove_account
 from component.core.retention.erasure import TIMEOUT_SHARE
-from component.core.wording import counted
+from component.core.wording import count_of
 
 ADMIN = "http://jabber.org/protocol/admin"
 
@@ -69,8 +69,8 @@ async def _remove_preview(context: CommandContext, arguments: Arguments) -> Outc
     usages = [await context.archives.usage_of(owner) for owner in owners]
     total = sum(usage.messages for usage in usages)
     return Outcome(
-        message=f"This removes {counted(len(owners), 'account')} and erases"
-        f" {counted(total, 'message')}.",
+        message=f"This removes {count_of(len(owners), 'account')} and erases"
+        f" {count_of(total, 'message')}.",
         table=Table(
             (("accountjid", "Account"), ("messages", "Messages")),
             tuple((usage.owner, usage.messages) for usage in usages),

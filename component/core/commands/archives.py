@@ -23,7 +23,7 @@ from component.core.errors import TooLarge
 from component.core.retention.admin import Fields, forecast_fields, purge_fields, usage_fields
 from component.core.retention.erasure import TIMEOUT_SHARE
 from component.core.retention.purge import Progress
-from component.core.wording import counted
+from component.core.wording import count_of
 
 #: Greatest size of an export that fits into the answer to a command.
 EXPORT_MAX_BYTES = 256 * 1024
@@ -78,12 +78,12 @@ async def _archives(context: CommandContext, _: Principal, arguments: Arguments)
 
 async def _count(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     owner = arguments.text("owner")
-    await context.queue.readable(owner)
+    await context.queue.wait_readable(owner)
     usage = await context.archives.usage_of(owner)
     fields = usage_fields(usage)
     is_held = context.archives.holds.is_held(owner)
     return Outcome(
-        message=f"The archive of {owner} has {counted(usage.messages, 'message')}.",
+        message=f"The archive of {owner} has {count_of(usage.messages, 'message')}.",
         values=(
             *(Value(name, label, fields[name]) for name, label in _USAGE),
             Value("held", "Under a legal hold", is_held),
@@ -144,7 +144,7 @@ async def _erase_preview(context: CommandContext, arguments: Arguments) -> Outco
     usage = await context.archives.usage_of(owner)
     fields = usage_fields(usage)
     return Outcome(
-        message=f"This erases the archive of {owner} with {counted(usage.messages, 'message')},"
+        message=f"This erases the archive of {owner} with {count_of(usage.messages, 'message')},"
         " and all other data of its owner.",
         values=tuple(Value(name, label, fields[name]) for name, label in _USAGE),
     )

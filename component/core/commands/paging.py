@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from component.core.commands.spec import Field, FieldKind, Outcome, Table, Value
-from component.core.wording import counted
+from component.core.wording import count_of
 
 LIST_MAX = 1000
 
@@ -34,7 +34,7 @@ def page_outcome(
     table: Table | None = None,
 ) -> Outcome:
     """Return a page as a result; unless it is the last page, `next` is the value for `after`."""
-    message = counted(len(names), noun)
+    message = count_of(len(names), noun)
     if not is_last:
         message += f", and more after {names[-1]}"
         values = (*values, Value("next", "Next page after", names[-1]))

@@ -19,7 +19,7 @@ from component.core.commands.spec import (
 )
 from component.core.errors import BadRequest, NotAllowed
 from component.core.rosters.contacts import is_asked
-from component.core.wording import counted
+from component.core.wording import count_of
 from component.core.xml import jids
 
 #: Number of accounts that are read at once.
@@ -91,7 +91,7 @@ async def _number(context: CommandContext, _: Principal, __: Arguments) -> Outco
     counts = [(host, await context.accounts.admin.count(host)) for host in context.hosts]
     total = sum(count for _, count in counts)
     return Outcome(
-        message=f"{counted(total, 'account')}.",
+        message=f"{count_of(total, 'account')}.",
         values=(Value("registeredusersnum", "Accounts", total),),
         table=Table((("host", "Host"), ("accounts", "Accounts")), tuple(counts)),
     )
@@ -113,7 +113,7 @@ async def _roster(context: CommandContext, _: Principal, arguments: Arguments) -
         for contact in roster
     )
     return Outcome(
-        message=f"{counted(len(rows), 'contact')}.",
+        message=f"{count_of(len(rows), 'contact')}.",
         values=(Value("accountjids", "Accounts", owners),),
         table=Table(_ROSTER, rows),
         roster=rosters[0] if len(rosters) == 1 else None,

@@ -6,15 +6,15 @@ from component.core.access.principals import Principal, Role
 from component.core.commands.context import CommandContext
 from component.core.commands.spec import Arguments, Command, Outcome, Value
 from component.core.errors import Conflict
-from component.core.wording import counted
+from component.core.wording import count_of
 
 
 async def _statistics(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
     archives = context.archives
     totals = await archives.totals()
     return Outcome(
-        message=f"{counted(totals.archives, 'archive')} with"
-        f" {counted(totals.messages, 'message')}.",
+        message=f"{count_of(totals.archives, 'archive')} with"
+        f" {count_of(totals.messages, 'message')}.",
         values=(
             Value("archives", "Archives", totals.archives),
             Value("messages", "Messages", totals.messages),

@@ -13,7 +13,7 @@ from component.core.commands.spec import (
     FieldKind,
 )
 from component.core.errors import BadRequest
-from component.core.wording import meant
+from component.core.wording import did_you_mean
 from component.core.xml import jids
 from component.core.xml.jids import Jids
 
@@ -34,7 +34,7 @@ def validate(
     fields = {field.name: field for field in command.fields}
     for name in submitted:
         if name not in fields:
-            raise BadRequest(f"{name[:40]}: there is no such field{meant(name, fields)}")
+            raise BadRequest(f"{name[:40]}: there is no such field{did_you_mean(name, fields)}")
     values = {}
     for name, field in fields.items():
         # Clients submit fields that were left out as empty values.

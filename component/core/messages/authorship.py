@@ -1,20 +1,20 @@
-"""What the author of one message may do to another.
+"""The right of a message's author to annotate another message.
 
-A store says which message is meant by marks, and those may be shared: who wrote the one message
-and the other has to be compared.
+A store finds the other message by its name hash, which two messages may share: so the authors of
+both messages have to be compared.
 """
 
 from __future__ import annotations
 
-from component.core.messages.payloads import Message, Reference
-from component.core.messages.references import RECEIPTS, ReferenceKind
+from component.core.messages.references import RECEIPTS, Reference, ReferenceKind
+from component.core.messages.stored import Message
 from component.core.xml.stanza import GROUPCHAT
 
 
 def may_annotate(annotation: Message, reference: Reference, message: Message) -> bool:
-    """Whether the author of one message may do this to the other."""
+    """Return whether the author of `annotation` may do to `message` what `reference` says."""
     if reference.kind is ReferenceKind.MODERATE:
-        # XEP-0425 section 5: only the room itself says so.
+        # XEP-0425 section 5: only the room itself moderates.
         by, type = annotation.stored, message.stored.type
         return by.type == type == GROUPCHAT and not by.resource
     is_author = annotation.side.author == message.side.author

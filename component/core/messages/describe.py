@@ -1,23 +1,19 @@
-"""What a stanza means to its readers: what it says, what it is called, and what it is about.
-
-Of corrections (XEP-0308), retractions (XEP-0424), reactions (XEP-0444), receipts (XEP-0184) and
-markers (XEP-0333), read as they pass by.
-"""
+"""The description of a new message: its kind, its words, its ids, and the message it refers to."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from component.core.archiving.policy import BODY, MARKERS, MEANINGFUL, RECEIPT
 from component.core.messages.fulltext import fold
 from component.core.messages.payloads import (
-    NS_CORRECT,
-    NS_FASTEN,
-    NS_MARKERS,
+    ANNOTATING,
+    BODY,
     NS_OCCUPANT,
-    NS_REACTIONS,
-    NS_RECEIPTS,
-    NS_RETRACT,
+    OPTIONAL,
+    PURPOSES,
+    REFERENCES,
+    SHOW_SEEN,
+    Purpose,
 )
 from component.core.messages.references import ReferenceKind, Side
 from component.core.xml import jids
@@ -27,22 +23,8 @@ from storage.rows import Direction, Kind, Relation
 
 _TEXTS = ("body", "subject")
 
-_MEANINGFUL = frozenset(MEANINGFUL)
-_ANNOTATIONS = frozenset({"correction", "retraction", "moderation", "reaction"})
+_NAMES = frozenset(PURPOSES)
 
-#: Elements that name the message which they are about, those that count before others first.
-#: A moderation is a retraction here: what it holds is looked at where it is carried out.
-_REFERENCES = {
-    (NS_CORRECT, "replace"): ReferenceKind.CORRECT,
-    (NS_RETRACT, "retract"): ReferenceKind.RETRACT,
-    (NS_FASTEN, "apply-to"): ReferenceKind.RETRACT,
-    (NS_REACTIONS, "reactions"): ReferenceKind.REACT,
-    (NS_MARKERS, "displayed"): ReferenceKind.DISPLAYED,
-    (NS_MARKERS, "acknowledged"): ReferenceKind.DISPLAYED,
-    (NS_MARKERS, "received"): ReferenceKind.RECEIVED,
-    (NS_RECEIPTS, "received"): ReferenceKind.RECEIVED,
-}
-_SEEN = frozenset({(NS_MARKERS, "displayed"), (NS_MARKERS, "acknowledged")})
 _RELATIONS: dict[ReferenceKind | None, Relation] = {
     ReferenceKind.CORRECT: Relation.CORRECTION,
     ReferenceKind.RETRACT: Relation.RETRACTION,
@@ -50,61 +32,63 @@ _RELATIONS: dict[ReferenceKind | None, Relation] = {
 
 
 class Description(NamedTuple):
-    """What a stanza means; a tuple, as a stanza is."""
+    """What a stanza means to its readers; a tuple for speed, as a stanza is."""
 
     kind: Kind
     text: str  #: folded words
-    ids: tuple[str, ...]  #: that its author gave it
-    room_id: str | None  #: that the room gave it which sends it
-    does: ReferenceKind | None  #: to the message that it refers to
-    about: str | None  #: the id of that message
-    is_seeing: bool  #: whoever sent it has read the conversation
+    ids: tuple[str, ...]  #: given by its author
+    room_id: str | None  #: given by the room that sends it
+    reference_kind: ReferenceKind | None  #: what it does to the message that it refers to
+    reference_id: str | None  #: the id of that message
+    shows_seen: bool  #: its author has seen the conversation
     occupant_id: str | None
     is_from_occupant: bool
 
     @property
     def relation(self) -> Relation:
-        """How it is about the message that it refers to."""
-        return _RELATIONS.get(self.does, Relation.OTHER)
+        """Its relation to the message that it refers to."""
+        return _RELATIONS.get(self.reference_kind, Relation.OTHER)
 
     def name_hashes(
         self, peer: str, resource: str, type: str, direction: Direction
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the marks of its names in an archive, and of the message that it refers to."""
+        """Return the name hashes of a message in an archive, and those of its target."""
         side = Side(peer, resource, type, direction, self.occupant_id, self.is_from_occupant)
-        # What only tells of another message is not what somebody means by an id.
-        is_named = self.kind is Kind.MESSAGE or self.does is ReferenceKind.CORRECT
-        names = side.names(self.ids, self.room_id) if is_named else ()
-        return names, side.about(self.does, self.about) if self.does and self.about else ()
+        # Nobody refers to a message that only annotates another one, except to a correction.
+        is_named = self.kind is Kind.MESSAGE or self.reference_kind is ReferenceKind.CORRECT
+        names = side.name_hashes(self.ids, self.room_id) if is_named else ()
+        return names, side.target_hashes(
+            self.reference_kind, self.reference_id
+        ) if self.reference_kind and self.reference_id else ()
 
 
 def describe(stanza: Stanza) -> Description:
-    """Return what a stanza that is worth keeping means."""
+    """Return the description of a stanza that is to be archived."""
     payloads = stanza.payloads
-    reasons = {MEANINGFUL[one] for one in payloads & _MEANINGFUL}
-    kind = _kind(stanza, reasons)
-    # The body of what is encrypted, of a retraction and of a reaction is for clients that know no
-    # better (XEP-0428): nobody wrote it.
-    is_text = BODY in payloads and (kind is Kind.MESSAGE or "correction" in reasons)
-    is_open = "encrypted" not in reasons and (is_text or kind is Kind.MESSAGE)
-    does, about = _reference(stanza)
+    purposes = {PURPOSES[name] for name in payloads & _NAMES}
+    kind = _kind(stanza, purposes)
+    # The body beside an encrypted payload, a retraction or a reaction is a fallback for clients
+    # that do not know the payload (XEP-0428): nobody wrote it.
+    is_text = BODY in payloads and (kind is Kind.MESSAGE or Purpose.CORRECTION in purposes)
+    is_open = Purpose.ENCRYPTED not in purposes and (is_text or kind is Kind.MESSAGE)
+    reference_kind, reference_id = _reference(stanza)
     return Description(
         kind=kind,
         text=_text(stanza) if is_open else "",
         ids=_ids(stanza),
         room_id=room_id(stanza) or None if stanza.type == GROUPCHAT else None,
-        does=does,
-        about=about or None,
-        is_seeing=is_text or "encrypted" in reasons or not payloads.isdisjoint(_SEEN),
+        reference_kind=reference_kind,
+        reference_id=reference_id or None,
+        shows_seen=is_text or not payloads.isdisjoint(SHOW_SEEN),
         occupant_id=_occupant_id(stanza) if stanza.type == GROUPCHAT else None,
         is_from_occupant=(NS_MUC_USER, "x") in payloads,
     )
 
 
 def room_id(stanza: Stanza) -> str:
-    """Return the id that a room gave a message which it sends (XEP-0359), "" without one.
+    """Return the id that a room gave to a message that it sends (XEP-0359), "" without one.
 
-    Rooms of ejabberd add their id last, and leave ids in place that the author forged.
+    ejabberd's rooms add their id last, and leave ids in place that the author forged.
     """
     room = jids.bare(stanza.sender)
     for child in reversed(stanza.element.elements):
@@ -113,12 +97,10 @@ def room_id(stanza: Stanza) -> str:
     return ""
 
 
-def _kind(stanza: Stanza, reasons: set[str]) -> Kind:
-    if not reasons.isdisjoint(_ANNOTATIONS):
+def _kind(stanza: Stanza, purposes: set[Purpose]) -> Kind:
+    if not purposes.isdisjoint(ANNOTATING):
         return Kind.ANNOTATION
-    if reasons or BODY in stanza.payloads:
-        return Kind.MESSAGE
-    if RECEIPT in stanza.payloads or not stanza.payloads.isdisjoint(MARKERS):
+    if purposes and purposes <= OPTIONAL and BODY not in stanza.payloads:
         return Kind.RECEIPT
     return Kind.MESSAGE
 
@@ -140,10 +122,10 @@ def _occupant_id(stanza: Stanza) -> str | None:
 
 
 def _reference(stanza: Stanza) -> tuple[ReferenceKind | None, str]:
-    if stanza.payloads.isdisjoint(_REFERENCES):
+    if stanza.payloads.isdisjoint(REFERENCES):
         return None, ""
-    for (ns, name), does in _REFERENCES.items():
+    for (ns, name), kind in REFERENCES.items():
         element = stanza.element.child(ns, name)
         if element is not None:
-            return does, element.get("id")
+            return kind, element.get("id")
     return None, ""

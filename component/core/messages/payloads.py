@@ -1,186 +1,224 @@
-"""What a stored message says, read out of its XML for readers that are not XMPP clients."""
+"""The payloads of messages that mean something here: one table, in the order in which they count.
+
+The archiving policy, the description of a new message and the reader of stored ones take from it
+which elements they look for. Another XEP is another entry.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from enum import StrEnum
 
-from component.core.messages.references import ReferenceKind, Side
-from component.core.xml.document_parser import parse
-from component.core.xml.stanza import NS_STANZA_ID
-from component.core.xml.stream_parser import Element, Malformed
-from storage.rows import ArchivedMessage
+from component.core.messages.references import Reference, ReferenceKind
+from component.core.xml.namespaces import NS_CLIENT
+from component.core.xml.stanza import NS_MUC_USER
+from component.core.xml.stream_parser import Element
 
 NS_CORRECT = "urn:xmpp:message-correct:0"
 NS_RETRACT = "urn:xmpp:message-retract:1"
 NS_MODERATE = "urn:xmpp:message-moderate:1"
 NS_REACTIONS = "urn:xmpp:reactions:0"
-NS_RECEIPTS = "urn:xmpp:receipts"
-NS_MARKERS = "urn:xmpp:chat-markers:0"
 NS_OCCUPANT = "urn:xmpp:occupant-id:0"
-NS_MUC_USER = "http://jabber.org/protocol/muc#user"
+_NS_RECEIPTS = "urn:xmpp:receipts"
+_NS_MARKERS = "urn:xmpp:chat-markers:0"
+_NS_JINGLE_MESSAGE = "urn:xmpp:jingle-message:0"
 
 #: COMPAT: how messages were retracted and moderated before 2023 (XEP-0422).
 NS_FASTEN = "urn:xmpp:fasten:0"
 NS_RETRACT_0 = "urn:xmpp:message-retract:0"
 NS_MODERATE_0 = "urn:xmpp:message-moderate:0"
 
-#: message, apply-to, moderated, reason.
-_DEPTH = 3
+#: Namespace and local name of an element.
+Name = tuple[str, str]
+
+BODY: Name = (NS_CLIENT, "body")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """That a message is about another one."""
+class Purpose(StrEnum):
+    """Why a payload is worth archiving without a body; the value is the reason of the policy."""
 
-    kind: ReferenceKind
-    id: str  #: by which name it calls the other
-    reactions: tuple[str, ...] = ()
-    by: str | None = None  #: the moderator
-    reason: str | None = None  #: of the moderator
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tombstone:
-    """What a tombstone tells."""
-
-    at: str | None  #: when, as written (XEP-0082)
-    by: str | None  #: the moderator, None where it was the author
-    reason: str | None
+    ENCRYPTED = "encrypted"
+    CORRECTION = "correction"
+    RETRACTION = "retraction"
+    MODERATION = "moderation"
+    REACTION = "reaction"
+    INVITATION = "invitation"
+    CALL = "call"
+    RECEIPT = "receipt"
+    MARKER = "marker"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payloads:
-    """The parts of one message; None where it has none."""
+#: Purposes of which an operator may switch off the archiving.
+OPTIONAL = frozenset({Purpose.RECEIPT, Purpose.MARKER})
 
-    sender: str | None = None
-    recipient: str | None = None
-    id: str | None = None
-    body: str | None = None
-    subject: str | None = None
-    origin_id: str | None = None  #: XEP-0359
-    stanza_ids: tuple[tuple[str, str], ...] = ()  #: by whom, and which (XEP-0359)
-    occupant_id: str | None = None  #: XEP-0421
-    is_from_occupant: bool = False  #: a private message through a room (XEP-0045 section 7.5)
-    reference: Reference | None = None
-    tombstone: Tombstone | None = None
+#: Purposes of messages that only change how another message is shown.
+ANNOTATING = frozenset(
+    {Purpose.CORRECTION, Purpose.RETRACTION, Purpose.MODERATION, Purpose.REACTION}
+)
+
+Reader = Callable[[Element, ReferenceKind], Reference | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A stored message, and what it says."""
-
-    stored: ArchivedMessage
-    payloads: Payloads
-
-    @classmethod
-    def of(cls, stored: ArchivedMessage) -> Self:
-        """Read one."""
-        return cls(stored, payloads_of(stored.xml))
-
-    @property
-    def side(self) -> Side:
-        """Who wrote it."""
-        row, said = self.stored, self.payloads
-        return Side(
-            row.peer,
-            row.resource,
-            row.type,
-            row.direction,
-            said.occupant_id,
-            said.is_from_occupant,
-        )
+def _by_id(element: Element, kind: ReferenceKind) -> Reference:
+    return Reference(kind=kind, id=element.get("id"))
 
 
-def payloads_of(xml: str) -> Payloads:
-    """Return the parts of a stored message. What was emptied, or cannot be read, has none."""
-    try:
-        message = parse(xml.encode(), keep_depth=_DEPTH)
-    except (Malformed, UnicodeEncodeError):
-        return Payloads()
-    return Payloads(
-        sender=message.get("from") or None,
-        recipient=message.get("to") or None,
-        id=message.get("id") or None,
-        # COMPAT: ejabberd before 17 takes the namespace out of the stanzas it passes on.
-        body=_text(message.child(message.ns, "body")),
-        subject=_text(message.child(message.ns, "subject")),
-        origin_id=_attribute(message.child(NS_STANZA_ID, "origin-id"), "id"),
-        stanza_ids=tuple(
-            (child.get("by"), child.get("id"))
-            for child in message.elements
-            if (child.ns, child.name) == (NS_STANZA_ID, "stanza-id")
-        ),
-        occupant_id=_attribute(message.child(NS_OCCUPANT, "occupant-id"), "id"),
-        is_from_occupant=message.child(NS_MUC_USER, "x") is not None,
-        reference=_reference(message),
-        tombstone=_retracted(message),
+def _reactions(element: Element, kind: ReferenceKind) -> Reference:
+    texts = (child.text.strip() for child in element.elements if child.name == "reaction")
+    # Each reaction counts once (XEP-0444 section 4.1), and keeps its place.
+    reactions = tuple(dict.fromkeys(text for text in texts if text))
+    return Reference(kind=kind, id=element.get("id"), reactions=reactions)
+
+
+def _retraction(element: Element, kind: ReferenceKind) -> Reference:
+    moderated = element.child(NS_MODERATE, "moderated")
+    reason = text_of(element.child(NS_RETRACT, "reason"))
+    return _retracted(element.get("id"), kind, moderated, reason)
+
+
+def _fastened(element: Element, kind: ReferenceKind) -> Reference | None:
+    """Read `apply-to`: it retracts a message only if it contains `moderated` or `retract`."""
+    moderated = element.child(NS_MODERATE_0, "moderated")
+    if moderated is None and element.child(NS_RETRACT_0, "retract") is None:
+        return None
+    reason = text_of(moderated.child(NS_MODERATE_0, "reason")) if moderated else None
+    return _retracted(element.get("id"), kind, moderated, reason)
+
+
+def _retracted(
+    id: str, kind: ReferenceKind, moderated: Element | None, reason: str | None
+) -> Reference:
+    if moderated is None:
+        return Reference(kind=kind, id=id, reason=reason)
+    occupant = moderated.child(NS_OCCUPANT, "occupant-id")
+    return Reference(
+        kind=ReferenceKind.MODERATE,
+        id=id,
+        by=attribute_of(moderated, "by"),
+        moderator_id=None if occupant is None else occupant.get("id"),
+        reason=reason,
     )
 
 
-def _reference(message: Element) -> Reference | None:
-    if replace := message.child(NS_CORRECT, "replace"):
-        return Reference(kind=ReferenceKind.CORRECT, id=replace.get("id"))
-    if retract := message.child(NS_RETRACT, "retract"):
-        moderated = retract.child(NS_MODERATE, "moderated")
-        reason = _text(retract.child(NS_RETRACT, "reason"))
-        return _retraction(retract.get("id"), moderated, reason)
-    if apply_to := message.child(NS_FASTEN, "apply-to"):
-        moderated = apply_to.child(NS_MODERATE_0, "moderated")
-        if moderated or apply_to.child(NS_RETRACT_0, "retract"):
-            reason = _text(moderated.child(NS_MODERATE_0, "reason")) if moderated else None
-            return _retraction(apply_to.get("id"), moderated, reason)
-    if reactions := message.child(NS_REACTIONS, "reactions"):
-        given = (c.text.strip() for c in reactions.elements if c.name == "reaction")
-        # Each counts once (XEP-0444 section 4.1), and keeps its place.
-        return Reference(
-            kind=ReferenceKind.REACT,
-            id=reactions.get("id"),
-            reactions=tuple(dict.fromkeys(one for one in given if one)),
-        )
-    return _receipt(message)
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A child element of messages and its meaning; without more, it is only known."""
+
+    ns: str
+    name: str
+    xep: str
+    #: why a message with it is archived without a body, None: it is not
+    purpose: Purpose | None = None
+    #: what the message does to the one that the payload names, None: it names none. In a new
+    #: message that comes without a look inside: a moderation counts as a retraction there.
+    reference: ReferenceKind | None = None
+    #: Its author has seen the conversation.
+    shows_seen: bool = False
+    #: Reads the reference in a stored message.
+    read: Reader = _by_id
 
 
-def _retraction(id: str, moderated: Element | None, reason: str | None) -> Reference:
-    does = ReferenceKind.RETRACT if moderated is None else ReferenceKind.MODERATE
-    return Reference(kind=does, id=id, by=_attribute(moderated, "by"), reason=reason)
+PAYLOADS = (
+    Payload("urn:xmpp:eme:0", "encryption", "XEP-0380", Purpose.ENCRYPTED, shows_seen=True),
+    Payload("urn:xmpp:omemo:2", "encrypted", "XEP-0384", Purpose.ENCRYPTED, shows_seen=True),
+    Payload(
+        "eu.siacs.conversations.axolotl",
+        "encrypted",
+        "XEP-0384",
+        Purpose.ENCRYPTED,
+        shows_seen=True,
+    ),
+    Payload("urn:xmpp:openpgp:0", "openpgp", "XEP-0373", Purpose.ENCRYPTED, shows_seen=True),
+    Payload("jabber:x:encrypted", "x", "XEP-0027", Purpose.ENCRYPTED, shows_seen=True),
+    Payload(NS_CORRECT, "replace", "XEP-0308", Purpose.CORRECTION, ReferenceKind.CORRECT),
+    Payload(
+        NS_RETRACT,
+        "retract",
+        "XEP-0424",
+        Purpose.RETRACTION,
+        ReferenceKind.RETRACT,
+        read=_retraction,
+    ),
+    Payload(NS_MODERATE, "moderate", "XEP-0425", Purpose.MODERATION),
+    Payload(
+        NS_FASTEN,
+        "apply-to",
+        "XEP-0422",
+        Purpose.RETRACTION,
+        ReferenceKind.RETRACT,
+        read=_fastened,
+    ),
+    Payload(
+        NS_REACTIONS,
+        "reactions",
+        "XEP-0444",
+        Purpose.REACTION,
+        ReferenceKind.REACT,
+        read=_reactions,
+    ),
+    Payload("jabber:x:conference", "x", "XEP-0249", Purpose.INVITATION),
+    Payload(NS_MUC_USER, "invite", "XEP-0045", Purpose.INVITATION),
+    Payload(NS_MUC_USER, "decline", "XEP-0045", Purpose.INVITATION),
+    Payload(_NS_JINGLE_MESSAGE, "propose", "XEP-0353", Purpose.CALL),
+    Payload(_NS_JINGLE_MESSAGE, "accept", "XEP-0353", Purpose.CALL),
+    Payload(_NS_JINGLE_MESSAGE, "proceed", "XEP-0353", Purpose.CALL),
+    Payload(_NS_JINGLE_MESSAGE, "reject", "XEP-0353", Purpose.CALL),
+    Payload(_NS_JINGLE_MESSAGE, "retract", "XEP-0353", Purpose.CALL),
+    Payload(_NS_JINGLE_MESSAGE, "finish", "XEP-0353", Purpose.CALL),
+    Payload(
+        _NS_MARKERS,
+        "displayed",
+        "XEP-0333",
+        Purpose.MARKER,
+        ReferenceKind.DISPLAYED,
+        shows_seen=True,
+    ),
+    Payload(
+        _NS_MARKERS,
+        "acknowledged",
+        "XEP-0333",
+        Purpose.MARKER,
+        ReferenceKind.DISPLAYED,
+        shows_seen=True,
+    ),
+    Payload(_NS_MARKERS, "received", "XEP-0333", Purpose.MARKER, ReferenceKind.RECEIVED),
+    Payload(_NS_RECEIPTS, "received", "XEP-0184", Purpose.RECEIPT, ReferenceKind.RECEIVED),
+)
+
+#: The purposes of payloads by name, in the order of the table.
+PURPOSES: dict[Name, Purpose] = {
+    (payload.ns, payload.name): payload.purpose for payload in PAYLOADS if payload.purpose
+}
+
+#: What payloads do to the message that they name, in the order of the table.
+REFERENCES: dict[Name, ReferenceKind] = {
+    (payload.ns, payload.name): payload.reference for payload in PAYLOADS if payload.reference
+}
+
+#: Payloads whose author has seen the conversation.
+SHOW_SEEN: frozenset[Name] = frozenset((p.ns, p.name) for p in PAYLOADS if p.shows_seen)
 
 
-def _receipt(message: Element) -> Reference | None:
-    for ns, name, does in (
-        (NS_MARKERS, "displayed", ReferenceKind.DISPLAYED),
-        (NS_MARKERS, "acknowledged", ReferenceKind.DISPLAYED),
-        (NS_MARKERS, "received", ReferenceKind.RECEIVED),
-        (NS_RECEIPTS, "received", ReferenceKind.RECEIVED),
-    ):
-        if child := message.child(ns, name):
-            return Reference(kind=does, id=child.get("id"))
-    return None
-
-
-def _retracted(message: Element) -> Tombstone | None:
-    """Read what is left of a message (XEP-0424 section 5, XEP-0425 section 4)."""
-    for ns, moderate in ((NS_RETRACT, NS_MODERATE), (NS_RETRACT_0, NS_MODERATE_0)):
-        moderated = message.child(moderate, "moderated")
-        place = moderated or message
-        retracted = place.child(ns, "retracted")
-        if retracted is None:
+def reference_of(message: Element) -> Reference | None:
+    """Return how a message is about another one, None if it is not."""
+    for payload in PAYLOADS:
+        if payload.reference is None:
             continue
-        moderated = moderated or retracted.child(moderate, "moderated")
-        reason = retracted.child(ns, "reason") or (
-            moderated.child(moderate, "reason") if moderated else None
-        )
-        return Tombstone(
-            at=retracted.get("stamp") or None,
-            by=_attribute(moderated, "by"),
-            reason=_text(reason),
-        )
+        element = message.child(payload.ns, payload.name)
+        if element is None:
+            continue
+        reference = payload.read(element, payload.reference)
+        if reference is not None:
+            return reference
     return None
 
 
-def _text(element: Element | None) -> str | None:
+def text_of(element: Element | None) -> str | None:
+    """Return the text of an element, None without an element."""
     return None if element is None else element.text
 
 
-def _attribute(element: Element | None, name: str) -> str | None:
+def attribute_of(element: Element | None, name: str) -> str | None:
+    """Return an attribute, None if it is empty, or without an element."""
     return None if element is None else element.get(name) or None

@@ -1,8 +1,8 @@
-"""Marks: by which a store finds the message that another one names, without keeping names.
+"""References between messages, and the name hashes by which a store finds their targets.
 
-Ids are made up by clients, and unique in one stream only (RFC 6120 section 8.1.3). So a mark
-stands for an id together with the conversation and with whoever gave it: nobody's message is taken
-for that of another of the same id.
+Clients make up ids, which are unique in one stream only (RFC 6120 section 8.1.3). So a name hash
+covers an id, the conversation, and the author of the id: no message is taken for the message of
+another author that has the same id.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from storage.rows import Direction
 
 HASH_BYTES = 8
 
-#: Who gives a name in a room that its occupants refer to each other by.
+#: The author of the ids by which occupants of a room refer to messages.
 _ROOM = "room"
 
 
@@ -32,13 +32,25 @@ class ReferenceKind(StrEnum):
     DISPLAYED = "displayed"
 
 
-#: What only the other side of a conversation says of a message.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """How a message is about another one."""
+
+    kind: ReferenceKind
+    id: str  #: the id by which it names the other message
+    reactions: tuple[str, ...] = ()
+    by: str | None = None  #: JID of the moderator
+    moderator_id: str | None = None  #: occupant id of the moderator (XEP-0421)
+    reason: str | None = None  #: given by the moderator
+
+
+#: Kinds that only the other side of a conversation can send.
 RECEIPTS = frozenset({ReferenceKind.RECEIVED, ReferenceKind.DISPLAYED})
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Who wrote a message, as far as an archive can tell."""
+    """The author of a message, as far as an archive can tell."""
 
     peer: str  #: bare JID of the other side, or of the room
     resource: str  #: of that side: in a room the nickname of the author
@@ -49,7 +61,7 @@ class Side:
 
     @property
     def author(self) -> str:
-        """Who it is, as far as nobody else in the conversation can claim to be it."""
+        """A name of the author that nobody else in the conversation can claim."""
         if self.type == GROUPCHAT and self.occupant_id:
             return f"{_ROOM} occupant-id {self.occupant_id}"
         if self.type == GROUPCHAT:
@@ -58,11 +70,11 @@ class Side:
             return f"occupant {self.resource}"
         return self.direction
 
-    def names(self, ids: Iterable[str], room_id: str | None) -> tuple[int, ...]:
-        """Return the marks of a message of this side with these ids, and one that the room gave.
+    def name_hashes(self, ids: Iterable[str], room_id: str | None) -> tuple[int, ...]:
+        """Return the name hashes of a message of this side with these ids and this room id.
 
-        In a room its own id stands for all but corrections (XEP-0308 section 4, XEP-0424 section
-        4.1, XEP-0444 section 4.1), so that nobody passes for another by giving the same id.
+        In a room all references but corrections use the id given by the room (XEP-0308 section 4,
+        XEP-0424 section 4.1, XEP-0444 section 4.1), so a forged id imitates no message.
         """
         given = list(dict.fromkeys(ids))
         if self.type == GROUPCHAT:
@@ -75,25 +87,28 @@ class Side:
         )
         return tuple(dict.fromkeys(own + others))
 
-    def about(self, does: ReferenceKind, id: str) -> tuple[int, ...]:
-        """Return the marks that a message may have to which this side does something."""
-        if does is ReferenceKind.CORRECT or (
-            does is ReferenceKind.RETRACT and self.type != GROUPCHAT
+    def target_hashes(self, kind: ReferenceKind, id: str) -> tuple[int, ...]:
+        """Return the name hashes that the target of a reference from this side may have."""
+        if kind is ReferenceKind.CORRECT or (
+            kind is ReferenceKind.RETRACT and self.type != GROUPCHAT
         ):
             return (name_hash(self.peer, self.author, id),)
         if self.type == GROUPCHAT:
             return (name_hash(self.peer, _ROOM, id),)
-        if does in RECEIPTS:
+        if kind in RECEIPTS:
             return tuple(
-                name_hash(self.peer, one, id) for one in Direction if one != self.direction
+                name_hash(self.peer, direction, id)
+                for direction in Direction
+                if direction != self.direction
             )
-        return tuple(name_hash(self.peer, one, id) for one in Direction)
+        return tuple(name_hash(self.peer, direction, id) for direction in Direction)
 
 
 def name_hash(peer: str, author: str, id: str) -> int:
-    """Return the mark of a message that was given an id, in the conversation with a bare JID.
+    """Return the name hash of a message with an id, in the conversation with a bare JID.
 
-    64 bits with a sign. Two messages may share it, so whoever looks one up has to check who wrote.
+    It is a signed number of 64 bits. Two messages may share it, so compare the authors of the
+    messages that are found by it.
     """
-    said = f"{peer}\n{len(author)}\n{author}{id}".encode()
-    return int.from_bytes(blake2b(said, digest_size=HASH_BYTES).digest(), "big", signed=True)
+    name = f"{peer}\n{len(author)}\n{author}{id}".encode()
+    return int.from_bytes(blake2b(name, digest_size=HASH_BYTES).digest(), "big", signed=True)

@@ -8,17 +8,9 @@ from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core.messages import authorship
-from component.core.messages.payloads import (
-    NS_CORRECT,
-    NS_FASTEN,
-    NS_MODERATE,
-    NS_OCCUPANT,
-    NS_RETRACT,
-    Message,
-    Reference,
-)
-from component.core.messages.references import ReferenceKind
-from component.core.xml.document_parser import parse
+from component.core.messages.payloads import NS_CORRECT, NS_MODERATE, NS_OCCUPANT, NS_RETRACT
+from component.core.messages.references import Reference, ReferenceKind
+from component.core.messages.stored import Message
 from component.core.xml.namespaces import NS_CLIENT
 from component.core.xml.stanza import GROUPCHAT, NS_STANZA_ID
 from component.core.xml.times import format_time
@@ -30,9 +22,6 @@ from storage.rows import (
     UnfinishedRetraction,
 )
 
-#: message, retract, moderated, its occupant-id.
-_MODERATOR_DEPTH = 3
-
 _RETRACTING = frozenset({ReferenceKind.RETRACT, ReferenceKind.MODERATE})
 
 #: Kinds of messages that can be retracted.
@@ -40,9 +29,9 @@ _WITH_CONTENT = frozenset({Kind.MESSAGE, Kind.ANNOTATION})
 
 
 def outcome(retraction: UnfinishedRetraction, *, is_held: bool = False) -> RetractionOutcome:
-    """Return what a store is to do for a retraction that it offers.
+    """Return the changes that a retraction makes in the store.
 
-    Where the author of the retraction may not retract the message, its corrections stay as well.
+    If the author of the retraction may not retract the message, its corrections stay as well.
     Under a legal hold (`is_held`) the retraction changes nothing, now or after the release.
     """
     annotation = Message.of(retraction.message)
@@ -74,14 +63,14 @@ def _reference(annotation: Message) -> Reference | None:
         return None
     if reference is None or reference.kind not in _RETRACTING or not reference.id:
         return None
-    # Only the room itself tells that one of its messages was moderated (XEP-0425 section 5).
+    # Only the room itself moderates its messages (XEP-0425 section 5).
     if reference.kind is ReferenceKind.MODERATE and (stored.type != GROUPCHAT or stored.resource):
         return None
     return reference
 
 
 def tombstone(annotation: Message, reference: Reference, stored: ArchivedMessage) -> str | None:
-    """Return the XML of the tombstone of a stored message, None where it may not be retracted.
+    """Return the XML of the tombstone of a stored message, None if it may not be retracted.
 
     Only the author of a message retracts it, or the room (XEP-0424 section 5). The tombstone of a
     correction (XEP-0308) names the corrected message, so that no client takes it for a message of
@@ -101,40 +90,35 @@ def tombstone(annotation: Message, reference: Reference, stored: ArchivedMessage
 
 def _xml(message: Message, annotation: Message, reference: Reference) -> str:
     """Return a tombstone: addresses, the ids that others refer to, and the retraction."""
-    found = message.payloads
-    addresses = {"type": message.stored.type, "from": found.sender, "to": found.recipient}
-    names = [("stanza-id", NS_STANZA_ID, {"by": by, "id": id}) for by, id in found.stanza_ids]
-    if found.origin_id:
-        names.append(("origin-id", NS_STANZA_ID, {"id": found.origin_id}))
-    if found.occupant_id:
-        names.append(("occupant-id", NS_OCCUPANT, {"id": found.occupant_id}))
-    if found.reference and found.reference.kind is ReferenceKind.CORRECT:
-        names.append(("replace", NS_CORRECT, {"id": found.reference.id}))
+    payloads = message.payloads
+    addresses = {"type": message.stored.type, "from": payloads.sender, "to": payloads.recipient}
+    names = [("stanza-id", NS_STANZA_ID, {"by": by, "id": id}) for by, id in payloads.stanza_ids]
+    if payloads.origin_id:
+        names.append(("origin-id", NS_STANZA_ID, {"id": payloads.origin_id}))
+    if payloads.occupant_id:
+        names.append(("occupant-id", NS_OCCUPANT, {"id": payloads.occupant_id}))
+    if payloads.reference and payloads.reference.kind is ReferenceKind.CORRECT:
+        names.append(("replace", NS_CORRECT, {"id": payloads.reference.id}))
     kept = "".join(_element(name, ns, attributes) for name, ns, attributes in names)
-    when = {"id": annotation.payloads.id or "", "stamp": format_time(annotation.stored.at)}
-    why = _moderated(annotation, reference) if reference.kind is ReferenceKind.MODERATE else ""
-    kept += _element("retracted", NS_RETRACT, when, why)
-    return _element("message", NS_CLIENT, addresses | {"id": found.id}, kept)
+    attributes = {"id": annotation.payloads.id or "", "stamp": format_time(annotation.stored.at)}
+    moderated = _moderated(reference) if reference.kind is ReferenceKind.MODERATE else ""
+    kept += _element("retracted", NS_RETRACT, attributes, moderated)
+    return _element("message", NS_CLIENT, addresses | {"id": payloads.id}, kept)
 
 
-def _moderated(annotation: Message, reference: Reference) -> str:
+def _moderated(reference: Reference) -> str:
     """Return who moderated a message, and the reason (XEP-0425 section 4)."""
-    message = parse(annotation.stored.xml.encode(), keep_depth=_MODERATOR_DEPTH)
-    around = message.child(NS_RETRACT, "retract") or message.child(NS_FASTEN, "apply-to")
-    elements = around.elements if around else []
-    moderated = next(child for child in elements if child.name == "moderated")
-    occupant = moderated.child(NS_OCCUPANT, "occupant-id")
-    who = (
+    occupant = (
         ""
-        if occupant is None
-        else _element("occupant-id", NS_OCCUPANT, {"id": occupant.get("id")})
+        if reference.moderator_id is None
+        else _element("occupant-id", NS_OCCUPANT, {"id": reference.moderator_id})
     )
     reason = "" if reference.reason is None else f"<reason>{escape(reference.reason)}</reason>"
-    return _element("moderated", NS_MODERATE, {"by": moderated.get("by") or None}, who) + reason
+    return _element("moderated", NS_MODERATE, {"by": reference.by}, occupant) + reason
 
 
 def _element(name: str, ns: str, attributes: Mapping[str, str | None], within: str = "") -> str:
-    written = "".join(
+    quoted = "".join(
         f" {key}={quoteattr(value)}" for key, value in attributes.items() if value is not None
     )
-    return f"<{name} xmlns='{ns}'{written}>{within}</{name}>"
+    return f"<{name} xmlns='{ns}'{quoted}>{within}</{name}>"

@@ -59,7 +59,7 @@ class Conversations:
     async def page(self, owner: str, query: ConversationQuery) -> ConversationPage:
         """Return one page. Raises ItemNotFound for an id that is not in this archive."""
         with translated():
-            await self._queue.readable(owner)
+            await self._queue.wait_readable(owner)
             since, uncounted = await self._since(owner, query.since)
             page = await self._archive.conversations(
                 owner,

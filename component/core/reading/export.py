@@ -75,7 +75,7 @@ class Export:
         yield b"</archive>\n</user>\n</host>\n</server-data>\n"
 
     async def _pages(self, owner: str) -> AsyncGenerator[Sequence[ArchivedMessage]]:
-        await self._queue.readable(owner)
+        await self._queue.wait_readable(owner)
         with self._followers.follow(owner) as follower:
             with translated():
                 ends = await self._storage.archive.first_and_last(owner)

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from component.core.messages.authorship import may_annotate
-from component.core.messages.payloads import Message, Reference
-from component.core.messages.references import ReferenceKind
+from component.core.messages.references import Reference, ReferenceKind
+from component.core.messages.stored import Message
 from component.core.xml import jids
 from component.core.xml.times import format_time
 from storage.rows import Direction, Kind

@@ -157,7 +157,7 @@ class ArchiveStreams:
         if after == FROM_START:
             return FROM_START
         with translated():
-            await self._queue.readable(owner)
+            await self._queue.wait_readable(owner)
             if after is not None:
                 await self._archive.page_after(owner, after, limit=0)
                 return after

@@ -75,7 +75,7 @@ class Pager:
         TakesTooLong, Overloaded.
         """
         limit = self._limit(query)
-        await self._queue.readable(owner)
+        await self._queue.wait_readable(owner)
         with translated():
             return await self._archive.page(
                 owner,
@@ -96,7 +96,7 @@ class Pager:
 
         None: there are no messages. Raises Overloaded.
         """
-        await self._queue.readable(owner)
+        await self._queue.wait_readable(owner)
         with translated():
             filter = await self._within(owner, ANY, since)
             if filter == ANY:

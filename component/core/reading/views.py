@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from component.core.messages.payloads import Message
+from component.core.messages.stored import Message
 from component.core.reading.folding import Folded, Folding
 from component.core.store_errors import translated
 from storage.interface import Archive

@@ -127,7 +127,7 @@ class RemoteArchive:
         owner, filter = self._filter(host, query)
         await self._check_served(host, owner, query)
         with translated():
-            await self._queue.readable(owner)
+            await self._queue.wait_readable(owner)
             page = await self._page(owner, filter, query)
         return RemotePage(
             username=owner if domain(owner) != host else local(owner),
@@ -141,7 +141,7 @@ class RemoteArchive:
         owner, filter = self._filter(host, query)
         await self._check_served(host, owner, query)
         with translated():
-            await self._queue.readable(owner)
+            await self._queue.wait_readable(owner)
             return await self._archive.count(owner, filter)
 
     async def _check_served(self, host: str, owner: str, query: RemoteQuery) -> None:

@@ -88,7 +88,7 @@ def new_message_of(post: Post, host: str, jids: Jids) -> NewMessage:
         name_hashes=name_hashes,
         refers_to=refers_to,
         relation=meaning.relation,
-        is_seen=meaning.is_seeing and message.direction is Direction.SENT,
+        is_seen=meaning.shows_seen and message.direction is Direction.SENT,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Queue
-from component.core.background import Start, start_alone
+from component.core.background import StartTask, start_alone
 from component.core.reading.export import Export
 from component.core.reading.follow import Followers
 from component.core.retention.approval import Approval
@@ -74,7 +74,7 @@ async def open_archive_admin(
     followers: Followers,
     before_erase: Sequence[Callable[[str], None]] = (),
     after_erase: Sequence[Callable[[str], None]] = (),
-    start: Start = start_alone,
+    start: StartTask = start_alone,
     wait_for_spill: Callable[[], Awaitable[None]] = no_spill,
 ) -> AsyncIterator[ArchiveAdmin]:
     """Yield the parts, with the janitor running; at the end cancel the tasks that still run.

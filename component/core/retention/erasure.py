@@ -34,7 +34,7 @@ async def scrub(retention: Retention, queue: Queue) -> None:
     queue; reads do not wait for them.
     """
     await retention.scrub_index()
-    async with queue.paused():
+    async with queue.writes_paused():
         await retention.scrub_files()
 
 
@@ -100,7 +100,7 @@ class Erasure:
 
         Raises Conflict, ItemNotFound, Overloaded.
         """
-        await self._writer.settled(owner)
+        await self._writer.wait_durable(owner)
         self._holds.refuse_if_held(owner)
         with translated():
             return await self._retention.blank(owner, id)
@@ -123,7 +123,7 @@ class Erasure:
         for release in self._before_erase:
             release(owner)
         await self._wait_for_spill()
-        await self._writer.settled(owner)
+        await self._writer.wait_durable(owner)
         self._holds.refuse_if_held(owner)
         with self._followers.erasing(owner):
             total = await self._erase_batches(owner)

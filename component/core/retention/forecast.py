@@ -14,7 +14,7 @@ from component.core.retention.plan import (
     usage_pages,
 )
 from component.core.retention.rules import Rules
-from component.core.wording import counted
+from component.core.wording import count_of
 from component.core.xml.times import format_time, now
 from storage.interface import Storage
 from storage.rows import Cutoff, OverLimit, Rule, Usage
@@ -60,8 +60,8 @@ class Forecast:
         if oldest is None or newest is None:
             return "no messages"
         return (
-            f"{counted(self.over_limit.messages, 'message')} of"
-            f" {counted(self.archives, 'archive')}, from"
+            f"{count_of(self.over_limit.messages, 'message')} of"
+            f" {count_of(self.archives, 'archive')}, from"
             f" {format_time(oldest)} to {format_time(newest)}"
             f" ({self.worst_deleted} of the {self.worst_total} of {self.worst_owner})"
         )

@@ -15,7 +15,7 @@ from component.core.retention.plan import RetentionDefaults
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
 from component.core.store_errors import translated
-from component.core.wording import counted
+from component.core.wording import count_of
 from storage.errors import StorageError
 from storage.interface import Storage
 
@@ -134,4 +134,4 @@ class Janitor:
         else:
             purge.finish(State.DONE)
         if deleted := purge.progress.messages:
-            log.info("a purge has deleted %s", counted(deleted, "message"))
+            log.info("a purge has deleted %s", count_of(deleted, "message"))

@@ -14,7 +14,7 @@ from component.core.reading import conversations
 from component.core.reading.pages import PageQuery
 from component.core.reading.views import FOLDED_KINDS
 from component.core.remote_data.posts import naming
-from component.core.wording import given
+from component.core.wording import shown
 from component.core.xml.jids import Jids, bare, resource
 from component.core.xml.times import parse_time
 from storage.rows import Filter, Kind
@@ -36,7 +36,7 @@ def _validator(parse: Callable[[str], _Value]) -> Callable[[object], _Value]:
 
     def validate(value: object) -> _Value:
         if not isinstance(value, str):
-            raise ValueError(f"expected a string, given {given(value)}")
+            raise ValueError(f"expected a string, given {shown(value)}")
         try:
             return parse(value)
         except BadRequest as error:
@@ -47,13 +47,13 @@ def _validator(parse: Callable[[str], _Value]) -> Callable[[object], _Value]:
 
 def _bool(value: object) -> object:
     if value not in ("true", "false"):
-        raise ValueError(f"expected true or false, given {given(value)}")
+        raise ValueError(f"expected true or false, given {shown(value)}")
     return value == "true"
 
 
 def _number(value: object) -> object:
     if not (isinstance(value, str) and value.isascii() and value.isdigit()):
-        raise ValueError(f"expected a whole number, digits only, given {given(value)}")
+        raise ValueError(f"expected a whole number, digits only, given {shown(value)}")
     return value[:DIGITS]
 
 

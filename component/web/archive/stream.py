@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from component.core.errors import BadRequest, Refused
-from component.core.messages.payloads import Message
+from component.core.messages.stored import Message
 from component.core.reading.follow import ArchiveStream
 from component.core.reading.views import ReadableMessage
 from component.web import keys

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from component.core.errors import BadRequest
-from component.core.wording import SHOWN_CHARACTERS, meant
+from component.core.wording import SHOWN_CHARACTERS, did_you_mean
 from component.validation import own_words, wrong
 
 #: The greatest number of mistakes, and of known names, in one message.
@@ -48,4 +48,4 @@ def _unknown(name: str, valid: list[str]) -> str:
     if not valid:
         return "unknown: no parameter is accepted here"
     names = f", known are {', '.join(valid[:LISTED_MAX])}"
-    return f"unknown{meant(name, valid) or names}"
+    return f"unknown{did_you_mean(name, valid) or names}"

@@ -30,9 +30,9 @@ class Presences:
         # A presence to all goes to the sender too. One to a single contact is no sign of a session
         # that gets messages.
         if not type and jids.bare(recipient) == jids.bare(sender):
-            self._sessions.came(sender, _priority(presence), now())
+            self._sessions.available(sender, _priority(presence), now())
         elif type == "unavailable" and jids.domain(recipient) in self._hosts:
-            self._sessions.went(sender, now())
+            self._sessions.unavailable(sender, now())
 
 
 def _priority(presence: Element) -> int:

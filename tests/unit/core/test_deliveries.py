@@ -42,14 +42,14 @@ async def test_one_large_message_has_as_many_small_ones_decided_as_it_takes(
     undecided = [one for one in (*small, *large) if one in held]
     assert sum(one.bytes for one in undecided) <= BYTES_MAX
     assert undecided == large[-1:]
-    assert len(queue.left) == 902
+    assert len(queue.unwritten) == 902
 
 
 async def test_a_message_beyond_the_bound_is_decided_at_once(storage: SqliteStorage) -> None:
     queue, held = deliveries(storage)
     held.open(delivery("huge", BYTES_MAX + 1))
 
-    assert (len(held), len(queue.left)) == (0, 1)
+    assert (len(held), len(queue.unwritten)) == (0, 1)
 
 
 async def test_what_one_owner_waits_for_is_decided_alone(storage: SqliteStorage) -> None:
@@ -60,4 +60,4 @@ async def test_what_one_owner_waits_for_is_decided_alone(storage: SqliteStorage)
     held.decide(ALICE)
 
     assert len(held) == 1
-    assert queue.left == (entry("a", at=0), entry("c", at=0))
+    assert queue.unwritten == (entry("a", at=0), entry("c", at=0))

@@ -84,8 +84,8 @@ async def test_erase_includes_undecided_deliveries(town: Town) -> None:
 
     erased = await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
     town.delivering.now = NOON + MINUTE
-    await town.delivering.deliveries.turn()
-    await town.writer.settled()
+    await town.delivering.deliveries.decide_due()
+    await town.writer.wait_durable()
 
     assert (erased.messages, len(town.delivering.deliveries)) == (1, 0)
     assert [await town.storage.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [0, 1]
@@ -176,7 +176,7 @@ async def test_storage_error_is_overloaded(town: Town) -> None:
 
 async def test_blank_removes_content_and_keeps_the_row(town: Town) -> None:
     town.writer.put(entries(2))
-    await town.writer.settled()
+    await town.writer.wait_durable()
     first, second = (await everything(town.storage.archive)).messages
 
     deleted = await town.erasure.blank(ALICE, first.id)

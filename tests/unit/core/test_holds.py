@@ -177,7 +177,7 @@ async def test_hold_applies_to_stored_unfinished_retraction(
         ingest.take(stanza(text), NOON)
         ingest.take(stanza(text), NOON)
     # The program ends between the retraction and its tombstone.
-    await held.storage.archive.append(first.left)
+    await held.storage.archive.append(first.unwritten)
     assert await held.storage.archive.unfinished_retractions()
     await held.holds.set(hold(ALICE))
 

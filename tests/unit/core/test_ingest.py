@@ -258,7 +258,7 @@ async def test_a_remote_message_has_the_time_it_came_where_its_recipient_was_awa
     sessions, since = server.delivering.sessions, NOON + kept * MINUTE
     if came is not None:
         for at in (NOON - MINUTE // 2, NOON + came * MINUTE):
-            sessions.active(BOB, at)
+            sessions.note_activity(BOB, at)
     late = message(sender=f"{ROMEO}/r", extra=delay(HOST, format_time(since)))
     server.take(late, at=NOON + given * MINUTE)
 
@@ -268,7 +268,7 @@ async def test_a_remote_message_has_the_time_it_came_where_its_recipient_was_awa
 
 async def test_nobody_in_a_room_says_when_something_was_said(server: Intake) -> None:
     for at in (NOON - 60 * MINUTE, NOON):
-        server.delivering.sessions.active(BOB, at)
+        server.delivering.sessions.note_activity(BOB, at)
     forged = delay(HOST, format_time(NOON - MINUTE))
     server.take(message(sender=f"{ROOM}/r", to=f"{BOB}/b", type="groupchat", extra=forged))
 
@@ -451,7 +451,7 @@ async def test_the_same_words_in_another_session_are_another_message(
         server.come(A1, at=at)
         server.take(*[message(to=B1)] * 2, at=at)
         if goodbye:
-            server.delivering.sessions.went(A1, at + SECOND // 10)
+            server.delivering.sessions.unavailable(A1, at + SECOND // 10)
 
     assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (3, 3)
 

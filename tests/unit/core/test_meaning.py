@@ -29,7 +29,7 @@ def meant(body: str | None = "hi", **parts: str | None) -> Description:
 
 
 @pytest.mark.parametrize(
-    ("body", "extra", "kind", "text", "about", "is_seeing"),
+    ("body", "extra", "kind", "text", "reference_id", "shows_seen"),
     [
         ("Hello, WORLD", "", SAID, "hello world", None, True),
         (
@@ -62,11 +62,16 @@ def meant(body: str | None = "hi", **parts: str | None) -> Description:
     ],
 )
 def test_what_a_stanza_means(
-    body: str | None, extra: str, kind: Kind, text: str, about: str | None, is_seeing: bool
+    body: str | None, extra: str, kind: Kind, text: str, reference_id: str | None, shows_seen: bool
 ) -> None:
     found = meant(body, extra=extra)
 
-    assert (found.kind, found.text, found.about, found.is_seeing) == (kind, text, about, is_seeing)
+    assert (found.kind, found.text, found.reference_id, found.shows_seen) == (
+        kind,
+        text,
+        reference_id,
+        shows_seen,
+    )
 
 
 def test_another_body_than_that_of_the_client_is_no_text() -> None:

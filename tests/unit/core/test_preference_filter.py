@@ -35,26 +35,26 @@ class Bench:
 
     storage: Storage
     writer: Writer
-    wishes: Preferences
+    preferences: Preferences
     preference_filter: PreferenceFilter
     memory: RosterCache
     rosters: FixedRosters
     clock: list[float] = field(default_factory=lambda: [0.0])
 
     async def prefer(self, default: str, owner: str = ALICE, **lists: tuple[str, ...]) -> None:
-        await self.wishes.set(owner, PreferencesRow(owner=owner, default=default, **lists))
+        await self.preferences.set(owner, PreferencesRow(owner=owner, default=default, **lists))
 
     def put(self, *work: NewMessage) -> None:
         self.preference_filter.put(work)
 
     async def kept(self, owner: str = ALICE) -> list[str]:
         """Return which messages an archive has, once all is settled."""
-        await self.preference_filter.settled()
+        await self.preference_filter.wait_durable()
         return await self.now(owner)
 
     async def now(self, owner: str = ALICE) -> list[str]:
         """Return which messages an archive has, without those that wait for a roster."""
-        await self.writer.settled()
+        await self.writer.wait_durable()
         page = await self.storage.archive.page(owner, ANY, limit=100)
         return [said(message.xml) for message in page.messages]
 
@@ -62,14 +62,14 @@ class Bench:
 @pytest.fixture
 async def bench(storage: SqliteStorage, writer: Writer) -> AsyncIterator[Bench]:
     rosters, clock = FixedRosters({ALICE: frozenset({BOB}), BOB: frozenset()}), [0.0]
-    wishes = Preferences(storage.preferences, Addresses(), rosters, {HOST: HostRules()})
-    await wishes.load()
+    preferences = Preferences(storage.preferences, Addresses(), rosters, {HOST: HostRules()})
+    await preferences.load()
     memory = RosterCache(rosters, clock=lambda: clock[0])
     room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
-    preference_filter = PreferenceFilter(writer, wishes, memory, Backpressure(room))
-    yield Bench(storage, writer, wishes, preference_filter, memory, rosters, clock)
+    preference_filter = PreferenceFilter(writer, preferences, memory, Backpressure(room))
+    yield Bench(storage, writer, preferences, preference_filter, memory, rosters, clock)
     rosters.may_answer.set()
-    await preference_filter.settled()
+    await preference_filter.wait_durable()
 
 
 def said(xml: str) -> str:
@@ -136,7 +136,7 @@ async def test_a_roster_decides_by_bare_address(bench: Bench) -> None:
 async def test_a_roster_is_asked_for_once(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.put(entry("a"), entry("b"))
-    await bench.preference_filter.settled()
+    await bench.preference_filter.wait_durable()
     bench.put(entry("c"))
 
     assert (await bench.now(), bench.rosters.asked) == (["a", "b", "c"], [ALICE])
@@ -189,10 +189,10 @@ async def test_whoever_reads_one_archive_waits_for_no_roster_of_another(bench: B
     bench.rosters.may_answer.clear()
     bench.put(entry("a"), entry("b", owner=BOB))
     async with asyncio.timeout(10):
-        await bench.preference_filter.settled(BOB)
+        await bench.preference_filter.wait_durable(BOB)
     kept = await bench.now(BOB)
     of_alice, of_all = (
-        asyncio.create_task(bench.preference_filter.settled(owner)) for owner in (ALICE, None)
+        asyncio.create_task(bench.preference_filter.wait_durable(owner)) for owner in (ALICE, None)
     )
     await bench.now()
     are_early = of_alice.done(), of_all.done()
@@ -308,7 +308,7 @@ async def test_when_too_much_waits_all_of_it_is_archived(
     bench.put(entry("more", peer=ROMEO))
 
     assert (before, await bench.now()) == ([], [*names(HELD_MAX), "more"])
-    assert "too much waits for rosters: 6 messages are archived" in caplog.messages
+    assert "too many messages wait for rosters: 6 are archived without" in caplog.messages
 
 
 async def test_after_too_much_has_waited_rosters_decide_again(bench: Bench) -> None:
@@ -348,15 +348,15 @@ async def slow(bench: Bench) -> AsyncIterator[SlowPreferences]:
     """Preferences of which nothing is remembered."""
     slow = SlowPreferences(bench.storage.preferences)
     store = cast(PreferencesStore, slow)
-    wishes = Preferences(store, Addresses(), bench.rosters, {HOST: HostRules()})
+    preferences = Preferences(store, Addresses(), bench.rosters, {HOST: HostRules()})
     room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
     bench.preference_filter = PreferenceFilter(
-        bench.writer, wishes, bench.memory, Backpressure(room)
+        bench.writer, preferences, bench.memory, Backpressure(room)
     )
     yield slow
     slow.may_answer.set()
     bench.rosters.may_answer.set()
-    await bench.preference_filter.settled()
+    await bench.preference_filter.wait_durable()
 
 
 async def test_preferences_that_are_not_remembered_are_read_before_anything_is_archived(
@@ -420,7 +420,7 @@ async def test_preferences_that_cannot_be_read_are_read_later(
 async def test_a_change_has_the_roster_read_again(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.put(entry("a", peer=ROMEO))
-    await bench.preference_filter.settled()
+    await bench.preference_filter.wait_durable()
     bench.rosters.contacts_of[ALICE] = frozenset({ROMEO})
     bench.memory.changed(ALICE)
     bench.put(entry("b", peer=ROMEO))

@@ -25,11 +25,11 @@ Lists = tuple[str, ...]
 
 
 @pytest.fixture
-def wishes(storage: Storage) -> Preferences:
-    return wishes_in(storage)
+def service(storage: Storage) -> Preferences:
+    return service_in(storage)
 
 
-def wishes_in(
+def service_in(
     storage: Storage, rules: HostRules | None = None, *, readable: bool = True
 ) -> Preferences:
     hosts = HOSTS if rules is None else dict.fromkeys(HOSTS, rules)
@@ -40,34 +40,34 @@ def prefs(default: str = "always", always: Lists = (), never: Lists = ()) -> Pre
     return PreferencesRow(owner=ALICE, default=default, always=always, never=never)
 
 
-async def wants(wishes: Preferences, owner: str, peer: str, resource: str) -> bool | None:
-    return (await wishes.read(owner)).wants(owner, peer, resource)
+async def wants(service: Preferences, owner: str, peer: str, resource: str) -> bool | None:
+    return (await service.read(owner)).wants(owner, peer, resource)
 
 
 # What is applied
 
 
-async def test_all_is_archived_of_who_has_set_nothing(wishes: Preferences) -> None:
-    assert await wishes.of(ALICE) == prefs("always")
+async def test_all_is_archived_of_who_has_set_nothing(service: Preferences) -> None:
+    assert await service.of(ALICE) == prefs("always")
 
 
-async def test_what_is_set_is_applied(wishes: Preferences) -> None:
+async def test_what_is_set_is_applied(service: Preferences) -> None:
     wanted = prefs("roster", (ROMEO,), (BOB,))
 
-    assert await wishes.set(ALICE, wanted) == wanted == await wishes.of(ALICE)
+    assert await service.set(ALICE, wanted) == wanted == await service.of(ALICE)
 
 
-async def test_what_is_set_takes_the_place_of_what_was(wishes: Preferences) -> None:
-    await wishes.set(ALICE, prefs("roster", (ROMEO,), (BOB,)))
-    await wishes.set(ALICE, prefs("never"))
+async def test_what_is_set_takes_the_place_of_what_was(service: Preferences) -> None:
+    await service.set(ALICE, prefs("roster", (ROMEO,), (BOB,)))
+    await service.set(ALICE, prefs("never"))
 
-    assert await wishes.of(ALICE) == prefs("never")
+    assert await service.of(ALICE) == prefs("never")
 
 
-async def test_what_is_set_outlives_the_program(storage: Storage, wishes: Preferences) -> None:
+async def test_what_is_set_outlives_the_program(storage: Storage, service: Preferences) -> None:
     wanted = prefs("never", (ROMEO, f"{BOB}/phone"), (ROOM,))
-    await wishes.set(ALICE, wanted)
-    later = wishes_in(storage)
+    await service.set(ALICE, wanted)
+    later = service_in(storage)
     await later.load()
 
     assert await later.of(ALICE) == wanted
@@ -78,31 +78,31 @@ async def test_what_is_not_remembered_is_read_again(
     storage: Storage, is_loaded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And nobody is taken for one who has set nothing."""
-    monkeypatch.setattr(preferences, "PAGE", 2)
-    wishes = Preferences(
+    monkeypatch.setattr(preferences, "LOAD_PAGE_SIZE", 2)
+    service = Preferences(
         storage.preferences, Addresses(), FixedRosters(), {HOST: HostRules()}, size=2000
     )
     owners = [f"user{n}@{HOST}" for n in range(10)]
     if is_loaded:
-        await wishes.load()
+        await service.load()
     for owner in owners:
-        await wishes.set(owner, PreferencesRow(owner=owner, default="never", always=(ROMEO,)))
+        await service.set(owner, PreferencesRow(owner=owner, default="never", always=(ROMEO,)))
     if is_loaded:
-        await wishes.load()
+        await service.load()
 
-    assert sum(wishes.remembered(owner) is not None for owner in owners) == 3
-    assert wishes.remembered(ALICE) is None
+    assert sum(service.remembered(owner) is not None for owner in owners) == 3
+    assert service.remembered(ALICE) is None
     for owner in owners:
-        assert await wants(wishes, owner, BOB, "") is False
-        assert await wants(wishes, owner, ROMEO, "") is True
-    assert await wants(wishes, ALICE, BOB, "") is True
+        assert await wants(service, owner, BOB, "") is False
+        assert await wants(service, owner, ROMEO, "") is True
+    assert await wants(service, ALICE, BOB, "") is True
 
 
 async def test_who_has_set_nothing_is_known_where_all_is_remembered(
-    storage: Storage, wishes: Preferences
+    storage: Storage, service: Preferences
 ) -> None:
-    await wishes.set(BOB, PreferencesRow(owner=BOB, default="never"))
-    later = wishes_in(storage)
+    await service.set(BOB, PreferencesRow(owner=BOB, default="never"))
+    later = service_in(storage)
     await later.load()
 
     applied = [later.remembered(owner) for owner in (ALICE, BOB)]
@@ -111,95 +111,95 @@ async def test_who_has_set_nothing_is_known_where_all_is_remembered(
 
 
 async def test_what_is_set_while_it_is_read_is_not_forgotten(
-    storage: Storage, wishes: Preferences
+    storage: Storage, service: Preferences
 ) -> None:
     for default in ("never", "always") * 20:
-        reading = asyncio.create_task(wishes.read(ALICE))
+        reading = asyncio.create_task(service.read(ALICE))
         await asyncio.sleep(0)
-        await wishes.set(ALICE, prefs(default))
+        await service.set(ALICE, prefs(default))
         await reading
 
-        assert (await wishes.of(ALICE)).default == default
-        wishes.forget(ALICE)
+        assert (await service.of(ALICE)).default == default
+        service.forget(ALICE)
 
 
-async def test_what_one_user_sets_is_nothing_to_others(wishes: Preferences) -> None:
-    await wishes.set(ALICE, prefs("never"))
+async def test_what_one_user_sets_is_nothing_to_others(service: Preferences) -> None:
+    await service.set(ALICE, prefs("never"))
 
-    assert ((await wishes.of(BOB)).default, (await wishes.of(CAROL)).default) == (
+    assert ((await service.of(BOB)).default, (await service.of(CAROL)).default) == (
         "always",
         "always",
     )
 
 
 async def test_what_was_set_is_forgotten_with_the_archive(
-    storage: Storage, wishes: Preferences
+    storage: Storage, service: Preferences
 ) -> None:
-    await wishes.set(ALICE, prefs("never"))
+    await service.set(ALICE, prefs("never"))
     await storage.retention.erase(ALICE, limit=1)
-    wishes.forget(ALICE)
-    wishes.forget(BOB)
+    service.forget(ALICE)
+    service.forget(BOB)
 
-    assert await wishes.of(ALICE) == prefs("always")
+    assert await service.of(ALICE) == prefs("always")
 
 
-async def test_addresses_are_prepared(wishes: Preferences) -> None:
-    applied = await wishes.set(
+async def test_addresses_are_prepared(service: Preferences) -> None:
+    applied = await service.set(
         ALICE, prefs("never", ("ROMEO@Remote.Example", "JOSÉ@remote.example/A"))
     )
 
     assert applied.always == (ROMEO, "josé@remote.example/A")
 
 
-async def test_an_address_is_listed_once(wishes: Preferences) -> None:
-    applied = await wishes.set(ALICE, prefs("never", (BOB, ROMEO, f" {BOB.upper()} ")))
+async def test_an_address_is_listed_once(service: Preferences) -> None:
+    applied = await service.set(ALICE, prefs("never", (BOB, ROMEO, f" {BOB.upper()} ")))
 
     assert applied.always == (BOB, ROMEO)
 
 
 @pytest.mark.parametrize("address", ["", " ", "a@b@c", "@", "a@", "/x", "\ud800@example.org"])
-async def test_what_is_no_address_is_refused(wishes: Preferences, address: str) -> None:
+async def test_what_is_no_address_is_refused(service: Preferences, address: str) -> None:
     with pytest.raises(BadRequest):
-        await wishes.set(ALICE, prefs("always", never=(address,)))
+        await service.set(ALICE, prefs("always", never=(address,)))
 
 
 @pytest.mark.parametrize("default", ["", "Always", "sometimes"])
-async def test_an_unknown_default_is_refused(wishes: Preferences, default: str) -> None:
+async def test_an_unknown_default_is_refused(service: Preferences, default: str) -> None:
     with pytest.raises(BadRequest, match="always, never, roster"):
-        await wishes.set(ALICE, prefs(default))
+        await service.set(ALICE, prefs(default))
 
 
-async def test_a_list_can_be_long(wishes: Preferences) -> None:
+async def test_a_list_can_be_long(service: Preferences) -> None:
     many = tuple(f"u{n}@{HOST}" for n in range(LIST_MAX))
 
-    assert (await wishes.set(ALICE, prefs("never", many, many))).always == many
+    assert (await service.set(ALICE, prefs("never", many, many))).always == many
 
 
-async def test_a_list_has_an_end(wishes: Preferences) -> None:
+async def test_a_list_has_an_end(service: Preferences) -> None:
     with pytest.raises(TooLarge):
-        await wishes.set(ALICE, prefs("never", (BOB,) * (LIST_MAX + 1)))
+        await service.set(ALICE, prefs("never", (BOB,) * (LIST_MAX + 1)))
 
 
-async def test_what_is_refused_changes_nothing(storage: Storage, wishes: Preferences) -> None:
-    await wishes.set(ALICE, prefs("never", (BOB,)))
+async def test_what_is_refused_changes_nothing(storage: Storage, service: Preferences) -> None:
+    await service.set(ALICE, prefs("never", (BOB,)))
     with pytest.raises(BadRequest):
-        await wishes.set(ALICE, prefs("always", (ROMEO,), ("@",)))
+        await service.set(ALICE, prefs("always", (ROMEO,), ("@",)))
 
-    assert [await wishes.of(ALICE)] == [await storage.preferences.get(ALICE)]
+    assert [await service.of(ALICE)] == [await storage.preferences.get(ALICE)]
 
 
-async def test_what_is_not_durable_is_not_applied(storage: Storage, wishes: Preferences) -> None:
-    await wishes.load()
+async def test_what_is_not_durable_is_not_applied(storage: Storage, service: Preferences) -> None:
+    await service.load()
     await storage.close()
     with pytest.raises(Overloaded):
-        await wishes.set(ALICE, prefs("never"))
+        await service.set(ALICE, prefs("never"))
 
-    assert (await wishes.of(ALICE)).default == "always"
+    assert (await service.of(ALICE)).default == "always"
 
 
 async def test_a_roster_that_cannot_be_read_is_no_default(storage: Storage) -> None:
     with pytest.raises(NotImplementedHere):
-        await wishes_in(storage, readable=False).set(ALICE, prefs("roster"))
+        await service_in(storage, readable=False).set(ALICE, prefs("roster"))
 
 
 # What is wanted
@@ -210,18 +210,18 @@ async def test_a_roster_that_cannot_be_read_is_no_default(storage: Storage) -> N
 )
 @pytest.mark.parametrize("peer", [BOB, ROMEO, ROOM, ALICE, "remote.example"])
 async def test_the_default_decides_where_no_list_does(
-    wishes: Preferences, default: str, peer: str, verdict: bool | None
+    service: Preferences, default: str, peer: str, verdict: bool | None
 ) -> None:
-    await wishes.set(ALICE, prefs(default, (CAROL,), (f"dave@{HOST}",)))
+    await service.set(ALICE, prefs(default, (CAROL,), (f"dave@{HOST}",)))
 
-    assert await wants(wishes, ALICE, peer, "x") is verdict
+    assert await wants(service, ALICE, peer, "x") is verdict
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
-async def test_a_list_decides_before_the_default(wishes: Preferences, default: str) -> None:
-    await wishes.set(ALICE, prefs(default, (BOB,), (ROMEO,)))
+async def test_a_list_decides_before_the_default(service: Preferences, default: str) -> None:
+    await service.set(ALICE, prefs(default, (BOB,), (ROMEO,)))
 
-    assert (await wants(wishes, ALICE, BOB, ""), await wants(wishes, ALICE, ROMEO, "")) == (
+    assert (await wants(service, ALICE, BOB, ""), await wants(service, ALICE, ROMEO, "")) == (
         True,
         False,
     )
@@ -231,36 +231,36 @@ async def test_a_list_decides_before_the_default(wishes: Preferences, default: s
 @pytest.mark.parametrize("always", [BOB, f"{BOB}/phone"])
 @pytest.mark.parametrize("never", [BOB, f"{BOB}/phone"])
 async def test_never_wins_where_both_lists_name_somebody(
-    wishes: Preferences, default: str, always: str, never: str
+    service: Preferences, default: str, always: str, never: str
 ) -> None:
-    await wishes.set(ALICE, prefs(default, (always,), (never,)))
+    await service.set(ALICE, prefs(default, (always,), (never,)))
 
-    assert await wants(wishes, ALICE, BOB, "phone") is False
+    assert await wants(service, ALICE, BOB, "phone") is False
 
 
 @pytest.mark.parametrize("resource", ["", "phone", "Phone"])
-async def test_a_bare_address_names_all_its_resources(wishes: Preferences, resource: str) -> None:
-    await wishes.set(ALICE, prefs("never", (BOB,)))
+async def test_a_bare_address_names_all_its_resources(service: Preferences, resource: str) -> None:
+    await service.set(ALICE, prefs("never", (BOB,)))
 
-    assert await wants(wishes, ALICE, BOB, resource) is True
+    assert await wants(service, ALICE, BOB, resource) is True
 
 
 @pytest.mark.parametrize(
     ("resource", "verdict"), [("phone", True), ("Phone", False), ("", False), ("phone/x", False)]
 )
 async def test_a_full_address_names_that_resource(
-    wishes: Preferences, resource: str, verdict: bool
+    service: Preferences, resource: str, verdict: bool
 ) -> None:
-    await wishes.set(ALICE, prefs("never", (f"{BOB}/phone",)))
+    await service.set(ALICE, prefs("never", (f"{BOB}/phone",)))
 
-    assert await wants(wishes, ALICE, BOB, resource) is verdict
+    assert await wants(service, ALICE, BOB, resource) is verdict
 
 
-async def test_a_listed_domain_is_the_address_of_a_server(wishes: Preferences) -> None:
-    await wishes.set(ALICE, prefs("never", ("remote.example",)))
+async def test_a_listed_domain_is_the_address_of_a_server(service: Preferences) -> None:
+    await service.set(ALICE, prefs("never", ("remote.example",)))
 
-    named = await wants(wishes, ALICE, "remote.example", ""), await wants(wishes, ALICE, ROMEO, "")
-    assert named == (True, False)
+    assert await wants(service, ALICE, "remote.example", "") is True
+    assert await wants(service, ALICE, ROMEO, "") is False
 
 
 @given(
@@ -278,9 +278,9 @@ async def test_the_rules_of_the_document_hold(
         return listed == (f"{BOB}/{resource}" if "/" in listed else BOB)
 
     async with open_storage("sqlite::memory:") as storage:
-        wishes = wishes_in(storage)
-        await wishes.set(ALICE, prefs(default, tuple(always), tuple(never)))
-        verdict = await wants(wishes, ALICE, BOB, resource)
+        service = service_in(storage)
+        await service.set(ALICE, prefs(default, tuple(always), tuple(never)))
+        verdict = await wants(service, ALICE, BOB, resource)
 
     if any(map(names, never)):
         assert verdict is False
@@ -295,14 +295,14 @@ async def test_the_rules_of_the_document_hold(
 
 @pytest.mark.parametrize("default", DEFAULTS)
 async def test_operators_choose_for_who_has_set_nothing(storage: Storage, default: str) -> None:
-    assert await wishes_in(storage, HostRules(default=default)).of(ALICE) == prefs(default)
+    assert await service_in(storage, HostRules(default=default)).of(ALICE) == prefs(default)
 
 
 async def test_users_choose_otherwise(storage: Storage) -> None:
-    wishes = wishes_in(storage, HostRules(default="never"))
-    await wishes.set(ALICE, prefs("always"))
+    service = service_in(storage, HostRules(default="never"))
+    await service.set(ALICE, prefs("always"))
 
-    assert (await wants(wishes, ALICE, BOB, ""), await wants(wishes, CAROL, BOB, "")) == (
+    assert (await wants(service, ALICE, BOB, ""), await wants(service, CAROL, BOB, "")) == (
         True,
         False,
     )
@@ -310,9 +310,9 @@ async def test_users_choose_otherwise(storage: Storage) -> None:
 
 async def test_operators_choose_for_each_host_apart(storage: Storage) -> None:
     hosts = {HOST: HostRules(default="never"), OTHER_HOST: HostRules()}
-    wishes = Preferences(storage.preferences, Addresses(), FixedRosters(), hosts)
+    service = Preferences(storage.preferences, Addresses(), FixedRosters(), hosts)
 
-    assert (await wants(wishes, ALICE, BOB, ""), await wants(wishes, CAROL, BOB, "")) == (
+    assert (await wants(service, ALICE, BOB, ""), await wants(service, CAROL, BOB, "")) == (
         False,
         True,
     )
@@ -320,10 +320,10 @@ async def test_operators_choose_for_each_host_apart(storage: Storage) -> None:
 
 @pytest.mark.parametrize("forbidden", [ROMEO, "remote.example"])
 async def test_what_operators_forbid_is_never_wanted(storage: Storage, forbidden: str) -> None:
-    wishes = wishes_in(storage, HostRules(never=frozenset({forbidden})))
-    await wishes.set(ALICE, prefs("always", (ROMEO, f"{ROMEO}/x")))
+    service = service_in(storage, HostRules(never=frozenset({forbidden})))
+    await service.set(ALICE, prefs("always", (ROMEO, f"{ROMEO}/x")))
 
-    assert (await wants(wishes, ALICE, ROMEO, "x"), await wants(wishes, ALICE, BOB, "x")) == (
+    assert (await wants(service, ALICE, ROMEO, "x"), await wants(service, ALICE, BOB, "x")) == (
         False,
         True,
     )
@@ -331,21 +331,21 @@ async def test_what_operators_forbid_is_never_wanted(storage: Storage, forbidden
 
 @pytest.mark.parametrize("forbidden", [ALICE, HOST])
 async def test_who_operators_forbid_has_nothing_archived(storage: Storage, forbidden: str) -> None:
-    wishes = wishes_in(storage, HostRules(never=frozenset({forbidden})))
+    service = service_in(storage, HostRules(never=frozenset({forbidden})))
 
-    assert await wants(wishes, ALICE, ROMEO, "x") is False
+    assert await wants(service, ALICE, ROMEO, "x") is False
 
 
 async def test_what_operators_forbid_is_not_said_to_be_applied(storage: Storage) -> None:
-    wishes = wishes_in(storage, HostRules(never=frozenset({"remote.example"})))
+    service = service_in(storage, HostRules(never=frozenset({"remote.example"})))
 
-    assert (await wishes.set(ALICE, prefs("always", (ROMEO, BOB, f"{ROMEO}/x")))).always == (BOB,)
+    assert (await service.set(ALICE, prefs("always", (ROMEO, BOB, f"{ROMEO}/x")))).always == (BOB,)
 
 
 async def test_what_operators_allow_again_is_applied_again(storage: Storage) -> None:
-    forbidding = wishes_in(storage, HostRules(never=frozenset({ROMEO})))
+    forbidding = service_in(storage, HostRules(never=frozenset({ROMEO})))
     await forbidding.set(ALICE, prefs("never", (ROMEO,)))
-    later = wishes_in(storage)
+    later = service_in(storage)
     await later.load()
 
     assert (await later.of(ALICE)).always == (ROMEO,)
@@ -355,4 +355,4 @@ async def test_what_operators_allow_again_is_applied_again(storage: Storage) -> 
 async def test_archives_of_others_know_no_preferences(storage: Storage, owner: str) -> None:
     rules = HostRules(default="never", never=frozenset({BOB}))
 
-    assert await wants(wishes_in(storage, rules), owner, BOB, "x") is True
+    assert await wants(service_in(storage, rules), owner, BOB, "x") is True

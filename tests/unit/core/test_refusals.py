@@ -23,8 +23,8 @@ NO_NUMBER = 2**63
 
 def wish(services: Services) -> Awaitable[object]:
     store, hosts = services.storage.preferences, {HOST: HostRules()}
-    wishes = Preferences(store, Addresses(), FixedRosters(), hosts)
-    return wishes.set(NO_TEXT, PreferencesRow(owner=NO_TEXT, default="always"))
+    preferences = Preferences(store, Addresses(), FixedRosters(), hosts)
+    return preferences.set(NO_TEXT, PreferencesRow(owner=NO_TEXT, default="always"))
 
 
 def hold(services: Services) -> Awaitable[object]:

@@ -107,10 +107,10 @@ async def test_read_waits_for_messages_on_their_way_to_the_writer(services: Serv
     class Waiting(Writer):
         """The writer, behind something that holds a message back for a while."""
 
-        async def readable(self, owner: str) -> None:
+        async def wait_readable(self, owner: str) -> None:
             asked.set()
             await told.wait()
-            await services.writer.readable(owner)
+            await services.writer.wait_readable(owner)
 
     queue = Waiting(services.storage.archive)
     archive = RemoteArchive(

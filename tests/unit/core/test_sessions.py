@@ -18,42 +18,54 @@ def test_a_message_goes_to_the_session_named_or_to_all_that_want_messages(
     priority: int, address: str, reaches: bool
 ) -> None:
     sessions = Sessions()
-    sessions.came(B1, priority, 5)
+    sessions.available(B1, priority, 5)
 
     assert (sessions.reaches(address, 5), sessions.reaches(address, 4)) == (reaches, False)
 
 
 def test_a_session_that_has_left_gets_nothing() -> None:
     sessions = Sessions()
-    sessions.came(B1, 0, 1)
-    sessions.went(B1, 2)
-    sessions.went(B2, 2)
+    sessions.available(B1, 0, 1)
+    sessions.unavailable(B1, 2)
+    sessions.unavailable(B2, 2)
 
-    assert (sessions.reaches(BOB, 3), sessions.heard(B1), sessions.announced(BOB)) == (False, 2, 0)
+    assert (
+        sessions.reaches(BOB, 3),
+        sessions.last_presence(B1),
+        sessions.last_announced(BOB),
+    ) == (False, 2, 0)
 
 
 def test_another_presence_begins_no_session() -> None:
     sessions = Sessions()
     for at in (1, 9):
-        sessions.came(B1, 0, at)
+        sessions.available(B1, 0, at)
 
-    assert (sessions.reaches(BOB, 1), sessions.heard(B1), sessions.announced(BOB)) == (True, 9, 9)
+    assert (
+        sessions.reaches(BOB, 1),
+        sessions.last_presence(B1),
+        sessions.last_announced(BOB),
+    ) == (True, 9, 9)
 
 
 def test_what_is_remembered_is_bounded() -> None:
     sessions = Sessions()
     for n in range(RESOURCES_MAX + 1):
-        sessions.came(f"{BOB}/{n}", 0, n)
+        sessions.available(f"{BOB}/{n}", 0, n)
     for n in range(USERS_MAX):
-        sessions.came(f"user{n}@example.org/x", 0, n)
+        sessions.available(f"user{n}@example.org/x", 0, n)
 
-    assert sessions.heard(f"{BOB}/1") == 0
-    assert sessions.heard("user0@example.org/x") == 0 < sessions.heard("user1@example.org/x")
+    assert sessions.last_presence(f"{BOB}/1") == 0
+    assert (
+        sessions.last_presence("user0@example.org/x")
+        == 0
+        < sessions.last_presence("user1@example.org/x")
+    )
 
 
 def test_after_an_interruption_nobody_is_known_to_be_on_line() -> None:
     sessions = Sessions()
-    sessions.came(B1, 0, 1)
+    sessions.available(B1, 0, 1)
     sessions.forget()
 
     assert not sessions.reaches(BOB, 2)

@@ -66,7 +66,12 @@ async def test_what_was_erased_does_not_come_back(
     remains = await kept(spill, writer)
     holds, live = Holds(storage.holds), Followers()
     erasure = Erasure(
-        storage.retention, writer, holds, followers=live, batch=2, wait_for_spill=remains.gone
+        storage.retention,
+        writer,
+        holds,
+        followers=live,
+        batch=2,
+        wait_for_spill=remains.wait_removed,
     )
     early = await erasure.erase(ALICE, wait_seconds=0.2)
 

@@ -161,7 +161,7 @@ async def test_what_is_put_is_stored_in_its_order(archive: Watched, writer: Writ
         for row in entries(5):
             writer.put([row])
             await asyncio.sleep(0)
-        await writer.settled()
+        await writer.wait_durable()
 
     assert texts(await everything(archive)) == texts(entries(5))
 
@@ -172,7 +172,7 @@ async def test_what_was_put_before_the_start_is_one_commit(
     for row in entries(5):
         writer.put([row])
     async with running(writer):
-        await writer.settled()
+        await writer.wait_durable()
 
     assert archive.origins == [[row.dedup_key for row in entries(5)]]
 
@@ -188,7 +188,7 @@ async def test_what_gathers_during_a_commit_is_the_next_one(
             writer.put([row])
             await asyncio.sleep(0)
         archive.free.set()
-        await writer.settled()
+        await writer.wait_durable()
 
     assert archive.origins == [[entry("first").dedup_key], [row.dedup_key for row in entries(5)]]
 
@@ -196,9 +196,9 @@ async def test_what_gathers_during_a_commit_is_the_next_one(
 async def test_a_message_alone_waits_for_no_other(archive: Watched, writer: Writer) -> None:
     async with running(writer):
         writer.put([entry(1)])
-        await writer.settled()
+        await writer.wait_durable()
         writer.put([entry(2)])
-        await writer.settled()
+        await writer.wait_durable()
 
     assert archive.origins == [[entry(1).dedup_key], [entry(2).dedup_key]]
 
@@ -206,7 +206,7 @@ async def test_a_message_alone_waits_for_no_other(archive: Watched, writer: Writ
 async def test_putting_nothing_writes_nothing(archive: Watched, writer: Writer) -> None:
     async with running(writer):
         writer.put([])
-        await writer.settled()
+        await writer.wait_durable()
 
     assert archive.batches == []
 
@@ -216,14 +216,14 @@ async def test_putting_nothing_writes_nothing(archive: Watched, writer: Writer) 
 
 async def test_nothing_to_wait_for_is_settled_at_once(writer: Writer) -> None:
     async with asyncio.timeout(1):
-        await writer.settled()
+        await writer.wait_durable()
 
 
 async def test_settled_waits_for_the_commit(archive: Watched, writer: Writer) -> None:
     archive.hold()
     async with running(writer):
         writer.put([entry(1)])
-        waiting = asyncio.create_task(writer.settled())
+        waiting = asyncio.create_task(writer.wait_durable())
         await archive.begun.wait()
         was_done = waiting.done()
         archive.free.set()
@@ -238,7 +238,7 @@ async def test_settled_does_not_wait_for_what_is_put_later(
     archive.hold()
     async with running(writer):
         writer.put([entry(1)])
-        waiting = asyncio.create_task(writer.settled())
+        waiting = asyncio.create_task(writer.wait_durable())
         await archive.begun.wait()
         writer.put([entry(2)])
         archive.hold_next()
@@ -258,7 +258,7 @@ async def test_the_backlog_is_what_is_not_durable_yet(archive: Watched, writer: 
         writer.put([entry("more")])
         seen.append(writer.backlog)
         archive.free.set()
-        await writer.settled()
+        await writer.wait_durable()
         seen.append(writer.backlog)
 
     assert seen == [0, 4, 0]
@@ -268,7 +268,7 @@ async def test_a_waiter_that_gives_up_disturbs_no_other(archive: Watched, writer
     archive.hold()
     async with running(writer):
         writer.put([entry(1)])
-        waiting = [asyncio.create_task(writer.settled()) for _ in range(3)]
+        waiting = [asyncio.create_task(writer.wait_durable()) for _ in range(3)]
         await archive.begun.wait()
         waiting[1].cancel()
         archive.free.set()
@@ -302,7 +302,7 @@ async def test_what_comes_in_spite_of_pressure_is_kept(archive: Watched, writer:
     for row in entries(50):
         writer.put([row])
     async with running(writer):
-        await writer.settled()
+        await writer.wait_durable()
 
     assert texts(await everything(archive)) == texts(entries(50))
 
@@ -312,7 +312,7 @@ async def test_pressure_ends_when_the_queue_is_empty_again(
 ) -> None:
     writer.put(entries(10))
     async with running(writer):
-        await writer.settled()
+        await writer.wait_durable()
 
     assert pressure == [True, False]
 
@@ -341,7 +341,7 @@ async def test_pressure_comes_back(writer: Writer, pressure: list[bool]) -> None
     async with running(writer):
         for n in range(2):
             writer.put([entry(f"{n} {m}") for m in range(10)])
-            await writer.settled()
+            await writer.wait_durable()
 
     assert pressure == [True, False, True, False]
 
@@ -368,7 +368,7 @@ async def test_what_was_refused_is_not_stored_later(archive: Watched, writer: Wr
     with pytest.raises(Overloaded):
         await writer.store([entry("more")])
     async with running(writer):
-        await writer.settled()
+        await writer.wait_durable()
 
     assert texts(await everything(archive)) == texts(entries(10))
 
@@ -376,7 +376,7 @@ async def test_what_was_refused_is_not_stored_later(archive: Watched, writer: Wr
 async def test_store_works_again_when_the_queue_is_free(archive: Watched, writer: Writer) -> None:
     writer.put(entries(10))
     async with running(writer):
-        await writer.settled()
+        await writer.wait_durable()
         await writer.store([entry("more")])
 
     assert await archive.count(ALICE, ANY) == 11
@@ -410,7 +410,7 @@ async def test_nothing_is_remembered_of_a_refusal_that_nobody_waits_for(writer: 
     waiting[0].cancel()
     async with running(writer):
         ends = await asyncio.gather(*waiting, return_exceptions=True)
-        await writer.settled()
+        await writer.wait_durable()
 
     assert [type(end).__name__ for end in ends] == ["CancelledError", *2 * ["BadRequest"]]
     assert not writer._refused
@@ -445,7 +445,7 @@ async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_writte
                 writer.put([entry("kept")])
                 with pytest.raises(Overloaded):
                     await writer.record(audit_entry(1))
-            await writer.settled()
+            await writer.wait_durable()
             await writer.record(audit_entry(2))
 
         assert [line.detail for line in await storage.audit_log.entries(limit=10)] == ["2"]
@@ -467,7 +467,7 @@ async def test_a_store_that_comes_back_has_everything_in_order(path: Path) -> No
                 for row in entries(5):
                     writer.put([row])
                 await fails(archive, 3)
-            await writer.settled()
+            await writer.wait_durable()
 
         assert texts(await everything(archive)) == texts([entry("first"), *entries(5)])
 
@@ -483,7 +483,7 @@ async def test_a_store_in_trouble_is_told_until_it_is_over(path: Path) -> None:
                 writer.put([entry(1)])
                 await fails(archive, 2)
                 healthy.append(writer.is_healthy)
-            await writer.settled()
+            await writer.wait_durable()
             healthy.append(writer.is_healthy)
 
     assert healthy == [True, False, True]
@@ -502,7 +502,7 @@ async def test_stopping_during_an_outage_ends_and_hands_out_what_is_left(path: P
             writer.stop()
             await task
 
-        assert writer.left == (*entries(3), entry("behind"))
+        assert writer.unwritten == (*entries(3), entry("behind"))
         assert await archive.count(ALICE, ANY) == 0
 
 
@@ -517,7 +517,7 @@ async def test_a_writer_that_is_cancelled_hands_out_what_it_was_writing(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
-    assert writer.left == (*entries(2), entry("behind"))
+    assert writer.unwritten == (*entries(2), entry("behind"))
 
 
 async def test_nobody_waits_for_a_writer_that_has_ended(archive: Watched, writer: Writer) -> None:
@@ -525,11 +525,11 @@ async def test_nobody_waits_for_a_writer_that_has_ended(archive: Watched, writer
     task = asyncio.create_task(writer.run())
     writer.put([entry(1)])
     await archive.begun.wait()
-    waits = [writer.settled(), writer.settled(ALICE), writer.readable(ALICE)]
+    waits = [writer.wait_durable(), writer.wait_durable(ALICE), writer.wait_readable(ALICE)]
     waiting = [asyncio.create_task(wait) for wait in [*waits, writer.store([entry(2)])]]
     await asyncio.sleep(0)
     task.cancel()
-    ends = await asyncio.gather(*waiting, writer.readable(ALICE), return_exceptions=True)
+    ends = await asyncio.gather(*waiting, writer.wait_readable(ALICE), return_exceptions=True)
 
     assert [type(end) for end in ends] == [Overloaded] * 5
 
@@ -543,10 +543,10 @@ async def test_what_follows_a_write_and_fails_ends_the_writer(archive: Watched) 
 
     with pytest.raises(RuntimeError):
         await writer.run()
-    await writer.settled()
+    await writer.wait_durable()
     writer.put([entry(2)])
     with pytest.raises(Overloaded):
-        await writer.settled()
+        await writer.wait_durable()
 
 
 @pytest.mark.usefixtures("quick_retries")
@@ -557,10 +557,10 @@ async def test_reads_go_on_while_the_store_cannot_be_written(path: Path) -> None
         async with running(writer):
             async with outage(path):
                 writer.put([entry(1)])
-                reading = asyncio.create_task(writer.readable(ALICE))
-                writing = asyncio.create_task(writer.settled(ALICE))
+                reading = asyncio.create_task(writer.wait_readable(ALICE))
+                writing = asyncio.create_task(writer.wait_durable(ALICE))
                 await reading
-                await writer.readable(ALICE)
+                await writer.wait_readable(ALICE)
                 was_written = writing.done()
             await writing
 
@@ -573,12 +573,12 @@ async def test_reads_do_not_wait_while_an_operator_keeps_the_store_from_being_wr
     archive.hold()
     async with running(writer):
         writer.put([entry(1)])
-        reading = asyncio.create_task(writer.readable(ALICE))
+        reading = asyncio.create_task(writer.wait_readable(ALICE))
         await archive.begun.wait()
-        async with writer.paused():
+        async with writer.writes_paused():
             await reading
-            await writer.readable(ALICE)
-        again = asyncio.create_task(writer.readable(ALICE))
+            await writer.wait_readable(ALICE)
+        again = asyncio.create_task(writer.wait_readable(ALICE))
         await asyncio.sleep(0)
         was_over = again.done()
         archive.free.set()
@@ -592,8 +592,8 @@ async def test_nobody_waits_for_what_is_put_for_others(archive: Watched, writer:
     async with running(writer):
         writer.put([entry(1, owner=BOB)])
         await archive.begun.wait()
-        await writer.settled(ALICE)
-        await writer.readable(ALICE)
+        await writer.wait_durable(ALICE)
+        await writer.wait_readable(ALICE)
         archive.free.set()
 
 
@@ -604,7 +604,7 @@ async def test_a_rejected_entry_is_left_out_alone(
     rows = [entry(n, xml="\ud800" if n in places else f"<x>{n}</x>") for n in range(8)]
     writer.put(rows)
     async with running(writer):
-        await writer.settled()
+        await writer.wait_durable()
 
     kept = [row for n, row in enumerate(rows) if n not in places]
     assert texts(await everything(archive)) == texts(kept)
@@ -615,7 +615,7 @@ async def test_a_rejected_entry_does_no_harm_to_other_archives(
 ) -> None:
     writer.put([entry(1, owner=BOB), entry("bad", xml="\ud800"), entry(2, owner=BOB)])
     async with running(writer):
-        await writer.settled()
+        await writer.wait_durable()
 
     assert texts(await everything(archive, BOB)) == texts([entry(1), entry(2)])
 
@@ -625,7 +625,7 @@ async def test_a_rejected_entry_is_logged_without_its_text(
 ) -> None:
     async with running(writer):
         writer.put([entry("bad", xml="a secret \ud800")])
-        await writer.settled()
+        await writer.wait_durable()
 
     assert (ALICE in caplog.text, "secret" in caplog.text) == (True, False)
 
@@ -633,9 +633,9 @@ async def test_a_rejected_entry_is_logged_without_its_text(
 async def test_a_rejected_entry_is_not_waited_for(archive: Watched, writer: Writer) -> None:
     async with running(writer):
         writer.put([entry("bad", xml="\ud800")])
-        await writer.settled()
+        await writer.wait_durable()
         writer.put([entry(1)])
-        await writer.settled()
+        await writer.wait_durable()
 
     assert (await archive.count(ALICE, ANY), writer.backlog) == (1, 0)
 
@@ -676,7 +676,7 @@ async def test_settled_tells_the_waiting_when_it_stops(archive: Watched, writer:
     archive.hold()
     task = asyncio.create_task(writer.run())
     writer.put([entry(1)])
-    waiting = asyncio.create_task(writer.settled())
+    waiting = asyncio.create_task(writer.wait_durable())
     await archive.begun.wait()
     writer.stop()
     archive.free.set()
@@ -701,7 +701,7 @@ async def test_a_retraction_is_durable_once_its_tombstone_is(
 ) -> None:
     async with running(writer):
         take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
-        await writer.settled()
+        await writer.wait_durable()
 
         assert "secret" not in str(texts(await archive.page(ALICE, ANY, limit=9)))
         assert await archive.unfinished_retractions() == ()
@@ -714,10 +714,10 @@ async def test_tombstones_that_the_store_does_not_take_are_written_later(
     archive.tombstone_failures = 3
     async with running(writer):
         take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
-        await writer.settled()
+        await writer.wait_durable()
         async with asyncio.timeout(9):
             while archive.tombstone_failures or await archive.unfinished_retractions():
-                await asyncio.wait({asyncio.create_task(writer.settled())})
+                await asyncio.wait({asyncio.create_task(writer.wait_durable())})
 
         assert "secret" not in str(texts(await archive.page(ALICE, ANY, limit=9)))
     assert writer.is_healthy

@@ -87,7 +87,7 @@ async def test_nothing_is_missed_or_repeated_while_messages_pour_in(
         for n in range(total):
             services.writer.put([entry(n)])
             if n % 7 == 0:
-                await services.writer.settled()
+                await services.writer.wait_durable()
 
     async def follow(each: int) -> list[str]:
         found: list[str] = []

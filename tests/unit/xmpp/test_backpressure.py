@@ -100,7 +100,7 @@ async def test_bytes_received_before_a_lost_connection_are_archived_and_not_logg
         wire.stream.data_received("".join([*copies[:-1], question, copies[-1]]).encode())
         wire.stream.abort()
         await until(lambda: not wire.stream.is_up)
-        await wire.parts.preference_filter.settled()
+        await wire.parts.preference_filter.wait_durable()
 
         assert await wire.archive.count(ALICE, ANY) == len(copies)
         assert "hush" not in caplog.text
@@ -113,7 +113,7 @@ async def test_large_messages_fill_the_queue_by_their_bytes(
     async with open_wire(tmp_path, writing=False, archive={"queue_bytes": room}) as wire:
         pour(wire, 200, padding="x" * 240_000)
         await until(lambda: not wire.stream.is_reading)
-        await wire.parts.preference_filter.judged()
+        await wire.parts.preference_filter.wait_judged()
 
-        assert room <= size_of(wire.parts.writer.left) < 2 * room
+        assert room <= size_of(wire.parts.writer.unwritten) < 2 * room
         assert "the server is read no further" in caplog.text

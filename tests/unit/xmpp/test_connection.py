@@ -467,7 +467,7 @@ async def test_stanzas_sent_before_the_server_closes_its_stream_are_archived(wir
         wire.say(f"late {number}")
     wire.peer.send(FOOTER)
     await task
-    await wire.writer.settled()
+    await wire.writer.wait_durable()
 
     page = await wire.archive.count(ALICE, ANY)
     assert page == 100
@@ -513,7 +513,7 @@ async def test_closing_ends_while_the_queue_is_full(tmp_path: Path) -> None:
         task = await closing(wire)
         wire.peer.send(FOOTER)
         await task
-        await wire.writer.settled()
+        await wire.writer.wait_durable()
 
         assert await wire.archive.count(BOB, ANY) == 100
 
@@ -530,10 +530,10 @@ async def test_end_reads_everything_even_with_a_full_queue(tmp_path: Path) -> No
         wire.peer.send(FOOTER)
         await ending
 
-        left = [one for one in wire.writer.left if one.owner == BOB]
+        left = [one for one in wire.writer.unwritten if one.owner == BOB]
         assert len(left) == 2001
         wire.write()
-        await wire.writer.settled()
+        await wire.writer.wait_durable()
 
 
 async def test_what_waits_anywhere_can_be_kept_at_once(tmp_path: Path) -> None:

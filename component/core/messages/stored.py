@@ -1,0 +1,126 @@
+"""A stored message as it is read: its XML, parsed for readers that are not XMPP clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from component.core.messages.payloads import (
+    NS_MODERATE,
+    NS_MODERATE_0,
+    NS_OCCUPANT,
+    NS_RETRACT,
+    NS_RETRACT_0,
+    attribute_of,
+    reference_of,
+    text_of,
+)
+from component.core.messages.references import Reference, Side
+from component.core.xml.document_parser import parse
+from component.core.xml.stanza import NS_MUC_USER, NS_STANZA_ID
+from component.core.xml.stream_parser import Element, Malformed
+from storage.rows import ArchivedMessage
+
+#: The deepest element that is read: message, apply-to, moderated, reason.
+_KEEP_DEPTH = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """The content of a tombstone."""
+
+    at: str | None  #: time of the retraction, as written (XEP-0082)
+    by: str | None  #: JID of the moderator, None: the author retracted it
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payloads:
+    """The parts of one message; None if the message lacks a part."""
+
+    sender: str | None = None
+    recipient: str | None = None
+    id: str | None = None
+    body: str | None = None
+    subject: str | None = None
+    origin_id: str | None = None  #: XEP-0359
+    stanza_ids: tuple[tuple[str, str], ...] = ()  #: `by` and `id` of each (XEP-0359)
+    occupant_id: str | None = None  #: XEP-0421
+    is_from_occupant: bool = False  #: a private message through a room (XEP-0045 section 7.5)
+    reference: Reference | None = None
+    tombstone: Tombstone | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A stored message with its parsed payloads."""
+
+    stored: ArchivedMessage
+    payloads: Payloads
+
+    @classmethod
+    def of(cls, stored: ArchivedMessage) -> Self:
+        """Parse a stored message."""
+        return cls(stored, payloads_of(stored.xml))
+
+    @property
+    def side(self) -> Side:
+        """Its author."""
+        row, payloads = self.stored, self.payloads
+        return Side(
+            row.peer,
+            row.resource,
+            row.type,
+            row.direction,
+            payloads.occupant_id,
+            payloads.is_from_occupant,
+        )
+
+
+def payloads_of(xml: str) -> Payloads:
+    """Return the parts of a stored message; a blanked or malformed message has none."""
+    try:
+        message = parse(xml.encode(), keep_depth=_KEEP_DEPTH)
+    except (Malformed, UnicodeEncodeError):
+        return Payloads()
+    return Payloads(
+        sender=message.get("from") or None,
+        recipient=message.get("to") or None,
+        id=message.get("id") or None,
+        # COMPAT: ejabberd before 17 removes the namespace from the stanzas that it passes on.
+        body=text_of(message.child(message.ns, "body")),
+        subject=text_of(message.child(message.ns, "subject")),
+        origin_id=attribute_of(message.child(NS_STANZA_ID, "origin-id"), "id"),
+        stanza_ids=tuple(
+            (child.get("by"), child.get("id"))
+            for child in message.elements
+            if (child.ns, child.name) == (NS_STANZA_ID, "stanza-id")
+        ),
+        occupant_id=attribute_of(message.child(NS_OCCUPANT, "occupant-id"), "id"),
+        is_from_occupant=message.child(NS_MUC_USER, "x") is not None,
+        reference=reference_of(message),
+        tombstone=_tombstone(message),
+    )
+
+
+def _tombstone(message: Element) -> Tombstone | None:
+    """Read the tombstone of a retracted message (XEP-0424 section 5, XEP-0425 section 4)."""
+    for ns, moderate in (
+        (NS_RETRACT, NS_MODERATE),
+        (NS_RETRACT_0, NS_MODERATE_0),
+    ):
+        moderated = message.child(moderate, "moderated")
+        place = moderated or message
+        retracted = place.child(ns, "retracted")
+        if retracted is None:
+            continue
+        moderated = moderated or retracted.child(moderate, "moderated")
+        reason = retracted.child(ns, "reason") or (
+            moderated.child(moderate, "reason") if moderated else None
+        )
+        return Tombstone(
+            at=retracted.get("stamp") or None,
+            by=attribute_of(moderated, "by"),
+            reason=text_of(reason),
+        )
+    return None
