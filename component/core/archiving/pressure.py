@@ -35,7 +35,7 @@ class Backpressure:
         if not self.is_high and self.bytes >= self.capacity:
             self.is_high = True
             log.warning(
-                "%d bytes wait to be written: the server is not read any further", self.bytes
+                "%d bytes wait to be written: the server is read no further", self.bytes
             )
             self._on_change(True)
 
