@@ -1,4 +1,4 @@
-"""A component of ejabberd that sends and hears what a test wants (XEP-0114)."""
+"""A component of ejabberd that sends stanzas for a test and keeps those it receives (XEP-0114)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ class Component:
     def send(self, xml: str) -> None:
         """Send text as it is."""
         self.writer.write(xml.encode())
+
+    async def wait_for_privileges(self) -> None:
+        """Return once a virtual host has granted privileges (XEP-0356)."""
+        async with asyncio.timeout(10):
+            while not self._has_privileges():  # noqa: ASYNC110 - a state, not an event
+                await asyncio.sleep(0.01)
+
+    def _has_privileges(self) -> bool:
+        return any("privilege" in child.tag for stanza in self.received for child in stanza)
 
     async def pinged(self, *addresses: str, seconds: float) -> set[str]:
         """Ping addresses, and return those from which an answer came within that time."""

@@ -34,9 +34,7 @@ class Backpressure:
         self.bytes += size_of(work)
         if not self.is_high and self.bytes >= self.capacity:
             self.is_high = True
-            log.warning(
-                "%d bytes wait to be written: the server is read no further", self.bytes
-            )
+            log.warning("%d bytes wait to be written: the server is read no further", self.bytes)
             self._on_change(True)
 
     def remove(self, work: Iterable[NewMessage]) -> None:
