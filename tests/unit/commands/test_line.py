@@ -205,7 +205,7 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert f"{command.title}." in told
     asked = [field for field in command.fields if field.kind is not FieldKind.PASSWORD]
     assert all(field.label in told for field in asked)
-    assert ("--config PATH" in told, "password is asked for" in told) == (
+    assert ("--config PATH" in told, "The password is read from" in told) == (
         True,
         len(asked) < len(command.fields),
     )
