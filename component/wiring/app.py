@@ -16,12 +16,10 @@ from component.core.background import Background
 from component.core.retention.admin import open_archive_admin
 from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
-from component.web.server.settings import Services
 from component.wiring import account_sources, settings
 from component.wiring.compose import compose
-from component.wiring.queries import answer_queries, command_service
+from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
-from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.connector import Connector, ServerRefused
 from storage.errors import StorageError
 from storage.open import open_storage
@@ -99,22 +97,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     answer_queries(config, parts, operator_commands(commands, parts.operators))
     link = Link(connection, background)
     stack.push_async_callback(link.end)
-    services = Services(
-        storage=storage,
-        authorizer=parts.authorizer,
-        writer=parts.writer,
-        queue=parts.preference_filter,
-        link=parts.stream,
-        jids=Addresses(),
-        administration=administration,
-        commands=commands,
-        accounts=accounts,
-        rosters=parts.rosters,
-        hosts=parts.hosts,
-        followers=parts.followers,
-        background=background,
-        handlers=handlers,
-    )
+    services = http_services(storage, parts, commands, background=background, handlers=handlers)
     web = settings.web(config, parts.operators)
     for listener in settings.listeners(config):
         await stack.enter_async_context(serve_http(web, services, listener))

@@ -1,4 +1,4 @@
-"""Connects the queries of XMPP, and the commands of operators, to the parts that answer them."""
+"""Connects queries over XMPP and HTTP, and the commands of operators, to the parts that answer."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Iterable
 
 from component.config import Config
 from component.core.accounts.protocol import AccountSource
+from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
 from component.core.retention.admin import ArchiveAdmin
+from component.handlers.functions import Handlers
+from component.web.server.settings import Services
 from component.wiring.compose import Parts
 from component.xmpp.archive import mam, prefs
 from component.xmpp.archive.mam import Mam
@@ -22,6 +25,7 @@ from component.xmpp.queries.delegation import Delegation
 from component.xmpp.queries.dispatch import QueryDispatcher
 from component.xmpp.rosters import query as roster_query
 from component.xmpp.rosters.query import RosterQueries
+from storage.interface import Storage
 
 
 def command_service(
@@ -75,4 +79,32 @@ def answer_queries(
     delegation = Delegation(parts.privileges, addresses, parts.hosts)
     return QueryDispatcher(
         parts.stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS
+    )
+
+
+def http_services(
+    storage: Storage,
+    parts: Parts,
+    commands: CommandService,
+    *,
+    background: Background,
+    handlers: Handlers,
+) -> Services:
+    """Return the parts that answer requests over HTTP."""
+    context = commands.context
+    return Services(
+        storage=storage,
+        authorizer=parts.authorizer,
+        writer=parts.writer,
+        queue=parts.preference_filter,
+        link=parts.stream,
+        jids=Addresses(),
+        administration=context.archives,
+        commands=commands,
+        accounts=context.accounts,
+        rosters=parts.rosters,
+        hosts=parts.hosts,
+        followers=parts.followers,
+        background=background,
+        handlers=handlers,
     )

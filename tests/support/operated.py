@@ -20,17 +20,18 @@ import pytest
 from component import cli
 from component.config import Operator, Rosters
 from component.core.accounts.own import OwnAccounts
+from component.core.background import Background
 from component.core.commands.dispatch import COMMANDS, CommandService
 from component.core.commands.spec import Command, FieldKind
 from component.core.hosts import Hosts
 from component.core.retention.admin import open_archive_admin
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults
+from component.handlers.functions import Handlers
 from component.web.app import serve
 from component.web.server.settings import Services
-from component.wiring.queries import command_service
+from component.wiring.queries import command_service, http_services
 from component.xmpp.commands.admin import operator_commands
-from component.xmpp.connection.addresses import Addresses
 from support.accounts import source_of
 from support.commands import NS_COMMANDS, command, request
 from support.sidecar import HOSTS, PASSWORDS, SETTINGS
@@ -90,19 +91,8 @@ async def open_operated(
                 parts, administration, accounts, wire.connection, timeout=9.0
             )
             wire.answer(operator_commands(commands, parts.operators))
-            services = Services(
-                storage=storage,
-                authorizer=parts.authorizer,
-                writer=parts.writer,
-                queue=parts.preference_filter,
-                link=parts.stream,
-                jids=Addresses(),
-                administration=administration,
-                commands=commands,
-                accounts=accounts,
-                rosters=parts.rosters,
-                hosts=Hosts(HOSTS),
-                followers=parts.followers,
+            services = http_services(
+                storage, parts, commands, background=Background(), handlers=Handlers()
             )
             settings = replace(SETTINGS, operators=parts.operators)
             async with serve(settings, services) as url:
