@@ -85,6 +85,30 @@ class Xmpp(Section):
         return hosts
 
 
+#: Limits of each HTTP listener.
+HeaderTimeout = Annotated[
+    Seconds, Field(description="Seconds to wait for the header of a request.")
+]
+BodyTimeout = Annotated[Seconds, Field(description="Seconds to wait for the body of a request.")]
+KeepaliveTimeout = Annotated[
+    Seconds, Field(description="Seconds after which an idle connection is closed.")
+]
+BodySize = Annotated[
+    int, Field(ge=1024, le=67108864, description="Maximum size of a request body in bytes.")
+]
+Connections = Annotated[
+    Count,
+    Field(description="Maximum number of open connections; further connections are refused."),
+]
+ConnectionsPerAddress = Annotated[
+    Count,
+    Field(
+        description="Maximum number of open connections from one address, from one /64 network "
+        "of IPv6, or from this machine. A reverse proxy counts as one address."
+    ),
+]
+
+
 class Http(Section):
     """The HTTP server, for servers and operators."""
 
@@ -120,34 +144,16 @@ class Http(Section):
         "loopback names are always accepted.",
     )
     prefix: Prefix = Field(default="/api", description='Path prefix of all routes; "" for none.')
-    max_body_bytes: int = Field(
-        default=1048576,
-        ge=1024,
-        le=67108864,
-        description="Maximum size of a request body in bytes.",
-    )
-    header_timeout_seconds: Seconds = Field(
-        default=10.0, description="Seconds to wait for the header of a request."
-    )
-    body_timeout_seconds: Seconds = Field(
-        default=8.0, description="Seconds to wait for the body of a request."
-    )
+    max_body_bytes: BodySize = 1048576
+    header_timeout_seconds: HeaderTimeout = 10.0
+    body_timeout_seconds: BodyTimeout = 8.0
     request_timeout_seconds: Seconds = Field(
         default=9.0,
         description="Seconds to answer a request. ejabberd gives up after 10.",
     )
-    keepalive_timeout_seconds: Seconds = Field(
-        default=75.0, description="Seconds after which an idle connection is closed."
-    )
-    max_connections: Count = Field(
-        default=1000,
-        description="Maximum number of open connections; further connections are refused.",
-    )
-    max_connections_per_address: Count = Field(
-        default=250,
-        description="Maximum number of open connections from one address, from one /64 network "
-        "of IPv6, or from this machine. A reverse proxy counts as one address.",
-    )
+    keepalive_timeout_seconds: KeepaliveTimeout = 75.0
+    max_connections: Connections = 1000
+    max_connections_per_address: ConnectionsPerAddress = 250
     max_items: Count = Field(
         default=1000, description="Maximum number of items in a request or an answer."
     )
@@ -204,30 +210,12 @@ class PublicHttp(Section):
     port: Port = Field(
         default=5282, description="TCP port to listen on; it has to differ from http.port."
     )
-    max_body_bytes: int = Field(
-        default=262144,
-        ge=1024,
-        le=67108864,
-        description="Maximum size of a request body in bytes.",
-    )
-    header_timeout_seconds: Seconds = Field(
-        default=10.0, description="Seconds to wait for the header of a request."
-    )
-    body_timeout_seconds: Seconds = Field(
-        default=8.0, description="Seconds to wait for the body of a request."
-    )
+    max_body_bytes: BodySize = 262144
+    header_timeout_seconds: HeaderTimeout = 10.0
+    body_timeout_seconds: BodyTimeout = 8.0
     request_timeout_seconds: Seconds = Field(
         default=9.0, description="Seconds to answer a request."
     )
-    keepalive_timeout_seconds: Seconds = Field(
-        default=75.0, description="Seconds after which an idle connection is closed."
-    )
-    max_connections: Count = Field(
-        default=1000,
-        description="Maximum number of open connections; further connections are refused.",
-    )
-    max_connections_per_address: Count = Field(
-        default=250,
-        description="Maximum number of open connections from one address, from one /64 network "
-        "of IPv6, or from this machine. A reverse proxy counts as one address.",
-    )
+    keepalive_timeout_seconds: KeepaliveTimeout = 75.0
+    max_connections: Connections = 1000
+    max_connections_per_address: ConnectionsPerAddress = 250

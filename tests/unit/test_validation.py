@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import ErrorType
 
+import component.web.app  # noqa: F401 - it imports the models of every API
 from component.config import NAMED_SECTIONS, SECTIONS
 from component.core.errors import BadRequest
 from component.validation import wrong
@@ -53,7 +54,7 @@ def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _below(one)
 
 
-#: The application, which is imported for that, imports all of them.
+#: Every model of a request.
 REQUESTS = sorted(
     {
         *_below(Parameters),
