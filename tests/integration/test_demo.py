@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,16 @@ from support.ejabberd import ROOT
 from support.program import Program
 from support.releases import Release
 
-#: What it tests differs between releases of ejabberd.
-pytestmark = pytest.mark.every_ejabberd
+#: What it tests differs between releases of ejabberd. A demo waits for those of other workers.
+pytestmark = [pytest.mark.every_ejabberd, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(autouse=True)
+def well_known_ports() -> Iterator[None]:
+    """Let one demo run at a time: all of them take the well-known ports, if these are free."""
+    with Path(tempfile.gettempdir(), "muniment-test-demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class Demo(Program):

@@ -282,11 +282,13 @@ async def test_message_with_forged_room_id_is_archived(people: People) -> None:
 
 async def test_message_with_forged_room_id_is_moderated(release: Release, people: People) -> None:
     """XEP-0425: a moderator names the id that the room has given, which is the last one."""
-    if not release.has_iq_privilege:
-        pytest.skip("rooms of this release give no ids without mod_mam")
     await said(people, people.bob, "harmful", extra=by_room(people.room, "forged"))
     heard = await people.alice.wait_for_body("harmful")
     *_, id = ids_by_room(heard, people.room)
+    if not release.has_iq_privilege:
+        # Rooms of this release give no ids without mod_mam, so there is nothing to moderate by.
+        assert id == "forged"
+        return
     await people.alice.ask(
         "set",
         f"<moderate xmlns='urn:xmpp:message-moderate:1' id='{id}'><retract xmlns='{RETRACT}'/>"
