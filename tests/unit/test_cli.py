@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from support.builders import entries
+from support.ports import free_port
 
 from component import __version__, cli
 from component.cli import exit_codes
@@ -30,6 +31,13 @@ STORED = """
 [storage]
 url = "sqlite:muniment.db"
 """
+
+
+def nobody_listens() -> str:
+    """Return a configuration whose ports are free: no ejabberd, and no other Muniment."""
+    return RIGHT.replace("[http]", f"port = 1\n[http]\nport = {free_port()}")
+
+
 #: Two distributions that came with a package of one name, told by the lists of pip or setuptools.
 COLLISION = {
     "first-1.0.dist-info": {
@@ -254,8 +262,7 @@ def test_packages_of_another_distribution_are_refused(
 def test_check_config_reports_unreachable_services(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Port 1 of the loopback: nobody listens there.
-    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]") + STORED)
+    write(folder / "muniment.toml", nobody_listens() + STORED)
 
     code = cli.main(["check-config"])
 
@@ -297,7 +304,7 @@ def test_closed_pipe_ends_the_report_without_traceback(folder: Path) -> None:
 def test_check_config_warns_about_a_readable_store(
     folder: Path, capsys: pytest.CaptureFixture[str], mode: int, told: bool
 ) -> None:
-    write(folder / "muniment.toml", RIGHT.replace("[http]", "port = 1\n[http]") + STORED)
+    write(folder / "muniment.toml", nobody_listens() + STORED)
     (folder / "muniment.db").touch()
     (folder / "muniment.db").chmod(mode)
 
@@ -395,7 +402,7 @@ def test_check_config_warns_about_unconfirmed_retention(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bounds = '[retention]\nmessages = 5\n[storage]\nurl = "sqlite:muniment.db"\n'
-    path = write(folder / "muniment.toml", bounds + RIGHT.replace("[http]", "port = 1\n[http]"))
+    path = write(folder / "muniment.toml", bounds + nobody_listens())
     asyncio.run(_filled(folder))
 
     for _ in range(2):
