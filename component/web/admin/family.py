@@ -5,12 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.core.access.audit import Audit
-from component.core.reading.pages import Pager
 from component.web import keys
 from component.web.admin import accounts, archives, audit, commands, export, rules
 from component.web.auth.authenticate import authenticate
 from component.web.server.family import Family
-from component.web.server.settings import Listener, Services, WebSettings
+from component.web.server.settings import Listener, Services, WebSettings, pager_of
 
 
 def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.Application:
@@ -24,13 +23,7 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     app[keys.commands] = services.commands
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids
-    app[keys.pager] = Pager(
-        services.storage.archive,
-        services.queue,
-        default_size=settings.page_default,
-        max_size=settings.page_max,
-        max_bytes=settings.page_max_bytes,
-    )
+    app[keys.pager] = pager_of(settings, services)
     return app
 
 

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
 from component.web import keys
 from component.web.archive import archives, conversations, stream
 from component.web.auth.authenticate import authenticate
 from component.web.server.family import Family
-from component.web.server.settings import Listener, Services, WebSettings
+from component.web.server.settings import Listener, Services, WebSettings, pager_of
 
 
 def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.Application:
     app = web.Application()
     for module in (archives, conversations, stream):
         app.add_routes(module.routes(prefix))
-    pager = Pager(
-        services.storage.archive,
-        services.queue,
-        default_size=settings.page_default,
-        max_size=settings.page_max,
-        max_bytes=settings.page_max_bytes,
-    )
     app[keys.administration] = services.administration
     app[keys.jids] = services.jids
     app[keys.reader] = ArchiveReader(
-        services.authorizer, services.storage, services.queue, pager, services.followers
+        services.authorizer,
+        services.storage,
+        services.queue,
+        pager_of(settings, services),
+        services.followers,
     )
     return app
 

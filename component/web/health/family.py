@@ -24,8 +24,8 @@ async def ready(request: web.Request) -> web.Response:
     return json_response({"status": status, "parts": parts}, status=200 if is_ready else 503)
 
 
-def _health(prefix: str, _: WebSettings, services: Services) -> web.Application:
-    app = _liveness(prefix, _, services)
+def _health(prefix: str, settings: WebSettings, services: Services) -> web.Application:
+    app = _liveness(prefix, settings, services)
     app.add_routes([web.get(f"{prefix}/ready", ready)])
     app[keys.readiness] = Readiness(
         services.storage,

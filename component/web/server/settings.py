@@ -15,7 +15,7 @@ from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.hosts import Hosts
 from component.core.reading.follow import Followers
-from component.core.reading.pages import PAGE_MAX_BYTES
+from component.core.reading.pages import PAGE_MAX_BYTES, Pager
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
@@ -104,3 +104,14 @@ class Services:
     followers: Followers  #: woken by the writer when there are new messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module
+
+
+def pager_of(settings: WebSettings, services: Services) -> Pager:
+    """Return the pager of the families whose pages have the configured size."""
+    return Pager(
+        services.storage.archive,
+        services.queue,
+        default_size=settings.page_default,
+        max_size=settings.page_max,
+        max_bytes=settings.page_max_bytes,
+    )
