@@ -85,7 +85,7 @@ async def test_unknown_keys_of_a_post_are_ignored(api: TestClient) -> None:
     assert (await read(api))["count"] == 1
 
 
-async def test_the_last_of_repeated_parameters_counts(api: TestClient) -> None:
+async def test_last_of_repeated_parameters_counts(api: TestClient) -> None:
     """Duplicated parameters: last one wins."""
     await store(api, post())
 
@@ -103,7 +103,7 @@ async def test_the_last_of_repeated_parameters_counts(api: TestClient) -> None:
         {"Authorization": "bearer s3cret"},
     ],
 )
-async def test_a_secret_with_leading_blanks_is_accepted(
+async def test_secret_with_leading_blanks_is_accepted(
     aiohttp_client: AiohttpClient, headers: dict[str, str]
 ) -> None:
     """The value is NOT trimmed, so it may start with a space."""
@@ -115,7 +115,7 @@ async def test_a_secret_with_leading_blanks_is_accepted(
         assert answer.status == 200
 
 
-async def test_parameters_arrive_as_ejabberd_encodes_them(api: TestClient) -> None:
+async def test_parameters_encoded_by_ejabberd_are_decoded(api: TestClient) -> None:
     """Unreserved = A-Z a-z 0-9 _ . - / : ; "+" is %2B; percent-encoded unicode survives."""
     await store(api, post(username="rené", peer="a+b", xml=None, body="x", direction="recv"))
 
@@ -126,14 +126,14 @@ async def test_parameters_arrive_as_ejabberd_encodes_them(api: TestClient) -> No
     assert (item["username"], item["peer"]) == ("rené", "a+b")
 
 
-async def test_a_stored_message_is_acknowledged_with_an_empty_body(api: TestClient) -> None:
+async def test_stored_message_is_acknowledged_with_an_empty_body(api: TestClient) -> None:
     """200s must have an EMPTY body or valid JSON."""
     answer = await api.post("/api/archive", json=post())
 
     assert (answer.status, await answer.read()) == (200, b"")
 
 
-async def test_head_is_like_get(api: TestClient) -> None:
+async def test_head_is_answered_like_get(api: TestClient) -> None:
     """HEAD works like GET."""
     answer = await api.head("/api/archive", params={"username": "alice"})
 
@@ -141,14 +141,14 @@ async def test_head_is_like_get(api: TestClient) -> None:
     assert answer.content_type == "application/json"
 
 
-async def test_a_connection_serves_many_requests(api: TestClient) -> None:
+async def test_connection_is_kept_alive(api: TestClient) -> None:
     """Pool of up to 100 keep-alive connections per host."""
     answer = await api.get("/api/archive", params={"username": "alice"})
 
     assert answer.headers.get("Connection", "keep-alive").lower() == "keep-alive"
 
 
-async def test_a_virtual_host_has_its_own_archives(api: TestClient) -> None:
+async def test_virtual_hosts_have_separate_archives(api: TestClient) -> None:
     """There is NO domain parameter in any call: one base URL per vhost."""
     await store(api, post())
 
@@ -162,7 +162,7 @@ async def test_a_virtual_host_has_its_own_archives(api: TestClient) -> None:
 # --- POST /archive --------------------------------------------------------------------------
 
 
-async def test_xml_is_read_back_as_it_was_posted(api: TestClient) -> None:
+async def test_xml_is_returned_as_posted(api: TestClient) -> None:
     """POST in xml form, then GET returns the same xml and timestamp to the microsecond."""
     xml = message("bob@example.org/phone", "alice@example.org", "&lt;ü&gt; &#10; '")
     await store(api, post(xml=xml, timestamp="2016-04-18T10:00:00.123456Z"))
@@ -186,7 +186,7 @@ async def test_body_and_direction_are_derived_from_the_xml(api: TestClient) -> N
     ]
 
 
-async def test_a_stanza_without_its_namespace_is_read(api: TestClient) -> None:
+async def test_stanza_without_namespace_is_accepted(api: TestClient) -> None:
     """xml: whole serialized <message/> stanza. Older servers send it without its namespace."""
     xml = "<message from='bob@example.org/x' to='alice@example.org'><body>hi</body></message>"
     await store(api, post(xml=xml))
@@ -197,7 +197,7 @@ async def test_a_stanza_without_its_namespace_is_read(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("direction", ["send", "recv"])
-async def test_a_body_is_read_back_with_its_direction(api: TestClient, direction: str) -> None:
+async def test_body_is_returned_with_its_direction(api: TestClient, direction: str) -> None:
     """In body form, GET returns direction send/recv and body."""
     await store(api, post(xml=None, body="<&>\r\n'\"ü", direction=direction))
 
@@ -206,7 +206,7 @@ async def test_a_body_is_read_back_with_its_direction(api: TestClient, direction
     assert (item["direction"], item["body"]) == (direction, "<&>\r\n'\"ü")
 
 
-async def test_a_body_becomes_a_stanza_that_mam_can_serve(api: TestClient) -> None:
+async def test_body_is_stored_as_a_stanza(api: TestClient) -> None:
     """Body mode: <message type=chat from to><body/></message>."""
     await store(api, post(xml=None, body="a < b", direction="send"))
 
@@ -246,7 +246,7 @@ async def test_form_fields_are_accepted_like_json(api: TestClient) -> None:
     assert (await read(api))["count"] == 1
 
 
-async def test_a_request_that_is_sent_again_stores_nothing_more(api: TestClient) -> None:
+async def test_repeated_post_stores_nothing_twice(api: TestClient) -> None:
     """A slow server gets the same POST up to 3 times: storing must be idempotent."""
     await asyncio.gather(*[store(api, post()) for _ in range(3)])
     await asyncio.gather(
@@ -306,7 +306,7 @@ async def test_room_message_keeps_its_author(api: TestClient) -> None:
     assert (item["type"], item["nick"], item["direction"]) == ("groupchat", "Nick", "recv")
 
 
-async def test_a_room_named_by_its_local_part_is_below_the_usual_service(api: TestClient) -> None:
+async def test_room_named_by_its_local_part_is_at_the_default_service(api: TestClient) -> None:
     """2015 version, MUC: room local part."""
     await store(api, room_post(1, "for all"))
 
@@ -324,7 +324,7 @@ async def test_a_room_named_by_its_local_part_is_below_the_usual_service(api: Te
         ("2016-04-18T22:30:00-03:30", "2016-04-19T02:00:00.000000Z"),
     ],
 )
-async def test_times_are_kept_in_microseconds_of_utc(
+async def test_times_are_stored_in_microseconds_of_utc(
     api: TestClient, posted: str, kept: str
 ) -> None:
     """Accept 0-6+ digits, Z or offset; cut, not rounded; timestamps with offset become Z."""
@@ -334,7 +334,7 @@ async def test_times_are_kept_in_microseconds_of_utc(
 
 
 @pytest.mark.parametrize("wrong", ["2016-04-18", "2016-04-18 10:00:00Z", "TIMESTAMP", "", None])
-async def test_other_forms_of_time_are_refused(api: TestClient, wrong: str | None) -> None:
+async def test_other_formats_of_time_are_refused(api: TestClient, wrong: str | None) -> None:
     """Date-only or space-separated forms are rejected."""
     posted = await api.post("/api/archive", json=post(timestamp=wrong))
 
@@ -342,7 +342,7 @@ async def test_other_forms_of_time_are_refused(api: TestClient, wrong: str | Non
     assert (await posted.json())["message"].startswith("timestamp: ")
 
 
-async def test_history_behind_newer_messages_is_refused_with_the_reason(api: TestClient) -> None:
+async def test_history_older_than_the_newest_message_is_refused(api: TestClient) -> None:
     """Anything but 200 or 201 is logged and the message is not in the archive."""
     await store(api, post(1), post(1000))
 
@@ -353,7 +353,7 @@ async def test_history_behind_newer_messages_is_refused_with_the_reason(api: Tes
     assert times(await read(api)) == [stamp(1), stamp(1000)]
 
 
-async def test_a_message_of_the_future_is_refused(api: TestClient) -> None:
+async def test_message_of_the_future_is_refused(api: TestClient) -> None:
     """timestamp: when the server took the message."""
     answer = await api.post("/api/archive", json=post(timestamp="9999-12-31T23:59:59Z"))
 
@@ -378,35 +378,35 @@ async def test_before_is_exclusive(api: TestClient) -> None:
     assert times(await read(api, before=stamp(3))) == [stamp(1), stamp(2)]
 
 
-async def test_both_bounds_make_a_range(api: TestClient) -> None:
+async def test_after_and_before_bound_a_range(api: TestClient) -> None:
     """Both after and before may be given (range)."""
     await store(api, *map(post, (1, 2, 3)))
 
     assert times(await read(api, after=stamp(1), before=stamp(3))) == [stamp(2)]
 
 
-async def test_bounds_keep_to_the_microsecond(api: TestClient) -> None:
+async def test_bounds_are_exact_to_the_microsecond(api: TestClient) -> None:
     """Keep all 6 digits; do not round."""
     await store(api, *[post(timestamp=stamp(1, micros)) for micros in (1, 2, 3)])
 
     assert times(await read(api, after=stamp(1, 1), before=stamp(1, 3))) == [stamp(1, 2)]
 
 
-async def test_before_last_gives_the_newest_page_in_ascending_order(api: TestClient) -> None:
+async def test_before_last_returns_the_newest_page_in_ascending_order(api: TestClient) -> None:
     """before=last&limit=2: the two newest, ascending."""
     await store(api, *map(post, (3, 1, 4, 2)))
 
     assert times(await read(api, before="last", limit=2)) == [stamp(3), stamp(4)]
 
 
-async def test_after_with_a_limit_gives_the_oldest_behind_it(api: TestClient) -> None:
+async def test_after_with_limit_returns_the_oldest_later_messages(api: TestClient) -> None:
     """after=T&limit=2: the two oldest after T."""
     await store(api, *map(post, (3, 1, 4, 2)))
 
     assert times(await read(api, after=stamp(1), limit=2)) == [stamp(2), stamp(3)]
 
 
-async def test_before_with_a_limit_gives_the_newest_before_it(api: TestClient) -> None:
+async def test_before_with_limit_returns_the_newest_earlier_messages(api: TestClient) -> None:
     """before=T+limit N: the N newest before T."""
     await store(api, *map(post, (3, 1, 4, 2)))
 
@@ -420,7 +420,7 @@ async def test_limit_without_bound_returns_the_oldest(api: TestClient) -> None:
     assert times(await read(api, limit=2)) == [stamp(1), stamp(2)]
 
 
-async def test_no_limit_returns_everything(api: TestClient) -> None:
+async def test_request_without_limit_returns_everything(api: TestClient) -> None:
     """limit absent = no limit."""
     await store(api, *map(post, range(1, 51)))
 
@@ -429,7 +429,7 @@ async def test_no_limit_returns_everything(api: TestClient) -> None:
     assert (len(page["archive"]), page["complete"]) == (50, True)
 
 
-async def test_a_range_is_paged_from_the_end_the_client_pages_from(api: TestClient) -> None:
+async def test_range_is_paged_in_the_direction_of_the_client(api: TestClient) -> None:
     """after comes from RSM <after> or from MAM start, before from RSM <before> or MAM end."""
     await store(api, *map(post, (1, 2, 3, 4, 5)))
     start, end = stamp(0), stamp(30)
@@ -462,14 +462,14 @@ async def test_count_is_the_total_and_complete_is_true_on_the_last_page_only(
     assert (exact["count"], exact["complete"]) == (4, True)
 
 
-async def test_limit_zero_counts(api: TestClient) -> None:
+async def test_limit_zero_returns_the_count(api: TestClient) -> None:
     """limit=0: [] and count."""
     await store(api, *map(post, (1, 2)))
 
     assert await read(api, limit=0) == {"archive": [], "count": 2, "complete": False}
 
 
-async def test_page_skips_as_many_of_the_oldest(api: TestClient) -> None:
+async def test_page_is_the_index_of_the_first_message(api: TestClient) -> None:
     """page: RSM <index>, integer."""
     await store(api, *map(post, (1, 2, 3, 4, 5)))
 
@@ -478,7 +478,7 @@ async def test_page_skips_as_many_of_the_oldest(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("page", ["asdf", "-1", "1.5", "9" * 30, "9" * 5000])
-async def test_no_page_fails(api: TestClient, page: str) -> None:
+async def test_invalid_page_is_ignored(api: TestClient, page: str) -> None:
     """page=N&limit=M does not fail."""
     await store(api, post())
 
@@ -486,7 +486,7 @@ async def test_no_page_fails(api: TestClient, page: str) -> None:
 
 
 @pytest.mark.parametrize("username", ["nobody", "nobody@example.org"])
-async def test_an_unknown_user_has_an_empty_archive(api: TestClient, username: str) -> None:
+async def test_unknown_user_has_an_empty_archive(api: TestClient, username: str) -> None:
     """no match: 200 [] count 0 complete true."""
     empty = {"archive": [], "count": 0, "complete": True}
 
@@ -494,7 +494,7 @@ async def test_an_unknown_user_has_an_empty_archive(api: TestClient, username: s
     assert await read(api, username, limit=0) == empty
 
 
-async def test_user_of_an_unserved_domain_is_unknown(api: TestClient) -> None:
+async def test_user_of_an_unserved_domain_is_refused(api: TestClient) -> None:
     """a full JID of another domain: 400, unless it is a room, or has an archive from before."""
     for place in ("archive", "archive/items"):
         params = {"username": "alice@remote.example"}
@@ -518,7 +518,7 @@ async def test_peer_matches_by_local_part_and_by_jid(api: TestClient) -> None:
         assert times(await read(api, peer=peer)) == []
 
 
-async def test_absent_type_means_any(api: TestClient) -> None:
+async def test_request_without_type_returns_every_type(api: TestClient) -> None:
     """type absent before 2016: treat absent as any/chat."""
     await store(api, room_post(1, "for all"))
 
@@ -526,7 +526,7 @@ async def test_absent_type_means_any(api: TestClient) -> None:
     assert (await read(api, ROOM, type="groupchat"))["count"] == 1
 
 
-async def test_empty_parameters_are_absent_ones(api: TestClient) -> None:
+async def test_empty_parameters_are_ignored(api: TestClient) -> None:
     """All parameters are strings; absent = all."""
     await store(api, post())
 
@@ -535,7 +535,7 @@ async def test_empty_parameters_are_absent_ones(api: TestClient) -> None:
     assert page["count"] == 1
 
 
-async def test_a_message_without_body_has_none(api: TestClient) -> None:
+async def test_message_without_body_is_returned_without_body(api: TestClient) -> None:
     """Items carry xml, or body and direction."""
     xml = message("bob@example.org/x", "alice@example.org", "").replace("<body></body>", "")
     await store(api, post(xml=xml))
@@ -547,7 +547,7 @@ async def test_a_message_without_body_has_none(api: TestClient) -> None:
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("username", [{}, {"username": ""}])
-async def test_a_missing_username_is_not_authorized(
+async def test_missing_username_is_not_authorized(
     api: TestClient, method: str, username: dict[str, str]
 ) -> None:
     """username required; missing/"" is 401."""
@@ -561,7 +561,7 @@ async def test_a_missing_username_is_not_authorized(
     assert orjson.loads(await answer.read())["error"] == "not-authorized"
 
 
-async def test_the_count_alone_is_a_bare_integer(api: TestClient) -> None:
+async def test_items_returns_a_bare_integer(api: TestClient) -> None:
     """GET /archive/items?username&peer&after: 200 with a bare JSON integer."""
     await store(api, *map(post, (1, 2, 3)))
 
@@ -579,7 +579,7 @@ async def test_stored_message_is_readable_at_once(api: TestClient) -> None:
         assert (await read(api))["count"] == second
 
 
-async def test_a_user_of_another_domain_is_refused(api: TestClient) -> None:
+async def test_chat_with_user_of_another_domain_is_refused(api: TestClient) -> None:
     """username: local part for chat; full bare room JID for groupchat."""
     wrong = f"alice@not.{HOST}"
 

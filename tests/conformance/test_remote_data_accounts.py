@@ -38,7 +38,7 @@ async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
 
 
 @pytest.mark.parametrize("path", ["/api/auth", "/api/auth/", f"/api/{HOST}/auth"])
-async def test_the_right_password_is_200_without_a_body(api: TestClient, path: str) -> None:
+async def test_right_password_is_200_without_a_body(api: TestClient, path: str) -> None:
     """200 /auth has an empty or JSON body; /auth/ == /auth; prefix /api works."""
     answer = await api.get(path, params={"username": "alice", "password": PASSWORD})
 
@@ -61,7 +61,9 @@ async def test_the_right_password_is_200_without_a_body(api: TestClient, path: s
         {},
     ],
 )
-async def test_all_else_is_401_in_json(api: TestClient, query: dict[str, str]) -> None:
+async def test_failed_authentication_is_401_in_json(
+    api: TestClient, query: dict[str, str]
+) -> None:
     """wrong password / unknown user: 401 (body ignored but must be empty/JSON)."""
     answer = await api.get("/api/auth", params=query)
 
@@ -83,7 +85,9 @@ async def test_all_else_is_401_in_json(api: TestClient, query: dict[str, str]) -
         (f"alice@{OTHER_HOST}", 401),
     ],
 )
-async def test_a_user_exists_or_not(api: TestClient, username: str, status: int) -> None:
+async def test_existing_user_is_200_and_any_other_401(
+    api: TestClient, username: str, status: int
+) -> None:
     """GET /user: 200 = exists, 401 = no; inactive users count as not existing."""
     answer = await api.get("/api/user", params={"username": username})
 
@@ -91,7 +95,7 @@ async def test_a_user_exists_or_not(api: TestClient, username: str, status: int)
     assert await answer.read() == b"" if status == 200 else (await answer.json())["message"]
 
 
-async def test_a_password_arrives_as_ejabberd_encodes_it(api: TestClient) -> None:
+async def test_password_encoded_by_ejabberd_is_decoded(api: TestClient) -> None:
     """Percent-encoded unicode and "+" in a password survive."""
     query = "username=alice&password=s3cret%20%2B%20%c3%bc/%3f%26%3d"
     answer = await api.get(URL(f"/api/auth?{query}", encoded=True))
@@ -106,7 +110,7 @@ async def test_unknown_parameters_are_ignored(api: TestClient) -> None:
     assert answer.status == 200
 
 
-async def test_a_secret_with_a_leading_blank_is_accepted(
+async def test_secret_with_a_leading_blank_is_accepted(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     """header X-Api-Key: v with leading blank accepted."""
@@ -116,7 +120,7 @@ async def test_a_secret_with_a_leading_blank_is_accepted(
     assert (await client.get("/api/user?username=alice")).status == 200
 
 
-async def test_a_virtual_host_has_its_own_users(api: TestClient) -> None:
+async def test_virtual_hosts_have_separate_users(api: TestClient) -> None:
     """There is NO domain parameter in any call: one base URL per vhost."""
     here = await api.get(f"/api/{HOST}/user?username=alice")
     there = await api.get(f"/api/{OTHER_HOST}/user?username=alice")
@@ -126,7 +130,7 @@ async def test_a_virtual_host_has_its_own_users(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/auth", "/api/user"])
-async def test_head_is_like_get_and_post_is_not_allowed(api: TestClient, path: str) -> None:
+async def test_head_is_answered_like_get_and_post_is_405(api: TestClient, path: str) -> None:
     """HEAD works like GET. POST: 405."""
     query = {"username": "alice", "password": PASSWORD}
 
@@ -136,7 +140,7 @@ async def test_head_is_like_get_and_post_is_not_allowed(api: TestClient, path: s
 
 @pytest.mark.parametrize("username", ["alice", "nobody", "a b", f"alice@{OTHER_HOST}"])
 @pytest.mark.parametrize("path", ["/api/auth", "/api/none", "/api/not.example/auth"])
-async def test_a_password_never_reaches_the_log(
+async def test_password_never_reaches_the_log(
     services: Services, caplog: pytest.LogCaptureFixture, path: str, username: str
 ) -> None:
     """clear passwords in GET query strings (end up in access logs: redact)."""

@@ -30,7 +30,7 @@ PATHS = ["/api/auth", "/api/user", "/api/roster", "/api/archive", "/api/archive/
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_user_may_be_named_by_its_jid(api: TestClient, path: str) -> None:
+async def test_jid_is_accepted_in_place_of_username(api: TestClient, path: str) -> None:
     """2014 version of the caller sent jid=user@host instead of username."""
     right = await api.get(path, params={"jid": f"alice@{HOST}", "password": "s3cret"})
     nobody = await api.get(path, params={"jid": "", "password": "s3cret"})
@@ -38,14 +38,14 @@ async def test_a_user_may_be_named_by_its_jid(api: TestClient, path: str) -> Non
     assert (right.status, nobody.status) == (200, 401)
 
 
-async def test_username_goes_before_jid(api: TestClient) -> None:
+async def test_username_takes_precedence_over_jid(api: TestClient) -> None:
     """jid instead of username."""
     answer = await api.get("/api/user", params={"jid": f"nobody@{HOST}", "username": "alice"})
 
     assert answer.status == 200
 
 
-async def test_a_jid_of_another_host_is_nobody(api: TestClient) -> None:
+async def test_jid_of_another_host_is_401(api: TestClient) -> None:
     """One base URL per vhost."""
     answer = await api.get("/api/user", params={"jid": f"alice@{OTHER_HOST}"})
 

@@ -98,7 +98,9 @@ async def test_missing_or_unknown_user_is_401(api: TestClient, query: dict[str, 
 
 
 @pytest.mark.parametrize("query", [{"jid": ALICE}, {"username": ALICE}, {"username": "ALICE"}])
-async def test_parameter_jid_is_taken_for_username(api: TestClient, query: dict[str, str]) -> None:
+async def test_jid_is_accepted_in_place_of_username(
+    api: TestClient, query: dict[str, str]
+) -> None:
     """Query username (2014: jid)."""
     await put(api)
 
@@ -192,7 +194,7 @@ async def test_contact_with_a_resource_is_removed(api: TestClient) -> None:
     assert await shown(api) == {"roster": []}
 
 
-async def test_write_to_a_named_host_is_of_that_host(api: TestClient) -> None:
+async def test_write_to_a_named_host_is_accepted(api: TestClient) -> None:
     base = f"/api/{OTHER_HOST}/roster"
     for method, expected in (("PUT", 200), ("PATCH", 204), ("POST", 201)):
         assert await status(api, method, base, json=ITEM) == expected
@@ -201,7 +203,7 @@ async def test_write_to_a_named_host_is_of_that_host(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("ask", ["none", "in", "out", "both", "subscribe", "unsubscribe", ""])
-async def test_each_ask_of_ejabberd_is_taken(api: TestClient, ask: str) -> None:
+async def test_each_ask_of_ejabberd_is_accepted(api: TestClient, ask: str) -> None:
     await put(api, ask=ask, askmessage="hi")
 
 
@@ -231,7 +233,7 @@ async def test_invalid_contact_is_refused(api: TestClient, wrong: dict[str, Any]
     assert await shown(api) == {"roster": []}
 
 
-async def test_operator_is_403(aiohttp_client: AiohttpClient) -> None:
+async def test_request_without_secret_is_401(aiohttp_client: AiohttpClient) -> None:
     async with open_services() as services:
         stranger = await aiohttp_client(make_app(SETTINGS, services))
 

@@ -68,7 +68,7 @@ async def test_roster_get_returns_the_items(own: Wire) -> None:
     assert [[group.text for group in item] for item in answer] == [["a<b", "Work"], []]
 
 
-async def test_an_empty_roster_has_an_empty_query(own: Wire) -> None:
+async def test_empty_roster_has_an_empty_query(own: Wire) -> None:
     """Section 2.1.4: "If the roster exists but there are no contacts in the roster, then the
     server MUST return an IQ-result containing a child <query/> element that in turn contains no
     <item/> children".

@@ -52,7 +52,7 @@ async def test_identity_has_a_category_and_a_type(wire: Wire) -> None:
     assert all(one.get("category") and one.get("type") for one in identities)
 
 
-async def test_every_feature_has_a_name(wire: Wire) -> None:
+async def test_every_feature_has_a_var(wire: Wire) -> None:
     """3.1: "The <feature/> element MUST possess a 'var' attribute"."""
     reply = await info(wire)
 
@@ -67,7 +67,7 @@ async def test_discovery_itself_is_a_feature(wire: Wire) -> None:
     assert NS_DISCO in {one.get("var") for one in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
 
 
-async def test_no_feature_is_named_twice(wire: Wire) -> None:
+async def test_each_feature_is_listed_once(wire: Wire) -> None:
     """XEP-0115 section 5.4 takes a feature that is named twice for ill-formed (paraphrase)."""
     names = [one.get("var") for one in (await info(wire)).iq.iter(f"{{{NS_DISCO}}}feature")]
 

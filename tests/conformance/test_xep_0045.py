@@ -41,14 +41,14 @@ async def test_subject_changes_are_stored(intake: Intake) -> None:
     assert len(await intake.rows(ROOM)) == 2
 
 
-async def test_private_messages_are_not(intake: Intake) -> None:
+async def test_private_messages_are_not_stored(intake: Intake) -> None:
     """XEP-0313 section 5.1.2: "A MUC archive MUST NOT include 'private message' results"."""
     intake.take(message(sender=f"{ROOM}/nick", to=A1, extra=f"<x xmlns='{MUC_USER}'/>"))
 
     assert await intake.rows(ROOM) == ()
 
 
-async def test_a_stored_message_is_from_an_occupant_and_to_nobody(intake: Intake) -> None:
+async def test_stored_message_is_from_the_occupant_jid_without_to(intake: Intake) -> None:
     """XEP-0313 section 5.1.2: "the forwarded stanza MUST NOT have a 'to' attribute, and the 'from'
     MUST be the occupant JID of the sender of the archived message"."""
     intake.take(said(A1))
@@ -58,7 +58,7 @@ async def test_a_stored_message_is_from_an_occupant_and_to_nobody(intake: Intake
     assert (kept.get("from"), "to" in kept.attributes) == (f"{ROOM}/nick", False)
 
 
-async def test_what_pretends_to_tell_real_addresses_is_stripped(intake: Intake) -> None:
+async def test_forged_muc_user_element_is_stripped(intake: Intake) -> None:
     """XEP-0313 section 5.1.2: "The archiving entity MUST strip any pre-existing <x> element from
     MUC messages"."""
     item = "<item jid='carol@remote.example/c' affiliation='none'/>"
@@ -68,7 +68,7 @@ async def test_what_pretends_to_tell_real_addresses_is_stripped(intake: Intake) 
     assert parse(xml.encode()).child(MUC_USER, "x") is None
 
 
-def test_an_invitation_by_a_room_is_kept() -> None:
+def test_mediated_invitation_is_stored() -> None:
     """7.8.2 (paraphrase): a mediated invitation comes in a message without a body, and nobody
     repeats it."""
     invite = f"<x xmlns='{MUC_USER}'><invite from='{BOB}'/></x>"
@@ -76,7 +76,7 @@ def test_an_invitation_by_a_room_is_kept() -> None:
     assert Policy().judge(stanza(message(None, sender=ROOM, to=A1, extra=invite)))[0] is True
 
 
-async def test_history_is_not_taken_for_news(intake: Intake) -> None:
+async def test_discussion_history_is_not_stored_again(intake: Intake) -> None:
     """7.2.13 (paraphrase): what a room repeats to those who come bears a delay from the room."""
     delay = f"<delay xmlns='urn:xmpp:delay' from='{ROOM}' stamp='2026-01-01T12:00:00Z'/>"
     intake.take(said(A1, extra=delay))

@@ -153,7 +153,7 @@ async def test_pages_hold_each_item_once(wire: Wire, fifteen: list[str]) -> None
     assert seen == fifteen
 
 
-async def test_a_page_is_up_to_date_when_it_is_sent(wire: Wire, fifteen: list[str]) -> None:
+async def test_page_is_up_to_date_when_it_is_sent(wire: Wire, fifteen: list[str]) -> None:
     """2.2: "Each page of the result set is up-to-date at the time it is sent (not just at the time
     the first page was sent)"."""
     wire.say("sixteen")

@@ -35,14 +35,14 @@ async def exported() -> AsyncIterator[tuple[Element, list[str]]]:
         yield parse(b"".join(parts).decode()), ids
 
 
-def test_the_root_is_server_data(exported: tuple[Element, list[str]]) -> None:
+def test_root_is_server_data(exported: tuple[Element, list[str]]) -> None:
     """Section 4: "Data is contained in an XML document, whose root element is <server-data/>
     qualified by the 'urn:xmpp:pie:0' namespace".
     """
     assert exported[0].tag == f"{PIE}server-data"
 
 
-def test_a_host_has_a_jid(exported: tuple[Element, list[str]]) -> None:
+def test_host_has_a_jid(exported: tuple[Element, list[str]]) -> None:
     """Section 4.1: "Each <host/> element describes a virtual host, and has a 'jid' attribute
     that contains its JID."
     """
@@ -51,7 +51,7 @@ def test_a_host_has_a_jid(exported: tuple[Element, list[str]]) -> None:
     assert (host.tag, host.get("jid")) == (f"{PIE}host", "example.org")
 
 
-def test_a_user_has_a_name(exported: tuple[Element, list[str]]) -> None:
+def test_user_has_a_name(exported: tuple[Element, list[str]]) -> None:
     """Section 4.2: "The <user/> element MUST have a 'name' attribute, which contains the node
     part of the user's JID".
     """
@@ -60,14 +60,14 @@ def test_a_user_has_a_name(exported: tuple[Element, list[str]]) -> None:
     assert user.get("name") == "alice"
 
 
-def test_no_password_is_written(exported: tuple[Element, list[str]]) -> None:
+def test_no_password_is_exported(exported: tuple[Element, list[str]]) -> None:
     """Section 4.2 discourages the 'password' attribute; an archive knows no passwords."""
     [user] = exported[0].findall(f"{PIE}host/{PIE}user")
 
     assert user.get("password") is None
 
 
-def test_the_archive_is_one_of_results(exported: tuple[Element, list[str]]) -> None:
+def test_archive_is_a_list_of_results(exported: tuple[Element, list[str]]) -> None:
     """The archive of a user is an <archive/> of results as XEP-0313 has them, with their ids."""
     root, ids = exported
     results = root.findall(f"{PIE}host/{PIE}user/{ARCHIVE}/{MAM}result")

@@ -102,7 +102,7 @@ async def test_features_of_users_are_nested_under_their_node(wire: Wire, version
 
 
 @VERSIONS
-async def test_nothing_is_nested_for_the_server_itself(wire: Wire, version: str) -> None:
+async def test_disco_node_of_the_server_itself_is_item_not_found(wire: Wire, version: str) -> None:
     """7.2.1 (paraphrase): features of the server are asked for at the node <namespace>::<managed>;
     it has no archive, and says so."""
     assert (await info(wire, f"{version}::{NS_MAM}")).refusal == "item-not-found"
@@ -126,7 +126,7 @@ async def test_only_the_server_may_delegate(wire: Wire, version: str, stranger: 
 
 
 @VERSIONS
-async def test_nothing_tells_whether_an_account_exists(wire: Wire, version: str) -> None:
+async def test_refusal_does_not_reveal_whether_an_account_exists(wire: Wire, version: str) -> None:
     """10 (paraphrase): care is taken not to leak the existence of accounts."""
     wire.say("private")
     known = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE, namespace=version)

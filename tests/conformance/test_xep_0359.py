@@ -27,14 +27,16 @@ async def kept(wire: Wire, owner: str = BOB) -> list[str]:
 
 @pytest.mark.parametrize("by", [ALICE, BOB, HOST, f"carol@{OTHER_HOST}"])
 @pytest.mark.parametrize("owner", [ALICE, BOB])
-async def test_ids_in_our_name_are_deleted(wire: Wire, by: str, owner: str) -> None:
+async def test_forged_stanza_ids_of_our_entities_are_deleted(
+    wire: Wire, by: str, owner: str
+) -> None:
     """3 (paraphrase): who gives ids must delete those that others gave in its name."""
     wire.log_copy(chat("hello", extra=stanza_id(by)))
 
     assert await kept(wire, owner) == []
 
 
-async def test_ids_of_others_stay(wire: Wire) -> None:
+async def test_stanza_ids_of_other_entities_are_kept(wire: Wire) -> None:
     """3 (paraphrase): elements with another 'by' are not to be touched."""
     wire.log_copy(
         chat("hello", sender="romeo@remote.example/r", extra=stanza_id("remote.example"))
@@ -46,7 +48,7 @@ async def test_ids_of_others_stay(wire: Wire) -> None:
     assert await kept(wire) == ["remote.example", ROOM]
 
 
-async def test_origin_ids_stay(wire: Wire) -> None:
+async def test_origin_ids_are_kept(wire: Wire) -> None:
     """3 (paraphrase): an origin id is preserved."""
     wire.log_copy(chat("hello", extra=f"<origin-id xmlns='{NS}' id='o'/>"))
 

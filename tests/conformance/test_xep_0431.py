@@ -38,7 +38,7 @@ async def test_support_is_advertised(wire: Wire, node: str | None) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_only_messages_with_that_text_are_returned(talk: Wire, name: str) -> None:
+async def test_search_returns_only_messages_with_the_text(talk: Wire, name: str) -> None:
     """2.2: "an additional text key, which if non-empty is used as input to a full text search"."""
     found = await talk.history(**{name: "cafe"})
 
@@ -47,12 +47,12 @@ async def test_only_messages_with_that_text_are_returned(talk: Wire, name: str) 
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_empty_text_is_no_search(talk: Wire, name: str) -> None:
+async def test_empty_search_text_returns_everything(talk: Wire, name: str) -> None:
     """2.2: "which if non-empty is used as input to a full text search"."""
     assert len((await talk.history(**{name: ""})).results) == 4
 
 
-async def test_the_form_has_the_field_as_text(wire: Wire) -> None:
+async def test_form_has_the_field_as_text_single(wire: Wire) -> None:
     """3.1: "A text input field of {urn:xmpp:fulltext:0}fulltext is hereby defined for the
     'urn:xmpp:mam:2' FORM_TYPE"."""
     reply = await wire.delegated(query(), type="get")
@@ -61,7 +61,7 @@ async def test_the_form_has_the_field_as_text(wire: Wire) -> None:
     assert types[FIELD] == "text-single"
 
 
-async def test_a_reasonable_search_is_performed(talk: Wire) -> None:
+async def test_search_matches_whole_words_in_any_order_and_case(talk: Wire) -> None:
     """3.2: "the intent is that a reasonable full-text search is performed based on the input":
     all words have to be there, whole, in any order and whatever their case."""
     assert len((await talk.history(withtext="RIVER old")).results) == 1
@@ -69,14 +69,14 @@ async def test_a_reasonable_search_is_performed(talk: Wire) -> None:
     assert (await talk.history(withtext="river meet")).results == []
 
 
-async def test_words_in_a_row_and_beginnings_of_words_are_found(talk: Wire) -> None:
+async def test_search_supports_phrases_and_prefixes(talk: Wire) -> None:
     """3.2: "certain characters are deemed "special""."""
     assert len((await talk.history(withtext='"the river"')).results) == 2
     assert (await talk.history(withtext='"river the"')).results == []
     assert len((await talk.history(withtext="riv*")).results) == 2
 
 
-async def test_a_search_narrows_a_query_and_has_pages(talk: Wire) -> None:
+async def test_search_is_combined_with_filters_and_paged(talk: Wire) -> None:
     """2 (paraphrase): the field is one of a query like any other."""
     first = await talk.history(withtext="the", max="1")
     rest = await talk.history(withtext="the", after=first.ids[0])
@@ -88,12 +88,12 @@ async def test_a_search_narrows_a_query_and_has_pages(talk: Wire) -> None:
     ]
 
 
-async def test_text_in_two_fields_is_refused(talk: Wire) -> None:
+async def test_search_text_in_two_fields_is_refused(talk: Wire) -> None:
     """3.1 (paraphrase): it is one field, whatever it was called before."""
     assert (await talk.history(withtext="a", search="b")).refusal == "bad-request"
 
 
-async def test_a_text_without_a_word_is_refused(talk: Wire) -> None:
+async def test_search_text_without_a_word_is_refused(talk: Wire) -> None:
     """3.2 (paraphrase): there is nothing to search for."""
     assert (await talk.history(withtext="?!")).refusal == "bad-request"
 
@@ -110,7 +110,7 @@ async def test_slow_search_is_refused_with_advice(
     assert len((await talk.history()).results) == 4
 
 
-async def test_the_component_searches_too(talk: Wire) -> None:
+async def test_direct_query_is_searched(talk: Wire) -> None:
     """2.2 (paraphrase): whichever way the query comes."""
     reply = await talk.direct(query(withtext="meet"), asker=ALICE_PHONE, to=COMPONENT)
 

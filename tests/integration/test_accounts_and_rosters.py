@@ -62,7 +62,7 @@ def showing(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Itera
 # Accounts
 
 
-async def test_an_account_goes_from_a_terminal_to_a_login(asking: Server) -> None:
+async def test_account_is_added_changed_disabled_and_deleted_on_a_terminal(asking: Server) -> None:
     """Added, given another password, disabled, enabled and removed, by hand."""
     other = replace(ANN, password="typed: crayon")
     for command, account in (("add-user", ANN), ("set-password", other)):
@@ -86,7 +86,7 @@ async def test_an_account_goes_from_a_terminal_to_a_login(asking: Server) -> Non
     [(["one\n", "two\n"], "The passwords differ."), (["\x04"], "No password was given.")],
     ids=["a slip", "Ctrl-D"],
 )
-async def test_an_account_is_not_made_by_mistake(
+async def test_mistyped_or_missing_password_adds_no_account(
     asking: Server, answers: list[str], said: str
 ) -> None:
     jid = "slip@one.test"
@@ -96,7 +96,7 @@ async def test_an_account_is_not_made_by_mistake(
     assert jid not in (await run_for_json(asking, "users"))["values"]["registereduserjids"]
 
 
-async def test_guessing_is_slowed_and_the_owner_gets_in(asking: Server) -> None:
+async def test_password_guessing_is_throttled_and_the_owner_logs_in_later(asking: Server) -> None:
     account = Account("guessed", "one.test", "the right one")
     await run_for_json(asking, "add-user", account.jid, stdin=f"{account.password}\n")
     for number in range(GUESSES):
@@ -108,7 +108,7 @@ async def test_guessing_is_slowed_and_the_owner_gets_in(asking: Server) -> None:
     assert f"auth of {account.jid}: There were too many wrong" in asking.ejabberd.log
 
 
-async def test_a_password_in_a_form_is_in_no_log(asking: Server) -> None:
+async def test_password_in_a_form_is_not_logged(asking: Server) -> None:
     """Nor in the audit log, at whatever level."""
     account = Account("formed", "one.test", "password-of-a-form")
     async with operator(asking) as boss:
@@ -183,7 +183,7 @@ async def shown(server: Server, client: ClientXMPP, owner: Account, boss: Operat
     return there
 
 
-async def test_a_roster_is_the_same_for_its_owner_a_program_and_an_operator(
+async def test_roster_change_is_shown_alike_to_owner_program_and_operator(
     showing: Server,
 ) -> None:
     """Add, rename, group, subscribe, remove, by slixmpp."""

@@ -49,7 +49,7 @@ def prepared_by(server: Server, names: list[str]) -> list[tuple[str, str | None,
     return [(bytes.fromhex(name).decode(), read(user), read(res)) for name, user, res in lines]
 
 
-def test_every_letter_is_prepared_as_ejabberd_does_it(server: Server) -> None:
+def test_each_letter_is_prepared_as_by_ejabberd(server: Server) -> None:
     for letter, user, resource in prepared_by(server, LETTERS):
         kept = prepared(f"{letter}@one.test/{letter}")
         expected = letter if letter == ODD else user
@@ -57,7 +57,7 @@ def test_every_letter_is_prepared_as_ejabberd_does_it(server: Server) -> None:
             assert kept == f"{expected}@one.test/{letter if letter == ODD else resource}"
 
 
-def test_no_two_users_of_ejabberd_are_one_here(server: Server) -> None:
+def test_distinct_users_of_ejabberd_stay_distinct(server: Server) -> None:
     """Of 20,000 names, as they are typed, and as ejabberd prepares them."""
     chance = random.Random(1)  # noqa: S311 - for tests, the same each time
     names = [
@@ -80,7 +80,7 @@ def pair(server: Server) -> tuple[Account, Account]:
     return odd, even
 
 
-async def test_a_user_whose_name_is_prepared_differently_reads_no_other_archive(
+async def test_user_with_lookalike_name_cannot_read_the_archive(
     server: Server, pair: tuple[Account, Account]
 ) -> None:
     odd, even = pair
@@ -106,7 +106,7 @@ async def test_a_user_whose_name_is_prepared_differently_reads_no_other_archive(
         assert await mam.bodies(victim, to=server.ejabberd.component) == ["for the one"]
 
 
-async def test_a_user_whose_name_is_prepared_differently_sets_no_other_preferences(
+async def test_user_with_lookalike_name_cannot_change_the_preferences(
     server: Server, pair: tuple[Account, Account]
 ) -> None:
     odd, even = pair

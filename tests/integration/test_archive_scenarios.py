@@ -79,7 +79,7 @@ async def found_by_mam(client: Client, max: int, **fields: str) -> list[str | No
 
 
 @pytest.mark.parametrize("field", [FULLTEXT, "withtext", "search"])
-async def test_a_user_finds_what_was_said_long_ago(office: Server, field: str) -> None:
+async def test_search_finds_old_messages_by_mam_and_http(office: Server, field: str) -> None:
     alice, bob, carol = office.accounts("alice", "bob", "carol")
     said = [f'Straße number {n}, "near" * OR café' for n in range(7)]
     async with office.client(alice) as hers, office.client(bob) as his:
@@ -107,7 +107,7 @@ async def test_a_user_finds_what_was_said_long_ago(office: Server, field: str) -
             assert await found_by_http(http, target, **query) == said[:0:-1]
 
 
-async def test_what_was_taken_back_is_found_nowhere(office: Server) -> None:
+async def test_retracted_text_is_found_nowhere(office: Server) -> None:
     alice, bob = office.accounts("alice", "bob")
     async with office.client(alice) as hers, office.client(bob) as his:
         await hers.be_available()
@@ -134,7 +134,7 @@ async def test_what_was_taken_back_is_found_nowhere(office: Server) -> None:
             assert await found_by_http(http, target, search="secretword") == []
 
 
-async def test_the_operator_rules_what_is_kept(office: Server) -> None:
+async def test_operator_settings_take_precedence_over_user_preferences(office: Server) -> None:
     """What users prefer counts within that."""
     alice, romeo = office.accounts("alice", "romeo@2")
     spam = Account("spam", "one.test", "a password")
@@ -163,7 +163,7 @@ async def test_the_operator_rules_what_is_kept(office: Server) -> None:
         assert await mam.bodies(spammer) == []
 
 
-async def test_ids_that_users_forge_are_not_stored(office: Server) -> None:
+async def test_forged_stanza_ids_are_not_stored(office: Server) -> None:
     alice, bob = office.accounts("alice", "bob")
     forged = "".join(
         f"<stanza-id xmlns='urn:xmpp:sid:0' by='{by}' id='forged'/>"
@@ -183,7 +183,7 @@ def _ids(message: Element) -> set[tuple[str, str | None]]:
     return {(name, id) for (ns, _, name), id in named.items() if ns == "{urn:xmpp:sid:0"}
 
 
-async def test_operators_read_what_their_role_allows_and_leave_a_line(office: Server) -> None:
+async def test_operators_read_within_their_role_and_are_audited(office: Server) -> None:
     alice, bob = office.accounts("alice", "bob")
     room = f"room-{alice.user}@{SERVICE}"
     at = {owner: archive_at(office.ejabberd.component, owner) for owner in (alice.jid, room)}
@@ -217,7 +217,7 @@ async def test_operators_read_what_their_role_allows_and_leave_a_line(office: Se
     assert audit_log == [("admin", "search"), ("reader", "read")]
 
 
-async def test_an_id_means_the_last_message_and_a_correction_what_it_corrects(
+async def test_reused_id_retracts_the_last_message_and_its_corrections(
     office: Server,
 ) -> None:
     """Clients use ids again in later sessions, and some retract their last correction."""
@@ -254,7 +254,7 @@ async def test_an_id_means_the_last_message_and_a_correction_what_it_corrects(
             assert folded == ["meet at five", None, None]
 
 
-async def test_under_a_legal_hold_nothing_can_be_made_to_vanish(office: Server) -> None:
+async def test_legal_hold_prevents_retraction_erasure_and_purge(office: Server) -> None:
     """Not by its owner, nor by an operator; in other archives nothing is held."""
     alice, bob = office.accounts("alice", "bob")
     target = f"/archives/{alice.jid}"
@@ -285,7 +285,7 @@ async def test_under_a_legal_hold_nothing_can_be_made_to_vanish(office: Server) 
             await mam.query(hers, after=evidence)
 
 
-async def test_messages_that_were_never_delivered_push_no_others_out(office: Server) -> None:
+async def test_undelivered_messages_do_not_count_towards_retention(office: Server) -> None:
     alice, bob, mallory = office.accounts("alice", "bob", "mallory")
     async with (
         http_of(office, "admin") as http,

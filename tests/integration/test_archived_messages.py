@@ -42,7 +42,7 @@ async def people(server: Server) -> AsyncIterator[People]:
         yield People(phone, laptop, his)
 
 
-async def test_a_message_to_two_resources_is_archived_once(people: People) -> None:
+async def test_message_to_two_resources_is_archived_once(people: People) -> None:
     people.bob.say(people.phone.account.jid, "both of you")
     for client in (people.phone, people.laptop):
         await client.wait_for_body("both of you")
@@ -51,7 +51,7 @@ async def test_a_message_to_two_resources_is_archived_once(people: People) -> No
     assert await mam.bodies(people.bob) == ["both of you"]
 
 
-async def test_a_message_to_one_resource_and_its_carbon_are_one(people: People) -> None:
+async def test_message_to_one_resource_and_its_carbon_are_archived_once(people: People) -> None:
     people.bob.say(people.phone.jid, "only the phone")
     await people.phone.wait_for_body("only the phone")
     await carbon(people.laptop, "received", "only the phone")
@@ -61,7 +61,7 @@ async def test_a_message_to_one_resource_and_its_carbon_are_one(people: People) 
     assert (found.body, found.to) == ("only the phone", people.phone.jid)
 
 
-async def test_a_sent_message_and_its_carbon_are_one(people: People) -> None:
+async def test_sent_message_and_its_carbon_are_archived_once(people: People) -> None:
     people.phone.say(people.bob.account.jid, "from the phone")
     await people.bob.wait_for_body("from the phone")
     await carbon(people.laptop, "sent", "from the phone")
@@ -72,7 +72,7 @@ async def test_a_sent_message_and_its_carbon_are_one(people: People) -> None:
 
 
 @pytest.mark.parametrize("is_addressed", [True, False])
-async def test_a_message_to_oneself_is_archived_once(people: People, is_addressed: bool) -> None:
+async def test_message_to_oneself_is_archived_once(people: People, is_addressed: bool) -> None:
     """Without `to` it is addressed to the own account (RFC 6120 section 10.3.1)."""
     people.phone.say(people.phone.account.jid if is_addressed else None, "note to self")
     for client in (people.phone, people.laptop):
@@ -81,7 +81,7 @@ async def test_a_message_to_oneself_is_archived_once(people: People, is_addresse
     assert await mam.bodies(people.phone) == ["note to self"]
 
 
-async def test_a_message_kept_offline_is_archived_when_it_was_sent_and_not_again_later(
+async def test_offline_message_is_archived_once_with_the_time_of_sending(
     server: Server, people: People
 ) -> None:
     carol = server.account("carol")
@@ -99,7 +99,7 @@ async def test_a_message_kept_offline_is_archived_when_it_was_sent_and_not_again
     assert [found.stamp for found in after] == [item["timestamp"] for item in before]
 
 
-async def test_a_message_to_a_user_who_does_not_exist_is_in_the_archive_of_its_sender_only(
+async def test_message_to_nonexistent_user_is_archived_for_its_sender_only(
     server: Server, people: People
 ) -> None:
     ghost = replace(people.bob.account, user=f"ghost-of-{people.bob.account.user}")
@@ -122,7 +122,7 @@ ACTIVE = "<query xmlns='jabber:iq:privacy'><default name='no'/></query>"
 
 
 @pytest.mark.parametrize("steps", [(BLOCK,), (PRIVACY, ACTIVE)], ids=["XEP-0191", "XEP-0016"])
-async def test_a_blocked_message_is_in_the_archive_of_its_sender_only(
+async def test_blocked_message_is_archived_for_its_sender_only(
     people: People, steps: tuple[str, ...]
 ) -> None:
     for step in steps:
@@ -135,7 +135,7 @@ async def test_a_blocked_message_is_in_the_archive_of_its_sender_only(
     assert await mam.bodies(people.bob) == []
 
 
-async def test_a_message_without_an_id_is_archived_once(people: People) -> None:
+async def test_message_without_id_is_archived_once(people: People) -> None:
     people.bob.say(people.phone.account.jid, "nameless", id=None)
     for client in (people.phone, people.laptop):
         await client.wait_for_body("nameless")
@@ -157,7 +157,9 @@ async def test_a_message_without_an_id_is_archived_once(people: People) -> None:
     ],
     ids=["chat state", "no-store", "no-permanent-store", "headline"],
 )
-async def test_what_is_not_worth_keeping_is_not_archived(people: People, message: str) -> None:
+async def test_chat_state_headline_and_message_with_no_store_are_not_archived(
+    people: People, message: str
+) -> None:
     people.bob.send(message.format(people.phone.account.jid))
     people.bob.say(people.phone.account.jid, "but this is")
     await people.phone.wait_for_body("but this is")
@@ -166,7 +168,7 @@ async def test_what_is_not_worth_keeping_is_not_archived(people: People, message
     assert await mam.bodies(people.bob) == ["but this is"]
 
 
-async def test_personal_events_are_not_archived(people: People) -> None:
+async def test_pep_events_are_not_archived(people: People) -> None:
     """XEP-0163."""
     node = "http://jabber.org/protocol/tune"
     publish = (
@@ -188,7 +190,7 @@ async def test_personal_events_are_not_archived(people: People) -> None:
     assert await mam.everything(people.phone) == []
 
 
-async def test_a_private_message_in_a_room_is_in_both_archives_under_the_name_in_the_room(
+async def test_private_message_in_a_room_is_archived_with_occupant_jids(
     server: Server, people: People
 ) -> None:
     """XEP-0045 section 7.5."""
@@ -207,7 +209,7 @@ async def test_a_private_message_in_a_room_is_in_both_archives_under_the_name_in
     assert (received.sender, received.type) == (f"{room}/rob", "chat")
 
 
-async def test_reading_an_archive_adds_nothing_to_it(people: People) -> None:
+async def test_query_of_an_archive_adds_nothing_to_it(people: People) -> None:
     people.bob.say(people.phone.account.jid, "once")
     await people.phone.wait_for_body("once")
     first = await mam.everything(people.phone)
@@ -219,7 +221,7 @@ async def test_reading_an_archive_adds_nothing_to_it(people: People) -> None:
 
 
 @pytest.mark.parametrize("own_server", [{"xmpp": {"hosts": ["one.test"]}}], indirect=True)
-async def test_only_users_of_the_hosts_in_the_configuration_have_archives(
+async def test_user_of_unserved_host_has_no_archive(
     own_server: Server,
 ) -> None:
     alice, romeo = own_server.accounts("alice@1", "romeo@2")
@@ -273,7 +275,7 @@ async def decided(server: Server, sender: Client) -> None:
 
 
 @NOT_DELIVERED
-async def test_a_blocked_sender_who_leaves_before_the_bounce_is_in_no_archive_but_his_own(
+async def test_message_of_blocked_sender_who_left_is_not_archived_for_the_recipient(
     server: Server, people: People, type: str, is_full: bool, extra: str
 ) -> None:
     mallory = server.account("mallory")
@@ -288,7 +290,7 @@ async def test_a_blocked_sender_who_leaves_before_the_bounce_is_in_no_archive_bu
     assert await mam.bodies(people.bob) == []
 
 
-async def test_what_a_user_sends_to_somebody_blocked_is_not_in_his_archive(
+async def test_message_to_user_blocked_by_its_sender_is_not_archived_for_that_user(
     server: Server, people: People
 ) -> None:
     await people.phone.ask("set", BLOCK.format(people.bob.account.jid))
@@ -298,7 +300,7 @@ async def test_what_a_user_sends_to_somebody_blocked_is_not_in_his_archive(
     assert await mam.bodies(people.bob) == []
 
 
-async def test_what_was_said_to_nobody_is_not_read_by_who_gets_the_name_later(
+async def test_message_to_nonexistent_user_is_not_shown_to_a_later_account(
     server: Server, people: People
 ) -> None:
     ghost = replace(people.bob.account, user=f"later-{people.bob.account.user}")
@@ -313,7 +315,9 @@ async def test_what_was_said_to_nobody_is_not_read_by_who_gets_the_name_later(
         assert await mam.bodies(client) == []
 
 
-async def test_nothing_is_taken_back_that_was_delivered(server: Server, people: People) -> None:
+async def test_error_after_delivery_does_not_remove_the_message(
+    server: Server, people: People
+) -> None:
     to = people.bob.account.jid
     people.phone.say(to, "words", id="1")
     await people.bob.wait_for_body("words")
@@ -331,7 +335,7 @@ async def test_nothing_is_taken_back_that_was_delivered(server: Server, people: 
     assert await mam.bodies(people.bob) == ["words", "more"]
 
 
-async def test_the_same_words_of_three_sessions_are_three_messages(
+async def test_same_id_and_body_in_three_sessions_are_three_messages(
     server: Server, people: People
 ) -> None:
     sender = server.account("sender")
@@ -351,7 +355,9 @@ async def test_the_same_words_of_three_sessions_are_three_messages(
     assert await mam.bodies(people.bob) == ["ok"] * 3
 
 
-async def test_a_sender_cannot_say_when_a_message_was_sent(server: Server, people: People) -> None:
+async def test_forged_delay_does_not_change_the_archived_time(
+    server: Server, people: People
+) -> None:
     """ejabberd adds no delay of its own to a message that has one of its domain already."""
     [stranger] = server.accounts("stranger@2")
     host = people.bob.account.host

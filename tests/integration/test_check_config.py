@@ -39,14 +39,14 @@ def rewritten(server: Server, folder: Path, *changes: tuple[str, str]) -> Path:
     return path
 
 
-async def test_a_running_program_is_asked_and_left_alone(server: Server) -> None:
+async def test_check_config_finds_the_running_program(server: Server) -> None:
     done = check(server.muniment.config_path)
 
     assert done.returncode == 0, done.stdout
     assert f"ok  running: Muniment answers at 127.0.0.1:{server.muniment.http_port}" in done.stdout
 
 
-async def test_archives_are_answered_after_a_check_that_sees_another_store(
+async def test_check_config_of_another_store_leaves_the_component_connected(
     server: Server, tmp_path: Path
 ) -> None:
     """The unit of the service may set another store and port than the file says."""
@@ -68,7 +68,9 @@ async def test_archives_are_answered_after_a_check_that_sees_another_store(
         assert await mam.bodies(his) == ["still archived"]
 
 
-def test_a_port_without_ejabberd_service_is_told(server: Server, tmp_path: Path) -> None:
+def test_check_config_reports_a_port_without_ejabberd_service(
+    server: Server, tmp_path: Path
+) -> None:
     ports = server.ejabberd.ports
     wrong = rewritten(
         server,
@@ -84,7 +86,9 @@ def test_a_port_without_ejabberd_service_is_told(server: Server, tmp_path: Path)
     assert f"refuses {server.ejabberd.component}: invalid-namespace" in done.stdout
 
 
-def test_a_wrong_secret_is_told_by_a_login(own_server: Server, tmp_path: Path) -> None:
+def test_check_config_with_login_reports_a_wrong_secret(
+    own_server: Server, tmp_path: Path
+) -> None:
     own_server.muniment.stop()
     wrong = rewritten(own_server, tmp_path, (own_server.ejabberd.secret, "wrong-one"))
 

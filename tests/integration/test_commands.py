@@ -142,7 +142,7 @@ async def test_messages_are_archived_after_reconnect(operated: Server) -> None:
         assert await mam.bodies(hers) == ["message 0"]
 
 
-async def test_table_is_printed_for_people(operated: Server) -> None:
+async def test_archives_command_prints_a_table(operated: Server) -> None:
     alice, bob = operated.accounts("alice", "bob")
     async with operated.client(alice) as hers, operated.client(bob) as his:
         await chat(hers, his, 1)

@@ -47,7 +47,7 @@ class Demo(Program):
         self.wait_until(lambda: self.log.count("curl") == 2, "tells how to go on")
 
 
-def test_the_demo_shows_the_archive_keeps_it_and_stops_without_a_trace(
+def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
     tmp_path: Path, release: Release
 ) -> None:
     demo = Demo(tmp_path, release)

@@ -82,7 +82,9 @@ def ann(ejabberd: Ejabberd) -> Account:
 # Over the API
 
 
-async def test_ejabberd_says_who_is_who(accounts: EjabberdAccounts, ann: Account) -> None:
+async def test_api_checks_passwords_and_existence(
+    accounts: EjabberdAccounts, ann: Account
+) -> None:
     stranger = f"nobody@{ann.host}"
 
     assert await accounts.authenticate(ann.jid, ann.password)
@@ -93,7 +95,7 @@ async def test_ejabberd_says_who_is_who(accounts: EjabberdAccounts, ann: Account
     assert not await accounts.authenticate("ann@elsewhere.test", ann.password)
 
 
-async def test_accounts_of_ejabberd_are_made_changed_and_removed(
+async def test_api_registers_changes_and_removes_an_account(
     accounts: EjabberdAccounts, logins: EjabberdLogins, ejabberd: Ejabberd
 ) -> None:
     jid = f"bob-{secrets.token_hex(3)}@{ejabberd.hosts[1]}"
@@ -111,7 +113,7 @@ async def test_accounts_of_ejabberd_are_made_changed_and_removed(
     assert not await logins.authenticate(jid, "second: ü")
 
 
-async def test_no_password_is_in_the_log_of_ejabberd(
+async def test_passwords_are_not_in_the_log_of_ejabberd(
     accounts: EjabberdAccounts, ejabberd: Ejabberd
 ) -> None:
     jid = f"sue-{secrets.token_hex(3)}@{ejabberd.hosts[0]}"
@@ -124,7 +126,7 @@ async def test_no_password_is_in_the_log_of_ejabberd(
     assert "-word" not in logged
 
 
-async def test_ejabberd_makes_no_account_by_a_new_password(
+async def test_password_change_of_nonexistent_account_is_item_not_found(
     accounts: EjabberdAccounts, ejabberd: Ejabberd
 ) -> None:
     stranger = f"nobody@{ejabberd.hosts[0]}"
@@ -135,7 +137,7 @@ async def test_ejabberd_makes_no_account_by_a_new_password(
     assert not await accounts.exists(stranger)
 
 
-async def test_what_ejabberd_does_not_take_is_refused(
+async def test_unsupported_account_changes_are_refused(
     accounts: EjabberdAccounts, ann: Account
 ) -> None:
     for doing in (
@@ -149,7 +151,7 @@ async def test_what_ejabberd_does_not_take_is_refused(
         await accounts.set_enabled(ann.jid, True)
 
 
-async def test_accounts_of_ejabberd_are_listed_page_by_page(
+async def test_accounts_are_listed_page_by_page(
     accounts: EjabberdAccounts, ejabberd: Ejabberd
 ) -> None:
     host = ejabberd.hosts[1]
@@ -166,7 +168,7 @@ async def test_accounts_of_ejabberd_are_listed_page_by_page(
     assert await accounts.count(host) == len(jids)
 
 
-async def test_an_api_that_does_not_let_us_in_is_said_once_in_the_log(
+async def test_api_that_rejects_the_credentials_is_logged_once(
     url: str, ann: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with EjabberdApi(url, ann.jid, "not-the-password") as api:
@@ -178,7 +180,7 @@ async def test_an_api_that_does_not_let_us_in_is_said_once_in_the_log(
     assert "not-the-password" not in caplog.text
 
 
-async def test_an_api_that_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_unreachable_api_is_overloaded(caplog: pytest.LogCaptureFixture) -> None:
     async with EjabberdApi(f"http://{LOOPBACK}:{free_port()}/api") as api:
         with pytest.raises(Overloaded):
             await EjabberdAccounts(api).authenticate("ann@one.test", "pencil")
@@ -186,7 +188,7 @@ async def test_an_api_that_is_not_there_is_told(caplog: pytest.LogCaptureFixture
     assert "pencil" not in caplog.text
 
 
-async def test_a_path_that_is_no_api_is_told(ejabberd: Ejabberd) -> None:
+async def test_url_without_api_is_overloaded(ejabberd: Ejabberd) -> None:
     async with EjabberdApi(f"http://{LOOPBACK}:{ejabberd.ports.http}/ws") as api:
         with pytest.raises(Overloaded):
             await EjabberdAccounts(api).exists("ann@one.test")
@@ -195,16 +197,14 @@ async def test_a_path_that_is_no_api_is_told(ejabberd: Ejabberd) -> None:
 # By logging in
 
 
-async def test_a_login_says_whether_a_password_is_right(
-    logins: EjabberdLogins, ann: Account
-) -> None:
+async def test_login_checks_the_password(logins: EjabberdLogins, ann: Account) -> None:
     assert await logins.authenticate(ann.jid, ann.password)
     assert not await logins.authenticate(ann.jid, "wrong")
     assert not await logins.authenticate(ann.jid, "")
     assert not await logins.authenticate(f"nobody@{ann.host}", ann.password)
 
 
-async def test_a_login_leaves_no_session(
+async def test_login_leaves_no_session(
     logins: EjabberdLogins, ann: Account, ejabberd: Ejabberd
 ) -> None:
     for _ in range(3):
@@ -213,17 +213,17 @@ async def test_a_login_leaves_no_session(
     assert ejabberd.evaluate("ejabberd_sm:connected_users_number()") == "0"
 
 
-async def test_a_login_at_a_host_that_is_none_tells_nothing(logins: EjabberdLogins) -> None:
+async def test_login_at_unserved_host_is_overloaded(logins: EjabberdLogins) -> None:
     with pytest.raises(Overloaded):
         await logins.authenticate("ann@elsewhere.test", "x")
 
 
-async def test_a_login_where_nobody_listens_is_told() -> None:
+async def test_login_without_listener_is_overloaded() -> None:
     with pytest.raises(Overloaded):
         await EjabberdLogins(LOOPBACK, free_port()).authenticate("ann@one.test", "x")
 
 
-async def test_a_login_does_not_tell_whether_an_account_exists(logins: EjabberdLogins) -> None:
+async def test_login_cannot_tell_whether_an_account_exists(logins: EjabberdLogins) -> None:
     with pytest.raises(NotAllowed, match="api_url"):
         await logins.exists("ann@one.test")
 
@@ -247,9 +247,7 @@ def muniment(
         yield running
 
 
-async def test_remote_data_knows_the_passwords_of_ejabberd(
-    muniment: Muniment, ann: Account
-) -> None:
+async def test_remote_data_checks_passwords_of_ejabberd(muniment: Muniment, ann: Account) -> None:
     async with session(muniment) as http:
         asked = {"username": ann.user, "password": ann.password}
         right = await http.get("/api/auth", params=asked)
@@ -260,7 +258,7 @@ async def test_remote_data_knows_the_passwords_of_ejabberd(
         assert secret not in muniment.log
 
 
-async def test_accounts_of_ejabberd_are_neither_judged_nor_made_unasked(
+async def test_account_requests_are_refused_without_configured_accounts(
     ejabberd: Ejabberd, ann: Account, tmp_path: Path
 ) -> None:
     """As the README leaves it: nothing is said of accounts, neither of ejabberd nor of an API."""
@@ -284,7 +282,7 @@ async def test_accounts_of_ejabberd_are_neither_judged_nor_made_unasked(
     )
 
 
-def test_check_config_asks_ejabberd(muniment: Muniment) -> None:
+def test_check_config_reaches_ejabberd_for_accounts(muniment: Muniment) -> None:
     muniment.stop()
     command = [sys.executable, "-m", "component", "check-config", "--config"]
     checked = subprocess.run(

@@ -104,35 +104,35 @@ def logins(
     return EjabberdLogins(FAR, ejabberd.ports.c2s)
 
 
-async def test_a_server_that_wants_encryption_is_asked_on_loopback(ejabberd: Ejabberd) -> None:
+async def test_login_on_loopback_succeeds_if_starttls_is_required(ejabberd: Ejabberd) -> None:
     near = EjabberdLogins(LOOPBACK, ejabberd.ports.c2s)
 
     assert await near.authenticate(ANN.jid, ANN.password)
     assert not await near.authenticate(ANN.jid, "crayon")
 
 
-async def test_passwords_go_to_a_server_that_shows_the_certificate_of_the_host(
+async def test_login_with_certificate_of_the_host_succeeds(
     logins: EjabberdLogins,
 ) -> None:
     assert await logins.authenticate(ANN.jid, ANN.password)
     assert not await logins.authenticate(ANN.jid, "crayon")
 
 
-async def test_passwords_do_not_go_to_a_server_with_the_certificate_of_another_host(
+async def test_certificate_of_another_host_is_refused(
     logins: EjabberdLogins,
 ) -> None:
     with pytest.raises(Overloaded):
         await logins.authenticate(ANN_ELSEWHERE.jid, ANN_ELSEWHERE.password)
 
 
-async def test_passwords_do_not_go_to_a_server_whose_certificate_nobody_vouches_for(
+async def test_untrusted_certificate_is_refused(
     ejabberd: Ejabberd,
 ) -> None:
     with pytest.raises(Overloaded):
         await EjabberdLogins(FAR, ejabberd.ports.c2s).authenticate(ANN.jid, ANN.password)
 
 
-async def test_the_api_is_asked_by_an_account_that_may(ejabberd: Ejabberd) -> None:
+async def test_api_answers_only_the_account_with_permission(ejabberd: Ejabberd) -> None:
     url = f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
     async with EjabberdApi(url, ASKER.jid, ASKER.password) as api:
         assert await EjabberdAccounts(api).authenticate(ANN.jid, ANN.password)
@@ -142,7 +142,7 @@ async def test_the_api_is_asked_by_an_account_that_may(ejabberd: Ejabberd) -> No
             await EjabberdAccounts(api).exists(ASKER.jid)
 
 
-async def test_a_server_that_freezes_is_given_up_in_time(ejabberd: Ejabberd) -> None:
+async def test_request_to_frozen_server_times_out(ejabberd: Ejabberd) -> None:
     near = EjabberdLogins(LOOPBACK, ejabberd.ports.c2s)
     url = f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
     async with EjabberdApi(url, ASKER.jid, ASKER.password) as api:

@@ -118,7 +118,7 @@ class Town:
 
 
 @pytest.mark.timeout(180)
-async def test_every_message_is_in_the_right_archives_exactly_once_and_in_order(
+async def test_every_message_is_archived_exactly_once_and_in_order(
     own_server: Server,
 ) -> None:
     """Muniment restarts in between; whoever was offline before gets his messages afterwards."""

@@ -95,7 +95,7 @@ def call(server: Server, function: str, account: Account, *more: str) -> str:
 
 
 @pytest.mark.parametrize("host", [0, 1])
-async def test_users_of_muniment_log_in_by_their_passwords(asking: Server, host: int) -> None:
+async def test_login_succeeds_with_the_right_password_only(asking: Server, host: int) -> None:
     ann = Account(f"ann{host}", asking.ejabberd.hosts[host], PASSWORD)
     await put(asking, ann)
 
@@ -105,7 +105,7 @@ async def test_users_of_muniment_log_in_by_their_passwords(asking: Server, host:
     assert not await logs_in(asking, replace(ann, user="nobody"))
 
 
-async def test_passwords_are_shown_in_full_never_by_scram(asking: Server) -> None:
+async def test_server_offers_plain_and_no_scram(asking: Server) -> None:
     """RFC 5802 section 9: the server would need what only Muniment has."""
     nobody = Account("nobody", asking.ejabberd.hosts[0], "")
     async with Newcomer(nobody, asking.ejabberd.ports.c2s) as client:
@@ -113,7 +113,7 @@ async def test_passwords_are_shown_in_full_never_by_scram(asking: Server) -> Non
         assert not [one for one in client.mechanisms if one.startswith(("SCRAM", "DIGEST"))]
 
 
-async def test_a_password_that_is_changed_in_muniment_counts_at_once(asking: Server) -> None:
+async def test_password_change_takes_effect_at_once(asking: Server) -> None:
     before = Account("changing", asking.ejabberd.hosts[0], "before")
     after = replace(before, password="after")
     await put(asking, before)
@@ -125,7 +125,7 @@ async def test_a_password_that_is_changed_in_muniment_counts_at_once(asking: Ser
     assert await logs_in(asking, after)
 
 
-async def test_an_account_that_is_disabled_is_not_let_in(asking: Server) -> None:
+async def test_disabled_account_cannot_log_in(asking: Server) -> None:
     account = Account("disabled", asking.ejabberd.hosts[0], "pencil")
     await put(asking, account)
     assert await logs_in(asking, account)
@@ -139,7 +139,7 @@ async def test_an_account_that_is_disabled_is_not_let_in(asking: Server) -> None
     assert call(asking, "user_exists", account) == "false"
 
 
-async def test_clients_make_change_and_remove_accounts(asking: Server) -> None:
+async def test_client_registers_changes_password_and_unregisters(asking: Server) -> None:
     """XEP-0077, by mod_register."""
     account = Account("newcomer", asking.ejabberd.hosts[0], "before")
     # ejabberd lets nobody choose what Unicode 3.2 does not have.
@@ -168,7 +168,7 @@ def is_end_or_result(stanza: Element) -> bool:
     return stanza.get("id") == "remove" or local_name(stanza) == "error"
 
 
-async def test_ejabberd_is_told_what_was_not_done(asking: Server) -> None:
+async def test_failed_account_operations_return_errors_to_ejabberd(asking: Server) -> None:
     account = Account("nobody", asking.ejabberd.hosts[0], "pencil")
 
     assert call(asking, "user_exists", account) == "false"
@@ -185,7 +185,7 @@ async def test_ejabberd_is_told_what_was_not_done(asking: Server) -> None:
 
 
 @pytest.mark.parametrize("own_asking", [True], indirect=True)
-async def test_what_was_not_set_is_in_no_cache_of_ejabberd(own_asking: Server) -> None:
+async def test_failed_password_change_is_not_cached_by_ejabberd(own_asking: Server) -> None:
     """ejabberd would keep a password whose setting is answered with no, and let it in."""
     account = Account("nobody", own_asking.ejabberd.hosts[0], "pencil")
 
@@ -193,13 +193,15 @@ async def test_what_was_not_set_is_in_no_cache_of_ejabberd(own_asking: Server) -
     assert not await logs_in(own_asking, account)
 
 
-async def test_many_log_in_at_once(asking: Server) -> None:
+async def test_twenty_simultaneous_logins_succeed(asking: Server) -> None:
     accounts = asking.accounts(*["many"] * 20)
 
     assert all(await asyncio.gather(*(logs_in(asking, account) for account in accounts)))
 
 
-async def test_nobody_logs_in_until_muniment_is_back(own_asking: Server) -> None:
+async def test_logins_fail_while_muniment_is_stopped_and_succeed_afterwards(
+    own_asking: Server,
+) -> None:
     ann = own_asking.account("ann")
     before = processes(own_asking)
 
@@ -214,7 +216,7 @@ async def test_nobody_logs_in_until_muniment_is_back(own_asking: Server) -> None
     assert len(before) == 2
 
 
-async def test_processes_that_die_are_replaced_and_all_end_with_ejabberd(
+async def test_killed_extauth_processes_are_replaced_and_end_with_ejabberd(
     own_asking: Server,
 ) -> None:
     ann = own_asking.account("ann")
@@ -244,7 +246,7 @@ def runs(id: int) -> bool:
     return True
 
 
-async def test_passwords_are_in_no_log(asking: Server) -> None:
+async def test_passwords_are_not_logged(asking: Server) -> None:
     ann = Account("logged", asking.ejabberd.hosts[0], "pencil-of-ann")
     await put(asking, ann)
     await logs_in(asking, ann)

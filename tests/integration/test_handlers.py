@@ -70,13 +70,13 @@ async def asked(server: Server, path: str, **query: str) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize("host", [0, 1])
-async def test_users_of_the_module_log_in(handled: Server, host: int) -> None:
+async def test_user_accepted_by_the_module_logs_in(handled: Server, host: int) -> None:
     async with slixmpp_client(account(handled, host=host), handled.ejabberd.ports.c2s):
         pass
 
 
 @pytest.mark.parametrize("user", ["ann", "broken"])
-async def test_nobody_else_logs_in(handled: Server, user: str) -> None:
+async def test_user_refused_by_the_module_cannot_log_in(handled: Server, user: str) -> None:
     wrong = Account(user, handled.ejabberd.hosts[0], "wrong")
 
     with pytest.raises(ConnectionError):
@@ -84,7 +84,9 @@ async def test_nobody_else_logs_in(handled: Server, user: str) -> None:
             pass
 
 
-async def test_what_the_module_raises_is_told_to_the_log_alone(handled: Server) -> None:
+async def test_exception_of_the_module_is_in_the_log_and_not_in_the_response(
+    handled: Server,
+) -> None:
     status, body = await asked(handled, "auth", username="broken", password="x")
 
     assert (status, body["error"]) == (500, "internal-server-error")
@@ -92,7 +94,7 @@ async def test_what_the_module_raises_is_told_to_the_log_alone(handled: Server) 
     assert "ValueError: cannot reach db.internal" in handled.muniment.tail
 
 
-async def test_its_rosters_are_shown_over_http_and_in_xmpp(handled: Server) -> None:
+async def test_roster_of_the_module_is_shown_over_http_and_xmpp(handled: Server) -> None:
     ann = account(handled)
     bob = f"bob@{ann.host}"
     async with Client(ann, handled.ejabberd.ports.c2s) as client:
@@ -109,7 +111,7 @@ async def test_its_rosters_are_shown_over_http_and_in_xmpp(handled: Server) -> N
     assert (await asked(handled, "roster", username="nobody"))[0] == 401
 
 
-async def test_its_archive_answers_in_the_place_of_ours(handled: Server) -> None:
+async def test_archive_of_the_module_replaces_ours(handled: Server) -> None:
     async with session(handled.muniment) as http:
         async with http.post("/api/archive", json=post()) as answer:
             assert answer.status == 200
@@ -122,7 +124,7 @@ async def test_its_archive_answers_in_the_place_of_ours(handled: Server) -> None
     )
 
 
-async def test_accounts_are_not_made_where_the_module_knows_them(handled: Server) -> None:
+async def test_account_creation_is_refused_beside_a_module_with_accounts(handled: Server) -> None:
     url = f"/api/v1/accounts/{account(handled, 'new').jid}"
     async with (
         session(handled.muniment) as http,

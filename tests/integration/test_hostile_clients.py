@@ -34,7 +34,7 @@ def with_prefix(client: Client) -> Client:
 
 
 @pytest.mark.parametrize("payload", [UNBOUND, "<stream:error><stream:features/></stream:error>"])
-async def test_a_message_with_a_prefix_from_the_stream_header_is_archived_well_formed(
+async def test_message_with_prefix_of_the_stream_header_is_archived_well_formed(
     server: Server, payload: str
 ) -> None:
     mallory, bob = server.accounts("mallory", "bob")
@@ -51,7 +51,7 @@ async def test_a_message_with_a_prefix_from_the_stream_header_is_archived_well_f
             assert parse(item["xml"]).tag == f"{CLIENT}message"
 
 
-async def test_a_query_with_a_prefix_from_the_stream_header_is_answered(server: Server) -> None:
+async def test_query_with_prefix_of_the_stream_header_is_answered(server: Server) -> None:
     mallory = server.account("mallory")
     async with with_prefix(server.client(mallory)) as client:
         client.say(mallory.jid, "x")
@@ -60,7 +60,7 @@ async def test_a_query_with_a_prefix_from_the_stream_header_is_answered(server: 
             assert page.bodies == ["x"]
 
 
-async def test_an_unknown_query_with_a_prefix_from_the_stream_header_is_refused(
+async def test_unknown_query_with_prefix_of_the_stream_header_is_refused(
     server: Server,
 ) -> None:
     async with with_prefix(server.client(server.account("mallory"))) as client:
@@ -69,7 +69,7 @@ async def test_an_unknown_query_with_a_prefix_from_the_stream_header_is_refused(
                 await client.ask("set", payload, to=server.ejabberd.component)
 
 
-async def test_text_is_given_back_to_the_letter(server: Server) -> None:
+async def test_special_characters_are_returned_unchanged(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob")
     text = "<&>\"' é 日本語 \U0001f600 ]]> \t tab\nline &amp; &#13; \u200b"
     async with server.client(alice) as client:
@@ -85,7 +85,9 @@ async def test_text_is_given_back_to_the_letter(server: Server) -> None:
 
 
 @pytest.mark.parametrize("character", ["'", '"', "<", ">", "&", "]]>"])
-async def test_names_that_look_like_markup_are_names(server: Server, character: str) -> None:
+async def test_resource_and_ids_with_markup_are_returned_unchanged(
+    server: Server, character: str
+) -> None:
     """The resource of the asker, the id and the queryid of the query all come back in answers,
     those of others in their messages."""
     alice = server.account("alice")
@@ -107,7 +109,7 @@ async def test_names_that_look_like_markup_are_names(server: Server, character: 
     assert parse(item["xml"]).get("from") == f"{alice.jid}/{name}"
 
 
-async def test_large_messages_are_archived_and_given_back(server: Server) -> None:
+async def test_large_messages_are_archived_and_returned(server: Server) -> None:
     """They come as from another server: ejabberd gives its own users no such bandwidth."""
     bob = server.account("bob")
     size, count = 200_000, 5
@@ -125,7 +127,7 @@ async def test_large_messages_are_archived_and_given_back(server: Server) -> Non
         assert await mam.bodies(client) == [str(n) * size for n in range(count)]
 
 
-async def test_a_message_that_is_nested_too_deeply_is_left_out_and_the_next_is_not(
+async def test_message_nested_too_deeply_is_not_archived_and_the_next_one_is(
     server: Server,
 ) -> None:
     alice = server.account("alice")
@@ -136,7 +138,7 @@ async def test_a_message_that_is_nested_too_deeply_is_left_out_and_the_next_is_n
         assert await mam.bodies(client) == ["flat"]
 
 
-async def test_nobody_can_put_a_message_into_an_archive_by_sending_copies(server: Server) -> None:
+async def test_copy_forged_by_a_client_is_not_unwrapped(server: Server) -> None:
     """What looks like a copy from the server is one only if the server has made it."""
     mallory, alice, bob = server.accounts("mallory", "alice", "bob")
     forged = (
@@ -167,9 +169,7 @@ async def test_nobody_can_put_a_message_into_an_archive_by_sending_copies(server
         "<message type='chat' from='{jid}/x' xmlns:p='urn:p' p:xmlns='x'",
     ],
 )
-async def test_a_posted_message_is_given_to_clients_well_formed(
-    server: Server, start: str
-) -> None:
+async def test_posted_message_is_returned_well_formed(server: Server, start: str) -> None:
     alice = server.account("alice")
     posted = {
         "username": alice.user,
@@ -186,7 +186,7 @@ async def test_a_posted_message_is_given_to_clients_well_formed(
             assert await mam.bodies(client, to=archive) == ["x"]
 
 
-async def test_questions_of_every_kind_to_the_component_are_answered(server: Server) -> None:
+async def test_iq_of_wrong_type_or_unknown_payload_is_refused(server: Server) -> None:
     component = server.ejabberd.component
     disco = "http://jabber.org/protocol/disco"
     async with server.client(server.account("mallory")) as client:
@@ -204,7 +204,7 @@ async def test_questions_of_every_kind_to_the_component_are_answered(server: Ser
             await client.ask("get", "<query xmlns='urn:unknown'/>", to=f"nobody@{component}/x")
 
 
-async def test_a_subscription_to_the_component_is_refused(server: Server) -> None:
+async def test_subscription_to_the_component_is_refused(server: Server) -> None:
     component = server.ejabberd.component
     async with server.client(server.account("mallory")) as client:
         await client.be_available()
@@ -217,7 +217,7 @@ async def test_a_subscription_to_the_component_is_refused(server: Server) -> Non
         )
 
 
-async def test_pages_of_large_messages_are_short_and_nothing_is_missing(server: Server) -> None:
+async def test_pages_of_large_messages_are_short_and_lose_nothing(server: Server) -> None:
     bob = server.account("bob")
     size, count = 200_000, 12
     async with server.client(bob) as client:
@@ -239,7 +239,7 @@ async def test_pages_of_large_messages_are_short_and_nothing_is_missing(server: 
         assert await mam.bodies(client) == texts
 
 
-async def test_elements_nested_deeply_keep_a_message_out_of_no_archive(server: Server) -> None:
+async def test_message_nested_200_deep_is_archived(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob")
     deep = "<a xmlns='urn:x'>" + "<a>" * 200 + "</a>" * 200 + "</a>"
     async with server.client(alice) as a, server.client(bob) as b:

@@ -26,7 +26,7 @@ async def get(http: ClientSession, path: str, **query: Any) -> Any:
         return await answer.json()
 
 
-async def test_the_api_and_mam_show_the_same_archive(server: Server) -> None:
+async def test_archive_api_and_mam_return_the_same_messages(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob@2")
     async with (
         server.client(alice) as hers,
@@ -56,7 +56,7 @@ async def test_the_api_and_mam_show_the_same_archive(server: Server) -> None:
     assert conversation["unread"] == 1
 
 
-async def test_what_is_unread_is_what_came_behind_the_last_message_displayed(
+async def test_displayed_marker_lowers_the_unread_count(
     server: Server,
 ) -> None:
     alice, bob = server.accounts("alice", "bob")
@@ -73,7 +73,7 @@ async def test_what_is_unread_is_what_came_behind_the_last_message_displayed(
                 assert (conversation["unread"], conversation["peer"]) == (count, alice.jid)
 
 
-async def test_history_is_posted_before_what_is_said_live_and_never_behind_it(
+async def test_history_posted_after_a_live_message_is_refused(
     server: Server,
 ) -> None:
     alice, bob = server.accounts("alice", "bob")
@@ -118,7 +118,7 @@ async def test_history_is_posted_before_what_is_said_live_and_never_behind_it(
     assert archived == ["day 1", "day 2", "live"]
 
 
-async def test_what_was_said_is_folded(server: Server) -> None:
+async def test_correction_and_reaction_are_folded_into_the_message(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob")
     async with server.client(alice) as hers, server.client(bob) as his:
         await his.be_available()
@@ -145,7 +145,7 @@ async def test_what_was_said_is_folded(server: Server) -> None:
 
 @pytest.mark.parametrize("own_server", [OPERATOR], indirect=True)
 @pytest.mark.parametrize("ending", ["restart", "crash"])
-async def test_a_follower_misses_and_repeats_nothing_over_restarts(
+async def test_stream_resumed_after_restart_has_no_gap_and_no_duplicate(
     own_server: Server, ending: str
 ) -> None:
     """Messages flow all the while; what ejabberd could not hand on meanwhile nobody has."""
@@ -196,7 +196,7 @@ async def test_a_follower_misses_and_repeats_nothing_over_restarts(
 
 
 @pytest.mark.parametrize("own_server", [OPERATOR], indirect=True)
-async def test_an_operator_reads_and_the_audit_log_says_so(own_server: Server) -> None:
+async def test_search_by_operator_is_in_the_audit_log(own_server: Server) -> None:
     alice = own_server.account("alice")
     shown = {"X-Api-Key": "auditing-is-reading"}
     async with ClientSession(own_server.muniment.url, headers=shown) as http:

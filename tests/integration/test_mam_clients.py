@@ -54,7 +54,7 @@ def archive(request: pytest.FixtureRequest, server: Server, alice: Account) -> J
     return {"own address": None, "component": JID(component)}.get(request.param, at_component)
 
 
-async def test_slixmpp_retrieves_a_page_of_the_size_it_asks_for(
+async def test_slixmpp_retrieves_a_page_of_the_requested_size(
     server: Server, alice: Account, archive: JID | None
 ) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
@@ -65,7 +65,7 @@ async def test_slixmpp_retrieves_a_page_of_the_size_it_asks_for(
 
 
 @pytest.mark.parametrize("page", [1, 10, 100])
-async def test_slixmpp_iterates_forwards_over_everything(
+async def test_slixmpp_iterates_forwards_over_the_archive(
     server: Server, alice: Account, archive: JID | None, page: int
 ) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
@@ -77,7 +77,7 @@ async def test_slixmpp_iterates_forwards_over_everything(
         assert texts(found) == EXPECTED
 
 
-async def test_slixmpp_iterates_backwards_over_everything(
+async def test_slixmpp_iterates_backwards_over_the_archive(
     server: Server, alice: Account, archive: JID | None
 ) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
@@ -109,7 +109,7 @@ async def test_slixmpp_filters_by_address_and_by_time(
     assert nobody == []
 
 
-async def test_slixmpp_learns_the_fields_of_queries(
+async def test_slixmpp_reads_the_form_fields(
     server: Server, alice: Account, archive: JID | None
 ) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
@@ -119,7 +119,7 @@ async def test_slixmpp_learns_the_fields_of_queries(
     assert fields == {"FORM_TYPE": "hidden", **FIELDS}
 
 
-async def test_slixmpp_learns_where_an_archive_begins_and_ends(
+async def test_slixmpp_reads_the_metadata(
     server: Server, alice: Account, archive: JID | None
 ) -> None:
     async with server.client(alice) as client:
@@ -132,14 +132,14 @@ async def test_slixmpp_learns_where_an_archive_begins_and_ends(
     assert ends == [(one.id, datetime.fromisoformat(one.stamp)) for one in (first, last)]
 
 
-async def test_users_are_told_what_their_archives_can_do(server: Server, alice: Account) -> None:
+async def test_bare_jid_advertises_mam(server: Server, alice: Account) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
         info = await client.plugin["xep_0030"].get_info(jid=JID(alice.jid), timeout=10)
 
     assert {"urn:xmpp:mam:2", "urn:xmpp:mam:2#extended"} <= info["disco_info"]["features"]
 
 
-async def test_a_page_can_be_flipped_and_messages_fetched_one_by_one(
+async def test_page_is_flipped_and_message_is_fetched_by_id(
     server: Server, alice: Account
 ) -> None:
     async with server.client(alice) as client:
@@ -152,7 +152,7 @@ async def test_a_page_can_be_flipped_and_messages_fetched_one_by_one(
     assert one.bodies == EXPECTED[3:4]
 
 
-async def test_an_archive_of_somebody_else_stays_closed(server: Server, alice: Account) -> None:
+async def test_query_of_another_users_archive_is_forbidden(server: Server, alice: Account) -> None:
     address = f"{alice.user}\\40{alice.host}@{server.ejabberd.component}"
     async with server.client(server.account("eve")) as client:
         for to in (alice.jid, address):
@@ -161,7 +161,7 @@ async def test_an_archive_of_somebody_else_stays_closed(server: Server, alice: A
             assert caught.value.condition == "forbidden"
 
 
-async def test_nbxmpp_reads_everything_page_by_page(
+async def test_nbxmpp_reads_the_archive_page_by_page(
     server: Server, alice: Account, archive: JID | None, missing: Callable[[object], NoReturn]
 ) -> None:
     if not await has_nbxmpp():

@@ -38,7 +38,7 @@ def hybrid(tmp_path: Path, release: Release) -> Iterator[Server]:
         yield Server(ejabberd, muniment)
 
 
-async def test_rooms_answer_from_ejabberd_and_users_from_the_component(hybrid: Server) -> None:
+async def test_mod_mam_answers_for_rooms_and_muniment_for_users(hybrid: Server) -> None:
     alice, bob = hybrid.accounts("alice", "bob")
     room = f"room@conference.{hybrid.ejabberd.hosts[0]}"
     forged = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{bob.jid}' id='forged'/>"

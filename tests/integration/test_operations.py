@@ -200,7 +200,7 @@ def copies(machine: Machine) -> list[Path]:
     return sorted(machine.place("/var/backups/muniment").iterdir())
 
 
-def test_what_is_installed_can_be_read_by_its_user_and_root_alone(machine: Machine) -> None:
+def test_installed_files_are_private_to_their_user(machine: Machine) -> None:
     etc, data = machine.place("/etc/muniment"), machine.place("/var/lib/muniment")
 
     assert {path.name: mode(path) for path in etc.iterdir()} == {
@@ -213,7 +213,7 @@ def test_what_is_installed_can_be_read_by_its_user_and_root_alone(machine: Machi
     assert [len(secret) for secret in secrets] == [33, 33]
 
 
-async def test_commands_ask_the_service_on_the_same_file(machine: Machine) -> None:
+async def test_commands_ask_the_running_service(machine: Machine) -> None:
     checked = machine.shell("runuser -u muniment -- muniment check-config")
     await say(machine, "counted")
 
@@ -222,7 +222,7 @@ async def test_commands_ask_the_service_on_the_same_file(machine: Machine) -> No
     assert counted(machine).startswith("messages  1\n")
 
 
-async def test_a_copy_is_restored_as_it_was(machine: Machine) -> None:
+async def test_restored_backup_has_the_messages_of_its_time(machine: Machine) -> None:
     backup, restore = shell_blocks(OPERATIONS, "Backup")
     await say(machine, "kept")
     before = counted(machine)
@@ -239,7 +239,7 @@ async def test_a_copy_is_restored_as_it_was(machine: Machine) -> None:
     assert mode(machine.place("/var/lib/muniment/muniment.db")) == 0o600
 
 
-async def test_an_upgrade_keeps_what_there_is(machine: Machine) -> None:
+async def test_upgrade_keeps_the_archive(machine: Machine) -> None:
     [upgrade] = shell_blocks(OPERATIONS, "Upgrade")
     await say(machine, "older")
     before = counted(machine)

@@ -41,7 +41,7 @@ async def befriend(client: Client, jid: str, subscription: str = "") -> None:
     )
 
 
-async def test_nothing_is_archived_of_who_wants_nothing(server: Server) -> None:
+async def test_default_never_archives_nothing_for_its_user(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob")
     async with server.client(alice) as a, server.client(bob) as b:
         await b.be_available()
@@ -52,7 +52,7 @@ async def test_nothing_is_archived_of_who_wants_nothing(server: Server) -> None:
         assert (await mam.bodies(a), await mam.bodies(b)) == ([], ["to bob"])
 
 
-async def test_lists_decide_before_the_default(server: Server) -> None:
+async def test_lists_take_precedence_over_the_default(server: Server) -> None:
     alice, bob, carol = server.accounts("alice", "bob", "carol@2")
     async with server.client(alice) as a, server.client(bob) as b, server.client(carol) as c:
         await a.be_available()
@@ -66,7 +66,7 @@ async def test_lists_decide_before_the_default(server: Server) -> None:
         assert archives == (["from carol"], [], ["from carol"])
 
 
-async def test_the_roster_decides_as_it_is_now(server: Server) -> None:
+async def test_roster_default_follows_roster_changes(server: Server) -> None:
     """A contact is archived from the moment on at which it is one, and until it is none."""
     alice, bob = server.accounts("alice", "bob")
     async with server.client(alice) as a, server.client(bob) as b:
@@ -87,7 +87,7 @@ async def test_the_roster_decides_as_it_is_now(server: Server) -> None:
         assert len(await mam.bodies(b)) == 6
 
 
-async def test_preferences_outlive_the_program(own_server: Server) -> None:
+async def test_preferences_survive_a_restart(own_server: Server) -> None:
     alice, bob = own_server.accounts("alice", "bob")
     async with own_server.client(alice) as a, own_server.client(bob) as b:
         await b.be_available()
@@ -99,14 +99,14 @@ async def test_preferences_outlive_the_program(own_server: Server) -> None:
         assert (await preferred(a), await mam.bodies(a)) == ("never", [])
 
 
-async def test_preferences_of_others_are_not_told(server: Server) -> None:
+async def test_preferences_of_another_user_are_forbidden(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob")
     async with server.client(bob) as b:
         with pytest.raises(Refused, match="forbidden"):
             await b.ask("get", "<prefs xmlns='urn:xmpp:mam:2'/>", to=alice.jid)
 
 
-async def test_preferences_can_be_set_by_a_form(server: Server) -> None:
+async def test_preferences_are_set_by_the_ad_hoc_command(server: Server) -> None:
     component = server.ejabberd.component
     async with server.client(server.account("alice")) as a:
         begun = await a.ask(

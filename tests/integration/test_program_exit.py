@@ -52,7 +52,7 @@ def handled(tmp_path: Path, release: Release) -> Iterator[Server]:
         yield both
 
 
-async def test_what_a_failing_store_does_not_take_is_written_once_by_the_next_start(
+async def test_rows_unwritten_at_shutdown_are_written_once_at_the_next_start(
     own_server: Server,
 ) -> None:
     muniment = own_server.muniment
@@ -100,7 +100,7 @@ async def test_what_a_failing_store_does_not_take_is_written_once_by_the_next_st
     assert once == again == [["before", "one", "two", "three"]] * 2
 
 
-async def test_what_cannot_be_kept_either_is_counted_as_lost(own_server: Server) -> None:
+async def test_shutdown_without_store_and_spill_file_reports_lost_rows(own_server: Server) -> None:
     muniment = own_server.muniment
     file = muniment.folder / DATABASE
     spill = file.with_name(f"{DATABASE}-spill")
@@ -120,9 +120,7 @@ async def test_what_cannot_be_kept_either_is_counted_as_lost(own_server: Server)
     assert "2 rows are lost" in muniment.log
 
 
-async def test_memory_is_bounded_in_bytes_while_the_store_fails(
-    tmp_path: Path, release: Release
-) -> None:
+async def test_memory_is_bounded_while_the_store_fails(tmp_path: Path, release: Release) -> None:
     options = {"archive": {"queue_bytes": QUEUE_BYTES}}
     with (
         Ejabberd(tmp_path / "ejabberd", release, changes=UNSLOWED) as ejabberd,
@@ -148,7 +146,7 @@ async def test_memory_is_bounded_in_bytes_while_the_store_fails(
     assert grown < LARGE * LARGE_BYTES / 2
 
 
-async def test_what_the_server_has_sent_is_kept_where_the_queue_is_full(
+async def test_unread_copies_are_spilled_at_shutdown_with_a_full_queue(
     tmp_path: Path, release: Release
 ) -> None:
     options = {"archive": {"queue_bytes": QUEUE_BYTES}, "xmpp": {"drain_seconds": 10.0}}
@@ -184,7 +182,7 @@ async def test_what_the_server_has_sent_is_kept_where_the_queue_is_full(
 
 
 @pytest.mark.parametrize("task", ["writer", "rooms", "deliveries", "janitor", "link"])
-async def test_a_task_that_dies_ends_the_program(handled: Server, task: str) -> None:
+async def test_cancelled_task_ends_the_program(handled: Server, task: str) -> None:
     muniment = handled.muniment
     async with session(muniment) as http:
         query = {"username": task, "password": "x"}
@@ -196,7 +194,7 @@ async def test_a_task_that_dies_ends_the_program(handled: Server, task: str) -> 
     assert f"{task} was cancelled, so the program ends" in muniment.log
 
 
-async def test_a_program_whose_port_is_taken_leaves_the_connected_one_alone(
+async def test_second_program_on_a_taken_port_exits_without_connecting(
     server: Server, tmp_path: Path
 ) -> None:
     first = server.muniment
@@ -213,7 +211,7 @@ async def test_a_program_whose_port_is_taken_leaves_the_connected_one_alone(
     assert "connection to the server lost" not in first.log.removeprefix(before)
 
 
-async def test_a_program_whose_socket_is_taken_leaves_it_to_the_other(
+async def test_program_on_a_taken_socket_exits_and_leaves_the_socket(
     server: Server, tmp_path: Path
 ) -> None:
     path = tmp_path / "http.socket"

@@ -12,7 +12,7 @@ from support.stanzas import Refused, body_of
 
 
 @pytest.mark.parametrize("host", [1, 2])
-async def test_nobody_reads_the_archive_of_somebody_else(server: Server, host: int) -> None:
+async def test_query_of_another_users_archive_is_refused(server: Server, host: int) -> None:
     alice, bob = server.accounts("alice@1", f"bob@{host}")
     async with server.client(bob) as his:
         his.say(bob.jid, "secret")
@@ -53,7 +53,7 @@ ARCHIVES = pytest.mark.parametrize("is_component", [False, True], ids=["own JID"
     ],
     ids=lambda value: str(value),
 )
-async def test_a_query_that_makes_no_sense_is_refused_with_the_reason(
+async def test_invalid_query_is_refused_with_its_condition(
     server: Server, wanted: dict[str, Any], refusal: tuple[str, str], is_component: bool
 ) -> None:
     """XEP-0313 section 4.3: unknown fields are feature-not-implemented, unknown ids
@@ -64,7 +64,7 @@ async def test_a_query_that_makes_no_sense_is_refused_with_the_reason(
 
 
 @ARCHIVES
-async def test_the_form_is_given_on_request(server: Server, is_component: bool) -> None:
+async def test_form_is_returned_on_request(server: Server, is_component: bool) -> None:
     """XEP-0313 section 4.1.5."""
     to = server.ejabberd.component if is_component else None
     async with server.client(server.account("alice")) as client:

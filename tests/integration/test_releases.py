@@ -49,7 +49,7 @@ async def test_idle_connection_is_kept(own_server: Server) -> None:
     assert own_server.muniment.log.count("connected to") == 1
 
 
-async def test_pings_of_another_component_to_rooms_are_lost_beside_mod_privilege(
+async def test_pings_of_another_component_to_rooms_are_dropped_beside_mod_privilege(
     ejabberd: Ejabberd,
 ) -> None:
     """From 24.10 on, once a component with privileges is connected; 24.12 loses all of them."""
@@ -70,7 +70,9 @@ async def test_pings_of_another_component_to_rooms_are_lost_beside_mod_privilege
         assert answered == users | rooms
 
 
-async def test_copies_of_a_message_by_privilege(ejabberd: Ejabberd) -> None:
+async def test_message_sent_by_privilege_is_copied_twice_by_new_releases(
+    ejabberd: Ejabberd,
+) -> None:
     """From 23.10 on mod_service_log copies what a component sends as a user twice."""
     host = ejabberd.hosts[0]
     bob = Account("bob", host, SECRET)

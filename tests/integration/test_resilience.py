@@ -36,7 +36,7 @@ DRAIN_SECONDS = 5
 RECONNECT_SECONDS = 30
 
 
-async def test_the_archive_serves_again_after_a_restart_of_ejabberd(own_server: Server) -> None:
+async def test_archive_is_available_after_ejabberd_restarts(own_server: Server) -> None:
     before = await exchange_messages(own_server)
 
     await asyncio.to_thread(own_server.ejabberd.restart)
@@ -48,7 +48,7 @@ async def test_the_archive_serves_again_after_a_restart_of_ejabberd(own_server: 
 
 
 @pytest.mark.parametrize("own_server", [QUICK_PING], indirect=True)
-async def test_a_server_that_freezes_is_noticed_and_found_again(own_server: Server) -> None:
+async def test_frozen_server_is_noticed_and_reconnected(own_server: Server) -> None:
     """XEP-0199 section 4.2: the connection stays open, so only a ping can tell."""
     muniment = own_server.muniment
     own_server.ejabberd.pause()
@@ -61,7 +61,7 @@ async def test_a_server_that_freezes_is_noticed_and_found_again(own_server: Serv
     await exchange_messages(own_server)
 
 
-async def test_muniment_may_start_before_ejabberd(own_server: Server) -> None:
+async def test_muniment_started_before_ejabberd_connects_later(own_server: Server) -> None:
     await asyncio.to_thread(own_server.muniment.stop)
     await asyncio.to_thread(own_server.ejabberd.stop)
     own_server.muniment.begin()
@@ -78,7 +78,7 @@ async def test_muniment_may_start_before_ejabberd(own_server: Server) -> None:
     await exchange_messages(own_server)
 
 
-async def test_a_stop_under_load_loses_nothing_that_ejabberd_had_handed_over(
+async def test_shutdown_under_load_loses_no_delivered_message(
     own_server: Server,
 ) -> None:
     async with under_load(own_server) as (bob, senders):
@@ -102,7 +102,7 @@ async def test_a_stop_under_load_loses_nothing_that_ejabberd_had_handed_over(
             assert kept == texts(sender)[: len(kept)], "nothing is missing in the middle"
 
 
-async def test_what_was_acknowledged_is_there_after_a_crash_under_load(
+async def test_acknowledged_messages_survive_a_crash_under_load(
     own_server: Server,
 ) -> None:
     carol = own_server.account("carol")
@@ -125,7 +125,7 @@ async def test_what_was_acknowledged_is_there_after_a_crash_under_load(
         assert len(set(archived)) == len(archived)
 
 
-async def test_a_wrong_secret_is_told_and_not_tried_again(server: Server, tmp_path: Path) -> None:
+async def test_wrong_secret_ends_the_program(server: Server, tmp_path: Path) -> None:
     wrong = Muniment(tmp_path, server.ejabberd, options={"xmpp": {"secret": "wrong"}})
     wrong.begin()
     code = await asyncio.to_thread(wrong.wait)
@@ -135,9 +135,7 @@ async def test_a_wrong_secret_is_told_and_not_tried_again(server: Server, tmp_pa
     assert "Traceback" not in wrong.log
 
 
-async def test_a_second_process_on_the_same_archive_is_refused(
-    server: Server, tmp_path: Path
-) -> None:
+async def test_second_process_on_the_same_archive_exits(server: Server, tmp_path: Path) -> None:
     database = server.muniment.folder / "muniment.db"
     second = Muniment(
         tmp_path, server.ejabberd, options={"storage": {"url": f"sqlite:{database}"}}

@@ -119,7 +119,7 @@ async def test_purge_applies_bounds_of_hosts_users_and_peers(own_server: Server)
         assert await office.texts(alice) == MESSAGES[-2:]
 
 
-async def test_new_bounds_over_a_tenth_delete_nothing_until_confirmed(
+async def test_purge_of_more_than_a_tenth_waits_for_confirmation(
     own_server: Server,
 ) -> None:
     alice = own_server.account("alice")
@@ -151,7 +151,7 @@ async def test_new_bounds_over_a_tenth_delete_nothing_until_confirmed(
 
 
 @with_bounds
-async def test_what_is_held_stays_until_it_is_released(own_server: Server) -> None:
+async def test_held_archive_is_not_purged_until_released(own_server: Server) -> None:
     alice, bob = own_server.accounts("alice", "bob")
     async with session(own_server.muniment) as http:
         office = Office(own_server, http)
@@ -170,7 +170,7 @@ async def test_what_is_held_stays_until_it_is_released(own_server: Server) -> No
         assert await office.texts(alice) == []
 
 
-async def test_export_before_erasure_is_complete_and_erasure_leaves_nothing(
+async def test_export_is_complete_and_erasure_leaves_no_byte(
     own_server: Server,
 ) -> None:
     alice, bob = own_server.accounts("alice", "bob")

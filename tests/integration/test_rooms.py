@@ -70,7 +70,7 @@ async def said(people: People, author: Client, body: str, **parts: str) -> str:
     return id
 
 
-async def test_what_is_said_in_a_room_is_archived_once_for_each_member_and_once_for_the_room(
+async def test_room_message_is_archived_once_per_occupant_and_once_for_the_room(
     people: People,
 ) -> None:
     await said(people, people.alice, "welcome")
@@ -85,7 +85,7 @@ async def test_what_is_said_in_a_room_is_archived_once_for_each_member_and_once_
     ]
 
 
-async def test_what_one_occupant_said_can_be_asked_for(people: People) -> None:
+async def test_query_with_occupant_jid_returns_messages_of_the_occupant(people: People) -> None:
     await said(people, people.alice, "welcome")
     await said(people, people.bob, "thanks")
     page = await mam.query(people.bob, to=people.archive, fields={"with": f"{people.room}/ally"})
@@ -93,7 +93,7 @@ async def test_what_one_occupant_said_can_be_asked_for(people: People) -> None:
     assert page.bodies == ["welcome"]
 
 
-async def test_who_comes_later_changes_nothing_in_the_archive(people: People) -> None:
+async def test_room_history_for_a_new_occupant_is_not_archived_again(people: People) -> None:
     people.alice.send(
         f"<message to='{people.room}' type='groupchat' id='{uuid4().hex}'>"
         "<subject>news</subject></message>"
@@ -111,13 +111,13 @@ async def test_who_comes_later_changes_nothing_in_the_archive(people: People) ->
     ]
 
 
-async def test_anybody_of_the_hosts_reads_an_open_room(people: People) -> None:
+async def test_non_occupant_reads_the_archive_of_an_open_room(people: People) -> None:
     await said(people, people.alice, "welcome")
 
     assert await mam.bodies(people.carol, to=people.archive) == ["welcome"]
 
 
-async def test_a_room_for_members_refuses_a_stranger(people: People) -> None:
+async def test_archive_of_members_only_room_is_forbidden_to_non_members(people: People) -> None:
     await people.alice.ask("set", MEMBERS_ONLY, to=people.room)
     await said_to_members(people)
 
@@ -133,7 +133,7 @@ async def said_to_members(people: People) -> None:
     await people.alice.wait_for_body("welcome")
 
 
-async def test_who_was_banned_is_refused(people: People) -> None:
+async def test_archive_is_forbidden_to_banned_user(people: People) -> None:
     await said(people, people.alice, "welcome")
     await make_bob(people, "outcast")
     await people.bob.wait_for(lambda stanza: stanza.get("type") == "unavailable")
@@ -150,7 +150,7 @@ async def make_bob(people: People, affiliation: str) -> None:
     await people.alice.ask("set", query, to=people.room)
 
 
-async def test_a_member_who_was_removed_while_out_is_refused(people: People) -> None:
+async def test_archive_is_forbidden_to_absent_user_who_lost_membership(people: People) -> None:
     await make_bob(people, "member")
     await people.alice.ask("set", MEMBERS_ONLY, to=people.room)
     await said(people, people.alice, "welcome")
@@ -163,7 +163,9 @@ async def test_a_member_who_was_removed_while_out_is_refused(people: People) -> 
         await mam.query(people.bob, to=people.archive)
 
 
-async def test_a_stream_of_a_room_ends_with_the_room(rooms_server: Server, people: People) -> None:
+async def test_stream_ends_when_the_room_is_destroyed(
+    rooms_server: Server, people: People
+) -> None:
     """Nobody makes it anew here, and who does elsewhere is not heard of."""
     muniment = rooms_server.muniment
     url = f"{muniment.url}/api/v1/archives/{people.room}/stream"
@@ -182,7 +184,7 @@ async def test_a_stream_of_a_room_ends_with_the_room(rooms_server: Server, peopl
             await events.next()
 
 
-async def test_who_makes_a_room_anew_reads_nothing_of_the_one_before(people: People) -> None:
+async def test_recreated_room_does_not_show_the_archive_of_its_predecessor(people: People) -> None:
     await said(people, people.alice, "welcome")
     await people.alice.ask(
         "set",
@@ -202,14 +204,14 @@ async def test_who_makes_a_room_anew_reads_nothing_of_the_one_before(people: Peo
         assert await mam.bodies(client) == ["welcome"]
 
 
-async def test_a_room_that_is_not_there_is_read_by_nobody(people: People) -> None:
+async def test_archive_of_nonexistent_room_is_forbidden(people: People) -> None:
     nowhere = people.archive.replace("room-", "no-room-")
 
     with pytest.raises(Refused, match="forbidden"):
         await mam.query(people.alice, to=nowhere)
 
 
-async def test_a_retraction_leaves_a_tombstone_in_both_archives(people: People) -> None:
+async def test_retraction_leaves_a_tombstone_in_both_archives(people: People) -> None:
     id = people.alice.say(people.bob.account.jid, "regret")
     await people.bob.wait_for_body("regret")
     people.alice.send(
@@ -236,7 +238,7 @@ ALLOW_SUBSCRIPTIONS = MEMBERS_ONLY.replace(
 )
 
 
-async def test_a_subscriber_who_does_not_come_in_has_in_the_archive_what_is_said(
+async def test_message_to_mucsub_subscriber_is_archived_for_the_subscriber(
     people: People,
 ) -> None:
     """MUC/Sub."""

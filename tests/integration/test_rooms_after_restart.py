@@ -36,7 +36,7 @@ async def say(client: Client, room: str, body: str) -> None:
 
 
 @pytest.mark.parametrize("own_server", [OPTIONS], indirect=True)
-async def test_who_makes_a_room_while_muniment_is_away_reads_nothing_of_the_one_before(
+async def test_room_recreated_while_muniment_is_down_does_not_show_its_predecessor(
     own_server: Server,
 ) -> None:
     alice, mallory = own_server.accounts("alice", "mallory")
@@ -61,7 +61,7 @@ async def test_who_makes_a_room_while_muniment_is_away_reads_nothing_of_the_one_
 
 
 @pytest.mark.parametrize("own_server", [OPTIONS], indirect=True)
-async def test_a_persistent_room_is_read_as_before_after_a_restart(own_server: Server) -> None:
+async def test_persistent_room_is_readable_after_restart(own_server: Server) -> None:
     alice, bob = own_server.accounts("alice", "bob")
     room = f"room-{uuid4().hex[:8]}@{SERVICE}"
     archive = archive_at(own_server.ejabberd.component, room)

@@ -112,7 +112,7 @@ async def pushed(client: Client, subscription: str) -> None:
     await client.wait_for(is_it)
 
 
-async def test_all_show_the_same_roster_at_each_moment(both: Server) -> None:
+async def test_roster_change_is_shown_alike_by_server_component_and_http(both: Server) -> None:
     """Add, rename, group, subscribe, remove: what one shows the others show too."""
     alice, bob = both.accounts("alice", "bob@2")
     async with both.client(alice) as a, both.client(bob) as b:
@@ -150,7 +150,7 @@ async def test_all_show_the_same_roster_at_each_moment(both: Server) -> None:
         assert await shown(both, b) == [Contact(alice.jid, "", "none", False, ())]
 
 
-async def test_an_unchanged_roster_is_not_sent_again(both: Server) -> None:
+async def test_unchanged_roster_returns_an_empty_result(both: Server) -> None:
     async with both.client(both.account("alice")) as a:
         await set_item(a, "bob@one.test")
         first = (await a.ask("get", GET, to=both.ejabberd.component)).find(f"{ROSTER}query")
@@ -163,7 +163,7 @@ async def test_an_unchanged_roster_is_not_sent_again(both: Server) -> None:
         assert (same.find(f"{ROSTER}query"), len(other.findall(f"{ROSTER}query"))) == (None, 1)
 
 
-async def test_the_component_says_that_it_shows_rosters(both: Server) -> None:
+async def test_component_advertises_rosters(both: Server) -> None:
     async with both.client(both.account("alice")) as a:
         info = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
         answer = await a.ask("get", info, to=both.ejabberd.component)
@@ -171,7 +171,7 @@ async def test_the_component_says_that_it_shows_rosters(both: Server) -> None:
         assert "jabber:iq:roster" in {feature.get("var") for feature in answer.iter()}
 
 
-async def test_a_change_over_http_is_done_or_refused_in_full(both: Server) -> None:
+async def test_roster_write_over_http_is_applied_in_full_or_refused(both: Server) -> None:
     """ejabberd 23.01 fails at sets of others; from 23.10 on it does what they say."""
     alice = both.account("alice")
     async with both.client(alice) as a, session(both.muniment) as http:
@@ -190,7 +190,7 @@ async def test_a_change_over_http_is_done_or_refused_in_full(both: Server) -> No
         )
 
 
-async def test_the_example_lets_nobody_change_rosters(server: Server) -> None:
+async def test_roster_write_with_the_example_configuration_is_refused(server: Server) -> None:
     alice = server.account("alice")
     async with session(server.muniment) as http:
         item = {"username": alice.user, "jid": "bob@one.test"}
@@ -198,7 +198,7 @@ async def test_the_example_lets_nobody_change_rosters(server: Server) -> None:
             assert (answer.status, "mod_privilege" in await answer.text()) == (409, True)
 
 
-async def test_rosters_in_our_store_are_shown_alike(stored: Server) -> None:
+async def test_stored_roster_is_shown_alike_over_xmpp_and_http(stored: Server) -> None:
     """What a server with the REST backend writes is what it and its users read."""
     alice = stored.account("alice@2")
     item: dict[str, Any] = {"username": alice.user, "jid": "bob@two.test"}
@@ -230,7 +230,7 @@ async def test_rosters_in_our_store_are_shown_alike(stored: Server) -> None:
     ]
 
 
-async def test_who_is_no_user_is_told_where_accounts_are_known(
+async def test_roster_of_nonexistent_user_is_401_only_with_own_accounts(
     server: Server, stored: Server
 ) -> None:
     """ejabberd gives an empty roster for anybody; our own accounts are all that there are."""

@@ -87,21 +87,21 @@ async def api(aiohttp_client: AiohttpClient, calls: list[Any]) -> AsyncIterator[
         pytest.param("/api/archive?username=True", 200, id="13"),
     ],
 )
-async def test_the_status_says_it_all(api: TestClient, path: str, status: int) -> None:
+async def test_success_is_200_and_failure_401(api: TestClient, path: str, status: int) -> None:
     """Return HTTP 200 for the successful case, HTTP 401 if it's not the successful case."""
     answer = await api.get(path)
 
     assert answer.status == status
 
 
-async def test_9_a_roster_is_given_as_it_is(api: TestClient) -> None:
+async def test_9_roster_of_the_handler_is_returned_unchanged(api: TestClient) -> None:
     """GET /roster of an existing user: 200 and exactly the roster of the handler."""
     answer = await api.get("/api/roster?username=True")
 
     assert await answer.json() == ROSTER
 
 
-async def test_11_a_message_reaches_the_handler_as_it_was_posted(
+async def test_11_posted_message_reaches_the_handler_unchanged(
     api: TestClient, calls: list[Any]
 ) -> None:
     """POST /archive with the six README fields: 200, store called with exactly that object."""
@@ -111,7 +111,9 @@ async def test_11_a_message_reaches_the_handler_as_it_was_posted(
     assert calls == [SIX]
 
 
-async def test_13_an_archive_is_given_as_it_is(api: TestClient, calls: list[Any]) -> None:
+async def test_13_archive_of_the_handler_is_returned_unchanged(
+    api: TestClient, calls: list[Any]
+) -> None:
     """GET /archive?username=True: 200, reader called with username only."""
     answer = await api.get("/api/archive?username=True")
 
@@ -121,7 +123,7 @@ async def test_13_an_archive_is_given_as_it_is(api: TestClient, calls: list[Any]
 
 
 @pytest.mark.parametrize("name", ["peer", "after", "before", "limit", "chat_type"])
-async def test_14_the_handler_is_given_what_was_asked_as_a_string(
+async def test_14_query_parameter_reaches_the_handler_as_a_string(
     api: TestClient, calls: list[Any], name: str
 ) -> None:
     """Each of peer, after, before, limit, chat_type: reader gets exactly that one argument."""

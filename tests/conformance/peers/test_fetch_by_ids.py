@@ -23,7 +23,7 @@ async def test_query_messages_by_ids(fifteen: Fifteen) -> None:
     assert (page.numbers, page.complete) == ([5, 10], True)
 
 
-async def test_query_messages_by_ids_answers_in_the_order_of_the_archive(fifteen: Fifteen) -> None:
+async def test_query_messages_by_ids_returns_archive_order(fifteen: Fifteen) -> None:
     """In whichever order they were named, and once however often."""
     page = await fifteen.page(ids=[fifteen.ids[n] for n in (10, 5, 5)])
 

@@ -73,7 +73,7 @@ async def test_muc_light_service_discovery_stored_in_pm(wire: Wire) -> None:
     assert {FIELD, AVAILABLE} <= await features(wire, f"{DELEGATION_1}:bare:{NS_MAM}")
 
 
-async def test_messages_of_rooms_are_not_advertised_where_there_are_none(plain: Wire) -> None:
+async def test_groupchat_available_is_not_advertised_without_room_messages(plain: Wire) -> None:
     """XEP-0313 section 7: the field is understood all the same."""
     found = await features(plain, f"{DELEGATION_1}:bare:{NS_MAM}")
 
@@ -118,7 +118,7 @@ async def test_muc_light_include_groupchat_messages_by_default(wire: Wire) -> No
 
 
 @pytest.mark.parametrize("value", ["1", "0"])
-async def test_a_boolean_may_be_a_digit(wire: Wire, value: str) -> None:
+async def test_boolean_digit_is_accepted(wire: Wire, value: str) -> None:
     """XEP-0004 section 3.3: boolean fields are written as XML Schema has them."""
     room_says(wire, "msg 1")
 
@@ -139,7 +139,7 @@ async def test_muc_light_chat_markers_are_not_archived_if_disabled(unmarked: Wir
     assert (await unmarked.history(ALICE_PHONE, with_=ROOM)).results == []
 
 
-async def test_a_private_message_through_a_room_is_no_message_of_the_room(wire: Wire) -> None:
+async def test_private_message_through_a_room_is_not_groupchat(wire: Wire) -> None:
     """It is of type chat, so it comes whether messages of rooms are wanted or not."""
     extra = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
     wire.log_copy(chat("psst", sender=f"{ROOM}/bob", to=ALICE_PHONE, id="psst", extra=extra))

@@ -110,7 +110,7 @@ async def test_messages_filtered_when_prefs_default_policy_is_roster(friends: Fr
     await run(friends, "roster", ROSTER)
 
 
-async def test_a_contact_counts_from_when_it_is_on_the_roster_to_when_it_is_not(
+async def test_roster_policy_follows_each_roster_change(
     friends: Friends,
 ) -> None:
     """XEP-0441 section 2: roster looks at the roster as it is at the time of the message."""

@@ -173,7 +173,7 @@ async def test_retract_wrong_muc_message(room: Room) -> None:
     assert await retract(room, "wrong-id") == [False, False]
 
 
-async def test_nobody_takes_back_what_another_said(room: Room) -> None:
+async def test_retraction_by_another_occupant_is_ignored(room: Room) -> None:
     """XEP-0424 section 5: only who sent it may."""
     [id] = await room.say(room.bob, "hi, alice!")
 

@@ -88,7 +88,7 @@ async def test_muc_deny_protected_room_access(room: Room) -> None:
         await room.query(room.bob)
 
 
-async def test_a_room_that_keeps_a_user_out_keeps_its_archive_from_him(room: Room) -> None:
+async def test_archive_is_forbidden_to_banned_occupant(room: Room) -> None:
     """XEP-0313 section 5.1.2: the right to enter is that of the moment of the query."""
     await room.say(room.alice, "hi, all!")
     before = (await room.query(room.bob)).bodies
@@ -153,7 +153,7 @@ async def test_muc_show_x_user_for_your_own_messages_in_anon_rooms(room: Room) -
 
 @pytest.mark.parametrize("reader", ["alice", "bob"])
 @pytest.mark.parametrize("room", [OPEN, HIDDEN], indirect=True, ids=["open", "hidden"])
-async def test_real_addresses_find_nothing_in_a_room(room: Room, reader: str) -> None:
+async def test_query_with_real_jid_finds_nothing_in_a_room(room: Room, reader: str) -> None:
     """Openfire monitoring plugin, AbstractMamTest: asking by a real JID, bare or full, would tell
     who is who. Theirs answers where the room does; ours knows occupants only."""
     await room.say(room.bob, "hi, all!")
@@ -165,7 +165,9 @@ async def test_real_addresses_find_nothing_in_a_room(room: Room, reader: str) ->
     assert by_occupant.bodies == ["hi, all!"]
 
 
-async def test_who_is_not_in_the_room_reads_its_archive(room_server: Server, room: Room) -> None:
+async def test_non_occupant_reads_the_archive_of_an_open_room(
+    room_server: Server, room: Room
+) -> None:
     """Openfire monitoring plugin, testMucMamNonOccupant: whoever could enter may read."""
     await room.say(room.alice, "hi, all!")
     async with room_server.client(room_server.account("kate")) as kate:
@@ -187,7 +189,7 @@ async def test_muc_query_get_request(room: Room) -> None:
     assert fields["FORM_TYPE"].findtext("{jabber:x:data}value") == NS_MAM
 
 
-async def test_what_a_room_repeats_to_who_enters_is_not_said_again(
+async def test_room_history_for_a_new_occupant_is_not_archived_again(
     room_server: Server, room: Room
 ) -> None:
     """XEP-0045 section 7.2.13, and ejabberd's own default of twenty messages."""

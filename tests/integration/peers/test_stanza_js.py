@@ -65,7 +65,7 @@ async def test_search_history_pages_backwards(ask: Ask, bob: Account) -> None:
     assert [bodies(page) for page in pages] == [EXPECTED[15:], EXPECTED[5:15], EXPECTED[:5]]
 
 
-async def test_search_history_finds_a_span(ask: Ask, bob: Account) -> None:
+async def test_search_history_from_a_start_time(ask: Ask, bob: Account) -> None:
     """Its times end with milliseconds, those of the archive with microseconds."""
     everything = await ask("search", **{"with": bob.jid})
     stamp = everything["messages"][20]["stamp"]
@@ -75,14 +75,14 @@ async def test_search_history_finds_a_span(ask: Ask, bob: Account) -> None:
     assert EXPECTED[0] not in bodies(found)
 
 
-async def test_search_history_asks_with_further_fields(ask: Ask) -> None:
+async def test_search_history_with_a_fulltext_field(ask: Ask) -> None:
     fields = [{"name": FULLTEXT, "type": "text-single", "value": "something"}]
     found = await ask("search", form={"fields": fields})
 
     assert bodies(found) == ["something else"]
 
 
-async def test_search_history_is_told_when_an_id_is_unknown(
+async def test_search_history_after_unknown_id_is_item_not_found(
     server: Server, alice: Account, missing: Callable[[object], NoReturn]
 ) -> None:
     search = {"call": "search", "options": {"paging": {"after": "unknown"}}}
