@@ -1,4 +1,4 @@
-"""Accounts and rosters in daily use: a real ejabberd, real clients, a person at a terminal."""
+"""Accounts and rosters on a real ejabberd: by real clients, over HTTP and on a terminal."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ from support.server import Server
 ANN = Account("ann", "one.test", "typed: pencil ü")
 ITEM = "{jabber:iq:roster}item"
 
-#: More wrong passwords than are answered at once.
+#: This many wrong passwords are more than the throttle allows at once.
 GUESSES = 25
 
 Roster = set[tuple[str, str, str, bool, frozenset[str]]]
 
 
 @pytest.fixture(scope="module")
-def asking(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
-    """ejabberd asks Muniment who may log in, and all who ask Muniment do so on a Unix socket."""
+def external_server(
+    tmp_path_factory: pytest.TempPathFactory, release: Release
+) -> Iterator[Server]:
+    """ejabberd authenticates with Muniment, which listens on a Unix socket."""
     folder = tmp_path_factory.mktemp("unix")
     options = {
         "http": {"address": f"unix:{folder / 'muniment.sock'}"},
@@ -45,14 +47,14 @@ def asking(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterat
         **OPERATORS,
     }
     with external(folder, release, options=options) as server:
-        made = line(server, "add-user", BOSS.jid, stdin=f"{BOSS.password}\n")
-        assert made.returncode == 0, made.stderr
+        command = line(server, "add-user", BOSS.jid, stdin=f"{BOSS.password}\n")
+        assert command.returncode == 0, command.stderr
         yield server
 
 
 @pytest.fixture(scope="module")
-def showing(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
-    """Muniment shows the rosters that ejabberd has, with all that there is on them."""
+def roster_server(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
+    """Muniment shows the rosters of ejabberd with groups and pending requests."""
     options = {"rosters": {"details": True}, **OPERATORS}
     with Server.running(tmp_path_factory.mktemp("showing"), release, options) as server:
         server.ejabberd.register(BOSS)
@@ -62,72 +64,85 @@ def showing(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Itera
 # Accounts
 
 
-async def test_account_is_added_changed_disabled_and_deleted_on_a_terminal(asking: Server) -> None:
-    """Added, given another password, disabled, enabled and removed, by hand."""
-    other = replace(ANN, password="typed: crayon")
-    for command, account in (("add-user", ANN), ("set-password", other)):
+async def test_account_is_added_changed_disabled_and_deleted_on_a_terminal(
+    external_server: Server,
+) -> None:
+    """An administrator adds, changes, disables, enables and deletes an account."""
+    changed = replace(ANN, password="typed: crayon")
+    for command, account in (("add-user", ANN), ("set-password", changed)):
         answers = [f"{account.password}\n"] * 2
-        code, shown = await asyncio.to_thread(typed, asking, command, ANN.jid, answers=answers)
-        assert (code, "typed" in shown) == (0, False), shown
-        assert await logs_in(asking, account)
-    assert not await logs_in(asking, ANN)
+        code, screen = await asyncio.to_thread(
+            typed, external_server, command, ANN.jid, answers=answers
+        )
+        assert (code, "typed" in screen) == (0, False), screen
+        assert await logs_in(external_server, account)
+    assert not await logs_in(external_server, ANN)
 
-    lets_in = []
+    logins = []
     for command in (["disable-user"], ["enable-user"], ["delete-user", "--yes"]):
-        await run_for_json(asking, *command, ANN.jid)
-        lets_in.append(await logs_in(asking, other))
+        await run_for_json(external_server, *command, ANN.jid)
+        logins.append(await logs_in(external_server, changed))
 
-    assert lets_in == [False, True, False]
-    assert ANN.jid not in (await run_for_json(asking, "users"))["values"]["registereduserjids"]
+    assert logins == [False, True, False]
+    assert (
+        ANN.jid
+        not in (await run_for_json(external_server, "users"))["values"]["registereduserjids"]
+    )
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "error"),
     [(["one\n", "two\n"], "The passwords differ."), (["\x04"], "No password was given.")],
     ids=["a slip", "Ctrl-D"],
 )
 async def test_mistyped_or_missing_password_adds_no_account(
-    asking: Server, answers: list[str], said: str
+    external_server: Server, answers: list[str], error: str
 ) -> None:
     jid = "slip@one.test"
-    code, shown = await asyncio.to_thread(typed, asking, "add-user", jid, answers=answers)
+    code, screen = await asyncio.to_thread(
+        typed, external_server, "add-user", jid, answers=answers
+    )
 
-    assert (code, shown.splitlines()[-1].rpartition("muniment: ")[2]) == (2, said)
-    assert jid not in (await run_for_json(asking, "users"))["values"]["registereduserjids"]
+    assert (code, screen.splitlines()[-1].rpartition("muniment: ")[2]) == (2, error)
+    assert (
+        jid not in (await run_for_json(external_server, "users"))["values"]["registereduserjids"]
+    )
 
 
-async def test_password_guessing_is_throttled_and_the_owner_logs_in_later(asking: Server) -> None:
+async def test_password_guessing_is_throttled_and_the_owner_logs_in_later(
+    external_server: Server,
+) -> None:
     account = Account("guessed", "one.test", "the right one")
-    await run_for_json(asking, "add-user", account.jid, stdin=f"{account.password}\n")
+    await run_for_json(external_server, "add-user", account.jid, stdin=f"{account.password}\n")
     for number in range(GUESSES):
-        assert not await logs_in(asking, replace(account, password=f"guess-{number}"))
+        assert not await logs_in(external_server, replace(account, password=f"guess-{number}"))
     async with asyncio.timeout(30):
-        while not await logs_in(asking, account):
+        while not await logs_in(external_server, account):
             pass
 
-    assert f"auth of {account.jid}: There were too many wrong" in asking.ejabberd.log
+    assert f"auth of {account.jid}: There were too many wrong" in external_server.ejabberd.log
 
 
-async def test_password_in_a_form_is_not_logged(asking: Server) -> None:
-    """Nor in the audit log, at whatever level."""
+async def test_password_in_a_form_is_not_logged(external_server: Server) -> None:
+    """The password is in no log, not even at level debug, and not in the audit log."""
     account = Account("formed", "one.test", "password-of-a-form")
-    async with operator(asking) as boss:
+    async with operator(external_server) as boss:
         fields = {"accountjid": account.jid, "password": account.password}
         await boss.give(f"{ADMIN}#add-user", fields)
-    assert await logs_in(asking, account)
+    assert await logs_in(external_server, account)
 
-    own = (asking.ejabberd.folder / "ejabberd.log").read_text()
-    for place in (asking.ejabberd.log, own, asking.muniment.log):
+    own = (external_server.ejabberd.folder / "ejabberd.log").read_text()
+    for place in (external_server.ejabberd.log, own, external_server.muniment.log):
         assert account.password not in place
-    database = asking.muniment.folder.glob("muniment.db*")
+    database = external_server.muniment.folder.glob("muniment.db*")
     assert not any(account.password.encode() in file.read_bytes() for file in database)
 
 
 # Rosters
 
 
-def items(of: Element) -> Roster:
-    """Return what a stanza shows of a roster."""
+def items(stanza: Element) -> Roster:
+    """Return the roster of a stanza."""
     return {
         (
             item.get("jid", ""),
@@ -136,12 +151,12 @@ def items(of: Element) -> Roster:
             item.get("ask") == "subscribe",
             frozenset(group.text or "" for group in item),
         )
-        for item in of.iter(ITEM)
+        for item in stanza.iter(ITEM)
     }
 
 
 async def by_xmpp(client: ClientXMPP, to: str | None = None) -> Roster:
-    """Ask the user's own server, or the component."""
+    """Return the roster that the server of the user, or the component at `to`, answers."""
     query = client.make_iq_get(ito=to)
     query.append(Element("{jabber:iq:roster}query"))
     return items((await query.send()).xml)
@@ -150,9 +165,9 @@ async def by_xmpp(client: ClientXMPP, to: str | None = None) -> Roster:
 async def over_http(server: Server, owner: Account) -> Roster:
     async with (
         session(server.muniment) as http,
-        http.get("/api/roster", params={"username": owner.user}) as answer,
+        http.get("/api/roster", params={"username": owner.user}) as response,
     ):
-        found = (await answer.json())["roster"]
+        roster = (await response.json())["roster"]
     return {
         (
             item.get("jid") or f"{item['username']}@{owner.host}",
@@ -161,7 +176,7 @@ async def over_http(server: Server, owner: Account) -> Roster:
             item["ask"] == "subscribe",
             frozenset(item["groups"]),
         )
-        for item in found
+        for item in roster
     }
 
 
@@ -172,53 +187,55 @@ async def by_line(server: Server, owner: Account) -> Roster:
     }
 
 
-async def shown(server: Server, client: ClientXMPP, owner: Account, boss: Operator) -> Roster:
-    """Return a roster that everybody shows alike at this moment."""
-    there = await by_xmpp(client)
-    assert await by_xmpp(client, server.ejabberd.component) == there
-    assert await over_http(server, owner) == there
-    assert await by_line(server, owner) == there
+async def same_roster(
+    server: Server, client: ClientXMPP, owner: Account, boss: Operator
+) -> Roster:
+    """Return the roster of an account. Fail unless all interfaces show the same one."""
+    roster = await by_xmpp(client)
+    assert await by_xmpp(client, server.ejabberd.component) == roster
+    assert await over_http(server, owner) == roster
+    assert await by_line(server, owner) == roster
     form = await boss.give(f"{ADMIN}#get-user-roster", {"accountjids": [owner.jid]})
-    assert items(form.xml) == there
-    return there
+    assert items(form.xml) == roster
+    return roster
 
 
 async def test_roster_change_is_shown_alike_to_owner_program_and_operator(
-    showing: Server,
+    roster_server: Server,
 ) -> None:
-    """Add, rename, group, subscribe, remove, by slixmpp."""
-    alice, bob = showing.accounts("alice", "bob")
-    port = showing.ejabberd.ports.c2s
+    """A client adds, renames, groups, subscribes to and removes a contact, with slixmpp."""
+    alice, bob = roster_server.accounts("alice", "bob")
+    port = roster_server.ejabberd.ports.c2s
     async with (
-        slixmpp_client(alice, port) as hers,
-        slixmpp_client(bob, port) as his,
-        operator(showing) as boss,
+        slixmpp_client(alice, port) as alice_client,
+        slixmpp_client(bob, port) as bob_client,
+        operator(roster_server) as boss,
     ):
-        asked, answered = asyncio.Event(), asyncio.Event()
-        his.add_event_handler("changed_subscription", lambda _: asked.set())
-        hers.add_event_handler("roster_update", lambda _: answered.set())
-        for client in (hers, his):
+        requested, approved = asyncio.Event(), asyncio.Event()
+        bob_client.add_event_handler("changed_subscription", lambda _: requested.set())
+        alice_client.add_event_handler("roster_update", lambda _: approved.set())
+        for client in (alice_client, bob_client):
             client.auto_authorize = None
             await client.get_roster()
-        seen = [await shown(showing, hers, alice, boss)]
-        for told_of in ({}, {"name": "Bob & Co"}, {"name": "Bob", "groups": ["Work", "<3"]}):
-            await hers.update_roster(bob.jid, **told_of)
-            seen.append(await shown(showing, hers, alice, boss))
-        hers.send_presence_subscription(bob.jid, ptype="subscribe")
-        await asyncio.wait_for(asked.wait(), 10)
-        seen.append(await shown(showing, hers, alice, boss))
-        answered.clear()
-        his.send_presence_subscription(alice.jid, ptype="subscribed")
-        await asyncio.wait_for(answered.wait(), 10)
-        seen.append(await shown(showing, hers, alice, boss))
-        await hers.del_roster_item(bob.jid)
-        seen.append(await shown(showing, hers, alice, boss))
+        rosters = [await same_roster(roster_server, alice_client, alice, boss)]
+        for changes in ({}, {"name": "Bob & Co"}, {"name": "Bob", "groups": ["Work", "<3"]}):
+            await alice_client.update_roster(bob.jid, **changes)
+            rosters.append(await same_roster(roster_server, alice_client, alice, boss))
+        alice_client.send_presence_subscription(bob.jid, ptype="subscribe")
+        await asyncio.wait_for(requested.wait(), 10)
+        rosters.append(await same_roster(roster_server, alice_client, alice, boss))
+        approved.clear()
+        bob_client.send_presence_subscription(alice.jid, ptype="subscribed")
+        await asyncio.wait_for(approved.wait(), 10)
+        rosters.append(await same_roster(roster_server, alice_client, alice, boss))
+        await alice_client.del_roster_item(bob.jid)
+        rosters.append(await same_roster(roster_server, alice_client, alice, boss))
 
-    none, groups = frozenset[str](), frozenset({"Work", "<3"})
-    assert seen == [
+    no_groups, groups = frozenset[str](), frozenset({"Work", "<3"})
+    assert rosters == [
         set(),
-        {(bob.jid, "", "none", False, none)},
-        {(bob.jid, "Bob & Co", "none", False, none)},
+        {(bob.jid, "", "none", False, no_groups)},
+        {(bob.jid, "Bob & Co", "none", False, no_groups)},
         {(bob.jid, "Bob", "none", False, groups)},
         {(bob.jid, "Bob", "none", True, groups)},
         {(bob.jid, "Bob", "to", False, groups)},

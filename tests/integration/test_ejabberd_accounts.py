@@ -1,4 +1,4 @@
-"""Accounts that a real ejabberd has: asked over its API, and by logging in."""
+"""Accounts of a real ejabberd: over its API, and by logging in."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from component.clients.ejabberd_login import EjabberdLogins
 from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
 
-#: What it tests differs between releases of ejabberd.
+#: The API of ejabberd differs between releases.
 pytestmark = pytest.mark.every_ejabberd
 
-#: As docs/operations.md has it.
+#: The permissions that docs/operations.md recommends.
 PERMISSIONS = """\
 auth_method: internal
 api_permissions:
@@ -40,8 +40,8 @@ hide_sensitive_log_data: true
 """
 
 
-def with_api(who: str) -> dict[str, str]:
-    """Return what makes ejabberd answer those commands."""
+def api_settings(who: str) -> dict[str, str]:
+    """Return the changes of ejabberd.yml that enable the API for `who`."""
     return {
         "auth_method: internal": PERMISSIONS.format(who=who),
         "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
@@ -52,7 +52,7 @@ def with_api(who: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def ejabberd(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Ejabberd]:
     folder = tmp_path_factory.mktemp("ejabberd")
-    with Ejabberd(folder, release, changes=with_api("{ip: 127.0.0.1/32}")) as running:
+    with Ejabberd(folder, release, changes=api_settings("{ip: 127.0.0.1/32}")) as running:
         yield running
 
 
@@ -131,22 +131,22 @@ async def test_password_change_of_nonexistent_account_is_item_not_found(
 ) -> None:
     stranger = f"nobody@{ejabberd.hosts[0]}"
 
-    for doing in (accounts.set_password(stranger, "x"), accounts.remove(stranger)):
+    for change in (accounts.set_password(stranger, "x"), accounts.remove(stranger)):
         with pytest.raises(ItemNotFound):
-            await doing
+            await change
     assert not await accounts.exists(stranger)
 
 
 async def test_unsupported_account_changes_are_refused(
     accounts: EjabberdAccounts, ann: Account
 ) -> None:
-    for doing in (
+    for change in (
         accounts.register("bob@elsewhere.test", "x"),
         accounts.register(f"bob@{ann.host}", ""),
         accounts.set_password(ann.jid, ""),
     ):
         with pytest.raises(BadRequest):
-            await doing
+            await change
     with pytest.raises(NotAllowed, match="unban_account"):
         await accounts.set_enabled(ann.jid, True)
 
@@ -157,14 +157,14 @@ async def test_accounts_are_listed_page_by_page(
     host = ejabberd.hosts[1]
     names = [f"page-{secrets.token_hex(3)}" for _ in range(5)]
     ejabberd.register(*(Account(name, host, "x") for name in names))
-    found: list[AccountSummary] = []
-    while page := await accounts.list(host, found[-1].jid if found else "", 2):
-        found += page
+    summaries: list[AccountSummary] = []
+    while page := await accounts.list(host, summaries[-1].jid if summaries else "", 2):
+        summaries += page
 
-    jids = [each.jid for each in found]
+    jids = [summary.jid for summary in summaries]
     assert {f"{name}@{host}" for name in names} <= set(jids)
     assert jids == sorted(set(jids))
-    assert {each.is_enabled for each in found} == {None}
+    assert {summary.is_enabled for summary in summaries} == {None}
     assert await accounts.count(host) == len(jids)
 
 
@@ -175,7 +175,7 @@ async def test_api_that_rejects_the_credentials_is_logged_once(
         with pytest.raises(Overloaded):
             await EjabberdAccounts(api).exists(ann.jid)
 
-    [record] = [each for each in caplog.records if each.name.startswith("component")]
+    [record] = [record for record in caplog.records if record.name.startswith("component")]
     assert record.levelno == logging.ERROR
     assert "not-the-password" not in caplog.text
 
@@ -238,22 +238,22 @@ def muniment(
     url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Muniment]:
-    ways = {
+    sources = {
         "api": {"api_url": url},
         "login": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
     }
-    options = {"accounts": ways[request.param]}
+    options = {"accounts": sources[request.param]}
     with Muniment(tmp_path_factory.mktemp("muniment"), ejabberd, options=options) as running:
         yield running
 
 
 async def test_remote_data_checks_passwords_of_ejabberd(muniment: Muniment, ann: Account) -> None:
     async with session(muniment) as http:
-        asked = {"username": ann.user, "password": ann.password}
-        right = await http.get("/api/auth", params=asked)
-        wrong = await http.get("/api/auth", params=asked | {"password": "wrong-one"})
+        query = {"username": ann.user, "password": ann.password}
+        accepted = await http.get("/api/auth", params=query)
+        rejected = await http.get("/api/auth", params=query | {"password": "wrong-one"})
 
-    assert (right.status, wrong.status) == (200, 401)
+    assert (accepted.status, rejected.status) == (200, 401)
     for secret in ("wrong-one", "pass: w", "pass%3A"):
         assert secret not in muniment.log
 
@@ -261,16 +261,16 @@ async def test_remote_data_checks_passwords_of_ejabberd(muniment: Muniment, ann:
 async def test_account_requests_are_refused_without_configured_accounts(
     ejabberd: Ejabberd, ann: Account, tmp_path: Path
 ) -> None:
-    """As the README leaves it: nothing is said of accounts, neither of ejabberd nor of an API."""
-    made = Account(f"made-{secrets.token_hex(3)}", ann.host, "pencil")
+    """The configuration of the README names no source of accounts, neither API nor login."""
+    added = Account(f"made-{secrets.token_hex(3)}", ann.host, "pencil")
     with Muniment(tmp_path, ejabberd) as muniment:
         async with session(muniment) as http:
             statuses = []
             for password in (ann.password, "wrong-one"):
-                asked = {"username": ann.user, "password": password}
-                statuses.append((await http.get("/api/auth", params=asked)).status)
+                query = {"username": ann.user, "password": password}
+                statuses.append((await http.get("/api/auth", params=query)).status)
         refused = await asyncio.to_thread(
-            line, Server(ejabberd, muniment), "add-user", made.jid, stdin=f"{made.password}\n"
+            line, Server(ejabberd, muniment), "add-user", added.jid, stdin=f"{added.password}\n"
         )
 
     assert statuses == [409, 409]
@@ -278,14 +278,14 @@ async def test_account_requests_are_refused_without_configured_accounts(
     assert "live in ejabberd" in refused.stderr
     assert "ejabberdctl (register" in refused.stderr
     assert not await EjabberdLogins(LOOPBACK, ejabberd.ports.c2s).authenticate(
-        made.jid, made.password
+        added.jid, added.password
     )
 
 
 def test_check_config_reaches_ejabberd_for_accounts(muniment: Muniment) -> None:
     muniment.stop()
     command = [sys.executable, "-m", "component", "check-config", "--config"]
-    checked = subprocess.run(
+    check = subprocess.run(
         [*command, str(muniment.config_path)],
         cwd=ROOT,
         capture_output=True,
@@ -293,5 +293,5 @@ def test_check_config_reaches_ejabberd_for_accounts(muniment: Muniment) -> None:
         check=False,
     )
 
-    assert checked.returncode == 0, checked.stdout
-    assert "ok  accounts: ejabberd at " in checked.stdout
+    assert check.returncode == 0, check.stdout
+    assert "ok  accounts: ejabberd at " in check.stdout

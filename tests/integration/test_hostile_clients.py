@@ -1,4 +1,4 @@
-"""What malicious or careless clients send is survived, answered, and given back well-formed."""
+"""Stanzas of malicious or careless clients do no harm and are archived well-formed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 from support import mam
+from support.ejabberd import Account
 from support.raw import Client
 from support.remote_data import path, read_all, session
 from support.server import Server
 from support.stanzas import CLIENT, Refused, parse
 
-#: ejabberd takes it from a client that declares the prefix on its stream, and passes it on as it
-#: is to streams that do not.
+#: ejabberd accepts this from a client that declares the prefix on its stream, and sends it
+#: unchanged to streams without the declaration.
 UNBOUND = "<p:foo p:at='1'><p:bar/></p:foo>"
 
 
 @pytest.fixture(autouse=True)
 def _still_connected(server: Server) -> Iterator[None]:
-    """Nothing that is tried here may cost the connection or the process."""
+    """Fail if a test makes Muniment lose its connection or end."""
     server.muniment.wait_until(server.muniment.is_ready, "ready")
     before = server.muniment.log.count("connected to")
     yield
@@ -44,7 +45,7 @@ async def test_message_with_prefix_of_the_stream_header_is_archived_well_formed(
         await client.settled()
 
     for account in (mallory, bob):
-        # A client whose parser ends the stream at the first thing that is not well-formed.
+        # The parser of this client ends the stream at the first error of well-formedness.
         async with server.client(account) as reader:
             await mam.wait_for_bodies(reader, ["x", "next"])
         for item in await read_all(server.muniment, account):
@@ -75,10 +76,10 @@ async def test_special_characters_are_returned_unchanged(server: Server) -> None
     async with server.client(alice) as client:
         client.say(bob.jid, text, extra="<x xmlns='urn:x' a=\"it's\" b='&quot;&lt;&#10;'/>")
 
-        [found] = await mam.everything(client)
+        [result] = await mam.everything(client)
 
-    assert found.body == text
-    [extra] = found.message.iter("{urn:x}x")
+    assert result.body == text
+    [extra] = result.message.iter("{urn:x}x")
     assert extra.attrib == {"a": "it's", "b": '"<\n'}
     [item] = await read_all(server.muniment, alice)
     assert item["body"] == text
@@ -88,8 +89,8 @@ async def test_special_characters_are_returned_unchanged(server: Server) -> None
 async def test_resource_and_ids_with_markup_are_returned_unchanged(
     server: Server, character: str
 ) -> None:
-    """The resource of the asker, the id and the queryid of the query all come back in answers,
-    those of others in their messages."""
+    """Results repeat the resource of the requester and the id and queryid of the query; archived
+    messages repeat the resource and id of their sender."""
     alice = server.account("alice")
     name = f"a{character}b"
     async with server.client(alice, resource=name) as client:
@@ -98,33 +99,42 @@ async def test_resource_and_ids_with_markup_are_returned_unchanged(
             f"<iq type='set' id={quoteattr(name)}>"
             f"<query xmlns='urn:xmpp:mam:2' queryid={quoteattr(name)}/></iq>"
         )
-        await client.wait_for(lambda s: s.tag == f"{CLIENT}iq" and s.get("id") == name)
-        results = [s.find(f"{mam.MAM}result") for s in client.received]
+        await client.wait_for(
+            lambda stanza: stanza.tag == f"{CLIENT}iq" and stanza.get("id") == name
+        )
+        results = [stanza.find(f"{mam.MAM}result") for stanza in client.received]
 
-        assert [r.get("queryid") for r in results if r is not None] == [name]
+        queryids = [result.get("queryid") for result in results if result is not None]
+        assert queryids == [name]
         for archive in (None, server.ejabberd.component):
-            [found] = await mam.everything(client, to=archive)
-            assert (found.message_id, found.sender) == (name, f"{alice.jid}/{name}")
+            [result] = await mam.everything(client, to=archive)
+            assert (result.message_id, result.sender) == (name, f"{alice.jid}/{name}")
     [item] = await read_all(server.muniment, alice)
     assert parse(item["xml"]).get("from") == f"{alice.jid}/{name}"
 
 
+def route_large_message(server: Server, recipient: Account, number: int, size: int) -> None:
+    """Route a message of another server, whose body repeats the last digit of a number."""
+    server.ejabberd.evaluate(
+        "ejabberd_router:route(xmpp:decode(fxml_stream:parse_element(iolist_to_binary(["
+        f"<<\"<message xmlns='jabber:client' type='chat' id='{number}'\">>, "
+        f"<<\" from='romeo@remote.example/x' to='{recipient.jid}'><body>\">>, "
+        f'binary:copy(<<"{number % 10}">>, {size}), <<"</body></message>">>]))))'
+    )
+
+
 async def test_large_messages_are_archived_and_returned(server: Server) -> None:
-    """They come as from another server: ejabberd gives its own users no such bandwidth."""
+    """Messages from another server are not shaped; ejabberd limits the rate of its own users."""
     bob = server.account("bob")
     size, count = 200_000, 5
     async with server.client(bob) as client:
         await client.be_available()
+        texts = [str(n) * size for n in range(count)]
         for n in range(count):
-            server.ejabberd.evaluate(
-                "ejabberd_router:route(xmpp:decode(fxml_stream:parse_element(iolist_to_binary(["
-                f"<<\"<message xmlns='jabber:client' type='chat' id='{n}'\">>, "
-                f"<<\" from='romeo@remote.example/x' to='{bob.jid}'><body>\">>, "
-                f'binary:copy(<<"{n}">>, {size}), <<"</body></message>">>]))))'
-            )
-        await client.wait_for_bodies(str(n) * size for n in range(count))
+            route_large_message(server, bob, n, size)
+        await client.wait_for_bodies(texts)
 
-        assert await mam.bodies(client) == [str(n) * size for n in range(count)]
+        assert await mam.bodies(client) == texts
 
 
 async def test_message_nested_too_deeply_is_not_archived_and_the_next_one_is(
@@ -139,7 +149,7 @@ async def test_message_nested_too_deeply_is_not_archived_and_the_next_one_is(
 
 
 async def test_copy_forged_by_a_client_is_not_unwrapped(server: Server) -> None:
-    """What looks like a copy from the server is one only if the server has made it."""
+    """Only copies from the server itself are unwrapped."""
     mallory, alice, bob = server.accounts("mallory", "alice", "bob")
     forged = (
         "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' type='chat' id='f'"
@@ -154,9 +164,9 @@ async def test_copy_forged_by_a_client_is_not_unwrapped(server: Server) -> None:
 
     for account in (alice, bob):
         async with server.client(account) as reader:
-            found = await mam.everything(reader)
-        assert {message.sender for message in found} <= {f"{mallory.jid}/phone"}
-        assert {message.body for message in found} <= {"b"}
+            results = await mam.everything(reader)
+        assert {result.sender for result in results} <= {f"{mallory.jid}/phone"}
+        assert {result.body for result in results} <= {"b"}
 
 
 @pytest.mark.parametrize(
@@ -171,16 +181,16 @@ async def test_copy_forged_by_a_client_is_not_unwrapped(server: Server) -> None:
 )
 async def test_posted_message_is_returned_well_formed(server: Server, start: str) -> None:
     alice = server.account("alice")
-    posted = {
+    fields = {
         "username": alice.user,
         "timestamp": "2026-01-01T00:00:00.000001Z",
         "xml": f"{start.format(jid=alice.jid)} to='bob@{alice.host}'><body>x</body></message>",
     }
     async with (
         session(server.muniment) as http,
-        http.post(path(server.muniment, alice), json=posted) as answer,
+        http.post(path(server.muniment, alice), json=fields) as response,
     ):
-        assert answer.status == 200
+        assert response.status == 200
     async with server.client(alice) as client:
         for archive in (None, server.ejabberd.component):
             assert await mam.bodies(client, to=archive) == ["x"]
@@ -213,7 +223,9 @@ async def test_subscription_to_the_component_is_refused(server: Server) -> None:
         client.send(f"<presence type='subscribe' to='{component}'/>")
 
         await client.wait_for(
-            lambda s: s.tag == f"{CLIENT}presence" and s.get("type") == "unsubscribed"
+            lambda stanza: (
+                stanza.tag == f"{CLIENT}presence" and stanza.get("type") == "unsubscribed"
+            )
         )
 
 
@@ -223,12 +235,7 @@ async def test_pages_of_large_messages_are_short_and_lose_nothing(server: Server
     async with server.client(bob) as client:
         await client.be_available()
         for n in range(count):
-            server.ejabberd.evaluate(
-                "ejabberd_router:route(xmpp:decode(fxml_stream:parse_element(iolist_to_binary(["
-                f"<<\"<message xmlns='jabber:client' type='chat' id='{n}'\">>, "
-                f"<<\" from='romeo@remote.example/x' to='{bob.jid}'><body>\">>, "
-                f'binary:copy(<<"{n % 10}">>, {size}), <<"</body></message>">>]))))'
-            )
+            route_large_message(server, bob, n, size)
         texts = [str(n % 10) * size for n in range(count)]
         await client.wait_for_bodies(texts)
 
@@ -242,9 +249,10 @@ async def test_pages_of_large_messages_are_short_and_lose_nothing(server: Server
 async def test_message_nested_200_deep_is_archived(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob")
     deep = "<a xmlns='urn:x'>" + "<a>" * 200 + "</a>" * 200 + "</a>"
-    async with server.client(alice) as a, server.client(bob) as b:
-        await b.be_available()
-        a.say(bob.jid, "deep", extra=deep)
-        await b.wait_for_body("deep")
+    async with server.client(alice) as alice_client, server.client(bob) as bob_client:
+        await bob_client.be_available()
+        alice_client.say(bob.jid, "deep", extra=deep)
+        await bob_client.wait_for_body("deep")
 
-        assert (await mam.bodies(a), await mam.bodies(b)) == (["deep"], ["deep"])
+        for client in (alice_client, bob_client):
+            assert await mam.bodies(client) == ["deep"]
