@@ -1,4 +1,4 @@
-"""The Remote Data contract, as the modules of ejabberd that call it need it."""
+"""The Remote Data contract of archives, as the modules of ejabberd that call it need it."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ async def api(aiohttp_client: AiohttpClient) -> AsyncIterator[TestClient]:
 
 
 async def store(api: TestClient, *posts: dict[str, Any]) -> None:
-    for one in posts:
-        async with api.post("/api/archive", json=one) as answer:
-            assert answer.status == 200, await answer.text()
+    for fields in posts:
+        async with api.post("/api/archive", json=fields) as response:
+            assert response.status == 200, await response.text()
 
 
 async def read(api: TestClient, username: str = "alice", **query: Any) -> dict[str, Any]:
     params = {"username": username} | {name: str(value) for name, value in query.items()}
-    async with api.get("/api/archive", params=params) as answer:
-        assert answer.status == 200, await answer.text()
-        page: dict[str, Any] = await answer.json()
+    async with api.get("/api/archive", params=params) as response:
+        assert response.status == 200, await response.text()
+        page: dict[str, Any] = await response.json()
         return page
 
 
@@ -57,16 +57,16 @@ def room_post(second: int, body: str) -> dict[str, Any]:
 async def test_trailing_slash_of_a_path_is_optional(api: TestClient, path: str) -> None:
     """Serve with a configurable prefix; never require a trailing slash."""
     posted = await api.post(path, json=post())
-    answer = await api.get(path, params={"username": "alice"})
+    response = await api.get(path, params={"username": "alice"})
 
-    assert (posted.status, answer.status) == (200, 200)
+    assert (posted.status, response.status) == (200, 200)
 
 
 async def test_trailing_slash_of_the_count_is_optional(api: TestClient) -> None:
     """/auth/ == /auth; prefix /api works."""
-    answer = await api.get("/api/archive/items/", params={"username": "alice"})
+    response = await api.get("/api/archive/items/", params={"username": "alice"})
 
-    assert answer.status == 200
+    assert response.status == 200
 
 
 async def test_unknown_parameters_are_ignored(api: TestClient) -> None:
@@ -89,9 +89,9 @@ async def test_last_of_repeated_parameters_counts(api: TestClient) -> None:
     """Duplicated parameters: last one wins."""
     await store(api, post())
 
-    answer = await api.get(URL("/api/archive?username=nobody&username=alice", encoded=True))
+    response = await api.get(URL("/api/archive?username=nobody&username=alice", encoded=True))
 
-    assert (await answer.json())["count"] == 1
+    assert (await response.json())["count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ async def test_secret_with_leading_blanks_is_accepted(
     async with open_services() as services:
         client = await aiohttp_client(make_app(SETTINGS, services), headers=headers)
 
-        answer = await client.get("/api/archive", params={"username": "alice"})
+        response = await client.get("/api/archive", params={"username": "alice"})
 
-        assert answer.status == 200
+        assert response.status == 200
 
 
 async def test_parameters_encoded_by_ejabberd_are_decoded(api: TestClient) -> None:
@@ -120,32 +120,32 @@ async def test_parameters_encoded_by_ejabberd_are_decoded(api: TestClient) -> No
     await store(api, post(username="rené", peer="a+b", xml=None, body="x", direction="recv"))
 
     query = "username=ren%c3%a9&peer=a%2Bb&after=2016-04-18T10:00:00.123456Z"
-    answer = await api.get(URL(f"/api/archive?{query}", encoded=True))
+    response = await api.get(URL(f"/api/archive?{query}", encoded=True))
 
-    (item,) = (await answer.json())["archive"]
+    (item,) = (await response.json())["archive"]
     assert (item["username"], item["peer"]) == ("rené", "a+b")
 
 
 async def test_stored_message_is_acknowledged_with_an_empty_body(api: TestClient) -> None:
     """200s must have an EMPTY body or valid JSON."""
-    answer = await api.post("/api/archive", json=post())
+    response = await api.post("/api/archive", json=post())
 
-    assert (answer.status, await answer.read()) == (200, b"")
+    assert (response.status, await response.read()) == (200, b"")
 
 
 async def test_head_is_answered_like_get(api: TestClient) -> None:
     """HEAD works like GET."""
-    answer = await api.head("/api/archive", params={"username": "alice"})
+    response = await api.head("/api/archive", params={"username": "alice"})
 
-    assert answer.status == 200
-    assert answer.content_type == "application/json"
+    assert response.status == 200
+    assert response.content_type == "application/json"
 
 
 async def test_connection_is_kept_alive(api: TestClient) -> None:
     """Pool of up to 100 keep-alive connections per host."""
-    answer = await api.get("/api/archive", params={"username": "alice"})
+    response = await api.get("/api/archive", params={"username": "alice"})
 
-    assert answer.headers.get("Connection", "keep-alive").lower() == "keep-alive"
+    assert response.headers.get("Connection", "keep-alive").lower() == "keep-alive"
 
 
 async def test_virtual_hosts_have_separate_archives(api: TestClient) -> None:
@@ -240,9 +240,9 @@ async def test_all_six_fields_of_the_documentation_are_accepted_together(api: Te
 
 async def test_form_fields_are_accepted_like_json(api: TestClient) -> None:
     """Form-encoded bodies are accepted."""
-    answer = await api.post("/api/archive", data=post())
+    response = await api.post("/api/archive", data=post())
 
-    assert answer.status == 200
+    assert response.status == 200
     assert (await read(api))["count"] == 1
 
 
@@ -276,9 +276,9 @@ async def test_messages_of_the_same_time_and_peer_are_all_kept(api: TestClient) 
 
 async def test_peers_of_one_name_on_two_domains_are_distinct(api: TestClient) -> None:
     """Weakness of the contract to be fixed: peer without domain (collisions across domains)."""
-    here = message("bob@example.org/x", "alice@example.org", "same")
-    there = message("bob@example.net/x", "alice@example.org", "same")
-    await store(api, post(xml=here), post(xml=there))
+    local = message("bob@example.org/x", "alice@example.org", "same")
+    remote = message("bob@example.net/x", "alice@example.org", "same")
+    await store(api, post(xml=local), post(xml=remote))
 
     assert (await read(api, peer="bob"))["count"] == 2
     assert (await read(api, peer="bob@example.net"))["count"] == 1
@@ -314,7 +314,7 @@ async def test_room_named_by_its_local_part_is_at_the_default_service(api: TestC
 
 
 @pytest.mark.parametrize(
-    ("posted", "kept"),
+    ("posted", "stored"),
     [
         ("2016-04-18T10:00:00Z", "2016-04-18T10:00:00.000000Z"),
         ("2016-04-18T10:00:00.5Z", "2016-04-18T10:00:00.500000Z"),
@@ -325,18 +325,20 @@ async def test_room_named_by_its_local_part_is_at_the_default_service(api: TestC
     ],
 )
 async def test_times_are_stored_in_microseconds_of_utc(
-    api: TestClient, posted: str, kept: str
+    api: TestClient, posted: str, stored: str
 ) -> None:
     """Accept 0-6+ digits, Z or offset; cut, not rounded; timestamps with offset become Z."""
     await store(api, post(timestamp=posted))
 
-    assert times(await read(api)) == [kept]
+    assert times(await read(api)) == [stored]
 
 
-@pytest.mark.parametrize("wrong", ["2016-04-18", "2016-04-18 10:00:00Z", "TIMESTAMP", "", None])
-async def test_other_formats_of_time_are_refused(api: TestClient, wrong: str | None) -> None:
+@pytest.mark.parametrize(
+    "timestamp", ["2016-04-18", "2016-04-18 10:00:00Z", "TIMESTAMP", "", None]
+)
+async def test_other_formats_of_time_are_refused(api: TestClient, timestamp: str | None) -> None:
     """Date-only or space-separated forms are rejected."""
-    posted = await api.post("/api/archive", json=post(timestamp=wrong))
+    posted = await api.post("/api/archive", json=post(timestamp=timestamp))
 
     assert posted.status == 400
     assert (await posted.json())["message"].startswith("timestamp: ")
@@ -346,18 +348,18 @@ async def test_history_older_than_the_newest_message_is_refused(api: TestClient)
     """Anything but 200 or 201 is logged and the message is not in the archive."""
     await store(api, post(1), post(1000))
 
-    answer = await api.post("/api/archive", json=post(2))
+    response = await api.post("/api/archive", json=post(2))
 
-    assert (answer.status, (await answer.json())["error"]) == (409, "conflict")
-    assert (await answer.json())["message"].startswith("timestamp: ")
+    assert (response.status, (await response.json())["error"]) == (409, "conflict")
+    assert (await response.json())["message"].startswith("timestamp: ")
     assert times(await read(api)) == [stamp(1), stamp(1000)]
 
 
 async def test_message_of_the_future_is_refused(api: TestClient) -> None:
     """timestamp: when the server took the message."""
-    answer = await api.post("/api/archive", json=post(timestamp="9999-12-31T23:59:59Z"))
+    response = await api.post("/api/archive", json=post(timestamp="9999-12-31T23:59:59Z"))
 
-    assert (answer.status, (await answer.json())["error"]) == (400, "bad-request")
+    assert (response.status, (await response.json())["error"]) == (400, "bad-request")
     await store(api, post(1))
 
 
@@ -552,13 +554,13 @@ async def test_missing_username_is_not_authorized(
 ) -> None:
     """username required; missing/"" is 401."""
     if method == "get":
-        answer = await api.get("/api/archive", params=username)
+        response = await api.get("/api/archive", params=username)
     else:
         fields = post() | {"username": None} | username
-        answer = await api.post("/api/archive", json=fields)
+        response = await api.post("/api/archive", json=fields)
 
-    assert answer.status == 401
-    assert orjson.loads(await answer.read())["error"] == "not-authorized"
+    assert response.status == 401
+    assert orjson.loads(await response.read())["error"] == "not-authorized"
 
 
 async def test_items_returns_a_bare_integer(api: TestClient) -> None:
@@ -566,9 +568,9 @@ async def test_items_returns_a_bare_integer(api: TestClient) -> None:
     await store(api, *map(post, (1, 2, 3)))
 
     query = {"username": "alice", "peer": "bob", "after": stamp(1)}
-    answer = await api.get("/api/archive/items", params=query)
+    response = await api.get("/api/archive/items", params=query)
 
-    assert await answer.read() == b"2"
+    assert await response.read() == b"2"
 
 
 async def test_stored_message_is_readable_at_once(api: TestClient) -> None:
@@ -581,9 +583,9 @@ async def test_stored_message_is_readable_at_once(api: TestClient) -> None:
 
 async def test_chat_with_user_of_another_domain_is_refused(api: TestClient) -> None:
     """username: local part for chat; full bare room JID for groupchat."""
-    wrong = f"alice@not.{HOST}"
+    username = f"alice@not.{HOST}"
 
-    posted = await api.post("/api/archive", json=post(username=wrong))
-    asked = await api.get("/api/archive", params={"username": wrong, "type": "chat"})
+    posted = await api.post("/api/archive", json=post(username=username))
+    read = await api.get("/api/archive", params={"username": username, "type": "chat"})
 
-    assert (posted.status, asked.status) == (400, 400)
+    assert (posted.status, read.status) == (400, 400)

@@ -1,4 +1,4 @@
-"""RFC 6120 section 8: every IQ of type get or set is answered, whoever asks whatever where."""
+"""RFC 6120 section 8: every IQ of type get or set is answered, from any sender at any address."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from support.wire import ALICE_PHONE, COMPONENT, DELEGATION_1, HOST, NS_CLIENT, 
 ASKERS = [HOST, ALICE_PHONE, "pubsub.example.org", "romeo@elsewhere.example/x"]
 ADDRESSES = [COMPONENT, f"x@{COMPONENT}", f"x@{COMPONENT}/y", rf"alice\\40{HOST}@{COMPONENT}"]
 
-#: What is malformed, and what is unknown (sections 8.2.3 and 8.4).
-STRANGE = {
+#: Malformed and unknown payloads, each with its condition (sections 8.2.3 and 8.4).
+REFUSED_PAYLOADS = {
     "": "bad-request",
     "<a xmlns='urn:a'/><b xmlns='urn:b'/>": "bad-request",
     "<query xmlns='urn:unknown'/>": "service-unavailable",
     f"<delegation xmlns='{DELEGATION_1}'/>": "forbidden",
 }
 
-#: Conditions that a client may meet for a question that is not understood (section 8.3.3).
+#: Conditions of section 8.3.3 that refuse a query.
 REFUSALS = {
     "bad-request",
     "feature-not-implemented",
@@ -44,7 +44,7 @@ async def test_every_supported_query_is_answered(
     wire: Wire, to: str, asker: str, type: str
 ) -> None:
     """8.2.3: "An entity that receives an IQ request of type "get" or "set" MUST reply with an IQ
-    response of type "result" or "error"." With the wrong type, and nothing else in it."""
+    response of type "result" or "error"." The payload is empty, and its type may be wrong."""
     payloads = sorted(wire.queries.payloads)
     assert len(payloads) >= 10
     for payload in payloads:
@@ -77,7 +77,7 @@ async def test_delegation_without_a_query_is_refused(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("type", ["get", "set"])
-@pytest.mark.parametrize(("payload", "condition"), STRANGE.items())
+@pytest.mark.parametrize(("payload", "condition"), REFUSED_PAYLOADS.items())
 async def test_malformed_or_unknown_payload_is_refused(
     wire: Wire, payload: str, condition: str, type: str
 ) -> None:

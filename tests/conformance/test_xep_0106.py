@@ -1,4 +1,4 @@
-"""XEP-0106: JID Escaping, version 1.1.1, of the addresses that archives have at the component."""
+"""XEP-0106: JID Escaping, version 1.1.1, in the addresses of archives at the component."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ OHARA = rf"o\27hara@{HOST}"
 
 
 async def ask(wire: Wire, local: str) -> str | None:
-    """Return the refusal when o'hara asks for the archive of a local part."""
+    """Return the error condition for a query of o'hara at this local part of the component."""
     reply = await wire.direct(query(), asker=f"{OHARA}/x", to=f"{local}@{COMPONENT}")
     return reply.refusal
 

@@ -1,4 +1,4 @@
-"""XEP-0114: Jabber Component Protocol, version 1.6, from the component's side."""
+"""XEP-0114: Jabber Component Protocol, version 1.6, on the side of the component."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from component.xmpp.connection.connector import ServerRefused
 
 @pytest.fixture
 async def arriving(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A component whose connection was accepted, and which was told nothing yet."""
+    """A component whose connection is accepted, and which has received nothing yet."""
     async with open_wire(tmp_path, connected=False, patience=replace(PATIENCE, drain=0.1)) as wire:
         wire.start()
         wire.peer = await wire.server.accept()
@@ -40,7 +40,7 @@ async def arriving(tmp_path: Path) -> AsyncIterator[Wire]:
 
 
 async def handshake(peer: Peer, header: str = HEADER) -> str | None:
-    """Return what the component says after the header of the server."""
+    """Return the handshake that the component sends after the header of the server."""
     await peer.meet(header)
     element = await peer.next()
     assert element.tag == f"{{{NS_COMPONENT}}}handshake"
@@ -88,11 +88,11 @@ async def test_non_ascii_secret_is_hashed_as_utf_8(tmp_path: Path) -> None:
     async with open_wire(tmp_path, connected=False, secret=secret) as wire:
         wire.start()
         wire.peer = await wire.server.accept()
-        await wire.peer.welcome(secret)  # which compares the hash
+        await wire.peer.welcome(secret)  # fails unless the hash is right
 
 
 async def test_secret_is_never_sent(arriving: Wire) -> None:
-    """3: credentials are specified by the hash alone."""
+    """3 (paraphrase): the handshake contains only the hash of the credentials."""
     await handshake(arriving.peer)
 
     assert SECRET.encode() not in arriving.peer.received
@@ -160,13 +160,14 @@ async def test_every_stanza_comes_from_the_name_of_the_component(wire: Wire) -> 
     elsewhere = await wire.direct(query(), to=f"someone@{COMPONENT}/x")
     sent = [*history.wrapped, history.outer, *elsewhere.wrapped, elsewhere.outer]
 
-    domains = {(s.get("from") or "").partition("/")[0].rpartition("@")[2] for s in sent}
+    senders = {stanza.get("from") or "" for stanza in sent}
+    domains = {sender.partition("/")[0].rpartition("@")[2] for sender in senders}
     assert domains == {COMPONENT}
 
 
 async def test_stream_is_closed_before_the_connection(wire: Wire) -> None:
-    """RFC 6120 section 4.4: a party closes the stream by sending a closing tag, and waits for that
-    of the other (paraphrase)."""
+    """RFC 6120 section 4.4 (paraphrase): a party closes the stream by a closing tag, and waits for
+    the closing tag of the other party."""
     assert wire.link is not None
     wire.link.cancel()
     await asyncio.gather(wire.link, return_exceptions=True)

@@ -23,7 +23,8 @@ ARCHIVE = "{urn:xmpp:pie:0#mam}archive"
 
 @pytest.fixture
 async def exported() -> AsyncIterator[tuple[Element, list[str]]]:
-    """The file of an archive of two messages with preferences, and the ids of the messages."""
+    """The exported file of an archive with 2 messages and preferences, and the ids of the
+    messages."""
     async with (
         open_storage("sqlite::memory:") as storage,
         open_writer(storage.archive) as writer,
@@ -61,14 +62,14 @@ def test_user_has_a_name(exported: tuple[Element, list[str]]) -> None:
 
 
 def test_no_password_is_exported(exported: tuple[Element, list[str]]) -> None:
-    """Section 4.2 discourages the 'password' attribute; an archive knows no passwords."""
+    """Section 4.2 discourages the 'password' attribute, and an archive has no passwords."""
     [user] = exported[0].findall(f"{PIE}host/{PIE}user")
 
     assert user.get("password") is None
 
 
 def test_archive_is_a_list_of_results(exported: tuple[Element, list[str]]) -> None:
-    """The archive of a user is an <archive/> of results as XEP-0313 has them, with their ids."""
+    """The archive of a user is an <archive/> with the results of XEP-0313 and their ids."""
     root, ids = exported
     results = root.findall(f"{PIE}host/{PIE}user/{ARCHIVE}/{MAM}result")
     path = f"{{urn:xmpp:forward:0}}forwarded/{CLIENT}message/{CLIENT}body"
@@ -101,7 +102,7 @@ async def test_stored_roster_is_exported() -> None:
 def test_export_without_preferences_is_valid(exported: tuple[Element, list[str]]) -> None:
     """Section 4: "The exported data SHOULD be meaningful without the extensions."
 
-    They stand beside the archive, not around it.
+    Preferences and the archive are siblings, so that the archive is valid without preferences.
     """
     [user] = exported[0].findall(f"{PIE}host/{PIE}user")
 

@@ -1,4 +1,4 @@
-"""XEP-0297: Stanza Forwarding, version 1.0: copies that come in, messages that go out."""
+"""XEP-0297: Stanza Forwarding, version 1.0: in copies of the server and in results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.wire import (
 
 
 async def forwarded(wire: Wire) -> ET.Element:
-    """Return what holds the one message of alice's archive."""
+    """Return the <forwarded/> of the single message in the archive of alice."""
     [result] = (await wire.history()).results
     return found(result, f"{{{NS_FORWARD}}}forwarded")
 

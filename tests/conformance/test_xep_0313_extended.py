@@ -1,6 +1,6 @@
-"""XEP-0313: Message Archive Management, version 1.1.3: what #extended stands for.
+"""XEP-0313: Message Archive Management, version 1.1.3: the features of #extended.
 
-Quoted as published; what is said in other words is marked as a paraphrase.
+Clauses are quoted as published; a paraphrase is marked as such.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def test_before_id_does_not_page_backwards(wire: Wire) -> None:
 
 async def test_range_is_paged_forwards_and_backwards(wire: Wire) -> None:
     """4.3.2: "To retrieve a range of items between two known ids, use before-id and after-id in
-    the query form instead": and page through it."""
+    the query form instead": the range is paged like any result set."""
     ids = await say_all(wire, 9)
     part = {"after_id": ids[0], "before_id": ids[8], "max": "3"}
 
@@ -69,7 +69,7 @@ async def test_after_and_before_in_one_request_return_the_last_page_between_them
     wire: Wire,
 ) -> None:
     """4.3.2: "RSM does not define the behaviour of including both <before> and <after> in the same
-    request": here it is the last page between the two."""
+    request": Muniment returns the last page between both."""
     ids = await say_all(wire, 9)
     reply = await wire.history(after=ids[1], before=ids[7], max="3")
 
@@ -85,8 +85,8 @@ async def test_message_is_fetched_by_id(wire: Wire) -> None:
 
 
 async def test_messages_fetched_by_ids_are_in_chronological_order_and_once(wire: Wire) -> None:
-    """4.2: "The archive results MUST be sorted in chronological order", in whatever order they
-    were asked for."""
+    """4.2: "The archive results MUST be sorted in chronological order": the order of the ids in
+    the query does not matter."""
     ids = await say_all(wire, 9)
     reply = await wire.history(ids=[ids[6], ids[0], ids[3], ids[0]])
 
@@ -94,7 +94,7 @@ async def test_messages_fetched_by_ids_are_in_chronological_order_and_once(wire:
 
 
 async def test_query_by_ids_is_paged(wire: Wire) -> None:
-    """4.3.1 (paraphrase): what a page holds at most goes for every query."""
+    """4.3.1 (paraphrase): paging applies to every query."""
     ids = await say_all(wire, 9)
     page = await wire.history(ids=ids[2:8], max="4")
 
@@ -121,7 +121,7 @@ async def test_unknown_id_in_any_place_is_item_not_found(wire: Wire, place: str,
 async def test_id_of_another_archive_in_any_place_is_item_not_found(
     wire: Wire, place: str
 ) -> None:
-    """4.1.3: "is not present in the archive": the one that is asked."""
+    """4.1.3: "is not present in the archive": the archive of the query."""
     wire.say("hello")
     [id] = (await wire.history(BOB_PHONE)).ids
 
@@ -144,7 +144,7 @@ async def test_unknown_id_among_known_ids_is_item_not_found(wire: Wire) -> None:
 
 
 async def test_id_of_a_message_outside_the_filter_is_accepted(wire: Wire) -> None:
-    """4.1.3 (paraphrase): an id has to be in the archive, not among the results."""
+    """4.1.3 (paraphrase): an id must be in the archive, not necessarily in the result set."""
     ids = await say_all(wire, 3)
     wire.say("to carol", to="carol@example.net")
 
@@ -153,7 +153,7 @@ async def test_id_of_a_message_outside_the_filter_is_accepted(wire: Wire) -> Non
 
 
 async def test_ids_and_the_other_filters_are_combined(wire: Wire) -> None:
-    """4.1 (paraphrase): filters narrow each other."""
+    """4.1 (paraphrase): a message matches if it matches every filter."""
     ids = await say_all(wire, 9)
     reply = await wire.history(
         with_=BOB,
@@ -177,20 +177,20 @@ async def test_flipped_page_is_sent_in_reverse_order(wire: Wire, page: dict[str,
     """4.3.4: "the client may prefer for the server to send the results within that page in reverse
     order"."""
     await say_all(wire, 9)
-    usual = await wire.history(max="4", **page)
+    unflipped = await wire.history(max="4", **page)
     flipped = await wire.history(max="4", flip=True, **page)
 
-    assert flipped.bodies == usual.bodies[::-1]
+    assert flipped.bodies == unflipped.bodies[::-1]
 
 
 async def test_flipped_page_has_the_same_fin(wire: Wire) -> None:
     """4.3.4: "flipping a page does not affect what results are returned in response to the query.
     It only affects the order in which they are transmitted from the server to the client"."""
     ids = await say_all(wire, 9)
-    usual = await wire.history(max="4", after=ids[1])
+    unflipped = await wire.history(max="4", after=ids[1])
     flipped = await wire.history(max="4", after=ids[1], flip=True)
 
-    assert ET.tostring(flipped.fin) == ET.tostring(usual.fin)
+    assert ET.tostring(flipped.fin) == ET.tostring(unflipped.fin)
     assert (flipped.rsm("first"), flipped.rsm("last")) == (ids[2], ids[5])
 
 
@@ -215,7 +215,8 @@ async def test_metadata_has_the_first_and_the_last_message(wire: Wire) -> None:
 
 
 async def test_metadata_agrees_with_the_results(wire: Wire) -> None:
-    """5: "of the first and last messages in the archive": the ids and times that results have."""
+    """5: "of the first and last messages in the archive": with the ids and times of the
+    results."""
     await say_all(wire, 3)
     first, _, last = (await wire.history()).results
     reply = await wire.delegated(METADATA, type="get")

@@ -1,6 +1,6 @@
 """XEP-0313: Message Archive Management, version 1.1.3: fields of queries.
 
-Quoted as published; what is said in other words is marked as a paraphrase.
+Clauses are quoted as published; a paraphrase is marked as such.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CAROL = f"carol@{OTHER_HOST}"
 
 @pytest.fixture
 async def three_peers(wire: Wire) -> Wire:
-    """Alice's archive: messages with bob on two devices, with carol, and with herself."""
+    """The archive of alice: messages with bob on two resources, with carol, and to herself."""
     wire.say("to bob")
     wire.say("from bob's phone", sender=BOB_PHONE, to=ALICE)
     wire.say("from bob's desk", sender=f"{BOB}/desk", to=ALICE_PHONE)
@@ -62,7 +62,7 @@ async def test_bare_jid_matches_each_of_its_resources(three_peers: Wire) -> None
 
 
 async def test_full_jid_matches_itself_only(three_peers: Wire) -> None:
-    """4.1.1: "If (and only if) the supplied JID is a bare JID": a full one matches exactly."""
+    """4.1.1: "If (and only if) the supplied JID is a bare JID": a full JID matches exactly."""
     assert (await three_peers.history(with_=f"{BOB}/desk")).bodies == ["from bob's desk"]
 
 
@@ -83,8 +83,8 @@ async def test_message_between_own_resources_matches_the_own_bare_jid(wire: Wire
 
 
 async def test_own_full_jid_matches_messages_to_that_resource(wire: Wire) -> None:
-    """4.1.1 (paraphrase): of messages to oneself the archive has the address they were sent to; a
-    full address that matched every sender would match all that this device ever said."""
+    """4.1.1 (paraphrase): messages to oneself match by the JID that they were sent to. If the own
+    full JID matched senders too, it would match every message that this resource ever sent."""
     wire.say("to bob")
     wire.say("to the desk", to=f"{ALICE}/desk")
     wire.say("back", sender=f"{ALICE}/desk", to=ALICE_PHONE)
@@ -93,7 +93,7 @@ async def test_own_full_jid_matches_messages_to_that_resource(wire: Wire) -> Non
 
 
 async def test_jids_are_compared_after_preparation(three_peers: Wire) -> None:
-    """4.1.1 with RFC 7622: case of the local part and of the domain tells nothing apart."""
+    """4.1.1 with RFC 7622: the case of the local part and of the domain does not matter."""
     assert (await three_peers.history(with_="CAROL@Example.NET")).bodies == ["to carol"]
 
 
@@ -108,7 +108,7 @@ async def test_query_without_with_matches_every_message(three_peers: Wire) -> No
 
 @pytest.fixture
 async def three_days(wire: Wire) -> Wire:
-    """Bob's archive: a message a day."""
+    """The archive of bob: one message per day."""
     for day in (1, 2, 3):
         say_then(wire, f"day {day}", f"2026-01-0{day}T12:00:00Z")
     return wire
@@ -131,7 +131,7 @@ async def test_end_excludes_later_messages(three_days: Wire) -> None:
 
 
 async def test_start_and_end_are_inclusive(three_days: Wire) -> None:
-    """4.1.2 (paraphrase): both ends belong to the span."""
+    """4.1.2 (paraphrase): the range includes both ends."""
     moment = "2026-01-02T12:00:00Z"
     reply = await three_days.history(BOB_PHONE, start=moment, end=moment)
 
@@ -165,9 +165,9 @@ async def test_time_in_another_format_is_refused(wire: Wire) -> None:
 
 
 async def test_filters_are_combined(three_days: Wire) -> None:
-    """4.1 (paraphrase): filters narrow each other."""
-    kept = DELAY.format("2026-01-02T12:00:00Z")
-    three_days.log_copy(chat("from tybalt", sender="tybalt@remote.example/x", extra=kept))
+    """4.1 (paraphrase): a message matches if it matches every filter."""
+    delay = DELAY.format("2026-01-02T12:00:00Z")
+    three_days.log_copy(chat("from tybalt", sender="tybalt@remote.example/x", extra=delay))
     reply = await three_days.history(
         BOB_PHONE, with_="romeo@remote.example", start="2026-01-02T00:00:00Z"
     )
@@ -183,7 +183,7 @@ ROOM = "room@conference.example.org"
 
 @pytest.fixture
 async def with_rooms(wire: Wire) -> Wire:
-    """Alice's archive: what bob said to her, and what he said in a room."""
+    """The archive of alice: a message of bob to her, and a message of bob in a room."""
     wire.say("to alice", sender=BOB_PHONE, to=ALICE)
     wire.log_copy(chat("to all", sender=f"{ROOM}/bob", to=ALICE_PHONE, type="groupchat", id="g"))
     return wire
@@ -212,7 +212,7 @@ async def test_room_messages_are_included_by_default(with_rooms: Wire) -> None:
 
 
 async def test_with_room_jid_returns_messages_of_the_room(with_rooms: Wire) -> None:
-    """4.1.4 with 4.1.1 (paraphrase): filters narrow each other."""
+    """4.1.4 with 4.1.1 (paraphrase): a message matches if it matches every filter."""
     assert (await with_rooms.history(with_=ROOM)).bodies == ["to all"]
     assert (await with_rooms.history(with_=ROOM, include_groupchat="false")).bodies == []
 
@@ -226,7 +226,7 @@ async def test_invalid_boolean_is_refused(wire: Wire) -> None:
 
 
 async def form(wire: Wire) -> ET.Element:
-    """Return the form that alice is given."""
+    """Return the form that alice receives."""
     reply = await wire.delegated(query(), type="get")
     return found(reply.iq, f"{{{NS_MAM}}}query/{{{NS_FORM}}}x")
 
@@ -273,8 +273,8 @@ async def test_list_of_ids_is_open(wire: Wire) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FIELDS if name != "ids"])
 async def test_second_value_of_a_single_value_field_is_refused(wire: Wire, name: str) -> None:
-    """XEP-0004 section 3.2: only fields whose type is of several values may contain more than one
-    <value/> (paraphrase)."""
+    """XEP-0004 section 3.2 (paraphrase): only fields of a multi-value type may contain more than
+    one <value/>."""
     assert (await wire.history(**{name: ["a", "b"]})).refusal == "bad-request"
 
 

@@ -1,6 +1,6 @@
 """XEP-0313: Message Archive Management, version 1.1.3: pages.
 
-Quoted as published; what is said in other words is marked as a paraphrase.
+Clauses are quoted as published; a paraphrase is marked as such.
 """
 
 from __future__ import annotations
@@ -53,26 +53,26 @@ async def test_any_page_can_be_requested_at_any_time(wire: Wire) -> None:
     assert pages == [["14", "15"], ["2", "3"], ["8", "9"]]
 
 
-@pytest.mark.parametrize("way", ["after", "before"])
+@pytest.mark.parametrize("direction", ["after", "before"])
 @pytest.mark.parametrize(
     "id", ["unknown", "0" * 22, "A" * 22, "-1", "1767225600000000", "&lt;&amp;'"]
 )
-async def test_unknown_id_is_item_not_found(wire: Wire, way: str, id: str) -> None:
+async def test_unknown_id_is_item_not_found(wire: Wire, direction: str, id: str) -> None:
     """4.3.2: "If the UID contained within an <after/> or <before/> element is not present in the
     archive, the server MUST return an item-not-found error"."""
     wire.say("hello")
-    reply = await wire.history(**{way: id})
+    reply = await wire.history(**{direction: id})
 
     assert (reply.refusal, reply.messages) == ("item-not-found", [])
 
 
-@pytest.mark.parametrize("way", ["after", "before"])
-async def test_id_of_another_archive_is_item_not_found(wire: Wire, way: str) -> None:
-    """4.3.2: "is not present in the archive": the one that is asked."""
+@pytest.mark.parametrize("direction", ["after", "before"])
+async def test_id_of_another_archive_is_item_not_found(wire: Wire, direction: str) -> None:
+    """4.3.2: "is not present in the archive": the archive of the query."""
     wire.say("hello")
     [id] = (await wire.history(BOB_PHONE)).ids
 
-    assert (await wire.history(**{way: id})).refusal == "item-not-found"
+    assert (await wire.history(**{direction: id})).refusal == "item-not-found"
 
 
 async def test_last_page_is_complete(wire: Wire) -> None:
@@ -100,7 +100,7 @@ async def test_results_are_stable(wire: Wire) -> None:
 
 
 async def test_query_returns_every_message_received_before_it(wire: Wire) -> None:
-    """4.3.2 (paraphrase): what is stable can not gain a message later that came before."""
+    """4.3.2 (paraphrase): stable results do not gain earlier messages afterwards."""
     for number in range(500):
         wire.say(str(number))
     reply = await wire.history(before="", max="1")

@@ -1,6 +1,6 @@
-"""XEP-0313: Message Archive Management, version 1.1.3: what is advertised, who is let in.
+"""XEP-0313: Message Archive Management, version 1.1.3: features and access.
 
-Quoted as published; what is said in other words is marked as a paraphrase.
+Clauses are quoted as published; a paraphrase is marked as such.
 """
 
 from __future__ import annotations
@@ -44,30 +44,30 @@ async def test_bare_jids_advertise_mam(wire: Wire, version: str) -> None:
 OF_ALICE = rf"alice\40example.org@{COMPONENT}"
 
 
-@pytest.mark.parametrize("of", ["", "#extended", "#groupchat-field", "#groupchat-available"])
+@pytest.mark.parametrize("suffix", ["", "#extended", "#groupchat-field", "#groupchat-available"])
 @pytest.mark.parametrize(
     ("node", "address"),
     [(f"{DELEGATION_1}:bare:{NS_MAM}", COMPONENT), (None, COMPONENT), (None, OF_ALICE)],
     ids=["users", "component", "archive"],
 )
 async def test_archives_advertise_all_features(
-    wire: Wire, node: str | None, address: str, of: str
+    wire: Wire, node: str | None, address: str, suffix: str
 ) -> None:
     """7: "it MUST advertise the 'urn:xmpp:mam:2' and 'urn:xmpp:mam:2#extended' features"; "Servers
     that understand the 'include-groupchat' field MUST advertise the
     'urn:xmpp:mam:2#groupchat-field' [...] and store groupchat messages in the user's archive must
     advertise the 'urn:xmpp:mam:2#groupchat-available' feature"."""
-    assert f"{NS_MAM}{of}" in await features(wire, node, to=address)
+    assert f"{NS_MAM}{suffix}" in await features(wire, node, to=address)
 
 
 async def test_groupchat_available_is_not_advertised_without_room_messages(tmp_path: Path) -> None:
     """7: "MUST advertise the 'urn:xmpp:mam:2#groupchat-field' (even if they cannot return
     groupchat messages)"."""
     async with open_wire(tmp_path, archive={"groupchat": False}) as wire:
-        said = await features(wire, f"{DELEGATION_1}:bare:{NS_MAM}")
+        advertised = await features(wire, f"{DELEGATION_1}:bare:{NS_MAM}")
 
-    assert f"{NS_MAM}#groupchat-field" in said
-    assert f"{NS_MAM}#groupchat-available" not in said
+    assert f"{NS_MAM}#groupchat-field" in advertised
+    assert f"{NS_MAM}#groupchat-available" not in advertised
 
 
 async def test_query_of_a_node_is_feature_not_implemented(wire: Wire) -> None:
@@ -98,7 +98,7 @@ async def test_direct_query_of_a_stranger_is_forbidden(wire: Wire) -> None:
 
 
 async def test_direct_query_reads_the_archive_of_the_requester(wire: Wire) -> None:
-    """8.1 (paraphrase): the component has no archive of its own to ask for."""
+    """8.1 (paraphrase): the component itself has no archive, so it answers for the requester."""
     wire.say("private")
     reply = await wire.direct(query(), asker=BOB_PHONE, to=COMPONENT)
 
@@ -106,7 +106,7 @@ async def test_direct_query_reads_the_archive_of_the_requester(wire: Wire) -> No
 
 
 async def test_refusal_does_not_depend_on_the_id(wire: Wire) -> None:
-    """8.1: an id of another's archive is refused before it is looked up."""
+    """8.1 (paraphrase): a query of another archive is refused before its ids are looked up."""
     wire.say("private")
     [id] = (await wire.history()).ids
     known, unknown = [
@@ -134,7 +134,7 @@ async def test_archive_is_read_at_its_component_address(wire: Wire) -> None:
 async def test_component_address_of_another_user_is_forbidden(
     wire: Wire, asker: str, local: str
 ) -> None:
-    """8.1: "the error condition SHOULD be 'forbidden'", whatever archives there are."""
+    """8.1: "the error condition SHOULD be 'forbidden'": also for archives that do not exist."""
     wire.say("private")
     address = f"{local}@{COMPONENT}"
     replies = [
@@ -148,7 +148,7 @@ async def test_component_address_of_another_user_is_forbidden(
 
 @pytest.mark.parametrize("address", [f"alice@{COMPONENT}", f"{OF_ALICE}/phone", f"{COMPONENT}/x"])
 async def test_unknown_component_address_is_item_not_found(wire: Wire, address: str) -> None:
-    """RFC 6120 section 8.3.3.7 (paraphrase): there is no such item."""
+    """RFC 6120 section 8.3.3.7 (paraphrase): the addressed JID does not exist."""
     assert (await wire.direct(query(), to=address)).refusal == "item-not-found"
 
 

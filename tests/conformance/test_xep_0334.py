@@ -1,4 +1,4 @@
-"""XEP-0334: Message Processing Hints, version 1.0.0, as an archive has to heed them."""
+"""XEP-0334: Message Processing Hints, version 1.0.0, as an archive obeys them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_message_without_body_with_store_is_archived(wire: Wire) -> None:
 
 
 async def test_headline_with_store_is_archived(wire: Wire) -> None:
-    """4.4 (paraphrase): whatever its type is otherwise."""
+    """4.4 (paraphrase): the hint applies to messages of every type except error."""
     wire.log_copy(chat("news", type="headline", extra=hint("store")))
 
     assert (await wire.history()).bodies == ["news"]
@@ -74,8 +74,8 @@ async def test_error_with_body_still_removes_the_bounced_message(wire: Wire) -> 
 
 
 async def test_no_store_takes_precedence_over_store(wire: Wire) -> None:
-    """The document does not say which of two hints that contradict each other wins; what is not
-    stored harms nobody's privacy."""
+    """The document does not define the precedence of contradictory hints. A message that is not
+    stored cannot violate privacy."""
     wire.log_copy(chat("secret", extra=hint("store", "no-store")))
 
     assert (await wire.history()).bodies == []
@@ -89,7 +89,8 @@ async def test_hint_of_another_namespace_is_ignored(wire: Wire) -> None:
 
 
 async def test_results_have_no_store_and_no_copy(wire: Wire) -> None:
-    """4.2 and 4.3, from the other side: a page is for one client, and it is stored already."""
+    """4.2 and 4.3 for the sender of hints: results are for one client, and they are stored
+    already."""
     wire.say("hello")
     [message] = (await wire.history()).messages
 

@@ -1,6 +1,6 @@
-"""XEP-0356: Privileged Entity, version 0.4.1: messages that are sent by it, rosters that are read.
+"""XEP-0356: Privileged Entity, version 0.4.1: permissions to send messages and to read rosters.
 
-ejabberd up to 24.07 speaks urn:xmpp:privilege:1, the document and later versions :2.
+ejabberd up to 24.07 uses urn:xmpp:privilege:1, later releases and the document use :2.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ async def test_permission_from_another_entity_is_ignored(tmp_path: Path) -> None
 
 
 async def prefer_roster(wire: Wire) -> str | None:
-    """Have archived what alice says with contacts only; return the refusal."""
+    """Set the preferences of alice to `roster`; return the error condition."""
     return (await wire.delegated(f"<prefs xmlns='{NS_MAM}' default='roster'/>")).refusal
 
 
@@ -140,8 +140,8 @@ async def test_roster_query_is_addressed_to_the_user(wire: Wire, permission: str
     wire.grant(roster=permission)
     await prefer_roster(wire)
     wire.say("hello")
-    asked = await asked_roster(wire)
-    give_roster(wire, asked)
+    query = await asked_roster(wire)
+    give_roster(wire, query)
 
-    assert (asked.get("type"), asked.get("from"), asked.get("to")) == ("get", COMPONENT, ALICE)
-    assert [child.tag for child in asked] == [f"{{{NS_ROSTER}}}query"]
+    assert (query.get("type"), query.get("from"), query.get("to")) == ("get", COMPONENT, ALICE)
+    assert [child.tag for child in query] == [f"{{{NS_ROSTER}}}query"]

@@ -1,4 +1,4 @@
-"""XEP-0431: Full Text Search in MAM, version 0.2.0, and the names that the field had before."""
+"""XEP-0431: Full Text Search in MAM, version 0.2.0, and the earlier names of the field."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = [FIELD, "withtext", "search"]
 
 @pytest.fixture
 async def talk(wire: Wire) -> Wire:
-    """Alice's archive: four things that were said."""
+    """The archive of alice with four messages."""
     wire.say("Have you seen the Caf\u00e9?")
     wire.say("Seen it, yes: the old cafe by the river", sender=BOB_PHONE, to=ALICE)
     wire.say("Let us meet there")
@@ -40,10 +40,10 @@ async def test_support_is_advertised(wire: Wire, node: str | None) -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_search_returns_only_messages_with_the_text(talk: Wire, name: str) -> None:
     """2.2: "an additional text key, which if non-empty is used as input to a full text search"."""
-    found = await talk.history(**{name: "cafe"})
+    reply = await talk.history(**{name: "cafe"})
 
-    assert len(found.results) == 2
-    assert all("caf" in body.lower() for body in found.bodies)
+    assert len(reply.results) == 2
+    assert all("caf" in body.lower() for body in reply.bodies)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,7 +63,7 @@ async def test_form_has_the_field_as_text_single(wire: Wire) -> None:
 
 async def test_search_matches_whole_words_in_any_order_and_case(talk: Wire) -> None:
     """3.2: "the intent is that a reasonable full-text search is performed based on the input":
-    all words have to be there, whole, in any order and whatever their case."""
+    a message matches if it has all words of the search, in any order and case."""
     assert len((await talk.history(withtext="RIVER old")).results) == 1
     assert (await talk.history(withtext="riv")).results == []
     assert (await talk.history(withtext="river meet")).results == []
@@ -77,7 +77,7 @@ async def test_search_supports_phrases_and_prefixes(talk: Wire) -> None:
 
 
 async def test_search_is_combined_with_filters_and_paged(talk: Wire) -> None:
-    """2 (paraphrase): the field is one of a query like any other."""
+    """2 (paraphrase): the field is a filter of the query like any other."""
     first = await talk.history(withtext="the", max="1")
     rest = await talk.history(withtext="the", after=first.ids[0])
 
@@ -89,19 +89,19 @@ async def test_search_is_combined_with_filters_and_paged(talk: Wire) -> None:
 
 
 async def test_search_text_in_two_fields_is_refused(talk: Wire) -> None:
-    """3.1 (paraphrase): it is one field, whatever it was called before."""
+    """3.1 (paraphrase): there is one text field, and the earlier names are names of it."""
     assert (await talk.history(withtext="a", search="b")).refusal == "bad-request"
 
 
 async def test_search_text_without_a_word_is_refused(talk: Wire) -> None:
-    """3.2 (paraphrase): there is nothing to search for."""
+    """3.2 (paraphrase): a search needs at least one word."""
     assert (await talk.history(withtext="?!")).refusal == "bad-request"
 
 
 async def test_slow_search_is_refused_with_advice(
     talk: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """3.2 (paraphrase): how it is done is the server's; what it does not do it says."""
+    """3.2 (paraphrase): the server decides how it searches, and may refuse a search."""
     assert len((await talk.history(withtext="river")).results) == 2
     monkeypatch.setattr("storage.sqlite.engine.database.LONG_SECONDS", 0)
     refused = await talk.history(withtext="river")
@@ -111,7 +111,7 @@ async def test_slow_search_is_refused_with_advice(
 
 
 async def test_direct_query_is_searched(talk: Wire) -> None:
-    """2.2 (paraphrase): whichever way the query comes."""
+    """2.2 (paraphrase): delegated and direct queries have the same fields."""
     reply = await talk.direct(query(withtext="meet"), asker=ALICE_PHONE, to=COMPONENT)
 
     assert reply.bodies == ["Let us meet there"]
