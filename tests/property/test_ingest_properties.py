@@ -10,7 +10,7 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import MINUTE, NOON, delay, everything, message, stanza, texts
-from support.delivering import Delivering
+from support.deliveries import Delivering
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.sidecar import HOST, open_services
+from support.http_services import HOST, open_services
 
 from component.core.remote_data.archive import LAST, RemoteArchive, RemoteQuery
 from component.core.remote_data.posts import Post, body_of

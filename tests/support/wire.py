@@ -32,7 +32,7 @@ from storage.open import open_storage
 from storage.rows import ANY, ArchivedMessage
 from storage.spill import Spill
 from support.accounts import source_of
-from support.asking import archive_query
+from support.mam_payloads import archive_query
 
 HOST, OTHER_HOST = "example.org", "example.net"
 COMPONENT = "archive.example.org"

@@ -7,7 +7,7 @@ instead; the tests have the names of theirs. Live messages: tests/integration/pe
 
 from __future__ import annotations
 
-from support.asking import GET_FEATURES, features_in
+from support.mam_payloads import GET_FEATURES, features_in
 from support.wire import (
     ALICE,
     BOB,

@@ -20,7 +20,7 @@ from support.builders import (
     texts,
 )
 from support.databases import open_database
-from support.steps import listen, watch
+from support.sqlite_trace import listen, watch
 
 from storage.rows import ANY, READABLE, Cutoff, Filter, Kind, Phrase
 from storage.sqlite.engine.connection import _with_numbered_parameters

@@ -26,7 +26,7 @@ from support.builders import (
 )
 from support.databases import ENDLESS, open_database
 from support.sqlite_probe import SqliteProbe
-from support.steps import watch
+from support.sqlite_trace import watch
 
 from storage.errors import Locked, StorageError, Unavailable
 from storage.open import examine, open_storage

@@ -10,7 +10,7 @@ from threading import get_ident
 import pytest
 from support.builders import ALICE, BOB, entries, entry
 from support.databases import ENDLESS, open_database
-from support.steps import watch
+from support.sqlite_trace import watch
 
 from component.core.errors import Overloaded, TakesTooLong
 from component.core.store_errors import translated

@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 from support.accounts import source_of
-from support.api import answering
+from support.adhoc_commands import command, form_in, request
 from support.builders import ALICE, BOB, entries, entry
-from support.commands import command, form_in, request
-from support.operated import (
+from support.fake_ejabberd_api import answering
+from support.operator_commands import (
     BOSS_PHONE,
     CommandAnswer,
     Operated,

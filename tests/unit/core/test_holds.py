@@ -21,8 +21,8 @@ from support.builders import (
     stanza,
     texts,
 )
-from support.delivering import Delivering
-from support.sidecar import stamp
+from support.deliveries import Delivering
+from support.http_services import stamp
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer

@@ -22,7 +22,7 @@ from support.builders import (
     texts,
 )
 from support.builders import message as said
-from support.delivering import Delivering
+from support.deliveries import Delivering
 
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 
 from component.web.app import make_app
 from component.web.server.settings import Services

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support.archives import ALICE, BOB, ROOM, Talk, correct, in_room, react, to_alice, to_bob
 from support.builders import entry, message
-from support.sidecar import HOST
+from support.http_services import HOST
 from yarl import URL
 
 from component.web.server.settings import Services

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS
+from support.http_services import SECRET_HEADERS, SETTINGS
 
 from component.core.errors import NotAuthorized
 from component.web import app, keys

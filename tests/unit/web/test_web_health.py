@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import entries
 from support.databases import read_only
-from support.sidecar import SETTINGS, FixedLink
+from support.http_services import SETTINGS, FixedLink
 
 from component.web.app import make_app
 from component.web.server.settings import Services

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS
+from support.http_services import SECRET_HEADERS, SETTINGS
 
 from component.web import app
 from component.web.app import FAMILIES, make_app, serve

@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.archives import Talk, to_bob
-from support.sidecar import HOST, SECRET, SETTINGS
+from support.http_services import HOST, SECRET, SETTINGS
 
 from component.core.access.principals import Operator, Role
 from component.web.app import make_app

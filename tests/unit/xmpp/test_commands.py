@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import pytest
-from support.commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
+from support.adhoc_commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
 from support.wire import (
     ALICE,
     ALICE_PHONE,

@@ -10,7 +10,7 @@ import pytest
 from support.builders import ALICE, BOB, HOST, entries
 from support.databases import blocked
 from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
-from support.writing import open_writer
+from support.writer import open_writer
 
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer

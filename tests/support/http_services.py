@@ -30,7 +30,7 @@ from component.web.server.settings import Services, WebSettings
 from component.xmpp.connection.addresses import Addresses
 from storage.open import open_storage
 from support.accounts import source_of
-from support.writing import open_writer
+from support.writer import open_writer
 
 HOST = "example.org"
 OTHER_HOST = "example.net"
