@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from storage.interface import Storage
-from storage.sqlite.engine.database import SqliteDatabase
+from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts, SqliteDatabase
 from storage.sqlite.engine.migrate import migrate
 from support.sqlite_probe import SqliteProbe
 
@@ -40,10 +40,13 @@ async def has_traces(storage: Storage) -> bool:
 
 @asynccontextmanager
 async def open_database(
-    path: Path | str, *, synchronous: str = "normal"
+    path: Path | str,
+    *,
+    synchronous: str = "normal",
+    timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS,
 ) -> AsyncIterator[SqliteDatabase]:
     """Open or make a database with the schema of this program."""
-    database = await SqliteDatabase.open(str(path), synchronous=synchronous)
+    database = await SqliteDatabase.open(str(path), synchronous=synchronous, timeouts=timeouts)
     try:
         await migrate(database)
         yield database

@@ -31,7 +31,7 @@ from support.sqlite_trace import watch
 from storage.errors import Locked, StorageError, Unavailable
 from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
-from storage.sqlite.engine.database import LONG_READERS, SqliteDatabase
+from storage.sqlite.engine.database import LONG_READERS, DatabaseTimeouts, SqliteDatabase
 from storage.sqlite.engine.protocols import Bound, Connection, Result, Row
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
@@ -469,11 +469,8 @@ def test_a_full_disk_is_seen_by_the_check(path: Path) -> None:
     assert "check" in run(FULL, path, 0).split()
 
 
-async def test_a_lock_of_another_program_is_waited_out(
-    url: str, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.sqlite.engine.database.BUSY_SECONDS", 0.01)
-    async with open_storage(url) as storage:
+async def test_a_lock_of_another_program_is_waited_out(url: str, path: Path) -> None:
+    async with open_storage(url, timeouts=DatabaseTimeouts(lock=0.01)) as storage:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable):
@@ -570,9 +567,7 @@ async def test_cancelled_readers_leave_their_connections(url: str, turns: int) -
         assert texts(await everything(storage.archive)) == texts(entries(3))
 
 
-async def test_what_nobody_waits_for_any_more_keeps_no_connection(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_nobody_waits_for_any_more_keeps_no_connection(path: Path) -> None:
     database = await SqliteDatabase.open(str(path), synchronous="normal")
     loop, is_running = asyncio.get_running_loop(), asyncio.Event()
     await watch(database, lambda: loop.call_soon_threadsafe(is_running.set), 1000)

@@ -16,9 +16,13 @@ from component.core.errors import Overloaded, TakesTooLong
 from component.core.store_errors import translated
 from storage.errors import Busy, Rejected, TookTooLong, Unavailable
 from storage.rows import ANY, Filter, Phrase
-from storage.sqlite.engine import database as sqlite
-from storage.sqlite.engine import turns
-from storage.sqlite.engine.database import LONG_READERS, READERS, SHORT_STEPS, SqliteDatabase
+from storage.sqlite.engine.database import (
+    LONG_READERS,
+    READERS,
+    SHORT_STEPS,
+    DatabaseTimeouts,
+    SqliteDatabase,
+)
 from storage.sqlite.engine.protocols import Connection, Row
 from storage.sqlite.engine.turns import OWNER_MAX
 from storage.sqlite.messages.archive import SqliteArchive
@@ -31,8 +35,14 @@ SEARCH = Filter(phrases=(Phrase(words=("hello",)),))
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with open_database(tmp_path / "archive.db") as database:
+def timeouts() -> DatabaseTimeouts:
+    """The timeouts of the database; a test that shortens one is parametrized with others."""
+    return DatabaseTimeouts()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, timeouts: DatabaseTimeouts) -> AsyncIterator[SqliteDatabase]:
+    async with open_database(tmp_path / "archive.db", timeouts=timeouts) as database:
         yield database
 
 
@@ -103,16 +113,15 @@ async def test_an_owner_has_one_long_read_at_a_time(
     assert len((await waiting).messages) == 3
 
 
+@pytest.mark.parametrize("timeouts", [DatabaseTimeouts(long_read=0.5)], ids=[""])
 async def test_a_read_without_end_is_broken_off_and_told_so(
-    database: SqliteDatabase, archive: SqliteArchive, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
-    monkeypatch.setattr(sqlite, "LONG_SECONDS", 0.05)
     async with asyncio.timeout(30):
         with pytest.raises(TookTooLong):
             await fetched(database, ENDLESS)
         with pytest.raises(TakesTooLong, match="narrow it"), translated():
             await fetched(database, ENDLESS, is_long=True)
-    monkeypatch.undo()
 
     assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
 
@@ -130,10 +139,10 @@ async def test_no_more_long_reads_of_an_owner_wait_than_a_bound(
     assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
 
 
+@pytest.mark.parametrize("timeouts", [DatabaseTimeouts(turn=0.05)], ids=[""])
 async def test_who_has_waited_long_for_a_turn_is_told_so(
-    database: SqliteDatabase, archive: SqliteArchive, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
-    monkeypatch.setattr(turns, "WAITING_SECONDS", 0.05)
     reads = await keep_busy(database, [f"{n}@example.org" for n in range(LONG_READERS)])
     async with asyncio.timeout(30):
         with pytest.raises(Busy):

@@ -8,7 +8,6 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM
 from support.occupants import occupants
 
-from component.core.access import rooms as module
 from component.core.access.rooms import Rooms
 from component.core.errors import Overloaded
 from component.core.hosts import Hosts
@@ -34,8 +33,8 @@ class Answers:
         pass
 
 
-def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
-    return Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(features))
+def rooms(storage: Storage, features: frozenset[str] | None = OPEN, **limits: int) -> Rooms:
+    return Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(features), **limits)
 
 
 def occupant(affiliation: str, jid: str = ALICE) -> Occupant:
@@ -247,10 +246,9 @@ async def test_room_that_became_persistent_is_recorded(storage: Storage) -> None
 
 @pytest.mark.parametrize("features", [TEMPORARY, PERSISTENT])
 async def test_room_beyond_the_memory_is_not_taken_for_another(
-    storage: Storage, features: frozenset[str], monkeypatch: pytest.MonkeyPatch
+    storage: Storage, features: frozenset[str]
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 1)
-    known = rooms(storage, features)
+    known = rooms(storage, features, remembered_max=1)
     known.note_connected(5)
     others = [f"{n}@{SERVICE}" for n in range(3)]
     for made, room in enumerate((ROOM, *others), start=7):
@@ -277,14 +275,13 @@ async def test_affiliation_is_readable_during_its_write(storage: Storage) -> Non
 
 
 async def test_too_many_unwritten_changes_count_as_an_interruption(
-    storage: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    known = rooms(storage, MEMBERS)
+    known = rooms(storage, MEMBERS, unwritten_max=20)
     known.note_connected(5)
     known.note(occupant("member"))
     assert await known.admits(ALICE, ROOM)
 
-    monkeypatch.setattr(module, "UNWRITTEN_MAX", 20)
     for n in range(15):
         known.note(Occupant(room=f"{n}@{SERVICE}", jid=ALICE, affiliation="member"))
     known.note(occupant("owner", BOB))
