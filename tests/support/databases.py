@@ -1,4 +1,4 @@
-"""Stores that fail or stand still, and databases below the contract."""
+"""Stores that block or fail, and SQLite databases without a store."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 from storage.interface import Storage
 from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts, SqliteDatabase
 from storage.sqlite.engine.migrate import migrate
-from support.sqlite_probe import SqliteProbe
+from support.probe import probe_of
 
-#: A query that has no end.
+#: A query that never ends.
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
 
 
 @asynccontextmanager
 async def blocked(storage: Storage) -> AsyncIterator[None]:
     """Let every write to a store wait until the end of the block, as on a slow disk."""
-    async with SqliteProbe(storage).blocked():
+    async with probe_of(storage).blocked():
         yield
 
 
 @asynccontextmanager
 async def read_only(storage: Storage) -> AsyncIterator[None]:
     """Let every write to a store fail until the end of the block, as on a full disk."""
-    probe = SqliteProbe(storage)
+    probe = probe_of(storage)
     await probe.set_read_only(True)
     try:
         yield
@@ -35,7 +35,7 @@ async def read_only(storage: Storage) -> AsyncIterator[None]:
 
 async def has_traces(storage: Storage) -> bool:
     """Return whether the files of a store may still hold removed content."""
-    return await SqliteProbe(storage).has_traces()
+    return await probe_of(storage).has_traces()
 
 
 @asynccontextmanager
