@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import entry, everything, retract, retraction
-from support.probe import probe_of
+from support.probe import assert_indexes_match, probe_of
 
 from storage.errors import Rejected
 from storage.interface import Storage
@@ -114,7 +114,7 @@ def storage(runner: asyncio.Runner) -> Iterator[Storage]:
 
 @settings(max_examples=200)
 @given(steps=st.lists(arrivals() | departures(), max_size=12), limit=STEPS)
-def test_every_book_equals_a_recount(
+def test_indexes_match_the_messages_after_every_step(
     runner: asyncio.Runner, storage: Storage, steps: list[Step], limit: int
 ) -> None:
     owner = next(OWNERS)
@@ -122,14 +122,10 @@ def test_every_book_equals_a_recount(
     async def run() -> None:
         for step in steps:
             await step(storage, owner)
-            assert (
-                await probe_of(storage).indexes() == await probe_of(storage).recomputed_indexes()
-            )
+            await assert_indexes_match(storage)
         while not (await storage.retention.erase(owner, limit=limit)).done:
-            assert (
-                await probe_of(storage).indexes() == await probe_of(storage).recomputed_indexes()
-            )
-        assert await probe_of(storage).indexes() == await probe_of(storage).recomputed_indexes()
+            await assert_indexes_match(storage)
+        await assert_indexes_match(storage)
 
     runner.run(run())
 
@@ -140,7 +136,7 @@ def test_every_book_equals_a_recount(
     limit=STEPS,
     is_cut=st.booleans(),
 )
-def test_as_much_goes_as_a_list_in_python_says(
+def test_deletion_leaves_the_same_messages_as_a_list_model(
     runner: asyncio.Runner,
     storage: Storage,
     octets: list[int],

@@ -46,6 +46,12 @@ class Probe(Protocol):
         ...
 
 
+async def assert_indexes_match(storage: Storage) -> None:
+    """Fail unless the indexes of a store match its messages, all of which are indexed."""
+    probe = probe_of(storage)
+    assert await probe.indexes() == await probe.recomputed_indexes()
+
+
 def probe_of(storage: Storage) -> Probe:
     """Return the probe of a store; a backend of another class has a probe of its own."""
     return SqliteProbe(storage)

@@ -80,11 +80,13 @@ async def end(reads: list[asyncio.Task[list[Row]]]) -> None:
     await asyncio.gather(*reads, return_exceptions=True)
 
 
-async def test_a_read_that_turns_out_long_is_made_all_the_same(database: SqliteDatabase) -> None:
+async def test_read_over_the_short_limit_is_repeated_as_a_long_read(
+    database: SqliteDatabase,
+) -> None:
     assert await fetched(database, LONG) == [(20 * SHORT_STEPS,)]
 
 
-async def test_short_reads_go_on_whatever_others_read(
+async def test_short_reads_proceed_during_long_reads(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     owners = [f"{n}@example.org" for n in range(8)]
@@ -98,7 +100,7 @@ async def test_short_reads_go_on_whatever_others_read(
     await end(reads)
 
 
-async def test_an_owner_has_one_long_read_at_a_time(
+async def test_owner_has_one_long_read_at_a_time(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     await archive.append([entry("for bob", owner=BOB, text="hello")])
@@ -114,7 +116,7 @@ async def test_an_owner_has_one_long_read_at_a_time(
 
 
 @pytest.mark.parametrize("timeouts", [DatabaseTimeouts(long_read=0.5)], ids=[""])
-async def test_a_read_without_end_is_broken_off_and_told_so(
+async def test_endless_read_is_interrupted_with_took_too_long(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     async with asyncio.timeout(30):
@@ -126,7 +128,7 @@ async def test_a_read_without_end_is_broken_off_and_told_so(
     assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
 
 
-async def test_no_more_long_reads_of_an_owner_wait_than_a_bound(
+async def test_long_read_over_the_bound_of_an_owner_is_busy(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     reads = await keep_busy(database, [ALICE] * OWNER_MAX)
@@ -140,7 +142,7 @@ async def test_no_more_long_reads_of_an_owner_wait_than_a_bound(
 
 
 @pytest.mark.parametrize("timeouts", [DatabaseTimeouts(turn=0.05)], ids=[""])
-async def test_who_has_waited_long_for_a_turn_is_told_so(
+async def test_long_read_without_a_turn_in_time_is_busy(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     reads = await keep_busy(database, [f"{n}@example.org" for n in range(LONG_READERS)])
@@ -152,7 +154,7 @@ async def test_who_has_waited_long_for_a_turn_is_told_so(
     assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
 
 
-async def test_a_steady_read_sees_one_moment(
+async def test_steady_read_sees_one_snapshot(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     count = "SELECT count(*) FROM archive"
@@ -167,7 +169,7 @@ async def test_a_steady_read_sees_one_moment(
 
 
 @pytest.mark.parametrize("turns", [1, 2, 5, 20, 500])
-async def test_a_connection_serves_on_behind_a_read_that_was_broken_off(
+async def test_connection_works_after_a_cancelled_read(
     database: SqliteDatabase, turns: int
 ) -> None:
     async def endless(connection: Connection) -> None:
@@ -187,7 +189,7 @@ async def test_a_connection_serves_on_behind_a_read_that_was_broken_off(
 
 @pytest.mark.parametrize("is_long", [False, True])
 @pytest.mark.parametrize("turns", range(1, 12))
-async def test_who_reads_behind_a_moment_that_was_broken_off_sees_what_is_new(
+async def test_read_after_a_cancelled_snapshot_sees_new_messages(
     database: SqliteDatabase, archive: SqliteArchive, turns: int, is_long: bool
 ) -> None:
     async def old(connection: Connection) -> None:
@@ -211,7 +213,7 @@ async def test_who_reads_behind_a_moment_that_was_broken_off_sees_what_is_new(
         assert count == [(4,)]
 
 
-async def test_errors_of_a_query_are_no_matter_of_length(database: SqliteDatabase) -> None:
+async def test_failed_query_is_not_repeated_as_a_long_read(database: SqliteDatabase) -> None:
     with pytest.raises(Unavailable, match="no such table"):
         await fetched(database, "SELECT 1 FROM absent")
     with pytest.raises(Rejected):
@@ -237,7 +239,7 @@ READS: dict[str, Callable[[SqliteArchive, str], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
-async def test_nothing_is_read_in_the_thread_of_the_loop(
+async def test_no_read_runs_in_the_thread_of_the_event_loop(
     database: SqliteDatabase,
     archive: SqliteArchive,
     read: Callable[[SqliteArchive, str], Awaitable[object]],
