@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 import pytest
 from slixmpp import JID, Message
 from support import mam
-from support.clients import slixmpp_client
 from support.ejabberd import Account
 from support.server import Server
+from support.slixmpp_client import slixmpp_client
 from support.stanzas import Refused
 from support.traffic import say_in_turn
 

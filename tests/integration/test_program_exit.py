@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support import mam
 from support.ejabberd import Ejabberd
-from support.external import external
+from support.external_auth import external
 from support.muniment import DATABASE, Muniment
 from support.ports import LOOPBACK
 from support.releases import Release

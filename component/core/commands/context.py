@@ -13,6 +13,11 @@ from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.xml.jids import Jids
 
+#: Greatest size of an export that fits into the answer to a command.
+EXPORT_MAX_BYTES = 256 * 1024
+
+ACCOUNT_PAGE_SIZE = 500
+
 
 class Connection(Link, Protocol):
     """The connection to the XMPP server."""
@@ -38,3 +43,5 @@ class CommandContext:
     writer: Writer
     connection: Connection
     timeout: float  #: seconds that the operator waits for the answer to a command
+    export_max_bytes: int = EXPORT_MAX_BYTES  #: of an export in an answer
+    account_page_size: int = ACCOUNT_PAGE_SIZE  #: number of accounts that are read at once

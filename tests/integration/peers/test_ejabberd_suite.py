@@ -11,7 +11,8 @@ from itertools import product
 
 import pytest
 from support import mam
-from support.asking import (
+from support.mam import Page
+from support.mam_payloads import (
     GET_FEATURES,
     GET_FORM,
     GET_PREFERENCES,
@@ -21,7 +22,6 @@ from support.asking import (
     preferences_in,
     set_preferences,
 )
-from support.mam import Page
 from support.raw import Client
 from support.server import Server
 

@@ -12,10 +12,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS
+from support.http_services import SECRET_HEADERS, SETTINGS
 
 from component.core.errors import NotAuthorized
-from component.web import app, keys
+from component.web import keys
 from component.web.app import FAMILIES, make_app
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
@@ -97,12 +97,9 @@ GREETER = Family(
 
 
 @pytest.fixture
-async def extended(
-    aiohttp_client: AiohttpClient, services: Services, monkeypatch: pytest.MonkeyPatch
-) -> TestClient:
+async def extended(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
     """A caller without a secret of a server with one more family."""
-    monkeypatch.setattr(app, "FAMILIES", (GREETER, *FAMILIES))
-    return await aiohttp_client(make_app(SETTINGS, services))
+    return await aiohttp_client(make_app(SETTINGS, services, families=(GREETER, *FAMILIES)))
 
 
 @pytest.mark.parametrize(
