@@ -8,7 +8,7 @@ from aiohttp import web
 
 from component.web import keys
 from component.web.admin.family import ADMINISTRATION
-from component.web.archive.family import ARCHIVE
+from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.remote_data.family import REMOTE_DATA
@@ -17,10 +17,20 @@ from component.web.server.addresses import LogOnce
 from component.web.server.family import Families
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
+from component.web.sign_in.family import SIGN_IN, SIGN_INS
 from component.web.task_limit import TaskLimit
 
 #: A request goes to the first one that has a route for it.
-FAMILIES = (HEALTH, LIVENESS, ARCHIVE, ADMINISTRATION, REMOTE_DATA)
+FAMILIES = (
+    HEALTH,
+    LIVENESS,
+    ARCHIVE,
+    ADMINISTRATION,
+    REMOTE_DATA,
+    SIGN_IN,
+    SIGN_INS,
+    OWN_ARCHIVE,
+)
 
 
 def make_app(
