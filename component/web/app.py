@@ -26,10 +26,10 @@ FAMILIES = (
     LIVENESS,
     ARCHIVE,
     ADMINISTRATION,
-    REMOTE_DATA,
     SIGN_IN,
     SIGN_INS,
     OWN_ARCHIVE,
+    REMOTE_DATA,
 )
 
 
@@ -44,7 +44,11 @@ def make_app(
     stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
     app[keys.stream_limit] = stream_limit
     app.on_shutdown.append(stream_limit.close)
-    families = [family for family in FAMILIES if family.listener is listener]
+    families = [
+        family
+        for family in FAMILIES
+        if family.listener is listener and (services.sign_ins or not family.needs_sign_in)
+    ]
     Families(families, settings, services).mount(app)
     return app
 

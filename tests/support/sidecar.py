@@ -99,7 +99,7 @@ async def open_services(
             )
             yield Services(
                 storage=storage,
-                authorizer=Authorizer(HOSTS, (), audit, None, served),
+                authorizer=Authorizer(Hosts(HOSTS), (), audit, None, served),
                 writer=writer,
                 queue=writer,
                 link=link,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from component.core.accounts.protocol import Authenticator
@@ -53,12 +54,14 @@ class SignIns:
         hosts: Hosts,
         *,
         refresh_days: int,
+        clock: Callable[[], int] = now,
     ) -> None:
-        """`authenticator` checks passwords, and takes no access tokens for them."""
+        """`authenticator` checks passwords; `clock` returns microseconds since the epoch."""
         self._store = store
         self._access = access
         self._authenticator = authenticator
         self._hosts = hosts
+        self._clock = clock
         self._refresh_micros = refresh_days * 24 * 3600 * MICROSECONDS
 
     async def sign_in(self, jid: str, password: str, label: str = "") -> Tokens:
@@ -66,7 +69,7 @@ class SignIns:
 
         Raises NotAuthorized for a wrong password, RateLimited, NotAllowed, Overloaded.
         """
-        token, at = RefreshToken.generate(), now()
+        token, at = RefreshToken.generate(), self._clock()
         is_user = self._hosts.is_user(jid)
         # ejabberd takes access tokens for passwords. Whoever has one for minutes gets no more.
         if not is_user or self._access.is_valid(password):
@@ -118,7 +121,7 @@ class SignIns:
         """Return the sign-ins of a user, the latest first. Raises Overloaded."""
         with translated():
             rows = await self._store.list(jid)
-        at = now()
+        at = self._clock()
         return tuple(row for row in rows if row.expires_at > at)
 
     async def revoke(self, jid: str, id: str) -> None:
@@ -131,13 +134,13 @@ class SignIns:
     async def revoke_all(self, jid: str) -> int:
         """Revoke all sign-ins of a user, and return their number. Raises Overloaded."""
         with translated():
-            return await self._store.remove_all(jid, at=now())
+            return await self._store.remove_all(jid, at=self._clock())
 
     async def _live(self, id: str) -> SignIn:
         """Return a sign-in that was neither revoked nor has expired. Raises NotAuthorized."""
         with translated():
             row = await self._store.get(id)
-        if row is None or row.expires_at <= now():
+        if row is None or row.expires_at <= self._clock():
             raise NotAuthorized(_REVOKED)
         return row
 
@@ -152,7 +155,7 @@ class SignIns:
         if not await self._may_stay(row.jid):
             await self.revoke_all(row.jid)
             raise NotAuthorized(_REVOKED)
-        salt, at = new_salt(), now()
+        salt, at = new_salt(), self._clock()
         following = token.next(salt)
         rotated = replace(
             row,
@@ -172,7 +175,7 @@ class SignIns:
     async def _repeat(self, row: SignIn, token: RefreshToken) -> Tokens:
         """Return the tokens that replaced a token just now. Raises NotAuthorized."""
         is_previous = hmac.compare_digest(token.hash, row.previous_hash)
-        if is_previous and now() - row.refreshed_at <= GRACE_SECONDS * MICROSECONDS:
+        if is_previous and self._clock() - row.refreshed_at <= GRACE_SECONDS * MICROSECONDS:
             return self._tokens(row, token.next(row.salt))
         with translated():
             await self._store.remove(row.jid, row.id)
@@ -184,7 +187,7 @@ class SignIns:
     def _tokens(self, row: SignIn, token: RefreshToken) -> Tokens:
         return Tokens(
             sign_in=row,
-            access_token=self._access.issue(row.jid, row.id, now() // MICROSECONDS),
+            access_token=self._access.issue(row.jid, row.id, self._clock() // MICROSECONDS),
             access_seconds=self._access.lifetime_seconds,
             refresh_token=str(token),
         )

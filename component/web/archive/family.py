@@ -19,12 +19,9 @@ def _operators(prefix: str, settings: WebSettings, services: Services) -> web.Ap
 
 
 def _users(prefix: str, settings: WebSettings, services: Services) -> web.Application:
-    if services.sign_ins is None:
-        return web.Application()
     app = _make_app(prefix, settings, services, services.authorizer.for_users())
     app.add_routes(rosters.routes(prefix))
     app[keys.rosters] = services.rosters
-    app[keys.sign_ins] = services.sign_ins
     return app
 
 
@@ -61,6 +58,7 @@ OWN_ARCHIVE = Family(
     listener=Listener.PUBLIC,
     prefix="{prefix}/v1",
     authenticate=authenticate_user,
+    needs_sign_in=True,
     streaming_handlers=frozenset({stream.follow}),
     make_app=_users,
 )

@@ -17,12 +17,9 @@ Routes = Callable[[str], list[web.RouteDef]]
 
 def _make_app(routes: Routes, prefix: str, services: Services) -> web.Application:
     app = web.Application()
-    if services.sign_ins is None:
-        return app
     app.add_routes(routes(prefix))
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids
-    app[keys.sign_ins] = services.sign_ins
     return app
 
 
@@ -40,6 +37,7 @@ SIGN_IN = Family(
     listener=Listener.PUBLIC,
     prefix="{prefix}/v1",
     authenticate=None,
+    needs_sign_in=True,
     make_app=_open,
 )
 
@@ -49,5 +47,6 @@ SIGN_INS = Family(
     listener=Listener.PUBLIC,
     prefix="{prefix}/v1",
     authenticate=authenticate_user,
+    needs_sign_in=True,
     make_app=_closed,
 )
