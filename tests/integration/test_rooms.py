@@ -13,6 +13,7 @@ from support import mam
 from support.events import stream
 from support.raw import Client
 from support.releases import Release
+from support.remote_data import session
 from support.room import joined_anew
 from support.server import Server
 from support.stanzas import CLIENT, Refused
@@ -301,3 +302,72 @@ async def test_message_with_forged_room_id_is_moderated(release: Release, people
         original = (await mam.everything(client, to=to))[0]
         assert original.message.find(f"{{{RETRACT}}}retracted") is not None
         assert original.body is None
+
+
+async def live_ids(people: People, *texts: str) -> list[str | None]:
+    """Return for each text the last id by the room of the message that bob has heard, if any."""
+    heard = [await people.bob.wait_for_body(text) for text in texts]
+    return [(ids_by_room(stanza, people.room) or [None])[-1] for stanza in heard]
+
+
+async def test_id_of_a_live_message_is_its_id_in_the_archive_of_the_room(
+    release: Release, people: People
+) -> None:
+    """XEP-0313 section 5: so a client knows a message of the archive that it has seen live."""
+    texts = ["one", "two", "three"]
+    for text in texts:
+        await said(people, people.alice, text)
+    live = await live_ids(people, *texts)
+    archived = [result.id for result in await mam.everything(people.bob, to=people.archive)]
+    if not release.has_iq_privilege:
+        # Rooms of this release give no ids without mod_mam, so the ids are those of the store.
+        assert live == [None, None, None]
+        assert {len(id) for id in archived} == {22}
+        return
+
+    assert archived == live
+    first, second, third = archived
+    page = await mam.query(people.bob, to=people.archive, after=first)
+    assert (page.bodies, page.first, page.last) == (["two", "three"], second, third)
+    page = await mam.query(people.bob, to=people.archive, before=third)
+    assert page.bodies == ["one", "two"]
+    for field, bodies in (("ids", ["two"]), ("after-id", ["three"]), ("before-id", ["one"])):
+        page = await mam.query(people.bob, to=people.archive, fields={field: second})
+        assert page.bodies == bodies
+    # Archives of users are not the room's: their ids are not the room's either.
+    assert not {result.id for result in await mam.everything(people.bob)} & {*archived}
+
+
+async def test_message_is_retracted_by_its_live_id(release: Release, people: People) -> None:
+    """XEP-0424 section 4.1: in a room the id is the one that the room gave."""
+    id = await said(people, people.bob, "regret")
+    [live] = await live_ids(people, "regret")
+    people.bob.send(
+        f"<message to='{people.room}' type='groupchat' id='r1'>"
+        f"<retract xmlns='{RETRACT}' id='{live or id}'/><store xmlns='urn:xmpp:hints'/></message>"
+    )
+    await people.bob.wait_for(
+        lambda stanza: stanza.get("id") == "r1" and stanza.get("type") == "groupchat"
+    )
+
+    original, _ = await mam.everything(people.alice, to=people.archive)
+    assert original.message.find(f"{{{RETRACT}}}retracted") is not None
+    assert original.body is None
+    assert (original.id == live) == release.has_iq_privilege
+
+
+async def test_message_is_read_over_http_by_its_live_id(
+    release: Release, rooms_server: Server, people: People
+) -> None:
+    await said(people, people.alice, "one")
+    await said(people, people.alice, "two")
+    live = await live_ids(people, "one", "two")
+    if not release.has_iq_privilege:
+        assert live == [None, None]
+        return
+    archive = f"/api/v1/archives/{people.room}/messages"
+    async with session(rooms_server.muniment) as http:
+        async with http.get(f"{archive}/{live[0]}") as answer:
+            assert (await answer.json())["body"] == "one"
+        async with http.get(archive, params={"after": live[0] or ""}) as answer:
+            assert [message["id"] for message in (await answer.json())["messages"]] == live[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from component.core.messages.fulltext import fold
@@ -31,6 +32,10 @@ _RELATIONS: dict[ReferenceKind | None, Relation] = {
 }
 
 
+#: Ids of rooms that can be ids in archives, where they stand in XML, in URLs and in lines of text.
+_PUBLIC_ID = re.compile(r"[A-Za-z0-9._~-]{8,128}")
+
+
 class Description(NamedTuple):
     """What a stanza means to its readers; a tuple for speed, as a stanza is."""
 
@@ -43,6 +48,11 @@ class Description(NamedTuple):
     shows_seen: bool  #: its author has seen the conversation
     occupant_id: str | None
     is_from_occupant: bool
+
+    @property
+    def public_id(self) -> str:
+        """The id of the message in the archive of its room: the one that the room gave, or ""."""
+        return self.room_id if self.room_id and _PUBLIC_ID.fullmatch(self.room_id) else ""
 
     @property
     def relation(self) -> Relation:

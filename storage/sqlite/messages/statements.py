@@ -12,7 +12,7 @@ from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.selection import BEYOND, Selection
 
 #: Columns of a row that becomes an ArchivedMessage.
-COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
+COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind, stanza_id"
 
 #: Columns of a row of which only the sequence is needed.
 SEQUENCES = "sequence"
@@ -224,8 +224,12 @@ def archived_messages(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Archi
         [
             make(
                 ArchivedMessage,
-                (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]]),
+                (
+                    r[9] or made_id,
+                    *(r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]]),
+                    made_id if r[9] else "",
+                ),
             )
-            for id, r in rows_with_ids
+            for made_id, r in rows_with_ids
         ]
     )
