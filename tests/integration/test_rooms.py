@@ -371,3 +371,44 @@ async def test_message_is_read_over_http_by_its_live_id(
             assert (await answer.json())["body"] == "one"
         async with http.get(archive, params={"after": live[0] or ""}) as answer:
             assert [message["id"] for message in (await answer.json())["messages"]] == live[1:]
+
+
+async def test_messages_are_corrected_by_the_person_not_by_the_nickname(
+    release: Release, rooms_server: Server, people: People
+) -> None:
+    """XEP-0421: where the room tells who wrote a message, a taken nickname corrects nothing."""
+    alice, bob = people.alice, people.bob
+    id = await said(people, alice, "mine")
+    await rename(alice, people.room, "alicia")
+    await rename(bob, people.room, "ally")
+    replace = f"<replace xmlns='urn:xmpp:message-correct:0' id='{id}'/>"
+    of_alice = "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{}'/>".format(
+        occupant_id(await bob.wait_for_body("mine"))
+    )
+    await said(people, alice, "corrected", extra=replace)
+    await said(people, bob, "forged", extra=replace + of_alice)
+
+    async with (
+        session(rooms_server.muniment) as http,
+        http.get(f"/api/v1/archives/{people.room}/messages", params={"view": "folded"}) as answer,
+    ):
+        bodies = [message["body"] for message in (await answer.json())["messages"]]
+    # Rooms of older releases give no ids of occupants: there the nickname decides.
+    has_ids = occupant_id(await bob.wait_for_body("mine")) is not None
+    assert has_ids == (release.version >= "26.07")
+    assert bodies == (["corrected"] if has_ids else ["forged"])
+
+
+async def rename(client: Client, room: str, nick: str) -> None:
+    """Change the nickname of an occupant, and wait until the room has told everybody."""
+    client.send(f"<presence to='{room}/{nick}'/>")
+    is_own = "{http://jabber.org/protocol/muc#user}x/{*}status[@code='110']"
+    await client.wait_for(
+        lambda stanza: stanza.get("from") == f"{room}/{nick}" and stanza.find(is_own) is not None
+    )
+
+
+def occupant_id(stanza: Element) -> str | None:
+    """Return the id of the occupant who wrote a message, None if it has none."""
+    element = stanza.find("{urn:xmpp:occupant-id:0}occupant-id")
+    return None if element is None else element.get("id")

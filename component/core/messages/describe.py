@@ -9,12 +9,12 @@ from component.core.messages.fulltext import fold
 from component.core.messages.payloads import (
     ANNOTATING,
     BODY,
-    NS_OCCUPANT,
     OPTIONAL,
     PURPOSES,
     REFERENCES,
     SHOW_SEEN,
     Purpose,
+    occupant_id_of,
 )
 from component.core.messages.references import ReferenceKind, Side
 from component.core.xml import jids
@@ -90,7 +90,7 @@ def describe(stanza: Stanza) -> Description:
         reference_kind=reference_kind,
         reference_id=reference_id or None,
         shows_seen=is_text or not payloads.isdisjoint(SHOW_SEEN),
-        occupant_id=_occupant_id(stanza) if stanza.type == GROUPCHAT else None,
+        occupant_id=occupant_id_of(stanza.element) if stanza.type == GROUPCHAT else None,
         is_from_occupant=(NS_MUC_USER, "x") in payloads,
     )
 
@@ -124,11 +124,6 @@ def _ids(stanza: Stanza) -> tuple[str, ...]:
     origin = stanza.element.child(NS_STANZA_ID, "origin-id")
     given = (stanza.id, "" if origin is None else origin.get("id"))
     return tuple(dict.fromkeys(id for id in given if id))
-
-
-def _occupant_id(stanza: Stanza) -> str | None:
-    element = stanza.element.child(NS_OCCUPANT, "occupant-id")
-    return None if element is None else element.get("id") or None
 
 
 def _reference(stanza: Stanza) -> tuple[ReferenceKind | None, str]:
