@@ -313,7 +313,8 @@ async def live_ids(people: People, *texts: str) -> list[str | None]:
 async def test_id_of_a_live_message_is_its_id_in_the_archive_of_the_room(
     release: Release, people: People
 ) -> None:
-    """XEP-0313 section 5: so a client knows a message of the archive that it has seen live."""
+    """XEP-0313 section 3.5: the <stanza-id/> says "where and under what ID the message is
+    stored"."""
     texts = ["one", "two", "three"]
     for text in texts:
         await said(people, people.alice, text)
