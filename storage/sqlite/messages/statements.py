@@ -224,12 +224,16 @@ def archived_messages(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Archi
         [
             make(
                 ArchivedMessage,
-                (
-                    r[9] or made_id,
-                    *(r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]]),
-                    made_id if r[9] else "",
-                ),
+                (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]], "")
+                if r[9] is None
+                else _with_stanza_id(id, r),
             )
-            for made_id, r in rows_with_ids
+            for id, r in rows_with_ids
         ]
     )
+
+
+def _with_stanza_id(made_id: str, row: Row) -> tuple[object, ...]:
+    """Return the fields of a message that has a public id in the place of the one made."""
+    direction, kind = _DIRECTIONS[row[5]], _KINDS[row[8]]
+    return row[9], *row[1:5], direction, row[6], row[7], kind, made_id
