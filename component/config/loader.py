@@ -56,7 +56,7 @@ def load_http(path: Path | None, environ: Mapping[str, str]) -> Http:
 def secret_place(path: Path | None, environ: Mapping[str, str], option: str) -> str:
     """Return where the value of a secret is, such as "the content of /etc/muniment/xmpp-secret".
 
-    The configuration is valid. The secret itself is not read.
+    The configuration has to be valid. The secret itself is not returned.
     """
     section, _, key = option.partition(".")
     overridden, _ = overrides(environ)
