@@ -34,7 +34,13 @@ from storage.rows import (
 
 
 class Archive(Protocol):
-    """Messages, keyed by the owner of the archive."""
+    """Messages, keyed by the owner of the archive.
+
+    A message has an id that the store makes. `NewMessage.stanza_id` is the public id in its place,
+    unless it is empty, or another message of the archive has it, or the store could have made it.
+    Every method accepts both ids of a message. An id that the store has made means the same
+    message for ever.
+    """
 
     async def append(self, batch: Batch) -> None:
         """Store messages and lines of the audit log in their order, all or none, durably.
@@ -77,8 +83,8 @@ class Archive(Protocol):
     ) -> Page:
         """Return the oldest `limit` messages behind the position of an id, bounded as in `page`.
 
-        The message of the id may have been deleted since. Raises NotFound for an id that this
-        archive never gave.
+        The message of an id that the store made may have been deleted since. Raises NotFound for
+        an id that this archive never gave, and for the stanza id of a deleted message.
         """
         ...
 

@@ -61,6 +61,8 @@ class NewMessage(NamedTuple):
     #: it shows that the owner had read the conversation when it was sent, a receipt up to the
     #: message that it refers to
     is_seen: bool = False
+    #: an id of the message that others know, which is to be its public id in the archive; "": none
+    stanza_id: str = ""
 
 
 #: How many corrections of retracted messages a store offers at once.
@@ -76,7 +78,9 @@ class ArchivedMessage(NamedTuple):
     A tuple, for a page has fifty of them, and a frozen dataclass takes four times as long to make.
     """
 
-    id: str  #: the public id: opaque, unpredictable, unique for ever
+    #: the public id, unique in the archive: the `stanza_id` of the message, or else one that the
+    #: store makes: opaque, unpredictable, unique for ever
+    id: str
     at: int  #: microseconds since the epoch, UTC
     peer: str
     resource: str
@@ -85,6 +89,13 @@ class ArchivedMessage(NamedTuple):
     xml: str
     nick: str
     kind: Kind = Kind.MESSAGE
+    #: the id that the store made, "" if that is `id`: `Archive.page_after` knows it for ever
+    made_id: str = ""
+
+    @property
+    def position(self) -> str:
+        """The id behind which `Archive.page_after` reads on, also after the message is deleted."""
+        return self.made_id or self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

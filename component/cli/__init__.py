@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from component import __version__, logs
-from component.cli import commands, token_key
+from component.cli import commands, ejabberd_config, token_key
 from component.cli.check_config import check, package_conflicts, report
 from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
 from component.config import Config, ConfigError, load, load_http
@@ -52,6 +52,8 @@ def _run(chosen: argparse.Namespace, path: Path | None) -> int:
         config = load(path, os.environ)
     except ConfigError as error:
         return _refuse(path, error, checking=chosen.command == "check-config")
+    if chosen.command == ejabberd_config.NAME:
+        return ejabberd_config.print_options(path, config, chosen)
     if chosen.command == "check-config":
         return asyncio.run(check(path, config, offline=chosen.offline, login=chosen.login))
     if chosen.command == "token-key":
@@ -98,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         help="also log in to ejabberd as the component, to check xmpp.secret; use this only while "
         "no Muniment runs under this name, because ejabberd would remove its privileges",
     )
+    ejabberd_config.add_parser(parsers, common)
     commands.add_parsers(parsers, common)
     return parser
 

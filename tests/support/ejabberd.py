@@ -75,6 +75,8 @@ class Ejabberd(Program):
         self.component = component
         self.ports = ports or Ports.free()
         self.secret = secret or secrets.token_hex(16)
+        #: The whole of ejabberd.yml, None for the example.
+        self.config: str | None = None
         self._changes = changes or {}
         self._marks = count(1)
 
@@ -82,7 +84,7 @@ class Ejabberd(Program):
         """Start, and return when all listeners answer. Raises Failed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config_path.touch(mode=0o600)
-        self.config_path.write_text(self._config())
+        self.config_path.write_text(self.config or self._config())
         # Without a name there is neither distribution nor epmd nor cookie; the shell on stdin is
         # the way in, and the end of stdin, should this process die, is the end of ejabberd.
         modules = str(self.release.modules)

@@ -12,10 +12,13 @@ from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages import conversations, fulltext, lateness, references, retractions
 from storage.sqlite.messages.counters import CounterDelta, count_up
+from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.owners import Counters, Owners
 from storage.sqlite.messages.references import Target
 
-_COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml"
+_COLUMNS = (
+    "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id"
+)
 
 _INTO = f"archive ({_COLUMNS})"
 # Only for a repeated dedup key: a repeated sequence is an error.
@@ -25,14 +28,19 @@ _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
 _INSERT_WITH_ALTERNATIVES = f"""
 INSERT INTO archive ({_COLUMNS})
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
-WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($12, $13))
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($13, $14))
 {_ON_CONFLICT}
 """  # noqa: S608 - constant words
 
 _INSERTED = """
 SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
 WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
+"""
+
+_TAKEN = """
+SELECT owner, stanza_id FROM json_each($1) CROSS JOIN archive INDEXED BY archive_stanza_id
+WHERE owner = value ->> 0 AND stanza_id = value ->> 1
 """
 
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
@@ -60,14 +68,16 @@ class _InsertRow(NamedTuple):
             entry.nick,
             entry.dedup_key,
             entry.xml,
+            entry.stanza_id or None,
         )
 
 
 class Appender:
     """Writes batches inside transactions of its caller."""
 
-    def __init__(self, owners: Owners) -> None:
+    def __init__(self, owners: Owners, ids: Ids) -> None:
         self._owners = owners
+        self._ids = ids
 
     async def write(self, connection: Connection, batch: Batch) -> None:
         """Write a batch: messages in their order, and audit entries in theirs."""
@@ -83,6 +93,7 @@ class Appender:
         # sorted by archive; within an archive they keep their order.
         given = [_row(counters[entry.owner], entry) for entry in entries]
         rows = sorted(given, key=attrgetter("number"))
+        rows = await self._with_unique_ids(connection, rows)
         if await _insert(connection, rows) < len(rows):
             found = await connection.fetch(_INSERTED, json.dumps(floors))
             inserted = {(row[0], row[1]) for row in found}
@@ -93,6 +104,24 @@ class Appender:
             _UPDATE_OWNER,
             [(known.number, known.last_sequence, known.latest_at) for known in counters.values()],
         )
+
+    async def _with_unique_ids(
+        self, connection: Connection, rows: list[_InsertRow]
+    ) -> list[_InsertRow]:
+        """Return rows without the stanza ids that other messages have, or that we could make."""
+        named = [(row.number, row.entry.stanza_id) for row in rows if row.entry.stanza_id]
+        if not named:
+            return rows
+        taken = {(row[0], row[1]) for row in await connection.fetch(_TAKEN, json.dumps(named))}
+        unique = []
+        for row in rows:
+            name = row.number, row.entry.stanza_id
+            if row.entry.stanza_id and (name in taken or self._ids.decode(*name) is not None):
+                unique.append(row._replace(entry=row.entry._replace(stanza_id="")))
+            else:
+                unique.append(row)
+                taken.add(name)
+        return unique
 
     async def _note(self, connection: Connection, rows: list[_InsertRow]) -> None:
         """Update everything that is derived from new rows."""

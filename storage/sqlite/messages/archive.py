@@ -51,7 +51,7 @@ class SqliteArchive:
         self._database = database
         self._ids = ids
         self._owners = Owners(cached_owners_max)
-        self._appending = Appender(self._owners)
+        self._appending = Appender(self._owners, ids)
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
@@ -123,7 +123,7 @@ class SqliteArchive:
         bound: Bound | None,
     ) -> Page:
         """Return a counted page of a selection that counters count, as most pages are."""
-        places = decoded(self._ids, selection.number, _present(after, before))
+        places = await decoded(connection, self._ids, selection.number, _present(after, before))
         part = _between(selection, places, after, before)
         rows, found, place, count = await counted_rows(
             connection,
@@ -153,8 +153,8 @@ class SqliteArchive:
 
         async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
-            sequence = self._ids.decode(number, id)
-            if sequence is None or not await connection.fetch(_GIVEN, number, sequence):
+            sequence = (await decoded(connection, self._ids, number, [id]))[id]
+            if not await connection.fetch(_GIVEN, number, sequence):
                 raise NotFound(id)
             part = Selection(number=number, filter=ANY, first=sequence + 1)
             rows = await by_arrival(connection, part, limit=limit + 1, bound=bound)
@@ -233,7 +233,7 @@ class SqliteArchive:
     ) -> dict[str, References]:
         async def read(connection: Connection) -> dict[str, References]:
             number = await self._owners.look_up(connection, owner)
-            places = decoded(self._ids, number, ids)
+            places = await decoded(connection, self._ids, number, ids)
             found = {}
             rows_about = referring(
                 connection, number, places.values(), limit, xml_bound(max_bytes)

@@ -7,7 +7,7 @@ of it. So a retraction is carried out in a transaction of its own, and noted unt
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from storage.rows import (
     TOMBSTONES_MAX,
@@ -19,6 +19,7 @@ from storage.rows import (
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages import fulltext, references
 from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.selection import known
 from storage.sqlite.messages.statements import COLUMNS, archived_messages
 from storage.sqlite.retention import scrub
 from storage.sqlite.retention.delete import FINISH_RETRACTION
@@ -97,7 +98,8 @@ async def apply(connection: Connection, ids: Ids, outcome: RetractionOutcome) ->
         return
     owner, sequence, target = rows[0]
     await _replace(connection, ids, owner, target, outcome.tombstones)
-    await fulltext.settle(connection, owner, target, _sequences(ids, owner, outcome.settled))
+    settled = await known(connection, ids, owner, outcome.settled)
+    await fulltext.settle(connection, owner, target, list(settled.values()))
     if outcome.is_done:
         await connection.execute(FINISH_RETRACTION, owner, sequence)
 
@@ -106,7 +108,8 @@ async def _replace(
     connection: Connection, ids: Ids, owner: int, target: int, tombstones: Sequence[Tombstone]
 ) -> None:
     """Replace the target and corrections of it, unless another retraction did that meanwhile."""
-    by_sequence = {ids.decode(owner, stone.id): stone for stone in tombstones}
+    places = await known(connection, ids, owner, [stone.id for stone in tombstones])
+    by_sequence = {places[stone.id]: stone for stone in tombstones if stone.id in places}
     rows = await connection.fetch(_WITH_CONTENT, owner, json.dumps(list(by_sequence)))
     unsettled = await fulltext.unsettled(connection, owner, target, [row[0] for row in rows])
     replaced = [
@@ -122,9 +125,3 @@ async def _replace(
     )
     await fulltext.delete_text(connection, owner, [sequence for sequence, _ in replaced])
     await scrub.note(connection)
-
-
-def _sequences(ids: Ids, owner: int, archive_ids: Iterable[str]) -> list[int]:
-    """Return the sequences of ids that are of an archive."""
-    decoded = (ids.decode(owner, id) for id in archive_ids)
-    return [sequence for sequence in decoded if sequence is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from storage.errors import NotFound
@@ -14,6 +14,11 @@ from storage.sqlite.messages.lateness import LATEST, edge, last_misplaced
 
 #: More than any sequence.
 BEYOND = 2**40 - 1
+
+_BY_STANZA_ID = """
+SELECT stanza_id, sequence FROM archive INDEXED BY archive_stanza_id
+WHERE owner = $1 AND stanza_id IN (SELECT value FROM json_each($2))
+"""
 
 _THERE = """
 SELECT sequence FROM archive
@@ -107,23 +112,39 @@ async def _until(connection: Connection, selection: Selection, until: int) -> Se
 
 
 async def sequences(
-    connection: Connection, ids: Ids, number: int, named: Iterable[str]
+    connection: Connection, ids: Ids, number: int, named: Collection[str]
 ) -> dict[str, int]:
     """Return the sequences of messages by their ids. Raises NotFound."""
-    found = decoded(ids, number, named)
+    found = await decoded(connection, ids, number, named)
     await check(connection, number, found)
     return found
 
 
-def decoded(ids: Ids, number: int, named: Iterable[str]) -> dict[str, int]:
+async def decoded(
+    connection: Connection, ids: Ids, number: int, named: Collection[str]
+) -> dict[str, int]:
     """Return the sequences that ids stand for, in the archive or not any more. Raises NotFound."""
-    found: dict[str, int] = {}
+    places = await known(connection, ids, number, named)
     for id in named:
-        sequence = ids.decode(number, id)
-        if sequence is None:
+        if id not in places:
             raise NotFound(id)
-        found[id] = sequence
-    return found
+    return places
+
+
+async def known(
+    connection: Connection, ids: Ids, number: int, named: Iterable[str]
+) -> dict[str, int]:
+    """Return the sequences of the ids that the store has made, and of stanza ids in an archive.
+
+    An id that the store can have made is never looked up: nobody can give it to another message.
+    """
+    made = {id: ids.decode(number, id) for id in named}
+    places = {id: sequence for id, sequence in made.items() if sequence is not None}
+    if len(places) < len(made):
+        foreign = json.dumps([id for id in made if id not in places])
+        rows = await connection.fetch(_BY_STANZA_ID, number, foreign)
+        places.update((row[0], row[1]) for row in rows)
+    return places
 
 
 async def check(connection: Connection, number: int, named: Mapping[str, int]) -> None:

@@ -12,7 +12,7 @@ from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.selection import BEYOND, Selection
 
 #: Columns of a row that becomes an ArchivedMessage.
-COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
+COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind, stanza_id"
 
 #: Columns of a row of which only the sequence is needed.
 SEQUENCES = "sequence"
@@ -224,8 +224,16 @@ def archived_messages(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Archi
         [
             make(
                 ArchivedMessage,
-                (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]]),
+                (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]], "")
+                if r[9] is None
+                else _with_stanza_id(id, r),
             )
             for id, r in rows_with_ids
         ]
     )
+
+
+def _with_stanza_id(made_id: str, row: Row) -> tuple[object, ...]:
+    """Return the fields of a message that has a public id in the place of the one made."""
+    direction, kind = _DIRECTIONS[row[5]], _KINDS[row[8]]
+    return row[9], *row[1:5], direction, row[6], row[7], kind, made_id

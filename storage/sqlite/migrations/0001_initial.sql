@@ -31,11 +31,15 @@ CREATE TABLE archive (
     dedup_key BLOB NOT NULL,
     xml       TEXT NOT NULL,
     lateness  INTEGER NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sqlite/messages/lateness.py
+    stanza_id TEXT,                       -- public id in the place of the one made of owner and sequence
     PRIMARY KEY (owner, sequence)
 ) WITHOUT ROWID;
 
 -- A repeated copy of a message, even weeks later, conflicts with the first copy here.
 CREATE UNIQUE INDEX archive_dedup_key ON archive (owner, dedup_key);
+
+-- Messages that have a public id from elsewhere, as those of rooms have; all others are not in it.
+CREATE UNIQUE INDEX archive_stanza_id ON archive (owner, stanza_id) WHERE stanza_id IS NOT NULL;
 
 CREATE INDEX archive_peer ON archive (owner, peer, sequence, at, direction, kind);
 

@@ -10,6 +10,7 @@ from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
 from storage.sqlite.engine.protocols import Connection, Database, Row
 from storage.sqlite.messages.counters import CounterDelta
 from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.selection import known
 from storage.sqlite.retention import over_limit, scrub
 from storage.sqlite.retention.delete import DELTA_COLUMNS, blank, delete
 
@@ -167,7 +168,8 @@ class SqliteRetention:
     async def blank(self, owner: str, id: str) -> Removed:
         async with self._database.write() as connection:
             number = await _number(connection, owner)
-            rows = await connection.fetch(_ONE, number, self._ids.decode(number, id) or 0)
+            places = await known(connection, self._ids, number, [id])
+            rows = await connection.fetch(_ONE, number, places.get(id, 0))
             if not rows:
                 raise NotFound(id)
             return await blank(

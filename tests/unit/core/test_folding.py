@@ -276,6 +276,47 @@ async def test_an_occupant_corrects_its_own_messages_only(archive: Archive) -> N
     assert await archive.texts() == ["mine, corrected"]
 
 
+async def test_message_from_before_occupant_ids_is_corrected_under_the_same_nickname(
+    archive: Archive,
+) -> None:
+    """After an upgrade of the server the room gives ids."""
+    await archive.take(
+        in_room("carol", "mine", "m1"),
+        in_room("mallory", "forged", "m2", correct("m1"), occupant="m"),
+        in_room("carol", "mine, corrected", "m3", correct("m1"), occupant="c"),
+    )
+
+    assert await archive.texts() == ["mine, corrected"]
+
+
+async def test_message_of_the_taker_of_a_nickname_hides_none_of_the_person_before(
+    archive: Archive,
+) -> None:
+    """Mallory takes the nickname of carol, and the id of her message."""
+    await archive.take(
+        in_room("carol", "mine", "m1", occupant="c"),
+        in_room("carol", "forged", "m1", occupant="m"),
+        in_room("carol", "mine, corrected", "m3", correct("m1"), occupant="c"),
+    )
+
+    assert await archive.texts() == ["mine, corrected", "forged"]
+
+
+async def test_reactions_from_before_occupant_ids_are_replaced_under_the_same_nickname(
+    archive: Archive,
+) -> None:
+    await archive.take(
+        in_room("carol", "hi", "m1"),
+        in_room("dave", None, "m2", react("room-m1", "👍")),
+        in_room("eve", None, "m3", react("room-m1", "👍")),
+        in_room("dave", None, "m4", react("room-m1", "🎉"), occupant="d"),
+        in_room("davy", None, "m5", react("room-m1", "🙂"), occupant="d"),
+    )
+
+    [folded] = await archive.folded()
+    assert folded.reactions == {"👍": (f"{ROOM}/eve",), "🙂": (f"{ROOM}/davy",)}
+
+
 async def test_without_occupant_ids_the_nickname_decides(archive: Archive) -> None:
     await archive.take(
         in_room("carol", "mine", "m1"),

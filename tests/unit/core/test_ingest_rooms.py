@@ -75,6 +75,25 @@ async def test_what_the_room_calls_a_message_makes_it_one(
     ]
 
 
+async def test_id_that_the_room_gave_is_the_id_in_its_archive_only(intake: Intake) -> None:
+    intake.take(said(extra=room_id("forged-by-author") + room_id("1795954099461047")))
+
+    [of_room], [of_user] = await intake.rows(ROOM), await intake.rows(ALICE)
+    assert of_room.id == "1795954099461047"
+    assert of_user.id != of_room.id
+
+
+@pytest.mark.parametrize("id", ["start", "short", "with blank", "x'/&gt;&lt;y/", "a" * 129])
+async def test_id_of_a_room_that_fits_no_url_is_no_id_in_the_archive(
+    intake: Intake, id: str
+) -> None:
+    intake.take(said(extra=room_id(id.replace("'", "&apos;"))))
+
+    [row] = await intake.rows(ROOM)
+    assert row.id != id
+    assert len(row.id) == 22
+
+
 async def test_one_occupant_hides_no_message_of_another_by_its_name(intake: Intake) -> None:
     intake.take(said(extra=room_id(), nick="mallory"), said(extra=room_id()))
 

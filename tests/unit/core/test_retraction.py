@@ -245,6 +245,13 @@ def test_a_message_of_another_conversation_is_not_retracted() -> None:
         ("nick", occupant("p"), occupant("p"), True),
         ("renamed", occupant("p"), occupant("p"), True),
         ("nick", occupant("p"), occupant("q"), False),
+        ("nick", occupant("p"), "", False),
+        ("nick", "", occupant("p"), True),
+        ("other", "", occupant("p"), False),
+        ("nick", occupant("p"), occupant("p") + occupant("q"), False),
+        ("renamed", occupant("forged") + occupant("p"), occupant("p"), True),
+        ("nick", occupant("p" * 129), occupant("p" * 129), True),
+        ("other", occupant("p" * 129), occupant("p" * 129), False),
     ],
 )
 def test_in_a_room_only_the_same_occupant_retracts(
