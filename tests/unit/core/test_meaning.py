@@ -1,4 +1,4 @@
-"""What a stanza means: as a table."""
+"""The description of a stanza: its kind, its text, its references and its ids."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from support.builders import ROOM, message, stanza
 from component.core.messages.describe import Description, describe
 from storage.rows import Kind
 
-SAID, NOTED, RECEIVED = Kind.MESSAGE, Kind.ANNOTATION, Kind.RECEIPT
+MESSAGE, ANNOTATION, RECEIPT_KIND = Kind.MESSAGE, Kind.ANNOTATION, Kind.RECEIPT
 STORE = "<store xmlns='urn:xmpp:hints'/>"
 REPLACE = "<replace xmlns='urn:xmpp:message-correct:0' id='m0'/>"
 RETRACT = "<retract xmlns='urn:xmpp:message-retract:1' id='m0'/>"
@@ -24,49 +24,49 @@ OMEMO = "<encrypted xmlns='eu.siacs.conversations.axolotl'/>"
 CALL = "<propose xmlns='urn:xmpp:jingle-message:0' id='call'/>"
 
 
-def meant(body: str | None = "hi", **parts: str | None) -> Description:
+def description(body: str | None = "hi", **parts: str | None) -> Description:
     return describe(stanza(message(body, **parts)))
 
 
 @pytest.mark.parametrize(
     ("body", "extra", "kind", "text", "reference_id", "shows_seen"),
     [
-        ("Hello, WORLD", "", SAID, "hello world", None, True),
+        ("Hello, WORLD", "", MESSAGE, "hello world", None, True),
         (
             None,
             "<body xml:lang='de'>Hallo</body><body>Hello</body>",
-            SAID,
+            MESSAGE,
             "hallo hello",
             None,
             True,
         ),
-        ("hi", "<subject>News</subject>", SAID, "hi news", None, True),
-        (None, "<subject>News</subject>", SAID, "news", None, False),
-        ("hi", REPLACE, NOTED, "hi", "m0", True),
-        ("fallback", RETRACT, NOTED, "", "m0", False),
-        ("fallback", OLD_RETRACT, NOTED, "", "m0", False),
-        ("fallback", REACT, NOTED, "", "m0", False),
-        (None, REACT + STORE, NOTED, "", "m0", False),
-        (None, RECEIPT, RECEIVED, "", "m0", False),
-        (None, DELIVERED, RECEIVED, "", "m0", False),
-        (None, DISPLAYED, RECEIVED, "", "m0", True),
-        (None, DISPLAYED + STORE, RECEIVED, "", "m0", True),
-        ("hi", DISPLAYED, SAID, "hi", "m0", True),
-        ("I sent an encrypted message", OMEMO, SAID, "", None, True),
-        (None, OMEMO, SAID, "", None, True),
-        ("fallback", OMEMO + REPLACE, NOTED, "", "m0", True),
-        (None, CALL, SAID, "", None, False),
-        (None, "<y xmlns='urn:y'/>" + STORE, SAID, "", None, False),
-        (None, "<displayed xmlns='urn:y' id='m0'/>" + STORE, SAID, "", None, False),
-        (None, "<replace xmlns='urn:xmpp:message-correct:0'/>", NOTED, "", None, False),
+        ("hi", "<subject>News</subject>", MESSAGE, "hi news", None, True),
+        (None, "<subject>News</subject>", MESSAGE, "news", None, False),
+        ("hi", REPLACE, ANNOTATION, "hi", "m0", True),
+        ("fallback", RETRACT, ANNOTATION, "", "m0", False),
+        ("fallback", OLD_RETRACT, ANNOTATION, "", "m0", False),
+        ("fallback", REACT, ANNOTATION, "", "m0", False),
+        (None, REACT + STORE, ANNOTATION, "", "m0", False),
+        (None, RECEIPT, RECEIPT_KIND, "", "m0", False),
+        (None, DELIVERED, RECEIPT_KIND, "", "m0", False),
+        (None, DISPLAYED, RECEIPT_KIND, "", "m0", True),
+        (None, DISPLAYED + STORE, RECEIPT_KIND, "", "m0", True),
+        ("hi", DISPLAYED, MESSAGE, "hi", "m0", True),
+        ("I sent an encrypted message", OMEMO, MESSAGE, "", None, True),
+        (None, OMEMO, MESSAGE, "", None, True),
+        ("fallback", OMEMO + REPLACE, ANNOTATION, "", "m0", True),
+        (None, CALL, MESSAGE, "", None, False),
+        (None, "<y xmlns='urn:y'/>" + STORE, MESSAGE, "", None, False),
+        (None, "<displayed xmlns='urn:y' id='m0'/>" + STORE, MESSAGE, "", None, False),
+        (None, "<replace xmlns='urn:xmpp:message-correct:0'/>", ANNOTATION, "", None, False),
     ],
 )
-def test_what_a_stanza_means(
+def test_stanza_is_described_by_its_payloads(
     body: str | None, extra: str, kind: Kind, text: str, reference_id: str | None, shows_seen: bool
 ) -> None:
-    found = meant(body, extra=extra)
+    result = description(body, extra=extra)
 
-    assert (found.kind, found.text, found.reference_id, found.shows_seen) == (
+    assert (result.kind, result.text, result.reference_id, result.shows_seen) == (
         kind,
         text,
         reference_id,
@@ -74,8 +74,8 @@ def test_what_a_stanza_means(
     )
 
 
-def test_another_body_than_that_of_the_client_is_no_text() -> None:
-    assert meant(None, extra="<body xmlns='urn:y'>hidden</body>" + STORE).text == ""
+def test_body_of_another_namespace_is_not_text() -> None:
+    assert description(None, extra="<body xmlns='urn:y'>hidden</body>" + STORE).text == ""
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,15 @@ def test_another_body_than_that_of_the_client_is_no_text() -> None:
         ("m1", f"<stanza-id xmlns='urn:xmpp:sid:0' by='{ROOM}' id='s'/>", ("m1",)),
     ],
 )
-def test_what_a_message_is_called(id: str | None, extra: str, names: tuple[str, ...]) -> None:
-    assert meant(id=id, extra=extra).ids == names
+def test_ids_of_a_message_are_its_id_and_origin_id(
+    id: str | None, extra: str, names: tuple[str, ...]
+) -> None:
+    assert description(id=id, extra=extra).ids == names
 
 
-def test_what_is_said_in_a_room_is_called_as_the_room_calls_it_too() -> None:
+def test_stanza_id_of_the_room_is_the_room_id() -> None:
     by = "<stanza-id xmlns='urn:xmpp:sid:0' by='{}' id='{}'/>"
     extra = by.format("bob@example.org", "s1") + by.format(ROOM, "s2")
-    found = meant(sender=f"{ROOM}/n", type="groupchat", extra=extra)
+    result = description(sender=f"{ROOM}/n", type="groupchat", extra=extra)
 
-    assert (found.ids, found.room_id) == (("m1",), "s2")
+    assert (result.ids, result.room_id) == (("m1",), "s2")
