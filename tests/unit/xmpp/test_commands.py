@@ -45,7 +45,7 @@ def options(form: Element) -> list[str | None]:
 
 
 async def preferred(wire: Wire) -> tuple[str | None, list[str | None]]:
-    """Return the default of alice, and all that she has listed."""
+    """Return the default of alice and all JIDs in her lists."""
     reply = await wire.delegated(f"<prefs xmlns='{NS_MAM}'/>", type="get")
     prefs = found(reply.iq, f"{{{NS_MAM}}}prefs")
     return prefs.get("default"), [jid.text for jid in prefs.iter(f"{{{NS_MAM}}}jid")]
@@ -59,11 +59,13 @@ async def test_oldest_session_is_evicted_at_the_bound(
 ) -> None:
     monkeypatch.setattr(adhoc, "SESSIONS_MAX", 2)
     first, second, third = [await begin(wire, NODE) for _ in range(3)]
-    gone = await submit(wire, first, default=["never"])
-    kept = [await submit(wire, begun, default=["never"]) for begun in (second, third)]
+    evicted = await submit(wire, first, default=["never"])
+    replies = [
+        await submit(wire, session_reply, default=["never"]) for session_reply in (second, third)
+    ]
 
-    assert specific(gone) == ("bad-request", "bad-sessionid")
-    assert [command(reply).get("status") for reply in kept] == ["completed", "completed"]
+    assert specific(evicted) == ("bad-request", "bad-sessionid")
+    assert [command(reply).get("status") for reply in replies] == ["completed", "completed"]
 
 
 async def test_bound_per_requester_evicts_only_own_sessions(
@@ -71,11 +73,11 @@ async def test_bound_per_requester_evicts_only_own_sessions(
 ) -> None:
     monkeypatch.setattr(adhoc, "SESSIONS_PER_REQUESTER_MAX", 2)
     first = await begin(wire, NODE)
-    others = [await begin(wire, NODE, asker=BOB_PHONE) for _ in range(3)]
+    sessions = [await begin(wire, NODE, asker=BOB_PHONE) for _ in range(3)]
 
     assert command(await submit(wire, first, default=["never"])).get("status") == "completed"
-    gone = await submit(wire, others[0], asker=BOB_PHONE, default=["never"])
-    assert specific(gone) == ("bad-request", "bad-sessionid")
+    evicted = await submit(wire, sessions[0], asker=BOB_PHONE, default=["never"])
+    assert specific(evicted) == ("bad-request", "bad-sessionid")
 
 
 async def test_session_of_another_command_is_bad_sessionid() -> None:
@@ -85,14 +87,14 @@ async def test_session_of_another_command_is_bad_sessionid() -> None:
     async def form(_: Exchange) -> Form:
         return Form(title="", instructions="", fields=())
 
-    both = AdHocCommands(
+    adhoc = AdHocCommands(
         AdHocCommand(node=node, name=node, form=form, run=run) for node in ("first", "second")
     )
-    asked = Direct(addressee=COMPONENT, asker=ALICE_PHONE, id="1")
-    begun = parsed(await both.answer("set", parsed(request("first")), asked))
-    session = found(begun, f"{{{NS_COMMANDS}}}command").get("sessionid")
+    direct = Direct(addressee=COMPONENT, asker=ALICE_PHONE, id="1")
+    session_reply = parsed(await adhoc.answer("set", parsed(request("first")), direct))
+    session = found(session_reply, f"{{{NS_COMMANDS}}}command").get("sessionid")
     with pytest.raises(BadRequest) as refused:
-        await both.answer("set", parsed(request("second", session=session)), asked)
+        await adhoc.answer("set", parsed(request("second", session=session)), direct)
 
     assert refused.value.specific == (NS_COMMANDS, "bad-sessionid")
 
@@ -105,9 +107,9 @@ async def test_cancel_sets_no_preferences(wire: Wire) -> None:
 
 async def test_session_is_unknown_after_restart(tmp_path: Path) -> None:
     async with open_wire(tmp_path) as wire:
-        begun = await begin(wire, NODE)
+        session_reply = await begin(wire, NODE)
     async with open_wire(tmp_path) as wire:
-        reply = await submit(wire, begun, default=["never"])
+        reply = await submit(wire, session_reply, default=["never"])
 
     assert specific(reply) == ("bad-request", "bad-sessionid")
 
@@ -129,8 +131,10 @@ async def test_form_shows_current_preferences(wire: Wire) -> None:
 
 
 async def test_submitted_form_sets_preferences(wire: Wire) -> None:
-    begun = await begin(wire, NODE)
-    await submit(wire, begun, default=["never"], always=[BOB, "A@b.example/X"], never=[ALICE])
+    session_reply = await begin(wire, NODE)
+    await submit(
+        wire, session_reply, default=["never"], always=[BOB, "A@b.example/X"], never=[ALICE]
+    )
 
     assert await preferred(wire) == ("never", [BOB, "a@b.example/X", ALICE])
 
@@ -177,9 +181,13 @@ def test_form_round_trips_any_text(text: str) -> None:
     )
     form = parsed(form_xml(Form(title=text, instructions=text, fields=[field])))
 
-    one = found(form, f"{{{NS_FORM}}}field")
+    form_field = found(form, f"{{{NS_FORM}}}field")
     assert {form.findtext(f"{{{NS_FORM}}}{name}") for name in ("title", "instructions")} == {text}
-    assert (one.get("var"), one.get("label"), list(one.itertext())) == (text, text, [text, text])
+    assert (form_field.get("var"), form_field.get("label"), list(form_field.itertext())) == (
+        text,
+        text,
+        [text, text],
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -190,7 +198,10 @@ def test_table_round_trips_any_text(text: str) -> None:
 
     assert form.get("type") == "result"
     [reported] = form.findall(f"{{{NS_FORM}}}reported")
-    assert [(one.get("var"), one.get("label")) for one in reported] == [("a", text), ("b", "B")]
+    assert [(column.get("var"), column.get("label")) for column in reported] == [
+        ("a", text),
+        ("b", "B"),
+    ]
     assert [fields(item) for item in form.findall(f"{{{NS_FORM}}}item")] == [
         {"a": [text], "b": []},
         {"a": ["1", "2"], "b": [text]},
