@@ -1,4 +1,4 @@
-"""docs/http-api.md and docs/remote-data.md have exactly the routes that there are."""
+"""docs/http-api.md and docs/remote-data.md document exactly the routes of the program."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def routes(client: TestClient) -> set[str]:
     }
 
 
-def ours(model: type[Parameters]) -> set[str]:
-    """Return the names of all parameters of these models, as callers write them."""
+def parameters_of(model: type[Parameters]) -> set[str]:
+    """Return the names of all parameters of a model and its subclasses, as clients write them."""
     names = {field.alias or name for name, field in model.model_fields.items()}
-    return names.union(*(ours(each) for each in model.__subclasses__()))
+    return names.union(*(parameters_of(subclass) for subclass in model.__subclasses__()))
 
 
 async def test_each_route_has_a_section(api: TestClient) -> None:
@@ -57,7 +57,7 @@ def test_each_parameter_and_field_is_explained() -> None:
         *AuthQuery.model_fields,
         *OfflinePost.model_fields,
         *RosterPost.model_fields,
-        *ours(Parameters),
+        *parameters_of(Parameters),
     }
 
 

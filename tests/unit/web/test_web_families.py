@@ -100,7 +100,7 @@ GREETER = Family(
 async def extended(
     aiohttp_client: AiohttpClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> TestClient:
-    """A caller without a secret of a server with one more family."""
+    """A client without a secret, of a program with one more family."""
     monkeypatch.setattr(app, "FAMILIES", (GREETER, *FAMILIES))
     return await aiohttp_client(make_app(SETTINGS, services))
 
@@ -114,7 +114,7 @@ async def extended(
         ("/api/greeter/nothing", 401, "not-authorized!"),
     ],
 )
-async def test_family_authenticates_and_words_errors_its_own_way(
+async def test_family_has_its_own_authentication_and_error_shape(
     extended: TestClient, path: str, status: int, text: str
 ) -> None:
     answer = await extended.get(path)
@@ -123,7 +123,7 @@ async def test_family_authenticates_and_words_errors_its_own_way(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/nothing", "/nothing"])
-async def test_other_families_are_as_before(extended: TestClient, path: str) -> None:
+async def test_other_families_are_unchanged(extended: TestClient, path: str) -> None:
     refused = await extended.get(path)
     unknown = await extended.get(path, headers=SECRET_HEADERS)
 
