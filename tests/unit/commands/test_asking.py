@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, entries
-from support.operated import Operated, by_form, by_http, named
+from support.operated import Operated, by_form, by_http, named, open_operated
 from support.wire import HOST, until
 
 from component import cli
@@ -18,6 +19,7 @@ from component.core.access.principals import SERVER
 from component.core.commands.dispatch import COMMANDS
 from component.core.errors import BadRequest
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from storage.open import open_storage
 from storage.rows import ANY
 
 Type = Callable[[str], None]
@@ -148,15 +150,19 @@ async def test_preview_of_reading_command_is_bad_request(operated: Operated) -> 
 
 
 @pytest.fixture
-async def unconfirmed(operated: Operated) -> Operated:
+async def unconfirmed(tmp_path: Path) -> AsyncIterator[Operated]:
     """A program whose unconfirmed bounds would delete two of three messages."""
-    administration = operated.services.administration
-    await until(lambda: administration.janitor.current is None)
+    folder = tmp_path / "unconfirmed"
+    folder.mkdir()
+    async with open_storage(f"sqlite:{folder / 'archive.db'}") as storage:
+        await storage.archive.append(entries(3))
     bounds = RetentionBounds(messages=1)
     defaults = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
-    for part in (administration.approval, administration.janitor):
-        part._defaults = defaults
-    return operated
+    async with open_operated(folder, defaults) as operated:
+        administration = operated.services.administration
+        await until(lambda: administration.approval.unconfirmed is not None)
+        await until(lambda: administration.janitor.current is None)
+        yield operated
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -28,7 +29,7 @@ from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
 from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Writer
-from component.core.errors import Overloaded, Refused
+from component.core.errors import BadRequest, Overloaded, Refused
 from storage.errors import StorageError, Unavailable
 from storage.interface import Archive
 from storage.open import open_storage
@@ -419,7 +420,10 @@ async def test_rejected_message_without_a_waiter_is_not_kept_in_memory(writer: W
         await writer.wait_durable()
 
     assert [type(result).__name__ for result in results] == ["CancelledError", *2 * ["BadRequest"]]
-    assert not writer._refused
+    waiters.clear()
+    results.clear()
+    gc.collect()
+    assert [item for item in gc.get_objects() if type(item) is BadRequest] == []
 
 
 # Entries of the audit log

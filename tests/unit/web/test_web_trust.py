@@ -168,9 +168,9 @@ async def test_host_in_the_request_line_or_header_decides(
 
 
 async def test_local_address_of_the_connection_is_accepted_as_host(services: Services) -> None:
-    async with trusted_client(services, address="0.0.0.0") as http:  # noqa: S104 - allow_from limits the callers
-        port = urlsplit(str(http._base_url)).port
-        async with http.get(f"http://127.0.0.2:{port}{ARCHIVE}") as answer:
+    settings = replace(TRUSTING, address="0.0.0.0")  # noqa: S104 - allow_from limits the callers
+    async with serve(settings, services) as url, ClientSession(url) as http:
+        async with http.get(f"http://127.0.0.2:{urlsplit(url).port}{ARCHIVE}") as answer:
             assert answer.status == 200
         assert await status(http, {"Host": "127.0.0.2"}) == 421
 
