@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from support.builders import entries
 from support.ports import free_port
+from support.shell_blocks import OPERATIONS
 
 from component import __version__, cli
 from component.cli import exit_codes
@@ -101,15 +103,16 @@ def test_wrong_command_line_is_refused(arguments: tuple[str, ...]) -> None:
 def test_help_lists_all_exit_codes() -> None:
     text = run("--help").stdout
 
-    codes = (
-        exit_codes.OK,
-        exit_codes.FAILED,
-        exit_codes.USAGE,
-        exit_codes.UNREACHABLE,
-        exit_codes.CONFIG_WRONG,
-        exit_codes.INTERRUPTED,
-    )
+    codes = {code for name, code in vars(exit_codes).items() if type(code) is int}
+    assert codes == exit_codes.MEANINGS.keys()
     assert all(f"\n  {code} " in text for code in codes)
+
+
+def test_operations_lists_all_exit_codes_in_the_words_of_help() -> None:
+    chapter = OPERATIONS.read_text().replace("`", "").partition("\n## Exit codes\n")[2]
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", chapter.partition("\n## ")[0], re.MULTILINE)
+
+    assert {int(code): meaning for code, meaning in rows} == exit_codes.MEANINGS
 
 
 def test_valid_configuration_passes_check_config(folder: Path) -> None:

@@ -80,7 +80,7 @@ def test_check_config_imports_the_module_in_a_thread(tmp_path: Path) -> None:
         (ONE_HOST, "import none_such", "own_handlers cannot be imported: "),
         (ONE_HOST, "", "own_handlers ("),
         (ONE_HOST, "def user_exists(): pass", "own_handlers.user_exists cannot be called as "),
-        (REQUIRED, VALID, "own_handlers.user_exists has to take the virtual host, of which "),
+        (REQUIRED, VALID, "own_handlers.user_exists must take the virtual host, because "),
     ],
 )
 def test_check_config_reports_mistakes_of_the_module(

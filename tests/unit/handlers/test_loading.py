@@ -100,7 +100,7 @@ def test_module_without_any_function_is_refused(tmp_path: Path) -> None:
     [
         (
             "user_exists = True",
-            "user_exists is no function",
+            "user_exists is not a function",
         ),
         (
             "def user_exists(): return True",
@@ -154,7 +154,7 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
 
 def test_function_without_host_is_refused_with_several_hosts(tmp_path: Path) -> None:
     assert problems(tmp_path, "def user_exists(username): pass", several_hosts=True) == (
-        "own_handlers.user_exists has to take the virtual host, of which there are several: "
+        "own_handlers.user_exists must take the virtual host, because there are several: "
         "user_exists(username, host)",
     )
     assert problems(tmp_path, "def user_exists(username, **more): pass", several_hosts=True)
