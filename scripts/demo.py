@@ -192,7 +192,7 @@ def show_addresses(
     ejabberd: Ejabberd, muniment: Muniment, accounts: tuple[Account, ...], command: str
 ) -> None:
     """Print addresses, accounts and files."""
-    say("ejabberd and Muniment keep running. Ctrl-C stops both; the archive stays.")
+    say("The demo keeps running. Ctrl-C stops it; the archive stays.")
     print(f"  XMPP      127.0.0.1:{ejabberd.ports.c2s} without TLS, ", end="")
     print(f"ws://127.0.0.1:{ejabberd.ports.http}/ws in browsers")
     for account in accounts:
