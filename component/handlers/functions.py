@@ -15,7 +15,7 @@ from component.core.errors import Failed
 
 log = logging.getLogger(__name__)
 
-#: What a call returned, or the exception that it raised.
+#: The result of a call, or the exception that it raised.
 Outcome = tuple[object, BaseException | None]
 
 

@@ -23,7 +23,7 @@ OVER_HTTP = Operator(name="http", role=Role.ADMIN, secret="s3cret")
 
 
 class OpenRooms:
-    """Rooms that anybody may enter."""
+    """Rooms that every user may enter."""
 
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})

@@ -1,6 +1,6 @@
 """Copied stanzas become rows: one row in each archive that a message belongs to.
 
-The copies are those that ejabberd's mod_service_log was seen to send.
+The copies have the form that mod_service_log of ejabberd sends.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Town:
         return await self.storage.archive.count(owner, ANY)
 
     async def fill(self, count: int, owner: str = ALICE, peer: str = BOB, days: int = 0) -> None:
-        """Store messages that were received so many days ago."""
+        """Store messages that were received this number of days ago."""
         base = now() - days * DAY
         await self.storage.archive.append(
             [

@@ -22,7 +22,7 @@ OPERATOR = Operator(name="ops", role=Role.READER, jid=BY_OPERATOR)
 
 
 class OpenRooms:
-    """Rooms that anybody may enter."""
+    """Rooms that every user may enter."""
 
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})

@@ -30,7 +30,7 @@ CREATED = NOON + 2 * SECOND
 
 
 class OpenRooms:
-    """Rooms that anybody may enter."""
+    """Rooms that every user may enter."""
 
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})

@@ -1,4 +1,4 @@
-"""Stanzas from strangers: unneeded ones make no objects and are not remembered."""
+"""Unneeded stanzas from strangers create no objects and are not remembered."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def is_unread(piece: bytes) -> bool:
 
 
 def read(text: str) -> str:
-    """Return the pieces of a text that have to be parsed if none are repeats."""
+    """Return the pieces of a text that must be parsed if none of them is a repeat."""
     parsed_pieces = [piece for piece in pieces(text.encode()) if not is_unread(piece)]
     return b"".join(parsed_pieces).decode()
 

@@ -86,7 +86,7 @@ async def test_error_of_another_message_is_ignored(wire: Wire) -> None:
 
 
 async def test_headlines_have_no_body_and_ask_not_to_be_stored(wire: Wire) -> None:
-    """The server silently drops a headline to a user who is away (RFC 6121 section 8.5.2.2)."""
+    """The server silently drops a headline to an offline user (RFC 6121 section 8.5.2.2)."""
     task, messages, ping = await ask(wire)
     for message in messages.values():
         assert (message.get("type"), message.get("from")) == ("headline", COMPONENT)
