@@ -121,9 +121,9 @@ def test_memory_goal_has_the_highest_peak_of_all_parts() -> None:
 def test_memory_table_shows_the_growth_of_ejabberd() -> None:
     figures = {"before_ejabberd": 100, "rss_ejabberd": 337, "peak_ejabberd": 340}
 
-    shown = tables(Results(samples=of_turn("ingest", "D", 0, figures)))
+    report_tables = tables(Results(samples=of_turn("ingest", "D", 0, figures)))
 
-    memory = next(table for table in shown if table.title.startswith("Memory"))
+    memory = next(table for table in report_tables if table.title.startswith("Memory"))
     assert memory.rows == [
         ("ingest: ejabberd + Muniment, ejabberd", "100", "337", "237", "340", "-")
     ]
@@ -151,9 +151,9 @@ def test_order_of_turns_is_shuffled_by_the_seed() -> None:
 def test_table_shows_options_of_a_plan_that_are_not_the_default() -> None:
     plan = asdict(replace(FULL, rounds=3, seed=7, page_seconds=0.5)) | {"commit": "abc"}
 
-    shown = tables(Results(plan={"pages": plan}))
+    report_tables = tables(Results(plan={"pages": plan}))
 
-    table = next(table for table in shown if table.title == "How it was made")
+    table = next(table for table in report_tables if table.title == "How it was made")
     assert table.rows == [("pages", "-", "abc", "3", "7", "page_seconds 0.5")]
 
 
@@ -190,11 +190,11 @@ def test_table_has_the_same_cells_in_the_terminal_and_in_markdown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "text"),
     [(None, "-"), (0, "0"), (0.123, "0.12"), (12.34, "12.3"), (1234.5, "1,234")],
 )
-def test_figures_have_significant_digits_only(value: float | None, shown: str) -> None:
-    assert number(value) == shown
+def test_figures_have_significant_digits_only(value: float | None, text: str) -> None:
+    assert number(value) == text
 
 
 def test_plots_of_measured_parts_are_well_formed() -> None:

@@ -50,7 +50,7 @@ def flat(text: str) -> dict[str, object]:
     }
 
 
-def shown_default(option: str, field: FieldInfo) -> str:
+def documented_default(option: str, field: FieldInfo) -> str:
     """Return the default as the table writes it."""
     if option in REQUIRED or field.is_required():
         return "required"
@@ -80,16 +80,16 @@ def test_example_sets_required_options_only() -> None:
 
 
 def test_example_shows_every_option_with_its_default() -> None:
-    shown = flat(uncommented())
+    example = flat(uncommented())
     for section in NAMED_SECTIONS:
-        shown = {option: shown[option] for option in shown if not option.startswith(section)}
+        example = {option: example[option] for option in example if not option.startswith(section)}
 
-    assert shown.keys() == OPTIONS.keys()
+    assert example.keys() == OPTIONS.keys()
     # An option without default is shown with an example.
     optional = {
         option for option in OPTIONS.keys() - REQUIRED if OPTIONS[option].default is not None
     }
-    assert {option: shown[option] for option in optional} == {
+    assert {option: example[option] for option in optional} == {
         option: default(OPTIONS[option]) for option in optional
     }
 
@@ -147,7 +147,7 @@ def test_operations_lists_exactly_the_options() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| (.+?) \| (.+) \|$", chapter, re.MULTILINE)
 
     assert rows == [
-        (option, shown_default(option, field), field.description)
+        (option, documented_default(option, field), field.description)
         for option, field in (OPTIONS | named(TITLES)).items()
     ]
 

@@ -34,15 +34,15 @@ def rows() -> list[re.Match[str]]:
 
 
 def claims() -> list[Claim]:
-    claims_found = []
+    all_claims = []
     for path in sorted((ROOT / "component").rglob("*.py")):
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         module = str(path.relative_to(ROOT))
-        claims_found += [
+        all_claims += [
             Claim(number, name, version, module)
             for number, name, version in _CLAIM.findall(" ".join(docstring.split()))
         ]
-    return claims_found
+    return all_claims
 
 
 CLAIMS = pytest.mark.parametrize("claim", claims(), ids=lambda claim: claim.number)

@@ -29,7 +29,7 @@ CONFIGURE = "urn:xmpp:mam#configure"
 FOR_READERS = {"count", "export"}
 
 
-async def shown(operated: Operated, asker: str) -> set[str | None]:
+async def discovered(operated: Operated, asker: str) -> set[str | None]:
     """Return the nodes of the commands that a requester discovers."""
     query = f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>"
     reply = await operated.wire.direct(query, type="get", asker=asker)
@@ -57,13 +57,13 @@ def test_names_and_nodes_of_commands_are_unique() -> None:
 async def test_disco_items_list_only_permitted_commands(operated: Operated) -> None:
     everything = {spec.node for spec in COMMANDS}
 
-    assert await shown(operated, BOSS_PHONE) == everything | {CONFIGURE}
-    assert await shown(operated, READER_PHONE) == {
+    assert await discovered(operated, BOSS_PHONE) == everything | {CONFIGURE}
+    assert await discovered(operated, READER_PHONE) == {
         CONFIGURE,
         *(named(n).node for n in FOR_READERS),
     }
-    assert await shown(operated, ALICE_PHONE) == {CONFIGURE}
-    assert await shown(operated, "boss@remote.example/phone") == {CONFIGURE}
+    assert await discovered(operated, ALICE_PHONE) == {CONFIGURE}
+    assert await discovered(operated, "boss@remote.example/phone") == {CONFIGURE}
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in COMMANDS])

@@ -243,7 +243,7 @@ async def test_offline_message_and_its_first_copy_are_one_row(
 
 
 @pytest.mark.parametrize(
-    ("kept_at", "arrived_at", "received_at", "is_believed"),
+    ("offline_since", "arrived_at", "received_at", "is_believed"),
     [
         (0, 500, 500, True),
         (499, 500, 504, True),
@@ -255,9 +255,9 @@ async def test_offline_message_and_its_first_copy_are_one_row(
     ids=["offline", "late", "before", "returned", "returned long ago", "never seen"],
 )
 async def test_delay_dates_a_remote_message_if_the_recipient_was_offline_then(
-    server: Intake, kept_at: int, arrived_at: int | None, received_at: int, is_believed: bool
+    server: Intake, offline_since: int, arrived_at: int | None, received_at: int, is_believed: bool
 ) -> None:
-    sessions, since = server.delivering.sessions, NOON + kept_at * MINUTE
+    sessions, since = server.delivering.sessions, NOON + offline_since * MINUTE
     if arrived_at is not None:
         for at in (NOON - MINUTE // 2, NOON + arrived_at * MINUTE):
             sessions.note_activity(BOB, at)

@@ -53,8 +53,8 @@ async def test_occupant_reads_no_message_older_than_the_room(
         PageQuery(before=whole.messages[2].id, backwards=True),
         PageQuery(index=0),
     ):
-        shown = texts(await reader.page(User(ALICE), ROOM, query))
-        assert set(shown) <= set(texts(rows[created:]))
+        page_texts = texts(await reader.page(User(ALICE), ROOM, query))
+        assert set(page_texts) <= set(texts(rows[created:]))
     edges = await reader.bounds(User(ALICE), ROOM)
     assert (texts(edges) if edges else []) == (
         [rows[created].xml, rows[3].xml] if created < 4 else []

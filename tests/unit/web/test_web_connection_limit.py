@@ -30,7 +30,7 @@ SECONDS = 10.0
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Comer(asyncio.BaseTransport):
+class AddressedTransport(asyncio.BaseTransport):
     """A connection from a chosen address."""
 
     def __init__(self, address: str) -> None:
@@ -112,18 +112,18 @@ async def test_unix_socket_is_limited_by_the_total_only(
 
 
 def test_address_at_its_limit_leaves_room_for_others() -> None:
-    door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections_per_address=2))
-    parties = [door.enter(Comer("192.0.2.1")) for _ in range(2)]
+    limit = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections_per_address=2))
+    parties = [limit.enter(AddressedTransport("192.0.2.1")) for _ in range(2)]
     with pytest.raises(Overloaded):
-        door.enter(Comer("192.0.2.1"))
-    door.enter(Comer("192.0.2.2"))
+        limit.enter(AddressedTransport("192.0.2.1"))
+    limit.enter(AddressedTransport("192.0.2.2"))
 
-    door.leave(parties[0])
-    assert door.enter(Comer("192.0.2.1")) == parties[0]
+    limit.leave(parties[0])
+    assert limit.enter(AddressedTransport("192.0.2.1")) == parties[0]
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "is_one"),
+    ("first", "second", "is_shared"),
     [
         ("192.0.2.1", "::ffff:192.0.2.1", True),
         ("2001:db8::1", "2001:db8::ffff:1", True),
@@ -133,26 +133,26 @@ def test_address_at_its_limit_leaves_room_for_others() -> None:
         ("192.0.2.1", "192.0.2.2", False),
     ],
 )
-def test_addresses_of_one_ipv6_network_share_a_limit(
-    first: str, second: str, is_one: bool
-) -> None:
-    door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE))
+def test_addresses_of_one_caller_share_a_limit(first: str, second: str, is_shared: bool) -> None:
+    limit = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE))
 
-    assert (door.enter(Comer(first)) == door.enter(Comer(second))) is is_one
+    assert (
+        limit.enter(AddressedTransport(first)) == limit.enter(AddressedTransport(second))
+    ) is is_shared
 
 
 def test_total_of_connections_is_limited() -> None:
-    door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections=3))
+    limit = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections=3))
     for n in range(3):
-        door.enter(Comer(f"192.0.2.{n}"))
+        limit.enter(AddressedTransport(f"192.0.2.{n}"))
     with pytest.raises(Overloaded):
-        door.enter(Comer("192.0.2.9"))
+        limit.enter(AddressedTransport("192.0.2.9"))
 
 
 def test_empty_list_of_networks_refuses_all_but_the_unix_socket() -> None:
-    door = ConnectionLimit(replace(SETTINGS, allow_from=()))
+    limit = ConnectionLimit(replace(SETTINGS, allow_from=()))
 
     for address in ("127.0.0.1", "::1", "192.0.2.1"):
         with pytest.raises(Forbidden):
-            door.enter(Comer(address))
-    assert door.enter(Comer("")) == UNIX_SOCKET
+            limit.enter(AddressedTransport(address))
+    assert limit.enter(AddressedTransport("")) == UNIX_SOCKET
