@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, entries
-from support.operated import Operated, by_form, by_http, named, open_operated
+from support.operator_commands import Operated, by_form, by_http, named, open_operated
 from support.wire import HOST, until
 
 from component import cli

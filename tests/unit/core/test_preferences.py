@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM
 from support.rosters import FixedRosters
 
-from component.core.archiving import preferences
 from component.core.archiving.preferences import DEFAULTS, LIST_MAX, HostRules, Preferences
 from component.core.errors import BadRequest, NotImplementedHere, Overloaded, TooLarge
 from component.xmpp.connection.addresses import Addresses
@@ -75,12 +74,16 @@ async def test_preferences_survive_a_restart(storage: Storage, service: Preferen
 
 @pytest.mark.parametrize("is_loaded", [False, True])
 async def test_evicted_preferences_are_read_from_the_store(
-    storage: Storage, is_loaded: bool, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, is_loaded: bool
 ) -> None:
     """Every user's own preferences count, in memory or not."""
-    monkeypatch.setattr(preferences, "LOAD_PAGE_SIZE", 2)
     service = Preferences(
-        storage.preferences, Addresses(), FixedRosters(), {HOST: HostRules()}, size=2000
+        storage.preferences,
+        Addresses(),
+        FixedRosters(),
+        {HOST: HostRules()},
+        size=2000,
+        load_page_size=2,
     )
     owners = [f"user{n}@{HOST}" for n in range(10)]
     if is_loaded:

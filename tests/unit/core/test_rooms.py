@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM
-from support.occupants import occupants
+from support.probe import probe_of
 
-from component.core.access import rooms as module
 from component.core.access.rooms import Rooms
 from component.core.errors import Overloaded
 from component.core.hosts import Hosts
@@ -34,8 +33,8 @@ class Answers:
         pass
 
 
-def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
-    return Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(features))
+def rooms(storage: Storage, features: frozenset[str] | None = OPEN, **limits: int) -> Rooms:
+    return Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(features), **limits)
 
 
 def occupant(affiliation: str, jid: str = ALICE) -> Occupant:
@@ -102,7 +101,10 @@ async def test_last_affiliation_survives_a_restart(storage: Storage) -> None:
 
     after = rooms(storage, MEMBERS)
     assert (await after.admits(ALICE, ROOM), await after.admits(BOB, ROOM)) == (True, False)
-    assert set(await occupants(storage)) == {occupant("member"), occupant("outcast", BOB)}
+    assert set(await probe_of(storage).occupants()) == {
+        occupant("member"),
+        occupant("outcast", BOB),
+    }
 
 
 async def test_affiliations_of_an_erased_user_are_discarded(storage: Storage) -> None:
@@ -133,7 +135,7 @@ async def test_recreated_room_has_no_members_of_its_predecessor(storage: Storage
         )
         assert await instance.admits(ALICE, in_another_room.room) is True
         assert (await instance.since(ROOM), await instance.since(in_another_room.room)) == (7, 0)
-    assert set(await occupants(storage)) == {occupant("owner", BOB), in_another_room}
+    assert set(await probe_of(storage).occupants()) == {occupant("owner", BOB), in_another_room}
 
 
 async def test_replacement_of_a_room_calls_on_replaced(storage: Storage) -> None:
@@ -214,7 +216,7 @@ async def test_persistent_room_stays_the_same_over_an_interruption(
     assert not await service.admits(BOB, ROOM)
     service.stop()
     await run_task
-    rows = {row for row in await occupants(storage) if row.affiliation == "member"}
+    rows = {row for row in await probe_of(storage).occupants() if row.affiliation == "member"}
     assert rows == ({occupant("member")} if is_same else set())
 
 
@@ -252,10 +254,9 @@ async def test_room_that_became_persistent_is_recorded(storage: Storage) -> None
 
 @pytest.mark.parametrize("features", [TEMPORARY, PERSISTENT])
 async def test_evicted_room_is_read_from_the_store(
-    storage: Storage, features: frozenset[str], monkeypatch: pytest.MonkeyPatch
+    storage: Storage, features: frozenset[str]
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 1)
-    service = rooms(storage, features)
+    service = rooms(storage, features, remembered_max=1)
     service.note_connected(5)
     other_rooms = [f"{n}@{SERVICE}" for n in range(3)]
     for created, room in enumerate((ROOM, *other_rooms), start=7):
@@ -278,18 +279,17 @@ async def test_affiliation_is_readable_during_its_write(storage: Storage) -> Non
         assert await service.admits(ALICE, ROOM) is (affiliation not in ("outcast", "none"))
     service.stop()
     await run_task
-    assert await occupants(storage) == (occupant("admin"),)
+    assert await probe_of(storage).occupants() == (occupant("admin"),)
 
 
 async def test_too_many_unwritten_changes_count_as_an_interruption(
-    storage: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service = rooms(storage, MEMBERS)
+    service = rooms(storage, MEMBERS, unwritten_max=20)
     service.note_connected(5)
     service.note(occupant("member"))
     assert await service.admits(ALICE, ROOM)
 
-    monkeypatch.setattr(module, "UNWRITTEN_MAX", 20)
     for n in range(15):
         service.note(Occupant(room=f"{n}@{SERVICE}", jid=ALICE, affiliation="member"))
     service.note(occupant("owner", BOB))

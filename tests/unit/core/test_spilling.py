@@ -25,10 +25,10 @@ def spill(tmp_path: Path) -> Spill:
     return Spill(tmp_path / "archive.db-spill")
 
 
-async def spilled(spill: Spill, writer: Writer) -> SpillRecovery:
+async def spilled(spill: Spill, writer: Writer, **options: float) -> SpillRecovery:
     """Spill two messages and return their recovery."""
     spill.write(entries(2))
-    recovery = SpillRecovery(spill, writer)
+    recovery = SpillRecovery(spill, writer, **options)
     await recovery.read()
     return recovery
 
@@ -50,10 +50,9 @@ async def test_spilled_messages_wait_until_put(
 
 
 async def test_spilled_messages_are_written_after_a_timeout(
-    spill: Spill, storage: SqliteStorage, writer: Writer, monkeypatch: pytest.MonkeyPatch
+    spill: Spill, storage: SqliteStorage, writer: Writer
 ) -> None:
-    monkeypatch.setattr("component.core.archiving.spilling.PUT_SECONDS", 0.0)
-    recovery = await spilled(spill, writer)
+    recovery = await spilled(spill, writer, put_seconds=0.0)
 
     await recovery.run()
 

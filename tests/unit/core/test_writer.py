@@ -7,6 +7,7 @@ import gc
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from support.builders import (
     texts,
 )
 from support.builders import message as build_message
-from support.delivering import Delivering
+from support.deliveries import Delivering
 
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
@@ -31,9 +32,12 @@ from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Writer
 from component.core.errors import BadRequest, Overloaded, Refused
 from storage.errors import StorageError, Unavailable
-from storage.interface import Archive
+from storage.interface import Archive, Storage
 from storage.open import open_storage
 from storage.rows import ANY, TOMBSTONES_MAX, AuditEntry, NewMessage, RetractionOutcome
+from storage.sqlite.engine.database import DatabaseTimeouts
+
+quick_writer = partial(Writer, first_retry_seconds=0.001, last_retry_seconds=0.002)
 
 
 class Watched:
@@ -112,7 +116,8 @@ def pressure() -> list[bool]:
 
 @pytest.fixture
 def writer(archive: Watched, pressure: list[bool]) -> Writer:
-    return Writer(archive, pressure=Backpressure(size_of(entries(10)), pressure.append))
+    full = Backpressure(size_of(entries(10)), pressure.append)
+    return quick_writer(archive, pressure=full)
 
 
 def audit_entry(name: object) -> AuditEntry:
@@ -129,11 +134,13 @@ async def running(writer: Writer) -> AsyncIterator[None]:
         await task
 
 
-@pytest.fixture
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("component.core.archiving.writer.FIRST_RETRY_SECONDS", 0.001)
-    monkeypatch.setattr("component.core.archiving.writer.LAST_RETRY_SECONDS", 0.002)
-    monkeypatch.setattr("storage.sqlite.engine.database.BUSY_SECONDS", 0.001)
+@asynccontextmanager
+async def retrying(path: Path) -> AsyncIterator[tuple[Storage, Watched, Writer]]:
+    """Open a store that fails soon while it is locked, and a writer that retries soon."""
+    timeouts = DatabaseTimeouts(lock=0.001)
+    async with open_storage(f"sqlite:{path}", timeouts=timeouts) as storage:
+        archive = Watched(storage.archive)
+        yield storage, archive, quick_writer(archive)
 
 
 @asynccontextmanager
@@ -443,13 +450,10 @@ async def test_audit_entries_share_a_commit(archive: Watched, writer: Writer) ->
     assert len(archive.batches) == 2
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_audit_entry_during_an_outage_is_refused_and_never_written(
     path: Path,
 ) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+    async with retrying(path) as (storage, _, writer):
         async with running(writer):
             async with outage(path):
                 writer.put([entry("kept")])
@@ -465,11 +469,8 @@ async def test_audit_entry_during_an_outage_is_refused_and_never_written(
 # Outages
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_messages_of_an_outage_are_stored_in_order_after_it(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+    async with retrying(path) as (_, archive, writer):
         async with running(writer):
             async with outage(path):
                 writer.put([entry("first")])
@@ -482,11 +483,8 @@ async def test_messages_of_an_outage_are_stored_in_order_after_it(path: Path) ->
         assert texts(await everything(archive)) == texts([entry("first"), *entries(5)])
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_writer_is_unhealthy_during_an_outage(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+    async with retrying(path) as (_, archive, writer):
         healthy = [writer.is_healthy]
         async with running(writer):
             async with outage(path):
@@ -499,11 +497,8 @@ async def test_writer_is_unhealthy_during_an_outage(path: Path) -> None:
     assert healthy == [True, False, True]
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_stop_during_an_outage_returns_unwritten_messages(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+    async with retrying(path) as (_, archive, writer):
         task = asyncio.create_task(writer.run())
         async with outage(path):
             writer.put(entries(3))
@@ -559,20 +554,16 @@ async def test_exception_in_on_written_ends_the_writer(archive: Watched) -> None
         await writer.wait_durable()
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_reads_continue_during_an_outage(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
-        async with running(writer):
-            async with outage(path):
-                writer.put([entry(1)])
-                read_task = asyncio.create_task(writer.wait_readable(ALICE))
-                write_task = asyncio.create_task(writer.wait_durable(ALICE))
-                await read_task
-                await writer.wait_readable(ALICE)
-                was_written = write_task.done()
-            await write_task
+    async with retrying(path) as (_, _, writer), running(writer):
+        async with outage(path):
+            writer.put([entry(1)])
+            read_task = asyncio.create_task(writer.wait_readable(ALICE))
+            write_task = asyncio.create_task(writer.wait_durable(ALICE))
+            await read_task
+            await writer.wait_readable(ALICE)
+            was_written = write_task.done()
+        await write_task
 
     assert not was_written
 
@@ -719,7 +710,6 @@ async def test_retraction_is_durable_with_its_tombstone(archive: Watched, writer
         assert await archive.unfinished_retractions() == ()
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_failed_tombstones_are_written_later(archive: Watched, writer: Writer) -> None:
     archive.tombstone_failures = 3
     async with running(writer):

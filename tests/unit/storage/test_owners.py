@@ -85,11 +85,8 @@ class RecordingConnection:
         return await self._connection.fetch(sql, *values)
 
 
-async def test_least_recently_used_owner_is_evicted(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.sqlite.messages.owners.CACHED_OWNERS_MAX", 2)
-    owners, recording = Owners(), RecordingConnection(connection)
+async def test_least_recently_used_owner_is_evicted(connection: Connection) -> None:
+    owners, recording = Owners(2), RecordingConnection(connection)
 
     async def get_or_create(owner: str) -> None:
         await owners.get_or_create(recording, [owner])
@@ -108,12 +105,11 @@ async def test_least_recently_used_owner_is_evicted(
 
 
 async def test_batch_of_more_archives_than_the_cache_holds_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.messages.owners.CACHED_OWNERS_MAX", 2)
     names = [f"{n}@example.org" for n in range(7)]
     async with open_database(tmp_path / "archive.db") as database:
-        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)), cached_owners_max=2)
         rows = [[entry((time, name), owner=name) for name in names] for time in range(3)]
         await archive.append([*rows[0], *rows[1]])
         await archive.append(rows[2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROOM
-from support.occupants import made, occupants
+from support.probe import probe_of
 
 from component.core.access.rooms import Rooms
 from component.core.hosts import Hosts
@@ -41,7 +41,7 @@ async def affiliations(storage: Storage, *stanzas: str) -> list[tuple[str, str, 
             events.take_message(read(element, raw))
     rooms.stop()
     await rooms.run()
-    return [(row.room, row.jid, row.affiliation) for row in await occupants(storage)]
+    return [(row.room, row.jid, row.affiliation) for row in await probe_of(storage).occupants()]
 
 
 def presence(
@@ -100,7 +100,7 @@ async def test_destroyed_room_is_new_from_then_on(
 ) -> None:
     await affiliations(storage, presence("member", 110), text)
 
-    assert (ROOM in await made(storage)) is is_another
+    assert (ROOM in await probe_of(storage).rooms_created()) is is_another
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ async def test_created_room_has_its_creator_as_only_member(storage: Storage) -> 
     assert await affiliations(storage, of_bob, presence("owner", 201, 110)) == [
         (ROOM, ALICE, "owner")
     ]
-    assert list(await made(storage)) == [ROOM]
+    assert list(await probe_of(storage).rooms_created()) == [ROOM]
 
 
 @pytest.mark.parametrize("code", [100, 170, 2010])
 async def test_presence_of_entering_does_not_create_a_room(storage: Storage, code: int) -> None:
     await affiliations(storage, presence("owner", code, 110))
 
-    assert await made(storage) == {}
+    assert await probe_of(storage).rooms_created() == {}
 
 
 async def test_presence_error_does_not_create_a_room(storage: Storage) -> None:
@@ -147,7 +147,7 @@ async def test_presence_error_does_not_create_a_room(storage: Storage) -> None:
     forged = refused("forbidden").replace("<error", f"{claim}<error")
 
     assert await affiliations(storage, forged) == [(ROOM, ALICE, "outcast")]
-    assert await made(storage) == {}
+    assert await probe_of(storage).rooms_created() == {}
 
 
 async def test_last_presence_sets_the_affiliation(storage: Storage) -> None:

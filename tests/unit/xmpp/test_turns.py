@@ -65,9 +65,8 @@ async def test_query_over_the_total_limit_is_overloaded() -> None:
         released.set()
 
 
-async def test_query_that_waits_too_long_is_overloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("component.xmpp.queries.turns.PATIENCE_SECONDS", 0.0)
-    turns = Turns()
+async def test_query_that_waits_too_long_is_overloaded() -> None:
+    turns = Turns(timeout=0.0)
     async with AsyncExitStack() as stack:
         for number in range(AT_ONCE):
             await stack.enter_async_context(turns.of(f"{number}"))
