@@ -37,15 +37,15 @@ class Town:
 
     def approval(self, bounds: RetentionBounds, hosts: tuple[str, ...] = (HOST,)) -> Approval:
         """Return the approval of a process with these bounds."""
-        usual = RetentionDefaults(hosts=dict.fromkeys(hosts, bounds), others=bounds)
-        return Approval(self.storage.rules, self.forecasts, usual)
+        defaults = RetentionDefaults(hosts=dict.fromkeys(hosts, bounds), others=bounds)
+        return Approval(self.storage.rules, self.forecasts, defaults)
 
     def janitor(self, bounds: RetentionBounds, approval: Approval | None = None) -> Janitor:
         """Return a janitor that purges once."""
-        usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
+        defaults = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
         timing, queue = Timing(sweep_seconds=10_000), Writer(self.storage.archive)
         approval = approval or self.approval(bounds)
-        return Janitor(self.storage, queue, self.rules, self.holds, usual, timing, approval)
+        return Janitor(self.storage, queue, self.rules, self.holds, defaults, timing, approval)
 
     async def fill(self, count: int, owner: str = ALICE, days: int = 0) -> None:
         base = now() - days * DAY
@@ -82,7 +82,7 @@ async def test_bounds_that_delete_much_wait_for_confirmation(
 
 
 @pytest.mark.parametrize(
-    ("bounds", "is_given"),
+    ("bounds", "is_granted"),
     [
         (RetentionBounds(messages=18), True),  # a tenth
         (RetentionBounds(messages=17), False),
@@ -94,13 +94,13 @@ async def test_bounds_that_delete_much_wait_for_confirmation(
     ids=str,
 )
 async def test_more_than_a_tenth_needs_confirmation(
-    town: Town, bounds: RetentionBounds, is_given: bool
+    town: Town, bounds: RetentionBounds, is_granted: bool
 ) -> None:
     await town.fill(2, days=8)
     await town.fill(8, days=5)
     await town.fill(10)
 
-    assert await town.approval(bounds).is_granted() is is_given
+    assert await town.approval(bounds).is_granted() is is_granted
 
 
 async def test_worst_archive_decides_about_confirmation(town: Town) -> None:
@@ -125,13 +125,13 @@ async def test_new_store_confirms_its_bounds_for_later_messages(town: Town) -> N
 
 async def test_confirmation_holds_for_every_process(town: Town) -> None:
     await town.fill(20)
-    one, other = (town.approval(RetentionBounds(messages=5)) for _ in range(2))
-    assert [await one.is_granted(), await other.is_granted()] == [False, False]
+    first, second = (town.approval(RetentionBounds(messages=5)) for _ in range(2))
+    assert [await first.is_granted(), await second.is_granted()] == [False, False]
 
-    await one.confirm()
+    await first.confirm()
 
-    assert [await one.is_granted(), await other.is_granted()] == [True, True]
-    assert (one.unconfirmed, other.unconfirmed) == (None, None)
+    assert [await first.is_granted(), await second.is_granted()] == [True, True]
+    assert (first.unconfirmed, second.unconfirmed) == (None, None)
 
 
 async def test_bounds_tighter_than_confirmed_are_forecast_again(town: Town) -> None:
@@ -144,16 +144,16 @@ async def test_bounds_tighter_than_confirmed_are_forecast_again(town: Town) -> N
 
 
 async def test_bounds_of_a_removed_host_are_forecast(town: Town) -> None:
-    """Its archives then have the bounds of all other archives."""
-    both = RetentionDefaults(
+    """The archives of a removed host have the bounds of other archives."""
+    defaults = RetentionDefaults(
         hosts={HOST: RetentionBounds(days=7), OTHER_HOST: RetentionBounds()},
         others=RetentionBounds(days=7),
     )
-    assert await Approval(town.storage.rules, town.forecasts, both).is_granted()
+    assert await Approval(town.storage.rules, town.forecasts, defaults).is_granted()
     await town.fill(5, owner=CAROL, days=30)
-    one = replace(both, hosts={HOST: RetentionBounds(days=7)})
+    without_host = replace(defaults, hosts={HOST: RetentionBounds(days=7)})
 
-    approval = Approval(town.storage.rules, town.forecasts, one)
+    approval = Approval(town.storage.rules, town.forecasts, without_host)
 
     assert not await approval.is_granted()
     assert approval.unconfirmed is not None
@@ -175,13 +175,13 @@ async def test_forecast_uses_the_rule_of_an_archive(town: Town) -> None:
 
 
 async def test_forecast_counts_messages_to_blank(town: Town) -> None:
-    """If messages of one peer are kept for ever, those of other peers are blanked."""
+    """A rule that keeps one peer for ever has older messages of other peers blanked."""
     await town.fill(20, days=8)
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
 
-    found = await town.approval(RetentionBounds(days=7)).forecast(None, wait_seconds=5)
+    forecast = await town.approval(RetentionBounds(days=7)).forecast(None, wait_seconds=5)
 
-    assert (found.archives, found.worst_deleted, found.worst_total) == (1, 20, 20)
+    assert (forecast.archives, forecast.worst_deleted, forecast.worst_total) == (1, 20, 20)
 
 
 async def test_unconfirmed_order_is_a_conflict(town: Town) -> None:
@@ -223,10 +223,10 @@ async def test_unconfirmed_forecast_changes_nothing(town: Town) -> None:
     assert await approval.unconfirmed_forecast() is None
     await town.fill(20)
 
-    found = await approval.unconfirmed_forecast()
+    forecast = await approval.unconfirmed_forecast()
 
-    assert found is not None
-    assert found.over_limit.messages == 15
+    assert forecast is not None
+    assert forecast.over_limit.messages == 15
     assert await town.storage.rules.confirmed() == ()
 
 
@@ -297,15 +297,20 @@ def test_bounds_that_may_delete_more_are_tighter(
 
 
 def test_forecast_names_the_worst_archive() -> None:
-    found = Forecast()
-    for owner, lost, kept in (("a", 5, 100), ("b", 4, 5), ("c", 50, 100), ("d", 0, 9)):
-        usage = Usage(owner=owner, messages=kept, bytes=0, oldest=1, newest=9)
-        found = found.plus(usage, OverLimit(messages=lost, oldest=lost, newest=kept))
+    forecast = Forecast()
+    for owner, deleted, total in (("a", 5, 100), ("b", 4, 5), ("c", 50, 100), ("d", 0, 9)):
+        usage = Usage(owner=owner, messages=total, bytes=0, oldest=1, newest=9)
+        forecast = forecast.plus(usage, OverLimit(messages=deleted, oldest=deleted, newest=total))
 
-    assert (found.archives, found.worst_owner, found.worst_deleted, found.worst_total) == (
+    assert (
+        forecast.archives,
+        forecast.worst_owner,
+        forecast.worst_deleted,
+        forecast.worst_total,
+    ) == (
         3,
         "b",
         4,
         5,
     )
-    assert found.over_limit == OverLimit(messages=59, oldest=4, newest=100)
+    assert forecast.over_limit == OverLimit(messages=59, oldest=4, newest=100)

@@ -1,4 +1,4 @@
-"""Purges: archives are brought within their bounds, also while the store is in use."""
+"""Purges delete messages over the bounds of archives, also while the store is in use."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Town:
         return await self.storage.archive.count(owner, ANY)
 
     async def fill(self, count: int, owner: str = ALICE, peer: str = BOB, days: int = 0) -> None:
-        """Store messages that were received so many days ago."""
+        """Store messages that were received this number of days ago."""
         base = now() - days * DAY
         await self.storage.archive.append(
             [
@@ -72,10 +72,10 @@ class Town:
             ]
         )
 
-    async def left(self, owner: str = ALICE) -> dict[str, int]:
+    async def counts_by_peer(self, owner: str = ALICE) -> dict[str, int]:
         """Return the number of messages with content, by peer."""
-        found = (await everything(self.storage.archive, owner)).messages
-        peers = [message.peer for message in found if message.kind is not Kind.BLANKED]
+        messages = (await everything(self.storage.archive, owner)).messages
+        peers = [message.peer for message in messages if message.kind is not Kind.BLANKED]
         return {peer: peers.count(peer) for peer in peers}
 
 
@@ -120,7 +120,7 @@ async def test_messages_over_a_peer_rule_are_blanked(storage: SqliteStorage) -> 
 
     await town.purge()
 
-    assert (await town.left(), await town.count()) == ({BOB: 5}, 10)
+    assert (await town.counts_by_peer(), await town.count()) == ({BOB: 5}, 10)
 
 
 async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: SqliteStorage) -> None:
@@ -132,7 +132,7 @@ async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: Sqlit
 
     await town.purge()
 
-    assert await town.left() == {ROMEO: 5, BOB: 5}
+    assert await town.counts_by_peer() == {ROMEO: 5, BOB: 5}
 
 
 async def test_purge_visits_conversations_of_all_pages(storage: SqliteStorage) -> None:
@@ -143,7 +143,7 @@ async def test_purge_visits_conversations_of_all_pages(storage: SqliteStorage) -
 
     await town.purge(page_size=3)
 
-    assert await town.left() == {}
+    assert await town.counts_by_peer() == {}
 
 
 async def test_purge_visits_archives_of_all_pages(storage: SqliteStorage) -> None:
@@ -173,11 +173,11 @@ async def test_hold_stops_running_purge_of_the_archive(storage: SqliteStorage) -
     while await town.count() > 95:
         pass
     await town.holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
-    left = await town.count()
+    remaining = await town.count()
 
     await purge
 
-    assert left == await town.count() > 1
+    assert remaining == await town.count() > 1
 
 
 async def test_cancelled_purge_keeps_completed_batches(storage: SqliteStorage) -> None:
@@ -214,7 +214,7 @@ async def turn() -> None:
     await asyncio.sleep(0)
 
 
-async def end(task: asyncio.Task[None]) -> None:
+async def cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -232,7 +232,7 @@ async def test_janitor_purges_at_start_and_by_schedule(storage: SqliteStorage) -
     last = await finished(janitor)
 
     assert (last.by, last.state) == (SCHEDULE, State.DONE)
-    await end(task)
+    await cancel(task)
 
 
 async def test_ordered_purge_starts_at_once(storage: SqliteStorage) -> None:
@@ -250,7 +250,7 @@ async def test_ordered_purge_starts_at_once(storage: SqliteStorage) -> None:
     assert (last.by, last.owner, last.state, last.messages) == ("me", ALICE, State.DONE, 4)
     assert last.finished is not None
     assert janitor.current is None
-    await end(task)
+    await cancel(task)
 
 
 async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
@@ -263,7 +263,7 @@ async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
     await janitor.order("me")
     await finished(janitor)
     assert not await has_traces(storage)
-    await end(task)
+    await cancel(task)
 
 
 async def test_purge_is_tried_again_after_storage_error(
@@ -283,7 +283,7 @@ async def test_purge_is_tried_again_after_storage_error(
     last = await finished(janitor)
 
     assert (last.state, await town.count()) == (State.DONE, 1)
-    await end(task)
+    await cancel(task)
 
 
 async def test_cancelled_janitor_reports_purge_as_stopped(storage: SqliteStorage) -> None:
@@ -294,7 +294,7 @@ async def test_cancelled_janitor_reports_purge_as_stopped(storage: SqliteStorage
     while janitor.current is None or janitor.current.messages == 0:
         await turn()
 
-    await end(task)
+    await cancel(task)
 
     assert janitor.last is not None
     assert janitor.last.state is State.STOPPED

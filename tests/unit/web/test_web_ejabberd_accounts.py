@@ -1,4 +1,4 @@
-"""How answers of ejabberd's API about accounts are read."""
+"""The answers of ejabberd's API about accounts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ANN = "ann@one.test"
 
 
 @pytest.mark.parametrize(("body", "is_right"), [("0", True), ("1", False)])
-async def test_zero_means_yes_and_one_means_no(body: str, is_right: bool) -> None:
+async def test_zero_is_true_and_one_is_false(body: str, is_right: bool) -> None:
     async with answering(body) as accounts:
         assert await accounts.authenticate(ANN, "pencil") is is_right
 

@@ -1,4 +1,4 @@
-"""Health says, without a secret, which part cannot work."""
+"""The health routes name the failing part, without a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passwords tried by logging in: what is shown to whom, and what an answer means."""
+"""Authentication by a login at ejabberd: TLS, mechanisms and answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.ports import LOOPBACK, free_port
 from component.clients.ejabberd_login import EjabberdLogins
 from component.core.errors import Overloaded
 
-#: The same address, written so that it is taken for one of another machine.
+#: The loopback address in a form that counts as an address of another machine.
 FAR = "127.1"
 
 
@@ -67,7 +67,7 @@ async def test_wrong_password_is_not_logged(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.parametrize("password", ["", "a\x00b", "\u05d0a", "a" * 2000])
-async def test_impossible_password_is_not_tried(
+async def test_password_that_saslprep_refuses_is_not_tried(
     password: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert not await EjabberdLogins(LOOPBACK, free_port()).authenticate("ann@one.test", password)

@@ -1,4 +1,4 @@
-"""Rosters read from the server, and pushes that tell of changes."""
+"""Rosters read from the server, and pushes that announce changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def prefer_roster(wire: Wire, asker: str = ALICE_PHONE) -> str | None:
 
 
 async def read_once(wire: Wire, *contacts: str) -> None:
-    """Let the component read and remember alice's roster; her archive stays empty."""
+    """Let the component read and cache alice's roster; her archive stays empty."""
     await prefer_roster(wire)
     wire.say("first", to="nobody@remote.example")
     give_roster(wire, await asked_roster(wire), *contacts)
@@ -45,10 +45,10 @@ async def read_once(wire: Wire, *contacts: str) -> None:
 async def test_roster_get_is_sent_to_the_bare_jid(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
-    asked = await asked_roster(wire)
+    roster_get = await asked_roster(wire)
 
-    assert (asked.get("from"), asked.get("to")) == (COMPONENT, ALICE)
-    give_roster(wire, asked)
+    assert (roster_get.get("from"), roster_get.get("to")) == (COMPONENT, ALICE)
+    give_roster(wire, roster_get)
 
 
 async def test_jids_of_contacts_are_prepared(wire: Wire) -> None:
@@ -70,9 +70,9 @@ async def test_empty_roster_has_no_contacts(wire: Wire) -> None:
 async def test_message_is_archived_when_the_roster_is_refused(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
-    asked = await asked_roster(wire)
+    roster_get = await asked_roster(wire)
     wire.peer.send(
-        f"<iq type='error' from='{ALICE}' to='{COMPONENT}' id='{asked.get('id')}'>"
+        f"<iq type='error' from='{ALICE}' to='{COMPONENT}' id='{roster_get.get('id')}'>"
         f"<error type='auth'><forbidden xmlns='{NS_STANZAS}'/></error></iq>"
     )
 
@@ -103,12 +103,12 @@ async def test_message_is_archived_when_the_connection_is_lost(wire: Wire) -> No
 async def test_roster_result_from_another_address_is_ignored(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello", to=ROMEO)
-    asked = await asked_roster(wire)
+    roster_get = await asked_roster(wire)
     wire.peer.send(
-        f"<iq type='result' from='{BOB_PHONE}' to='{COMPONENT}' id='{asked.get('id')}'>"
+        f"<iq type='result' from='{BOB_PHONE}' to='{COMPONENT}' id='{roster_get.get('id')}'>"
         f"<query xmlns='{NS_ROSTER}'><item jid='{ROMEO}'/></query></iq>"
     )
-    give_roster(wire, asked, BOB)
+    give_roster(wire, roster_get, BOB)
 
     assert (await wire.history()).bodies == []
 
