@@ -257,7 +257,7 @@ class RulesStore(Protocol):
         """Return the bounds that operators confirmed last, by host."""
         ...
 
-    async def confirm(self, bounds: Sequence[HostRetention]) -> None:
+    async def confirm(self, limits: Sequence[HostRetention]) -> None:
         """Store bounds, replacing all that were confirmed before."""
         ...
 

@@ -1,4 +1,4 @@
-"""Retention rules and confirmed bounds in SQLite."""
+"""Retention rules and confirmed limits in SQLite."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class SqliteRules:
             HostRetention(host=row[0], days=row[1], messages=row[2], bytes=row[3]) for row in rows
         )
 
-    async def confirm(self, bounds: Sequence[HostRetention]) -> None:
+    async def confirm(self, limits: Sequence[HostRetention]) -> None:
         rows = [
             (retention.host, retention.days, retention.messages, retention.bytes)
-            for retention in bounds
+            for retention in limits
         ]
         async with self._database.write() as connection:
             await connection.execute(_REMOVE_CONFIRMED)

@@ -408,4 +408,4 @@ def test_check_config_warns_about_unconfirmed_retention(
     for _ in range(2):
         cli.main(["check-config", "--config", str(path)])
         out = capsys.readouterr().out
-        assert "warn retention: the bounds of retention would delete 15 messages of 1" in out
+        assert "warn retention: the retention limits would delete 15 messages of 1" in out

@@ -103,7 +103,7 @@ CREATE TABLE rules (
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
--- Retention bounds that operators confirmed last.
+-- Retention limits that operators confirmed last.
 CREATE TABLE confirmed_retention (
     host     TEXT PRIMARY KEY, -- '': all other archives
     days     INTEGER NOT NULL,

@@ -59,7 +59,7 @@ async def oldest_over_limit(
 
 
 async def _edge(connection: Connection, number: int, peer: str, cutoff: Cutoff) -> tuple[int, int]:
-    """Return the last sequence over the bounds of number and size, and the earliest kept time."""
+    """Return the last sequence over the limits of number and size, and the earliest kept time."""
     edge = max(
         await _last_by_count(connection, number, peer, cutoff.messages),
         await _last_by_bytes(connection, number, peer, cutoff.bytes),
@@ -70,7 +70,7 @@ async def _edge(connection: Connection, number: int, peer: str, cutoff: Cutoff) 
 async def _last_by_count(
     connection: Connection, number: int, peer: str, messages: int | None
 ) -> int:
-    """Return the newest sequence over the bound of number, 0 if there is none."""
+    """Return the newest sequence over the limit of number, 0 if there is none."""
     if messages is None:
         return 0
     rows = await connection.fetch(_AT_RANK, number, peer, messages)
@@ -80,7 +80,7 @@ async def _last_by_count(
 async def _last_by_bytes(
     connection: Connection, number: int, peer: str, octets: int | None
 ) -> int:
-    """Return the newest sequence over the bound of size, 0 if there is none."""
+    """Return the newest sequence over the limit of size, 0 if there is none."""
     if octets is None:
         return 0
     place = _BEYOND

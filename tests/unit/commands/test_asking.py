@@ -17,7 +17,7 @@ from component.cli import exit_codes
 from component.core.access.principals import SERVER
 from component.core.commands.dispatch import COMMANDS
 from component.core.errors import BadRequest
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from storage.rows import ANY
 
 Type = Callable[[str], None]
@@ -152,7 +152,7 @@ async def waiting(operated: Operated) -> Operated:
     """A program whose unconfirmed bounds would delete two of three messages."""
     administration = operated.services.administration
     await until(lambda: administration.janitor.current is None)
-    bounds = RetentionBounds(messages=1)
+    bounds = RetentionLimits(messages=1)
     usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
     for part in (administration.approval, administration.janitor):
         part._defaults = usual
