@@ -1,4 +1,4 @@
-"""Retention rules and confirmed limits in SQLite."""
+"""Retention rules and confirmed retention limits in SQLite."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONFIRMED = "SELECT host, days, messages, bytes FROM confirmed_retention ORDER 
 
 _REMOVE_CONFIRMED = "DELETE FROM confirmed_retention"
 
-# Another process may confirm at the same moment.
+# Another process may confirm limits at the same moment.
 _CONFIRM = """
 INSERT INTO confirmed_retention (host, days, messages, bytes) VALUES ($1, $2, $3, $4)
 ON CONFLICT (host) DO UPDATE SET

@@ -362,7 +362,7 @@ def shared() -> Iterator[Path]:
         ),
         (
             'port = 1\n[storage]\nurl = "sqlite:hidden/below/muniment.db"',
-            "there is no such folder, or it is hidden from this user",
+            "its folder does not exist, or is hidden from this user",
         ),
         (
             'address = "unix:/usr/http.sock"\n[storage]\nurl = "sqlite::memory:"',

@@ -581,7 +581,7 @@ async def test_what_nobody_waits_for_any_more_keeps_no_connection(
         async def read(connection: Connection) -> list[Row]:
             return await connection.fetch(sql)
 
-        return await database.read_archive(ALICE, read, is_steady=True, is_long=True)
+        return await database.read_archive(ALICE, read, in_snapshot=True, is_long=True)
 
     for _ in range(LONG_READERS):
         reading = asyncio.create_task(fetched(ENDLESS))

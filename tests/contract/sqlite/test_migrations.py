@@ -222,7 +222,7 @@ async def test_a_first_start_that_was_killed_is_taken_up(url: str, path: Path, l
 
 
 async def test_a_store_that_is_not_there_will_be_made(url: str, path: Path) -> None:
-    assert await examine(url) == f"{path} will be made"
+    assert await examine(url) == f"{path} will be created"
 
 
 async def test_looking_makes_no_file(url: str, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ async def test_steps_that_wait_are_counted_and_not_applied(
 
     said = await examine(url)
 
-    assert (said, path.read_bytes()) == (f"{path}, 2 migrations wait", before)
+    assert (said, path.read_bytes()) == (f"{path}, 2 pending migrations", before)
 
 
 async def test_looking_changes_no_byte(url: str, path: Path, tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ async def test_looking_at_a_first_start_that_was_killed_promises_the_steps(
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
 
-    assert await examine(url) == f"{path}, {len(migrations('sqlite'))} migrations wait"
+    assert await examine(url) == f"{path}, 1 pending migration"
 
 
 async def test_looking_fails_where_opening_would_newer(url: str, folder: Path) -> None:
@@ -292,7 +292,7 @@ async def test_looking_fails_where_opening_would_locked(url: str) -> None:
 
 
 async def test_looking_fails_where_opening_would_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no such folder"):
+    with pytest.raises(Unavailable, match="its folder does not exist"):
         await examine(f"sqlite:{tmp_path}/no/archive.db")
 
 

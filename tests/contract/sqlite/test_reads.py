@@ -153,7 +153,7 @@ async def test_a_steady_read_sees_one_moment(
         await archive.append([entry("later")])
         return [before, await connection.fetch(count)]
 
-    assert await database.read_archive(ALICE, read, is_steady=True) == [[(3,)], [(3,)]]
+    assert await database.read_archive(ALICE, read, in_snapshot=True) == [[(3,)], [(3,)]]
     assert await fetched(database, count) == [(4,)]
 
 
@@ -166,7 +166,7 @@ async def test_a_connection_serves_on_behind_a_read_that_was_broken_off(
 
     async with asyncio.timeout(30):
         for _ in range(5):
-            task = asyncio.create_task(database.read_archive(ALICE, endless, is_steady=True))
+            task = asyncio.create_task(database.read_archive(ALICE, endless, in_snapshot=True))
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
@@ -186,7 +186,7 @@ async def test_who_reads_behind_a_moment_that_was_broken_off_sees_what_is_new(
 
     reading = [
         asyncio.create_task(
-            database.read_archive(f"{n}@example.org", old, is_steady=True, is_long=is_long)
+            database.read_archive(f"{n}@example.org", old, in_snapshot=True, is_long=is_long)
         )
         for n in range(READERS)
     ]

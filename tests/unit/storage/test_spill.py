@@ -44,14 +44,14 @@ def test_rows_come_back_as_they_were(spill: Spill) -> None:
 
     kept = spill.read()
 
-    assert (kept.work, kept.damaged) == (work, 0)
-    assert [type(kept.work[0].direction), type(kept.work[0].kind)] == [Direction, Kind]
+    assert (kept.messages, kept.damaged) == (work, 0)
+    assert [type(kept.messages[0].direction), type(kept.messages[0].kind)] == [Direction, Kind]
 
 
 def test_where_there_is_none_nothing_is_kept(spill: Spill) -> None:
     spill.remove()
 
-    assert spill.read().work == ()
+    assert spill.read().messages == ()
 
 
 def test_nobody_else_may_read_it(spill: Spill) -> None:
@@ -79,8 +79,8 @@ def test_a_damaged_row_is_left_out_counted_and_put_aside(spill: Spill, place: in
     spill.copy_damaged()
     spill.remove()
 
-    assert (len(kept.work), kept.damaged) == (2, 1)
-    assert set(kept.work) < set(entries(3))
+    assert (len(kept.messages), kept.damaged) == (2, 1)
+    assert set(kept.messages) < set(entries(3))
     assert [file.name for file in spill.path.parent.iterdir()] == ["archive.db-spill-damaged"]
 
 
@@ -90,7 +90,7 @@ def test_one_that_was_cut_short_gives_what_is_whole(spill: Spill) -> None:
 
     kept = spill.read()
 
-    assert (kept.work, kept.damaged) == (tuple(entries(2)), 1)
+    assert (kept.messages, kept.damaged) == (tuple(entries(2)), 1)
 
 
 @pytest.mark.parametrize(
@@ -109,13 +109,13 @@ def test_a_row_of_another_version_is_left_out_and_counted(spill: Spill, row: byt
 
     kept = spill.read()
 
-    assert (kept.work, kept.damaged) == ((entry(1),), 1)
+    assert (kept.messages, kept.damaged) == ((entry(1),), 1)
 
 
 def test_a_file_of_another_kind_is_refused(spill: Spill) -> None:
     spill.path.write_text("something else")
 
-    with pytest.raises(StorageError, match="move it away"):
+    with pytest.raises(StorageError, match="rename or remove it"):
         spill.read()
 
 

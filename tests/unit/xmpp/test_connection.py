@@ -544,7 +544,7 @@ async def test_what_waits_anywhere_can_be_kept_at_once(tmp_path: Path) -> None:
 
         await wire.parts.save()
 
-        assert {one.owner for one in spill.read().work} == {ALICE, BOB}
+        assert {one.owner for one in spill.read().messages} == {ALICE, BOB}
 
 
 async def test_query_under_way_at_the_end_logs_no_error(
