@@ -153,7 +153,7 @@ def test_the_plan_of_each_part_is_told_where_it_is_not_the_default() -> None:
 
     shown = tables(Results(plan={"pages": plan}))
 
-    made = next(table for table in shown if table.title == "How it was made")
+    made = next(table for table in shown if table.title == "How these figures were measured")
     assert made.rows == [("pages", "-", "abc", "3", "7", "page_seconds 0.5")]
 
 

@@ -35,13 +35,13 @@ SELECT
     newest,
     {total_sql("other", "other")},
     (SELECT count(*) FROM (
-        SELECT 1 FROM archive AS behind
+        SELECT 1 FROM archive AS after_seen
         WHERE owner = $1 AND peer = other AND sequence > seen
             AND direction = 'recv' AND kind = 'message'
         LIMIT {UNREAD_MAX}
     )),
     coalesce((
-        SELECT sequence FROM archive AS spoken
+        SELECT sequence FROM archive AS with_content
         WHERE owner = $1 AND peer = other AND kind IN ('message', 'tombstone')
         ORDER BY sequence DESC LIMIT 1
     ), newest)

@@ -31,7 +31,7 @@ def test_each_family_is_documented_with_its_prefix_listener_and_callers() -> Non
             family.name,
             family.path(SETTINGS),
             family.listener.name.lower(),
-            "those who show a secret" if family.authenticate else "anybody",
+            "callers with a secret" if family.authenticate else "anybody",
         )
         for family in FAMILIES
     ]
