@@ -190,7 +190,9 @@ def _absolute(results: Results) -> Iterator[Table]:
         list(_noise(results)),
     )
     head = ("", "RSS before", "RSS after", "growth", "peak RSS", "PSS after")
-    yield Table("Memory of each process (MiB, maximum of all rounds)", head, list(_memory(results)))
+    yield Table(
+        "Memory of each process (MiB, maximum of all rounds)", head, list(_memory(results))
+    )
     head = ("part", "day", "commit", "rounds", "seed", "options other than the defaults")
     yield Table("How these figures were measured", head, list(_plans(results)))
 
