@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from storage.errors import StorageError, TookTooLong, Unavailable
 from storage.sqlite.engine.connection import SqliteConnection
@@ -21,10 +22,6 @@ LONG_READERS = 2
 #: A read that takes more steps of SQLite's virtual machine (some milliseconds) is a long read.
 SHORT_STEPS = 50_000
 
-#: Maximum time of a read.
-LONG_SECONDS = 5.0
-
-BUSY_SECONDS = 5.0
 
 _WRITER_CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 8 * 1024
@@ -42,29 +39,44 @@ SELECT 1 WHERE $1 = 0 AND (
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseTimeouts:
+    """All in seconds."""
+
+    lock: float = 5.0  #: how long a statement waits for the lock of another program
+    turn: float = 10.0  #: how long a long read waits for its turn
+    long_read: float = 5.0  #: how long a long read may take
+
+
+DEFAULT_TIMEOUTS = DatabaseTimeouts()
+
+
 class SqliteDatabase:
     """An SQLite file in WAL mode, locked to this process."""
 
     name = "sqlite"
 
-    def __init__(self, path: str, lock: FileLock | None) -> None:
+    def __init__(self, path: str, lock: FileLock | None, timeouts: DatabaseTimeouts) -> None:
         self._path = path
         self._lock = lock
+        self._timeouts = timeouts
         self._connections: list[SqliteConnection] = []
         self._writer_free = asyncio.Lock()
         self._readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
         self._long_readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
-        self._turns = Turns(LONG_READERS)
+        self._turns = Turns(LONG_READERS, timeouts.turn)
 
     @classmethod
-    async def open(cls, path: str, *, synchronous: str) -> SqliteDatabase:
+    async def open(
+        cls, path: str, *, synchronous: str, timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS
+    ) -> SqliteDatabase:
         """Open the file, or create it.
 
         `synchronous` is "full" (a commit survives a power cut) or "normal" (a commit survives a
         crash of this process). Raises Locked, Unavailable, and StorageError for a file of another
         program.
         """
-        database = cls(path, None if path == MEMORY else FileLock.take(path))
+        database = cls(path, None if path == MEMORY else FileLock.take(path), timeouts)
         try:
             await database._connect(synchronous)
         except Unavailable as error:
@@ -106,7 +118,7 @@ class SqliteDatabase:
         raise StorageError(f"{self._path} is a database of another program")
 
     async def _connection(self, cache_kib: int) -> SqliteConnection:
-        connection = await SqliteConnection.open(self._path, busy_seconds=BUSY_SECONDS)
+        connection = await SqliteConnection.open(self._path, busy_seconds=self._timeouts.lock)
         self._connections.append(connection)
         await connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         return connection
@@ -146,11 +158,12 @@ class SqliteDatabase:
                     with reader.bounded(SHORT_STEPS):
                         return await _run(reader, job, in_snapshot)
         async with self._turns.of(owner):
+            seconds = self._timeouts.long_read
             try:
-                async with asyncio.timeout(LONG_SECONDS), self._lend(self._long_readers) as reader:
+                async with asyncio.timeout(seconds), self._lend(self._long_readers) as reader:
                     return await _run(reader, job, in_snapshot)
             except TimeoutError as error:
-                raise TookTooLong(f"the read was interrupted after {LONG_SECONDS:g} s") from error
+                raise TookTooLong(f"the read was interrupted after {seconds:g} s") from error
 
     @asynccontextmanager
     async def _lend(

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 
 from storage.errors import Busy
 
-#: Maximum number of long reads of one owner that run or wait, and maximum time of waiting.
+#: Maximum number of long reads of one owner that run or wait.
 OWNER_MAX = 8
-WAITING_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -25,9 +24,10 @@ class _Reads:
 class Turns:
     """Gives turns in the order of the requests."""
 
-    def __init__(self, at_once: int) -> None:
-        """`at_once` is the number of owners that have a turn at the same time."""
+    def __init__(self, at_once: int, seconds: float) -> None:
+        """`at_once` owners have a turn at the same time; a read waits `seconds` at most."""
         self._free = asyncio.Semaphore(at_once)
+        self._seconds = seconds
         self._owners: dict[str, _Reads] = {}  # with a running or waiting read
 
     @asynccontextmanager
@@ -51,7 +51,7 @@ class Turns:
 
     async def _wait(self, reads: _Reads) -> None:
         try:
-            async with asyncio.timeout(WAITING_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 await reads.lock.acquire()
                 try:
                     await self._free.acquire()

@@ -69,9 +69,20 @@ _DELETE_BY_JID = (
 class SqliteRetention:
     """`storage.interface.Retention`, over a database that only this process writes."""
 
-    def __init__(self, database: Database, ids: Ids, forget: Callable[[str], None]) -> None:
-        """The store calls `forget` with the owner of each erased archive."""
+    def __init__(
+        self,
+        database: Database,
+        ids: Ids,
+        forget: Callable[[str], None],
+        *,
+        chunk: int = over_limit.CHUNK,
+    ) -> None:
+        """The store calls `forget` with the owner of each erased archive.
+
+        `chunk` is the number of rows that one query reads to find the messages over a limit.
+        """
         self._database = database
+        self._chunk = chunk
         self._ids = ids
         self._forget = forget
         self._last_scrubbed: bytes | None = None  #: token of the latest removal that was scrubbed
@@ -112,11 +123,15 @@ class SqliteRetention:
     async def blank_oldest(self, owner: str, peer: str, cutoff: Cutoff, *, limit: int) -> Removed:
         async with self._database.read() as connection:
             number = await _number(connection, owner)
-            if not await over_limit.oldest_over_limit(connection, number, peer, cutoff, 1):
+            if not await over_limit.oldest_over_limit(
+                connection, number, peer, cutoff, 1, chunk=self._chunk
+            ):
                 return Removed()
         async with self._database.write() as connection:
             number = await _number(connection, owner)
-            rows = await over_limit.oldest_over_limit(connection, number, peer, cutoff, limit + 1)
+            rows = await over_limit.oldest_over_limit(
+                connection, number, peer, cutoff, limit + 1, chunk=self._chunk
+            )
             removed = await blank(connection, number, rows[:limit])
         return replace(removed, done=len(rows) <= limit)
 
@@ -126,14 +141,16 @@ class SqliteRetention:
         if peer is not None:
             async with self._database.read() as connection:
                 number = await _number(connection, owner)
-                return await over_limit.count_over_limit(connection, number, peer, cutoff)
+                return await over_limit.count_over_limit(
+                    connection, number, peer, cutoff, chunk=self._chunk
+                )
         found, place = OverLimit(), 0
         async with self._database.read() as connection:
             rows = await connection.fetch(_OWNER, owner)
         number, messages, octets = rows[0] if rows else (0, 0, 0)
         while True:
             async with self._database.read() as connection:
-                oldest = await connection.fetch(_AFTER, number, place, over_limit.CHUNK)
+                oldest = await connection.fetch(_AFTER, number, place, self._chunk)
             rows = list(_over_limit(cutoff, messages, octets, oldest))
             times = [row[5] for row in rows]
             found = found.plus(
@@ -143,7 +160,7 @@ class SqliteRetention:
                     newest=max(times, default=None),
                 )
             )
-            if len(rows) < over_limit.CHUNK:
+            if len(rows) < self._chunk:
                 return found
             messages, octets = messages - len(rows), octets - sum(row[4] for row in rows)
             place = rows[-1][1]
