@@ -153,7 +153,9 @@ def test_table_shows_options_of_a_plan_that_are_not_the_default() -> None:
 
     report_tables = tables(Results(plan={"pages": plan}))
 
-    table = next(table for table in report_tables if table.title == "How it was made")
+    table = next(
+        table for table in report_tables if table.title == "How these figures were measured"
+    )
     assert table.rows == [("pages", "-", "abc", "3", "7", "page_seconds 0.5")]
 
 

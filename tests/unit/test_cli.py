@@ -364,7 +364,7 @@ def shared() -> Iterator[Path]:
         ),
         (
             'port = 1\n[storage]\nurl = "sqlite:hidden/below/muniment.db"',
-            "there is no such folder, or it is hidden from this user",
+            "its folder does not exist, or is hidden from this user",
         ),
         (
             'address = "unix:/usr/http.sock"\n[storage]\nurl = "sqlite::memory:"',
@@ -410,4 +410,4 @@ def test_check_config_warns_about_unconfirmed_retention(
     for _ in range(2):
         cli.main(["check-config", "--config", str(path)])
         out = capsys.readouterr().out
-        assert "warn retention: the bounds of retention would delete 15 messages of 1" in out
+        assert "warn retention: the retention limits would delete 15 messages of 1" in out

@@ -578,7 +578,7 @@ async def test_cancelled_long_reads_release_their_connections(path: Path) -> Non
         async def read(connection: Connection) -> list[Row]:
             return await connection.fetch(sql)
 
-        return await database.read_archive(ALICE, read, is_steady=True, is_long=True)
+        return await database.read_archive(ALICE, read, in_snapshot=True, is_long=True)
 
     for _ in range(LONG_READERS):
         reading = asyncio.create_task(fetched(ENDLESS))

@@ -226,7 +226,7 @@ async def test_store_of_a_killed_first_start_can_be_opened(
 
 
 async def test_examine_reports_a_missing_store(url: str, path: Path) -> None:
-    assert await examine(url) == f"{path} will be made"
+    assert await examine(url) == f"{path} will be created"
 
 
 async def test_examine_creates_no_file(url: str, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ async def test_examine_counts_pending_migrations_and_applies_none(
 
     said = await examine(url)
 
-    assert (said, path.read_bytes()) == (f"{path}, 2 migrations wait", before)
+    assert (said, path.read_bytes()) == (f"{path}, 2 pending migrations", before)
 
 
 async def test_examine_changes_no_byte(url: str, path: Path, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ async def test_examine_counts_all_migrations_after_a_killed_first_start(
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
 
-    assert await examine(url) == f"{path}, {len(migrations('sqlite'))} migrations wait"
+    assert await examine(url) == f"{path}, 1 pending migration"
 
 
 async def test_examine_refuses_a_newer_schema(url: str, folder: Path) -> None:
@@ -296,7 +296,7 @@ async def test_examine_refuses_a_locked_store(url: str) -> None:
 
 
 async def test_examine_of_a_missing_folder_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no such folder"):
+    with pytest.raises(Unavailable, match="its folder does not exist"):
         await examine(f"sqlite:{tmp_path}/no/archive.db")
 
 

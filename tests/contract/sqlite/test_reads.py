@@ -164,7 +164,7 @@ async def test_steady_read_sees_one_snapshot(
         await archive.append([entry("later")])
         return [before, await connection.fetch(count)]
 
-    assert await database.read_archive(ALICE, read, is_steady=True) == [[(3,)], [(3,)]]
+    assert await database.read_archive(ALICE, read, in_snapshot=True) == [[(3,)], [(3,)]]
     assert await fetched(database, count) == [(4,)]
 
 
@@ -177,7 +177,7 @@ async def test_connection_works_after_a_cancelled_read(
 
     async with asyncio.timeout(30):
         for _ in range(5):
-            task = asyncio.create_task(database.read_archive(ALICE, endless, is_steady=True))
+            task = asyncio.create_task(database.read_archive(ALICE, endless, in_snapshot=True))
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
@@ -197,7 +197,7 @@ async def test_read_after_a_cancelled_snapshot_sees_new_messages(
 
     reading = [
         asyncio.create_task(
-            database.read_archive(f"{n}@example.org", old, is_steady=True, is_long=is_long)
+            database.read_archive(f"{n}@example.org", old, in_snapshot=True, is_long=is_long)
         )
         for n in range(READERS)
     ]

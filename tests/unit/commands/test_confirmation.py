@@ -18,7 +18,7 @@ from component.cli import exit_codes
 from component.core.access.principals import SERVER
 from component.core.commands.dispatch import COMMANDS
 from component.core.errors import BadRequest
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from storage.open import open_storage
 from storage.rows import ANY
 
@@ -156,8 +156,8 @@ async def unconfirmed(tmp_path: Path) -> AsyncIterator[Operated]:
     folder.mkdir()
     async with open_storage(f"sqlite:{folder / 'archive.db'}") as storage:
         await storage.archive.append(entries(3))
-    bounds = RetentionBounds(messages=1)
-    defaults = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
+    limits = RetentionLimits(messages=1)
+    defaults = RetentionDefaults(hosts={HOST: limits}, others=limits)
     async with open_operated(folder, defaults) as operated:
         administration = operated.services.administration
         await until(lambda: administration.approval.unconfirmed is not None)

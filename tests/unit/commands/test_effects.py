@@ -34,7 +34,7 @@ from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import Outcome
 from component.core.errors import NotAllowed, Overloaded, TooLarge
 from component.core.retention.erasure import Erasure
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from storage.rows import ANY
 
 
@@ -42,7 +42,7 @@ from storage.rows import ANY
 async def strict(tmp_path: Path) -> AsyncIterator[Operated]:
     """A program that keeps two messages of each archive."""
     async with open_operated(
-        tmp_path, RetentionDefaults(others=RetentionBounds(messages=2))
+        tmp_path, RetentionDefaults(others=RetentionLimits(messages=2))
     ) as operated:
         yield operated
 

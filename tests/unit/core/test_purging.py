@@ -15,7 +15,7 @@ from component.core.retention.approval import Approval
 from component.core.retention.forecast import Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import SCHEDULE, Janitor, Timing
-from component.core.retention.plan import DAY, PAGE_SIZE, RetentionBounds, RetentionDefaults
+from component.core.retention.plan import DAY, PAGE_SIZE, RetentionDefaults, RetentionLimits
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
@@ -28,7 +28,7 @@ NEVER = 10_000.0
 class Town:
     """The parts of a purge."""
 
-    def __init__(self, storage: SqliteStorage, bounds: RetentionBounds) -> None:
+    def __init__(self, storage: SqliteStorage, bounds: RetentionLimits) -> None:
         self.storage = storage
         self.rules = Rules(storage.rules)
         self.holds = Holds(storage.holds)
@@ -80,7 +80,7 @@ class Town:
 
 
 async def test_purge_brings_every_archive_within_its_bounds(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=4))
+    town = Town(storage, RetentionLimits(messages=4))
     for owner in (ALICE, BOB, ROOM):
         await town.fill(10, owner)
 
@@ -92,7 +92,7 @@ async def test_purge_brings_every_archive_within_its_bounds(storage: SqliteStora
 
 
 async def test_purge_of_one_archive_leaves_others_unchanged(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=4))
+    town = Town(storage, RetentionLimits(messages=4))
     for owner in (ALICE, BOB):
         await town.fill(10, owner)
 
@@ -103,7 +103,7 @@ async def test_purge_of_one_archive_leaves_others_unchanged(storage: SqliteStora
 
 
 async def test_messages_older_than_the_bound_are_deleted(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(days=7))
+    town = Town(storage, RetentionLimits(days=7))
     await town.fill(5, days=8)
     await town.fill(5, days=6)
 
@@ -113,7 +113,7 @@ async def test_messages_older_than_the_bound_are_deleted(storage: SqliteStorage)
 
 
 async def test_messages_over_a_peer_rule_are_blanked(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(days=30))
+    town = Town(storage, RetentionLimits(days=30))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=1))
     for peer in (BOB, ROMEO):
         await town.fill(5, peer=peer, days=2)
@@ -124,7 +124,7 @@ async def test_messages_over_a_peer_rule_are_blanked(storage: SqliteStorage) -> 
 
 
 async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(days=7))
+    town = Town(storage, RetentionLimits(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for peer in (BOB, ROMEO, ROOM):
         await town.fill(5, peer=peer, days=8)
@@ -136,7 +136,7 @@ async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: Sqlit
 
 
 async def test_purge_visits_conversations_of_all_pages(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(days=7))
+    town = Town(storage, RetentionLimits(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for n in range(8):
         await town.fill(2, peer=f"peer{n}@{HOST}", days=8)
@@ -147,7 +147,7 @@ async def test_purge_visits_conversations_of_all_pages(storage: SqliteStorage) -
 
 
 async def test_purge_visits_archives_of_all_pages(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     for n in range(8):
         await town.fill(2, f"user{n}@{HOST}")
 
@@ -156,7 +156,7 @@ async def test_purge_visits_archives_of_all_pages(storage: SqliteStorage) -> Non
 
 @pytest.mark.parametrize("subject", [ALICE, HOST])
 async def test_held_archive_is_not_purged(storage: SqliteStorage, subject: str) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.rules.set(Rule(owner=ALICE, peer=BOB, messages=1))
     await town.fill(10)
     await town.holds.set(Hold(subject=subject, reason="r", by="me", at=1))
@@ -167,7 +167,7 @@ async def test_held_archive_is_not_purged(storage: SqliteStorage, subject: str) 
 
 
 async def test_hold_stops_running_purge_of_the_archive(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
     while await town.count() > 95:
@@ -181,7 +181,7 @@ async def test_hold_stops_running_purge_of_the_archive(storage: SqliteStorage) -
 
 
 async def test_cancelled_purge_keeps_completed_batches(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
     while await town.count() > 95:
@@ -220,7 +220,7 @@ async def cancel(task: asyncio.Task[None]) -> None:
 
 
 async def test_janitor_purges_at_start_and_by_schedule(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(5)
     janitor = await town.janitor(sweep_seconds=0.01)
     task = await running(janitor)
@@ -236,7 +236,7 @@ async def test_janitor_purges_at_start_and_by_schedule(storage: SqliteStorage) -
 
 
 async def test_ordered_purge_starts_at_once(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     janitor = await town.janitor()
     task = await running(janitor)
     await town.fill(5)
@@ -254,7 +254,7 @@ async def test_ordered_purge_starts_at_once(storage: SqliteStorage) -> None:
 
 
 async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
     task = await running(janitor)
@@ -269,7 +269,7 @@ async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
 async def test_purge_is_tried_again_after_storage_error(
     storage: SqliteStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
     await SqliteProbe(storage).execute("ALTER TABLE owners RENAME TO away")
@@ -287,7 +287,7 @@ async def test_purge_is_tried_again_after_storage_error(
 
 
 async def test_cancelled_janitor_reports_purge_as_stopped(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(200)
     janitor = await town.janitor()
     task = asyncio.create_task(janitor.run())

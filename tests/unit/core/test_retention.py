@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from support.builders import ALICE, BOB, HOST, NOON, OTHER_HOST, ROMEO, ROOM
 
-from component.core.retention.plan import DAY, Plan, RetentionBounds, RetentionDefaults, plan_for
+from component.core.retention.plan import DAY, Plan, RetentionDefaults, RetentionLimits, plan_for
 from storage.rows import Cutoff, Rule
 
 DEFAULTS = RetentionDefaults(
-    hosts={HOST: RetentionBounds(days=30, messages=1000), OTHER_HOST: RetentionBounds()},
-    others=RetentionBounds(bytes=5000),
+    hosts={HOST: RetentionLimits(days=30, messages=1000), OTHER_HOST: RetentionLimits()},
+    others=RetentionLimits(bytes=5000),
 )
 
 

@@ -99,4 +99,4 @@ async def test_damaged_rows_are_kept_aside_if_the_store_fails_again(
     aside = spill.path.with_name("archive.db-spill-damaged")
     assert aside.read_bytes() == damaged
     assert aside.stat().st_mode & 0o777 == 0o600
-    assert spill.read().work == tuple(entries(2))
+    assert spill.read().messages == tuple(entries(2))

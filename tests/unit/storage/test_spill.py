@@ -44,14 +44,17 @@ def test_rows_are_read_as_written(spill: Spill) -> None:
 
     spilled = spill.read()
 
-    assert (spilled.work, spilled.damaged) == (work, 0)
-    assert [type(spilled.work[0].direction), type(spilled.work[0].kind)] == [Direction, Kind]
+    assert (spilled.messages, spilled.damaged) == (work, 0)
+    assert [type(spilled.messages[0].direction), type(spilled.messages[0].kind)] == [
+        Direction,
+        Kind,
+    ]
 
 
 def test_missing_file_has_no_rows(spill: Spill) -> None:
     spill.remove()
 
-    assert spill.read().work == ()
+    assert spill.read().messages == ()
 
 
 def test_files_are_readable_by_their_owner_only(spill: Spill) -> None:
@@ -79,8 +82,8 @@ def test_damaged_row_is_left_out_counted_and_kept_aside(spill: Spill, place: int
     spill.copy_damaged()
     spill.remove()
 
-    assert (len(spilled.work), spilled.damaged) == (2, 1)
-    assert set(spilled.work) < set(entries(3))
+    assert (len(spilled.messages), spilled.damaged) == (2, 1)
+    assert set(spilled.messages) < set(entries(3))
     assert [file.name for file in spill.path.parent.iterdir()] == ["archive.db-spill-damaged"]
 
 
@@ -90,7 +93,7 @@ def test_truncated_file_gives_its_whole_rows(spill: Spill) -> None:
 
     spilled = spill.read()
 
-    assert (spilled.work, spilled.damaged) == (tuple(entries(2)), 1)
+    assert (spilled.messages, spilled.damaged) == (tuple(entries(2)), 1)
 
 
 @pytest.mark.parametrize(
@@ -109,13 +112,13 @@ def test_row_of_another_version_is_left_out_and_counted(spill: Spill, row: bytes
 
     spilled = spill.read()
 
-    assert (spilled.work, spilled.damaged) == ((entry(1),), 1)
+    assert (spilled.messages, spilled.damaged) == ((entry(1),), 1)
 
 
 def test_file_of_another_format_is_refused(spill: Spill) -> None:
     spill.path.write_text("something else")
 
-    with pytest.raises(StorageError, match="move it away"):
+    with pytest.raises(StorageError, match="rename or remove it"):
         spill.read()
 
 

@@ -12,7 +12,7 @@ from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything
 from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 from support.sqlite_probe import SqliteProbe
 
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from component.web.admin.models import MAX_DAYS
 from component.web.app import make_app
 from component.web.server.settings import Services
@@ -149,7 +149,7 @@ async def test_purge_by_new_bounds_is_refused_until_confirmed(
     async with open_storage(url) as storage:
         await storage.archive.append(entries(25))
     async with open_services(
-        url, RetentionDefaults(others=RetentionBounds(messages=5))
+        url, RetentionDefaults(others=RetentionLimits(messages=5))
     ) as services:
         api = await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
         by_schedule = await purged(api)

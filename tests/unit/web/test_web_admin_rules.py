@@ -11,7 +11,7 @@ from support.builders import ALICE, BOB, HOST, entries
 from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.access.principals import Operator, Role
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from component.web.app import make_app
 from component.web.server.settings import Services
 from storage.rows import Rule
@@ -85,7 +85,7 @@ async def test_removal_of_a_rule_that_would_delete_much_is_refused_until_confirm
     aiohttp_client: AiohttpClient,
 ) -> None:
     async with open_services(
-        defaults=RetentionDefaults(hosts={HOST: RetentionBounds(messages=5)})
+        defaults=RetentionDefaults(hosts={HOST: RetentionLimits(messages=5)})
     ) as services:
         await services.administration.rules.set(Rule(owner=ALICE, messages=0))
         await services.storage.archive.append(entries(20))

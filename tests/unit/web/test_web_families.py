@@ -25,7 +25,7 @@ from component.web.server.settings import Listener, Services, WebSettings
 
 CALLERS = {
     None: "anybody",
-    authenticate: "those who show a secret",
+    authenticate: "callers with a secret",
     authenticate_user: "users",
 }
 

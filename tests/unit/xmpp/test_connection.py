@@ -536,7 +536,7 @@ async def test_waiting_messages_of_all_parts_are_spilled(tmp_path: Path) -> None
 
         await wire.parts.save()
 
-        assert {row.owner for row in spill.read().work} == {ALICE, BOB}
+        assert {row.owner for row in spill.read().messages} == {ALICE, BOB}
 
 
 async def test_query_under_way_at_the_end_logs_no_error(
