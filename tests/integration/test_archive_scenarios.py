@@ -14,6 +14,7 @@ from support import mam
 from support.archives import correct, displayed, received, retract
 from support.asking import FULLTEXT, GET_PREFERENCES, archive_at, preferences_in, set_preferences
 from support.ejabberd import Account
+from support.program import POLL_SECONDS
 from support.raw import Client
 from support.releases import Release
 from support.remote_data import session
@@ -320,5 +321,5 @@ async def _purge(http: ClientSession, owner: Account) -> None:
     """Start a purge of an archive, and return after its end."""
     started, _ = await ask(http, "POST", "/purges", json={"owner": owner.jid})
     assert started == 202
-    while (await ask(http, "GET", "/purges"))[1]["current"]:
-        pass
+    while (await ask(http, "GET", "/purges"))[1]["current"]:  # noqa: ASYNC110 - no event shows it
+        await asyncio.sleep(POLL_SECONDS)
