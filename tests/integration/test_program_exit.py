@@ -24,7 +24,7 @@ END_SECONDS = 50.0
 
 #: The limit of the queue of the store, and messages that exceed it many times.
 QUEUE_BYTES = 4 * 1024 * 1024
-LARGE, LARGE_BYTES = 400, 240_000
+LARGE, LARGE_BYTES = 150, 240_000
 UNREAD = 60
 UNSLOWED = {"rate: 50000": "rate: 500000000", "burst_size: 500000": "burst_size: 500000000"}
 
