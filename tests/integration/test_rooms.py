@@ -246,7 +246,9 @@ async def test_message_to_mucsub_subscriber_is_archived_for_the_subscriber(
     await people.carol.ask("set", SUBSCRIBE, to=people.room)
     await say(people, people.alice, "to all of you")
     await people.carol.wait_for(
-        lambda stanza: "urn:xmpp:mucsub:nodes:messages" in {e.get("node") for e in stanza.iter()}
+        lambda stanza: (
+            "urn:xmpp:mucsub:nodes:messages" in {element.get("node") for element in stanza.iter()}
+        )
     )
     await people.carol.join(people.room, "caro")
     await say(people, people.bob, "and in here")
