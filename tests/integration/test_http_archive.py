@@ -152,7 +152,8 @@ async def test_correction_and_reaction_are_folded_into_the_message(server: Serve
 async def test_stream_resumed_after_restart_has_no_gap_and_no_duplicate(
     own_server: Server, ending: str
 ) -> None:
-    """Messages are sent throughout; the stream and the archive have the same ones in the end."""
+    """Messages are sent during the restarts; finally the stream and the archive have the same
+    ones."""
     alice, bob = own_server.accounts("alice", "bob")
     muniment = own_server.muniment
     url = f"http://{LOOPBACK}:{muniment.http_port}/api/v1/archives/{alice.jid}/stream"

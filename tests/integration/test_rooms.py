@@ -274,7 +274,7 @@ def room_stanza_ids(stanza: Element, room: str) -> list[str | None]:
 
 
 async def test_message_with_forged_room_id_is_archived(people: People) -> None:
-    """Two messages with the same forged id are archived, because their ids are not compared."""
+    """Two messages with the same forged id are both archived."""
     forged = room_stanza_id(people.room, "forged")
     await say(people, people.alice, "harmless", extra=forged)
     await say(people, people.alice, "harmful", extra=forged)
