@@ -50,8 +50,9 @@ def own_external_server(
 class Newcomer(Client):
     """A client without an account, which can register one (XEP-0077)."""
 
-    async def _log_in(self) -> None:
-        await self._open(f"{SASL}mechanisms")
+    async def log_in(self) -> None:
+        """Open the stream without authentication."""
+        await self.open_stream(f"{SASL}mechanisms")
 
     async def register(self) -> None:
         """Register the account. Raises Refused."""
