@@ -10,7 +10,15 @@ import orjson
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, SECRET_HEADERS, SETTINGS, message, open_services, post, stamp
+from support.http_services import (
+    HOST,
+    SECRET_HEADERS,
+    SETTINGS,
+    message,
+    open_services,
+    post,
+    stamp,
+)
 from yarl import URL
 
 from component.web.app import make_app

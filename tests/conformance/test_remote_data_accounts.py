@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
-from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
 from yarl import URL
 
 from component.web.app import make_app, serve

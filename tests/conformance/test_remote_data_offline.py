@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, message, open_services
+from support.http_services import (
+    HOST,
+    OTHER_HOST,
+    SECRET_HEADERS,
+    SETTINGS,
+    message,
+    open_services,
+)
 
 from component.web.app import make_app
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROOM, message, stanza
-from support.intake import Intake, open_intake
+from support.ingest import Intake, open_intake
 
 from component.core.archiving.policy import Policy
 from component.core.xml.document_parser import parse

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
-from support.operated import BOSS_PHONE, Operated, open_operated
+from support.adhoc_commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
+from support.operator_commands import BOSS_PHONE, Operated, open_operated
 from support.wire import (
     ALICE_PHONE,
     BOB_PHONE,

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.commands import NS_COMMANDS, command, form_in, request
-from support.operated import BOSS_PHONE, Operated, by_form, fill_in, named, open_operated
+from support.adhoc_commands import NS_COMMANDS, command, form_in, request
+from support.operator_commands import BOSS_PHONE, Operated, by_form, fill_in, named, open_operated
 from support.wire import ALICE, ALICE_PHONE, BOB, HOST, NS_FORM, Reply, found
 
 from storage.rows import Contact

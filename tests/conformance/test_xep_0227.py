@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from support.builders import ALICE, BOB, ROMEO, entry, everything, message
 from support.stanzas import CLIENT, Element, parse
-from support.writing import open_writer
+from support.writer import open_writer
 
 from component.core.archiving.writer import Writer
 from component.core.reading.export import Export

@@ -9,8 +9,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from slixmpp import ClientXMPP
-from support.clients import logs_in, slixmpp_client
-from support.commanding import (
+from support.command_clients import (
     ADMIN,
     BOSS,
     OPERATORS,
@@ -21,10 +20,11 @@ from support.commanding import (
     typed,
 )
 from support.ejabberd import Account
-from support.external import external
+from support.external_auth import external
 from support.releases import Release
 from support.remote_data import session
 from support.server import Server
+from support.slixmpp_client import logs_in, slixmpp_client
 
 ANN = Account("ann", "one.test", "typed: pencil ü")
 ITEM = "{jabber:iq:roster}item"

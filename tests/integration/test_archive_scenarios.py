@@ -12,8 +12,14 @@ import pytest
 from aiohttp import ClientSession
 from support import mam
 from support.archives import correct, displayed, received, retract
-from support.asking import FULLTEXT, GET_PREFERENCES, archive_at, preferences_in, set_preferences
 from support.ejabberd import Account
+from support.mam_payloads import (
+    FULLTEXT,
+    GET_PREFERENCES,
+    archive_at,
+    preferences_in,
+    set_preferences,
+)
 from support.program import POLL_SECONDS
 from support.raw import Client
 from support.releases import Release

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from slixmpp.exceptions import IqError
 from support import mam
-from support.commanding import ADMIN, BOSS, OPERATORS, line, operator, run_for_json, typed
+from support.command_clients import ADMIN, BOSS, OPERATORS, line, operator, run_for_json, typed
 from support.muniment import ACCOUNTS
 from support.raw import Client
 from support.releases import Release

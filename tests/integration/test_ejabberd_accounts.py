@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from support.commanding import line
+from support.command_clients import line
 from support.ejabberd import ROOT, Account, Ejabberd
 from support.muniment import Muniment
 from support.ports import LOOPBACK, free_port

@@ -11,13 +11,13 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 import pytest
-from support.clients import logs_in
 from support.ejabberd import Account
-from support.external import external, processes
+from support.external_auth import external, processes
 from support.raw import Client
 from support.releases import Release
 from support.remote_data import session
 from support.server import Server
+from support.slixmpp_client import logs_in
 from support.stanzas import Refused, local_name
 
 #: External authentication differs between releases of ejabberd.

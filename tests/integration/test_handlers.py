@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.clients import slixmpp_client
 from support.ejabberd import Account
-from support.external import external
+from support.external_auth import external
+from support.http_services import post
 from support.raw import Client
 from support.releases import Release
 from support.remote_data import session
 from support.server import Server
-from support.sidecar import post
+from support.slixmpp_client import slixmpp_client
 
 MODULE = """
 import json

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientConnectionError, ClientPayloadError, ClientSession
 from support import mam
 from support.archives import correct, displayed, react
-from support.events import stream
+from support.event_stream import stream
 from support.ports import LOOPBACK
 from support.remote_data import path, session
 from support.server import Server

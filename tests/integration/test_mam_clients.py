@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 from slixmpp import JID, Message
 from support import mam
-from support.clients import slixmpp_client
 from support.ejabberd import Account
 from support.server import Server
+from support.slixmpp_client import slixmpp_client
 from support.stanzas import Refused
 from support.traffic import say_in_turn
 

@@ -23,11 +23,11 @@ from time import monotonic, sleep
 
 import pytest
 from slixmpp import JID
-from support.clients import slixmpp_client
 from support.ejabberd import Account, Ejabberd
 from support.ports import LOOPBACK, free_port
 from support.releases import Release
 from support.shell_blocks import OPERATIONS, ROOT, shell_blocks
+from support.slixmpp_client import slixmpp_client
 
 #: The names of the examples.
 HOSTS, COMPONENT = ("chat.example", "team.example"), "muniment.example"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from support import mam
-from support.component import connected
 from support.ejabberd import Account, Ejabberd
+from support.external_component import connected
 from support.raw import Client
 from support.releases import Release
 from support.server import Server

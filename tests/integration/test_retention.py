@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from support import mam
-from support.commanding import line, typed
+from support.command_clients import line, typed
 from support.ejabberd import Account
 from support.program import POLL_SECONDS
 from support.remote_data import path, session

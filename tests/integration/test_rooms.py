@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 import pytest
 from aiohttp import ClientSession
 from support import mam
-from support.events import stream
+from support.event_stream import stream
 from support.raw import Client
 from support.releases import Release
 from support.room import joined_anew

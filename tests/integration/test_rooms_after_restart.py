@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from support import mam
-from support.asking import archive_at
+from support.mam_payloads import archive_at
 from support.raw import Client
 from support.room import CONFIG, NS_MUC, joined_anew
 from support.server import Server

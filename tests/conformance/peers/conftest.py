@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.fifteen import Fifteen
+from support.numbered_archive import Fifteen
 from support.wire import ALICE, BOB, OTHER_HOST, Wire
 
 CAROL = f"carol@{OTHER_HOST}"

@@ -5,7 +5,7 @@ Of fifteen messages, a page of five is complete if no message lies beyond it.
 
 from __future__ import annotations
 
-from support.fifteen import Fifteen
+from support.numbered_archive import Fifteen
 
 
 async def test_before_complete_false_last5(fifteen: Fifteen) -> None:

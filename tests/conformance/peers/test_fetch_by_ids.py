@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.asking import (
+from support.mam_payloads import (
     GET_FORM,
     METADATA,
     NS_VALIDATE,
@@ -11,7 +11,7 @@ from support.asking import (
     fields_in,
     metadata_in,
 )
-from support.fifteen import Fifteen
+from support.numbered_archive import Fifteen
 from support.wire import NS_DELAY, NS_FORWARD, Reply, Wire, found
 
 UNKNOWN = "AV25E9SCO50K"

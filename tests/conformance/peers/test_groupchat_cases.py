@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.asking import GET_FEATURES, archive_query, features_in
+from support.mam_payloads import GET_FEATURES, archive_query, features_in
 from support.wire import (
     ALICE,
     ALICE_PHONE,

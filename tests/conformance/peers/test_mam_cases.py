@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.asking import FULLTEXT, GET_FORM, archive_query, fields_in
+from support.mam_payloads import FULLTEXT, GET_FORM, archive_query, fields_in
 from support.wire import (
     ALICE,
     ALICE_PHONE,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
-from support.asking import (
+from support.mam_payloads import (
     GET_FORM,
     GET_PREFERENCES,
     Preferences,

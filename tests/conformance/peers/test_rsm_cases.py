@@ -7,7 +7,7 @@ from among those of another. Their offset is the index of XEP-0059.
 from __future__ import annotations
 
 import pytest
-from support.fifteen import COUNT, Answer, Fifteen
+from support.numbered_archive import COUNT, Answer, Fifteen
 
 #: Ids that no archive assigned: that of their suite, and one in the form of a time.
 UNKNOWN = ("AV25E9SCO50K", "1500000000000000")

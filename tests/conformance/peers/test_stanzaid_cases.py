@@ -7,7 +7,7 @@ messages are tested in tests/integration/peers.
 
 from __future__ import annotations
 
-from support.asking import GET_FEATURES, features_in
+from support.mam_payloads import GET_FEATURES, features_in
 from support.wire import (
     ALICE,
     BOB,

@@ -8,10 +8,10 @@ from typing import NoReturn
 import pytest
 from slixmpp import JID, ClientXMPP
 from support import mam
-from support.clients import slixmpp_client
+from support.client_libraries import nbxmpp
 from support.ejabberd import Account
-from support.foreign import nbxmpp
 from support.server import Server
+from support.slixmpp_client import slixmpp_client
 
 ROMEO, MONTAGUE = "romeo@montague.example", "montague@montague.example"
 

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from support import mam
-from support.asking import GET_FEATURES, features_in
+from support.mam_payloads import GET_FEATURES, features_in
 from support.raw import Client
 from support.server import Server
 from support.stanzas import CLIENT, Refused

@@ -12,7 +12,9 @@ from itertools import product
 import pytest
 import pytest_asyncio
 from support import mam
-from support.asking import (
+from support.ejabberd import Account
+from support.mam import Page
+from support.mam_payloads import (
     GET_FEATURES,
     GET_FORM,
     GET_PREFERENCES,
@@ -22,8 +24,6 @@ from support.asking import (
     preferences_in,
     set_preferences,
 )
-from support.ejabberd import Account
-from support.mam import Page
 from support.raw import Client
 from support.server import Server
 

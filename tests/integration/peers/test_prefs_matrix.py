@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 from support import mam
-from support.asking import set_preferences
+from support.mam_payloads import set_preferences
 from support.raw import Client
 from support.server import Server
 

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from support import mam
-from support.asking import (
+from support.mam_payloads import (
     GET_PREFERENCES,
     METADATA,
     Edge,

@@ -13,8 +13,8 @@ import pytest
 from support import mam
 from support.ejabberd import Account
 from support.raw import Client
-from support.resuming import Resuming, Session, acknowledge, cut_off, manage
 from support.server import Server
+from support.stream_management import Resuming, Session, acknowledge, cut_off, manage
 
 HELLO = "OH, HAI! msg 1"
 

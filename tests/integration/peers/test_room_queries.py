@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from support import mam
-from support.asking import FULLTEXT, METADATA, Edge, archive_query, metadata_in
+from support.mam_payloads import FULLTEXT, METADATA, Edge, archive_query, metadata_in
 from support.room import Room
 from support.stanzas import CLIENT, Refused
 

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, tostring
 
 import pytest
 from support import mam
-from support.asking import GET_FEATURES, GET_FORM, NS_MAM, features_in, fields_in
+from support.mam_payloads import GET_FEATURES, GET_FORM, NS_MAM, features_in, fields_in
 from support.raw import Client
 from support.room import Room
 from support.server import Server

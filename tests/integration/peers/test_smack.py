@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 from slixmpp import ClientXMPP, Message
-from support.clients import slixmpp_client
 from support.server import Server
+from support.slixmpp_client import slixmpp_client
 
 PAGE, PAGES = 10, 3
 

@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 
 import pytest
 import pytest_asyncio
-from support.asking import FULLTEXT
+from support.client_libraries import stanza_js
 from support.ejabberd import Account
-from support.foreign import stanza_js
+from support.mam_payloads import FULLTEXT
 from support.server import Server
 from support.traffic import say_in_turn
 
