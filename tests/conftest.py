@@ -45,6 +45,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     return matrix.scheduling(config, log)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort the tests that worker processes share."""
+    if hasattr(config, "workerinput"):
+        matrix.sort_for_workers(items)
+
+
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
     """Put logging back as a test found it: a program that it ran here has set its own."""

@@ -52,7 +52,7 @@ class Client:
         self._reader, self._writer = await asyncio.open_connection(LOOPBACK, self._port)
         self._reading = asyncio.create_task(self._read())
         try:
-            await self._log_in()
+            await self.log_in()
         except BaseException:
             await self.abort()
             raise
@@ -180,8 +180,9 @@ class Client:
             )
         )
 
-    async def _log_in(self) -> None:
-        await self._open("{urn:ietf:params:xml:ns:xmpp-sasl}mechanisms")
+    async def log_in(self) -> None:
+        """Open the stream, authenticate, and begin a session."""
+        await self.open_stream("{urn:ietf:params:xml:ns:xmpp-sasl}mechanisms")
         shown = base64.b64encode(f"\0{self.account.user}\0{self.account.password}".encode())
         self.send(
             "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"
@@ -190,10 +191,10 @@ class Client:
         await self.wait_for(lambda s: s.tag == "{urn:ietf:params:xml:ns:xmpp-sasl}success")
         self._parser = XMLPullParser(("start", "end"))
         self._depth = 0
-        await self._open("{urn:ietf:params:xml:ns:xmpp-bind}bind")
-        await self._bind()
+        await self.open_stream("{urn:ietf:params:xml:ns:xmpp-bind}bind")
+        await self.bind()
 
-    async def _bind(self) -> None:
+    async def bind(self) -> None:
         """Begin a session, once the server knows who it is."""
         await self.ask(
             "set",
@@ -201,7 +202,8 @@ class Client:
             f"<resource>{escape(self._resource)}</resource></bind>",
         )
 
-    async def _open(self, offered: str) -> None:
+    async def open_stream(self, offered: str) -> None:
+        """Open a stream, and return when the server offers this feature."""
         self.send(
             "<stream:stream xmlns='jabber:client' version='1.0' "
             f"xmlns:stream='http://etherx.jabber.org/streams' to='{self.account.host}' "

@@ -30,7 +30,8 @@ class Resuming(Client):
         super().__init__(account, port)
         self._session = session
 
-    async def _bind(self) -> None:
+    async def bind(self) -> None:
+        """Resume the session in place of a new one."""
         session = self._session
         self.send(
             f"<resume xmlns='{NS_SM}' previd={quoteattr(session.id)} h='{session.handled}'/>"
