@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.roster_queries import NS_ROSTER, asked_roster, give_roster
+from support.roster_queries import NS_ROSTER, answer_roster_get, next_roster_get
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -142,8 +142,8 @@ async def test_roster_is_asked_for_as_the_user_would(wire: Wire, permission: str
     wire.grant(roster=permission)
     await prefer_roster(wire)
     wire.say("hello")
-    asked = await asked_roster(wire)
-    give_roster(wire, asked)
+    asked = await next_roster_get(wire)
+    answer_roster_get(wire, asked)
 
     assert (asked.get("type"), asked.get("from"), asked.get("to")) == ("get", COMPONENT, ALICE)
     assert [child.tag for child in asked] == [f"{{{NS_ROSTER}}}query"]

@@ -10,11 +10,11 @@ from support.builders import (
     NOON,
     ROMEO,
     correction,
+    delete_all_but,
     entries,
     entry,
     everything,
     retract,
-    shed,
     texts,
 )
 
@@ -70,7 +70,7 @@ async def test_archive_without_messages_has_no_first_and_last(
     storage: Storage, archive: Archive
 ) -> None:
     await archive.append([entry(1)])
-    await shed(storage, 0)
+    await delete_all_but(storage, 0)
 
     assert [await archive.first_and_last(owner) for owner in (ALICE, NOBODY)] == [None, None]
 
@@ -155,7 +155,7 @@ async def test_unknown_or_deleted_id_is_not_found_by_conversations(
     await archive.append([entry(1), entry(2), entry(1, owner=BOB)])
     gone = (await everything(archive)).messages[0].id
     foreign = (await everything(archive, BOB)).messages[0].id
-    await shed(storage, 1)
+    await delete_all_but(storage, 1)
 
     for id in (gone, foreign, "x"):
         with pytest.raises(NotFound):
@@ -192,7 +192,7 @@ async def test_conversation_of_deleted_messages_disappears(
 ) -> None:
     rows = said("a@x", "b@x", "a@x", "b@x", "c@x")
     await archive.append(rows)
-    await shed(storage, 2)
+    await delete_all_but(storage, 2)
 
     assert told(await archive.conversations(ALICE, limit=9)) == [
         ("c@x", 1, rows[4].xml, 1),
@@ -202,7 +202,7 @@ async def test_conversation_of_deleted_messages_disappears(
 
 async def test_deleted_conversation_can_begin_again(storage: Storage, archive: Archive) -> None:
     await archive.append([entry(1, peer=ROMEO, direction=SENT, is_seen=True), entry(2)])
-    await shed(storage, 1)
+    await delete_all_but(storage, 1)
     await archive.append([entry(3, peer=ROMEO)])
 
     assert told(await archive.conversations(ALICE, limit=9)) == [
@@ -295,7 +295,7 @@ async def test_marker_of_a_correction_marks_all_messages_before_it_as_seen(
 async def test_seen_messages_stay_seen_after_deletion(storage: Storage, archive: Archive) -> None:
     await archive.append([entry(1), entry(2, direction=SENT, is_seen=True), entry(3)])
     await archive.append([entry(4)])
-    await shed(storage, 2)
+    await delete_all_but(storage, 2)
 
     assert (await only(archive)).unread == 2
 

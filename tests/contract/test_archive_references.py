@@ -10,11 +10,11 @@ from support.builders import (
     TOMBSTONE,
     carry_out,
     correction,
+    delete_all_but,
     entry,
     everything,
     retract,
     retraction,
-    shed,
     texts,
 )
 
@@ -166,7 +166,7 @@ async def test_reference_does_not_mean_a_deleted_message(
     storage: Storage, archive: Archive
 ) -> None:
     await archive.append([entry(1, name_hashes=(5,)), entry(2)])
-    await shed(storage, 1)
+    await delete_all_but(storage, 1)
     await archive.append(
         [entry(3, refers_to=(5,)), entry(4, name_hashes=(5,)), entry(5, refers_to=(5,))]
     )
@@ -196,7 +196,7 @@ async def test_retracted_message_is_not_found_by_search(archive: Archive) -> Non
     await archive.append([entry(1, name_hashes=(7,), text="rain"), entry(2, text="rain")])
     await retract(archive, 7)
 
-    assert texts(await everything(archive, wanted=RAIN)) == texts([entry(2)])
+    assert texts(await everything(archive, filter=RAIN)) == texts([entry(2)])
 
 
 async def test_retraction_applies_to_earlier_messages_of_its_batch(archive: Archive) -> None:
@@ -205,7 +205,7 @@ async def test_retraction_applies_to_earlier_messages_of_its_batch(archive: Arch
     await carry_out(archive)
 
     assert await kinds(archive) == [Kind.TOMBSTONE, Kind.ANNOTATION, Kind.MESSAGE]
-    assert texts(await everything(archive, wanted=RAIN)) == texts([entry(2)])
+    assert texts(await everything(archive, filter=RAIN)) == texts([entry(2)])
 
 
 async def test_only_the_last_message_of_a_name_is_retracted(archive: Archive) -> None:
@@ -250,7 +250,7 @@ async def test_retraction_by_any_name_retracts_message_and_corrections(
 
     assert texts(await everything(archive))[:4] == [TOMBSTONE, TOMBSTONE, said[2].xml, TOMBSTONE]
     assert (await kinds(archive))[:2] == [Kind.TOMBSTONE, Kind.ANNOTATION]
-    assert await everything(archive, wanted=RAIN) == Page()
+    assert await everything(archive, filter=RAIN) == Page()
 
 
 async def test_many_corrections_are_retracted_in_steps(reopen: Open) -> None:
@@ -348,7 +348,7 @@ async def test_message_blanked_or_deleted_meanwhile_gets_no_tombstone(
     assert first.target
     assert second.target
     await storage.retention.blank(ALICE, second.target.id)
-    await shed(storage, 3)
+    await delete_all_but(storage, 3)
 
     await archive.apply_retractions(
         [
@@ -432,7 +432,7 @@ async def test_message_without_tombstone_keeps_its_words_and_corrections(archive
     await archive.append(said)
     await retract(archive, 7, lambda _: None)
 
-    assert texts(await everything(archive, wanted=RAIN)) == texts(said)
+    assert texts(await everything(archive, filter=RAIN)) == texts(said)
     assert (await about(archive))[0] == [said[1].xml, entry("back 7").xml]
 
 
@@ -478,7 +478,7 @@ async def test_rejected_batch_leaves_no_retraction(archive: Archive) -> None:
         await archive.append([retraction(7), entry("bad", at=2**63)])
 
     assert await archive.unfinished_retractions() == ()
-    assert texts(await everything(archive, wanted=RAIN)) == texts([entry(1)])
+    assert texts(await everything(archive, filter=RAIN)) == texts([entry(1)])
 
 
 async def test_retracted_message_is_deduplicated_and_can_be_deleted(
@@ -487,7 +487,7 @@ async def test_retracted_message_is_deduplicated_and_can_be_deleted(
     await archive.append([entry(1, name_hashes=(7,)), retraction(7), entry(1)])
     await carry_out(archive)
     counted = await archive.count(ALICE, ANY)
-    await shed(storage, 1)
+    await delete_all_but(storage, 1)
 
     assert (counted, await kinds(archive)) == (2, [Kind.ANNOTATION])
 
@@ -509,7 +509,7 @@ async def test_bytes_of_an_archive_are_the_octets_of_its_xml(reopen: Open) -> No
         await storage.archive.append([*rows, rows[0]])
         await retract(storage.archive, 2, "é", xml="")
         await retract(storage.archive, 4, "longer than before", xml="")
-        await shed(storage, 6)
+        await delete_all_but(storage, 6)
 
         usage = await storage.retention.usage_of(ALICE)
 

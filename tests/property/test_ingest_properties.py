@@ -10,7 +10,7 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import MINUTE, NOON, delay, everything, message, stanza, texts
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -100,11 +100,11 @@ def test_copies_in_any_order_store_each_message_once(
 
     async def check() -> None:
         writer = Writer(archive)
-        delivering = Delivering(writer)
+        delivering = DeliveryBench(writer)
         for place, one in enumerate(seen):
             if place == 0 or place in restarts:
                 delivering.deliveries.decide()
-                delivering = Delivering(writer)
+                delivering = DeliveryBench(writer)
                 ingest = delivering.ingest(Policy(), ["example.org", "example.net"])
             is_repeat = one in seen[:place]
             # Copies from the offline store come later, and say when they were taken.

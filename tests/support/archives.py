@@ -7,7 +7,7 @@ from typing import Any
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
 from support.builders import NOON, SECOND, message, stanza
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 from support.http_services import HOST, OTHER_HOST
 
 ALICE, BOB = f"alice@{HOST}/a1", f"bob@{HOST}/b1"
@@ -21,7 +21,7 @@ class Talk:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._delivering = Delivering(writer)
+        self._delivering = DeliveryBench(writer)
         self._ingest = self._delivering.ingest(Policy(), (HOST, OTHER_HOST))
         self._at = NOON
 

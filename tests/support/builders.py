@@ -120,20 +120,20 @@ def owned(rows: Sequence[NewMessage], owner: str) -> list[NewMessage]:
     return [row._replace(owner=owner) for row in rows]
 
 
-def texts(found: Page | Sequence[ArchivedMessage | NewMessage]) -> list[str]:
+def texts(rows: Page | Sequence[ArchivedMessage | NewMessage]) -> list[str]:
     """Return the XML of each message."""
-    rows = found.messages if isinstance(found, Page) else found
-    return [row.xml for row in rows]
+    messages = rows.messages if isinstance(rows, Page) else rows
+    return [message.xml for message in messages]
 
 
-async def shed(storage: Storage, left: int, owner: str = ALICE) -> None:
+async def delete_all_but(storage: Storage, count: int, owner: str = ALICE) -> None:
     """Take away the oldest messages of an archive, so many are left."""
-    await storage.retention.delete_oldest(owner, Cutoff(messages=left), limit=1_000_000)
+    await storage.retention.delete_oldest(owner, Cutoff(messages=count), limit=1_000_000)
 
 
-async def everything(archive: Archive, owner: str = ALICE, wanted: Filter = ANY) -> Page:
+async def everything(archive: Archive, owner: str = ALICE, filter: Filter = ANY) -> Page:
     """Return all of an archive, in one page."""
-    return await archive.page(owner, wanted, limit=1_000_000)
+    return await archive.page(owner, filter, limit=1_000_000)
 
 
 def message(

@@ -11,7 +11,7 @@ from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.gate import Gate
 from component.xmpp.copies.service_log import ServiceLog
 from storage.rows import NewMessage
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 from support.wire import HANDSHAKE, HEADER, HOST
 
 
@@ -20,7 +20,7 @@ class CopyReader:
 
     def __init__(self, *, remembers: bool = True, header: str = HEADER + HANDSHAKE) -> None:
         """Without `remembers` no copy is skipped as a repeat."""
-        self._ingest = Delivering(self).ingest(Policy(), [HOST])
+        self._ingest = DeliveryBench(self).ingest(Policy(), [HOST])
         self._log = ServiceLog(self._ingest, Addresses(), Hosts([HOST]))
         self._remembers = remembers
         self._gate = Gate(

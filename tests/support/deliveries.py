@@ -12,7 +12,7 @@ from component.core.archiving.writer import Queue
 from component.core.hosts import Hosts
 
 
-class Known:
+class FakeAccounts:
     """The users that there are not, as a server tells; None: it does not answer."""
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class Known:
         return self.ghosts
 
 
-class Delivering:
+class DeliveryBench:
     """The parts that decide, and the clock they go by."""
 
     def __init__(self, queue: Queue) -> None:
         self.now = 0
-        self.server = Known()
+        self.server = FakeAccounts()
         self.sessions = Sessions()
         self.queue = queue
         self.deliveries = Deliveries(queue, self.sessions, self.server, clock=lambda: self.now)

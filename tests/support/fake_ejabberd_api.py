@@ -13,7 +13,7 @@ from component.clients.ejabberd_http import EjabberdApi
 
 
 @asynccontextmanager
-async def answering(body: str) -> AsyncIterator[EjabberdAccounts]:
+async def fake_accounts(body: str) -> AsyncIterator[EjabberdAccounts]:
     """Ask for accounts where every command is answered with the same JSON."""
 
     async def answer(_: web.Request) -> web.Response:

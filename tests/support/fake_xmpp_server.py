@@ -17,26 +17,26 @@ STREAM = (
 
 
 @dataclass
-class Pretender:
+class FakeServer:
     """Where it listens, and what was said to it."""
 
     port: int = 0
-    said: bytearray = field(default_factory=bytearray)
+    received: bytearray = field(default_factory=bytearray)
 
 
 @asynccontextmanager
-async def pretending(*mechanisms: str, answer: str = "") -> AsyncIterator[Pretender]:
+async def fake_server(*mechanisms: str, answer: str = "") -> AsyncIterator[FakeServer]:
     """Offer mechanisms; `answer` is what is answered to each attempt at one of them."""
     offered = "".join(f"<mechanism>{name}</mechanism>" for name in mechanisms)
     features = f"<stream:features><mechanisms xmlns='{SASL}'>{offered}</mechanisms>"
-    pretender, ended = Pretender(), asyncio.Event()
+    pretender, ended = FakeServer(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
-            pretender.said += await reader.readuntil(b"version='1.0'>")
+            pretender.received += await reader.readuntil(b"version='1.0'>")
             writer.write(f"{STREAM}{features}</stream:features>".encode())
             while heard := await reader.read(2000):
-                pretender.said += heard
+                pretender.received += heard
                 if b"<auth" in heard:
                     writer.write(answer.encode())
         writer.close()

@@ -12,7 +12,7 @@ from storage.interface import Archive
 from storage.open import open_storage
 from storage.rows import ArchivedMessage, Filter
 from support.builders import HOST, NOON, OTHER_HOST, everything, stanza
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 from support.writer import open_writer
 
 
@@ -24,14 +24,14 @@ class Intake:
         self._writer = writer
         self._room_services = room_services
         self.policy = Policy()
-        self.delivering: Delivering = None  # type: ignore[assignment]  # made at each start
+        self.delivering: DeliveryBench = None  # type: ignore[assignment]  # made at each start
         self.restart()
 
     def restart(self) -> None:
         """Lose what is remembered of the last copies, as a program that is stopped and started."""
         if self.delivering is not None:
             self.delivering.deliveries.decide()
-        self.delivering = Delivering(self._writer)
+        self.delivering = DeliveryBench(self._writer)
         self._ingest = self.delivering.ingest(self.policy, [HOST, OTHER_HOST], self._room_services)
 
     def take(self, *texts: str, at: int = NOON, host: str = "") -> None:

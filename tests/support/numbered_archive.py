@@ -13,7 +13,7 @@ COUNT = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class NumberedPage:
     """One page of them."""
 
     numbers: list[int]  #: in the order in which they were sent
@@ -26,7 +26,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Fifteen:
+class NumberedArchive:
     """Alice's archive."""
 
     wire: Wire
@@ -53,7 +53,7 @@ class Fifteen:
         ahead_of: int | None = None,
         ids: list[str] | None = None,
         is_flipped: bool = False,
-    ) -> Answer:
+    ) -> NumberedPage:
         """Ask for a page between messages, by their numbers; texts are taken for ids.
 
         `behind` and `ahead_of` are the fields after-id and before-id, the others are of the page.
@@ -78,9 +78,9 @@ class Fifteen:
         return self.ids[place] if isinstance(place, int) else place
 
 
-def _answer(reply: Reply) -> Answer:
+def _answer(reply: Reply) -> NumberedPage:
     if reply.refusal is not None:
-        return Answer(
+        return NumberedPage(
             numbers=[],
             complete=False,
             count=None,
@@ -90,7 +90,7 @@ def _answer(reply: Reply) -> Answer:
             refusal=reply.refusal,
         )
     count = reply.rsm("count")
-    return Answer(
+    return NumberedPage(
         numbers=[int(body) for body in reply.bodies],
         complete=reply.complete,
         count=None if count is None else int(count),

@@ -19,7 +19,7 @@ from support.stanzas import CLIENT, Refused, body_of, local_name
 CARBONS = "urn:xmpp:carbons:2"
 SECONDS = 10.0
 
-Wanted = Callable[[Element], bool]
+Predicate = Callable[[Element], bool]
 
 
 class Lost(Exception):
@@ -105,14 +105,14 @@ class Client:
         finally:
             self._handlers.remove(handler)
 
-    async def wait_for(self, wanted: Wanted, seconds: float = SECONDS) -> Element:
+    async def wait_for(self, wanted: Predicate, seconds: float = SECONDS) -> Element:
         """Return the first stanza of that kind, of those that came and those that will."""
         for stanza in self.received:
             if wanted(stanza):
                 return stanza
         return await self.wait_for_next(wanted, seconds)
 
-    async def wait_for_next(self, wanted: Wanted, seconds: float = SECONDS) -> Element:
+    async def wait_for_next(self, wanted: Predicate, seconds: float = SECONDS) -> Element:
         """Return the first stanza of that kind that comes from now on."""
         found: Future[Element] = asyncio.get_running_loop().create_future()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from storage.sqlite.engine.database import SqliteDatabase
 
 
-async def watch(
+async def on_steps(
     database: SqliteDatabase,
     step: Callable[[], object],
     every: int,
@@ -17,7 +17,7 @@ async def watch(
         await connection._driver.set_progress_handler(lambda: step() and None, every)
 
 
-async def listen(database: SqliteDatabase, heard: Callable[[str], object]) -> None:
+async def on_statements(database: SqliteDatabase, heard: Callable[[str], object]) -> None:
     """Have something called with each statement that a database is given."""
 
     def traced(sql: str) -> None:

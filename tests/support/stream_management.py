@@ -23,7 +23,7 @@ class Session:
     handled: int = 0  #: how many stanzas of the server have been acknowledged
 
 
-class Resuming(Client):
+class ResumingClient(Client):
     """A client that goes on with an earlier session instead of beginning one."""
 
     def __init__(self, account: Account, port: int, session: Session) -> None:

@@ -13,7 +13,7 @@ from support import mam
 from support.ejabberd import Account
 from support.raw import Client
 from support.server import Server
-from support.stream_management import Resuming, Session, acknowledge, cut_off, manage
+from support.stream_management import ResumingClient, Session, acknowledge, cut_off, manage
 
 HELLO = "OH, HAI! msg 1"
 
@@ -78,7 +78,7 @@ async def test_reconnect_no_ack(server: Server, alice: Account, bob: Client) -> 
 async def test_reconnect_no_ack_same_session(server: Server, alice: Account, bob: Client) -> None:
     """A session that goes on is sent again what it did not acknowledge."""
     session = await cut_off_with_a_message(server, alice, bob, is_acknowledged=False)
-    async with Resuming(alice, server.ejabberd.ports.c2s, session) as phone:
+    async with ResumingClient(alice, server.ejabberd.ports.c2s, session) as phone:
         await phone.wait_for_body(HELLO)
 
         assert await mam.bodies(phone) == [HELLO]

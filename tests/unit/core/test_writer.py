@@ -23,7 +23,7 @@ from support.builders import (
     texts,
 )
 from support.builders import message as said
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
@@ -691,7 +691,7 @@ async def test_a_retraction_is_durable_once_its_tombstone_is(
     archive: Watched, writer: Writer
 ) -> None:
     async with running(writer):
-        take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
+        take_retracted_message(DeliveryBench(writer).ingest(Policy(), [HOST]))
         await writer.wait_durable()
 
         assert "secret" not in str(texts(await archive.page(ALICE, ANY, limit=9)))
@@ -703,7 +703,7 @@ async def test_tombstones_that_the_store_does_not_take_are_written_later(
 ) -> None:
     archive.tombstone_failures = 3
     async with running(writer):
-        take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
+        take_retracted_message(DeliveryBench(writer).ingest(Policy(), [HOST]))
         await writer.wait_durable()
         async with asyncio.timeout(9):
             while archive.tombstone_failures or await archive.unfinished_retractions():
@@ -719,7 +719,7 @@ async def test_what_was_left_of_a_retraction_is_done_by_the_next_run() -> None:
 
     async with open_storage("sqlite::memory:") as storage:
         first, second = Writer(storage.archive), Writer(storage.archive)
-        delivering = Delivering(first)
+        delivering = DeliveryBench(first)
         ingest = delivering.ingest(Policy(), [HOST])
         ingest.take(stanza(message("m")), NOON)
         for n in range(TOMBSTONES_MAX + 2):
