@@ -1,4 +1,4 @@
-"""What `storage.interface.Archive` promises, held by every backend."""
+"""The contract of `storage.interface.Archive`, on every backend."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_batch_for_two_archives_is_stored_in_each_apart(archive: Archive) 
     assert texts(await everything(archive, BOB)) == texts(rows[1::2])
 
 
-# Once
+# Duplicates
 
 
 async def test_same_dedup_key_is_stored_once_in_a_batch(archive: Archive) -> None:
@@ -228,7 +228,7 @@ async def test_alternative_key_in_another_archive_is_no_duplicate(archive: Archi
     assert await archive.count(ALICE, ANY) == 1
 
 
-# Removal
+# Deletion
 
 
 async def test_deleted_message_can_be_stored_again(storage: Storage, archive: Archive) -> None:
@@ -384,7 +384,7 @@ async def test_page_after_an_id_outside_the_filter_is_found(archive: Archive) ->
 
 
 async def paged(archive: Archive, filter: Filter, limit: int, *, backwards: bool) -> list[Page]:
-    """Page from one end to the other, as clients do."""
+    """Return all pages from one end to the other, as clients read them."""
     pages = [await archive.page(ALICE, filter, limit=limit, backwards=backwards)]
     while not pages[-1].complete:
         if backwards:
@@ -629,7 +629,7 @@ def combinations() -> list[Filter]:
 
 
 def matches(row: NewMessage, filter: Filter) -> bool:
-    """Whether a row is wanted, told without SQL."""
+    """Return whether a row matches a filter, without SQL."""
     return (
         filter.peer in (None, row.peer)
         and filter.resource in (None, row.resource)
@@ -789,7 +789,7 @@ async def test_count_of_an_unknown_archive_is_0(archive: Archive) -> None:
     assert [await archive.count(NOBODY, w) for w in (ANY, Filter(peer=BOB))] == [0, 0]
 
 
-# At the same time, and later
+# Concurrency and reopening
 
 
 async def test_read_during_writes_sees_whole_batches(archive: Archive) -> None:

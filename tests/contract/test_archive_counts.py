@@ -1,4 +1,4 @@
-"""How many messages match and where a page stands among them, held by every backend."""
+"""The contract of the count and the index of a page, on every backend."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from storage.rows import ANY, Filter, Kind, NewMessage, Page, Phrase
 
 NOBODY = "nobody@example.org"
 
-#: More than two stretches of tallies, with edges.
+#: Messages for more than two buckets of counters.
 SEVERAL_BUCKETS = 1300
 
-#: More than are looked at where nothing is tallied.
+#: More messages than a count without counters examines.
 OVER_EXAMINED = 10_100
 
 
@@ -143,7 +143,7 @@ async def test_late_messages_are_counted_by_their_time(archive: Archive) -> None
     assert ([stored.at for stored in page.messages], page.index, page.count) == ([5, 30], 2, 4)
 
 
-# Skipping to an index
+# Index
 
 
 @pytest.mark.parametrize("index", [0, 1, 170, 171, 400, 432, 433, 434, 10_000_000, 2**62])
@@ -155,7 +155,7 @@ async def test_late_messages_are_counted_by_their_time(archive: Archive) -> None
         Filter(peer=ROMEO, since=NOON),
         Filter(peer=ROMEO, kinds=frozenset({Kind.MESSAGE})),
     ],
-    ids=["tallied", "costly", "timed", "kinds"],
+    ids=["counters", "costly", "timed", "kinds"],
 )
 async def test_index_skips_matching_messages(archive: Archive, filter: Filter, index: int) -> None:
     rows = mixed(SEVERAL_BUCKETS)
@@ -191,7 +191,7 @@ async def test_index_begins_where_the_filter_does(
 async def test_index_skips_gaps_of_sequences(archive: Archive) -> None:
     rows = mixed(SEVERAL_BUCKETS)
     await archive.append(rows[:3])
-    # Copies take sequences too.
+    # Duplicates take sequences too.
     await archive.append(399 * rows[:3])
     await archive.append(rows[1200:])
     remaining = rows[:3] + rows[1200:]
@@ -204,7 +204,7 @@ async def test_index_skips_gaps_of_sequences(archive: Archive) -> None:
     assert [page.complete for page in pages] == [False, False, False, False, True, True]
 
 
-# What would be costly
+# Costly counts
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a filter of ids, places and kinds means, held by every backend."""
+"""The contract of filters by id, place and kind, on every backend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.errors import NotFound
 from storage.interface import Archive, Storage
 from storage.rows import ANY, Filter, Kind, Page
 
-SPOKEN = frozenset({Kind.MESSAGE, Kind.TOMBSTONE})
+WITH_CONTENT = frozenset({Kind.MESSAGE, Kind.TOMBSTONE})
 
 
 async def ids_of(archive: Archive, owner: str = ALICE) -> list[str]:
@@ -27,7 +27,7 @@ async def test_kind_is_read_back_unchanged(archive: Archive, kind: Kind) -> None
     assert stored.kind is kind
 
 
-@pytest.mark.parametrize("kinds", [{Kind.MESSAGE}, SPOKEN, set(Kind), set()])
+@pytest.mark.parametrize("kinds", [{Kind.MESSAGE}, WITH_CONTENT, set(Kind), set()])
 async def test_filter_of_kinds_returns_only_those_kinds(
     archive: Archive, kinds: set[Kind]
 ) -> None:

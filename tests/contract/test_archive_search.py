@@ -1,4 +1,4 @@
-"""Finding messages by their words, held by every backend."""
+"""The contract of the full-text search, on every backend."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.rows import Filter, Kind, NewMessage, Page, Phrase
 
 
 def phrases(*phrase_texts: str) -> tuple[Phrase, ...]:
-    """Return phrases as somebody would write them, with a star behind a beginning."""
+    """Return a phrase for each text; a text that ends with * is a prefix."""
     return tuple(
         Phrase(words=tuple(text.rstrip("*").split()), is_prefix=text.endswith("*"))
         for text in phrase_texts
