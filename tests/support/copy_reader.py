@@ -16,7 +16,7 @@ from support.wire import HANDSHAKE, HEADER, HOST
 
 
 class CopyReader:
-    """An open stream, the copies parsed from it, and the messages queued."""
+    """An open stream, the copies parsed from it, and the queued messages."""
 
     def __init__(self, *, remembers: bool = True, header: str = HEADER + HANDSHAKE) -> None:
         """Without `remembers` no copy is skipped as a repeat."""
@@ -43,15 +43,15 @@ class CopyReader:
 
     @property
     def archived(self) -> list[tuple[str, str]]:
-        """What was put into which archive, and out of it again."""
-        return [(one.owner, one.xml) for one in self.work]
+        """The owner and the XML of each message that was queued."""
+        return [(message.owner, message.xml) for message in self.work]
 
     def put(self, work: Sequence[NewMessage]) -> None:
-        """Keep what is queued."""
+        """Keep the queued messages."""
         self.work += work
 
     async def wait_durable(self, owner: str | None = None) -> None:
-        """Nothing more is done with it."""
+        """Return at once: nothing is written."""
 
     def _take(self, host: str, stanza: Element, raw: bytes) -> None:
         self.copies.append(raw.decode())

@@ -1,4 +1,4 @@
-"""What decides about deliveries, with a server in the hand of the test."""
+"""The parts that decide about deliveries, with accounts and a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from component.core.hosts import Hosts
 
 
 class FakeAccounts:
-    """The users that there are not, as a server tells; None: it does not answer."""
+    """Accounts of a server: all users exist except `ghosts`; None: the server does not answer."""
 
     def __init__(self) -> None:
         self.ghosts: frozenset[str] | None = frozenset()
         self.asked: list[str] = []
 
     async def missing(self, users: Collection[str]) -> frozenset[str] | None:
-        """Return them."""
+        """Return the users without an account."""
         self.asked += users
         return self.ghosts
 
 
 class DeliveryBench:
-    """The parts that decide, and the clock they go by."""
+    """The parts that decide, and their clock."""
 
     def __init__(self, queue: Queue) -> None:
         self.now = 0
@@ -38,7 +38,7 @@ class DeliveryBench:
     def ingest(
         self, policy: Policy, hosts: Collection[str], room_services: Collection[str] = ()
     ) -> Ingest:
-        """Return what takes copies."""
+        """Return an ingest pipeline over these parts."""
         return Ingest(
             self.queue,
             policy,

@@ -1,4 +1,4 @@
-"""A server that only pretends to be one: it offers ways to log in, and always answers the same."""
+"""A fake XMPP server that offers SASL mechanisms and gives the same answer to each attempt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STREAM = (
 
 @dataclass
 class FakeServer:
-    """Where it listens, and what was said to it."""
+    """The port of the server, and the bytes that it received."""
 
     port: int = 0
     received: bytearray = field(default_factory=bytearray)
@@ -26,7 +26,7 @@ class FakeServer:
 
 @asynccontextmanager
 async def fake_server(*mechanisms: str, answer: str = "") -> AsyncIterator[FakeServer]:
-    """Offer mechanisms; `answer` is what is answered to each attempt at one of them."""
+    """Offer mechanisms; `answer` is sent after each <auth/>."""
     offered = "".join(f"<mechanism>{name}</mechanism>" for name in mechanisms)
     features = f"<stream:features><mechanisms xmlns='{SASL}'>{offered}</mechanisms>"
     pretender, ended = FakeServer(), asyncio.Event()
@@ -35,9 +35,9 @@ async def fake_server(*mechanisms: str, answer: str = "") -> AsyncIterator[FakeS
         with suppress(ConnectionError):
             pretender.received += await reader.readuntil(b"version='1.0'>")
             writer.write(f"{STREAM}{features}</stream:features>".encode())
-            while heard := await reader.read(2000):
-                pretender.received += heard
-                if b"<auth" in heard:
+            while data := await reader.read(2000):
+                pretender.received += data
+                if b"<auth" in data:
                     writer.write(answer.encode())
         writer.close()
         with suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""Roster stanzas: gets of the component, and answers and pushes of a test."""
+"""Roster stanzas: gets of the component, and the answers and pushes of a test."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ async def next_roster_get(wire: Wire) -> Element:
     return iq
 
 
-def answer_roster_get(wire: Wire, asked: Element, *contacts: str) -> None:
+def answer_roster_get(wire: Wire, get: Element, *contacts: str) -> None:
     """Answer with a roster."""
     items = "".join(f"<item jid='{jid}' subscription='both'/>" for jid in contacts)
     wire.peer.send(
-        f"<iq type='result' from='{asked.get('to')}' to='{COMPONENT}' id='{asked.get('id')}'>"
+        f"<iq type='result' from='{get.get('to')}' to='{COMPONENT}' id='{get.get('id')}'>"
         f"<query xmlns='{NS_ROSTER}'>{items}</query></iq>"
     )
 
