@@ -28,6 +28,7 @@ from storage.sqlite.preferences import SqlitePreferences
 from storage.sqlite.retention.store import SqliteRetention
 from storage.sqlite.rooms import SqliteRooms
 from storage.sqlite.rules import SqliteRules
+from storage.sqlite.sign_ins import SqliteSignIns
 
 SQLITE = "sqlite:"
 
@@ -48,6 +49,7 @@ class SqliteStorage:
         self.audit_log = SqliteAuditLog(database)
         self.rooms = SqliteRooms(database)
         self.accounts = SqliteAccounts(database)
+        self.sign_ins = SqliteSignIns(database)
         self.contacts = SqliteContacts(database)
         self.offline = SqliteOffline(database)
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from component.web import keys
 from component.web.admin.family import ADMINISTRATION
-from component.web.archive.family import ARCHIVE
+from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.remote_data.family import REMOTE_DATA
@@ -18,10 +18,20 @@ from component.web.server.addresses import LogOnce
 from component.web.server.family import Families, Family
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
+from component.web.sign_in.family import SIGN_IN, SIGN_INS
 from component.web.task_limit import TaskLimit
 
 #: A request goes to the first one that has a route for it.
-FAMILIES = (HEALTH, LIVENESS, ARCHIVE, ADMINISTRATION, REMOTE_DATA)
+FAMILIES = (
+    HEALTH,
+    LIVENESS,
+    ARCHIVE,
+    ADMINISTRATION,
+    SIGN_IN,
+    SIGN_INS,
+    OWN_ARCHIVE,
+    REMOTE_DATA,
+)
 
 
 def make_app(
@@ -38,7 +48,11 @@ def make_app(
     stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
     app[keys.stream_limit] = stream_limit
     app.on_shutdown.append(stream_limit.close)
-    served = [family for family in families if family.listener is listener]
+    served = [
+        family
+        for family in families
+        if family.listener is listener and (services.sign_ins or not family.needs_sign_in)
+    ]
     Families(served, settings, services).mount(app)
     return app
 

@@ -104,7 +104,7 @@ async def test_a_text_without_a_word_is_refused(talk: Wire) -> None:
 
 
 async def test_slow_search_is_refused_with_advice(tmp_path: Path) -> None:
-    """3.2 (paraphrase): how it is done is the server's; what it does not do it says."""
+    """3.2 (paraphrase): the server decides how it searches, and may refuse a search."""
     async with open_wire(tmp_path, timeouts=DatabaseTimeouts(long_read=0.0)) as wire:
         wire.say("At the river?")
         refused = await wire.history(withtext="river")

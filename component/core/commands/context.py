@@ -11,6 +11,7 @@ from component.core.commands.link import Link
 from component.core.hosts import Hosts
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 
 #: Greatest size of an export that fits into the answer to a command.
@@ -39,6 +40,7 @@ class CommandContext:
     archives: ArchiveAdmin
     accounts: AccountSource
     rosters: RosterService
+    sign_ins: SignIns | None = None  #: None: users cannot sign in
     queue: Queue  #: messages on their way to the writer; a command that reads waits for them
     writer: Writer
     connection: Connection

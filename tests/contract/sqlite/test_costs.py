@@ -195,10 +195,10 @@ async def test_page_of_a_peer_reads_no_rows_of_other_peers(
 )
 async def test_blank_oldest_reads_no_rows_of_other_peers(counted: Counted, limits: Cutoff) -> None:
     counted.steps()
-    shed = await counted.retention.blank_oldest(ALICE, "stranger@example.org", limits, limit=10)
+    removed = await counted.retention.blank_oldest(ALICE, "stranger@example.org", limits, limit=10)
 
     assert counted.steps() < FEW // 10
-    assert shed.messages == 0
+    assert removed.messages == 0
 
 
 @pytest.mark.parametrize(
