@@ -78,6 +78,7 @@ async def test_process_with_a_failing_writer_is_not_ready(
                 await asyncio.sleep(0.01)
 
         assert await unready(aiohttp_client, services) == ["storage", "writer"]
+    await services.writer.wait_durable()
 
 
 async def test_process_with_a_failed_task_is_not_ready(
