@@ -46,8 +46,8 @@ class Table:
 def tables(results: Results) -> list[Table]:
     """Return what there is to show: goals and ratios first, then this machine's own figures."""
     ratios = (_ratios(results, title, parts) for title, parts in _RATIOS.items())
-    made = [_goals(results), *ratios, *_absolute(results)]
-    return [table for table in made if table.rows]
+    all_tables = [_goals(results), *ratios, *_absolute(results)]
+    return [table for table in all_tables if table.rows]
 
 
 def number(value: float | None) -> str:
@@ -62,14 +62,14 @@ def number(value: float | None) -> str:
 def _goals(results: Results) -> Table:
     rows = [
         (
-            one.goal,
-            one.wanted,
-            NONE if one.measured is None else f"{number(one.measured)}{one.unit}",
-            _range(list(one.rounds.values())),
-            str(len(one.rounds)),
-            one.verdict,
+            outcome.goal,
+            outcome.wanted,
+            NONE if outcome.measured is None else f"{number(outcome.measured)}{outcome.unit}",
+            _range(list(outcome.rounds.values())),
+            str(len(outcome.rounds)),
+            outcome.verdict,
         )
-        for one in outcomes(results)
+        for outcome in outcomes(results)
     ]
     return Table("Goals", ("goal", "target", "measured", "range", "rounds", ""), rows)
 
@@ -198,15 +198,15 @@ def _absolute(results: Results) -> Iterator[Table]:
 
 
 def _plans(results: Results) -> Iterator[Sequence[str]]:
-    told = ("day", "commit", "rounds", "seed")
-    usual = {name: json.dumps(value) for name, value in asdict(FULL).items()}
+    columns = ("day", "commit", "rounds", "seed")
+    defaults = {name: json.dumps(value) for name, value in asdict(FULL).items()}
     for part, plan in results.plan.items():
-        shown = [
+        changes = [
             f"{name} {json.dumps(value)}"
             for name, value in plan.items()
-            if name not in told and json.dumps(value) != usual.get(name)
+            if name not in columns and json.dumps(value) != defaults.get(name)
         ]
-        yield part, *(str(plan.get(name, NONE)) for name in told), ", ".join(shown) or NONE
+        yield part, *(str(plan.get(name, NONE)) for name in columns), ", ".join(changes) or NONE
 
 
 def _rows(results: Results, part: str, metrics: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -226,18 +226,20 @@ def _noise(results: Results) -> Iterator[Sequence[str]]:
 
 
 def _memory(results: Results) -> Iterator[Sequence[str]]:
-    seen = dict.fromkeys(
+    keys = dict.fromkeys(
         (s.part, s.contender, s.case, s.metric.removeprefix("rss_"))
         for s in results.samples
         if s.metric.startswith("rss_")
     )
-    for part, contender, case, process in seen:
+    for part, contender, case, process in keys:
         before, after, peak, shared = (
             results.by_round(part, contender, case, f"{kind}_{process}")
             for kind in ("before", "rss", "peak", "pss")
         )
         grown = {n: after[n] - before[n] for n in before}
-        figures = [max(one.values(), default=None) for one in (before, after, grown, peak, shared)]
+        figures = [
+            max(values.values(), default=None) for values in (before, after, grown, peak, shared)
+        ]
         label = f"{part} {case}".strip()
         yield f"{label}: {_name(contender)}, {process}", *map(number, figures)
 

@@ -11,11 +11,11 @@ from support.builders import (
     BOB,
     carry_out,
     correction,
+    delete_all_but,
     entries,
     entry,
     everything,
     retraction,
-    shed,
     texts,
 )
 
@@ -79,9 +79,9 @@ async def test_filter_takes_stanza_ids(archive: Archive) -> None:
     rows = named()
     await archive.append(rows)
 
-    assert texts(await everything(archive, wanted=Filter(ids=IDS[1:]))) == texts(rows[1:])
-    assert texts(await everything(archive, wanted=Filter(after=IDS[1]))) == texts(rows[2:])
-    assert texts(await everything(archive, wanted=Filter(before=IDS[1]))) == texts(rows[:1])
+    assert texts(await everything(archive, filter=Filter(ids=IDS[1:]))) == texts(rows[1:])
+    assert texts(await everything(archive, filter=Filter(after=IDS[1]))) == texts(rows[2:])
+    assert texts(await everything(archive, filter=Filter(before=IDS[1]))) == texts(rows[:1])
 
 
 async def test_id_of_the_store_means_the_message_too(archive: Archive) -> None:
@@ -92,7 +92,7 @@ async def test_id_of_the_store_means_the_message_too(archive: Archive) -> None:
     assert position not in IDS
     assert texts(await archive.page(ALICE, ANY, limit=10, after=position)) == texts(rows[2:])
     mixed = Filter(ids=(position, IDS[2]))
-    assert texts(await everything(archive, wanted=mixed)) == texts(rows[1:])
+    assert texts(await everything(archive, filter=mixed)) == texts(rows[1:])
 
 
 async def test_position_is_the_id_where_the_store_made_it(archive: Archive) -> None:
@@ -128,8 +128,8 @@ async def test_stanza_id_means_the_first_message_that_has_it(
     first, second, third = await ids_of(archive)
     assert (first, third) == (IDS[0], IDS[1])
     assert second not in IDS
-    assert texts(await everything(archive, wanted=Filter(ids=(IDS[0],)))) == texts(rows[:1])
-    assert texts(await everything(archive, wanted=Filter(ids=(second,)))) == texts(rows[1:2])
+    assert texts(await everything(archive, filter=Filter(ids=(IDS[0],)))) == texts(rows[:1])
+    assert texts(await everything(archive, filter=Filter(ids=(second,)))) == texts(rows[1:2])
 
 
 async def test_repeated_copy_leaves_the_stanza_id_with_the_message(archive: Archive) -> None:
@@ -150,7 +150,7 @@ async def test_id_of_the_store_cannot_be_given_to_another_message(archive: Archi
 
     assert len(set(await ids_of(archive))) == 3
     assert texts(await archive.page(ALICE, ANY, limit=1, after=seen)) == [entry(2).xml]
-    assert texts(await everything(archive, wanted=Filter(ids=(seen,)))) == [first.xml]
+    assert texts(await everything(archive, filter=Filter(ids=(seen,)))) == [first.xml]
 
 
 async def test_stream_goes_on_behind_a_deleted_message(storage: Storage) -> None:
@@ -159,7 +159,7 @@ async def test_stream_goes_on_behind_a_deleted_message(storage: Storage) -> None
     position = (await everything(storage.archive)).messages[1].position
     assert texts(await storage.archive.page_after(ALICE, IDS[1], limit=9)) == texts(rows[2:])
 
-    await shed(storage, 1)
+    await delete_all_but(storage, 1)
 
     assert texts(await storage.archive.page_after(ALICE, position, limit=9)) == texts(rows[2:])
     with pytest.raises(NotFound):

@@ -113,8 +113,8 @@ class Ejabberd(Program):
 
     def register(self, *accounts: Account) -> None:
         """Make accounts; those that are there are given the password."""
-        made = ", ".join(map(_made, accounts))
-        answer = self.evaluate(f"lists:usort([{made}])")
+        registrations = ", ".join(map(_registration, accounts))
+        answer = self.evaluate(f"lists:usort([{registrations}])")
         if answer != "[ok]":
             raise self.failed(f"makes no accounts: {answer}")
 
@@ -133,9 +133,9 @@ class Ejabberd(Program):
         except BrokenPipeError:
             raise self.failed(f"has ended with {self.wait()}") from None
         self.wait_until(lambda: re.search(f"^{mark} .*\n", self.log, re.M) is not None, expression)
-        found = re.search(f"^{mark} (.*)\n", self.log, re.M)
-        assert found is not None
-        return found[1]
+        match = re.search(f"^{mark} (.*)\n", self.log, re.M)
+        assert match is not None
+        return match[1]
 
     def _config(self) -> str:
         """Return the example with what it says is to be replaced, and nothing else, replaced."""
@@ -159,9 +159,9 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
     """Return a text with all changes made. Raises LookupError if one of them finds nothing."""
     hits = set()
 
-    def change(found: re.Match[str]) -> str:
-        hits.add(found[0])
-        return changes[found[0]]
+    def change(match: re.Match[str]) -> str:
+        hits.add(match[0])
+        return changes[match[0]]
 
     either = "|".join(map(re.escape, changes))
     changed = re.sub(f"(?<![\\w.-])({either})(?![\\w.-])", change, text)
@@ -170,7 +170,7 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
     return changed
 
 
-def _made(account: Account) -> str:
+def _registration(account: Account) -> str:
     """Return the expression that makes an account."""
     user, host, password = map(_binary, (account.user, account.host, account.password))
     return (

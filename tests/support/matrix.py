@@ -35,9 +35,9 @@ def parametrize(metafunc: pytest.Metafunc, *, is_everything_required: bool) -> N
     """Parametrize a test that needs an ejabberd with the versions that it runs on."""
     if "release_version" not in metafunc.fixturenames:
         return
-    asked = metafunc.config.getoption(OPTION)
-    if asked:
-        chosen = asked.split(",")
+    option = metafunc.config.getoption(OPTION)
+    if option:
+        chosen = option.split(",")
     elif not is_everything_required:
         chosen = [versions()[-1]]
     elif metafunc.definition.get_closest_marker(MARK):

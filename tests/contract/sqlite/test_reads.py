@@ -10,7 +10,7 @@ from threading import get_ident
 import pytest
 from support.builders import ALICE, BOB, entries, entry
 from support.databases import ENDLESS, open_database
-from support.sqlite_trace import watch
+from support.sqlite_trace import on_steps
 
 from component.core.errors import Overloaded, TakesTooLong
 from component.core.store_errors import translated
@@ -107,10 +107,10 @@ async def test_owner_has_one_long_read_at_a_time(
     reads = await keep_busy(database, [ALICE] * LONG_READERS)
 
     async with asyncio.timeout(30):
-        found = await archive.page(BOB, SEARCH, limit=10)
+        page = await archive.page(BOB, SEARCH, limit=10)
     waiting = asyncio.create_task(archive.page(ALICE, SEARCH, limit=10))
     await asyncio.sleep(0)
-    assert (len(found.messages), waiting.done()) == (1, False)
+    assert (len(page.messages), waiting.done()) == (1, False)
     await end(reads)
     assert len((await waiting).messages) == 3
 
@@ -244,9 +244,9 @@ async def test_no_read_runs_in_the_thread_of_the_event_loop(
     archive: SqliteArchive,
     read: Callable[[SqliteArchive, str], Awaitable[object]],
 ) -> None:
-    [id] = [one.id for one in (await archive.page(ALICE, ANY, limit=1)).messages]
+    [id] = [message.id for message in (await archive.page(ALICE, ANY, limit=1)).messages]
     threads: set[int] = set()
-    await watch(database, lambda: threads.add(get_ident()), 1)
+    await on_steps(database, lambda: threads.add(get_ident()), 1)
     await read(archive, id)
 
     assert threads

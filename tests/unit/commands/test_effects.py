@@ -14,7 +14,7 @@ import pytest
 from support.accounts import source_of
 from support.adhoc_commands import command, form_in, request
 from support.builders import ALICE, BOB, entries, entry
-from support.fake_ejabberd_api import answering
+from support.fake_ejabberd_api import fake_accounts
 from support.operator_commands import (
     BOSS_PHONE,
     CommandAnswer,
@@ -148,7 +148,7 @@ def with_context(operated: Operated, **parts: Any) -> CommandService:
 async def test_disabled_users_without_report_of_the_source_is_refused(
     operated: Operated,
 ) -> None:
-    async with answering('["ann"]') as accounts:
+    async with fake_accounts('["ann"]') as accounts:
         service = with_context(operated, accounts=source_of(accounts))
         with pytest.raises(NotAllowed, match="does not report"):
             await service.run(SERVER, named("disabled-users"), {})

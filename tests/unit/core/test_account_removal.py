@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from support.accounts import source_of
 from support.builders import ALICE, entry, everything, texts
-from support.fake_ejabberd_api import answering
+from support.fake_ejabberd_api import fake_accounts
 from support.http_services import open_services
 
 from component.core.archiving.writer import Writer
@@ -89,7 +89,7 @@ async def test_removal_of_unknown_account_keeps_the_archive(services: Services) 
 
 
 async def test_ejabberd_account_is_removed_with_its_archive(services: Services) -> None:
-    async with answering("0") as ejabberd:
+    async with fake_accounts("0") as ejabberd:
         await remove_account(
             source_of(ejabberd), services.administration, ALICE, wait_seconds=PATIENCE
         )
@@ -100,7 +100,7 @@ async def test_ejabberd_account_is_removed_with_its_archive(services: Services) 
 async def test_failed_erasure_of_removed_ejabberd_account_is_reported(
     broken: ArchiveAdmin,
 ) -> None:
-    async with answering("0") as ejabberd:
+    async with fake_accounts("0") as ejabberd:
         accounts = source_of(ejabberd)
         with pytest.raises(Overloaded, match="its archive is not"):
             await remove_account(accounts, broken, ALICE, wait_seconds=PATIENCE)
@@ -126,7 +126,7 @@ async def test_unfinished_erasure_of_removed_ejabberd_account_is_reported(
         services.storage.retention, writer, original.holds, followers=original.followers, batch=1
     )
     administration = replace(original, erasure=erasure)
-    async with answering("0") as ejabberd:
+    async with fake_accounts("0") as ejabberd:
         with pytest.raises(Overloaded, match="still being erased"):
             await remove_account(source_of(ejabberd), administration, ALICE, wait_seconds=0)
         with pytest.raises(Conflict, match="being erased"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.builders import ALICE, BOB, entry
-from support.deliveries import Known
+from support.deliveries import FakeAccounts
 
 from component.core.archiving.deliveries import Deliveries, Delivery
 from component.core.archiving.sessions import Sessions
@@ -27,7 +27,9 @@ def delivery(name: str, bytes: int = 100, owner: str = ALICE) -> Delivery:
 
 def deliveries(storage: SqliteStorage) -> tuple[Writer, Deliveries]:
     queue = Writer(storage.archive)
-    return queue, Deliveries(queue, Sessions(), Known(), clock=lambda: 0, bytes_max=BYTES_MAX)
+    return queue, Deliveries(
+        queue, Sessions(), FakeAccounts(), clock=lambda: 0, bytes_max=BYTES_MAX
+    )
 
 
 async def test_large_message_has_oldest_deliveries_decided_to_stay_within_the_bound(

@@ -20,7 +20,7 @@ from support.builders import (
     texts,
 )
 from support.databases import has_traces
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -42,7 +42,7 @@ class Town:
         self.writer = Writer(storage.archive)
         self.holds = Holds(storage.holds)
         self.forgotten: list[str] = []
-        self.delivering = Delivering(self.writer)
+        self.delivering = DeliveryBench(self.writer)
         self.erasure = Erasure(
             storage.retention,
             self.writer,

@@ -15,11 +15,11 @@ from support.builders import (
     NOON,
     ROOM,
     SECOND,
+    delete_all_but,
     entries,
     entry,
     everything,
     message,
-    shed,
 )
 from support.stanzas import CLIENT
 
@@ -192,7 +192,7 @@ async def test_deleted_message_does_not_end_the_export(
     await storage.archive.append(rows)
     parts = export.json_lines(ALICE)
     first = await anext(parts)
-    await shed(storage, PAGE)
+    await delete_all_but(storage, PAGE)
     following = b"".join([part async for part in parts])
 
     assert [json.loads(line)["xml"] for line in (first + following).splitlines()] == [

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from aiohttp import ClientSession
-from support.builders import ALICE, BOB, entry, shed
+from support.builders import ALICE, BOB, delete_all_but, entry
 from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 from support.operator_commands import named
 
@@ -104,7 +104,7 @@ async def test_stream_repeats_nothing_after_a_purge() -> None:
         await services.writer.store([entry(n) for n in range(100)])
         assert len(await anext(messages)) == 100
 
-        await shed(services.storage, 0)
+        await delete_all_but(services.storage, 0)
         await services.writer.store([entry("behind")])
 
         assert [message.xml for message in await anext(messages)] == [entry("behind").xml]

@@ -21,7 +21,7 @@ from support.builders import (
     stanza,
     texts,
 )
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 from support.http_services import stamp
 
 from component.core.archiving.policy import Policy
@@ -170,7 +170,7 @@ async def test_hold_applies_to_stored_unfinished_retraction(
 ) -> None:
     caplog.set_level(logging.INFO)
     first = Writer(store.storage.archive)
-    ingest = Delivering(first).ingest(Policy(), [HOST])
+    ingest = DeliveryBench(first).ingest(Policy(), [HOST])
     for text in (TO_ALICE, RETRACTION):
         ingest.take(stanza(text), NOON)
         ingest.take(stanza(text), NOON)
@@ -190,7 +190,7 @@ async def test_hold_applies_to_stored_unfinished_retraction(
 
 
 async def test_hold_applies_to_queued_retraction(store: Held) -> None:
-    ingest = Delivering(store.writer).ingest(Policy(), [HOST])
+    ingest = DeliveryBench(store.writer).ingest(Policy(), [HOST])
     for text in (TO_ALICE, TO_ALICE, RETRACTION, RETRACTION):
         ingest.take(stanza(text), NOON)
 
@@ -209,7 +209,7 @@ async def test_retraction_under_hold_is_shown_and_keeps_the_original(
         message("a secret too", sender=f"{BOB}/b1", to=ALICE, id="B", extra=correct("A")),
         message(None, sender=f"{BOB}/b1", to=ALICE, id="C", extra=retract(retracted_id)),
     ]
-    delivering = Delivering(store.writer)
+    delivering = DeliveryBench(store.writer)
     ingest = delivering.ingest(Policy(), [HOST])
     await store.holds.set(hold(ALICE))
     for text in texts_of_alice:
@@ -229,7 +229,7 @@ async def test_retraction_under_hold_is_shown_and_keeps_the_original(
 
 
 async def test_hold_on_one_owner_does_not_stop_retractions_of_others(store: Held) -> None:
-    ingest = Delivering(store.writer).ingest(Policy(), [HOST])
+    ingest = DeliveryBench(store.writer).ingest(Policy(), [HOST])
     for text in (TO_ALICE, TO_ALICE, RETRACTION, RETRACTION):
         ingest.take(stanza(text), NOON)
 

@@ -23,7 +23,7 @@ from support.builders import (
     message,
     stanza,
 )
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 from support.ingest import Intake, open_intake
 
 from component.core.archiving.dedup import NEAR, SLOT
@@ -729,7 +729,7 @@ async def test_archived_message_is_found_by_its_words(server: Intake) -> None:
 async def ingest(tmp_path: Path) -> AsyncIterator[Ingest]:
     async with open_storage("sqlite::memory:") as storage:
         writer = Writer(storage.archive)
-        yield Delivering(writer).ingest(Policy(), [HOST])
+        yield DeliveryBench(writer).ingest(Policy(), [HOST])
         writer.stop()
         await writer.run()
 

@@ -24,7 +24,7 @@ from support.builders import (
     texts,
 )
 from support.builders import message as build_message
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
@@ -703,7 +703,7 @@ def take_retracted_message(ingest: Ingest) -> None:
 
 async def test_retraction_is_durable_with_its_tombstone(archive: Watched, writer: Writer) -> None:
     async with running(writer):
-        take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
+        take_retracted_message(DeliveryBench(writer).ingest(Policy(), [HOST]))
         await writer.wait_durable()
 
         assert "secret" not in str(texts(await archive.page(ALICE, ANY, limit=9)))
@@ -713,7 +713,7 @@ async def test_retraction_is_durable_with_its_tombstone(archive: Watched, writer
 async def test_failed_tombstones_are_written_later(archive: Watched, writer: Writer) -> None:
     archive.tombstone_failures = 3
     async with running(writer):
-        take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
+        take_retracted_message(DeliveryBench(writer).ingest(Policy(), [HOST]))
         await writer.wait_durable()
         async with asyncio.timeout(9):
             while archive.tombstone_failures or await archive.unfinished_retractions():
@@ -729,7 +729,7 @@ async def test_unfinished_retraction_is_finished_by_the_next_run() -> None:
 
     async with open_storage("sqlite::memory:") as storage:
         first, second = Writer(storage.archive), Writer(storage.archive)
-        delivering = Delivering(first)
+        delivering = DeliveryBench(first)
         ingest = delivering.ingest(Policy(), [HOST])
         ingest.take(stanza(message("m")), NOON)
         for n in range(TOMBSTONES_MAX + 2):

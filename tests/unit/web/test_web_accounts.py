@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.accounts import source_of
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everything, texts
-from support.fake_ejabberd_api import answering
+from support.fake_ejabberd_api import fake_accounts
 from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.access.principals import Operator, Role
@@ -116,7 +116,10 @@ async def test_account_outside_of_virtual_hosts_is_refused(api: TestClient, jid:
 async def test_accounts_on_other_hosts_of_ejabberd_are_refused(
     aiohttp_client: AiohttpClient, method: str, body: object
 ) -> None:
-    async with answering("0") as accounts, open_services(accounts=source_of(accounts)) as services:
+    async with (
+        fake_accounts("0") as accounts,
+        open_services(accounts=source_of(accounts)) as services,
+    ):
         client = await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
         answer = await client.request(method, f"{V1}/admin@strange.example", json=body)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession
-from support.builders import ALICE, BOB, ROMEO, ROOM, entry, shed
+from support.builders import ALICE, BOB, ROMEO, ROOM, delete_all_but, entry
 from support.event_stream import Events, stream
 from support.http_services import SECRET_HEADERS, SETTINGS
 from support.wire import until
@@ -153,7 +153,7 @@ async def test_deleted_message_does_not_end_the_stream(
         for n in (1, 2):
             await services.writer.store([entry(n)])
             assert await events.take(1) == [str(n)]
-        await shed(services.storage, 0)
+        await delete_all_but(services.storage, 0)
         await services.writer.store([entry(3)])
 
         assert await events.take(1) == ["3"]
@@ -166,7 +166,7 @@ async def test_client_reconnects_after_a_deleted_message(
     async with stream(http, PATH, query={"after": "start"}) as events:
         assert await events.take(2) == ["0", "1"]
         last_id = events.last_id
-    await shed(services.storage, 1)
+    await delete_all_but(services.storage, 1)
 
     async with stream(http, PATH, last_id=last_id) as events:
         assert await events.take(1) == ["2"]

@@ -13,7 +13,7 @@ from support.wire import (
     HEADER,
     HOST,
     NS_STREAMS,
-    Gone,
+    ConnectionClosed,
     Wire,
     chat,
     copy_of,
@@ -384,5 +384,5 @@ async def test_no_stanza_of_a_stranger_ends_the_stream(wire: Wire, sender: str) 
         try:
             while (await peer.next()).get("id") != f"p{number}":
                 pass  # an answer to the stanza, if there is one
-        except Gone:
+        except ConnectionClosed:
             pytest.fail(stanza)

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import pytest
-from support.roster_queries import NS_ROSTER, asked_roster
+from support.roster_queries import NS_ROSTER, next_roster_get
 from support.wire import ALICE, BOB, COMPONENT, FOOTER, NS_STANZAS, PRIVILEGE_2, Wire, open_wire
 
 from component.core.errors import BadRequest, NotAllowed, Overloaded, Refused
@@ -32,7 +32,7 @@ async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
 
 async def give(wire: Wire, items: str = BOBBY) -> None:
     """Answer the next roster get."""
-    roster_get = await asked_roster(wire)
+    roster_get = await next_roster_get(wire)
     answer(wire, roster_get, f"<query xmlns='{NS_ROSTER}'>{items}</query>")
 
 
