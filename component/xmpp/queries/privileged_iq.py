@@ -1,0 +1,46 @@
+"""XEP-0356 section 6: IQs that we send as a virtual host or as one of its users.
+
+ejabberd sends them as a host from 24.10 on, and as a user from 25.03 on. Before, it sends an IQ as
+a user back to us, and the IQ stays without an answer.
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import quoteattr
+
+from slixmpp.exceptions import IqError
+
+from component.core.xml.namespaces import NS_CLIENT
+from component.xmpp.connection.stream import Stream
+from component.xmpp.queries.errors import condition_in
+from component.xmpp.queries.exchange import NS_FORWARD
+from component.xmpp.queries.privilege import NS_PRIVILEGE_IQ, IqType
+
+_INNER = f"{{{NS_PRIVILEGE_IQ}}}privilege/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
+
+
+class PrivilegedIqError(Exception):
+    """The entity refuses the IQ; the message is the condition of its error."""
+
+
+async def ask_as(
+    stream: Stream, asker: str, type: IqType, to: str, payload: str, *, patience: float
+) -> Element | None:
+    """Send an IQ as `asker`, a host or a bare JID, and return the result.
+
+    Return None if the connection is lost before. Raises PrivilegedIqError, and IqTimeout after
+    `patience` seconds: a server drops an IQ that it has not permitted.
+    """
+    iq = f"<iq xmlns='{NS_CLIENT}' type='{type}' id='inner' to={quoteattr(to)}>{payload}</iq>"
+    wrapped = f"<privileged_iq xmlns='{NS_PRIVILEGE_IQ}'>{iq}</privileged_iq>"
+    try:
+        answer = await stream.ask(type, asker, wrapped, patience=patience)
+    except IqError as error:
+        answer = error.iq.xml
+    if answer is None:
+        return None
+    inner = answer.find(_INNER)
+    if inner is None or inner.get("type") != "result":
+        raise PrivilegedIqError(condition_in(answer if inner is None else inner))
+    return inner
