@@ -13,6 +13,7 @@ from storage.rows import (
     Contact,
     Conversations,
     Cutoff,
+    DisplayedMarker,
     Filter,
     Hold,
     HostRetention,
@@ -150,6 +151,14 @@ class Archive(Protocol):
         `before`: only conversations whose newest message, of any kind, arrived before this id.
         `since`: count messages behind this id as unread, regardless of what the owner has seen.
         Raises NotFound.
+        """
+        ...
+
+    async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> None:
+        """Note that owners have seen the messages up to those of the markers, durably.
+
+        A marker of a message that is not in that conversation changes nothing, and neither does
+        one of an older message than was seen before. Raises Unavailable.
         """
         ...
 

@@ -197,6 +197,16 @@ UNREAD_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisplayedMarker:
+    """The message up to which a conversation was displayed to its owner (XEP-0490)."""
+
+    owner: str
+    peer: str
+    id: str | None  #: of the message in the archive; None: only its name is known
+    name_hash: int = 0  #: of the message, where there is no id: that of `NewMessage.name_hashes`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What one archive takes up."""
 
