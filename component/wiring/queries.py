@@ -105,6 +105,7 @@ def http_services(
         rosters=parts.rosters,
         hosts=parts.hosts,
         followers=parts.followers,
+        displayed=parts.displayed,
         background=background,
         handlers=handlers,
     )

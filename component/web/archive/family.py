@@ -24,6 +24,7 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
         services.queue,
         pager_of(settings, services),
         services.followers,
+        services.displayed,
     )
     return app
 
