@@ -242,9 +242,7 @@ def compose(
         audit=audit,
         served=served,
         authorizer=authorizer,
-        reader=ArchiveReader(
-            authorizer, storage, preference_filter, pager, followers, displayed
-        ),
+        reader=ArchiveReader(authorizer, storage, preference_filter, pager, followers, displayed),
     )
     _listen(config, parts)
     return parts

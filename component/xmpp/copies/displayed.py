@@ -26,7 +26,7 @@ from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
 from component.xmpp.copies.mucsub import NS_EVENT
 from component.xmpp.queries.privilege import Privileges
-from component.xmpp.queries.privileged_iq import PrivilegedIqError, ask_as
+from component.xmpp.queries.user_iq import UserIqError, ask_as_user
 from storage.rows import DisplayedMarker
 
 log = logging.getLogger(__name__)
@@ -141,10 +141,8 @@ class DisplayedQueries:
         """Return the markers of a user, () where the server does not give them."""
         host = jids.domain(owner)
         try:
-            answer = await ask_as(
-                self._stream, owner, "get", owner, _ITEMS, patience=self._timeout
-            )
-        except PrivilegedIqError as error:
+            answer = await ask_as_user(self._stream, owner, "get", _ITEMS, patience=self._timeout)
+        except UserIqError as error:
             self._answering.add(host)
             # A user without markers has no such node.
             if str(error) != "item-not-found":
