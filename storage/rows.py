@@ -202,8 +202,10 @@ class DisplayedMarker:
 
     owner: str
     peer: str
-    id: str | None  #: of the message in the archive; None: only its name is known
-    name_hash: int = 0  #: of the message, where there is no id: that of `NewMessage.name_hashes`
+    #: what is known of the message: its id in the archive, one of its `name_hashes`, or that the
+    #: first of these that finds a message is right
+    id: str | None = None
+    name_hash: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

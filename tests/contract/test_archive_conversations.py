@@ -336,7 +336,7 @@ async def ids_of(archive: Archive, owner: str = ALICE) -> list[str]:
     return [message.id for message in (await everything(archive, owner)).messages]
 
 
-def displayed(id: str | None, *, peer: str = BOB, name_hash: int = 0) -> DisplayedMarker:
+def displayed(id: str | None, *, peer: str = BOB, name_hash: int | None = None) -> DisplayedMarker:
     return DisplayedMarker(owner=ALICE, peer=peer, id=id, name_hash=name_hash)
 
 
@@ -366,8 +366,10 @@ async def test_displayed_marker_of_a_named_message_counts_up_to_the_last_of_that
     await archive.append([entry(n)._replace(name_hashes=(7, -n)) for n in (1, 2, 3)])
 
     await archive.note_displayed([displayed(None, name_hash=-2)])
+    by_name = (await only(archive)).unread
+    await archive.note_displayed([displayed("unknown", name_hash=-3)])
 
-    assert (await only(archive)).unread == 1
+    assert (by_name, (await only(archive)).unread) == (1, 0)
 
 
 @pytest.mark.parametrize("case", ["other peer", "other archive", "unknown", "no name", "erased"])

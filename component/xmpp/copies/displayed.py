@@ -202,8 +202,12 @@ def _marker(owner: str, item: Element) -> DisplayedMarker | None:
     peer, by = prepared(peer), prepared(by)
     if jids.resource(peer):
         return None
-    if by == owner:
-        return DisplayedMarker(owner=owner, peer=peer, id=id)
-    if by == peer:
-        return DisplayedMarker(owner=owner, peer=peer, id=None, name_hash=room_name_hash(by, id))
-    return None
+    if by not in ("", owner, peer):
+        return None
+    # slixmpp 1.17 does not write `by`.
+    return DisplayedMarker(
+        owner=owner,
+        peer=peer,
+        id=id if by in ("", owner) else None,
+        name_hash=None if by == owner else room_name_hash(peer, id),
+    )

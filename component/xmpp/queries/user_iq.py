@@ -28,8 +28,8 @@ async def ask_as_user(
 ) -> Element | None:
     """Send an IQ of a user, a bare JID, to the user's own account, and return the result.
 
-    Return None if the connection is lost before. Raises UserIqError, and IqTimeout after `patience`
-    seconds: a server drops an IQ that it has not permitted.
+    Return None if the connection is lost before. Raises UserIqError, and IqTimeout after
+    `patience` seconds: a server drops an IQ that it has not permitted.
     """
     iq = f"<iq xmlns='{NS_CLIENT}' type='{type}' id='inner' to={quoteattr(user)}>{payload}</iq>"
     wrapped = f"<privileged_iq xmlns='{NS_PRIVILEGE_IQ}'>{iq}</privileged_iq>"

@@ -89,13 +89,12 @@ async def note_displayed(
 
     A marker whose message is not in its conversation is ignored (XEP-0490 section 5.1).
     """
-    names = [(number, marker.name_hash) for number, marker in markers if marker.id is None]
+    names = [(number, m.name_hash) for number, m in markers if m.name_hash is not None]
     named = await last_named(connection, names)
     places = []
     for number, marker in markers:
-        if marker.id is not None:
-            sequence = ids.decode(number, marker.id)
-        else:
+        sequence = None if marker.id is None else ids.decode(number, marker.id)
+        if sequence is None and marker.name_hash is not None:
             target = named.get((number, marker.name_hash))
             sequence = None if target is None else target.sequence
         places.append((number, marker.peer, sequence))

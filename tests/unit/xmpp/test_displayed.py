@@ -32,9 +32,12 @@ from support.wire import (
     PRIVILEGE_1,
     PRIVILEGE_2,
     Wire,
+    chat,
 )
 
 from component.xmpp.copies.displayed import DisplayedQueries
+
+ROOM = f"room@conference.{HOST}"
 
 
 async def received(wire: Wire, count: int = 1) -> list[str]:
@@ -52,6 +55,25 @@ async def test_publication_is_to_the_own_account_however_that_is_written(
     wire.log_copy(published(item("BOB@example.org", stanza_id(id, "Alice@example.org")), to=to))
 
     assert await unread(wire) == {BOB: 0}
+
+
+async def test_id_without_its_origin_is_of_the_archive_or_of_the_room(wire: Wire) -> None:
+    """slixmpp 1.17 does not write `by`."""
+    [id] = await received(wire)
+    wire.log_copy(
+        chat(
+            "hi",
+            sender=f"{ROOM}/bob",
+            to=ALICE_PHONE,
+            type="groupchat",
+            extra=stanza_id("r1", ROOM),
+        )
+    )
+    before = await unread(wire)
+    items = (item(BOB, stanza_id(id)), item(ROOM, stanza_id("r1")))
+    wire.log_copy(published(*items).replace(f" by='{ALICE}'", ""))
+
+    assert (before, await unread(wire)) == ({ROOM: 1, BOB: 1}, {ROOM: 0, BOB: 0})
 
 
 FORGERIES = {
