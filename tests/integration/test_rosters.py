@@ -10,6 +10,7 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
 import pytest
+from support import mam
 from support.ejabberd import Account, Ejabberd
 from support.muniment import ACCOUNTS, Muniment
 from support.raw import Client
@@ -188,6 +189,76 @@ async def test_a_change_over_http_is_done_or_refused_in_full(both: Server) -> No
             200,
             [Contact("bob@one.test", "Bob", "none", False, ("Work",))],
         )
+
+
+async def test_each_change_over_http_is_pushed_to_the_clients_of_the_user(both: Server) -> None:
+    """RFC 6121 section 2.1.6. Before 23.10 ejabberd changes nothing."""
+    alice = both.account("alice")
+    contact = f"{quote(alice.user)}/{quote('bob@one.test')}"
+    item = {"username": alice.user, "jid": "bob@one.test"}
+    changes = [
+        ("PUT", "", item | {"nick": "Bob"}, ("Bob", "none")),
+        ("PATCH", "", item | {"nick": "Bo", "groups": ["Work"]}, ("Bo", "none")),
+        ("DELETE", f"/{contact}", None, (None, "remove")),
+    ]
+    statuses, pushes = [], []
+    async with both.client(alice) as a, session(both.muniment) as http:
+        await a.ask("get", GET)
+        await a.be_available()
+        for method, rest, body, _ in changes:
+            place = path(both, alice) + rest
+            async with http.request(method, place, json=body) as answer:
+                statuses.append(answer.status)
+        await a.settled()
+        for stanza in a.received:
+            changed = stanza.find(f"{ROSTER}query/{ROSTER}item")
+            if stanza.get("type") == "set" and changed is not None:
+                pushes.append((changed.get("name"), changed.get("subscription")))
+
+    if version(both) < (23, 10):
+        assert (statuses, pushes) == ([409, 409, 409], [])
+    else:
+        assert all(status < 300 for status in statuses), statuses
+        assert pushes == [push for *_, push in changes]
+
+
+async def test_subscription_is_not_changed_over_http(both: Server) -> None:
+    """It follows from the presence stanzas of both users (RFC 6121 section 3)."""
+    alice = both.account("alice")
+    item = {"username": alice.user, "jid": "bob@one.test", "subscription": "both", "ask": "none"}
+    async with both.client(alice) as a, session(both.muniment) as http:
+        await set_item(a, "bob@one.test", "name='Bob'")
+        async with http.post(path(both, alice), json=item) as answer:
+            status, text = answer.status, await answer.text()
+
+        assert (status, "subscriptions" in text) == (409, True), text
+        assert await shown(both, a) == [Contact("bob@one.test", "Bob", "none", False, ())]
+
+
+async def test_messages_with_a_new_contact_are_archived_where_the_roster_decides(
+    both: Server,
+) -> None:
+    """The contact is added over HTTP, or by a client where ejabberd takes no change of ours."""
+    alice, bob = both.accounts("alice", "bob")
+    prefs = "<prefs xmlns='urn:xmpp:mam:2' default='roster'><always/><never/></prefs>"
+    async with both.client(alice) as a, both.client(bob) as b, session(both.muniment) as http:
+        await a.ask("get", GET)
+        await a.be_available()
+        await a.ask("set", prefs)
+        b.say(alice.jid, "from a stranger")
+        await a.wait_for_body("from a stranger")
+        before = await mam.bodies(a)
+        async with http.put(
+            path(both, alice), json={"username": alice.user, "jid": bob.jid}
+        ) as answer:
+            is_changed = answer.status == 200
+        if not is_changed:
+            await set_item(a, bob.jid)
+        b.say(alice.jid, "from a contact")
+        await a.wait_for_body("from a contact")
+
+        assert (before, await mam.bodies(a)) == ([], ["from a contact"])
+    assert is_changed == (version(both) >= (23, 10))
 
 
 async def test_the_example_lets_nobody_change_rosters(server: Server) -> None:
