@@ -73,8 +73,8 @@ class DisplayedMarkers:
         self._hosts = hosts
         self._source = source
         self._wait_seconds = wait_seconds
-        #: the newest marker of each conversation, by owner and peer
-        self._pending: FIFOCache[str, dict[str, DisplayedMarker]] = FIFOCache(
+        #: markers that wait, by owner
+        self._pending: FIFOCache[str, frozenset[DisplayedMarker]] = FIFOCache(
             PENDING_MAX, getsizeof=len
         )
         self._asked: TTLCache[str, None] = TTLCache(ASKED_MAX, FRESH_SECONDS, time.monotonic)
@@ -85,13 +85,13 @@ class DisplayedMarkers:
         self._is_failing = False
 
     def note(self, markers: Sequence[DisplayedMarker]) -> None:
-        """Take markers; of each conversation the last one counts."""
-        newest: dict[str, dict[str, DisplayedMarker]] = {}
+        """Take markers. Only the store knows which of two messages is the newer one."""
+        by_owner: dict[str, set[DisplayedMarker]] = {}
         for marker in markers:
-            newest.setdefault(marker.owner, {})[marker.peer] = marker
-        for owner, by_peer in newest.items():
+            by_owner.setdefault(marker.owner, set()).add(marker)
+        for owner, added in by_owner.items():
             with suppress(ValueError):  # There are more than may wait.
-                self._pending[owner] = self._pending.get(owner, {}) | by_peer
+                self._pending[owner] = self._pending.get(owner, frozenset()) | added
             self._wake.set()
 
     async def refresh(self, owner: str) -> None:
@@ -153,16 +153,13 @@ class DisplayedMarkers:
         """Write the markers of an owner, or of all owners."""
         async with self._writing:
             owners = list(self._pending) if owner is None else [owner]
-            taken = [self._pending.pop(owner, {}) for owner in owners]
-            markers = [marker for by_peer in taken for marker in by_peer.values()]
+            markers = [m for owner in owners for m in self._pending.pop(owner, ())]
             if not markers:
                 return
             try:
                 await self._archive.note_displayed(markers)
             except Unavailable as error:
-                # What came meanwhile is newer.
-                waiting = [m for by_peer in self._pending.values() for m in by_peer.values()]
-                self.note([*markers, *waiting])
+                self.note(markers)
                 if not self._is_failing:
                     log.warning("displayed markers cannot be written yet: %s", error)
                 self._is_failing = True

@@ -183,8 +183,9 @@ def _markers(
             continue
         for node in container.elements:
             if node.name == name and node.get("node") == NS:
-                found = (_marker(owner, item) for item in node.elements if item.name == "item")
-                yield from (marker for marker in found if marker is not None)
+                items = (item for item in node.elements if item.name == "item")
+                markers = (_marker(owner, item) for item in items)
+                yield from (marker for marker in markers if marker is not None)
 
 
 def _marker(owner: str, item: Element) -> DisplayedMarker | None:

@@ -173,9 +173,10 @@ async def test_marker_waits_for_its_message(opened: Opened) -> None:
     assert await opened.unread() == 0
 
 
-async def test_last_marker_of_a_conversation_counts(opened: Opened) -> None:
+async def test_of_several_markers_that_of_the_newest_message_counts(opened: Opened) -> None:
     ids = await opened.receive(3)
     opened.displayed.note([marker(ids[0]), marker("unknown", peer=ROMEO), marker(ids[1])])
+    opened.displayed.note([marker(ids[0])])
     await opened.displayed.refresh(ALICE)
 
     assert await opened.unread() == 1

@@ -203,6 +203,6 @@ async def test_missing_permission_is_logged_once_where_the_server_may_know_it(
     queries = DisplayedQueries(wire.stream, wire.parts.privileges)
 
     assert (queries.is_askable(HOST), queries.is_askable(HOST)) == (False, False)
-    found = [line for line in caplog.messages if "displayed markers" in line]
-    assert len(found) == lines
-    assert all(NS_PUBSUB in line for line in found)
+    logged = [line for line in caplog.messages if "displayed markers" in line]
+    assert len(logged) == lines
+    assert all(NS_PUBSUB in line for line in logged)
