@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from slixmpp.exceptions import IqError
 from support import mam
-from support.clients import slixmpp_client
 from support.displaying import NS_EVENT, NS_MDS, NS_PUBSUB, item, items_of, publication, stanza_id
 from support.ejabberd import USER_IQ_PRIVILEGE, Account, Ejabberd
 from support.muniment import Muniment
@@ -18,6 +17,7 @@ from support.raw import Client
 from support.releases import Release
 from support.remote_data import session
 from support.server import Server
+from support.slixmpp_client import slixmpp_client
 from support.stanzas import Refused
 
 #: What it tests differs between releases of ejabberd.

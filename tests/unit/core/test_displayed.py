@@ -13,7 +13,7 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entries, everything
 from support.probe import Probe
 from support.sqlite_probe import SqliteProbe
-from support.writing import open_writer
+from support.writer import open_writer
 
 from component.core.archiving.writer import Writer
 from component.core.hosts import Hosts
