@@ -13,6 +13,7 @@ from storage.rows import (
     Contact,
     Conversations,
     Cutoff,
+    DisplayedMarker,
     Filter,
     Hold,
     HostRetention,
@@ -159,6 +160,14 @@ class Archive(Protocol):
         conversations whose newest message, of any kind, arrived before the message of this id.
         With `since`, messages that arrived after this id are unread, whether or not the owner has
         seen them. Raises NotFound.
+        """
+        ...
+
+    async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> None:
+        """Note that owners have seen the messages up to those of the markers, durably.
+
+        A marker of a message that is not in that conversation changes nothing, and neither does
+        one of an older message than was seen before. Raises Unavailable.
         """
         ...
 

@@ -208,6 +208,18 @@ UNREAD_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisplayedMarker:
+    """The message up to which a conversation was displayed to its owner (XEP-0490)."""
+
+    owner: str
+    peer: str
+    #: what is known of the message: its id in the archive, one of its `name_hashes`, or that the
+    #: first of these that finds a message is right
+    id: str | None = None
+    name_hash: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """The size of one archive."""
 

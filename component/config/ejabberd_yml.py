@@ -24,6 +24,7 @@ NAME = "muniment"
 
 NS_MAM = "urn:xmpp:mam:2"
 NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
+NS_PUBSUB = "http://jabber.org/protocol/pubsub"
 
 #: Commands of ejabberd by which accounts are checked and changed.
 ACCOUNT_COMMANDS = (
@@ -57,6 +58,8 @@ OLDEST, NEWEST = Version(23, 1), Version(26, 7)
 _ROSTER_CHANGES = _EXISTS_CHECK = Version(23, 10)
 #: The first release that knows IQs by privilege, and drops other IQs of components.
 _IQ_PRIVILEGE = Version(24, 10)
+#: The first release that answers IQs of users to their own accounts by privilege.
+_USER_IQ_PRIVILEGE = Version(25, 3)
 #: The first release that demands the access rule `configure` of an account of the API.
 _CONFIGURE_RULE = Version(26, 7)
 
@@ -405,9 +408,12 @@ def _privileges(release: Version, config: Config) -> dict[str, Any]:
 
 def _iqs_by_privilege(release: Version, config: Config) -> dict[str, Any]:
     """Return the payloads of IQs that Muniment sends as a virtual host or as its users."""
-    if release < _IQ_PRIVILEGE:
-        return {}
-    return {NS_DISCO_INFO: {"get": NAME}} if config.archive.room_services else {}
+    payloads = {}
+    if release >= _IQ_PRIVILEGE and config.archive.room_services:
+        payloads[NS_DISCO_INFO] = {"get": NAME}
+    if release >= _USER_IQ_PRIVILEGE:
+        payloads[NS_PUBSUB] = {"get": NAME}
+    return payloads
 
 
 def _privileges_explained(release: Version, config: Config) -> Iterator[str]:
@@ -419,5 +425,8 @@ def _privileges_explained(release: Version, config: Config) -> Iterator[str]:
         )
         if release >= _ROSTER_CHANGES:
             yield '"both" in the place of "get" lets programs change rosters over HTTP.'
-    if _iqs_by_privilege(release, config):
+    payloads = _iqs_by_privilege(release, config)
+    if NS_DISCO_INFO in payloads:
         yield "It may ask rooms who may read their archives (archive.room_services)."
+    if NS_PUBSUB in payloads:
+        yield "It may ask which messages the clients of a user have displayed (XEP-0490)."

@@ -25,6 +25,7 @@ from storage.rows import (
     Conversation,
     Conversations,
     Direction,
+    DisplayedMarker,
     Kind,
     NewMessage,
 )
@@ -349,3 +350,77 @@ async def test_conversations_survive_reopening(reopen: Open) -> None:
         assert await storage.archive.conversations(ALICE, limit=9) == before
         last = [conversation.last for conversation in before.conversations]
         assert texts(last) == texts([entry("s"), rows[2]])
+
+
+async def ids_of(archive: Archive, owner: str = ALICE) -> list[str]:
+    return [message.id for message in (await everything(archive, owner)).messages]
+
+
+def displayed(id: str | None, *, peer: str = BOB, name_hash: int | None = None) -> DisplayedMarker:
+    return DisplayedMarker(owner=ALICE, peer=peer, id=id, name_hash=name_hash)
+
+
+async def test_messages_up_to_a_displayed_one_are_not_unread(archive: Archive) -> None:
+    await archive.append(entries(5))
+    ids = await ids_of(archive)
+
+    await archive.note_displayed([displayed(ids[2])])
+    behind_third = (await only(archive)).unread
+    await archive.note_displayed([displayed(ids[4])])
+
+    assert (behind_third, (await only(archive)).unread) == (2, 0)
+
+
+async def test_displayed_marker_of_an_older_message_changes_nothing(archive: Archive) -> None:
+    await archive.append(entries(5))
+    ids = await ids_of(archive)
+
+    await archive.note_displayed([displayed(ids[3]), displayed(ids[0])])
+
+    assert (await only(archive)).unread == 1
+
+
+async def test_displayed_marker_of_a_named_message_counts_up_to_the_last_of_that_name(
+    archive: Archive,
+) -> None:
+    await archive.append([entry(n)._replace(name_hashes=(7, -n)) for n in (1, 2, 3)])
+
+    await archive.note_displayed([displayed(None, name_hash=-2)])
+    by_name = (await only(archive)).unread
+    await archive.note_displayed([displayed("unknown", name_hash=-3)])
+
+    assert (by_name, (await only(archive)).unread) == (1, 0)
+
+
+@pytest.mark.parametrize("case", ["other peer", "other archive", "unknown", "no name", "erased"])
+async def test_displayed_marker_of_a_message_elsewhere_changes_nothing(
+    archive: Archive, storage: Storage, case: str
+) -> None:
+    rows = [entry(1), entry(2, peer=ROMEO), entry(3, owner=BOB, peer=ALICE)]
+    await archive.append([row._replace(name_hashes=(n,)) for n, row in enumerate(rows)])
+    _, romeos = await ids_of(archive)
+    [foreign] = await ids_of(archive, BOB)
+    if case == "erased":
+        await storage.retention.erase(BOB, limit=10)
+    marker = {
+        "other peer": displayed(romeos),
+        "other archive": displayed(foreign),
+        "unknown": displayed("0f710f2b-52ed-4d52-b928-784dad74a52b"),
+        "no name": displayed(None, name_hash=99),
+        "erased": DisplayedMarker(owner=BOB, peer=ALICE, id=foreign),
+    }[case]
+
+    await archive.note_displayed([marker])
+
+    page = await archive.conversations(ALICE, limit=9)
+    assert [conversation.unread for conversation in page.conversations] == [1, 1]
+
+
+async def test_displayed_markers_outlast_the_program(reopen: Open) -> None:
+    async with reopen() as storage:
+        await storage.archive.append(entries(2))
+        ids = await ids_of(storage.archive)
+        await storage.archive.note_displayed([displayed(ids[1])])
+
+    async with reopen() as storage:
+        assert (await only(storage.archive)).unread == 0

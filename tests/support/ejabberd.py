@@ -22,6 +22,9 @@ IQ_PRIVILEGE = """\
 # iq:
     #   "http://jabber.org/protocol/disco#info":
     #     get: muniment"""
+USER_IQ_PRIVILEGE = """\
+#   "http://jabber.org/protocol/pubsub":
+    #     get: muniment"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,8 @@ class Ejabberd(Program):
         example = EXAMPLE.read_text()
         if self.release.has_iq_privilege:
             example = replaced(example, {IQ_PRIVILEGE: IQ_PRIVILEGE.replace("# ", "")})
+        if self.release.has_user_iq_privilege:
+            example = replaced(example, {USER_IQ_PRIVILEGE: USER_IQ_PRIVILEGE.replace("# ", "")})
         return replaced(example, changes)
 
 

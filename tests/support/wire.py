@@ -10,7 +10,7 @@ import hashlib
 import re
 import xml.etree.ElementTree as ET
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -312,12 +312,17 @@ class Wire:
         host: str = HOST,
         type: str = "outgoing",
         roster: str = "get",
+        iqs: Mapping[str, str] | None = None,
     ) -> None:
-        """Grant privileges to the component, as mod_privilege does."""
+        """Grant privileges to the component, as mod_privilege does; `iqs` are types by payload."""
+        namespaces = "".join(
+            f"<namespace ns='{payload}' type='{type}'/>" for payload, type in (iqs or {}).items()
+        )
+        perm = f"<perm access='iq'>{namespaces}</perm>" if iqs is not None else ""
         self.peer.send(
             f"<message from='{host}' to='{COMPONENT}'><privilege xmlns='{namespace}'>"
             f"<perm access='roster' type='{roster}'/><perm access='message' type='{type}'/>"
-            "</privilege></message>"
+            f"{perm}</privilege></message>"
         )
 
     def log_copy(self, stanza: str, host: str = HOST, *, is_delivered: bool = True) -> None:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support.ejabberd import EXAMPLE, IQ_PRIVILEGE
+from support.ejabberd import EXAMPLE, IQ_PRIVILEGE, USER_IQ_PRIVILEGE
 from support.releases import versions
 
 from component import cli
@@ -30,6 +30,7 @@ API = '[accounts]\napi_url = "http://127.0.0.1:5280/api"\n'
 API_USER = f'{API}api_user = "boss@chat.example"\napi_password = "pencil"\n'
 STORE = '[accounts]\nsource = "store"\n'
 DISCO = "http://jabber.org/protocol/disco#info"
+PUBSUB = "http://jabber.org/protocol/pubsub"
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +75,8 @@ def test_example_has_the_printed_options(release: str) -> None:
     example = EXAMPLE.read_text()
     if release >= "24.10":
         example = example.replace(IQ_PRIVILEGE, IQ_PRIVILEGE.replace("# ", ""))
+    if release >= "25.03":
+        example = example.replace(USER_IQ_PRIVILEGE, USER_IQ_PRIVILEGE.replace("# ", ""))
     example = re.sub(r"\n +# .*", "", without_comments(example))
 
     for section in re.split(r"\n(?=\w)", without_comments(text(parts, []))):
@@ -91,14 +94,26 @@ def test_releases_without_iqs_by_privilege_are_not_given_the_option(
 
 
 @pytest.mark.parametrize("release", ["24.10", "24.12-3+deb13u2", "25.04", "26.07"])
-def test_iqs_by_privilege_are_granted_where_rooms_have_archives(
+def test_iqs_to_rooms_are_granted_where_rooms_have_archives(
     capsys: pytest.CaptureFixture[str], release: str
 ) -> None:
     with_rooms = options(capsys, release, toml=TOML + ROOMS)["modules"]["mod_privilege"]
     without_rooms = options(capsys, release)["modules"]["mod_privilege"]
 
-    assert with_rooms["iq"] == {DISCO: {"get": "muniment"}}
-    assert "iq" not in without_rooms
+    assert with_rooms["iq"][DISCO] == {"get": "muniment"}
+    assert DISCO not in without_rooms.get("iq", {})
+
+
+@pytest.mark.parametrize(
+    ("release", "is_granted"),
+    [("24.10", False), ("24.12", False), ("25.03", True), ("26.07", True)],
+)
+def test_iqs_of_users_are_granted_from_the_first_release_that_answers_them(
+    capsys: pytest.CaptureFixture[str], release: str, is_granted: bool
+) -> None:
+    granted = options(capsys, release)["modules"]["mod_privilege"].get("iq", {})
+
+    assert granted == ({PUBSUB: {"get": "muniment"}} if is_granted else {})
 
 
 def test_secret_is_not_printed_but_its_file_is_named(

@@ -119,6 +119,11 @@ class Side:
         return tuple(name_hash(self.peer, direction, id) for direction in Direction)
 
 
+def room_name_hash(room: str, id: str) -> int:
+    """Return the name hash of a message to which a room gave an id (XEP-0359)."""
+    return name_hash(room, _ROOM, id)
+
+
 def name_hash(peer: str, author: str, id: str) -> int:
     """Return the name hash of a message with an id, in the conversation with a bare JID.
 

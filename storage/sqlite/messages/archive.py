@@ -11,6 +11,7 @@ from storage.rows import (
     Batch,
     Conversation,
     Conversations,
+    DisplayedMarker,
     Filter,
     Page,
     References,
@@ -20,7 +21,7 @@ from storage.rows import (
 from storage.sqlite.engine.protocols import Bound, Connection, Database, Result, Row
 from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
-from storage.sqlite.messages.conversations import fetch
+from storage.sqlite.messages.conversations import fetch, note_displayed
 from storage.sqlite.messages.counting import (
     OWNER_COUNTS,
     Series,
@@ -285,6 +286,15 @@ class SqliteArchive:
             ),
             complete=complete,
         )
+
+    async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> None:
+        async with self._database.write() as connection:
+            numbers = {
+                owner: await self._owners.find(connection, owner)
+                for owner in {marker.owner for marker in markers}
+            }
+            placed = [(numbers[marker.owner], marker) for marker in markers]
+            await note_displayed(connection, self._ids, placed)
 
 
 def _is_counted_in_one_step(filter: Filter) -> bool:

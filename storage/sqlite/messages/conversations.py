@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from storage.rows import UNREAD_MAX
+from storage.rows import UNREAD_MAX, DisplayedMarker
 from storage.sqlite.engine.protocols import Bound, Connection, Row
 from storage.sqlite.messages.counting import total_sql
+from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.references import last_named
 from storage.sqlite.messages.statements import COLUMNS
 
 _NOTE = """
@@ -20,6 +22,12 @@ UPDATE conversations SET newest = coalesce(
     (SELECT max(sequence) FROM archive WHERE owner = $1 AND peer = $2), 0
 )
 WHERE owner = $1 AND peer = $2
+"""
+
+_NOTE_DISPLAYED = """
+UPDATE conversations SET seen = $3
+WHERE owner = $1 AND peer = $2 AND seen < $3
+    AND EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND sequence = $3 AND peer = $2)
 """
 
 _DELETE_EMPTY = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND newest = 0"
@@ -72,6 +80,27 @@ async def add(connection: Connection, rows: Iterable[tuple[int, int, str, int]])
             seen[key] = max(seen_up_to, seen.get(key, 0))
     await connection.executemany(
         _NOTE, [(*key, sequence, seen.get(key, 0)) for key, sequence in last.items()]
+    )
+
+
+async def note_displayed(
+    connection: Connection, ids: Ids, markers: Sequence[tuple[int, DisplayedMarker]]
+) -> None:
+    """Note up to which messages conversations were displayed: number of the owner, and marker.
+
+    A marker whose message is not in its conversation is ignored (XEP-0490 section 5.1).
+    """
+    names = [(number, m.name_hash) for number, m in markers if m.name_hash is not None]
+    named = await last_named(connection, names)
+    places = []
+    for number, marker in markers:
+        sequence = None if marker.id is None else ids.decode(number, marker.id)
+        if sequence is None and marker.name_hash is not None:
+            target = named.get((number, marker.name_hash))
+            sequence = None if target is None else target.sequence
+        places.append((number, marker.peer, sequence))
+    await connection.executemany(
+        _NOTE_DISPLAYED, [place for place in places if place[2] is not None]
     )
 
 

@@ -59,7 +59,7 @@ async def resolve(
     names = list(
         {(number, name): None for number, _, message in rows for name in message.refers_to}
     )
-    last = await _last(connection, names)
+    last = await last_named(connection, names)
     targets: dict[tuple[int, int], Target] = {}
     for number, sequence, message in rows:
         candidates = [last[number, name] for name in message.refers_to if (number, name) in last]
@@ -74,7 +74,7 @@ async def resolve(
     return targets
 
 
-async def _last(
+async def last_named(
     connection: Connection, names: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], Target]:
     """Return the last message that has each name, by number of the owner and name hash."""
