@@ -235,9 +235,7 @@ def test_external_authentication_that_would_refuse_everybody_is_refused(
 def test_rosters_of_the_store_need_no_privilege(capsys: pytest.CaptureFixture[str]) -> None:
     toml = f'{TOML}[rosters]\nsource = "store"\n'
 
-    assert options(capsys, "26.07", toml=toml)["modules"]["mod_privilege"] == {
-        "message": {"outgoing": "muniment"}
-    }
+    assert "roster" not in options(capsys, "26.07", toml=toml)["modules"]["mod_privilege"]
 
 
 @pytest.mark.parametrize(
