@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from component.core.accounts.protocol import Authenticator
-from component.core.errors import ItemNotFound, NotAllowed, NotAuthorized
+from component.core.errors import ItemNotFound, NotAllowed, NotAuthorized, Overloaded
 from component.core.hosts import Hosts
 from component.core.store_errors import translated
 from component.core.tokens.access import AccessToken, AccessTokens
@@ -25,6 +25,10 @@ GRACE_SECONDS = 60
 
 #: Sign-ins of one account. With one more, the one that was not used for longest is revoked.
 PER_ACCOUNT_MAX = 50
+
+#: Passwords of sign-ins that are checked at once. The check is slow, and logins to ejabberd wait
+#: for the same threads.
+PENDING_MAX = 32
 
 MICROSECONDS = 1_000_000
 
@@ -62,6 +66,7 @@ class SignIns:
         self._authenticator = authenticator
         self._hosts = hosts
         self._clock = clock
+        self._pending = 0  # passwords of sign-ins that are checked at the moment
         self._refresh_micros = refresh_days * 24 * 3600 * MICROSECONDS
 
     async def sign_in(self, jid: str, password: str, label: str = "") -> Tokens:
@@ -74,7 +79,7 @@ class SignIns:
         # ejabberd takes access tokens for passwords. Whoever has one for minutes gets no more.
         if not is_user or self._access.is_valid(password):
             raise NotAuthorized(WRONG_PASSWORD)
-        if not await self._authenticator.authenticate(jid, password):
+        if not await self._is_right(jid, password):
             raise NotAuthorized(WRONG_PASSWORD)
         row = SignIn(
             id=token.sign_in,
@@ -143,6 +148,16 @@ class SignIns:
         if row is None or row.expires_at <= self._clock():
             raise NotAuthorized(_REVOKED)
         return row
+
+    async def _is_right(self, jid: str, password: str) -> bool:
+        """Return whether a password is right. Raises Overloaded, RateLimited, NotAllowed."""
+        if self._pending >= PENDING_MAX:
+            raise Overloaded("Too many sign-ins are under way: try again shortly.")
+        self._pending += 1
+        try:
+            return await self._authenticator.authenticate(jid, password)
+        finally:
+            self._pending -= 1
 
     async def _may_stay(self, jid: str) -> bool:
         """Return whether an account exists, as far as its source tells."""

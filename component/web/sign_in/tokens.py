@@ -49,12 +49,8 @@ async def sign_in(request: web.Request) -> web.Response:
     fields = checked(SignInFields, await body.fields(request))
     jid = _user(request, fields.jid)
     limit, party = request.config_dict[keys.guess_limit], party_of(request.transport)
-    try:
+    with limit.attempt(party, jid):
         tokens = await request.app[keys.sign_ins].sign_in(jid, fields.password, fields.label)
-    except NotAuthorized:
-        limit.check(party, None)
-        raise
-    limit.check(party, jid)
     return body.json_response(_tokens(tokens), status=201)
 
 

@@ -11,12 +11,12 @@ from support.http_services import HOST, HOSTS, PASSWORDS
 
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.protocol import AccountSource
-from component.core.errors import ItemNotFound, NotAuthorized
+from component.core.errors import ItemNotFound, NotAuthorized, Overloaded
 from component.core.hosts import Hosts
 from component.core.tokens.access import AccessTokens, Key
 from component.core.tokens.accounts import with_tokens
 from component.core.tokens.refresh import RefreshToken
-from component.core.tokens.sign_ins import GRACE_SECONDS, PER_ACCOUNT_MAX, SignIns
+from component.core.tokens.sign_ins import GRACE_SECONDS, PENDING_MAX, PER_ACCOUNT_MAX, SignIns
 from component.core.xml.times import now
 from storage.interface import Storage
 from storage.open import open_storage
@@ -268,6 +268,35 @@ async def test_sign_in_under_way_while_all_are_revoked_is_refused(
 
     with pytest.raises(NotAuthorized):
         await slow.sign_in(ALICE, PASSWORD)
+
+
+async def test_sign_ins_under_way_are_bounded(storage: Storage) -> None:
+    release = asyncio.Event()
+
+    class Waiting:
+        """Answers once the test releases it."""
+
+        async def authenticate(self, jid: str, password: str) -> bool:
+            await release.wait()
+            return True
+
+        async def exists(self, jid: str) -> bool:
+            return True
+
+    access = AccessTokens(Key.generate(), lifetime_seconds=600)
+    waiting = SignIns(storage.sign_ins, access, Waiting(), Hosts(HOSTS), refresh_days=1)
+    pending = [
+        asyncio.create_task(waiting.sign_in(f"user{number}@{HOST}", PASSWORD))
+        for number in range(PENDING_MAX)
+    ]
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded):
+        await waiting.sign_in(ALICE, PASSWORD)
+    release.set()
+    await asyncio.gather(*pending)
+
+    assert (await waiting.sign_in(ALICE, PASSWORD)).sign_in.jid == ALICE
 
 
 async def test_sign_out_revokes_one_sign_in(sign_ins: SignIns) -> None:

@@ -229,6 +229,19 @@ async def test_guessing_of_passwords_is_slowed_whatever_the_account(public: Test
     assert (statuses[0], statuses[-1]) == (401, 429)
 
 
+async def test_right_password_from_a_limited_address_makes_no_sign_in(
+    public: TestClient, signing_in: Services
+) -> None:
+    for number in range(30):
+        body = {"jid": f"user{number}@{HOST}", "password": "wrong"}
+        await public.post("/api/v1/tokens", json=body)
+
+    response = await public.post("/api/v1/tokens", json={"jid": ALICE, "password": PASSWORD})
+
+    assert response.status == 429
+    assert await signing_in.storage.sign_ins.list(ALICE) == ()
+
+
 async def test_user_reads_own_archive(
     public: TestClient, aiohttp_client: AiohttpClient, signing_in: Services
 ) -> None:
