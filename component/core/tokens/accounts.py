@@ -11,7 +11,6 @@ from component.core.accounts.protocol import (
     Authenticator,
 )
 from component.core.errors import NotAuthorized
-from component.core.tokens.access import looks_like_token
 from component.core.tokens.sign_ins import SignIns
 
 
@@ -33,12 +32,12 @@ class TokenAuthenticator:
         self._sign_ins = sign_ins
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        if looks_like_token(password):
+        if self._sign_ins.is_access_token(password):
             try:
                 return (await self._sign_ins.verify(password)).jid == jid
             except NotAuthorized:
-                # A password may have the form of a token.
-                pass
+                # ejabberd accepts it even if it was revoked, so ejabberd is not asked.
+                return False
         return await self._authenticator.authenticate(jid, password)
 
     async def exists(self, jid: str) -> bool:

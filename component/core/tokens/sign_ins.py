@@ -11,7 +11,7 @@ from component.core.accounts.protocol import Authenticator
 from component.core.errors import ItemNotFound, NotAllowed, NotAuthorized, Overloaded
 from component.core.hosts import Hosts
 from component.core.store_errors import translated
-from component.core.tokens.access import AccessToken, AccessTokens
+from component.core.tokens.access import AccessToken, AccessTokens, is_token
 from component.core.tokens.refresh import RefreshToken, new_salt
 from component.core.xml.times import now
 from storage import interface
@@ -76,8 +76,9 @@ class SignIns:
         """
         token, at = RefreshToken.generate(), self._clock()
         is_user = self._hosts.is_user(jid)
-        # ejabberd takes access tokens for passwords. Whoever has one for minutes gets no more.
-        if not is_user or self._access.is_valid(password):
+        # ejabberd takes access tokens for passwords, even one that was revoked or, by its own
+        # clock, has not expired. An access token gives nothing that lasts longer.
+        if not is_user or is_token(password):
             raise NotAuthorized(WRONG_PASSWORD)
         if not await self._is_right(jid, password):
             raise NotAuthorized(WRONG_PASSWORD)
@@ -121,6 +122,10 @@ class SignIns:
         if row.jid != claims.jid:
             raise NotAuthorized(_REVOKED)
         return claims
+
+    def is_access_token(self, text: str) -> bool:
+        """Return whether a text is an access token of ours, expired or revoked or not."""
+        return self._access.is_own(text)
 
     async def list(self, jid: str) -> tuple[SignIn, ...]:
         """Return the sign-ins of a user, the latest first. Raises Overloaded."""

@@ -94,6 +94,39 @@ async def test_access_token_is_no_password_for_a_new_sign_in(
         await sign_ins.sign_in(ALICE, token)
 
 
+async def test_token_that_ejabberd_may_still_accept_is_no_password(storage: Storage) -> None:
+    """ejabberd checks the signature and the time alone, with its own clock."""
+
+    class Ejabberd:
+        """Accepts every password."""
+
+        async def authenticate(self, jid: str, password: str) -> bool:
+            return True
+
+        async def exists(self, jid: str) -> bool:
+            return True
+
+    accepting, key = Ejabberd(), Key.generate()
+    short, other = (
+        SignIns(
+            storage.sign_ins,
+            AccessTokens(key, lifetime_seconds=seconds),
+            accepting,
+            Hosts(HOSTS),
+            refresh_days=1,
+        )
+        for key, seconds in ((key, 0), (Key.generate(), 600))
+    )
+    source = with_tokens(AccountSource(authenticator=accepting, administered=None), short)
+    expired = (await short.sign_in(ALICE, PASSWORD)).access_token
+    replaced = (await other.sign_in(ALICE, PASSWORD)).access_token
+
+    assert not await source.authenticator.authenticate(ALICE, expired)
+    for token in (expired, replaced):
+        with pytest.raises(NotAuthorized):
+            await short.sign_in(ALICE, token)
+
+
 async def test_access_token_is_a_password_of_its_user_alone(
     sign_ins: SignIns, accounts: AccountSource
 ) -> None:
