@@ -10,7 +10,7 @@ from component.core.accounts.protocol import (
     AccountSummary,
     Authenticator,
 )
-from component.core.errors import NotAuthorized
+from component.core.errors import ItemNotFound, NotAuthorized
 from component.core.tokens.sign_ins import SignIns
 
 
@@ -53,13 +53,20 @@ class RevokingAdmin:
 
     async def register(self, jid: str, password: str) -> None:
         await self._admin.register(jid, password)
+        # An account of this JID may have been removed in ejabberd itself.
+        await self._sign_ins.revoke_all(jid)
 
     async def set_password(self, jid: str, password: str) -> None:
         await self._admin.set_password(jid, password)
         await self._sign_ins.revoke_all(jid)
 
     async def remove(self, jid: str) -> None:
-        await self._admin.remove(jid)
+        try:
+            await self._admin.remove(jid)
+        except ItemNotFound:
+            # A call before may have removed the account alone, because the store failed then.
+            await self._sign_ins.revoke_all(jid)
+            raise
         await self._sign_ins.revoke_all(jid)
 
     async def set_enabled(self, jid: str, is_enabled: bool) -> None:

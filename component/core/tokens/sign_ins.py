@@ -80,6 +80,8 @@ class SignIns:
         # clock, has not expired. An access token gives nothing that lasts longer.
         if not is_user or is_token(password):
             raise NotAuthorized(WRONG_PASSWORD)
+        with translated():
+            revocations = await self._store.revocations(jid)
         if not await self._is_right(jid, password):
             raise NotAuthorized(WRONG_PASSWORD)
         row = SignIn(
@@ -92,7 +94,7 @@ class SignIns:
             token_hash=token.hash,
         )
         with translated():
-            is_added = await self._store.add(row, limit=PER_ACCOUNT_MAX)
+            is_added = await self._store.add(row, limit=PER_ACCOUNT_MAX, revocations=revocations)
         if not is_added:
             # The password has changed, or the account has gone, while it was checked.
             raise NotAuthorized(WRONG_PASSWORD)
@@ -110,7 +112,7 @@ class SignIns:
         row = await self._live(token.sign_in)
         if hmac.compare_digest(token.hash, row.token_hash):
             return await self._rotate(row, token)
-        return await self._repeat(row, token)
+        return await self._reused(row, token)
 
     async def verify(self, access_token: str) -> AccessToken:
         """Return the claims of an access token whose sign-in is not revoked.
@@ -144,7 +146,7 @@ class SignIns:
     async def revoke_all(self, jid: str) -> int:
         """Revoke all sign-ins of a user, and return their number. Raises Overloaded."""
         with translated():
-            return await self._store.remove_all(jid, at=self._clock())
+            return await self._store.remove_all(jid)
 
     async def _live(self, id: str) -> SignIn:
         """Return a sign-in that was neither revoked nor has expired. Raises NotAuthorized."""
@@ -190,13 +192,28 @@ class SignIns:
         if is_rotated:
             return self._tokens(rotated, following)
         # Another request, perhaps in another process, has used the same token at the same moment.
-        return await self._repeat(await self._live(row.id), token)
+        repeated = self._repeated(await self._live(row.id), token)
+        if repeated is None:
+            # The token was in use when this request came, so it is no sign of a copy.
+            raise NotAuthorized(_WRONG_TOKEN)
+        return repeated
 
-    async def _repeat(self, row: SignIn, token: RefreshToken) -> Tokens:
-        """Return the tokens that replaced a token just now. Raises NotAuthorized."""
-        is_previous = hmac.compare_digest(token.hash, row.previous_hash)
-        if is_previous and self._clock() - row.refreshed_at <= GRACE_SECONDS * MICROSECONDS:
+    def _repeated(self, row: SignIn, token: RefreshToken) -> Tokens | None:
+        """Return the tokens that replaced a token just now, None if they did not."""
+        # If the clock was set back, the time since then is not known.
+        seconds = abs(self._clock() - row.refreshed_at) / MICROSECONDS
+        if hmac.compare_digest(token.hash, row.previous_hash) and seconds <= GRACE_SECONDS:
             return self._tokens(row, token.next(row.salt))
+        return None
+
+    async def _reused(self, row: SignIn, token: RefreshToken) -> Tokens:
+        """Return the tokens that replaced a token just now, or revoke the sign-in.
+
+        Raises NotAuthorized.
+        """
+        repeated = self._repeated(row, token)
+        if repeated is not None:
+            return repeated
         with translated():
             await self._store.remove(row.jid, row.id)
         log.warning(

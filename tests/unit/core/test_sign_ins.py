@@ -260,6 +260,81 @@ async def test_change_of_the_account_revokes_its_sign_ins(
         await sign_ins.refresh(tokens.refresh_token)
 
 
+async def test_account_that_is_registered_again_inherits_no_sign_in(
+    sign_ins: SignIns, own: OwnAccounts, accounts: AccountSource
+) -> None:
+    tokens = await sign_ins.sign_in(ALICE, PASSWORD)
+    await own.remove(ALICE)  # in ejabberd, unseen by Muniment
+
+    await accounts.admin.register(ALICE, "another")
+
+    with pytest.raises(NotAuthorized):
+        await sign_ins.verify(tokens.access_token)
+    with pytest.raises(NotAuthorized):
+        await sign_ins.refresh(tokens.refresh_token)
+
+
+async def test_repeated_removal_of_an_account_revokes_its_sign_ins(
+    sign_ins: SignIns, own: OwnAccounts, accounts: AccountSource
+) -> None:
+    tokens = await sign_ins.sign_in(ALICE, PASSWORD)
+    await own.remove(ALICE)
+
+    with pytest.raises(ItemNotFound):
+        await accounts.admin.remove(ALICE)
+
+    with pytest.raises(NotAuthorized):
+        await sign_ins.verify(tokens.access_token)
+
+
+async def test_user_signs_in_after_a_revocation_and_a_clock_that_is_set_back(
+    sign_ins: SignIns, clock: Clock
+) -> None:
+    await sign_ins.revoke_all(ALICE)
+    clock.at -= 3600 * SECOND
+
+    assert (await sign_ins.sign_in(ALICE, PASSWORD)).sign_in.jid == ALICE
+
+
+async def test_reuse_after_the_clock_was_set_back_revokes_the_sign_in(
+    sign_ins: SignIns, clock: Clock
+) -> None:
+    first = await sign_ins.sign_in(ALICE, PASSWORD)
+    second = await sign_ins.refresh(first.refresh_token)
+    clock.at -= (GRACE_SECONDS + 1) * SECOND
+
+    with pytest.raises(NotAuthorized):
+        await sign_ins.refresh(first.refresh_token)
+    with pytest.raises(NotAuthorized):
+        await sign_ins.refresh(second.refresh_token)
+
+
+async def test_slow_refresh_whose_token_was_replaced_twice_meanwhile_revokes_nothing(
+    storage: Storage, sign_ins: SignIns, own: OwnAccounts, clock: Clock
+) -> None:
+    """A client repeats a request that hangs, and goes on with the answer to the second one."""
+
+    class Slow:
+        """Is overtaken by two refreshes while it looks for the account."""
+
+        async def authenticate(self, jid: str, password: str) -> bool:
+            return await own.authenticate(jid, password)
+
+        async def exists(self, jid: str) -> bool:
+            second = await sign_ins.refresh(first.refresh_token)
+            latest.append(await sign_ins.refresh(second.refresh_token))
+            return True
+
+    access = AccessTokens(Key.generate(), lifetime_seconds=600)
+    slow = SignIns(storage.sign_ins, access, Slow(), Hosts(HOSTS), refresh_days=1, clock=clock)
+    first, latest = await sign_ins.sign_in(ALICE, PASSWORD), []
+
+    with pytest.raises(NotAuthorized):
+        await slow.refresh(first.refresh_token)
+
+    await sign_ins.refresh(latest[0].refresh_token)
+
+
 async def test_account_that_its_source_has_removed_gets_no_new_token(
     sign_ins: SignIns, own: OwnAccounts
 ) -> None:
