@@ -16,6 +16,7 @@ from component.web.remote_data.family import REMOTE_DATA
 from component.web.server import errors
 from component.web.server.addresses import LogOnce
 from component.web.server.family import Families, Family
+from component.web.server.forwarding import identify
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
 from component.web.sign_in.family import SIGN_IN, SIGN_INS
@@ -42,7 +43,9 @@ def make_app(
 ) -> web.Application:
     """Return the application of a listener: its families, and the parts that they share."""
     limits = settings.listener(listener)
-    app = web.Application(middlewares=[errors.middleware()], client_max_size=limits.max_body_bytes)
+    app = web.Application(
+        middlewares=[errors.middleware(), identify(limits)], client_max_size=limits.max_body_bytes
+    )
     app[keys.guess_limit] = GuessLimit()
     app[keys.refusal_log] = LogOnce()
     stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)

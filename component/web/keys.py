@@ -53,6 +53,9 @@ limits = web.AppKey("limits", ListenerSettings)
 #: Of each family: handlers whose responses have no deadline: streams and exports.
 streaming_handlers = web.AppKey("streaming_handlers", frozenset[Handler])
 
+#: Of a request: the party that its caller belongs to, behind a trusted proxy or not.
+party = web.RequestKey("party", str)
+
 #: Of a request: who sent it.
 principal = web.RequestKey[Principal]("principal", Principal)  # type: ignore[arg-type]
 

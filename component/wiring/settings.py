@@ -156,7 +156,10 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
     return WebSettings(
         **_listener(http),
         public=ListenerSettings(
-            section=Listener.PUBLIC, allow_from=EVERYBODY, **_listener(config.public_http)
+            section=Listener.PUBLIC,
+            allow_from=EVERYBODY,
+            trusted_proxies=config.public_http.trusted_proxies,
+            **_listener(config.public_http),
         ),
         allow_from=http.allow_from,
         secret=http.secret.get_secret_value() if http.secret else None,

@@ -184,6 +184,15 @@ def test_network_authentication_for_all_addresses_is_refused(folder: Path, every
     ]
 
 
+@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0"])
+def test_trust_in_the_proxies_of_everybody_is_refused(folder: Path, everybody: str) -> None:
+    trusting = f'[public_http]\ntrusted_proxies = ["127.0.0.1", "{everybody}"]\n'
+
+    assert problems(folder, REQUIRED + trusting) == [
+        "public_http.trusted_proxies: would let everybody choose the address that limits count for"
+    ]
+
+
 def test_public_listener_is_off_until_it_is_enabled(folder: Path) -> None:
     assert not read(folder, REQUIRED).public_http.enabled
     assert read(folder, f"{REQUIRED}[public_http]\nenabled = true\n").public_http.enabled

@@ -14,7 +14,6 @@ from component.core.access.principals import SERVER, Operator, Principal, Role, 
 from component.core.errors import NotAuthorized
 from component.web import keys
 from component.web.auth import trust
-from component.web.server.addresses import party_of
 from component.web.server.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -66,7 +65,7 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
         raise NotAuthorized(f"Show one secret, in a header {_HOW}.")
     caller = _owner_of(secrets[0].encode(errors="surrogateescape"), settings)
     name = caller.name if caller else None
-    request.config_dict[keys.guess_limit].check(party_of(request.transport), name)
+    request.config_dict[keys.guess_limit].check(request[keys.party], name)
     if caller is None:
         raise NotAuthorized(
             "The secret that was shown is not known here: compare it with http.secret, or with"
@@ -77,7 +76,7 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
 
 def _log_refusal(request: web.Request, refused: NotAuthorized) -> None:
     """Log from where a request was refused, and why; the sender may not show its answer."""
-    party = party_of(request.transport)
+    party = request[keys.party]
     if request.config_dict[keys.refusal_log].is_new(f"{party} {refused.message}"):
         log.warning("refused over HTTP, from %s: %s", party, refused.message)
 

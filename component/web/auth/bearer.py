@@ -9,7 +9,6 @@ from component.core.access.principals import User
 from component.core.errors import NotAuthorized
 from component.core.tokens.access import AccessToken, ExpiredToken
 from component.web import keys
-from component.web.server.addresses import party_of
 
 _HOW = "Authorization: Bearer ACCESS-TOKEN"
 
@@ -42,5 +41,5 @@ async def _verified(request: web.Request) -> AccessToken:
         # It was right before: its owner guesses nothing.
         raise
     except NotAuthorized:
-        request.config_dict[keys.guess_limit].check(party_of(request.transport), None)
+        request.config_dict[keys.guess_limit].check(request[keys.party], None)
         raise

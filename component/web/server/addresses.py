@@ -34,13 +34,13 @@ def address_of(transport: BaseTransport | None, end: str = "peername") -> Addres
     `end` is "peername" or "sockname". An IPv4 address in IPv6 is an IPv4 address.
     """
     name = transport.get_extra_info(end) if transport else None
-    return _parsed(name[0]) if isinstance(name, tuple) else None
+    return parsed(name[0]) if isinstance(name, tuple) else None
 
 
 def party_of(transport: BaseTransport | None) -> str:
     """Return the party of a caller: an IPv4 address, a network of IPv6, or this machine."""
     address = address_of(transport)
-    return UNIX_SOCKET if address is None else _party(address)
+    return UNIX_SOCKET if address is None else party_at(address)
 
 
 @lru_cache(CACHE_SIZE)
@@ -64,13 +64,15 @@ class LogOnce:
 
 
 @lru_cache(CACHE_SIZE)
-def _parsed(host: str) -> Address:
+def parsed(host: str) -> Address:
+    """Return an IP address; an IPv4 address in IPv6 is an IPv4 address. Raises ValueError."""
     address = ip_address(host)
     return getattr(address, "ipv4_mapped", None) or address
 
 
 @lru_cache(CACHE_SIZE)
-def _party(address: Address) -> str:
+def party_at(address: Address) -> str:
+    """Return the party of an address."""
     if address.is_loopback:
         return _LOOPBACK
     if address.version == 6:

@@ -11,6 +11,7 @@ from collections import Counter
 
 from component.core.errors import Forbidden, Overloaded
 from component.web.server.addresses import UNIX_SOCKET, LogOnce, address_of, is_within, party_of
+from component.web.server.forwarding import is_proxy
 from component.web.server.settings import ListenerSettings
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,9 @@ class ConnectionLimit:
             raise Overloaded("Too many connections: try again shortly.")
         maximum = settings.max_connections_per_address
         # A Unix socket is shared by all who may open it: there is nobody else to keep room for.
-        if party != UNIX_SOCKET and self._open[party] >= maximum:
+        # The callers of a trusted proxy are counted by request (forwarding.identify).
+        is_shared = party == UNIX_SOCKET or is_proxy(address, settings.trusted_proxies)
+        if not is_shared and self._open[party] >= maximum:
             self._log(
                 f"too many HTTP connections from {party}:"
                 f" see {section}.max_connections_per_address"

@@ -16,7 +16,6 @@ from component.web import keys
 from component.web.archive.models import NoParameters
 from component.web.auth.bearer import access_token
 from component.web.server import body
-from component.web.server.addresses import party_of
 from component.web.server.parameters import checked
 from component.web.server.paths import bare_jid, id_of, routes_at
 from component.web.sign_in.models import RefreshFields, SignInFields
@@ -48,7 +47,7 @@ async def sign_in(request: web.Request) -> web.Response:
     checked(NoParameters, body.parameters(request))
     fields = checked(SignInFields, await body.fields(request))
     jid = _user(request, fields.jid)
-    limit, party = request.config_dict[keys.guess_limit], party_of(request.transport)
+    limit, party = request.config_dict[keys.guess_limit], request[keys.party]
     with limit.attempt(party, jid):
         tokens = await request.app[keys.sign_ins].sign_in(jid, fields.password, fields.label)
     return body.json_response(_tokens(tokens), status=201)
@@ -61,7 +60,7 @@ async def refresh(request: web.Request) -> web.Response:
     try:
         tokens = await request.app[keys.sign_ins].refresh(fields.refresh_token)
     except NotAuthorized:
-        request.config_dict[keys.guess_limit].check(party_of(request.transport), None)
+        request.config_dict[keys.guess_limit].check(request[keys.party], None)
         raise
     return body.json_response(_tokens(tokens))
 
