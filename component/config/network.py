@@ -14,6 +14,7 @@ from component.config.types import (
     Domain,
     ListeningAddress,
     Network,
+    Origin,
     Port,
     Prefix,
     Seconds,
@@ -216,6 +217,13 @@ class PublicHttp(Section):
         description="Networks and addresses of reverse proxies whose X-Forwarded-For is believed. "
         "Limits of guesses and of connections then count for the address of the user. A listener "
         "on a Unix socket believes the header if the list is not empty.",
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        default=(),
+        strict=False,
+        description="Origins whose pages may call the listener from a browser, such as "
+        "https://chat.example. Pages that a proxy serves at the same origin as the listener need "
+        "none.",
     )
     max_body_bytes: BodySize = 262144
     header_timeout_seconds: HeaderTimeout = 10.0

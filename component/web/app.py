@@ -13,7 +13,7 @@ from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.remote_data.family import REMOTE_DATA
-from component.web.server import errors
+from component.web.server import cors, errors
 from component.web.server.addresses import LogOnce
 from component.web.server.family import Families, Family
 from component.web.server.forwarding import identify
@@ -46,6 +46,7 @@ def make_app(
     app = web.Application(
         middlewares=[errors.middleware(), identify(limits)], client_max_size=limits.max_body_bytes
     )
+    cors.allow(app, limits.cors_origins)
     app[keys.guess_limit] = GuessLimit()
     app[keys.refusal_log] = LogOnce()
     stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)

@@ -159,6 +159,7 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
             section=Listener.PUBLIC,
             allow_from=EVERYBODY,
             trusted_proxies=config.public_http.trusted_proxies,
+            cors_origins=config.public_http.cors_origins,
             **_listener(config.public_http),
         ),
         allow_from=http.allow_from,

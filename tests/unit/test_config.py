@@ -193,6 +193,43 @@ def test_trust_in_the_proxies_of_everybody_is_refused(folder: Path, everybody: s
     ]
 
 
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://chat.example",
+        "http://localhost:3000",
+        "https://[2001:db8::1]:8443",
+        "capacitor://localhost",
+        "https://xn--mller-kva.example",
+    ],
+)
+def test_origin_of_a_page_is_accepted(folder: Path, origin: str) -> None:
+    config = read(folder, f'{REQUIRED}[public_http]\ncors_origins = ["{origin}"]\n')
+
+    assert config.public_http.cors_origins == (origin,)
+
+
+@pytest.mark.parametrize(
+    ("origin", "problem"),
+    [
+        ("*", "expected an origin"),
+        ("null", "expected an origin"),
+        ("", "expected an origin"),
+        ("chat.example", "expected an origin"),
+        ("https://chat.example/", "expected an origin"),
+        ("https://Chat.example", "expected an origin"),
+        ("https://*.chat.example", "expected an origin"),
+        ("https://user@chat.example", "expected an origin"),
+        ("https://chat.example:443", "browsers leave out the default port"),
+        ("http://chat.example:80", "browsers leave out the default port"),
+    ],
+)
+def test_origin_that_no_browser_sends_is_refused(folder: Path, origin: str, problem: str) -> None:
+    (text,) = problems(folder, f'{REQUIRED}[public_http]\ncors_origins = ["{origin}"]\n')
+
+    assert text.startswith(f"public_http.cors_origins[0]: {problem}")
+
+
 def test_public_listener_is_off_until_it_is_enabled(folder: Path) -> None:
     assert not read(folder, REQUIRED).public_http.enabled
     assert read(folder, f"{REQUIRED}[public_http]\nenabled = true\n").public_http.enabled

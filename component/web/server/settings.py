@@ -50,6 +50,7 @@ class ListenerSettings:
     port: int = 5281  #: 0 chooses a free port
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket are always let in
     trusted_proxies: tuple[Network, ...] = ()  #: whose X-Forwarded-For is believed
+    cors_origins: tuple[str, ...] = ()  #: whose pages may call from a browser
     max_body_bytes: int = 1024 * 1024
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 8.0
