@@ -11,8 +11,9 @@ from component.core.accounts.protocol import Authenticator
 from component.core.errors import ItemNotFound, NotAllowed, NotAuthorized, Overloaded
 from component.core.hosts import Hosts
 from component.core.store_errors import translated
-from component.core.tokens.access import AccessToken, AccessTokens, is_token
+from component.core.tokens.access import AccessToken, AccessTokens, ExpiredToken, is_token
 from component.core.tokens.refresh import RefreshToken, new_salt
+from component.core.tokens.tickets import Tickets
 from component.core.xml.times import now
 from storage import interface
 from storage.rows import SignIn
@@ -66,6 +67,7 @@ class SignIns:
         self._authenticator = authenticator
         self._hosts = hosts
         self._clock = clock
+        self._tickets = Tickets()
         self._pending = 0  # passwords of sign-ins that are checked at the moment
         self._refresh_micros = refresh_days * 24 * 3600 * MICROSECONDS
 
@@ -119,11 +121,22 @@ class SignIns:
 
         Raises NotAuthorized, Overloaded.
         """
-        claims = self._access.verify(access_token)
-        row = await self._live(claims.sign_in)
-        if row.jid != claims.jid:
-            raise NotAuthorized(_REVOKED)
-        return claims
+        return await self._unrevoked(self._access.verify(access_token))
+
+    def ticket(self, token: AccessToken) -> str:
+        """Return a ticket for one request of a user who has shown an access token."""
+        return self._tickets.issue(token)
+
+    async def redeem(self, ticket: str) -> AccessToken:
+        """Return the access token that a ticket stands for; the ticket is used up.
+
+        Raises NotAuthorized if it is not valid, or if the access token is not valid any more,
+        Overloaded.
+        """
+        token = self._tickets.redeem(ticket)
+        if token.expires_at * MICROSECONDS <= self._clock():
+            raise ExpiredToken
+        return await self._unrevoked(token)
 
     def is_access_token(self, text: str) -> bool:
         """Return whether a text is an access token of ours, expired or revoked or not."""
@@ -155,6 +168,13 @@ class SignIns:
         if row is None or row.expires_at <= self._clock():
             raise NotAuthorized(_REVOKED)
         return row
+
+    async def _unrevoked(self, token: AccessToken) -> AccessToken:
+        """Return a token whose sign-in is not revoked. Raises NotAuthorized, Overloaded."""
+        row = await self._live(token.sign_in)
+        if row.jid != token.jid:
+            raise NotAuthorized(_REVOKED)
+        return token
 
     async def _is_right(self, jid: str, password: str) -> bool:
         """Return whether a password is right. Raises Overloaded, RateLimited, NotAllowed."""

@@ -18,6 +18,7 @@ from component.web import keys
 from component.web.archive.messages_json import message
 from component.web.archive.models import ID_MAX, StreamParameters
 from component.web.auth import authenticate
+from component.web.auth.bearer import TICKET
 from component.web.server import body
 from component.web.server.limits import on_disconnect, time_limit
 from component.web.server.parameters import checked
@@ -45,7 +46,11 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/stream: messages as they arrive, without end."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    parameters = checked(StreamParameters, body.parameters(request, "kind"))
+    values = body.parameters(request, "kind")
+    if keys.access_token in request:
+        # A user has shown it already.
+        values.pop(TICKET, None)
+    parameters = checked(StreamParameters, values)
     filter = parameters.filter(request.app[keys.jids])
     # A browser that reconnects repeats the query of its first request.
     after = request.headers.get("Last-Event-ID") or parameters.after

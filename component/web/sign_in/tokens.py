@@ -1,6 +1,7 @@
 """Tokens of users: {prefix}/v1/tokens.
 
-Passwords and tokens travel in bodies and headers alone, never in a URL, which logs may have.
+Passwords and tokens travel in bodies and headers alone, never in a URL, which logs may have. A
+ticket may stand in the URL of a live stream.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from component.core.errors import BadRequest, NotAuthorized
 from component.core.tokens.sign_ins import WRONG_PASSWORD, Tokens
+from component.core.tokens.tickets import LIFETIME_SECONDS
 from component.core.xml.times import format_time
 from component.web import keys
 from component.web.archive.models import NoParameters
@@ -37,6 +39,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix that need an access token."""
     return [
         *routes_at(web.get, f"{prefix}/tokens", listed),
+        *routes_at(web.post, f"{prefix}/tokens/tickets", ticket),
         *routes_at(web.delete, f"{prefix}/tokens", revoke_all),
         *routes_at(web.delete, f"{prefix}/tokens/{{id}}", revoke),
     ]
@@ -72,6 +75,13 @@ async def listed(request: web.Request) -> web.Response:
     rows = await request.app[keys.sign_ins].list(token.jid)
     sign_ins = [{**_sign_in(row), "current": row.id == token.sign_in} for row in rows]
     return body.json_response({"jid": token.jid, "sign_ins": sign_ins})
+
+
+async def ticket(request: web.Request) -> web.Response:
+    """POST {prefix}/v1/tokens/tickets: a ticket for one live stream."""
+    checked(NoParameters, body.parameters(request))
+    ticket = request.app[keys.sign_ins].ticket(access_token(request))
+    return body.json_response({"ticket": ticket, "expires_in": LIFETIME_SECONDS}, status=201)
 
 
 async def revoke(request: web.Request) -> web.Response:
