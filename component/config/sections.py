@@ -224,7 +224,7 @@ class Tokens(Section):
     key_file: DataFile | None = Field(
         default=None,
         description="File of the key that signs access tokens (JSON Web Key), such as "
-        "/var/lib/muniment/token-key.json; created if it does not exist. Without it "
+        "/var/lib/muniment-token/key.json; created if it does not exist. Without it "
         "nobody can sign in over HTTP. A relative path starts at the folder of the "
         "configuration file.",
     )

@@ -193,6 +193,21 @@ def test_trust_in_the_proxies_of_everybody_is_refused(folder: Path, everybody: s
     ]
 
 
+def test_sign_in_without_a_way_to_check_passwords_is_warned_about(folder: Path) -> None:
+    signing_in = '[public_http]\nenabled = true\n[tokens]\nkey_file = "key.json"\n'
+
+    def warnings(more: str) -> str:
+        return "\n".join(read(folder, REQUIRED + signing_in + more).warnings)
+
+    assert "accounts.login_address" in warnings("")
+    for more in (
+        '[accounts]\nsource = "store"',
+        '[accounts]\nlogin_address = "127.0.0.1"',
+        '[handlers]\nmodule = "mine"',
+    ):
+        assert "tokens.key_file" not in warnings(more)
+
+
 @pytest.mark.parametrize(
     "origin",
     [
