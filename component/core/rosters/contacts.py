@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from component.core.errors import BadRequest
+from component.core.xml.characters import can_be_shown
 from storage.rows import Contact
 
 SUBSCRIPTIONS = ("none", "to", "from", "both")
@@ -20,8 +20,6 @@ LENGTH_MAX = 1023
 
 #: Groups that one contact may be in.
 GROUPS_MAX = 100
-
-_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +59,6 @@ class Change:
         }
         changed = {name: value for name, value in parts.items() if value is not None}
         return replace(before or Contact(jid=self.jid), **changed)  # type: ignore[arg-type]
-
-
-def can_be_shown(text: str) -> bool:
-    """Whether XML allows all characters of a text: any other ends the stream."""
-    return _NO_XML.search(text) is None
 
 
 def is_shown(contact: Contact) -> bool:

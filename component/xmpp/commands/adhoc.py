@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core.errors import BadRequest, ItemNotFound, NotAllowed, Refused
+from component.core.xml.characters import shown
 from component.xmpp.queries.disco import Item
 from component.xmpp.queries.exchange import Exchange
 from component.xmpp.queries.forms import NS as NS_FORM
@@ -203,4 +204,4 @@ def _command_xml(command: AdHocCommand, id: str, status: str, content: str = "")
 
 
 def _note_xml(type: str, text: str) -> str:
-    return f"<note type='{type}'>{escape(text)}</note>"
+    return f"<note type='{type}'>{escape(shown(text))}</note>"

@@ -87,6 +87,9 @@ async def test_wrong_sign_in_is_refused_in_the_same_words(
         ({"jid": ALICE, "password": 7}, "password: expected a string"),
         ({"jid": ALICE, "password": PASSWORD, "device": "x"}, "device: unknown"),
         ({"jid": ALICE, "password": PASSWORD, "label": "x" * 201}, "label: "),
+        ({"jid": ALICE, "password": PASSWORD, "label": "x\n"}, "label: expected a text on one"),
+        ({"jid": ALICE, "password": PASSWORD, "label": "\x1b[2J"}, "label: expected a text on"),
+        ({"jid": ALICE, "password": PASSWORD, "label": "\0"}, "label: expected a text on one"),
     ],
 )
 async def test_malformed_sign_in_is_refused_with_the_field(

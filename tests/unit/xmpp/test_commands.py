@@ -228,6 +228,20 @@ def test_table_round_trips_any_text(text: str) -> None:
     assert fields(form) == {"f": [text, "2"]}
 
 
+@pytest.mark.parametrize("character", ["\0", "\x01", "\x1b", "\ufffe", "\udc80"])
+def test_character_that_xml_cannot_have_is_replaced(character: str) -> None:
+    """Texts from HTTP may have it, and it would end the stream of the component."""
+    text = f"a{character}b"
+    field = Field(name="f", type="text-single", label="F", values=(text,))
+
+    table = parsed(result_xml([field], [("a", "A")], [((text,),)]))
+
+    assert fields(table) == {"f": ["a\N{REPLACEMENT CHARACTER}b"]}
+    assert [fields(item) for item in table.findall(f"{{{NS_FORM}}}item")] == [
+        {"a": ["a\N{REPLACEMENT CHARACTER}b"]}
+    ]
+
+
 def test_duplicate_field_is_bad_request() -> None:
     twice = "<field var='a'><value>1</value></field>" * 2
     with pytest.raises(BadRequest, match="'a' is there twice"):
