@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from cachetools import FIFOCache, TTLCache
+from cachetools import TTLCache
 
 from component.core.archiving.writer import Queue
 from component.core.errors import Overloaded
@@ -36,8 +36,12 @@ ASKED_MAX = 10_000
 #: How many users are asked for at once.
 ASKING_MAX = 50
 
-#: How many markers wait to be written; the oldest are dropped first.
+#: How many markers wait to be written. If there are more, those of the user with the most are
+#: dropped: nobody crowds out the markers of others.
 PENDING_MAX = 10_000
+
+#: How many markers of one user wait; the oldest are dropped first.
+PENDING_OF_USER_MAX = 1000
 
 #: How long markers are gathered for one transaction.
 GATHER_SECONDS = 1.0
@@ -73,10 +77,9 @@ class DisplayedMarkers:
         self._hosts = hosts
         self._source = source
         self._wait_seconds = wait_seconds
-        #: markers that wait, by owner
-        self._pending: FIFOCache[str, frozenset[DisplayedMarker]] = FIFOCache(
-            PENDING_MAX, getsizeof=len
-        )
+        #: markers that wait, by owner, as keys in the order in which they came
+        self._pending: dict[str, dict[DisplayedMarker, None]] = {}
+        self._pending_count = 0
         self._asked: TTLCache[str, None] = TTLCache(ASKED_MAX, FRESH_SECONDS, time.monotonic)
         self._refreshing: dict[str, asyncio.Task[None]] = {}  # by owner
         self._writing = asyncio.Lock()
@@ -86,12 +89,9 @@ class DisplayedMarkers:
 
     def note(self, markers: Sequence[DisplayedMarker]) -> None:
         """Take markers. Only the store knows which of two messages is the newer one."""
-        by_owner: dict[str, set[DisplayedMarker]] = {}
         for marker in markers:
-            by_owner.setdefault(marker.owner, set()).add(marker)
-        for owner, added in by_owner.items():
-            with suppress(ValueError):  # There are more than may wait.
-                self._pending[owner] = self._pending.get(owner, frozenset()) | added
+            self._hold(marker)
+        if markers:
             self._wake.set()
 
     async def refresh(self, owner: str) -> None:
@@ -117,7 +117,7 @@ class DisplayedMarkers:
 
     def forget(self, owner: str) -> None:
         """Discard the markers of a user whose archive was erased."""
-        self._pending.pop(owner, None)
+        self._release(owner)
 
     async def run(self) -> None:
         """Write markers until `stop` is called, or nothing will be written any more."""
@@ -139,6 +139,22 @@ class DisplayedMarkers:
         self._stopping.set()
         self._wake.set()
 
+    def _hold(self, marker: DisplayedMarker) -> None:
+        held = self._pending.setdefault(marker.owner, {})
+        self._pending_count += marker not in held
+        held[marker] = None
+        if len(held) > PENDING_OF_USER_MAX:
+            del held[next(iter(held))]
+            self._pending_count -= 1
+        if self._pending_count > PENDING_MAX:
+            self._release(max(self._pending, key=lambda owner: len(self._pending[owner])))
+
+    def _release(self, owner: str) -> Sequence[DisplayedMarker]:
+        """Return the markers of an owner that have waited; they wait no more."""
+        markers = [*self._pending.pop(owner, ())]
+        self._pending_count -= len(markers)
+        return markers
+
     def _is_to_be_asked(self, owner: str) -> bool:
         is_known = owner in self._asked or not self._hosts.is_user(owner)
         return not is_known and self._source.is_askable(jids.domain(owner))
@@ -153,7 +169,7 @@ class DisplayedMarkers:
         """Write the markers of an owner, or of all owners."""
         async with self._writing:
             owners = list(self._pending) if owner is None else [owner]
-            markers = [m for owner in owners for m in self._pending.pop(owner, ())]
+            markers = [m for owner in owners for m in self._release(owner)]
             if not markers:
                 return
             try:

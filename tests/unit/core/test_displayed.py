@@ -17,7 +17,11 @@ from support.writer import open_writer
 
 from component.core.archiving.writer import Writer
 from component.core.hosts import Hosts
-from component.core.reading.displayed import PENDING_MAX, DisplayedMarkers
+from component.core.reading.displayed import (
+    PENDING_MAX,
+    PENDING_OF_USER_MAX,
+    DisplayedMarkers,
+)
 from storage.interface import Archive
 from storage.open import open_storage
 from storage.rows import DisplayedMarker
@@ -190,6 +194,30 @@ async def test_markers_beyond_the_bound_are_dropped(opened: Opened) -> None:
     await opened.displayed.refresh(ALICE)
 
     assert await opened.unread() == 1
+
+
+async def test_user_with_too_many_markers_loses_none_of_others(opened: Opened) -> None:
+    ids = await opened.receive(1)
+    opened.displayed.note([marker(ids[0])])
+    for user in range(2 * PENDING_MAX // PENDING_OF_USER_MAX):
+        hostile = f"hostile{user}@{HOST}"
+        for _ in range(3):
+            opened.displayed.note(
+                [marker(f"{n}", owner=hostile) for n in range(PENDING_OF_USER_MAX + 1)]
+            )
+    opened.server.is_permitted = False
+    await opened.displayed.refresh(ALICE)
+
+    assert await opened.unread() == 0
+
+
+async def test_latest_of_too_many_markers_of_a_user_are_kept(opened: Opened) -> None:
+    ids = await opened.receive(1)
+    opened.displayed.note([marker(f"{n}") for n in range(3 * PENDING_OF_USER_MAX)])
+    opened.displayed.note([marker(ids[0])])
+    await opened.displayed.refresh(ALICE)
+
+    assert await opened.unread() == 0
 
 
 async def test_markers_of_an_erased_archive_are_discarded(opened: Opened) -> None:
