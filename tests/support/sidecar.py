@@ -15,6 +15,7 @@ from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import AccountSource
 from component.core.commands.context import CommandContext
 from component.core.commands.dispatch import CommandService
+from component.core.doctor.finding import Finding
 from component.core.hosts import Hosts
 from component.core.reading.follow import Followers
 from component.core.retention.admin import open_archive_admin
@@ -54,6 +55,17 @@ class FixedLink:
     def restart(self) -> None:
         """Count the restarts."""
         self.restarts += 1
+
+
+@dataclass
+class FixedGrants:
+    """What an XMPP server grants, as a test says."""
+
+    findings: tuple[Finding, ...] = ()
+
+    async def examine(self) -> tuple[Finding, ...]:
+        """Return the findings of the test."""
+        return self.findings
 
 
 @asynccontextmanager
@@ -103,6 +115,7 @@ async def open_services(
                 writer=writer,
                 queue=writer,
                 link=link,
+                grants=FixedGrants(),
                 jids=Addresses(),
                 administration=administration,
                 commands=CommandService(context=context, audit=audit),

@@ -49,6 +49,8 @@ class Privileges:
         self._granted: dict[tuple[str, _Permission], str] = {}
         #: the payloads that we may send as a host in an IQ of type get, by host
         self._gettable: dict[str, frozenset[str]] = {}
+        self._speaking: set[str] = set()  #: the hosts that have said what they grant
+        self._versions: set[str] = set()  #: the namespaces in which they did
         for namespace in NAMESPACES:
             stream.on_message(namespace, "privilege", self._take)
         stream.add_event_handler("disconnected", self._forget)
@@ -67,6 +69,10 @@ class Privileges:
             log.error("%s does not let us send messages: mod_privilege must grant it", host)
         return namespace
 
+    def sends_messages(self, host: str) -> bool:
+        """Whether we may send messages as the users of a host."""
+        return (host, _SENDING) in self._granted
+
     def reads_rosters(self, host: str) -> bool:
         """Whether we may read the rosters of the users of a host."""
         return (host, _READING) in self._granted
@@ -78,22 +84,32 @@ class Privileges:
     @property
     def has_iqs(self) -> bool:
         """Whether the server can grant IQs by privilege, which ejabberd can from 24.10 on."""
-        return NS_PRIVILEGE_IQ in self._granted.values()
+        return NS_PRIVILEGE_IQ in self._versions
 
-    def host_getting(self, ns: str) -> str | None:
+    def is_said(self, host: str) -> bool:
+        """Whether a host has said which permissions it grants, which may be none."""
+        return host in self._speaking
+
+    def host_getting(self, ns: str, *, except_host: str = "") -> str | None:
         """Return a virtual host as which we may send an IQ of type get with that payload."""
-        return next((host for host, payloads in self._gettable.items() if ns in payloads), None)
+        granting = (host for host, payloads in self._gettable.items() if ns in payloads)
+        return next((host for host in granting if host != except_host), None)
 
     def _forget(self, _: object) -> None:
         self._granted.clear()
         self._gettable.clear()
+        self._speaking.clear()
+        self._versions.clear()
 
     def _take(self, message: StanzaBase) -> None:
         host = message.xml.get("from", "")
         if host not in self._hosts:
             log.warning("dropped privileges from %r: it is not a virtual host", host[:100])
             return
+        self._speaking.add(host)
         for namespace in NAMESPACES:
+            if message.xml.find(f"{{{namespace}}}privilege") is not None:
+                self._versions.add(namespace)
             for perm in message.xml.iterfind(f"{{{namespace}}}privilege/{{{namespace}}}perm"):
                 self._note(host, namespace, perm)
         if self._on_reading is not None and self.reads_rosters(host):

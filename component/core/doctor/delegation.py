@@ -1,0 +1,26 @@
+"""Check: each virtual host delegates archive queries to the component (XEP-0355)."""
+
+from __future__ import annotations
+
+from component.core.doctor.facts import ServerFacts
+from component.core.doctor.finding import Finding, ok
+from component.core.doctor.options import NAME, NS_MAM, for_component
+from component.core.doctor.partial import fault, named
+
+ID = "delegation"
+
+
+def check(facts: ServerFacts) -> Finding:
+    """Return the finding."""
+    missing = [host for host in facts.served if not host.delegates]
+    if not missing:
+        return ok(ID, f"{named(facts.served)}: {NS_MAM} is delegated to Muniment")
+    modules = {"mod_delegation": {"namespaces": {NS_MAM: {"access": NAME}}}}
+    return fault(
+        ID,
+        facts,
+        missing,
+        seen=f"{NS_MAM} is not delegated to Muniment, so no client can read an archive",
+        change="mod_delegation of ejabberd.yml has to delegate it to the component",
+        options=for_component(facts.component, modules),
+    )
