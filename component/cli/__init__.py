@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from component import __version__, logs
-from component.cli import commands
+from component.cli import commands, doctor
 from component.cli.check_config import check, package_conflicts, report
 from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
 from component.config import Config, ConfigError, load, load_http
@@ -51,9 +51,15 @@ def _run(chosen: argparse.Namespace, path: Path | None) -> int:
     try:
         config = load(path, os.environ)
     except ConfigError as error:
+        if chosen.command == "doctor":
+            return doctor.refuse(_problems(path, error), in_json=chosen.json)
         return _refuse(path, error, checking=chosen.command == "check-config")
     if chosen.command == "check-config":
-        return asyncio.run(check(path, config, offline=chosen.offline, login=chosen.login))
+        return asyncio.run(
+            check(path, config, offline=chosen.offline, login=chosen.login, live=chosen.live)
+        )
+    if chosen.command == "doctor":
+        return doctor.run(path, config, chosen)
     return _serve(config)
 
 
@@ -91,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
         help="also log in to ejabberd as the component, to check xmpp.secret; use this only while "
         "no Muniment runs under this name, because ejabberd would remove its privileges",
     )
+    depth.add_argument(
+        "--live",
+        action="store_true",
+        help="also examine what ejabberd grants and does, as muniment doctor does",
+    )
+    doctor.add_parser(parsers, common)
     commands.add_parsers(parsers, common)
     return parser
 
@@ -112,13 +124,18 @@ def _exists(place: Path) -> bool:
         return place.is_absolute()
 
 
-def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
+def _problems(path: Path | None, error: ConfigError) -> list[str]:
+    """Return the problems of a configuration, and that there is no file if there is none."""
     problems = list(error.problems)
     if path is None:
         problems.insert(
             0, "no configuration file found: looked for " + " and ".join(map(str, PLACES))
         )
-    for problem in problems:
+    return problems
+
+
+def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
+    for problem in _problems(path, error):
         if checking:
             report("bad", problem)
         else:

@@ -95,7 +95,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         timeout=config.http.request_timeout_seconds,
     )
     answer_queries(config, parts, operator_commands(commands, parts.operators))
-    parts.grants.watch()
+    parts.grants.watch(connection.restart)
     link = Link(connection, background)
     stack.push_async_callback(link.end)
     services = http_services(storage, parts, commands, background=background, handlers=handlers)

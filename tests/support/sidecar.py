@@ -63,8 +63,11 @@ class FixedGrants:
 
     findings: tuple[Finding, ...] = ()
 
-    async def examine(self) -> tuple[Finding, ...]:
-        """Return the findings of the test."""
+    reconnects: int = 0
+
+    async def examine(self, *, reconnect: bool = False) -> tuple[Finding, ...]:
+        """Return the findings of the test, and count the times that it is to reconnect."""
+        self.reconnects += reconnect
         return self.findings
 
 

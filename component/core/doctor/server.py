@@ -15,6 +15,10 @@ class Grants(Protocol):
         """The present findings, none while they are open: without a connection, and at first."""
         ...
 
-    async def examine(self) -> tuple[Finding, ...]:
-        """Test ejabberd anew, and return all findings. This takes some seconds."""
+    async def examine(self, *, reconnect: bool = False) -> tuple[Finding, ...]:
+        """Test ejabberd anew, and return the findings of the connection and of all checks.
+
+        With `reconnect` the connection is closed and opened again first: ejabberd tells a
+        component only after a connect what it grants. This takes some seconds.
+        """
         ...

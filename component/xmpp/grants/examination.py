@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from xml.etree.ElementTree import Element
 
 from slixmpp.exceptions import IqError, IqTimeout
@@ -58,7 +58,7 @@ class Examination:
         self._observations = Observations(stream, hosts)
         self._observations.on_silent(self._log)
         self._probes = Probes(stream)
-        self._lock = asyncio.Lock()
+        self._restart: Callable[[], None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._connected_at = 0.0
         self._logged: set[str] = set()  #: the ids of faults that are logged already
@@ -75,8 +75,12 @@ class Examination:
         """Note that a virtual host has copied a stanza to us."""
         self._observations.note_copy(host)
 
-    def watch(self) -> None:
-        """Examine ejabberd after each connect from now on, and log the faults once."""
+    def watch(self, restart: Callable[[], None]) -> None:
+        """Examine ejabberd after each connect from now on, and log the faults once.
+
+        `restart` closes the connection, which is opened again.
+        """
+        self._restart = restart
         self._stream.add_event_handler("session_start", self._start)
 
     @property
@@ -84,29 +88,51 @@ class Examination:
         """The present findings, none while they are open: without a connection, and at first."""
         return examine(self._facts()) if self._is_examined and self._stream.is_up else ()
 
-    async def examine(self) -> tuple[Finding, ...]:
-        """Test ejabberd anew, and return all findings: of the connection, then of each check."""
+    async def examine(self, *, reconnect: bool = False) -> tuple[Finding, ...]:
+        """Test ejabberd anew, and return all findings: of the connection, then of each check.
+
+        With `reconnect` the connection is closed and opened again first. If ejabberd is being
+        tested already, the findings of that test are returned.
+        """
+        if reconnect:
+            await self._close()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._stream.opened.wait()
         except TimeoutError:
-            reason = self._stream.refusal or self._stream.trouble or "no answer"
-            link = Finding(
-                id=LINK,
-                severity=Severity.ERROR,
-                seen=f"there is no connection to ejabberd: {reason}",
-                change="Let ejabberd run, and compare xmpp.address, xmpp.port, xmpp.jid and "
-                "xmpp.secret with ejabberd_service in ejabberd.yml",
-            )
-            return (link, *unexamined("there is no connection to ejabberd"))
-        async with self._lock:
-            connected_at = self._connected_at
+            return (self._unconnected(), *unexamined("there is no connection to ejabberd"))
+        task = self._task
+        if task is None or task.done():
+            task = self._start()
+        await asyncio.wait([task])
+        link = ok(LINK, f"connected to ejabberd as {self._stream.boundjid}")
+        return (link, *(self.findings or unexamined("the connection was lost meanwhile")))
+
+    async def _close(self) -> None:
+        """Close the connection, which is opened again, and return when it is closed."""
+        if self._stream.is_up and self._restart is not None:
+            lost = self._stream.disconnected
+            self._restart()
+            await asyncio.wait([lost], timeout=CONNECT_SECONDS)
+
+    def _unconnected(self) -> Finding:
+        reason = self._stream.refusal or self._stream.trouble or "no answer"
+        return Finding(
+            id=LINK,
+            severity=Severity.ERROR,
+            seen=f"there is no connection to ejabberd: {reason}",
+            change="Let ejabberd run, and compare xmpp.address, xmpp.port, xmpp.jid and "
+            "xmpp.secret with ejabberd_service in ejabberd.yml",
+        )
+
+    async def _examine(self) -> None:
+        try:
             await self._wait_for_grants()
             await self._test()
-            self._is_examined = self._stream.is_up and self._connected_at == connected_at
-        self._log()
-        found = self.findings or unexamined("the connection to ejabberd was lost meanwhile")
-        return (ok(LINK, f"connected to ejabberd as {self._stream.boundjid}"), *found)
+            self._is_examined = self._stream.is_up
+            self._log()
+        except Exception:
+            log.exception("what ejabberd grants is not known: `muniment doctor` tries again")
 
     async def _wait_for_grants(self) -> None:
         """Return when everything is granted, or ejabberd has had time to grant it."""
@@ -239,14 +265,9 @@ class Examination:
     def _begin(self, _: object) -> None:
         self._connected_at = time.monotonic()
 
-    def _start(self, _: object) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._examine_once())
-
-    async def _examine_once(self) -> None:
-        try:
-            await self.examine()
-        except Exception:
-            log.exception("what ejabberd grants is not known: `muniment doctor` tries again")
+    def _start(self, _: object = None) -> asyncio.Task[None]:
+        self._task = asyncio.get_running_loop().create_task(self._examine())
+        return self._task
 
     def _forget(self, _: object) -> None:
         if self._task is not None:

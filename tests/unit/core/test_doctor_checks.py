@@ -133,6 +133,16 @@ def test_wrong_host_has_no_other_faults() -> None:
     assert [f.id for f in findings if f.is_fault] == ["virtual-host"]
 
 
+def test_other_faults_are_not_believed_while_stanzas_go_elsewhere() -> None:
+    facts = replace(everywhere(delegates=False, has_copies=False), misdirected="x.test")
+
+    findings = {finding.id: finding for finding in examine(facts)}
+
+    assert [f.id for f in findings.values() if f.is_fault] == ["global-routes"]
+    assert findings["delegation"].severity is Severity.SKIPPED
+    assert findings["privilege-message"].severity is Severity.OK
+
+
 def test_checks_of_hosts_are_skipped_where_none_is_served() -> None:
     findings = examine(everywhere(is_served=False))
 

@@ -29,7 +29,7 @@ from support.wire import (
 )
 
 from component.core.doctor.finding import Finding, Severity
-from component.xmpp.grants import examination, observations
+from component.xmpp.grants import examination, observations, probes
 from component.xmpp.grants.probes import COUNT, NS_PROBE
 
 CLIENT = "{jabber:client}"
@@ -49,7 +49,9 @@ class Server:
     wire: Wire
     unserved: frozenset[str] = frozenset()
     without_copies: bool = False
-    lost: int = 0
+    has_lost: bool = False
+    lost: int = 0  #: messages to the component itself that do not come back
+    unanswered: int = 0  #: pings that are not answered once a message is lost
     features: Mapping[str, str] = field(default_factory=dict)
     kept: list[Element] = field(default_factory=list)
 
@@ -66,6 +68,9 @@ class Server:
         to, id = iq.get("to", ""), iq.get("id")
         head = f"from='{to}' to='{COMPONENT}' id='{id}'"
         if iq.find(f"{{{NS_PING}}}ping") is not None:
+            if self.unanswered and self.has_lost:
+                self.unanswered -= 1
+                return
             condition = (
                 "remote-server-not-found"
                 if to.split("/")[0] in self.unserved
@@ -87,6 +92,7 @@ class Server:
         if inner is None:
             if self.lost:
                 self.lost -= 1
+                self.has_lost = True
                 return
             head = f"from='{COMPONENT}' to='{COMPONENT}' id='{message.get('id')}'"
             self.wire.peer.send(f"<message {head}>{probe}</message>")
@@ -215,6 +221,17 @@ async def test_own_message_that_does_not_come_back_shows_another_connection(
 
     assert faults(findings) == {"global-routes"}
     assert "4 did not come" in findings["global-routes"].seen
+
+
+async def test_lost_answer_to_the_ping_shows_another_connection_too(
+    wire: Wire, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "PATIENCE_SECONDS", 0.3)
+    server.lost = 4
+    server.unanswered = 1
+    await grant(wire, HOST, OTHER_HOST)
+
+    assert faults(await examined(wire)) == {"global-routes"}
 
 
 async def test_stanza_for_another_domain_shows_global_routes(wire: Wire, server: Server) -> None:
