@@ -75,7 +75,7 @@ def run(path: Path | None, config: Config, chosen: argparse.Namespace) -> int:
 def refuse(problems: Iterable[str], *, in_json: bool) -> int:
     """Print that the configuration is wrong, and return an exit code."""
     wrong = [_wrong(problem) for problem in problems]
-    return _report([*wrong, *unexamined("the configuration is wrong")], in_json=in_json)
+    return report([*wrong, *unexamined("the configuration is wrong")], in_json=in_json)
 
 
 async def _run(path: Path | None, config: Config, *, in_json: bool, reconnect: bool) -> int:
@@ -93,7 +93,7 @@ async def _run(path: Path | None, config: Config, *, in_json: bool, reconnect: b
     except NotExamined as error:
         failure = str(error)
         findings += unexamined("ejabberd was not examined")
-    return _report(findings, in_json=in_json, failure=failure)
+    return report(findings, in_json=in_json, failure=failure)
 
 
 def _configuration(path: Path | None, config: Config) -> tuple[Handlers | None, list[Finding]]:
@@ -117,7 +117,7 @@ def _wrong(problem: str) -> Finding:
     return Finding(id=CONFIG, severity=Severity.ERROR, seen=problem)
 
 
-def _report(findings: Sequence[Finding], *, in_json: bool, failure: str = "") -> int:
+def report(findings: Sequence[Finding], *, in_json: bool = False, failure: str = "") -> int:
     """Print findings, and return an exit code; `failure` is why ejabberd was not examined."""
     counts = Counter(finding.severity for finding in findings)
     if in_json:

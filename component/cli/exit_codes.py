@@ -13,8 +13,8 @@ INTERRUPTED = 130
 EXIT_CODES = f"""\
 exit codes:
   {OK:<4} done
-  {FAILED:<4} failed or refused; the message or the log says why
-  {USAGE:<4} the command line is wrong
+  {FAILED:<4} failed or refused; the message or the log says why; doctor: at least one error
+  {USAGE:<4} the command line is wrong; doctor: ejabberd could not be examined
   {UNCONFIRMED:<4} nothing was done: the command was not confirmed on the terminal, or there was no
        terminal and no --yes
   {UNREACHABLE:<4} check-config: ejabberd, the store or the HTTP port does not answer, or refuses;
