@@ -25,11 +25,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from slixmpp import JID, ClientXMPP, Message  # noqa: E402
-from support.clients import slixmpp_client  # noqa: E402
 from support.ejabberd import Account, Ejabberd, Ports  # noqa: E402
 from support.muniment import Muniment  # noqa: E402
 from support.program import Failed  # noqa: E402
 from support.releases import Release, Unavailable, installed_or_newest, unpacked  # noqa: E402
+from support.slixmpp_client import slixmpp_client  # noqa: E402
 
 HOSTS = ("chat.example", "team.example")
 COMPONENT = "muniment.example"

@@ -26,6 +26,7 @@ from storage.rows import (
     Room,
     RoomChanges,
     Rule,
+    SignIn,
     Totals,
     UnfinishedRetraction,
     Usage,
@@ -330,6 +331,44 @@ class Accounts(Protocol):
         ...
 
 
+class SignIns(Protocol):
+    """Sign-ins of users, with the hashes of their refresh tokens."""
+
+    async def get(self, id: str) -> SignIn | None:
+        """Return a sign-in, expired or not; None where there is none."""
+        ...
+
+    async def list(self, jid: str) -> tuple[SignIn, ...]:
+        """Return the sign-ins of a user, expired or not, the one that was refreshed last first."""
+        ...
+
+    async def add(self, sign_in: SignIn, *, limit: int) -> bool:
+        """Add a sign-in, and remove expired ones of all users.
+
+        A user keeps `limit` of them, those that were refreshed last. Returns False, and adds
+        nothing, if all sign-ins of the user were removed at `created_at` or later.
+        """
+        ...
+
+    async def rotate(self, sign_in: SignIn) -> bool:
+        """Replace a sign-in if `previous_hash` is the hash of its token in use.
+
+        Returns False, and changes nothing, if it is not, or if there is no such sign-in.
+        """
+        ...
+
+    async def remove(self, jid: str, id: str) -> bool:
+        """Remove a sign-in of a user; return whether there was one."""
+        ...
+
+    async def remove_all(self, jid: str, *, at: int) -> int:
+        """Remove all sign-ins of a user, and those that began before `at` and are not added yet.
+
+        Returns the number of those that were removed.
+        """
+        ...
+
+
 class Contacts(Protocol):
     """Rosters, where Muniment keeps them."""
 
@@ -392,6 +431,9 @@ class Storage(Protocol):
 
     @property
     def accounts(self) -> Accounts: ...
+
+    @property
+    def sign_ins(self) -> SignIns: ...
 
     @property
     def contacts(self) -> Contacts: ...

@@ -12,7 +12,12 @@ from storage.errors import StorageError, Unavailable
 from storage.sqlite.accounts import SqliteAccounts
 from storage.sqlite.audit_log import SqliteAuditLog
 from storage.sqlite.contacts import SqliteContacts
-from storage.sqlite.engine.database import MEMORY, SqliteDatabase
+from storage.sqlite.engine.database import (
+    DEFAULT_TIMEOUTS,
+    MEMORY,
+    DatabaseTimeouts,
+    SqliteDatabase,
+)
 from storage.sqlite.engine.migrate import migrate, migrations, pending
 from storage.sqlite.engine.protocols import Connection, Database
 from storage.sqlite.holds import SqliteHolds
@@ -23,6 +28,7 @@ from storage.sqlite.preferences import SqlitePreferences
 from storage.sqlite.retention.store import SqliteRetention
 from storage.sqlite.rooms import SqliteRooms
 from storage.sqlite.rules import SqliteRules
+from storage.sqlite.sign_ins import SqliteSignIns
 
 SQLITE = "sqlite:"
 
@@ -43,6 +49,7 @@ class SqliteStorage:
         self.audit_log = SqliteAuditLog(database)
         self.rooms = SqliteRooms(database)
         self.accounts = SqliteAccounts(database)
+        self.sign_ins = SqliteSignIns(database)
         self.contacts = SqliteContacts(database)
         self.offline = SqliteOffline(database)
 
@@ -61,12 +68,14 @@ class SqliteStorage:
 
 
 @asynccontextmanager
-async def open_storage(url: str, *, synchronous: str = "full") -> AsyncIterator[SqliteStorage]:
+async def open_storage(
+    url: str, *, synchronous: str = "full", timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS
+) -> AsyncIterator[SqliteStorage]:
     """Open the store at `sqlite:PATH`, bring its schema up to date, close it at the end.
 
     Raises Locked, NewerSchema, ChangedMigration, Unavailable, StorageError for a foreign file.
     """
-    database = await SqliteDatabase.open(_path(url), synchronous=synchronous)
+    database = await SqliteDatabase.open(_path(url), synchronous=synchronous, timeouts=timeouts)
     try:
         await migrate(database)
         storage = SqliteStorage(database, Ids(await _id_key(database)))

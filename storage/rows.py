@@ -357,6 +357,21 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """A sign-in of a user; all times are microseconds since the epoch, UTC."""
+
+    id: str
+    jid: str  #: bare JID of the user
+    label: str = ""  #: the name that the client gave itself
+    created_at: int  #: when the request of the sign-in began
+    refreshed_at: int  #: when its refresh token was replaced last
+    expires_at: int
+    token_hash: bytes = field(repr=False)  #: of the refresh token in use
+    previous_hash: bytes = field(default=b"", repr=False)  #: of the refresh token before
+    salt: bytes = field(default=b"", repr=False)  #: makes the one in use out of the one before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
     """One item of a roster (RFC 6121 section 2.1.2)."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from component import __version__, logs
-from component.cli import commands, doctor
+from component.cli import commands, doctor, token_key
 from component.cli.check_config import check, package_conflicts, report
 from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
 from component.config import Config, ConfigError, load, load_http
@@ -60,6 +60,8 @@ def _run(chosen: argparse.Namespace, path: Path | None) -> int:
         )
     if chosen.command == "doctor":
         return doctor.run(path, config, chosen)
+    if chosen.command == "token-key":
+        return token_key.run(config)
     return _serve(config)
 
 
@@ -79,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         "extauth",
         parents=[common],
         help="authenticate users for ejabberd, which starts this command",
+    )
+    parsers.add_parser(
+        "token-key",
+        parents=[common],
+        help="create the key of access tokens, and print the lines for ejabberd.yml",
     )
     check_config = parsers.add_parser(
         "check-config",

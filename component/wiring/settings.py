@@ -9,17 +9,23 @@ from typing import Any
 from component.clients.muniment_http import ClientSettings
 from component.config import Config, Http, PublicHttp, Retention
 from component.core.access.principals import Operator, Role
+from component.core.accounts.protocol import AccountSource
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
 from component.core.doctor.facts import Needs
+from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.tokens.access import AccessTokens
+from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
+from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
+from storage.interface import Storage
 from storage.open import SQLITE
 from storage.spill import Spill
 from storage.sqlite.engine.database import MEMORY
@@ -111,6 +117,21 @@ def needs(config: Config, handlers: Handlers) -> Needs:
             config.archive_of(host).default == "roster" for host in config.xmpp.hosts
         ),
         ignored=frozenset(config.xmpp.ignored_checks),
+    )
+
+
+def sign_ins(config: Config, storage: Storage, accounts: AccountSource) -> SignIns | None:
+    """Return the sign-ins of users, None where nobody can sign in. Raises OSError."""
+    options = config.tokens
+    if options.key_file is None:
+        return None
+    key = token_key.load(Path(options.key_file))
+    return SignIns(
+        storage.sign_ins,
+        AccessTokens(key, lifetime_seconds=options.access_seconds),
+        accounts.authenticator,
+        Hosts(config.xmpp.hosts),
+        refresh_days=options.refresh_days,
     )
 
 

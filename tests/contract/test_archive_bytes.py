@@ -22,7 +22,7 @@ async def large(archive: Archive) -> Archive:
 
 @pytest.mark.parametrize("wanted", [ANY, Filter(phrases=(Phrase(words=("word",)),))])
 @pytest.mark.parametrize("backwards", [False, True])
-async def test_a_page_holds_what_fits_and_says_where_it_stands(
+async def test_page_is_bounded_in_bytes_and_has_index_and_count(
     large: Archive, wanted: Filter, backwards: bool
 ) -> None:
     everything = [message.id for message in (await large.page(ALICE, wanted, limit=100)).messages]
@@ -36,7 +36,7 @@ async def test_a_page_holds_what_fits_and_says_where_it_stands(
     assert (page.index, page.count, page.complete) == (8 if backwards else 0, 10, False)
 
 
-async def test_the_last_page_that_fits_is_complete(large: Archive) -> None:
+async def test_last_page_within_the_bytes_is_complete(large: Archive) -> None:
     ids = [message.id for message in (await large.page(ALICE, ANY, limit=100)).messages]
 
     page = await large.page(ALICE, ANY, limit=5, after=ids[7], counted=True, max_bytes=MAX_BYTES)
@@ -45,9 +45,7 @@ async def test_the_last_page_that_fits_is_complete(large: Archive) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-async def test_a_message_larger_than_a_page_has_one_of_its_own(
-    archive: Archive, count: int
-) -> None:
+async def test_message_larger_than_a_page_is_a_page_alone(archive: Archive, count: int) -> None:
     await archive.append(entries(count, xml=LARGE))
 
     page = await archive.page(ALICE, ANY, limit=5, max_bytes=1)
@@ -57,7 +55,7 @@ async def test_a_message_larger_than_a_page_has_one_of_its_own(
     assert page.complete is by_time.complete is (count == 1)
 
 
-async def test_what_follows_an_id_is_bounded_too(large: Archive) -> None:
+async def test_page_after_an_id_is_bounded_in_bytes(large: Archive) -> None:
     first = (await large.page(ALICE, ANY, limit=1)).messages[0].id
 
     page = await large.page_after(ALICE, first, limit=100, max_bytes=MAX_BYTES)
@@ -65,13 +63,13 @@ async def test_what_follows_an_id_is_bounded_too(large: Archive) -> None:
     assert (len(page.messages), page.complete) == (2, False)
 
 
-async def test_an_index_is_a_place_among_all(large: Archive) -> None:
+async def test_page_at_an_index_is_bounded_in_bytes(large: Archive) -> None:
     page = await large.page(ALICE, ANY, limit=9, index=3, counted=True, max_bytes=MAX_BYTES)
 
     assert (len(page.messages), page.index, page.count) == (2, 3, 10)
 
 
-async def test_messages_of_one_microsecond_are_not_parted_by_bytes(archive: Archive) -> None:
+async def test_page_by_time_does_not_split_a_microsecond_by_bytes(archive: Archive) -> None:
     await archive.append([entry(n, at=NOON, xml=LARGE) for n in range(4)])
     await archive.append([entry("later", at=NOON + SECOND)])
 

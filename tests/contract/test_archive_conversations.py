@@ -66,7 +66,9 @@ async def paged(archive: Archive, *, limit: int, max_bytes: int | None = None) -
     return found
 
 
-async def test_an_archive_without_messages_has_no_ends(storage: Storage, archive: Archive) -> None:
+async def test_archive_without_messages_has_no_first_and_last(
+    storage: Storage, archive: Archive
+) -> None:
     await archive.append([entry(1)])
     await shed(storage, 0)
 
@@ -74,14 +76,14 @@ async def test_an_archive_without_messages_has_no_ends(storage: Storage, archive
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-async def test_the_ends_of_an_archive_are_its_first_and_last(archive: Archive, count: int) -> None:
+async def test_first_and_last_are_the_ends_of_an_archive(archive: Archive, count: int) -> None:
     await archive.append(entries(count))
 
     found = (await everything(archive)).messages
     assert await archive.first_and_last(ALICE) == (found[0], found[-1])
 
 
-async def test_the_conversation_with_the_newest_message_comes_first(archive: Archive) -> None:
+async def test_conversation_with_the_newest_message_comes_first(archive: Archive) -> None:
     rows = said("a@x", "b@x", "c@x", "a@x", "b@x", "b@x")
     await archive.append(rows)
 
@@ -96,7 +98,7 @@ async def test_the_conversation_with_the_newest_message_comes_first(archive: Arc
     assert [one.newest for one in found.conversations] == [newest[rows[n].xml] for n in (5, 3, 2)]
 
 
-async def test_an_unknown_archive_has_no_conversations(archive: Archive) -> None:
+async def test_unknown_archive_has_no_conversations(archive: Archive) -> None:
     await archive.append(entries(1))
 
     assert await archive.conversations(NOBODY, limit=10) == Conversations()
@@ -133,7 +135,7 @@ async def test_conversations_are_bounded_by_the_bytes_of_their_last_messages(
 
 
 @pytest.mark.parametrize("count", [16, 17, 33])
-async def test_many_conversations_are_each_told_with_their_own_message(
+async def test_each_of_many_conversations_has_its_own_last_message(
     archive: Archive, count: int
 ) -> None:
     rows = said(*(f"{n}@x" for n in range(count)))
@@ -147,7 +149,7 @@ async def test_many_conversations_are_each_told_with_their_own_message(
 
 
 @pytest.mark.parametrize("bound", ["before", "since"])
-async def test_an_id_that_is_not_there_is_not_found(
+async def test_unknown_or_deleted_id_is_not_found_by_conversations(
     storage: Storage, archive: Archive, bound: str
 ) -> None:
     await archive.append([entry(1), entry(2), entry(1, owner=BOB)])
@@ -162,7 +164,7 @@ async def test_an_id_that_is_not_there_is_not_found(
     assert len((await archive.conversations(ALICE, limit=1)).conversations) == 1
 
 
-async def test_what_is_shown_is_the_last_that_says_something(archive: Archive) -> None:
+async def test_last_message_of_a_conversation_is_the_last_with_content(archive: Archive) -> None:
     kinds = [Kind.MESSAGE, Kind.TOMBSTONE, Kind.ANNOTATION, Kind.RECEIPT, Kind.BLANKED]
     await archive.append([entry(kind, kind=kind) for kind in kinds])
 
@@ -175,7 +177,9 @@ async def test_what_is_shown_is_the_last_that_says_something(archive: Archive) -
     )
 
 
-async def test_where_nothing_says_something_the_newest_is_shown(archive: Archive) -> None:
+async def test_last_message_of_a_conversation_without_content_is_the_newest(
+    archive: Archive,
+) -> None:
     await archive.append([entry(kind, kind=kind) for kind in (Kind.RECEIPT, Kind.ANNOTATION)])
 
     found = await only(archive)
@@ -183,7 +187,7 @@ async def test_where_nothing_says_something_the_newest_is_shown(archive: Archive
     assert (found.last.kind, found.last.id, found.unread) == (Kind.ANNOTATION, found.newest, 0)
 
 
-async def test_a_conversation_ends_with_its_newest_message(
+async def test_conversation_of_deleted_messages_disappears(
     storage: Storage, archive: Archive
 ) -> None:
     rows = said("a@x", "b@x", "a@x", "b@x", "c@x")
@@ -196,7 +200,7 @@ async def test_a_conversation_ends_with_its_newest_message(
     ]
 
 
-async def test_a_conversation_can_begin_again(storage: Storage, archive: Archive) -> None:
+async def test_deleted_conversation_can_begin_again(storage: Storage, archive: Archive) -> None:
     await archive.append([entry(1, peer=ROMEO, direction=SENT, is_seen=True), entry(2)])
     await shed(storage, 1)
     await archive.append([entry(3, peer=ROMEO)])
@@ -207,7 +211,7 @@ async def test_a_conversation_can_begin_again(storage: Storage, archive: Archive
     ]
 
 
-async def test_duplicates_move_no_conversation(archive: Archive) -> None:
+async def test_duplicate_does_not_move_a_conversation(archive: Archive) -> None:
     rows = said("a@x", "b@x")
     await archive.append(rows)
     await archive.append([rows[0], entry(0, peer="a@x", is_seen=True)])
@@ -218,7 +222,7 @@ async def test_duplicates_move_no_conversation(archive: Archive) -> None:
     ]
 
 
-async def test_a_retracted_message_is_shown_as_its_tombstone(archive: Archive) -> None:
+async def test_last_message_of_a_conversation_can_be_a_tombstone(archive: Archive) -> None:
     await archive.append([entry(1), entry(2, name_hashes=(7,))])
     await retract(archive, 7, "left")
 
@@ -228,7 +232,7 @@ async def test_a_retracted_message_is_shown_as_its_tombstone(archive: Archive) -
 # Unread
 
 
-async def test_received_texts_behind_what_was_seen_are_unread(archive: Archive) -> None:
+async def test_unread_counts_received_messages_after_the_last_seen(archive: Archive) -> None:
     await archive.append(
         [
             entry(1),
@@ -244,7 +248,7 @@ async def test_received_texts_behind_what_was_seen_are_unread(archive: Archive) 
     assert (await only(archive)).unread == 2
 
 
-async def test_a_marker_shows_that_what_came_before_the_message_it_names_was_seen(
+async def test_marker_marks_all_messages_up_to_its_message_as_seen(
     archive: Archive,
 ) -> None:
     def marker(name: str, about: int) -> NewMessage:
@@ -261,7 +265,7 @@ async def test_a_marker_shows_that_what_came_before_the_message_it_names_was_see
     assert (await only(archive)).unread == 0
 
 
-async def test_a_marker_means_the_last_message_of_the_name_it_gives(archive: Archive) -> None:
+async def test_marker_means_the_last_message_of_its_name(archive: Archive) -> None:
     def marker(name: str) -> NewMessage:
         return entry(name, direction=SENT, kind=Kind.RECEIPT, refers_to=(7,), is_seen=True)
 
@@ -278,7 +282,7 @@ async def test_a_marker_means_the_last_message_of_the_name_it_gives(archive: Arc
     assert (await only(archive)).unread == 2
 
 
-async def test_a_marker_of_a_correction_shows_that_all_before_it_was_seen(
+async def test_marker_of_a_correction_marks_all_messages_before_it_as_seen(
     archive: Archive,
 ) -> None:
     said = [entry(1, name_hashes=(7,)), entry(2), correction(3, 7, name_hashes=(8,)), entry(4)]
@@ -288,7 +292,7 @@ async def test_a_marker_of_a_correction_shows_that_all_before_it_was_seen(
     assert (await only(archive)).unread == 1
 
 
-async def test_what_was_seen_stays_seen(storage: Storage, archive: Archive) -> None:
+async def test_seen_messages_stay_seen_after_deletion(storage: Storage, archive: Archive) -> None:
     await archive.append([entry(1), entry(2, direction=SENT, is_seen=True), entry(3)])
     await archive.append([entry(4)])
     await shed(storage, 2)
@@ -296,7 +300,7 @@ async def test_what_was_seen_stays_seen(storage: Storage, archive: Archive) -> N
     assert (await only(archive)).unread == 2
 
 
-async def test_seeing_one_conversation_is_not_seeing_another(archive: Archive) -> None:
+async def test_seen_message_marks_only_its_conversation(archive: Archive) -> None:
     await archive.append([*said("a@x", "b@x"), entry("s", peer="b@x", is_seen=True)])
 
     found = await archive.conversations(ALICE, limit=9)
@@ -304,7 +308,7 @@ async def test_seeing_one_conversation_is_not_seeing_another(archive: Archive) -
     assert {one.peer: one.unread for one in found.conversations} == {"b@x": 0, "a@x": 1}
 
 
-async def test_unread_can_be_counted_behind_an_id(archive: Archive) -> None:
+async def test_unread_is_counted_since_an_id(archive: Archive) -> None:
     await archive.append([*entries(4), entry("seen", is_seen=True, direction=SENT), entry("new")])
     ids = [stored.id for stored in (await everything(archive)).messages]
 
@@ -314,13 +318,13 @@ async def test_unread_can_be_counted_behind_an_id(archive: Archive) -> None:
     assert (await only(archive)).unread == 1
 
 
-async def test_unread_messages_are_counted_no_further_than_a_bound(archive: Archive) -> None:
+async def test_unread_is_counted_up_to_a_maximum(archive: Archive) -> None:
     await archive.append([entry(n) for n in range(UNREAD_MAX + 5)])
 
     assert (await only(archive)).unread == UNREAD_MAX
 
 
-async def test_conversations_are_there_after_reopening(reopen: Open) -> None:
+async def test_conversations_survive_reopening(reopen: Open) -> None:
     rows = said("a@x", "b@x", "a@x")
     async with reopen() as storage:
         await storage.archive.append([*rows, entry("s", peer="b@x", is_seen=True)])

@@ -46,7 +46,7 @@ def mixed(count: int) -> list[NewMessage]:
     ]
 
 
-async def test_nothing_is_counted_that_was_not_asked_for(archive: Archive) -> None:
+async def test_page_without_request_has_no_count(archive: Archive) -> None:
     await archive.append(entries(3))
 
     page = await archive.page(ALICE, ANY, limit=2)
@@ -74,7 +74,7 @@ async def test_nothing_is_counted_that_was_not_asked_for(archive: Archive) -> No
     ],
 )
 @pytest.mark.parametrize("backwards", [False, True])
-async def test_a_counted_page_knows_its_place(
+async def test_counted_page_has_its_index_and_count(
     archive: Archive, wanted: Filter, kept: object, backwards: bool
 ) -> None:
     rows = mixed(MANY)
@@ -91,7 +91,7 @@ async def test_a_counted_page_knows_its_place(
     assert (page.index, page.count) == (found[0] if found else None, len(matching))
 
 
-async def test_the_place_is_among_all_that_match_not_behind_an_id(archive: Archive) -> None:
+async def test_index_is_among_all_matches_not_after_an_id(archive: Archive) -> None:
     await archive.append(entries(10))
     ids = [stored.id for stored in (await everything(archive)).messages]
 
@@ -103,7 +103,7 @@ async def test_the_place_is_among_all_that_match_not_behind_an_id(archive: Archi
 
 
 @pytest.mark.parametrize("owner", [ALICE, NOBODY])
-async def test_an_empty_page_has_a_count_and_no_place(archive: Archive, owner: str) -> None:
+async def test_empty_page_has_a_count_and_no_index(archive: Archive, owner: str) -> None:
     await archive.append(entries(3))
     kept = 3 if owner == ALICE else 0
 
@@ -116,7 +116,9 @@ async def test_an_empty_page_has_a_count_and_no_place(archive: Archive, owner: s
     assert pages == [Page(complete=not kept, count=kept), Page(count=0), Page(count=0)]
 
 
-async def test_duplicates_and_removals_are_not_counted(storage: Storage, archive: Archive) -> None:
+async def test_duplicates_and_deleted_messages_are_not_counted(
+    storage: Storage, archive: Archive
+) -> None:
     rows = mixed(40)
     await archive.append([*rows, *rows[:5]])
     await archive.append(rows[10:20])
@@ -155,7 +157,7 @@ async def test_late_messages_are_counted_by_their_time(archive: Archive) -> None
     ],
     ids=["tallied", "costly", "timed", "kinds"],
 )
-async def test_an_index_skips_what_matches(archive: Archive, wanted: Filter, index: int) -> None:
+async def test_index_skips_matching_messages(archive: Archive, wanted: Filter, index: int) -> None:
     rows = mixed(MANY)
     await archive.append(rows)
     if index > 10_000 and (wanted.peer_local or wanted.kinds):
@@ -173,7 +175,7 @@ async def test_an_index_skips_what_matches(archive: Archive, wanted: Filter, ind
 
 @pytest.mark.parametrize("index", [0, 1, 3, 300, 510, 511, 512, 513, 700])
 @pytest.mark.parametrize("first", [0, 1, 300, 511, 512, 513])
-async def test_an_index_begins_where_the_filter_does(
+async def test_index_begins_where_the_filter_does(
     archive: Archive, first: int, index: int
 ) -> None:
     rows = mixed(MANY)
@@ -186,7 +188,7 @@ async def test_an_index_begins_where_the_filter_does(
     assert texts(by_id) == texts(by_time) == texts([rows[first + 1 + index]])
 
 
-async def test_an_index_passes_over_holes(archive: Archive) -> None:
+async def test_index_skips_gaps_of_sequences(archive: Archive) -> None:
     rows = mixed(MANY)
     await archive.append(rows[:3])
     # Copies take sequences too.
@@ -215,7 +217,7 @@ async def test_an_index_passes_over_holes(archive: Archive) -> None:
     ],
     ids=["resource", "local", "kinds", "words"],
 )
-async def test_too_many_to_look_at_are_not_counted_for_a_page_but_for_a_count(
+async def test_costly_count_is_left_out_of_a_page_but_answered_alone(
     archive: Archive, wanted: Filter
 ) -> None:
     await archive.append([entry(n, text="word") for n in range(MORE)])
@@ -226,7 +228,7 @@ async def test_too_many_to_look_at_are_not_counted_for_a_page_but_for_a_count(
     assert await archive.count(ALICE, wanted) == MORE
 
 
-async def test_what_is_tallied_is_counted_however_much_it_is(archive: Archive) -> None:
+async def test_any_number_of_messages_is_counted_by_counters(archive: Archive) -> None:
     await archive.append([entry(n) for n in range(MORE)])
 
     pages = [
@@ -238,7 +240,7 @@ async def test_what_is_tallied_is_counted_however_much_it_is(archive: Archive) -
     assert [texts(page) for page in pages] == [texts([entry(MORE - 1)])] * 4
 
 
-async def test_a_count_and_its_page_are_of_one_moment(archive: Archive) -> None:
+async def test_count_and_page_are_of_one_snapshot(archive: Archive) -> None:
     async def write() -> None:
         for batch in range(30):
             await archive.append([entry(f"{batch} {n}", at=NOON + batch) for n in range(5)])

@@ -19,7 +19,7 @@ async def ids_of(archive: Archive, owner: str = ALICE) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-async def test_a_kind_is_given_back_as_it_was_stored(archive: Archive, kind: Kind) -> None:
+async def test_kind_is_read_back_unchanged(archive: Archive, kind: Kind) -> None:
     await archive.append([entry(1, kind=kind)])
 
     [stored] = (await everything(archive)).messages
@@ -28,7 +28,9 @@ async def test_a_kind_is_given_back_as_it_was_stored(archive: Archive, kind: Kin
 
 
 @pytest.mark.parametrize("kinds", [{Kind.MESSAGE}, SPOKEN, set(Kind), set()])
-async def test_only_wanted_kinds_are_given(archive: Archive, kinds: set[Kind]) -> None:
+async def test_filter_of_kinds_returns_only_those_kinds(
+    archive: Archive, kinds: set[Kind]
+) -> None:
     rows = [entry(kind, kind=kind) for kind in Kind]
     await archive.append(rows)
 
@@ -40,7 +42,7 @@ async def test_only_wanted_kinds_are_given(archive: Archive, kinds: set[Kind]) -
     assert await archive.count(ALICE, wanted) == len(expected)
 
 
-async def test_only_what_arrived_between_two_ids_is_given(archive: Archive) -> None:
+async def test_filter_of_two_ids_returns_messages_between_them(archive: Archive) -> None:
     await archive.append(entries(6))
     ids = await ids_of(archive)
     wanted = Filter(after=ids[0], before=ids[4])
@@ -50,7 +52,7 @@ async def test_only_what_arrived_between_two_ids_is_given(archive: Archive) -> N
     assert await archive.count(ALICE, wanted) == 3
 
 
-async def test_ids_of_a_filter_narrow_what_is_paged(archive: Archive) -> None:
+async def test_page_combines_the_ids_of_filter_and_page(archive: Archive) -> None:
     await archive.append(entries(8))
     ids = await ids_of(archive)
     wanted = Filter(after=ids[1], before=ids[6])
@@ -71,7 +73,7 @@ async def test_ids_of_a_filter_narrow_what_is_paged(archive: Archive) -> None:
     assert [page.complete for page in pages] == [True, True, False, True]
 
 
-async def test_ids_of_a_filter_the_wrong_way_round_leave_nothing(archive: Archive) -> None:
+async def test_filter_of_reversed_ids_matches_nothing(archive: Archive) -> None:
     await archive.append(entries(3))
     ids = await ids_of(archive)
     wanted = Filter(after=ids[2], before=ids[0])
@@ -80,7 +82,7 @@ async def test_ids_of_a_filter_the_wrong_way_round_leave_nothing(archive: Archiv
     assert await archive.count(ALICE, wanted) == 0
 
 
-async def test_chosen_messages_come_in_the_order_of_arrival(archive: Archive) -> None:
+async def test_filter_of_chosen_ids_returns_the_order_of_arrival(archive: Archive) -> None:
     await archive.append(entries(5))
     ids = await ids_of(archive)
     wanted = Filter(ids=(ids[3], ids[0], ids[4], ids[0]))
@@ -92,7 +94,7 @@ async def test_chosen_messages_come_in_the_order_of_arrival(archive: Archive) ->
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-async def test_chosen_messages_are_paged(archive: Archive, backwards: bool) -> None:
+async def test_messages_of_chosen_ids_are_paged(archive: Archive, backwards: bool) -> None:
     await archive.append(entries(5))
     ids = await ids_of(archive)
     wanted = Filter(ids=(ids[4], ids[0], ids[2]))
@@ -108,13 +110,13 @@ async def test_chosen_messages_are_paged(archive: Archive, backwards: bool) -> N
     assert (rest.complete, rest.index, rest.count) == (True, 0 if backwards else 2, 3)
 
 
-async def test_no_chosen_message_is_none(archive: Archive) -> None:
+async def test_filter_of_no_ids_matches_nothing(archive: Archive) -> None:
     await archive.append(entries(2))
 
     assert await everything(archive, wanted=Filter(ids=())) == Page()
 
 
-async def test_what_is_chosen_has_to_match_the_rest_of_the_filter_too(archive: Archive) -> None:
+async def test_chosen_ids_are_combined_with_the_rest_of_the_filter(archive: Archive) -> None:
     rows = [entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(6)]
     await archive.append(rows)
     wanted = Filter(ids=tuple((await ids_of(archive))[:4]), peer=ROMEO)
@@ -124,7 +126,7 @@ async def test_what_is_chosen_has_to_match_the_rest_of_the_filter_too(archive: A
 
 @pytest.mark.parametrize("way", ["page", "page_by_time", "count"])
 @pytest.mark.parametrize("part", ["after", "before", "ids"])
-async def test_an_id_of_a_filter_has_to_be_there(
+async def test_unknown_id_in_a_filter_is_not_found(
     storage: Storage, archive: Archive, part: str, way: str
 ) -> None:
     await archive.append([*entries(3), *entries(3, owner=BOB)])

@@ -74,7 +74,7 @@ async def test_phrases_are_found_in_texts(
     "word",
     ['a"b', "a OR b", "NOT", "text", "peer", "a:b", "(a", "*", "^a", "-a", "'", "{a}", "NEAR"],
 )
-async def test_nothing_in_a_search_is_a_command(archive: Archive, word: str) -> None:
+async def test_search_has_no_operators(archive: Archive, word: str) -> None:
     await archive.append(said("rain", "a"))
 
     page = await everything(archive, wanted=Filter(phrases=(Phrase(words=(word, "zebra")),)))
@@ -82,14 +82,14 @@ async def test_nothing_in_a_search_is_a_command(archive: Archive, word: str) -> 
     assert page == Page()
 
 
-async def test_no_phrases_leave_nothing_out(archive: Archive) -> None:
+async def test_search_without_phrases_matches_everything(archive: Archive) -> None:
     await archive.append(said("rain", ""))
 
     assert texts(await everything(archive, wanted=Filter(phrases=()))) == texts(said("", ""))
 
 
 @pytest.mark.parametrize("wanted", ["p*", "n*", "a*", "0*", "1*", "f*", "bob*", "message*"])
-async def test_a_search_finds_only_texts(archive: Archive, wanted: str) -> None:
+async def test_search_finds_no_names_or_columns(archive: Archive, wanted: str) -> None:
     names = (1, -1, 2**63 - 1, 0xABCDEF)
     await archive.append(
         [entry(n, text="rain", name_hashes=names, refers_to=(n,)) for n in range(20)]
@@ -100,7 +100,7 @@ async def test_a_search_finds_only_texts(archive: Archive, wanted: str) -> None:
 
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
-async def test_what_is_found_is_paged(archive: Archive, limit: int, backwards: bool) -> None:
+async def test_search_results_are_paged(archive: Archive, limit: int, backwards: bool) -> None:
     rows = said(*(("rain", "sun", "rain cloud")[n % 3] for n in range(21)))
     await archive.append(rows)
     search, found, place = Filter(phrases=phrases("rain")), [], {}
@@ -132,7 +132,7 @@ async def test_what_is_found_is_paged(archive: Archive, limit: int, backwards: b
     ],
     ids=str,
 )
-async def test_a_search_keeps_to_the_rest_of_the_filter(
+async def test_search_is_combined_with_the_rest_of_the_filter(
     archive: Archive, wanted: Filter, found: list[int]
 ) -> None:
     rows = [
@@ -160,7 +160,7 @@ async def test_a_search_keeps_to_the_rest_of_the_filter(
     assert page.count == await archive.count(ALICE, search) == len(found)
 
 
-async def test_a_search_keeps_to_chosen_ids(archive: Archive) -> None:
+async def test_search_is_combined_with_ids(archive: Archive) -> None:
     rows = said("rain", "sun", "rain", "rain")
     await archive.append(rows)
     ids = [stored.id for stored in (await everything(archive)).messages]
@@ -172,7 +172,7 @@ async def test_a_search_keeps_to_chosen_ids(archive: Archive) -> None:
     assert texts(await everything(archive, wanted=between)) == texts([rows[2]])
 
 
-async def test_a_search_skips_to_an_index(archive: Archive) -> None:
+async def test_search_result_page_begins_at_an_index(archive: Archive) -> None:
     rows = said(*["rain", "sun"] * 5)
     await archive.append(rows)
 
@@ -181,7 +181,7 @@ async def test_a_search_skips_to_an_index(archive: Archive) -> None:
     assert (texts(page), page.index) == (texts([rows[4], rows[6]]), 2)
 
 
-async def test_archives_are_searched_apart(archive: Archive) -> None:
+async def test_search_does_not_cross_archives(archive: Archive) -> None:
     owners = [f"{n}@example.org" for n in range(5)]
     await archive.append([entry(o, owner=o, text="rain") for o in owners for _ in range(2)])
 
@@ -190,7 +190,7 @@ async def test_archives_are_searched_apart(archive: Archive) -> None:
     assert [texts(page) for page in found] == [texts([entry(owner)]) for owner in owners]
 
 
-async def test_a_removed_message_is_not_found(storage: Storage, archive: Archive) -> None:
+async def test_deleted_message_is_not_found_by_search(storage: Storage, archive: Archive) -> None:
     rows = said("rain", "rain", "rain")
     await archive.append(rows)
     await shed(storage, 2)
@@ -200,7 +200,7 @@ async def test_a_removed_message_is_not_found(storage: Storage, archive: Archive
     )
 
 
-async def test_a_duplicate_adds_no_words(archive: Archive) -> None:
+async def test_duplicate_adds_no_words_to_the_index(archive: Archive) -> None:
     await archive.append(said("rain"))
     await archive.append([entry(0, text="snow"), entry(9, text="sleet")])
 

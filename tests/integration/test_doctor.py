@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from support import mam
-from support.component import connected
 from support.ejabberd import ROOT, Account, Ejabberd
+from support.external_component import connected
 from support.muniment import Muniment
 from support.ports import LOOPBACK
 from support.raw import Client

@@ -184,7 +184,7 @@ def told(found: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ..
 
 
 @given(batches=BATCHES)
-def test_an_archive_holds_what_a_list_would(
+def test_archive_equals_a_list_model(
     runner: asyncio.Runner, archive: Archive, batches: list[list[NewMessage]]
 ) -> None:
     async def check() -> None:
@@ -207,7 +207,7 @@ def test_an_archive_holds_what_a_list_would(
     index=st.none() | st.integers(0, 12),
     backwards=st.booleans(),
 )
-def test_a_counted_page_is_a_slice_and_knows_which(
+def test_counted_page_is_a_slice_with_its_index(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
@@ -262,7 +262,7 @@ def test_a_counted_page_is_a_slice_and_knows_which(
 
 
 @given(batches=BATCHES)
-def test_what_is_about_each_message_is_found(
+def test_references_equal_those_of_the_list_model(
     runner: asyncio.Runner, archive: Archive, batches: list[list[NewMessage]]
 ) -> None:
     async def check() -> None:
@@ -280,7 +280,7 @@ def test_what_is_about_each_message_is_found(
 
 
 @given(batches=BATCHES, limit=st.integers(1, 3), since=st.none() | st.integers(0, 9))
-def test_conversations_are_what_the_rows_say(
+def test_conversations_equal_those_of_the_list_model(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.copies import CopyReader
+from support.copy_reader import CopyReader
 from support.wire import ALICE, ALICE_PHONE, BOB, COMPONENT, HANDSHAKE, HEADER, HOST, chat, copy_of
 
 from component.core.xml import stream_parser

@@ -10,7 +10,7 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import MINUTE, NOON, delay, everything, message, stanza, texts
-from support.delivering import Delivering
+from support.deliveries import Delivering
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -93,7 +93,7 @@ def expected(seen: list[Sent], user: int) -> list[str]:
     restarts=st.sets(st.integers(0, 24), max_size=3),
     kept=st.sets(st.integers(0, 24), max_size=5),
 )
-def test_any_copies_are_each_message_once(
+def test_copies_in_any_order_store_each_message_once(
     runner: asyncio.Runner, archive: Archive, seen: list[Sent], restarts: set[int], kept: set[int]
 ) -> None:
     address = addresses(next(EXAMPLES))

@@ -156,7 +156,7 @@ def test_pages_forwards_and_backwards_are_the_archive(
     max_bytes=st.integers(1, 1000),
     counted=st.booleans(),
 )
-def test_pages_that_are_cut_by_bytes_lose_and_repeat_nothing(
+def test_pages_bounded_in_bytes_lose_and_repeat_no_message(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
@@ -190,7 +190,7 @@ def test_pages_that_are_cut_by_bytes_lose_and_repeat_nothing(
     max_bytes=st.integers(1, 1000),
     newest=st.booleans(),
 )
-def test_pages_by_time_that_are_cut_by_bytes_part_no_microsecond(
+def test_pages_by_time_bounded_in_bytes_split_no_microsecond(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
@@ -218,7 +218,7 @@ def test_pages_by_time_that_are_cut_by_bytes_part_no_microsecond(
 
 
 @given(batches=BATCHES, wanted=filters())
-def test_the_count_is_the_number_of_messages(
+def test_count_is_the_number_of_messages(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
@@ -242,7 +242,7 @@ def test_the_count_is_the_number_of_messages(
     limit=st.integers(0, 8),
     backwards=st.booleans(),
 )
-def test_a_page_between_two_ids_is_a_slice(
+def test_page_between_two_ids_is_a_slice(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
@@ -272,7 +272,7 @@ def test_a_page_between_two_ids_is_a_slice(
     limit=st.none() | st.integers(0, 8),
     newest=st.booleans(),
 )
-def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
+def test_page_by_time_is_the_shortest_without_a_split_microsecond(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
@@ -298,7 +298,7 @@ def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
 
 @settings(max_examples=30)
 @given(batches=BATCHES)
-def test_ids_are_never_given_twice(
+def test_ids_are_never_reused(
     runner: asyncio.Runner, archive: Archive, batches: list[list[NewMessage]]
 ) -> None:
     async def check() -> None:

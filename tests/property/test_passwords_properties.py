@@ -26,7 +26,7 @@ def prepared(text: str) -> str | None:
 
 
 @given(typed)
-def test_preparing_twice_is_preparing_once(text: str) -> None:
+def test_prepared_password_is_prepared_unchanged(text: str) -> None:
     once = prepared(text)
 
     assert once is None or prepared(once) in (once, None)
@@ -47,7 +47,7 @@ def test_saslprep_agrees_with_that_of_slixmpp(text: str) -> None:
 
 
 @given(typed, typed, st.sampled_from([*verifiers.SCRAM]))
-def test_a_verifier_of_scram_fits_one_password(password: str, other: str, kind: str) -> None:
+def test_scram_verifier_matches_one_password(password: str, other: str, kind: str) -> None:
     one, two = prepared(password), prepared(other)
     if one is None or two is None:
         return
@@ -58,7 +58,7 @@ def test_a_verifier_of_scram_fits_one_password(password: str, other: str, kind: 
 
 @settings(max_examples=10)
 @given(typed, typed)
-def test_a_verifier_of_argon2id_fits_one_password(password: str, other: str) -> None:
+def test_argon2id_verifier_matches_one_password(password: str, other: str) -> None:
     one, two = prepared(password), prepared(other)
     if one is None or two is None:
         return
@@ -69,15 +69,13 @@ def test_a_verifier_of_argon2id_fits_one_password(password: str, other: str) -> 
 
 
 @given(st.sampled_from(["", "$argon2id$", "SCRAM-SHA-256$"]), st.text(max_size=60))
-def test_what_is_no_verifier_never_fits(prefix: str, text: str) -> None:
+def test_invalid_verifier_never_matches(prefix: str, text: str) -> None:
     with suppress(ValueError):
         assert not verifiers.matches(prefix + text, "pencil")
 
 
 @given(st.lists(st.floats(min_value=0, max_value=30), max_size=60), st.integers(1, 5))
-def test_no_more_is_guessed_in_any_time_than_burst_and_refill_allow(
-    pauses: list[float], burst: int
-) -> None:
+def test_guesses_never_exceed_burst_and_refill(pauses: list[float], burst: int) -> None:
     now, taken = 1234.567, []
     budget = TokenBucket(burst=burst, refill=10, clock=lambda: now)
     for pause in pauses:

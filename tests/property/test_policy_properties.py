@@ -49,7 +49,7 @@ STANZAS = st.builds(
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_every_stanza_is_kept_or_not_for_a_reason(policy: Policy, stanza: Stanza) -> None:
+def test_every_decision_of_the_policy_has_a_reason(policy: Policy, stanza: Stanza) -> None:
     keep, reason = policy.judge(stanza)
 
     assert isinstance(keep, bool)
@@ -57,14 +57,14 @@ def test_every_stanza_is_kept_or_not_for_a_reason(policy: Policy, stanza: Stanza
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_the_same_stanza_is_judged_the_same(policy: Policy, stanza: Stanza) -> None:
+def test_decision_does_not_depend_on_the_order_of_payloads(policy: Policy, stanza: Stanza) -> None:
     again = stanza._replace(payloads=frozenset(sorted(stanza.payloads, reverse=True)))
 
     assert policy.judge(again) == policy.judge(stanza)
 
 
 @given(policy=POLICIES, stanza=STANZAS, hint=st.sampled_from(KNOWN[3:5]))
-def test_what_is_not_to_be_stored_never_is(
+def test_stanza_with_no_store_is_never_archived(
     policy: Policy, stanza: Stanza, hint: tuple[str, str]
 ) -> None:
     keep, _ = policy.judge(stanza._replace(payloads=stanza.payloads | {hint}))
@@ -73,33 +73,33 @@ def test_what_is_not_to_be_stored_never_is(
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_an_error_is_never_kept(policy: Policy, stanza: Stanza) -> None:
+def test_error_is_never_archived(policy: Policy, stanza: Stanza) -> None:
     assert policy.judge(stanza._replace(type="error")) == (False, "error")
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_a_body_never_makes_a_stanza_less_worth_keeping(policy: Policy, stanza: Stanza) -> None:
+def test_body_never_prevents_archiving(policy: Policy, stanza: Stanza) -> None:
     with_body = stanza._replace(payloads=stanza.payloads | {("jabber:client", "body")})
 
     assert policy.judge(with_body)[0] >= policy.judge(stanza)[0]
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_a_room_keeps_all_that_its_occupants_keep(policy: Policy, stanza: Stanza) -> None:
+def test_archive_of_a_room_keeps_every_stanza_that_occupants_keep(
+    policy: Policy, stanza: Stanza
+) -> None:
     assert policy.judge_for_room(stanza)[0] >= policy.judge(stanza)[0]
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_a_wish_to_store_never_makes_a_stanza_less_worth_keeping(
-    policy: Policy, stanza: Stanza
-) -> None:
+def test_store_hint_never_prevents_archiving(policy: Policy, stanza: Stanza) -> None:
     wished = stanza._replace(payloads=stanza.payloads | {("urn:xmpp:hints", "store")})
 
     assert policy.judge(wished)[0] >= policy.judge(stanza)[0]
 
 
 @given(stanza=STANZAS)
-def test_switching_something_off_keeps_nothing_more(stanza: Stanza) -> None:
+def test_disabled_options_archive_no_further_stanza(stanza: Stanza) -> None:
     least = Policy(groupchat=False, receipts=False, markers=False)
 
     assert least.judge(stanza)[0] <= Policy().judge(stanza)[0]

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.sidecar import HOST, open_services
+from support.http_services import HOST, open_services
 
 from component.core.remote_data.archive import LAST, RemoteArchive, RemoteQuery
 from component.core.remote_data.posts import Post, body_of
@@ -118,7 +118,7 @@ async def indexed(messages: Sequence[Message], max_items: int, limit: int) -> li
     max_items=st.integers(min_value=1, max_value=5),
     limit=st.integers(min_value=1, max_value=6),
 )
-def test_skipping_what_was_read_gives_every_message_exactly_once(
+def test_paging_by_index_gives_every_message_exactly_once(
     messages: list[Message], max_items: int, limit: int
 ) -> None:
     found = asyncio.run(indexed(messages, max_items, limit))

@@ -63,19 +63,19 @@ def _begins(words: list[str], wanted: list[str], is_prefix: bool) -> bool:
 
 
 @given(ASCII | LONG)
-def test_words_of_ascii_are_its_letters_and_digits(text: str) -> None:
+def test_words_of_ascii_text_are_runs_of_letters_and_digits(text: str) -> None:
     words = [word[:WORD_MAX] for word in re.findall("[a-z0-9]+", text.lower())]
 
     assert fold(text) == " ".join(words)
 
 
 @given(ASCII | LONG)
-def test_a_word_that_is_not_ascii_changes_no_other(text: str) -> None:
+def test_word_outside_ascii_changes_no_other_word(text: str) -> None:
     assert fold(f"{text} \u0434") == f"{fold(text)} \u0434".lstrip()
 
 
 @given(st.lists(ANYTHING, min_size=1, max_size=6))
-def test_each_word_of_a_text_finds_it(parts: list[str]) -> None:
+def test_every_word_of_a_text_finds_the_text(parts: list[str]) -> None:
     text = " ".join(parts)
     for word in text.split():
         if fold(word):
@@ -84,13 +84,13 @@ def test_each_word_of_a_text_finds_it(parts: list[str]) -> None:
 
 
 @given(ANYTHING)
-def test_a_text_finds_itself_however_its_characters_are_composed(text: str) -> None:
+def test_folding_does_not_depend_on_the_normalization_form(text: str) -> None:
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         assert fold(normalize(form, text)) == fold(text)
 
 
 @given(WORDS, WORDS)
-def test_words_of_other_letters_or_marks_are_other_words(one: str, other: str) -> None:
+def test_words_of_different_letters_or_marks_fold_differently(one: str, other: str) -> None:
     assume(normalize("NFKC", one) != normalize("NFKC", other))
     assume(len(fold(one)) < WORD_MAX and len(fold(other)) < WORD_MAX)
 
@@ -98,6 +98,6 @@ def test_words_of_other_letters_or_marks_are_other_words(one: str, other: str) -
 
 
 @given(st.text(min_size=1, max_size=3), st.integers(1, TEXT_MAX))
-def test_no_text_has_more_words_than_are_indexed(text: str, times: int) -> None:
+def test_folded_text_is_bounded(text: str, times: int) -> None:
     # One blank between two words of a script that has none.
     assert len(fold(text * times)) <= 2 * TEXT_MAX

@@ -111,7 +111,7 @@ CUTS = st.lists(st.integers(0, 10_000), max_size=20)
 
 
 @given(stanzas=STANZAS, gap=SPACES, keep_depth=st.integers(1, 5))
-def test_each_stanza_comes_with_the_bytes_that_it_was_written_in(
+def test_each_stanza_is_reported_with_its_bytes(
     stanzas: list[str], gap: str, keep_depth: int
 ) -> None:
     stream = f"<s>{gap}{gap.join(stanzas)}{gap}</s>".encode()
@@ -122,7 +122,7 @@ def test_each_stanza_comes_with_the_bytes_that_it_was_written_in(
 
 
 @given(stanzas=STANZAS, gap=SPACES, cuts=CUTS)
-def test_the_pieces_of_a_stream_make_no_difference(
+def test_pieces_of_a_stream_do_not_change_its_stanzas(
     stanzas: list[str], gap: str, cuts: list[int]
 ) -> None:
     stream = f"<s xmlns='n'>{gap}{gap.join(stanzas)}{gap}</s>".encode()
@@ -134,7 +134,7 @@ def test_the_pieces_of_a_stream_make_no_difference(
 
 
 @given(stanzas=STANZAS, cuts=CUTS, max_bytes=st.integers(30, 150), max_depth=st.integers(1, 3))
-def test_the_pieces_of_a_stream_make_no_difference_to_its_limits(
+def test_pieces_of_a_stream_do_not_change_its_limits(
     stanzas: list[str], cuts: list[int], max_bytes: int, max_depth: int
 ) -> None:
     stream = f"<s>{''.join(stanzas)}</s>".encode()
@@ -147,7 +147,7 @@ def test_the_pieces_of_a_stream_make_no_difference_to_its_limits(
 
 
 @given(text=elements())
-def test_an_element_of_a_document_is_what_elementtree_makes_of_it(text: str) -> None:
+def test_parsed_element_equals_that_of_elementtree(text: str) -> None:
     root = parse(standalone(text.encode()), keep_depth=100)
 
     def name(element: Element) -> str:
@@ -165,7 +165,7 @@ def test_an_element_of_a_document_is_what_elementtree_makes_of_it(text: str) -> 
 
 
 @given(text=elements())
-def test_an_element_stands_alone_whatever_prefixes_it_lacks(text: str) -> None:
+def test_standalone_element_declares_every_prefix(text: str) -> None:
     mended = standalone(text.encode())
 
     oracle(mended)
@@ -182,7 +182,7 @@ def as_written(raw: bytes, **depths: int) -> Element | None:
 
 
 @given(text=elements())
-def test_standing_alone_adds_nothing_but_declarations(text: str) -> None:
+def test_standalone_adds_only_declarations(text: str) -> None:
     raw = text.encode()
     mended = standalone(raw)
 
@@ -207,9 +207,7 @@ NOISE = st.lists(st.sampled_from(MARKUP) | st.binary(max_size=4), max_size=20).m
 
 @given(data=NOISE, cuts=CUTS, is_final=st.booleans())
 @example(data=b"<a><p:b/></a>", cuts=[], is_final=True)
-def test_bytes_of_any_kind_are_read_or_malformed(
-    data: bytes, cuts: list[int], is_final: bool
-) -> None:
+def test_any_bytes_are_parsed_or_malformed(data: bytes, cuts: list[int], is_final: bool) -> None:
     heard = Heard(max_bytes=30, max_depth=4)
     try:
         heard.read([*pieces_of(b"<s>" + data, cuts), b" "])
@@ -222,7 +220,7 @@ def test_bytes_of_any_kind_are_read_or_malformed(
 
 
 @given(data=NOISE)
-def test_bytes_of_any_kind_stand_alone_or_are_malformed(data: bytes) -> None:
+def test_any_bytes_are_made_standalone_or_malformed(data: bytes) -> None:
     try:
         mended = standalone(data)
     except Malformed:
@@ -247,7 +245,7 @@ DEPTHS = st.integers(0, 4)
 
 
 @given(text=elements(), keep_depth=DEPTHS, max_depth=DEPTHS)
-def test_a_document_is_read_at_once_as_it_is_read_in_a_stream(
+def test_document_and_stream_parser_read_an_element_alike(
     text: str, keep_depth: int, max_depth: int
 ) -> None:
     raw = text.encode()
@@ -271,9 +269,7 @@ def stands_alone(raw: bytes) -> bool:
 
 
 @given(text=elements(), noise=NOISE, place=st.floats(0, 1))
-def test_damaged_documents_are_refused_or_read_alike(
-    text: str, noise: bytes, place: float
-) -> None:
+def test_damaged_document_is_refused_or_read_alike(text: str, noise: bytes, place: float) -> None:
     whole = text.encode()
     cut = int(place * len(whole))
     raw = whole[:cut] + noise + whole[cut:]

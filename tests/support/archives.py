@@ -7,8 +7,8 @@ from typing import Any
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
 from support.builders import NOON, SECOND, message, stanza
-from support.delivering import Delivering
-from support.sidecar import HOST, OTHER_HOST
+from support.deliveries import Delivering
+from support.http_services import HOST, OTHER_HOST
 
 ALICE, BOB = f"alice@{HOST}/a1", f"bob@{HOST}/b1"
 ROOM = f"room@conference.{HOST}"

@@ -31,8 +31,9 @@ from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import ANY, ArchivedMessage
 from storage.spill import Spill
+from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts
 from support.accounts import source_of
-from support.asking import archive_query
+from support.mam_payloads import archive_query
 
 HOST, OTHER_HOST = "example.org", "example.net"
 COMPONENT = "archive.example.org"
@@ -469,6 +470,7 @@ async def open_wire(
     archive: dict[str, object] | None = None,
     xmpp: dict[str, object] | None = None,
     spill: Spill | None = None,
+    timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS,
     **sections: Any,
 ) -> AsyncIterator[Wire]:
     """Open a component over a store in this folder, connected to a server unless told otherwise.
@@ -487,7 +489,9 @@ async def open_wire(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(server.close)
         storage = await stack.enter_async_context(
-            open_storage(f"sqlite:{folder / 'archive.db'}", synchronous="normal")
+            open_storage(
+                f"sqlite:{folder / 'archive.db'}", synchronous="normal", timeouts=timeouts
+            )
         )
         accounts = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(hosts)))
         parts = compose(config, storage, Handlers(), accounts, spill)

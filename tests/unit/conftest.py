@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from support.writing import open_writer
+from support.writer import open_writer
 
 from component.core.archiving.writer import Writer
 from storage.open import SqliteStorage, open_storage

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from support.ejabberd import ROOT
+from support.http_services import HOST, OTHER_HOST, SECRET, SETTINGS, open_services
 from support.ports import LOOPBACK, free_port
-from support.sidecar import HOST, OTHER_HOST, SECRET, SETTINGS, open_services
 
 from component.web.app import serve
 from component.web.server.settings import WebSettings

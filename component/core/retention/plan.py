@@ -19,7 +19,7 @@ from storage.rows import Cutoff, Rule, Usage
 DAY = 24 * 60 * 60 * 1_000_000
 
 #: Number of archives, or of conversations of one archive, that are read at once.
-PAGE = 500
+PAGE_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,33 +107,35 @@ def is_within(cutoff: Cutoff, usage: Usage) -> bool:
     )
 
 
-async def usage_pages(retention: Retention) -> AsyncIterator[Sequence[Usage]]:
+async def usage_pages(
+    retention: Retention, page_size: int = PAGE_SIZE
+) -> AsyncIterator[Sequence[Usage]]:
     """Yield the usage of all archives, in pages. Raises StorageError."""
     after = ""
-    while page := await retention.usage(after=after, limit=PAGE):
+    while page := await retention.usage(after=after, limit=page_size):
         yield page
         after = page[-1].owner
 
 
 async def peer_cutoffs(
-    archive: Archive, owner: str, plan: Plan
+    archive: Archive, owner: str, plan: Plan, page_size: int = PAGE_SIZE
 ) -> AsyncIterator[tuple[str, Cutoff]]:
     """Yield each peer whose messages are blanked, with its cutoff. Raises StorageError."""
     for peer, cutoff in plan.peers.items():
         yield peer, cutoff
     if plan.other_peers == Cutoff():
         return
-    async for peer in _peers(archive, owner):
+    async for peer in _peers(archive, owner, page_size):
         if peer not in plan.peers:
             yield peer, plan.other_peers
 
 
-async def _peers(archive: Archive, owner: str) -> AsyncIterator[str]:
+async def _peers(archive: Archive, owner: str, page_size: int) -> AsyncIterator[str]:
     before = None
     while True:
         try:
             page = await archive.conversations(
-                owner, limit=PAGE, before=before, max_bytes=PAGE_MAX_BYTES
+                owner, limit=page_size, before=before, max_bytes=PAGE_MAX_BYTES
             )
         except NotFound:
             # The message at the end of the last page was deleted: the next purge reads the rest.

@@ -9,7 +9,13 @@ from enum import StrEnum
 from functools import partial
 
 from component.core.retention.holds import Holds
-from component.core.retention.plan import RetentionDefaults, peer_cutoffs, plan_for, usage_pages
+from component.core.retention.plan import (
+    PAGE_SIZE,
+    RetentionDefaults,
+    peer_cutoffs,
+    plan_for,
+    usage_pages,
+)
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
 from storage.interface import Storage
@@ -58,8 +64,13 @@ class Purge:
         batch: int,
         by: str,
         owner: str | None = None,
+        page_size: int = PAGE_SIZE,
     ) -> None:
-        """`batch` is the number of messages per transaction."""
+        """`batch` is the number of messages per transaction.
+
+        `page_size` is the number of archives, or of conversations of one archive, read at once.
+        """
+        self._page_size = page_size
         self._storage = storage
         self._rules = rules
         self._holds = holds
@@ -82,9 +93,9 @@ class Purge:
             self._count(archives=1)
             yield await self._storage.retention.usage_of(self.progress.owner)
             return
-        async for page in usage_pages(self._storage.retention):
+        async for page in usage_pages(self._storage.retention, self._page_size):
             self._count(archives=len(page))
-        async for page in usage_pages(self._storage.retention):
+        async for page in usage_pages(self._storage.retention, self._page_size):
             for usage in page:
                 yield usage
 
@@ -97,7 +108,8 @@ class Purge:
         retention = self._storage.retention
         delete_oldest = partial(retention.delete_oldest, owner, plan.archive, limit=self._batch)
         await self._delete_in_batches(owner, plan.archive, delete_oldest)
-        async for peer, cutoff in peer_cutoffs(self._storage.archive, owner, plan):
+        cutoffs = peer_cutoffs(self._storage.archive, owner, plan, self._page_size)
+        async for peer, cutoff in cutoffs:
             blank_oldest = partial(retention.blank_oldest, owner, peer, cutoff, limit=self._batch)
             await self._delete_in_batches(owner, cutoff, blank_oldest)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
+from time import time
 
 import orjson
 from aiohttp import web
@@ -58,10 +59,16 @@ async def follow(request: web.Request) -> web.StreamResponse:
         sending = streams.run(events.send(owner, stream))
         on_disconnect(request, sending.cancel)
         try:
-            await asyncio.wait([sending])
+            await asyncio.wait([sending], timeout=_seconds_left(request))
         finally:
             sending.cancel()
     return events.response
+
+
+def _seconds_left(request: web.Request) -> float | None:
+    """Return for how long a request is authenticated, None: for ever."""
+    token = request.get(keys.access_token)
+    return None if token is None else max(0.0, token.expires_at - time())
 
 
 class _Events:

@@ -19,6 +19,7 @@ from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES, Pager
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from storage.interface import Storage
@@ -103,6 +104,7 @@ class Services:
     accounts: AccountSource
     rosters: RosterService
     hosts: Hosts
+    sign_ins: SignIns | None = None  #: None: nobody can sign in
     followers: Followers  #: woken by the writer when there are new messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module

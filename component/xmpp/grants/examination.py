@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from slixmpp.exceptions import IqError, IqTimeout
@@ -25,18 +26,22 @@ from component.xmpp.queries.privileged_iq import ask_as_host
 
 log = logging.getLogger(__name__)
 
-#: How long to wait for a connection, and then for grants, in seconds. ejabberd says what it grants
-#: within a moment, and needs an answer of ours before it delegates.
-CONNECT_SECONDS = 10.0
-GRANT_SECONDS = 3.0
-
-#: How long to wait for the features of a virtual host, in seconds.
-FEATURES_SECONDS = 3.0
-
 #: A feature of mod_mam that Muniment does not have: an older version of XEP-0313.
 MOD_MAM = "urn:xmpp:mam:1"
 
 NS_MUC = "http://jabber.org/protocol/muc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExaminationTimeouts:
+    """How long to wait for what may not come; all in seconds."""
+
+    connection: float = 10.0
+    #: ejabberd says what it grants within a moment, and delegates after an answer of ours
+    grants: float = 3.0
+    features: float = 3.0  #: of a virtual host
+    ping: float = 5.0
+    copy: float = 2.0  #: of a query of a user, after the query itself; it comes before
 
 
 class Examination:
@@ -49,15 +54,18 @@ class Examination:
         privileges: Privileges,
         rooms: RoomInfo,
         needs: Needs,
+        *,
+        timeouts: ExaminationTimeouts = ExaminationTimeouts(),
     ) -> None:
         self._stream = stream
         self._hosts = hosts
         self._privileges = privileges
         self._rooms = rooms
         self._needs = needs
-        self._observations = Observations(stream, hosts)
+        self._timeouts = timeouts
+        self._observations = Observations(stream, hosts, copy_seconds=timeouts.copy)
         self._observations.on_silent(self._log)
-        self._probes = Probes(stream)
+        self._probes = Probes(stream, patience=timeouts.ping)
         self._restart: Callable[[], None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._connected_at = 0.0
@@ -97,7 +105,7 @@ class Examination:
         if reconnect:
             await self._close()
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(self._timeouts.connection):
                 await self._stream.opened.wait()
         except TimeoutError:
             return (self._unconnected(), *unexamined("there is no connection to ejabberd"))
@@ -113,7 +121,7 @@ class Examination:
         if self._stream.is_up and self._restart is not None:
             lost = self._stream.disconnected
             self._restart()
-            await asyncio.wait([lost], timeout=CONNECT_SECONDS)
+            await asyncio.wait([lost], timeout=self._timeouts.connection)
 
     def _unconnected(self) -> Finding:
         reason = self._stream.refusal or self._stream.trouble or "no answer"
@@ -136,7 +144,7 @@ class Examination:
 
     async def _wait_for_grants(self) -> None:
         """Return when everything is granted, or ejabberd has had time to grant it."""
-        deadline = self._connected_at + GRANT_SECONDS
+        deadline = self._connected_at + self._timeouts.grants
         while not self._is_everything_granted() and (left := deadline - time.monotonic()) > 0:
             self._observations.changed.clear()
             waiting = asyncio.ensure_future(self._observations.changed.wait())
@@ -197,10 +205,12 @@ class Examination:
         Some releases answer a component, others another virtual host.
         """
         query = f"<query xmlns='{NS_DISCO_INFO}'/>"
-        asking = [self._stream.ask("get", host, query, patience=FEATURES_SECONDS)]
+        asking = [self._stream.ask("get", host, query, patience=self._timeouts.features)]
         asker = self._privileges.host_getting(NS_DISCO_INFO, except_host=host)
         if asker is not None:
-            asking.append(ask_as_host(self._stream, asker, host, query, patience=FEATURES_SECONDS))
+            asking.append(
+                ask_as_host(self._stream, asker, host, query, patience=self._timeouts.features)
+            )
         tasks = [asyncio.ensure_future(_has_mod_mam(answer)) for answer in asking]
         try:
             for task in asyncio.as_completed(tasks):

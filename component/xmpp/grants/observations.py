@@ -22,15 +22,14 @@ from component.xmpp.queries import delegation, privilege
 #: Unknown hosts that are remembered.
 UNKNOWN_MAX = 20
 
-#: How long the copy of a query may take after the query itself, in seconds. It comes before.
-COPY_SECONDS = 2.0
-
 
 class Observations:
     """Notes what the virtual hosts do, as long as the connection lasts."""
 
-    def __init__(self, stream: Stream, hosts: Hosts) -> None:
+    def __init__(self, stream: Stream, hosts: Hosts, *, copy_seconds: float) -> None:
+        """`copy_seconds` is how long the copy of a query may take after the query itself."""
         self._hosts = hosts
+        self._copy_seconds = copy_seconds
         self._delegating: set[str] = set()
         self._copying: set[str] = set()
         self._silent: set[str] = set()
@@ -107,7 +106,7 @@ class Observations:
         host = iq.xml.get("from", "")
         if host in self._hosts and host not in self._copying and host not in self._timers:
             loop = asyncio.get_running_loop()
-            self._timers[host] = loop.call_later(COPY_SECONDS, self._expect_copy, host)
+            self._timers[host] = loop.call_later(self._copy_seconds, self._expect_copy, host)
 
     def _expect_copy(self, host: str) -> None:
         del self._timers[host]

@@ -26,9 +26,6 @@ NS_PROBE = "urn:muniment:probe"
 #: either connection at random.
 COUNT = 12
 
-#: How long to wait for an answer, in seconds.
-PATIENCE_SECONDS = 5.0
-
 #: Errors of a domain that this server does not have, and no other server either (RFC 6120 section
 #: 8.3.3).
 _NOT_SERVED = frozenset(
@@ -39,8 +36,10 @@ _NOT_SERVED = frozenset(
 class Probes:
     """Sends probes; calls must not overlap."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, *, patience: float) -> None:
+        """`patience` is how long an answer to a ping may take, in seconds."""
         self._stream = stream
+        self._patience = patience
         self._awaited: set[str] = set()
         stream.on_message(NS_PROBE, "probe", self._take)
 
@@ -84,7 +83,7 @@ class Probes:
         ping = f"<ping xmlns='{NS_PING}'/>"
         to = of_host_for_iq(host)
         try:
-            answer = await self._stream.ask("get", to, ping, patience=PATIENCE_SECONDS)
+            answer = await self._stream.ask("get", to, ping, patience=self._patience)
         except IqError as error:
             # slixmpp finds no condition in an error of a component's stream.
             return _NOT_SERVED.isdisjoint(child.tag for child in error.iq.xml.iter())
@@ -93,7 +92,7 @@ class Probes:
         return answer is not None
 
     async def _is_caught_up(self, host: str) -> bool:
-        return await self._stream.ping(of_host_for_iq(host), patience=PATIENCE_SECONDS)
+        return await self._stream.ping(of_host_for_iq(host), patience=self._patience)
 
     def _take(self, message: StanzaBase) -> None:
         self._awaited.discard(str(message["id"]))

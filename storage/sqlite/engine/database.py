@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from storage.errors import StorageError, TookTooLong, Unavailable
 from storage.sqlite.engine.connection import SqliteConnection
@@ -21,10 +22,6 @@ LONG_READERS = 2
 #: A read of more steps of SQLite's machine than these, some milliseconds, is a long one.
 SHORT_STEPS = 50_000
 
-#: No read goes on for longer.
-LONG_SECONDS = 5.0
-
-BUSY_SECONDS = 5.0
 
 _WRITER_CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 8 * 1024
@@ -42,28 +39,43 @@ SELECT 1 WHERE $1 = 0 AND (
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseTimeouts:
+    """All in seconds."""
+
+    lock: float = 5.0  #: how long a statement waits for the lock of another program
+    turn: float = 10.0  #: how long a long read waits for its turn
+    long_read: float = 5.0  #: how long a long read may take
+
+
+DEFAULT_TIMEOUTS = DatabaseTimeouts()
+
+
 class SqliteDatabase:
     """An SQLite file in WAL mode, locked to this process."""
 
     name = "sqlite"
 
-    def __init__(self, path: str, lock: FileLock | None) -> None:
+    def __init__(self, path: str, lock: FileLock | None, timeouts: DatabaseTimeouts) -> None:
         self._path = path
         self._lock = lock
+        self._timeouts = timeouts
         self._connections: list[SqliteConnection] = []
         self._writer_free = asyncio.Lock()
         self._readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
         self._long_readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
-        self._turns = Turns(LONG_READERS)
+        self._turns = Turns(LONG_READERS, timeouts.turn)
 
     @classmethod
-    async def open(cls, path: str, *, synchronous: str) -> SqliteDatabase:
+    async def open(
+        cls, path: str, *, synchronous: str, timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS
+    ) -> SqliteDatabase:
         """Open or make the file. Raises Locked, Unavailable, or StorageError for a foreign one.
 
         `synchronous` is "full" (a commit survives a power cut) or "normal" (it survives a crash
         of this process).
         """
-        database = cls(path, None if path == MEMORY else FileLock.take(path))
+        database = cls(path, None if path == MEMORY else FileLock.take(path), timeouts)
         try:
             await database._connect(synchronous)
         except Unavailable as error:
@@ -103,7 +115,7 @@ class SqliteDatabase:
         raise StorageError(f"{self._path} is a database of another program")
 
     async def _connection(self, cache_kib: int) -> SqliteConnection:
-        connection = await SqliteConnection.open(self._path, busy_seconds=BUSY_SECONDS)
+        connection = await SqliteConnection.open(self._path, busy_seconds=self._timeouts.lock)
         self._connections.append(connection)
         await connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         return connection
@@ -143,11 +155,12 @@ class SqliteDatabase:
                     with reader.bounded(SHORT_STEPS):
                         return await _run(reader, job, is_steady)
         async with self._turns.of(owner):
+            seconds = self._timeouts.long_read
             try:
-                async with asyncio.timeout(LONG_SECONDS), self._lend(self._long_readers) as reader:
+                async with asyncio.timeout(seconds), self._lend(self._long_readers) as reader:
                     return await _run(reader, job, is_steady)
             except TimeoutError as error:
-                raise TookTooLong(f"it was broken off after {LONG_SECONDS:g} s") from error
+                raise TookTooLong(f"it was broken off after {seconds:g} s") from error
 
     @asynccontextmanager
     async def _lend(

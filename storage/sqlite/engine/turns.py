@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 
 from storage.errors import Busy
 
-#: So many long reads of one owner are under way or wait, and no read waits for longer.
+#: The greatest number of long reads of one owner that are under way or wait.
 OWNER_MAX = 8
-WAITING_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -25,9 +24,10 @@ class _Owner:
 class Turns:
     """Gives turns in the order in which they are asked for."""
 
-    def __init__(self, at_once: int) -> None:
-        """`at_once` is how many owners have a turn at the same time."""
+    def __init__(self, at_once: int, seconds: float) -> None:
+        """`at_once` owners have a turn at the same time; a read waits `seconds` at most."""
         self._free = asyncio.Semaphore(at_once)
+        self._seconds = seconds
         self._owners: dict[str, _Owner] = {}  # of those with a read under way or waiting
 
     @asynccontextmanager
@@ -51,7 +51,7 @@ class Turns:
 
     async def _wait(self, owner: _Owner) -> None:
         try:
-            async with asyncio.timeout(WAITING_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 await owner.free.acquire()
                 try:
                     await self._free.acquire()

@@ -33,7 +33,7 @@ from storage.sqlite.messages.counting import (
     skip_to_index,
 )
 from storage.sqlite.messages.ids import Ids
-from storage.sqlite.messages.owners import Owners
+from storage.sqlite.messages.owners import CACHED_OWNERS_MAX, Owners
 from storage.sqlite.messages.references import referring
 from storage.sqlite.messages.selection import BEYOND, Selection, decoded, select, sequences
 from storage.sqlite.messages.statements import archived_messages, by_arrival, by_time, xml_bound
@@ -45,10 +45,12 @@ _GIVEN = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
 class SqliteArchive:
     """`storage.interface.Archive` over a Database that only this process writes."""
 
-    def __init__(self, database: Database, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, ids: Ids, *, cached_owners_max: int = CACHED_OWNERS_MAX
+    ) -> None:
         self._database = database
         self._ids = ids
-        self._owners = Owners()
+        self._owners = Owners(cached_owners_max)
         self._appending = Appender(self._owners)
 
     def forget(self, owner: str) -> None:

@@ -37,11 +37,10 @@ class Counters:
 class Owners:
     """The archives of one database that only this process writes."""
 
-    def __init__(self) -> None:
-        self._counters: LRUCache[str, Counters] = LRUCache(CACHED_OWNERS_MAX)
-        self._numbers: LRUCache[str, int] = LRUCache(
-            CACHED_OWNERS_MAX
-        )  # of archives that are on disk
+    def __init__(self, cached_max: int = CACHED_OWNERS_MAX) -> None:
+        """`cached_max` is the greatest number of owners in each cache."""
+        self._counters: LRUCache[str, Counters] = LRUCache(cached_max)
+        self._numbers: LRUCache[str, int] = LRUCache(cached_max)  # of archives that are on disk
         self._times_forgotten = 0
 
     async def get_or_create(

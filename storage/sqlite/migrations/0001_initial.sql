@@ -180,3 +180,26 @@ CREATE TABLE offline (
 );
 
 CREATE UNIQUE INDEX offline_digest ON offline (owner, digest);
+
+-- Sign-ins of users, each with one refresh token in use.
+CREATE TABLE sign_ins (
+    id            TEXT PRIMARY KEY,
+    jid           TEXT NOT NULL,
+    label         TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    refreshed_at  INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    token_hash    BLOB NOT NULL,
+    previous_hash BLOB NOT NULL, -- of the token before, empty at first
+    salt          BLOB NOT NULL  -- with which the token was made of the one before
+) WITHOUT ROWID;
+
+CREATE INDEX sign_ins_jid ON sign_ins (jid, refreshed_at);
+
+CREATE INDEX sign_ins_expires ON sign_ins (expires_at);
+
+-- When all sign-ins of a user were revoked last: none that began before is added later.
+CREATE TABLE sign_in_revocations (
+    jid TEXT PRIMARY KEY,
+    at  INTEGER NOT NULL
+) WITHOUT ROWID;

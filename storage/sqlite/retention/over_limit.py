@@ -40,29 +40,37 @@ WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND (sequence <= $3 OR at <
 
 
 async def count_over_limit(
-    connection: Connection, number: int, peer: str, cutoff: Cutoff
+    connection: Connection, number: int, peer: str, cutoff: Cutoff, *, chunk: int = CHUNK
 ) -> OverLimit:
     """Return how many messages with a peer are over the limits, and their times."""
-    edge, since = await _edge(connection, number, peer, cutoff)
+    edge, since = await _edge(connection, number, peer, cutoff, chunk)
     rows = await connection.fetch(_COUNT_BEHIND, number, peer, edge, since)
     [[messages, oldest, newest]] = rows
     return OverLimit(messages=messages, oldest=oldest, newest=newest)
 
 
 async def oldest_over_limit(
-    connection: Connection, number: int, peer: str, cutoff: Cutoff, limit: int
+    connection: Connection,
+    number: int,
+    peer: str,
+    cutoff: Cutoff,
+    limit: int,
+    *,
+    chunk: int = CHUNK,
 ) -> list[CounterDelta]:
     """Return up to `limit` of the oldest messages with a peer that are over the limits."""
-    edge, since = await _edge(connection, number, peer, cutoff)
+    edge, since = await _edge(connection, number, peer, cutoff, chunk)
     rows = await connection.fetch(_BEHIND, number, peer, edge, since, limit)
     return [CounterDelta(*row) for row in rows]
 
 
-async def _edge(connection: Connection, number: int, peer: str, cutoff: Cutoff) -> tuple[int, int]:
+async def _edge(
+    connection: Connection, number: int, peer: str, cutoff: Cutoff, chunk: int
+) -> tuple[int, int]:
     """Return the last sequence over the bounds of number and size, and the earliest kept time."""
     edge = max(
         await _last_by_count(connection, number, peer, cutoff.messages),
-        await _last_by_bytes(connection, number, peer, cutoff.bytes),
+        await _last_by_bytes(connection, number, peer, cutoff.bytes, chunk),
     )
     return edge, _NEVER if cutoff.since is None else cutoff.since
 
@@ -78,13 +86,13 @@ async def _last_by_count(
 
 
 async def _last_by_bytes(
-    connection: Connection, number: int, peer: str, octets: int | None
+    connection: Connection, number: int, peer: str, octets: int | None, chunk: int
 ) -> int:
     """Return the newest sequence over the bound of size, 0 if there is none."""
     if octets is None:
         return 0
     place = _BEYOND
-    while rows := await connection.fetch(_NEWEST, number, peer, place, CHUNK):
+    while rows := await connection.fetch(_NEWEST, number, peer, place, chunk):
         for sequence, size in rows:
             octets -= size
             if octets < 0:

@@ -69,9 +69,20 @@ _NAMED = (
 class SqliteRetention:
     """`storage.interface.Retention` over a Database that only this process writes."""
 
-    def __init__(self, database: Database, ids: Ids, forget: Callable[[str], None]) -> None:
-        """`forget` is called with the owner of each erased archive."""
+    def __init__(
+        self,
+        database: Database,
+        ids: Ids,
+        forget: Callable[[str], None],
+        *,
+        chunk: int = over_limit.CHUNK,
+    ) -> None:
+        """`forget` is called with the owner of each erased archive.
+
+        `chunk` is the number of rows that one query reads to find the messages over a limit.
+        """
         self._database = database
+        self._chunk = chunk
         self._ids = ids
         self._forget = forget
         self._last_scrubbed: bytes | None = None  #: token of the latest removal that was scrubbed
@@ -111,11 +122,15 @@ class SqliteRetention:
     async def blank_oldest(self, owner: str, peer: str, cutoff: Cutoff, *, limit: int) -> Removed:
         async with self._database.read() as connection:
             number = await _number(connection, owner)
-            if not await over_limit.oldest_over_limit(connection, number, peer, cutoff, 1):
+            if not await over_limit.oldest_over_limit(
+                connection, number, peer, cutoff, 1, chunk=self._chunk
+            ):
                 return Removed()
         async with self._database.write() as connection:
             number = await _number(connection, owner)
-            going = await over_limit.oldest_over_limit(connection, number, peer, cutoff, limit + 1)
+            going = await over_limit.oldest_over_limit(
+                connection, number, peer, cutoff, limit + 1, chunk=self._chunk
+            )
             taken = await blank(connection, number, going[:limit])
         return replace(taken, done=len(going) <= limit)
 
@@ -125,14 +140,16 @@ class SqliteRetention:
         if peer is not None:
             async with self._database.read() as connection:
                 number = await _number(connection, owner)
-                return await over_limit.count_over_limit(connection, number, peer, cutoff)
+                return await over_limit.count_over_limit(
+                    connection, number, peer, cutoff, chunk=self._chunk
+                )
         found, place = OverLimit(), 0
         async with self._database.read() as connection:
             rows = await connection.fetch(_OWNER, owner)
         number, kept, octets = rows[0] if rows else (0, 0, 0)
         while True:
             async with self._database.read() as connection:
-                oldest = await connection.fetch(_BEHIND, number, place, over_limit.CHUNK)
+                oldest = await connection.fetch(_BEHIND, number, place, self._chunk)
             going = list(_over_limit(cutoff, kept, octets, oldest))
             times = [row[5] for row in going]
             found = found.plus(
@@ -142,7 +159,7 @@ class SqliteRetention:
                     newest=max(times, default=None),
                 )
             )
-            if len(going) < over_limit.CHUNK:
+            if len(going) < self._chunk:
                 return found
             kept, octets = kept - len(going), octets - sum(row[4] for row in going)
             place = going[-1][1]

@@ -1,9 +1,9 @@
-"""An archive of fifteen messages, as the suites of other servers have it."""
+"""An archive of fifteen messages, as in the suites of other servers."""
 
 from __future__ import annotations
 
 import pytest
-from support.fifteen import Fifteen
+from support.numbered_archive import Fifteen
 from support.wire import ALICE, BOB, OTHER_HOST, Wire
 
 CAROL = f"carol@{OTHER_HOST}"
@@ -11,7 +11,7 @@ CAROL = f"carol@{OTHER_HOST}"
 
 @pytest.fixture(params=["rsm", "with_rsm"])
 async def fifteen(wire: Wire, request: pytest.FixtureRequest) -> Fifteen:
-    """Messages 1 to 15, asked for as they are, or by their peer from among others."""
+    """Messages 1 to 15, alone in the archive, or filtered by their peer from among others."""
     is_filtered = request.param == "with_rsm"
     for number in range(1, 16):
         if is_filtered:

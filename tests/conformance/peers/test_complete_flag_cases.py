@@ -1,11 +1,11 @@
-"""MongooseIM big_tests, mam_SUITE, complete_flag_cases: each test has the name of theirs.
+"""MongooseIM big_tests, mam_SUITE, complete_flag_cases: each test has the name of their case.
 
-Of fifteen messages, a page of five is complete when nothing lies beyond it.
+Of fifteen messages, a page of five is complete if no message lies beyond it.
 """
 
 from __future__ import annotations
 
-from support.fifteen import Fifteen
+from support.numbered_archive import Fifteen
 
 
 async def test_before_complete_false_last5(fifteen: Fifteen) -> None:

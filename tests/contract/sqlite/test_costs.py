@@ -20,7 +20,7 @@ from support.builders import (
     texts,
 )
 from support.databases import open_database
-from support.steps import listen, watch
+from support.sqlite_trace import listen, watch
 
 from storage.rows import ANY, READABLE, Cutoff, Filter, Kind, Phrase
 from storage.sqlite.engine.connection import _with_numbered_parameters
@@ -120,7 +120,7 @@ CHEAP = {
 READ = {name: replace(wanted, kinds=READABLE) for name, wanted in CHEAP.items()}
 
 
-async def test_to_count_what_is_not_tallied_takes_many_steps(counted: Counted) -> None:
+async def test_count_without_counters_takes_many_steps(counted: Counted) -> None:
     counted.steps()
     await counted.archive.count(ALICE, Filter(peer=ROMEO, resource="phone"))
 
@@ -129,7 +129,7 @@ async def test_to_count_what_is_not_tallied_takes_many_steps(counted: Counted) -
 
 @pytest.mark.parametrize("wanted", CHEAP.values(), ids=CHEAP)
 @pytest.mark.parametrize("index", [0, 300, 3000])
-async def test_a_counted_page_at_an_index_takes_few_steps(
+async def test_counted_page_at_an_index_takes_few_steps(
     counted: Counted, wanted: Filter, index: int
 ) -> None:
     counted.steps()
@@ -140,7 +140,7 @@ async def test_a_counted_page_at_an_index_takes_few_steps(
 
 
 @pytest.mark.parametrize("wanted", CHEAP.values(), ids=CHEAP)
-async def test_the_place_of_a_page_takes_few_steps(counted: Counted, wanted: Filter) -> None:
+async def test_index_of_a_page_takes_few_steps(counted: Counted, wanted: Filter) -> None:
     middle = (await counted.archive.page(ALICE, ANY, limit=1, index=MESSAGES // 2)).messages[0]
     counted.steps()
     page = await counted.archive.page(ALICE, wanted, limit=10, after=middle.id, counted=True)
@@ -151,7 +151,7 @@ async def test_the_place_of_a_page_takes_few_steps(counted: Counted, wanted: Fil
 
 
 @pytest.mark.parametrize("place", [LONG - 2, LONG - 1, LONG, LONG + 1, MESSAGES - 2])
-async def test_places_are_right_where_a_long_stretch_ends(counted: Counted, place: int) -> None:
+async def test_index_is_right_at_the_edge_of_a_large_bucket(counted: Counted, place: int) -> None:
     at = (await counted.archive.page(ALICE, ANY, limit=1, index=place)).messages[0]
     before = {"any": place + 1, "peer": place // 10 + 1}
     for name, expected in before.items():
@@ -167,7 +167,7 @@ async def test_places_are_right_where_a_long_stretch_ends(counted: Counted, plac
     "wanted", [ANY, Filter(kinds=READABLE), Filter(peer=BOB)], ids=["any", "kinds", "peer"]
 )
 @pytest.mark.parametrize("newest", [False, True])
-async def test_a_page_by_time_takes_few_steps_whatever_came_late(
+async def test_page_by_time_takes_few_steps_despite_late_messages(
     counted: Counted, owner: str, wanted: Filter, newest: bool
 ) -> None:
     counted.steps()
@@ -179,7 +179,7 @@ async def test_a_page_by_time_takes_few_steps_whatever_came_late(
 
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("resource", [None, "phone"])
-async def test_a_page_with_a_peer_reads_nothing_of_others(
+async def test_page_of_a_peer_reads_no_rows_of_other_peers(
     counted: Counted, resource: str | None, backwards: bool
 ) -> None:
     wanted = Filter(peer="stranger@example.org", resource=resource)
@@ -193,9 +193,7 @@ async def test_a_page_with_a_peer_reads_nothing_of_others(
 @pytest.mark.parametrize(
     "limits", [Cutoff(since=NOON + MESSAGES), Cutoff(messages=1), Cutoff(bytes=1)]
 )
-async def test_to_cut_what_there_is_with_a_peer_reads_nothing_of_others(
-    counted: Counted, limits: Cutoff
-) -> None:
+async def test_blank_oldest_reads_no_rows_of_other_peers(counted: Counted, limits: Cutoff) -> None:
     counted.steps()
     shed = await counted.keeping.blank_oldest(ALICE, "stranger@example.org", limits, limit=10)
 
@@ -206,7 +204,7 @@ async def test_to_cut_what_there_is_with_a_peer_reads_nothing_of_others(
 @pytest.mark.parametrize(
     "wanted", [*CHEAP.values(), *READ.values()], ids=[*CHEAP, *(f"{name} read" for name in READ)]
 )
-async def test_an_exact_count_takes_few_steps(counted: Counted, wanted: Filter) -> None:
+async def test_exact_count_takes_few_steps(counted: Counted, wanted: Filter) -> None:
     counted.steps()
     count = await counted.archive.count(ALICE, wanted)
 
@@ -214,7 +212,7 @@ async def test_an_exact_count_takes_few_steps(counted: Counted, wanted: Filter) 
     assert count > 4000
 
 
-async def test_what_is_not_tallied_is_looked_at_up_to_a_bound(counted: Counted) -> None:
+async def test_count_without_counters_is_given_up_at_a_bound(counted: Counted) -> None:
     wanted = Filter(peer=ROMEO, resource="phone")
     counted.steps()
     page = await counted.archive.page(ALICE, wanted, limit=10, backwards=True, counted=True)
@@ -224,7 +222,7 @@ async def test_what_is_not_tallied_is_looked_at_up_to_a_bound(counted: Counted) 
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-async def test_a_search_reads_no_more_than_its_page(counted: Counted, backwards: bool) -> None:
+async def test_search_reads_no_more_than_its_page(counted: Counted, backwards: bool) -> None:
     wanted = Filter(phrases=(Phrase(words=("common",)),))
     middle = (await counted.archive.page(ALICE, ANY, limit=1, index=MESSAGES // 2)).messages[0]
     place = {"before" if backwards else "after": middle.id}
@@ -235,7 +233,7 @@ async def test_a_search_reads_no_more_than_its_page(counted: Counted, backwards:
     assert len(page.messages) == 10
 
 
-async def test_a_search_for_a_rare_word_reads_where_it_is(counted: Counted) -> None:
+async def test_search_for_a_rare_word_reads_few_rows(counted: Counted) -> None:
     counted.steps()
     page = await counted.archive.page(
         ALICE, Filter(phrases=(Phrase(words=("common", "rare")),)), limit=10, counted=True
@@ -257,7 +255,7 @@ BEGINNINGS = tuple(Phrase(words=(f"wor{n}",), is_prefix=True) for n in range(10)
     ],
     ids=["beginnings", "in a row", "words of others"],
 )
-async def test_a_search_reads_nothing_of_what_others_said(
+async def test_search_reads_no_rows_of_other_archives(
     counted: Counted, phrases: tuple[Phrase, ...]
 ) -> None:
     await counted.archive.page(CAROL, ANY, limit=10)
@@ -277,7 +275,7 @@ async def test_references_and_conversations_take_few_steps(counted: Counted) -> 
     assert [len(found), len(conversations.conversations)] == [50, 2]
 
 
-async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_one(
+async def test_batch_of_many_archives_makes_as_few_index_segments_as_one(
     tmp_path: Path,
 ) -> None:
     async def pieces(owners: int) -> int:
@@ -297,7 +295,7 @@ async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_o
     assert await pieces(5) == await pieces(1)
 
 
-async def test_a_retraction_costs_no_more_where_its_name_was_used_often(
+async def test_retraction_of_an_often_used_name_takes_no_more_steps(
     tmp_path: Path,
 ) -> None:
     steps = 0
@@ -323,7 +321,7 @@ async def test_a_retraction_costs_no_more_where_its_name_was_used_often(
     assert 0 < many <= steps
 
 
-async def test_what_a_batch_is_about_is_asked_for_in_one_statement(tmp_path: Path) -> None:
+async def test_references_of_a_batch_are_read_in_one_statement(tmp_path: Path) -> None:
     told: list[str] = []
     markers = [entry(f"seen {n}", refers_to=(n,), kind=Kind.RECEIPT) for n in range(100)]
     async with open_database(tmp_path / "muniment.db") as database:
@@ -341,7 +339,7 @@ async def test_what_a_batch_is_about_is_asked_for_in_one_statement(tmp_path: Pat
         assert [texts(found[id].messages) for id in ids] == [[one.xml] for one in markers]
 
 
-async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> None:
+async def test_insert_returns_the_number_of_inserted_rows(tmp_path: Path) -> None:
     into, on_conflict = (
         "preferences (owner, default_policy, always, never)",
         "ON CONFLICT DO NOTHING",
@@ -353,7 +351,7 @@ async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> N
         assert await connection.insert(into, rows, on_conflict=on_conflict) == 0
 
 
-async def test_pages_of_other_lengths_and_places_are_no_other_statements(
+async def test_statements_do_not_depend_on_limit_and_index(
     counted: Counted,
 ) -> None:
     archive = counted.archive

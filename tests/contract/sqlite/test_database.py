@@ -26,12 +26,12 @@ from support.builders import (
 )
 from support.databases import ENDLESS, open_database
 from support.sqlite_probe import SqliteProbe
-from support.steps import watch
+from support.sqlite_trace import watch
 
 from storage.errors import Locked, StorageError, Unavailable
 from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
-from storage.sqlite.engine.database import LONG_READERS, SqliteDatabase
+from storage.sqlite.engine.database import LONG_READERS, DatabaseTimeouts, SqliteDatabase
 from storage.sqlite.engine.protocols import Bound, Connection, Result, Row
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
@@ -103,28 +103,28 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_second_handle_is_refused(url: str) -> None:
+async def test_second_handle_of_a_store_is_locked(url: str) -> None:
     async with open_storage(url):
         with pytest.raises(Locked):
             async with open_storage(url):
                 pass
 
 
-async def test_a_second_process_is_refused_and_told_which_file(url: str, path: Path) -> None:
+async def test_second_process_is_locked_and_the_error_names_the_file(url: str, path: Path) -> None:
     async with open_storage(url):
         said = await asyncio.to_thread(run, OPEN, url)
 
     assert said == f"Locked {path} is used by another process\n"
 
 
-async def test_another_process_may_open_it_once_it_is_closed(url: str) -> None:
+async def test_closed_store_can_be_opened_by_another_process(url: str) -> None:
     async with open_storage(url):
         pass
 
     assert await asyncio.to_thread(run, OPEN, url) == "opened\n"
 
 
-async def test_the_lock_sees_through_other_names_of_the_file(url: str, tmp_path: Path) -> None:
+async def test_symbolic_link_to_an_open_store_is_locked(url: str, tmp_path: Path) -> None:
     (tmp_path / "other.db").symlink_to(tmp_path / "archive.db")
     async with open_storage(url):
         with pytest.raises(Locked):
@@ -132,19 +132,19 @@ async def test_the_lock_sees_through_other_names_of_the_file(url: str, tmp_path:
                 pass
 
 
-def test_a_hard_link_lets_no_second_process_in(url: str, tmp_path: Path) -> None:
+def test_hard_link_to_an_open_store_is_locked(url: str, tmp_path: Path) -> None:
     said = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "os.link(first, second)")
 
     assert said == f"Locked {tmp_path}/other.db is used by another process\n"
 
 
-def test_a_copy_is_a_store_of_its_own(url: str, tmp_path: Path) -> None:
+def test_copy_of_an_open_store_can_be_opened(url: str, tmp_path: Path) -> None:
     said = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "shutil.copy(first, second)")
 
     assert said == "opened\n"
 
 
-async def test_a_file_with_two_names_is_not_opened(url: str, path: Path, tmp_path: Path) -> None:
+async def test_file_with_a_hard_link_is_unavailable(url: str, path: Path, tmp_path: Path) -> None:
     """SQLite finds its journal by the name: by the other one the newest messages are not there."""
     async with open_storage(url):
         pass
@@ -160,7 +160,7 @@ async def test_a_file_with_two_names_is_not_opened(url: str, path: Path, tmp_pat
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
-async def test_nothing_is_acknowledged_once_the_file_is_no_longer_there(
+async def test_write_to_a_moved_or_replaced_file_is_unavailable(
     url: str, path: Path, tmp_path: Path, is_replaced: bool
 ) -> None:
     async with open_storage(url) as storage:
@@ -179,7 +179,7 @@ async def test_nothing_is_acknowledged_once_the_file_is_no_longer_there(
         assert await storage.archive.count(ALICE, ANY) == 2
 
 
-async def test_a_refused_handle_leaves_the_first_one_locked(url: str) -> None:
+async def test_refused_handle_keeps_the_lock_of_the_first(url: str) -> None:
     async with open_storage(url):
         for _ in range(2):
             with pytest.raises(Locked):
@@ -187,7 +187,7 @@ async def test_a_refused_handle_leaves_the_first_one_locked(url: str) -> None:
                     pass
 
 
-async def test_a_store_that_could_not_be_opened_is_not_left_locked(url: str, path: Path) -> None:
+async def test_failed_open_releases_the_lock(url: str, path: Path) -> None:
     path.write_text("this is no database " * 1000)
     with pytest.raises(StorageError):
         async with open_storage(url):
@@ -200,7 +200,7 @@ async def test_a_store_that_could_not_be_opened_is_not_left_locked(url: str, pat
         assert await storage.archive.count(ALICE, ANY) == 1
 
 
-async def test_closing_twice_is_fine(url: str) -> None:
+async def test_store_can_be_closed_twice(url: str) -> None:
     async with open_storage(url) as storage:
         await storage.close()
         await storage.close()
@@ -210,7 +210,7 @@ async def test_closing_twice_is_fine(url: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["append", "page", "count", "check"])
-async def test_a_closed_store_is_unavailable(url: str, what: str) -> None:
+async def test_closed_store_is_unavailable(url: str, what: str) -> None:
     async with open_storage(url) as storage:
         await storage.close()
         calls: dict[str, Callable[[], Awaitable[object]]] = {
@@ -226,7 +226,7 @@ async def test_a_closed_store_is_unavailable(url: str, what: str) -> None:
 # Keys
 
 
-async def test_a_sequence_that_was_given_twice_is_an_error_and_swallows_nothing(
+async def test_duplicate_sequence_is_unavailable_and_loses_no_message(
     url: str, path: Path
 ) -> None:
     async with open_storage(url) as storage:
@@ -253,7 +253,7 @@ async def without_key(url: str, change: str = "DELETE FROM secrets WHERE name = 
     "change",
     ["DELETE FROM secrets WHERE name = 'ids'", "UPDATE secrets SET value = x'00'"],
 )
-async def test_a_store_with_archives_and_without_its_key_is_refused(url: str, change: str) -> None:
+async def test_store_with_archives_and_without_its_key_is_refused(url: str, change: str) -> None:
     await without_key(url, change)
 
     for _ in range(2):
@@ -264,7 +264,7 @@ async def test_a_store_with_archives_and_without_its_key_is_refused(url: str, ch
         await examine(url)
 
 
-async def test_a_store_without_archives_gets_a_key(url: str) -> None:
+async def test_store_without_archives_gets_a_key(url: str) -> None:
     """A process that was killed at its first start may have left it so."""
     async with open_storage(url) as storage:
         await SqliteProbe(storage).execute("DELETE FROM secrets")
@@ -280,7 +280,7 @@ async def test_a_store_without_archives_gets_a_key(url: str) -> None:
 # The file
 
 
-async def test_nobody_else_may_read_the_files(url: str, tmp_path: Path) -> None:
+async def test_files_are_readable_by_their_owner_only(url: str, tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         async with open_storage(url) as storage:
@@ -295,7 +295,9 @@ async def test_nobody_else_may_read_the_files(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
-async def test_synchronous_is_set_as_asked(path: Path, synchronous: str, level: int) -> None:
+async def test_synchronous_option_is_set_on_the_connection(
+    path: Path, synchronous: str, level: int
+) -> None:
     database = await SqliteDatabase.open(str(path), synchronous=synchronous)
     try:
         async with database.write() as connection:
@@ -306,7 +308,7 @@ async def test_synchronous_is_set_as_asked(path: Path, synchronous: str, level: 
     assert found == level
 
 
-async def test_readers_cannot_write(path: Path) -> None:
+async def test_reading_connection_cannot_write(path: Path) -> None:
     database = await SqliteDatabase.open(str(path), synchronous="full")
     try:
         async with database.read() as connection:
@@ -316,7 +318,7 @@ async def test_readers_cannot_write(path: Path) -> None:
         await database.close()
 
 
-async def test_what_was_removed_is_in_no_file(url: str, tmp_path: Path) -> None:
+async def test_deleted_message_is_in_no_file(url: str, tmp_path: Path) -> None:
     secret = "burn after reading " * 40
     async with open_storage(url) as storage:
         await storage.archive.append([entry("x", xml=secret, peer="mata@hari"), *entries(50)])
@@ -329,26 +331,26 @@ async def test_what_was_removed_is_in_no_file(url: str, tmp_path: Path) -> None:
 # Places where there can be no store
 
 
-async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+async def test_missing_folder_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"no/such/archive\.db"):
         async with open_storage(f"sqlite:{tmp_path}/no/such/archive.db"):
             pass
 
 
-async def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+async def test_folder_in_place_of_the_file_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=str(tmp_path)):
         async with open_storage(f"sqlite:{tmp_path}"):
             pass
 
 
 @pytest.mark.parametrize("url", ["", "archive.db", "mysql://host/db", "sqlite", "SQLITE:a"])
-async def test_a_url_of_another_kind_is_refused(url: str) -> None:
+async def test_unknown_url_is_refused(url: str) -> None:
     with pytest.raises(StorageError, match="write sqlite:PATH"):
         async with open_storage(url):
             pass
 
 
-async def test_a_file_without_a_name_is_unavailable() -> None:
+async def test_url_without_a_path_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         async with open_storage("sqlite:"):
             pass
@@ -371,7 +373,7 @@ if os.geteuid() == 0:
 """
 
 
-def test_a_read_only_folder_is_unavailable(read_only: Path) -> None:
+def test_read_only_folder_is_unavailable(read_only: Path) -> None:
     # What is imported later may be where nobody but root can look.
     program = OPEN.replace("async def main", f"import encodings.idna\n{AS_NOBODY}\nasync def main")
 
@@ -383,7 +385,7 @@ def test_a_read_only_folder_is_unavailable(read_only: Path) -> None:
 # Damage
 
 
-async def test_a_file_of_another_kind_is_refused_by_name(url: str, path: Path) -> None:
+async def test_file_that_is_no_database_is_refused_by_name(url: str, path: Path) -> None:
     path.write_text("this is no database " * 1000)
 
     with pytest.raises(StorageError, match=rf"{path}.*not a database"):
@@ -391,7 +393,7 @@ async def test_a_file_of_another_kind_is_refused_by_name(url: str, path: Path) -
             pass
 
 
-async def test_a_file_of_another_kind_is_left_as_it_is(url: str, path: Path) -> None:
+async def test_file_that_is_no_database_is_unchanged(url: str, path: Path) -> None:
     path.write_text("this is no database " * 1000)
     before = path.read_bytes()
     with pytest.raises(StorageError):
@@ -401,7 +403,7 @@ async def test_a_file_of_another_kind_is_left_as_it_is(url: str, path: Path) -> 
     assert path.read_bytes() == before
 
 
-async def test_a_damaged_page_is_an_error_and_not_an_empty_archive(url: str, path: Path) -> None:
+async def test_damaged_page_is_an_error_and_not_an_empty_archive(url: str, path: Path) -> None:
     async with open_storage(url) as storage:
         await storage.archive.append([entry(n, xml="x" * 500) for n in range(2000)])
     whole = path.read_bytes()
@@ -413,7 +415,7 @@ async def test_a_damaged_page_is_an_error_and_not_an_empty_archive(url: str, pat
             await everything(storage.archive)
 
 
-async def test_a_truncated_file_is_an_error_and_not_a_short_archive(url: str, path: Path) -> None:
+async def test_truncated_file_is_an_error_and_not_a_short_archive(url: str, path: Path) -> None:
     async with open_storage(url) as storage:
         await storage.archive.append([entry(n, xml="x" * 500) for n in range(2000)])
     os.truncate(path, path.stat().st_size // 2)
@@ -459,21 +461,18 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 
 
 @pytest.mark.parametrize("room", [0, 1, 8192, 300_000])
-def test_a_full_disk_takes_nothing_half_and_all_of_it_later(path: Path, room: int) -> None:
+def test_batch_on_a_full_disk_is_stored_whole_or_not_at_all(path: Path, room: int) -> None:
     said = run(FULL, path, room).split()
 
     assert [word for word in said if word != "check"] == ["full", "full", "1", "1", "401"]
 
 
-def test_a_full_disk_is_seen_by_the_check(path: Path) -> None:
+def test_check_fails_on_a_full_disk(path: Path) -> None:
     assert "check" in run(FULL, path, 0).split()
 
 
-async def test_a_lock_of_another_program_is_waited_out(
-    url: str, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.sqlite.engine.database.BUSY_SECONDS", 0.01)
-    async with open_storage(url) as storage:
+async def test_write_succeeds_after_the_lock_of_another_program(url: str, path: Path) -> None:
+    async with open_storage(url, timeouts=DatabaseTimeouts(lock=0.01)) as storage:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable):
@@ -501,7 +500,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("batches", [1, 20, 150])
-async def test_a_killed_process_has_kept_all_it_acknowledged(url: str, batches: int) -> None:
+async def test_acknowledged_batches_survive_sigkill(url: str, batches: int) -> None:
     writing = await asyncio.create_subprocess_exec(
         *python(WRITE, url),
         stdout=asyncio.subprocess.PIPE,
@@ -535,7 +534,7 @@ async def cancel_after(turns: int, task: asyncio.Task[None]) -> None:
 
 
 @pytest.mark.parametrize("turns", [*range(12), 20, 40, 80, 160])
-async def test_a_cancelled_check_does_no_harm(url: str, turns: int) -> None:
+async def test_store_works_after_a_cancelled_check(url: str, turns: int) -> None:
     async with open_storage(url) as storage:
         await cancel_after(turns, asyncio.create_task(storage.check()))
         await storage.archive.append([entry(1)])
@@ -544,7 +543,7 @@ async def test_a_cancelled_check_does_no_harm(url: str, turns: int) -> None:
 
 
 @pytest.mark.parametrize("turns", [*range(12), 20, 40, 80, 160, 320])
-async def test_a_cancelled_batch_is_stored_or_not_and_the_next_one_is(
+async def test_cancelled_batch_is_stored_whole_or_not_and_the_next_is_stored(
     url: str, turns: int
 ) -> None:
     async with open_storage(url) as storage:
@@ -561,7 +560,7 @@ async def test_a_cancelled_batch_is_stored_or_not_and_the_next_one_is(
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 5, 20])
-async def test_cancelled_readers_leave_their_connections(url: str, turns: int) -> None:
+async def test_cancelled_reads_release_their_connections(url: str, turns: int) -> None:
     async with open_storage(url) as storage:
         await storage.archive.append(entries(3))
         for _ in range(5):
@@ -570,9 +569,7 @@ async def test_cancelled_readers_leave_their_connections(url: str, turns: int) -
         assert texts(await everything(storage.archive)) == texts(entries(3))
 
 
-async def test_what_nobody_waits_for_any_more_keeps_no_connection(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancelled_long_reads_release_their_connections(path: Path) -> None:
     database = await SqliteDatabase.open(str(path), synchronous="normal")
     loop, is_running = asyncio.get_running_loop(), asyncio.Event()
     await watch(database, lambda: loop.call_soon_threadsafe(is_running.set), 1000)
@@ -655,7 +652,7 @@ async def meddled(path: Path) -> AsyncIterator[Meddled]:
 
 @pytest.mark.parametrize("query", range(3))
 @pytest.mark.parametrize("wanted", [Filter(since=NOON), Filter(until=NOON + 30)], ids=str)
-async def test_a_late_message_hides_no_other_from_a_reader(
+async def test_late_message_during_a_read_hides_no_other(
     meddled: Meddled, query: int, wanted: Filter
 ) -> None:
     archive = SqliteArchive(meddled, Ids(bytes(KEY_BYTES)))
@@ -670,7 +667,7 @@ async def test_a_late_message_hides_no_other_from_a_reader(
 
 
 @pytest.mark.parametrize("query", range(3))
-async def test_the_number_of_a_batch_that_failed_shows_nobody_anothers_archive(
+async def test_rolled_back_owner_number_shows_no_other_archive(
     meddled: Meddled, query: int
 ) -> None:
     archive = SqliteArchive(meddled, Ids(bytes(KEY_BYTES)))

@@ -34,7 +34,7 @@ def made(path: Path, statements: list[str]) -> bytes:
 
 
 @pytest.mark.parametrize("statements", OTHERS.values(), ids=OTHERS)
-async def test_a_foreign_database_is_refused_by_name_and_left_alone(
+async def test_foreign_database_is_refused_by_name_and_unchanged(
     path: Path, statements: list[str]
 ) -> None:
     before = made(path, statements)
@@ -47,7 +47,7 @@ async def test_a_foreign_database_is_refused_by_name_and_left_alone(
 
 
 @pytest.mark.parametrize("statements", OTHERS.values(), ids=OTHERS)
-async def test_looking_refuses_a_foreign_database(path: Path, statements: list[str]) -> None:
+async def test_examine_refuses_a_foreign_database(path: Path, statements: list[str]) -> None:
     before = made(path, statements)
 
     with pytest.raises(StorageError, match="another program"):
@@ -56,7 +56,7 @@ async def test_looking_refuses_a_foreign_database(path: Path, statements: list[s
     assert path.read_bytes() == before
 
 
-async def test_a_store_has_the_number_of_this_program(path: Path) -> None:
+async def test_store_has_the_application_id_of_muniment(path: Path) -> None:
     async with open_storage(f"sqlite:{path}"):
         pass
 
@@ -65,7 +65,7 @@ async def test_a_store_has_the_number_of_this_program(path: Path) -> None:
     assert number.to_bytes(4, "big") == b"MUNI"
 
 
-async def test_an_empty_database_becomes_a_store(path: Path) -> None:
+async def test_empty_database_becomes_a_store(path: Path) -> None:
     made(path, [])
 
     async with open_storage(f"sqlite:{path}") as storage:

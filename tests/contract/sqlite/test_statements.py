@@ -116,7 +116,7 @@ async def keep_people(storage: SqliteStorage, owner: str, n: int) -> None:
     await storage.accounts.remove(owner)
 
 
-async def test_other_values_are_no_other_statements(storage: SqliteStorage) -> None:
+async def test_statements_do_not_depend_on_values(storage: SqliteStorage) -> None:
     for n in (1, 2):
         await read_and_write(storage, n)
     before = _with_numbered_parameters.cache_info().misses, _insert_sql.cache_info().misses

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 import pytest
 from support.builders import ALICE, BOB, ROMEO, entries, entry
-from support.operated import CommandAnswer, FieldValues, Operated, by_form, by_http, by_line
+from support.operator_commands import (
+    CommandAnswer,
+    FieldValues,
+    Operated,
+    by_form,
+    by_http,
+    by_line,
+)
 from support.wire import HOST, OTHER_HOST
 
 from storage.rows import Contact, Hold

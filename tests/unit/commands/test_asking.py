@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from support.builders import ALICE, BOB, entries
-from support.operated import Operated, by_form, by_http, named
+from support.operator_commands import Operated, by_form, by_http, named
 from support.wire import HOST, until
 
 from component import cli

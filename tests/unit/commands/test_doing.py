@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 from support.accounts import source_of
-from support.api import answering
+from support.adhoc_commands import command, form_in, request
 from support.builders import ALICE, BOB, entries, entry
-from support.commands import command, form_in, request
-from support.operated import (
+from support.fake_ejabberd_api import answering
+from support.operator_commands import (
     BOSS_PHONE,
     CommandAnswer,
     Operated,
@@ -30,9 +30,9 @@ from support.wire import HOST, NS_FORM, OTHER_HOST, until
 
 from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
-from component.core.commands import archives, rosters
 from component.core.commands.dispatch import CommandService
-from component.core.errors import NotAllowed, Overloaded
+from component.core.commands.spec import Outcome
+from component.core.errors import NotAllowed, Overloaded, TooLarge
 from component.core.retention.erasure import Erasure
 from component.core.retention.plan import RetentionBounds, RetentionDefaults
 from storage.rows import ANY
@@ -77,15 +77,12 @@ async def test_small_archive_is_exported_in_the_result(operated: Operated) -> No
     assert portable.values["archive"][1] == "<server-data xmlns='urn:xmpp:pie:0'>"
 
 
-async def test_large_export_is_refused_with_a_hint(
-    operated: Operated, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archives, "EXPORT_MAX_BYTES", 1000)
+async def test_large_export_is_refused_with_a_hint(operated: Operated) -> None:
     await operated.wire.archive.append(entries(10))
-    refused = await by_form(operated, "export", {"owner": ALICE})
+    service = with_context(operated, export_max_bytes=1000)
 
-    assert refused.is_refused
-    assert "muniment export" in refused.message
+    with pytest.raises(TooLarge, match="muniment export"):
+        await service.run(SERVER, named("export"), {"owner": [ALICE]})
 
 
 async def test_erase_includes_queued_messages(operated: Operated) -> None:
@@ -119,21 +116,27 @@ async def test_reconnect_without_stream_is_a_conflict(operated: Operated) -> Non
     await operated.wire.welcome()
 
 
-async def test_lists_of_accounts_continue_over_all_pages(
-    operated: Operated, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rosters, "PAGE", 2)
+async def test_lists_of_accounts_continue_over_all_pages(operated: Operated) -> None:
+    service = with_context(operated, account_page_size=2)
     jids = [f"u{number}@{host}" for host in (HOST, OTHER_HOST) for number in range(5)]
     for jid in jids:
         await operated.services.accounts.admin.register(jid, "a password")
     await operated.services.accounts.admin.set_enabled(jids[-1], False)
-    everybody = await by_form(operated, "users", {"max_items": "10"})
-    behind = await by_form(operated, "users", {"after": jids[3], "max_items": "2"})
-    disabled = await by_form(operated, "disabled-users", {})
+    everybody = await service.run(SERVER, named("users"), {"max_items": ["10"]})
+    page = await service.run(SERVER, named("users"), {"after": [jids[3]], "max_items": ["2"]})
+    disabled = await service.run(SERVER, named("disabled-users"), {})
 
-    assert everybody.values == {"registereduserjids": jids}
-    assert behind.values == {"registereduserjids": jids[4:6], "next": [jids[5]]}
-    assert disabled.values == {"disableduserjids": jids[-1:]}
+    assert cells(everybody) == {"registereduserjids": jids}
+    assert cells(page) == {"registereduserjids": jids[4:6], "next": jids[5]}
+    assert cells(disabled) == {"disableduserjids": jids[-1:]}
+
+
+def cells(outcome: Outcome) -> dict[str, object]:
+    """Return the values of an outcome by name."""
+    return {
+        value.name: list(value.content) if isinstance(value.content, tuple) else value.content
+        for value in outcome.values
+    }
 
 
 def with_context(operated: Operated, **parts: Any) -> CommandService:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, entries
-from support.operated import Operated
+from support.operator_commands import Operated
 from support.ports import free_port
 from support.wire import HOST
 

@@ -6,9 +6,9 @@ import logging
 
 import aiohttp
 import pytest
+from support.adhoc_commands import NS_COMMANDS, command, request, specific
 from support.builders import ALICE, BOB
-from support.commands import NS_COMMANDS, command, request, specific
-from support.operated import (
+from support.operator_commands import (
     BOSS_PHONE,
     READER_PHONE,
     Operated,

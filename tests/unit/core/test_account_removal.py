@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 from support.accounts import source_of
-from support.api import answering
 from support.builders import ALICE, entry, everything, texts
-from support.sidecar import open_services
+from support.fake_ejabberd_api import answering
+from support.http_services import open_services
 
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, ItemNotFound, Overloaded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.builders import ALICE, BOB, entry
-from support.delivering import Known
+from support.deliveries import Known
 
 from component.core.archiving.deliveries import Deliveries, Delivery
 from component.core.archiving.sessions import Sessions

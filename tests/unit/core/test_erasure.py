@@ -20,7 +20,7 @@ from support.builders import (
     texts,
 )
 from support.databases import has_traces
-from support.delivering import Delivering
+from support.deliveries import Delivering
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer

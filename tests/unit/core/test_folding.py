@@ -24,7 +24,7 @@ from support.archives import (
     to_bob,
 )
 from support.builders import message
-from support.sidecar import HOST, open_services
+from support.http_services import HOST, open_services
 
 from component.core.access.principals import SERVER
 from component.core.reading.folding import Folded

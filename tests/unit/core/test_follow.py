@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from aiohttp import ClientSession
 from support.builders import ALICE, BOB, entry, shed
-from support.operated import named
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
+from support.operator_commands import named
 
 from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer

@@ -21,8 +21,8 @@ from support.builders import (
     stanza,
     texts,
 )
-from support.delivering import Delivering
-from support.sidecar import stamp
+from support.deliveries import Delivering
+from support.http_services import stamp
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -31,7 +31,6 @@ from component.core.reading.pages import PageQuery, Pager
 from component.core.reading.views import FOLDED_KINDS, Views
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.posts import Post
-from component.core.retention import holds
 from component.core.retention.holds import Holds
 from component.xmpp.connection.addresses import Addresses
 from storage.open import SqliteStorage, open_storage
@@ -46,10 +45,9 @@ def hold(subject: str) -> Hold:
 
 
 async def test_number_of_holds_is_bounded_and_existing_ones_can_be_changed(
-    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+    storage: SqliteStorage,
 ) -> None:
-    monkeypatch.setattr(holds, "HOLDS_MAX", 2)
-    known = Holds(storage.holds)
+    known = Holds(storage.holds, limit=2)
     for subject in (ALICE, BOB, ALICE):
         await known.set(hold(subject))
 

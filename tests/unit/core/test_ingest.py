@@ -23,8 +23,8 @@ from support.builders import (
     message,
     stanza,
 )
-from support.delivering import Delivering
-from support.intake import Intake, open_intake
+from support.deliveries import Delivering
+from support.ingest import Intake, open_intake
 
 from component.core.archiving.dedup import NEAR, SLOT
 from component.core.archiving.ingest import Ingest

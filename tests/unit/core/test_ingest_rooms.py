@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from support.builders import ALICE, BOB, HOST, MINUTE, NOON, ROOM, SECOND, delay, message
-from support.intake import Intake, open_intake
+from support.ingest import Intake, open_intake
 
 from component.core.archiving.dedup import SLOT
 from component.core.archiving.policy import Policy

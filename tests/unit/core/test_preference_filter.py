@@ -12,7 +12,6 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, retraction
 from support.rosters import FixedRosters
 
-from component.core.archiving import preferences
 from component.core.archiving.preference_filter import PreferenceFilter
 from component.core.archiving.preferences import HostRules, Preferences
 from component.core.archiving.pressure import Backpressure, size_of
@@ -348,7 +347,9 @@ async def slow(bench: Bench) -> AsyncIterator[SlowPreferences]:
     """Preferences of which nothing is remembered."""
     slow = SlowPreferences(bench.storage.preferences)
     store = cast(PreferencesStore, slow)
-    preferences = Preferences(store, Addresses(), bench.rosters, {HOST: HostRules()})
+    preferences = Preferences(
+        store, Addresses(), bench.rosters, {HOST: HostRules()}, retry_seconds=0.0
+    )
     room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
     bench.preference_filter = PreferenceFilter(
         bench.writer, preferences, bench.memory, Backpressure(room)
@@ -402,9 +403,7 @@ async def test_preferences_that_cannot_be_read_are_read_later(
     bench: Bench,
     slow: SlowPreferences,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(preferences, "RETRY_SECONDS", 0.0)
     await bench.prefer("never")
     slow.fault = Unavailable("busy")
     slow.may_answer.set()

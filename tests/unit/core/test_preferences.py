@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM
 from support.rosters import FixedRosters
 
-from component.core.archiving import preferences
 from component.core.archiving.preferences import DEFAULTS, LIST_MAX, HostRules, Preferences
 from component.core.errors import BadRequest, NotImplementedHere, Overloaded, TooLarge
 from component.xmpp.connection.addresses import Addresses
@@ -74,13 +73,15 @@ async def test_what_is_set_outlives_the_program(storage: Storage, service: Prefe
 
 
 @pytest.mark.parametrize("is_loaded", [False, True])
-async def test_what_is_not_remembered_is_read_again(
-    storage: Storage, is_loaded: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_not_remembered_is_read_again(storage: Storage, is_loaded: bool) -> None:
     """And nobody is taken for one who has set nothing."""
-    monkeypatch.setattr(preferences, "LOAD_PAGE_SIZE", 2)
     service = Preferences(
-        storage.preferences, Addresses(), FixedRosters(), {HOST: HostRules()}, size=2000
+        storage.preferences,
+        Addresses(),
+        FixedRosters(),
+        {HOST: HostRules()},
+        size=2000,
+        load_page_size=2,
     )
     owners = [f"user{n}@{HOST}" for n in range(10)]
     if is_loaded:

@@ -15,7 +15,7 @@ from component.core.retention.approval import Approval
 from component.core.retention.forecast import Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import SCHEDULE, Janitor, Timing
-from component.core.retention.plan import DAY, RetentionBounds, RetentionDefaults
+from component.core.retention.plan import DAY, PAGE_SIZE, RetentionBounds, RetentionDefaults
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
@@ -34,9 +34,18 @@ class Town:
         self.holds = Holds(storage.holds)
         self.usual = RetentionDefaults(hosts={HOST: bounds})
 
-    async def purge(self, owner: str | None = None, batch: int = 3) -> Progress:
+    async def purge(
+        self, owner: str | None = None, batch: int = 3, page_size: int = PAGE_SIZE
+    ) -> Progress:
         purge = Purge(
-            self.storage, self.rules, self.holds, self.usual, batch=batch, by="me", owner=owner
+            self.storage,
+            self.rules,
+            self.holds,
+            self.usual,
+            batch=batch,
+            by="me",
+            owner=owner,
+            page_size=page_size,
         )
         await purge.run()
         return purge.progress
@@ -126,29 +135,23 @@ async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: Sqlit
     assert await town.left() == {ROMEO: 5, BOB: 5}
 
 
-async def test_purge_visits_conversations_of_all_pages(
-    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("component.core.retention.plan.PAGE", 3)
+async def test_purge_visits_conversations_of_all_pages(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for n in range(8):
         await town.fill(2, peer=f"peer{n}@{HOST}", days=8)
 
-    await town.purge()
+    await town.purge(page_size=3)
 
     assert await town.left() == {}
 
 
-async def test_purge_visits_archives_of_all_pages(
-    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("component.core.retention.plan.PAGE", 3)
+async def test_purge_visits_archives_of_all_pages(storage: SqliteStorage) -> None:
     town = Town(storage, RetentionBounds(messages=1))
     for n in range(8):
         await town.fill(2, f"user{n}@{HOST}")
 
-    assert (await town.purge()).messages == 8
+    assert (await town.purge(page_size=3)).messages == 8
 
 
 @pytest.mark.parametrize("subject", [ALICE, HOST])

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.builders import ALICE, BOB, HOST, NOON, ROOM, SECOND, entries, entry, texts
-from support.sidecar import open_services
+from support.http_services import open_services
 
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer

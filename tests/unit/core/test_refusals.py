@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from support.http_services import HOST, open_services
 from support.rosters import FixedRosters
-from support.sidecar import HOST, open_services
 
 from component.core.archiving.preferences import HostRules, Preferences
 from component.core.errors import BadRequest, Overloaded

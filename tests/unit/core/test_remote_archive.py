@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from support.builders import everything
 from support.databases import blocked
-from support.sidecar import HOST, open_services, stamp
+from support.http_services import HOST, open_services, stamp
 
 from component.core.archiving.pressure import CAPACITY, WORK_BYTES
 from component.core.archiving.writer import Writer

@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM
-from support.occupants import occupants
+from support.probe import probe_of
 
-from component.core.access import rooms as module
 from component.core.access.rooms import Rooms
 from component.core.errors import Overloaded
 from component.core.hosts import Hosts
@@ -34,8 +33,8 @@ class Answers:
         pass
 
 
-def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
-    return Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(features))
+def rooms(storage: Storage, features: frozenset[str] | None = OPEN, **limits: int) -> Rooms:
+    return Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(features), **limits)
 
 
 def occupant(affiliation: str, jid: str = ALICE) -> Occupant:
@@ -102,7 +101,10 @@ async def test_last_affiliation_survives_a_restart(storage: Storage) -> None:
 
     after = rooms(storage, MEMBERS)
     assert (await after.admits(ALICE, ROOM), await after.admits(BOB, ROOM)) == (True, False)
-    assert set(await occupants(storage)) == {occupant("member"), occupant("outcast", BOB)}
+    assert set(await probe_of(storage).occupants()) == {
+        occupant("member"),
+        occupant("outcast", BOB),
+    }
 
 
 async def test_affiliations_of_an_erased_user_are_discarded(storage: Storage) -> None:
@@ -130,7 +132,7 @@ async def test_recreated_room_has_no_members_of_its_predecessor(storage: Storage
         assert (await each.admits(ALICE, ROOM), await each.admits(BOB, ROOM)) == (False, True)
         assert await each.admits(ALICE, other.room) is True
         assert (await each.since(ROOM), await each.since(other.room)) == (7, 0)
-    assert set(await occupants(storage)) == {occupant("owner", BOB), other}
+    assert set(await probe_of(storage).occupants()) == {occupant("owner", BOB), other}
 
 
 async def test_replaced_room_is_announced(storage: Storage) -> None:
@@ -209,7 +211,7 @@ async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and
     assert not await known.admits(BOB, ROOM)
     known.stop()
     await running
-    rows = {row for row in await occupants(storage) if row.affiliation == "member"}
+    rows = {row for row in await probe_of(storage).occupants() if row.affiliation == "member"}
     assert rows == ({occupant("member")} if is_same else set())
 
 
@@ -247,10 +249,9 @@ async def test_room_that_became_persistent_is_recorded(storage: Storage) -> None
 
 @pytest.mark.parametrize("features", [TEMPORARY, PERSISTENT])
 async def test_room_beyond_the_memory_is_not_taken_for_another(
-    storage: Storage, features: frozenset[str], monkeypatch: pytest.MonkeyPatch
+    storage: Storage, features: frozenset[str]
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 1)
-    known = rooms(storage, features)
+    known = rooms(storage, features, remembered_max=1)
     known.note_connected(5)
     others = [f"{n}@{SERVICE}" for n in range(3)]
     for made, room in enumerate((ROOM, *others), start=7):
@@ -273,18 +274,17 @@ async def test_affiliation_is_readable_during_its_write(storage: Storage) -> Non
         assert await known.admits(ALICE, ROOM) is (affiliation not in ("outcast", "none"))
     known.stop()
     await running
-    assert await occupants(storage) == (occupant("admin"),)
+    assert await probe_of(storage).occupants() == (occupant("admin"),)
 
 
 async def test_too_many_unwritten_changes_count_as_an_interruption(
-    storage: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    known = rooms(storage, MEMBERS)
+    known = rooms(storage, MEMBERS, unwritten_max=20)
     known.note_connected(5)
     known.note(occupant("member"))
     assert await known.admits(ALICE, ROOM)
 
-    monkeypatch.setattr(module, "UNWRITTEN_MAX", 20)
     for n in range(15):
         known.note(Occupant(room=f"{n}@{SERVICE}", jid=ALICE, affiliation="member"))
     known.note(occupant("owner", BOB))

@@ -6,17 +6,15 @@ import pytest
 from support.builders import ALICE, BOB, ROMEO
 
 from component.core.errors import Conflict
-from component.core.retention import rules
 from component.core.retention.rules import Rules
 from storage.interface import Storage
 from storage.rows import Rule
 
 
 async def test_number_of_rules_is_bounded_and_existing_ones_can_be_changed(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage,
 ) -> None:
-    monkeypatch.setattr(rules, "RULES_MAX", 2)
-    known = Rules(storage.rules)
+    known = Rules(storage.rules, limit=2)
     await known.set(Rule(owner=ALICE, days=1))
     await known.set(Rule(owner=ALICE, peer=BOB, days=2))
     await known.set(Rule(owner=ALICE, days=3))

@@ -25,10 +25,10 @@ def spill(tmp_path: Path) -> Spill:
     return Spill(tmp_path / "archive.db-spill")
 
 
-async def kept(spill: Spill, writer: Writer) -> SpillRecovery:
+async def kept(spill: Spill, writer: Writer, **options: float) -> SpillRecovery:
     """Return what a spill holds of two messages."""
     spill.write(entries(2))
-    remains = SpillRecovery(spill, writer)
+    remains = SpillRecovery(spill, writer, **options)
     await remains.read()
     return remains
 
@@ -50,10 +50,9 @@ async def test_what_was_kept_waits_until_it_can_be_judged(
 
 
 async def test_what_was_kept_is_written_though_nothing_can_judge_it(
-    spill: Spill, storage: SqliteStorage, writer: Writer, monkeypatch: pytest.MonkeyPatch
+    spill: Spill, storage: SqliteStorage, writer: Writer
 ) -> None:
-    monkeypatch.setattr("component.core.archiving.spilling.PUT_SECONDS", 0.0)
-    remains = await kept(spill, writer)
+    remains = await kept(spill, writer, put_seconds=0.0)
 
     await remains.run()
 

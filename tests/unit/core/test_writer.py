@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from support.builders import (
     texts,
 )
 from support.builders import message as said
-from support.delivering import Delivering
+from support.deliveries import Delivering
 
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
@@ -30,9 +31,12 @@ from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Writer
 from component.core.errors import Overloaded, Refused
 from storage.errors import StorageError, Unavailable
-from storage.interface import Archive
+from storage.interface import Archive, Storage
 from storage.open import open_storage
 from storage.rows import ANY, TOMBSTONES_MAX, AuditEntry, NewMessage, RetractionOutcome
+from storage.sqlite.engine.database import DatabaseTimeouts
+
+quick_writer = partial(Writer, first_retry_seconds=0.001, last_retry_seconds=0.002)
 
 
 class Watched:
@@ -111,7 +115,8 @@ def pressure() -> list[bool]:
 
 @pytest.fixture
 def writer(archive: Watched, pressure: list[bool]) -> Writer:
-    return Writer(archive, pressure=Backpressure(size_of(entries(10)), pressure.append))
+    full = Backpressure(size_of(entries(10)), pressure.append)
+    return quick_writer(archive, pressure=full)
 
 
 def audit_entry(name: object) -> AuditEntry:
@@ -128,11 +133,13 @@ async def running(writer: Writer) -> AsyncIterator[None]:
         await task
 
 
-@pytest.fixture
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("component.core.archiving.writer.FIRST_RETRY_SECONDS", 0.001)
-    monkeypatch.setattr("component.core.archiving.writer.LAST_RETRY_SECONDS", 0.002)
-    monkeypatch.setattr("storage.sqlite.engine.database.BUSY_SECONDS", 0.001)
+@asynccontextmanager
+async def retrying(path: Path) -> AsyncIterator[tuple[Storage, Watched, Writer]]:
+    """Open a store that fails soon while it is locked, and a writer that retries soon."""
+    timeouts = DatabaseTimeouts(lock=0.001)
+    async with open_storage(f"sqlite:{path}", timeouts=timeouts) as storage:
+        archive = Watched(storage.archive)
+        yield storage, archive, quick_writer(archive)
 
 
 @asynccontextmanager
@@ -433,13 +440,10 @@ async def test_lines_of_the_log_share_a_commit(archive: Watched, writer: Writer)
     assert len(archive.batches) == 2
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_written(
     path: Path,
 ) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+    async with retrying(path) as (storage, _, writer):
         async with running(writer):
             async with outage(path):
                 writer.put([entry("kept")])
@@ -455,11 +459,8 @@ async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_writte
 # Trouble
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_a_store_that_comes_back_has_everything_in_order(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+    async with retrying(path) as (_, archive, writer):
         async with running(writer):
             async with outage(path):
                 writer.put([entry("first")])
@@ -472,11 +473,8 @@ async def test_a_store_that_comes_back_has_everything_in_order(path: Path) -> No
         assert texts(await everything(archive)) == texts([entry("first"), *entries(5)])
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_a_store_in_trouble_is_told_until_it_is_over(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+    async with retrying(path) as (_, archive, writer):
         healthy = [writer.is_healthy]
         async with running(writer):
             async with outage(path):
@@ -489,11 +487,8 @@ async def test_a_store_in_trouble_is_told_until_it_is_over(path: Path) -> None:
     assert healthy == [True, False, True]
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_stopping_during_an_outage_ends_and_hands_out_what_is_left(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+    async with retrying(path) as (_, archive, writer):
         task = asyncio.create_task(writer.run())
         async with outage(path):
             writer.put(entries(3))
@@ -549,20 +544,16 @@ async def test_what_follows_a_write_and_fails_ends_the_writer(archive: Watched) 
         await writer.wait_durable()
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_reads_go_on_while_the_store_cannot_be_written(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
-        async with running(writer):
-            async with outage(path):
-                writer.put([entry(1)])
-                reading = asyncio.create_task(writer.wait_readable(ALICE))
-                writing = asyncio.create_task(writer.wait_durable(ALICE))
-                await reading
-                await writer.wait_readable(ALICE)
-                was_written = writing.done()
-            await writing
+    async with retrying(path) as (_, _, writer), running(writer):
+        async with outage(path):
+            writer.put([entry(1)])
+            reading = asyncio.create_task(writer.wait_readable(ALICE))
+            writing = asyncio.create_task(writer.wait_durable(ALICE))
+            await reading
+            await writer.wait_readable(ALICE)
+            was_written = writing.done()
+        await writing
 
     assert not was_written
 
@@ -707,7 +698,6 @@ async def test_a_retraction_is_durable_once_its_tombstone_is(
         assert await archive.unfinished_retractions() == ()
 
 
-@pytest.mark.usefixtures("quick_retries")
 async def test_tombstones_that_the_store_does_not_take_are_written_later(
     archive: Watched, writer: Writer
 ) -> None:

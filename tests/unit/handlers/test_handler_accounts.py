@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from support.accounts import source_of
 from support.handlers import MODULE, handlers
-from support.sidecar import HOSTS, PASSWORDS
+from support.http_services import HOSTS, PASSWORDS
 
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.protocol import AccountSource

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services, post
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services, post
 
 from component.web.app import make_app
 from component.web.server.settings import WebSettings

@@ -85,11 +85,8 @@ class Heard:
         return await self._connection.fetch(sql, *values)
 
 
-async def test_who_was_not_asked_for_longest_is_forgotten_first(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.sqlite.messages.owners.CACHED_OWNERS_MAX", 2)
-    owners, heard = Owners(), Heard(connection)
+async def test_who_was_not_asked_for_longest_is_forgotten_first(connection: Connection) -> None:
+    owners, heard = Owners(2), Heard(connection)
 
     async def meet(who: str) -> None:
         await owners.get_or_create(heard, [who])
@@ -108,12 +105,11 @@ async def test_who_was_not_asked_for_longest_is_forgotten_first(
 
 
 async def test_a_batch_of_more_archives_than_are_kept_in_memory_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.messages.owners.CACHED_OWNERS_MAX", 2)
     names = [f"{n}@example.org" for n in range(7)]
     async with open_database(tmp_path / "archive.db") as database:
-        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)), cached_owners_max=2)
         rows = [[entry((time, name), owner=name) for name in names] for time in range(3)]
         await archive.append([*rows[0], *rows[1]])
         await archive.append(rows[2])

@@ -1,4 +1,4 @@
-"""An HTTP client of a sidecar over a real store."""
+"""Clients of the HTTP server over a real store."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
+from support.wire_fixtures import no_certificates
 
 from component.web.app import make_app
 from component.web.server.settings import Services
+
+__all__ = ["no_certificates"]
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.accounts import source_of
-from support.api import answering
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everything, texts
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.fake_ejabberd_api import answering
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.access.principals import Operator, Role
 from component.web.app import make_app

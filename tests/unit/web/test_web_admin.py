@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything, texts
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 from support.sqlite_probe import SqliteProbe
 
 from component.core.retention.plan import RetentionBounds, RetentionDefaults

@@ -10,7 +10,7 @@ from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, entries, entry, message
-from support.sidecar import SETTINGS
+from support.http_services import SETTINGS
 from support.stanzas import parse
 
 from component.core.access.principals import Operator, Role

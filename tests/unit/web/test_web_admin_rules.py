@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, entries
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.access.principals import Operator, Role
 from component.core.retention.plan import RetentionBounds, RetentionDefaults

@@ -7,12 +7,15 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
 from support.archives import ALICE, BOB, ROOM, Talk, correct, in_room, react, to_alice, to_bob
 from support.builders import entry, message
-from support.sidecar import HOST
+from support.http_services import HOST, SECRET_HEADERS, SETTINGS, open_services
 from yarl import URL
 
+from component.web.app import make_app
 from component.web.server.settings import Services
+from storage.sqlite.engine.database import DatabaseTimeouts
 
 OWNER = f"alice@{HOST}"
 ARCHIVE = f"/api/v1/archives/{OWNER}"
@@ -225,14 +228,16 @@ async def test_each_filter_leaves_the_rest_out(api: TestClient, talk: Talk) -> N
 
 
 async def test_a_search_that_takes_too_long_is_refused_with_what_to_change(
-    api: TestClient, talk: Talk, monkeypatch: pytest.MonkeyPatch
+    aiohttp_client: AiohttpClient,
 ) -> None:
-    await talk.take(to_bob("one", "m1"))
-    monkeypatch.setattr("storage.sqlite.engine.database.LONG_SECONDS", 0)
-    error = await get(api, MESSAGES, 422, search="one")
+    async with open_services(timeouts=DatabaseTimeouts(long_read=0.0)) as services:
+        api = await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
+        await Talk(services.writer).take(to_bob("one", "m1"))
+        error = await get(api, MESSAGES, 422, search="one")
 
-    assert (error["error"], "narrow it" in error["message"]) == ("policy-violation", True)
-    assert await bodies(api) == ["one"]
+        assert (error["error"], "narrow it" in error["message"]) == ("policy-violation", True)
+        assert await bodies(api) == ["one"]
+        await api.close()
 
 
 async def test_lists_may_be_repeated(api: TestClient, talk: Talk) -> None:

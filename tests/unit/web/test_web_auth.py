@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET, SECRET_HEADERS
+from support.http_services import SECRET, SECRET_HEADERS
 
 from component.web.app import make_app
 from component.web.server.settings import Services, WebSettings

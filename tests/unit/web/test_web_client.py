@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.http_services import HOST, SECRET, SETTINGS, post
 from support.ports import LOOPBACK, free_port
-from support.sidecar import HOST, SECRET, SETTINGS, post
 
 from component.clients.muniment_http import Answer, Client, ClientSettings, NotRunning
 from component.web.app import serve

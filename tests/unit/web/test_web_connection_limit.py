@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 from aiohttp import ClientSession, UnixConnector
-from support.sidecar import SETTINGS
+from support.http_services import SETTINGS
 
 from component.core.errors import Forbidden, Overloaded
 from component.web.app import serve

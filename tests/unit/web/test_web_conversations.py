@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support.archives import ALICE, Talk, correct, displayed, to_alice, to_bob
 from support.builders import message
-from support.sidecar import HOST
+from support.http_services import HOST
 
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.web.server.settings import Services

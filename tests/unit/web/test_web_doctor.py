@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS, FixedGrants
+from support.http_services import SECRET_HEADERS, SETTINGS, FixedGrants
 
 from component.core.access.principals import Operator, Role
 from component.core.doctor.finding import Finding, Severity

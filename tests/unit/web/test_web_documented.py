@@ -1,17 +1,20 @@
-"""docs/http-api.md and docs/remote-data.md have exactly the routes that there are."""
+"""docs/http-api.md, remote-data.md and sign-in.md have exactly the routes that there are."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from aiohttp.test_utils import TestClient
+import pytest
+from support.sign_in import BOTH, with_sign_in
 
 from component.core.errors import TakesTooLong
+from component.web.app import make_app
 from component.web.archive.models import Parameters
 from component.web.remote_data.models import ArchivePost, ArchiveQuery, AuthQuery, OfflinePost
 from component.web.remote_data.roster_models import RosterPost
 from component.web.server.errors import CONDITIONS
+from component.web.server.settings import Listener, Services
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -19,13 +22,19 @@ ROUTE = r"`([A-Z]+ /\S*)`"
 
 
 def text() -> str:
-    return "".join((DOCS / page).read_text() for page in ("http-api.md", "remote-data.md"))
+    return "".join(
+        (DOCS / page).read_text() for page in ("http-api.md", "remote-data.md", "sign-in.md")
+    )
 
 
-def routes(client: TestClient) -> set[str]:
+@pytest.fixture
+def routes(services: Services) -> set[str]:
+    """The routes of both listeners."""
+    signing_in = with_sign_in(services)
     return {
         f"{route.method} {route.resource.canonical.rstrip('/')}"
-        for route in client.app.router.routes()
+        for listener in Listener
+        for route in make_app(BOTH, signing_in, listener).router.routes()
         if route.resource is not None and route.method != "HEAD"
     }
 
@@ -36,16 +45,16 @@ def ours(model: type[Parameters]) -> set[str]:
     return names.union(*(ours(each) for each in model.__subclasses__()))
 
 
-async def test_each_route_has_a_section(api: TestClient) -> None:
+async def test_each_route_has_a_section(routes: set[str]) -> None:
     sections = set(re.findall(rf"^### {ROUTE}$", text(), re.MULTILINE))
 
-    assert sections == routes(api)
+    assert sections == routes
 
 
-async def test_each_route_is_in_the_overview(api: TestClient) -> None:
+async def test_each_route_is_in_the_overview(routes: set[str]) -> None:
     rows = re.findall(rf"^\| {ROUTE} (?:\| {ROUTE} )?\|", text(), re.MULTILINE)
 
-    assert {route for row in rows for route in row if route} == routes(api)
+    assert {route for row in rows for route in row if route} == routes
 
 
 def test_each_parameter_and_field_is_explained() -> None:

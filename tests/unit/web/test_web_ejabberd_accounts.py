@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.api import answering
+from support.fake_ejabberd_api import answering
 
 from component.core.errors import Overloaded
 

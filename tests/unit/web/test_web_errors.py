@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS, post
+from support.http_services import SECRET_HEADERS, SETTINGS, post
 
 from component.core.errors import ItemNotFound
 from component.web.app import make_app

@@ -12,26 +12,35 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS
+from support.http_services import SECRET_HEADERS, SETTINGS
+from support.sign_in import with_sign_in
 
 from component.core.errors import NotAuthorized
-from component.web import app, keys
+from component.web import keys
 from component.web.app import FAMILIES, make_app
+from component.web.auth.authenticate import authenticate
+from component.web.auth.bearer import authenticate_user
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
+
+CALLERS = {
+    None: "anybody",
+    authenticate: "those who show a secret",
+    authenticate_user: "users",
+}
 
 DOCS = Path(__file__).parents[3] / "docs/http-api.md"
 
 
 def test_each_family_is_documented_with_its_prefix_listener_and_callers() -> None:
-    row = r"^\| ([\w ]+) \| `(/\S+)` \| (\w+) \| ([\w ]+) \|$"
+    row = r"^\| ([\w -]+) \| `(/\S+)` \| (\w+) \| ([\w ]+) \|$"
 
     assert re.findall(row, DOCS.read_text(), re.MULTILINE) == [
         (
             family.name,
             family.path(SETTINGS),
             family.listener.name.lower(),
-            "those who show a secret" if family.authenticate else "anybody",
+            CALLERS[family.authenticate],
         )
         for family in FAMILIES
     ]
@@ -43,7 +52,7 @@ async def test_each_route_is_below_the_prefix_of_its_family(
     services: Services, family: Family, prefix: str
 ) -> None:
     settings = replace(SETTINGS, prefix=prefix, public=SETTINGS)
-    routes = family.app(settings, services).router.routes()
+    routes = family.app(settings, with_sign_in(services)).router.routes()
 
     assert routes
     for route in routes:
@@ -97,12 +106,9 @@ GREETER = Family(
 
 
 @pytest.fixture
-async def extended(
-    aiohttp_client: AiohttpClient, services: Services, monkeypatch: pytest.MonkeyPatch
-) -> TestClient:
+async def extended(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
     """A caller without a secret of a server with one more family."""
-    monkeypatch.setattr(app, "FAMILIES", (GREETER, *FAMILIES))
-    return await aiohttp_client(make_app(SETTINGS, services))
+    return await aiohttp_client(make_app(SETTINGS, services, families=(GREETER, *FAMILIES)))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from aiohttp.test_utils import TestClient
-from support.sidecar import SECRET_HEADERS
+from support.http_services import SECRET_HEADERS
 
 from component.core.access.principals import Operator, Role
 from component.core.accounts.throttle import BURST, REFILL_SECONDS, TokenBucket

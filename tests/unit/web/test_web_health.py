@@ -10,8 +10,9 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import entries
 from support.databases import read_only
-from support.sidecar import SETTINGS, FixedGrants, FixedLink
+from support.http_services import SETTINGS, FixedGrants, FixedLink
 
+from component.core.background import Background
 from component.core.doctor.finding import Finding, Severity
 from component.web.app import make_app
 from component.web.server.settings import Services
@@ -126,10 +127,10 @@ async def test_process_with_a_failing_writer_is_not_ready(
 async def test_process_with_a_failed_task_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    async def die() -> None:
+    async def fail() -> None:
         raise RuntimeError
 
-    async with services.background:
-        services.background.start("rooms", die())
+    async with Background() as background:
+        background.start("rooms", fail())
 
-    assert await unready(aiohttp_client, services) == ["tasks"]
+    assert await unready(aiohttp_client, replace(services, background=background)) == ["tasks"]

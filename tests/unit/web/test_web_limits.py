@@ -19,7 +19,7 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 from support.databases import blocked
-from support.sidecar import SECRET, SECRET_HEADERS, SETTINGS, message, post
+from support.http_services import SECRET, SECRET_HEADERS, SETTINGS, message, post
 
 from component.web.app import serve
 from component.web.server import limits

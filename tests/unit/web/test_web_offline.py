@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from support.builders import ALICE
 from support.databases import blocked
-from support.sidecar import SETTINGS, open_services
+from support.http_services import SETTINGS, open_services
 
 from component.web import keys
 from component.web.remote_data.family import REMOTE_DATA

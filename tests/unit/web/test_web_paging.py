@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_aiohttp import AiohttpClient
 from support.builders import BOB, NOON, ROMEO, SECOND, entry
-from support.sidecar import HOST, SECRET_HEADERS, SETTINGS
+from support.http_services import HOST, SECRET_HEADERS, SETTINGS
 
 from component.web.app import make_app
 from component.web.server.settings import Services

@@ -12,9 +12,8 @@ import pytest
 from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS
+from support.http_services import SECRET_HEADERS, SETTINGS
 
-from component.web import app
 from component.web.app import FAMILIES, make_app, serve
 from component.web.server import body
 from component.web.server.family import Family
@@ -133,12 +132,12 @@ SLOW_ECHO = Family(
 
 
 async def test_requests_have_limits_of_their_own(
-    aiohttp_client: AiohttpClient, services: Services, monkeypatch: pytest.MonkeyPatch
+    aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    monkeypatch.setattr(app, "FAMILIES", (*FAMILIES, SLOW_ECHO))
     limits = replace(FREE_PORT, max_body_bytes=2000, request_timeout_seconds=0.1)
     settings = replace(BOTH, public=limits, max_body_bytes=4000)
-    client = await aiohttp_client(make_app(settings, services, Listener.PUBLIC))
+    app = make_app(settings, services, Listener.PUBLIC, (*FAMILIES, SLOW_ECHO))
+    client = await aiohttp_client(app)
 
     small = await client.post("/slow/echo", json={"text": "x" * 1000})
     large = await client.post("/slow/echo", json={"text": "x" * 3000})

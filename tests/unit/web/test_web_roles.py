@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.archives import Talk, to_bob
-from support.sidecar import HOST, SECRET, SETTINGS
+from support.http_services import HOST, SECRET, SETTINGS
 
 from component.core.access.principals import Operator, Role
 from component.web.app import make_app
@@ -68,7 +68,10 @@ async def test_unknown_secret_is_401(client: TestClient, path: str, secret: str)
 
 
 @pytest.mark.parametrize("path", REMOTE)
-async def test_remote_data_is_for_the_server_alone(client: TestClient, path: str) -> None:
+async def test_remote_data_is_for_the_server_alone(
+    client: TestClient, services: Services, path: str
+) -> None:
+    await services.accounts.admin.register("alice@example.org", "a password")
     assert await status(client, path, "reads") == 403
     assert await status(client, path, "rules") == 403
     assert await status(client, "/api/archive", "rules", "POST") == 403

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixConnector
 from support.databases import blocked
-from support.sidecar import SECRET_HEADERS, SETTINGS, post
+from support.http_services import SECRET_HEADERS, SETTINGS, post
 
 from component.core.xml.times import format_time, now
 from component.web.app import serve

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientSession
 from support.builders import ALICE, BOB, ROMEO, ROOM, entry, shed
-from support.events import Events, stream
-from support.sidecar import SECRET_HEADERS, SETTINGS
+from support.event_stream import Events, stream
+from support.http_services import SECRET_HEADERS, SETTINGS
 from support.wire import until
 
 from component.core.access.principals import Operator, Role

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession, UnixConnector
-from support.sidecar import SECRET, SECRET_HEADERS, SETTINGS
+from support.http_services import SECRET, SECRET_HEADERS, SETTINGS
 
 from component.web.app import serve
 from component.web.server.settings import Services

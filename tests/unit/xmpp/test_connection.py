@@ -32,7 +32,6 @@ from support.wire import (
 )
 
 from component.wiring import app
-from component.xmpp.connection import connector as connection_module
 from component.xmpp.connection.connector import Connector, ServerRefused, Timeouts
 from storage.rows import ANY
 from storage.spill import Spill
@@ -223,11 +222,8 @@ async def pauses(wire: Wire, count: int, *, welcome: bool) -> list[float]:
 
 
 @pytest.mark.parametrize("welcome", [False, True], ids=["before", "after the handshake"])
-async def test_pauses_between_attempts_grow_up_to_a_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, welcome: bool
-) -> None:
-    monkeypatch.setattr(connection_module, "FIRST_PAUSE_SECONDS", 0.02)
-    patience = replace(PATIENCE, reconnect_max=0.16)
+async def test_pauses_between_attempts_grow_up_to_a_limit(tmp_path: Path, welcome: bool) -> None:
+    patience = replace(PATIENCE, first_pause=0.02, reconnect_max=0.16)
     async with open_wire(tmp_path, connected=False, patience=patience) as wire:
         wire.start()
         measured = await pauses(wire, 7, welcome=welcome)
@@ -238,12 +234,9 @@ async def test_pauses_between_attempts_grow_up_to_a_limit(
     assert measured[-1] < 0.64, measured
 
 
-async def test_pauses_differ_from_one_component_to_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pauses_differ_from_one_component_to_the_next(tmp_path: Path) -> None:
     """Components that lost the same server must not return at the same moment."""
-    monkeypatch.setattr(connection_module, "FIRST_PAUSE_SECONDS", 0.1)
-    patience = replace(PATIENCE, reconnect_max=0.1)
+    patience = replace(PATIENCE, first_pause=0.1, reconnect_max=0.1)
     async with open_wire(tmp_path, connected=False, patience=patience) as wire:
         wire.start()
         measured = await pauses(wire, 8, welcome=False)
@@ -275,29 +268,26 @@ async def test_long_outage_leaves_no_objects_behind(lonely: Wire) -> None:
 # --- handshakes
 
 
-async def test_unanswered_handshake_times_out(
-    lonely: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection_module, "HANDSHAKE_SECONDS", 0.1)
-    lonely.start()
-    peer = await lonely.server.accept()
-    await peer.meet()
-    await peer.gone()
+async def test_unanswered_handshake_times_out(tmp_path: Path) -> None:
+    patience = replace(QUICK, handshake=0.5)
+    async with open_wire(tmp_path, connected=False, patience=patience) as wire:
+        wire.start()
+        peer = await wire.server.accept()
+        await peer.meet()
+        await peer.gone()
 
-    await lonely.welcome()
+        await wire.welcome()
 
 
-async def test_unanswered_connection_attempt_times_out(
-    monkeypatch: pytest.MonkeyPatch, lonely: Wire
-) -> None:
-    monkeypatch.setattr(connection_module, "HANDSHAKE_SECONDS", 0.1)
+async def test_unanswered_connection_attempt_times_out(lonely: Wire) -> None:
+    timeouts = replace(QUICK, handshake=0.1)
     with socket.socket() as deaf:
         # With its backlog full, the kernel leaves further attempts without an answer.
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
         port = deaf.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
-            connection = Connector(lonely.stream, "127.0.0.1", port, HOST, QUICK)
+            connection = Connector(lonely.stream, "127.0.0.1", port, HOST, timeouts)
 
             async with asyncio.timeout(5):
                 with pytest.raises(ServerRefused):

@@ -28,18 +28,18 @@ from support.wire import (
     until,
 )
 
+from component.core.doctor.facts import Needs
 from component.core.doctor.finding import Finding, Severity
-from component.xmpp.grants import examination, observations, probes
+from component.core.hosts import Hosts
+from component.xmpp.copies.rooms import RoomQueries
+from component.xmpp.grants.examination import Examination, ExaminationTimeouts
 from component.xmpp.grants.probes import COUNT, NS_PROBE
+from component.xmpp.queries.privilege import Privileges
 
 CLIENT = "{jabber:client}"
 
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "GRANT_SECONDS", 0.2)
-    monkeypatch.setattr(examination, "FEATURES_SECONDS", 0.5)
-    monkeypatch.setattr(observations, "COPY_SECONDS", 0.1)
+#: A server that the test plays answers at once, or never.
+SHORT = ExaminationTimeouts(grants=0.2, features=0.5, ping=1.0, copy=0.1)
 
 
 @dataclass
@@ -110,12 +110,25 @@ class Server:
 
 @pytest.fixture
 async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
-    async with open_wire(tmp_path, granted=()) as opened:
+    async with open_wire(tmp_path, connected=False) as opened:
         yield opened
 
 
 @pytest.fixture
-async def server(wire: Wire) -> AsyncIterator[Server]:
+async def grants(wire: Wire) -> Examination:
+    """The examination of a connected component, which waits no longer than a test may."""
+    stream, hosts = wire.stream, Hosts([HOST, OTHER_HOST])
+    privileges = Privileges(stream, hosts)
+    rooms = RoomQueries(stream, privileges)
+    examination = Examination(stream, hosts, privileges, rooms, Needs(), timeouts=SHORT)
+    stream.listen(lambda host, *_: examination.note_copy(host), lambda *_: False)
+    wire.start()
+    await wire.welcome()
+    return examination
+
+
+@pytest.fixture
+async def server(wire: Wire, grants: Examination) -> AsyncIterator[Server]:
     server = Server(wire)
     running = asyncio.create_task(server.run())
     yield server
@@ -134,18 +147,20 @@ async def grant(wire: Wire, *hosts: str, version: str = PRIVILEGE_2) -> None:
         )
 
 
-async def examined(wire: Wire) -> dict[str, Finding]:
-    return {finding.id: finding for finding in await wire.parts.grants.examine()}
+async def examined(grants: Examination) -> dict[str, Finding]:
+    return {finding.id: finding for finding in await grants.examine()}
 
 
 def faults(findings: Mapping[str, Finding]) -> set[str]:
     return {finding.id for finding in findings.values() if finding.is_fault}
 
 
-async def test_server_that_grants_all_has_no_faults(wire: Wire, server: Server) -> None:
+async def test_server_that_grants_all_has_no_faults(
+    wire: Wire, grants: Examination, server: Server
+) -> None:
     await grant(wire, HOST, OTHER_HOST)
 
-    findings = await examined(wire)
+    findings = await examined(grants)
 
     assert {f.id: f.severity for f in findings.values() if f.severity is not Severity.OK} == {
         "rooms": Severity.SKIPPED
@@ -153,47 +168,52 @@ async def test_server_that_grants_all_has_no_faults(wire: Wire, server: Server) 
     assert len([stanza for stanza in server.kept if stanza.get("to") == COMPONENT]) == COUNT
 
 
-async def test_server_that_grants_nothing_is_told_of_all(wire: Wire, server: Server) -> None:
-    findings = await examined(wire)
+async def test_server_that_grants_nothing_is_told_of_all(
+    wire: Wire, grants: Examination, server: Server
+) -> None:
+    findings = await examined(grants)
 
     assert faults(findings) == {"delegation", "privilege-message", "roster"}
     assert findings["copies"].severity is Severity.SKIPPED
 
 
 async def test_own_message_that_is_not_copied_shows_that_no_copies_come(
-    wire: Wire, server: Server
+    wire: Wire, grants: Examination, server: Server
 ) -> None:
     server.without_copies = True
     await grant(wire, HOST, OTHER_HOST)
 
-    assert faults(await examined(wire)) == {"copies"}
+    assert faults(await examined(grants)) == {"copies"}
     server.without_copies = False
-    assert faults(await examined(wire)) == set()
+    assert faults(await examined(grants)) == set()
 
 
-async def test_copy_of_our_own_message_is_not_archived(wire: Wire, server: Server) -> None:
-    await grant(wire, HOST, OTHER_HOST)
-    await examined(wire)
-    await wire.parts.preference_filter.wait_durable()
+async def test_copy_of_our_own_message_is_not_archived(tmp_path: Path) -> None:
+    async with open_wire(tmp_path, granted=()) as wire:
+        running = asyncio.create_task(Server(wire).run())
+        await grant(wire, HOST, OTHER_HOST)
+        assert faults(await examined(wire.parts.grants)) == set()
+        running.cancel()
+        await wire.parts.preference_filter.wait_durable()
 
-    assert (await wire.storage.retention.totals()).messages == 0
+        assert (await wire.storage.retention.totals()).messages == 0
 
 
 async def test_copies_stay_open_where_the_server_copies_no_message_of_ours(
-    wire: Wire, server: Server
+    wire: Wire, grants: Examination, server: Server
 ) -> None:
     server.without_copies = True
     await grant(wire, HOST, OTHER_HOST, version=PRIVILEGE_1)
 
-    assert (await examined(wire))["copies"].severity is Severity.SKIPPED
+    assert (await examined(grants))["copies"].severity is Severity.SKIPPED
 
 
 async def test_query_of_a_user_without_a_copy_shows_that_no_copies_come(
-    wire: Wire, server: Server, caplog: pytest.LogCaptureFixture
+    wire: Wire, grants: Examination, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     """mod_service_log copies queries too, and before they are delegated."""
     await grant(wire, HOST, OTHER_HOST, version=PRIVILEGE_1)
-    await examined(wire)
+    await examined(grants)
     caplog.clear()
     for id in ("q1", "q2"):
         wire.peer.send(
@@ -206,78 +226,83 @@ async def test_query_of_a_user_without_a_copy_shows_that_no_copies_come(
     await asyncio.sleep(0.2)
 
     assert [r.message for r in caplog.records if r.levelno == logging.WARNING] == [
-        next(f for f in wire.parts.grants.findings if f.id == "copies").line
+        next(f for f in grants.findings if f.id == "copies").line
     ]
     assert f"{HOST}: messages are not copied" in caplog.text
 
 
 async def test_own_message_that_does_not_come_back_shows_another_connection(
-    wire: Wire, server: Server
+    wire: Wire, grants: Examination, server: Server
 ) -> None:
     server.lost = 4
     await grant(wire, HOST, OTHER_HOST)
 
-    findings = await examined(wire)
+    findings = await examined(grants)
 
     assert faults(findings) == {"global-routes"}
     assert "4 did not come" in findings["global-routes"].seen
 
 
 async def test_lost_answer_to_the_ping_shows_another_connection_too(
-    wire: Wire, server: Server, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, grants: Examination, server: Server
 ) -> None:
-    monkeypatch.setattr(probes, "PATIENCE_SECONDS", 0.3)
     server.lost = 4
     server.unanswered = 1
     await grant(wire, HOST, OTHER_HOST)
 
-    assert faults(await examined(wire)) == {"global-routes"}
+    assert faults(await examined(grants)) == {"global-routes"}
 
 
-async def test_stanza_for_another_domain_shows_global_routes(wire: Wire, server: Server) -> None:
+async def test_stanza_for_another_domain_shows_global_routes(
+    wire: Wire, grants: Examination, server: Server
+) -> None:
     await grant(wire, HOST, OTHER_HOST)
     wire.peer.send(f"<message from='{HOST}' to='transport.test'><body>hi</body></message>")
 
-    findings = await examined(wire)
+    findings = await examined(grants)
 
     assert faults(findings) == {"global-routes"}
     assert "transport.test" in findings["global-routes"].seen
 
 
-async def test_host_that_is_not_served_has_one_fault(wire: Wire, server: Server) -> None:
+async def test_host_that_is_not_served_has_one_fault(
+    wire: Wire, grants: Examination, server: Server
+) -> None:
     server.unserved = frozenset({OTHER_HOST})
     await grant(wire, HOST)
 
-    findings = await examined(wire)
+    findings = await examined(grants)
 
     assert faults(findings) == {"virtual-host"}
     assert OTHER_HOST in findings["virtual-host"].seen
 
 
-async def test_grant_of_an_unknown_host_is_told(wire: Wire, server: Server) -> None:
+async def test_grant_of_an_unknown_host_is_told(
+    wire: Wire, grants: Examination, server: Server
+) -> None:
     await grant(wire, HOST, OTHER_HOST, "third.test")
 
-    assert faults(await examined(wire)) == {"virtual-host"}
+    assert faults(await examined(grants)) == {"virtual-host"}
 
 
 async def test_mod_mam_is_known_by_the_older_version_that_it_announces(
-    wire: Wire, server: Server
+    wire: Wire, grants: Examination, server: Server
 ) -> None:
     server.features = {HOST: "urn:xmpp:mam:1", OTHER_HOST: NS_MAM}
     await grant(wire, HOST, OTHER_HOST)
 
-    findings = await examined(wire)
+    findings = await examined(grants)
 
     assert faults(findings) == {"mod-mam"}
     assert OTHER_HOST not in findings["mod-mam"].seen
 
 
 async def test_fault_is_logged_once_for_each_connection(
-    wire: Wire, server: Server, caplog: pytest.LogCaptureFixture
+    wire: Wire, grants: Examination, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     await grant(wire, HOST)
     for _ in range(2):
-        await examined(wire)
+        await examined(grants)
 
     lines = [r.message for r in caplog.records if r.message.startswith("delegation: ")]
     assert len(lines) == 1
@@ -285,18 +310,22 @@ async def test_fault_is_logged_once_for_each_connection(
     assert "mod_delegation" in lines[0]
 
 
-async def test_late_grant_mends_the_findings(wire: Wire, server: Server) -> None:
+async def test_late_grant_mends_the_findings(
+    wire: Wire, grants: Examination, server: Server
+) -> None:
     await grant(wire, HOST)
-    assert "delegation" in faults(await examined(wire))
+    assert "delegation" in faults(await examined(grants))
     await grant(wire, OTHER_HOST)
 
-    await until(lambda: not any(finding.is_fault for finding in wire.parts.grants.findings))
+    await until(lambda: not any(finding.is_fault for finding in grants.findings))
 
 
-async def test_findings_end_with_the_connection(wire: Wire, server: Server) -> None:
-    await examined(wire)
-    assert wire.parts.grants.findings
+async def test_findings_end_with_the_connection(
+    wire: Wire, grants: Examination, server: Server
+) -> None:
+    await examined(grants)
+    assert grants.findings
     await wire.peer.close()
     await until(lambda: not wire.stream.is_up)
 
-    assert wire.parts.grants.findings == ()
+    assert grants.findings == ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
+from support.fake_xmpp_server import SASL, pretending
 from support.ports import LOOPBACK, free_port
-from support.pretending import SASL, pretending
 
 from component.clients.ejabberd_login import EjabberdLogins
 from component.core.errors import Overloaded

@@ -10,7 +10,7 @@ import pytest
 from support.builders import ALICE, BOB, HOST, entries
 from support.databases import blocked
 from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
-from support.writing import open_writer
+from support.writer import open_writer
 
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
@@ -40,17 +40,21 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
 
 
 @pytest.fixture
-async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
+async def reader(storage: SqliteStorage) -> AsyncIterator[ArchiveReader]:
     async with open_writer(storage.archive) as writer:
         authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.audit_log, writer), None)
-        reader = ArchiveReader(
+        yield ArchiveReader(
             authorizer,
             storage,
             writer,
             Pager(storage.archive, writer, default_size=50, max_size=250),
             Followers(),
         )
-        yield Mam(reader, Addresses())
+
+
+@pytest.fixture
+def mam(reader: ArchiveReader) -> Mam:
+    return Mam(reader, Addresses())
 
 
 def direct(asker: str, archive: str | None = None) -> Direct:
@@ -119,17 +123,16 @@ async def test_read_is_refused_if_it_cannot_be_recorded(mam: Mam, storage: Sqlit
 
 
 async def test_query_that_takes_too_long_is_overloaded(
-    mam: Mam, storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+    reader: ArchiveReader, mam: Mam, storage: SqliteStorage
 ) -> None:
-    monkeypatch.setattr("component.xmpp.archive.mam.PATIENCE_SECONDS", 0.0)
+    hasty = Mam(reader, Addresses(), timeout=0.0)
     async with blocked(storage):
         # What an operator reads is written down first, which has to wait now.
         with pytest.raises(Overloaded):
-            await mam.answer("set", parsed(query()), direct(OPS, ALICE))
+            await hasty.answer("set", parsed(query()), direct(OPS, ALICE))
         with pytest.raises(Overloaded):
-            await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
+            await hasty.metadata("get", parsed(METADATA), direct(OPS, ALICE))
 
-    monkeypatch.undo()
     assert results(await mam.answer("set", parsed(query()), direct(OPS, ALICE))) == 3
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.archives import retract
-from support.asking import set_preferences
 from support.builders import ROMEO, entry
+from support.mam_payloads import set_preferences
 from support.roster_queries import asked_roster, give_roster, push
 from support.wire import (
     ALICE,

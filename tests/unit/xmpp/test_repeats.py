@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support.copies import CopyReader
+from support.copy_reader import CopyReader
 from support.wire import (
     ALICE,
     ALICE_PHONE,

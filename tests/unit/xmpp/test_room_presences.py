@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROOM
-from support.occupants import made, occupants
+from support.probe import probe_of
 
 from component.core.access.rooms import Rooms
 from component.core.hosts import Hosts
@@ -41,7 +41,7 @@ async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
             heard.take_message(read(element, raw))
     rooms.stop()
     await rooms.run()
-    return [(one.room, one.jid, one.affiliation) for one in await occupants(storage)]
+    return [(one.room, one.jid, one.affiliation) for one in await probe_of(storage).occupants()]
 
 
 def presence(
@@ -100,7 +100,7 @@ async def test_destroyed_room_is_new_from_then_on(
 ) -> None:
     await told(storage, presence("member", 110), text)
 
-    assert (ROOM in await made(storage)) is is_another
+    assert (ROOM in await probe_of(storage).rooms_created()) is is_another
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,14 @@ async def test_created_room_knows_its_creator_only(storage: Storage) -> None:
     of_bob = presence("member", 110).replace(f"to='{ALICE}", f"to='{BOB}")
 
     assert await told(storage, of_bob, presence("owner", 201, 110)) == [(ROOM, ALICE, "owner")]
-    assert list(await made(storage)) == [ROOM]
+    assert list(await probe_of(storage).rooms_created()) == [ROOM]
 
 
 @pytest.mark.parametrize("code", [100, 170, 2010])
 async def test_entering_is_not_creating(storage: Storage, code: int) -> None:
     await told(storage, presence("owner", code, 110))
 
-    assert await made(storage) == {}
+    assert await probe_of(storage).rooms_created() == {}
 
 
 async def test_presence_error_is_not_creating(storage: Storage) -> None:
@@ -145,7 +145,7 @@ async def test_presence_error_is_not_creating(storage: Storage) -> None:
     forged = refused("forbidden").replace("<error", f"{claim}<error")
 
     assert await told(storage, forged) == [(ROOM, ALICE, "outcast")]
-    assert await made(storage) == {}
+    assert await probe_of(storage).rooms_created() == {}
 
 
 async def test_last_presence_sets_the_affiliation(storage: Storage) -> None:

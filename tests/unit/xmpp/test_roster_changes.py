@@ -13,7 +13,7 @@ from support.wire import ALICE, BOB, COMPONENT, FOOTER, NS_STANZAS, PRIVILEGE_2,
 
 from component.core.errors import BadRequest, NotAllowed, Overloaded, Refused
 from component.core.rosters.contacts import Change
-from component.xmpp.rosters import privileged
+from component.xmpp.rosters.privileged import PrivilegedRosters
 
 ROSTER = f"{{{NS_ROSTER}}}"
 ROMEO = "romeo@remote.example"
@@ -141,11 +141,11 @@ async def test_error_of_the_server_becomes_a_refusal(
         await changing
 
 
-async def test_timeout_is_overloaded(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(privileged, "ANSWER_SECONDS", 0.01)
+async def test_timeout_is_overloaded(wire: Wire) -> None:
+    rosters = PrivilegedRosters(wire.stream, wire.parts.privileges, timeout=0.01)
 
     with pytest.raises(Overloaded):
-        await wire.parts.rosters.remove(ALICE, BOB)
+        await rosters.remove(ALICE, BOB)
 
 
 async def test_lost_connection_is_overloaded(wire: Wire) -> None:

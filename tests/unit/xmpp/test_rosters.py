@@ -23,7 +23,7 @@ from support.wire import (
     open_wire,
 )
 
-from component.xmpp.rosters import privileged
+from component.xmpp.rosters.privileged import PrivilegedRosters
 
 ROMEO = "romeo@remote.example"
 
@@ -79,15 +79,13 @@ async def test_message_is_archived_when_the_roster_is_refused(wire: Wire) -> Non
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_message_is_archived_when_the_roster_times_out(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(privileged, "ANSWER_SECONDS", 0.01)
-    await prefer_roster(wire)
-    wire.say("hello")
-    await asked_roster(wire)
+async def test_roster_that_is_not_answered_in_time_is_unknown(wire: Wire) -> None:
+    rosters = PrivilegedRosters(wire.stream, wire.parts.privileges, timeout=0.01)
+    await wire.caught_up()
 
-    assert (await wire.history()).bodies == ["hello"]
+    assert rosters.are_readable(HOST)
+    assert await rosters.roster(ALICE) is None
+    await asked_roster(wire)
 
 
 async def test_message_is_archived_when_the_connection_is_lost(wire: Wire) -> None:

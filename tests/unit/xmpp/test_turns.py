@@ -64,9 +64,8 @@ async def test_one_query_too_many_of_all_is_refused() -> None:
         done.set()
 
 
-async def test_query_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("component.xmpp.queries.turns.PATIENCE_SECONDS", 0.0)
-    turns = Turns()
+async def test_query_that_waits_too_long_is_refused() -> None:
+    turns = Turns(timeout=0.0)
     async with AsyncExitStack() as stack:
         for number in range(AT_ONCE):
             await stack.enter_async_context(turns.of(f"{number}"))

@@ -13,9 +13,9 @@ from typing import Any
 
 from slixmpp import ClientXMPP
 
-from support.clients import slixmpp_client
 from support.ejabberd import ROOT, Account
 from support.server import Server
+from support.slixmpp_client import slixmpp_client
 
 ADMIN = "http://jabber.org/protocol/admin"
 BOSS = Account("boss", "one.test", "the password of the boss")

@@ -11,7 +11,7 @@ from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.gate import Gate
 from component.xmpp.copies.service_log import ServiceLog
 from storage.rows import NewMessage
-from support.delivering import Delivering
+from support.deliveries import Delivering
 from support.wire import HANDSHAKE, HEADER, HOST
 
 

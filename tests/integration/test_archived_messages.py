@@ -1,4 +1,4 @@
-"""What ejabberd passes on when users talk, case by case, and what the archives make of it."""
+"""Copies of ejabberd, case by case: which messages are archived, for whom, and how often."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.remote_data import read_all
 from support.server import Server
 from support.stanzas import CLIENT, Refused, body_of
 
-#: What it tests differs between releases of ejabberd.
+#: The copies of ejabberd differ between releases.
 pytestmark = pytest.mark.every_ejabberd
 
 DELAY = "{urn:xmpp:delay}delay"
@@ -21,7 +21,7 @@ DELAY = "{urn:xmpp:delay}delay"
 
 @dataclass(frozen=True)
 class People:
-    """Alice with two resources that see each other's messages, and Bob."""
+    """Sessions of alice on two resources with carbons, and a session of bob."""
 
     phone: Client
     laptop: Client
@@ -34,15 +34,15 @@ async def people(server: Server) -> AsyncIterator[People]:
     async with (
         server.client(alice, "phone") as phone,
         server.client(alice, "laptop") as laptop,
-        server.client(bob, "desk") as his,
+        server.client(bob, "desk") as desk,
     ):
-        for client in (phone, laptop, his):
+        for client in (phone, laptop, desk):
             await client.enable_carbons()
             await client.be_available()
-        yield People(phone, laptop, his)
+        yield People(phone, laptop, desk)
 
 
-async def test_a_message_to_two_resources_is_archived_once(people: People) -> None:
+async def test_message_to_two_resources_is_archived_once(people: People) -> None:
     people.bob.say(people.phone.account.jid, "both of you")
     for client in (people.phone, people.laptop):
         await client.wait_for_body("both of you")
@@ -51,29 +51,29 @@ async def test_a_message_to_two_resources_is_archived_once(people: People) -> No
     assert await mam.bodies(people.bob) == ["both of you"]
 
 
-async def test_a_message_to_one_resource_and_its_carbon_are_one(people: People) -> None:
+async def test_message_to_one_resource_and_its_carbon_are_archived_once(people: People) -> None:
     people.bob.say(people.phone.jid, "only the phone")
     await people.phone.wait_for_body("only the phone")
-    await carbon(people.laptop, "received", "only the phone")
+    await wait_for_carbon(people.laptop, "received", "only the phone")
 
-    [found] = await mam.everything(people.laptop)
+    [result] = await mam.everything(people.laptop)
 
-    assert (found.body, found.to) == ("only the phone", people.phone.jid)
+    assert (result.body, result.to) == ("only the phone", people.phone.jid)
 
 
-async def test_a_sent_message_and_its_carbon_are_one(people: People) -> None:
+async def test_sent_message_and_its_carbon_are_archived_once(people: People) -> None:
     people.phone.say(people.bob.account.jid, "from the phone")
     await people.bob.wait_for_body("from the phone")
-    await carbon(people.laptop, "sent", "from the phone")
+    await wait_for_carbon(people.laptop, "sent", "from the phone")
 
-    [found] = await mam.everything(people.laptop)
+    [result] = await mam.everything(people.laptop)
 
-    assert (found.body, found.sender) == ("from the phone", people.phone.jid)
+    assert (result.body, result.sender) == ("from the phone", people.phone.jid)
 
 
 @pytest.mark.parametrize("is_addressed", [True, False])
-async def test_a_message_to_oneself_is_archived_once(people: People, is_addressed: bool) -> None:
-    """Without `to` it is addressed to the own account (RFC 6120 section 10.3.1)."""
+async def test_message_to_oneself_is_archived_once(people: People, is_addressed: bool) -> None:
+    """A message without `to` goes to the account of the sender (RFC 6120 section 10.3.1)."""
     people.phone.say(people.phone.account.jid if is_addressed else None, "note to self")
     for client in (people.phone, people.laptop):
         await client.wait_for_body("note to self")
@@ -81,13 +81,13 @@ async def test_a_message_to_oneself_is_archived_once(people: People, is_addresse
     assert await mam.bodies(people.phone) == ["note to self"]
 
 
-async def test_a_message_kept_offline_is_archived_when_it_was_sent_and_not_again_later(
+async def test_offline_message_is_archived_once_with_the_time_of_sending(
     server: Server, people: People
 ) -> None:
     carol = server.account("carol")
     people.bob.say(carol.jid, "see you later")
     await people.bob.settled()
-    await decided(server, people.bob)
+    await wait_for_decision(server, people.bob)
     before = await read_all(server.muniment, carol)
     async with server.client(carol) as client:
         await client.be_available()
@@ -96,16 +96,18 @@ async def test_a_message_kept_offline_is_archived_when_it_was_sent_and_not_again
 
     assert redelivered.find(DELAY) is not None
     assert [item["body"] for item in before] == ["see you later"]
-    assert [found.stamp for found in after] == [item["timestamp"] for item in before]
+    assert [result.stamp for result in after] == [item["timestamp"] for item in before]
 
 
-async def test_a_message_to_a_user_who_does_not_exist_is_in_the_archive_of_its_sender_only(
+async def test_message_to_nonexistent_user_is_archived_for_its_sender_only(
     server: Server, people: People
 ) -> None:
     ghost = replace(people.bob.account, user=f"ghost-of-{people.bob.account.user}")
     id = people.bob.say(ghost.jid, "anybody there?")
-    await people.bob.wait_for(lambda s: s.get("type") == "error" and s.get("id") == id)
-    # Whoever gets this name later must not find what was said to it before.
+    await people.bob.wait_for(
+        lambda stanza: stanza.get("type") == "error" and stanza.get("id") == id
+    )
+    # A later account of this name must not find the earlier message.
     server.ejabberd.register(ghost)
 
     assert await mam.bodies(people.bob) == ["anybody there?"]
@@ -122,20 +124,22 @@ ACTIVE = "<query xmlns='jabber:iq:privacy'><default name='no'/></query>"
 
 
 @pytest.mark.parametrize("steps", [(BLOCK,), (PRIVACY, ACTIVE)], ids=["XEP-0191", "XEP-0016"])
-async def test_a_blocked_message_is_in_the_archive_of_its_sender_only(
+async def test_blocked_message_is_archived_for_its_sender_only(
     people: People, steps: tuple[str, ...]
 ) -> None:
     for step in steps:
         await people.bob.ask("set", step.format(people.phone.account.jid))
     id = people.phone.say(people.bob.account.jid, "let me in")
-    await people.phone.wait_for(lambda s: s.get("type") == "error" and s.get("id") == id)
+    await people.phone.wait_for(
+        lambda stanza: stanza.get("type") == "error" and stanza.get("id") == id
+    )
     await people.bob.settled()
 
     assert await mam.bodies(people.phone) == ["let me in"]
     assert await mam.bodies(people.bob) == []
 
 
-async def test_a_message_without_an_id_is_archived_once(people: People) -> None:
+async def test_message_without_id_is_archived_once(people: People) -> None:
     people.bob.say(people.phone.account.jid, "nameless", id=None)
     for client in (people.phone, people.laptop):
         await client.wait_for_body("nameless")
@@ -157,7 +161,9 @@ async def test_a_message_without_an_id_is_archived_once(people: People) -> None:
     ],
     ids=["chat state", "no-store", "no-permanent-store", "headline"],
 )
-async def test_what_is_not_worth_keeping_is_not_archived(people: People, message: str) -> None:
+async def test_chat_state_headline_and_message_with_no_store_are_not_archived(
+    people: People, message: str
+) -> None:
     people.bob.send(message.format(people.phone.account.jid))
     people.bob.say(people.phone.account.jid, "but this is")
     await people.phone.wait_for_body("but this is")
@@ -166,8 +172,8 @@ async def test_what_is_not_worth_keeping_is_not_archived(people: People, message
     assert await mam.bodies(people.bob) == ["but this is"]
 
 
-async def test_personal_events_are_not_archived(people: People) -> None:
-    """XEP-0163."""
+async def test_pep_events_are_not_archived(people: People) -> None:
+    """Personal events are messages without a body (XEP-0163)."""
     node = "http://jabber.org/protocol/tune"
     publish = (
         f"<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='{node}'><item>"
@@ -179,7 +185,7 @@ async def test_personal_events_are_not_archived(people: People) -> None:
         "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
         f"<subscribe node='{node}' jid='{people.phone.account.jid}'/></pubsub>",
     )
-    # Releases differ in whether a publisher hears of an item without a subscription.
+    # Only some releases notify a publisher that has no subscription.
     await people.phone.ask("set", publish)
     await people.phone.wait_for(
         lambda s: s.find("{http://jabber.org/protocol/pubsub#event}event") is not None
@@ -188,10 +194,10 @@ async def test_personal_events_are_not_archived(people: People) -> None:
     assert await mam.everything(people.phone) == []
 
 
-async def test_a_private_message_in_a_room_is_in_both_archives_under_the_name_in_the_room(
+async def test_private_message_in_a_room_is_archived_with_occupant_jids(
     server: Server, people: People
 ) -> None:
-    """XEP-0045 section 7.5."""
+    """XEP-0045 section 7.5: a private message goes from one occupant JID to another."""
     room = f"{people.bob.account.user}@conference.{server.ejabberd.hosts[0]}"
     await people.bob.join(room, "rob")
     await people.phone.join(room, "ally")
@@ -207,7 +213,7 @@ async def test_a_private_message_in_a_room_is_in_both_archives_under_the_name_in
     assert (received.sender, received.type) == (f"{room}/rob", "chat")
 
 
-async def test_reading_an_archive_adds_nothing_to_it(people: People) -> None:
+async def test_query_of_an_archive_adds_nothing_to_it(people: People) -> None:
     people.bob.say(people.phone.account.jid, "once")
     await people.phone.wait_for_body("once")
     first = await mam.everything(people.phone)
@@ -215,36 +221,36 @@ async def test_reading_an_archive_adds_nothing_to_it(people: People) -> None:
     for client in (people.phone, people.laptop, people.bob):
         await mam.everything(client)
 
-    assert [found.id for found in await mam.everything(people.phone)] == [f.id for f in first]
+    second = await mam.everything(people.phone)
+    assert [result.id for result in second] == [result.id for result in first]
 
 
 @pytest.mark.parametrize("own_server", [{"xmpp": {"hosts": ["one.test"]}}], indirect=True)
-async def test_only_users_of_the_hosts_in_the_configuration_have_archives(
+async def test_user_of_unserved_host_has_no_archive(
     own_server: Server,
 ) -> None:
     alice, romeo = own_server.accounts("alice@1", "romeo@2")
-    async with own_server.client(alice) as hers, own_server.client(romeo) as his:
-        for sender, recipient in ((hers, his), (his, hers)):
+    async with own_server.client(alice) as alice_client, own_server.client(romeo) as romeo_client:
+        for sender, recipient in ((alice_client, romeo_client), (romeo_client, alice_client)):
             await sender.be_available()
             await recipient.be_available()
             sender.say(recipient.account.jid, f"from {sender.account.user}")
             await recipient.wait_for_body(f"from {sender.account.user}")
 
-        assert await mam.bodies(hers) == [f"from {alice.user}", f"from {romeo.user}"]
+        assert await mam.bodies(alice_client) == [f"from {alice.user}", f"from {romeo.user}"]
         for archive in (romeo.jid, own_server.ejabberd.component):
             with pytest.raises(Refused, match=r"forbidden|service-unavailable"):
-                await mam.query(his, to=archive)
+                await mam.query(romeo_client, to=archive)
 
 
-async def carbon(client: Client, way: str, body: str) -> None:
-    """Wait for the copy of a message of another resource."""
-    path = (
-        f"{{urn:xmpp:carbons:2}}{way}/{{urn:xmpp:forward:0}}forwarded/{CLIENT}message/{CLIENT}body"
-    )
+async def wait_for_carbon(client: Client, direction: str, body: str) -> None:
+    """Return after a carbon of the message has arrived; `direction` is sent or received."""
+    forwarded = f"{{urn:xmpp:carbons:2}}{direction}/{{urn:xmpp:forward:0}}forwarded"
+    path = f"{forwarded}/{CLIENT}message/{CLIENT}body"
     await client.wait_for(lambda stanza: stanza.findtext(path) == body)
 
 
-# Delivered or not
+# Messages that are not delivered
 
 
 MUC_USER = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
@@ -263,17 +269,20 @@ NOT_DELIVERED = pytest.mark.parametrize(
 )
 
 
-async def decided(server: Server, sender: Client) -> None:
-    """Return when it is decided about what was sent before: as long as about who is away."""
+async def wait_for_decision(server: Server, sender: Client) -> None:
+    """Return after the archive has decided about all earlier messages.
+
+    The decision about a message to a user who is offline takes longest.
+    """
     away = server.account("away")
     sender.say(away.jid, "decided")
     async with asyncio.timeout(20):
-        while not await read_all(server.muniment, away):  # noqa: ASYNC110 - nothing tells it
+        while not await read_all(server.muniment, away):  # noqa: ASYNC110 - no event shows it
             await asyncio.sleep(0.1)
 
 
 @NOT_DELIVERED
-async def test_a_blocked_sender_who_leaves_before_the_bounce_is_in_no_archive_but_his_own(
+async def test_message_of_blocked_sender_who_left_is_not_archived_for_the_recipient(
     server: Server, people: People, type: str, is_full: bool, extra: str
 ) -> None:
     mallory = server.account("mallory")
@@ -281,24 +290,24 @@ async def test_a_blocked_sender_who_leaves_before_the_bounce_is_in_no_archive_bu
     await people.bob.ask("set", BLOCK.format(mallory.jid))
     async with server.client(mallory) as client:
         client.say(to, "let me in", type=type, extra=extra)
-        # All in one go: nothing is read of the answer.
+        # The client closes the stream in the same write, before it reads an answer.
         await client.__aexit__()
-    await decided(server, people.phone)
+    await wait_for_decision(server, people.phone)
 
     assert await mam.bodies(people.bob) == []
 
 
-async def test_what_a_user_sends_to_somebody_blocked_is_not_in_his_archive(
+async def test_message_to_user_blocked_by_its_sender_is_not_archived_for_that_user(
     server: Server, people: People
 ) -> None:
     await people.phone.ask("set", BLOCK.format(people.bob.account.jid))
     people.phone.say(people.bob.account.jid, "refused")
-    await decided(server, people.phone)
+    await wait_for_decision(server, people.phone)
 
     assert await mam.bodies(people.bob) == []
 
 
-async def test_what_was_said_to_nobody_is_not_read_by_who_gets_the_name_later(
+async def test_message_to_nonexistent_user_is_not_shown_to_a_later_account(
     server: Server, people: People
 ) -> None:
     ghost = replace(people.bob.account, user=f"later-{people.bob.account.user}")
@@ -306,19 +315,23 @@ async def test_what_was_said_to_nobody_is_not_read_by_who_gets_the_name_later(
     async with server.client(sender) as client:
         client.say(ghost.jid, "anybody there?")
         await client.__aexit__()
-    await decided(server, people.phone)
+    await wait_for_decision(server, people.phone)
     server.ejabberd.register(ghost)
 
     async with server.client(ghost) as client:
         assert await mam.bodies(client) == []
 
 
-async def test_nothing_is_taken_back_that_was_delivered(server: Server, people: People) -> None:
+async def test_error_after_delivery_does_not_remove_the_message(
+    server: Server, people: People
+) -> None:
     to = people.bob.account.jid
     people.phone.say(to, "words", id="1")
     await people.bob.wait_for_body("words")
     people.phone.say(to, "words", id="1", type="groupchat")
-    await people.phone.wait_for(lambda s: s.get("type") == "error" and s.get("id") == "1")
+    await people.phone.wait_for(
+        lambda stanza: stanza.get("type") == "error" and stanza.get("id") == "1"
+    )
     people.phone.say(people.bob.jid, "more", id="2")
     await people.bob.wait_for_body("more")
     people.bob.send(
@@ -326,33 +339,37 @@ async def test_nothing_is_taken_back_that_was_delivered(server: Server, people: 
         "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
         "</message>"
     )
-    await people.phone.wait_for(lambda s: s.get("type") == "error" and s.get("id") == "2")
+    await people.phone.wait_for(
+        lambda stanza: stanza.get("type") == "error" and stanza.get("id") == "2"
+    )
 
     assert await mam.bodies(people.bob) == ["words", "more"]
 
 
-async def test_the_same_words_of_three_sessions_are_three_messages(
+async def test_same_id_and_body_in_three_sessions_are_three_messages(
     server: Server, people: People
 ) -> None:
     sender = server.account("sender")
 
-    def heard() -> int:
+    def count() -> int:
         return sum(body_of(stanza) == "ok" for stanza in people.bob.received)
 
     for n in range(1, 4):
         async with server.client(sender, "same") as client:
             await client.be_available()
             client.say(people.bob.account.jid, "ok", id="ab1a")
-            if heard() < n:
-                await people.bob.wait_for_next(lambda _, n=n: heard() == n)
+            if count() < n:
+                await people.bob.wait_for_next(lambda _, n=n: count() == n)
 
     async with server.client(sender) as client:
         assert await mam.bodies(client) == ["ok"] * 3
     assert await mam.bodies(people.bob) == ["ok"] * 3
 
 
-async def test_a_sender_cannot_say_when_a_message_was_sent(server: Server, people: People) -> None:
-    """ejabberd adds no delay of its own to a message that has one of its domain already."""
+async def test_forged_delay_does_not_change_the_archived_time(
+    server: Server, people: People
+) -> None:
+    """ejabberd adds no delay to a message that already has a delay of its domain."""
     [stranger] = server.accounts("stranger@2")
     host = people.bob.account.host
     forged = f"<delay xmlns='urn:xmpp:delay' from='{host}' stamp='2020-01-01T00:00:00Z'/>"
@@ -360,6 +377,6 @@ async def test_a_sender_cannot_say_when_a_message_was_sent(server: Server, peopl
         client.say(people.bob.account.jid, "long ago", extra=forged)
         await people.bob.wait_for_body("long ago")
 
-    [found] = await mam.everything(people.bob)
-    assert found.stamp > "2026"
-    assert found.message.find(DELAY) is not None
+    [result] = await mam.everything(people.bob)
+    assert result.stamp > "2026"
+    assert result.message.find(DELAY) is not None

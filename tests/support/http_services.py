@@ -1,37 +1,30 @@
-"""The HTTP server over a real store in memory, without an XMPP server."""
+"""The HTTP server's parts as the program composes them, over a store, without an XMPP server."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from component.core.access.audit import Audit
-from component.core.access.authorize import Authorizer
-from component.core.access.served import ServedArchives
+from component.config import Config, Http, Rosters, Xmpp
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import AccountSource
-from component.core.commands.context import CommandContext
-from component.core.commands.dispatch import CommandService
+from component.core.background import Background
 from component.core.doctor.finding import Finding
 from component.core.hosts import Hosts
-from component.core.reading.follow import Followers
 from component.core.retention.admin import open_archive_admin
-from component.core.retention.holds import Holds
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults
-from component.core.rosters.own import OwnRosters
-from component.core.rosters.service import RosterService
 from component.handlers.accounts import with_handlers
 from component.handlers.functions import Handlers
-from component.handlers.rosters import known_rosters
 from component.web.server.settings import Services, WebSettings
-from component.xmpp.connection.addresses import Addresses
+from component.wiring.compose import compose
+from component.wiring.queries import command_service, http_services
 from storage.open import open_storage
+from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts
 from support.accounts import source_of
-from support.writing import open_writer
 
 HOST = "example.org"
 OTHER_HOST = "example.net"
@@ -47,7 +40,7 @@ PASSWORDS = Passwords()
 
 @dataclass
 class FixedLink:
-    """The link to an XMPP server, up or not as a test says."""
+    """The link to an XMPP server, up or not as a test sets it."""
 
     is_up: bool = True
     restarts: int = 0
@@ -77,57 +70,39 @@ async def open_services(
     defaults: RetentionDefaults | None = None,
     accounts: AccountSource | None = None,
     handlers: Handlers | None = None,
+    timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS,
 ) -> AsyncIterator[Services]:
     """Open a store with its writer running; `defaults` is how long messages are kept."""
-    own = handlers or Handlers()
-    async with open_storage(url) as storage:
-        live, holds = Followers(), Holds(storage.holds)
-        served = ServedArchives(HOSTS, storage.retention)
+    config = Config(
+        xmpp=Xmpp(jid=f"muniment.{HOST}", hosts=HOSTS, secret=SECRET),  # type: ignore[arg-type]
+        http=Http(enabled=False),
+        rosters=Rosters(source="store"),
+    )
+    functions = handlers or Handlers()
+    background, link = Background(), FixedLink()
+    async with open_storage(url, timeouts=timeouts) as storage, background:
+        own = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS)))
+        source = accounts or with_handlers(functions, own)
+        parts = compose(config, storage, functions, source)
         async with (
-            open_writer(storage.archive, on_written=live.changed, is_held=holds.is_held) as writer,
+            parts.running(background.start),
             open_archive_admin(
                 storage,
-                writer,
-                served,
-                holds,
+                parts.preference_filter,
+                parts.served,
+                parts.holds,
                 defaults or RetentionDefaults(),
                 Timing(batch=10),
-                followers=live,
+                followers=parts.followers,
             ) as administration,
         ):
-            audit = Audit(storage.audit_log, writer)
-            kept = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS)))
-            accounts = accounts or with_handlers(own, kept)
-            rosters = known_rosters(own, OwnRosters(storage.contacts), Addresses())
-            lists = RosterService(rosters, Hosts(HOSTS), lambda _: None)
-            link = FixedLink()
-            context = CommandContext(
-                hosts=Hosts(HOSTS),
-                jids=Addresses(),
-                archives=administration,
-                accounts=accounts,
-                rosters=lists,
-                queue=writer,
-                writer=writer,
-                connection=link,
-                timeout=9.0,
+            commands = command_service(parts, administration, source, link, timeout=9.0)
+            services = http_services(
+                storage, parts, commands, background=background, handlers=functions
             )
-            yield Services(
-                storage=storage,
-                authorizer=Authorizer(HOSTS, (), audit, None, served),
-                writer=writer,
-                queue=writer,
-                link=link,
-                grants=FixedGrants(),
-                jids=Addresses(),
-                administration=administration,
-                commands=CommandService(context=context, audit=audit),
-                accounts=accounts,
-                rosters=lists,
-                hosts=Hosts(HOSTS),
-                followers=live,
-                handlers=own,
-            )
+            yield replace(services, link=link, grants=FixedGrants())
+            # From now on the tasks may end.
+            background.end()
 
 
 def stamp(second: int, micros: int = 0) -> str:

@@ -24,7 +24,7 @@ async def fill(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize(("wanted", "late"), [(AFTER, 0), (UNTIL, 1)], ids=["after", "until"])
-async def test_a_late_message_leaves_counts_and_places_of_a_large_archive(
+async def test_late_message_keeps_counts_and_indexes_of_a_large_archive(
     archive: Archive, wanted: Filter, late: int
 ) -> None:
     await fill(archive)
@@ -43,7 +43,7 @@ async def test_a_late_message_leaves_counts_and_places_of_a_large_archive(
 
 
 @pytest.mark.parametrize("misplaced", [10, MISPLACED_MAX + 10])
-async def test_late_messages_of_one_time_are_found_behind_those_of_another(
+async def test_late_messages_are_paged_by_time_among_other_late_messages(
     archive: Archive, misplaced: int
 ) -> None:
     await archive.append([entry(n, at=NOON + n * SECOND) for n in range(100)])
@@ -68,7 +68,7 @@ async def test_late_messages_of_one_time_are_found_behind_those_of_another(
     assert newest.count == misplaced + 2 == await archive.count(ALICE, wanted)
 
 
-async def test_a_page_by_index_passes_over_late_messages(archive: Archive) -> None:
+async def test_page_by_index_skips_late_messages(archive: Archive) -> None:
     """Those that are older than what is wanted lie scattered among what is."""
     for n in range(1000):
         await archive.append([entry(n, at=NOON + n * SECOND)])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from support.asking import Value, archive_query
+from support.mam_payloads import Value, archive_query
 from support.wire import Reply, Wire
 
 COUNT = 15

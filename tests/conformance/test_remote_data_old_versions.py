@@ -1,4 +1,4 @@
-"""What versions of ejabberd of before 2017 send and take otherwise."""
+"""Differences of the requests and responses of ejabberd before 2017."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services, post
+from support.http_services import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services, post
 
 from component.web.app import make_app
 from component.web.server.settings import Services
@@ -30,26 +30,26 @@ PATHS = ["/api/auth", "/api/user", "/api/roster", "/api/archive", "/api/archive/
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_user_may_be_named_by_its_jid(api: TestClient, path: str) -> None:
+async def test_jid_is_accepted_in_place_of_username(api: TestClient, path: str) -> None:
     """2014 version of the caller sent jid=user@host instead of username."""
-    right = await api.get(path, params={"jid": f"alice@{HOST}", "password": "s3cret"})
+    user = await api.get(path, params={"jid": f"alice@{HOST}", "password": "s3cret"})
     nobody = await api.get(path, params={"jid": "", "password": "s3cret"})
 
-    assert (right.status, nobody.status) == (200, 401)
+    assert (user.status, nobody.status) == (200, 401)
 
 
-async def test_username_goes_before_jid(api: TestClient) -> None:
+async def test_username_takes_precedence_over_jid(api: TestClient) -> None:
     """jid instead of username."""
-    answer = await api.get("/api/user", params={"jid": f"nobody@{HOST}", "username": "alice"})
+    response = await api.get("/api/user", params={"jid": f"nobody@{HOST}", "username": "alice"})
 
-    assert answer.status == 200
+    assert response.status == 200
 
 
-async def test_a_jid_of_another_host_is_nobody(api: TestClient) -> None:
+async def test_jid_of_another_host_is_401(api: TestClient) -> None:
     """One base URL per vhost."""
-    answer = await api.get("/api/user", params={"jid": f"alice@{OTHER_HOST}"})
+    response = await api.get("/api/user", params={"jid": f"alice@{OTHER_HOST}"})
 
-    assert answer.status == 401
+    assert response.status == 401
 
 
 async def test_count_is_a_string_on_request(
@@ -60,11 +60,11 @@ async def test_count_is_a_string_on_request(
     api = await aiohttp_client(app, headers=SECRET_HEADERS)
     await api.post("/api/archive", json=post())
 
-    read = await (await api.get("/api/archive?username=alice")).json()
-    none = await (await api.get("/api/archive?username=nobody")).json()
+    page = await (await api.get("/api/archive?username=alice")).json()
+    empty = await (await api.get("/api/archive?username=nobody")).json()
     items = await (await api.get("/api/archive/items?username=alice")).json()
 
-    assert (read["count"], none["count"], items) == ("1", "0", 1)
+    assert (page["count"], empty["count"], items) == ("1", "0", 1)
 
 
 async def test_count_is_a_number_by_default(api: TestClient) -> None:

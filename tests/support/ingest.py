@@ -12,8 +12,8 @@ from storage.interface import Archive
 from storage.open import open_storage
 from storage.rows import ArchivedMessage, Filter
 from support.builders import HOST, NOON, OTHER_HOST, everything, stanza
-from support.delivering import Delivering
-from support.writing import open_writer
+from support.deliveries import Delivering
+from support.writer import open_writer
 
 
 class Intake:

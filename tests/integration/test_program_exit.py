@@ -1,4 +1,4 @@
-"""How the real command ends: with a store that fails, a task that dies, a port that is taken."""
+"""Exit of the program: with a failing store, after a cancelled task, and with a taken port."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pathlib import Path
 import pytest
 from support import mam
 from support.ejabberd import Ejabberd
-from support.external import external
+from support.external_auth import external
 from support.muniment import DATABASE, Muniment
 from support.ports import LOOPBACK
 from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 
-#: Within this much a program ends whose store fails, as docs/operations.md says.
+#: A program whose store fails ends within this time, as docs/operations.md promises.
 END_SECONDS = 50.0
 
-#: What may wait for the store, and many times as much.
+#: The limit of the queue of the store, and messages that exceed it many times.
 QUEUE_BYTES = 4 * 1024 * 1024
 LARGE, LARGE_BYTES = 400, 240_000
 UNREAD = 60
 UNSLOWED = {"rate: 50000": "rate: 500000000", "burst_size: 500000": "burst_size: 500000000"}
 
-#: A module of the operator by which a task of the program is ended from within.
+#: A module of the operator that cancels the task which the request names as its user.
 MODULE = """
 import asyncio
 import gc
@@ -43,76 +43,80 @@ def user_authentication(username, password, host):
 
 
 @pytest.fixture
-def handled(tmp_path: Path, release: Release) -> Iterator[Server]:
+def module_server(tmp_path: Path, release: Release) -> Iterator[Server]:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "ending.py").write_text(MODULE)
     with external(
         tmp_path, release, options={"handlers": {"module": "ending", "path": "../lib"}}
-    ) as both:
-        yield both
+    ) as server:
+        yield server
 
 
-async def test_what_a_failing_store_does_not_take_is_written_once_by_the_next_start(
+async def test_rows_unwritten_at_shutdown_are_written_once_at_the_next_start(
     own_server: Server,
 ) -> None:
     muniment = own_server.muniment
     file = muniment.folder / DATABASE
     spill, away = file.with_name(f"{DATABASE}-spill"), file.with_name("away.db")
     alice, bob = own_server.accounts("alice", "bob")
-    async with own_server.client(alice) as hers, own_server.client(bob) as his:
-        await hers.be_available()
-        await his.be_available()
-        hers.say(bob.jid, "before")
-        await his.wait_for_body("before")
-        assert await mam.bodies(hers) == ["before"]
+    async with own_server.client(alice) as alice_client, own_server.client(bob) as bob_client:
+        await alice_client.be_available()
+        await bob_client.be_available()
+        alice_client.say(bob.jid, "before")
+        await bob_client.wait_for_body("before")
+        assert await mam.bodies(alice_client) == ["before"]
 
         file.rename(away)
         for text in ("one", "two", "three"):
-            hers.say(bob.jid, text)
-            await his.wait_for_body(text)
-        await logged(muniment, "archive cannot be written")
-        # What was written before is read while the store cannot be written.
-        assert await mam.bodies(hers) == ["before"]
+            alice_client.say(bob.jid, text)
+            await bob_client.wait_for_body(text)
+        await wait_for_log(muniment, "archive cannot be written")
+        # Earlier messages are readable while the store cannot be written.
+        assert await mam.bodies(alice_client) == ["before"]
 
         muniment.terminate()
-        begun = time.monotonic()
+        start = time.monotonic()
         code = await asyncio.to_thread(muniment.wait, END_SECONDS)
-        took = time.monotonic() - begun
+        seconds = time.monotonic() - start
         mode = stat.S_IMODE(spill.stat().st_mode)
-        kept = shutil.copy(spill, muniment.folder / "kept")
-        told = muniment.log
+        spill_copy = shutil.copy(spill, muniment.folder / "kept")
+        log = muniment.log
 
         away.rename(file)
         await asyncio.to_thread(muniment.start)
-        await asyncio.to_thread(muniment.wait_until, lambda: not spill.exists(), "has written it")
-        once = [await mam.bodies(hers), await mam.bodies(his)]
+        await asyncio.to_thread(
+            muniment.wait_until, lambda: not spill.exists(), "has written the rows"
+        )
+        after_start = [await mam.bodies(alice_client), await mam.bodies(bob_client)]
 
-        # As where it was killed between writing it and removing it.
+        # The same state as after SIGKILL between writing the rows and removing the file.
         await asyncio.to_thread(muniment.kill)
-        shutil.copy(kept, spill)
+        shutil.copy(spill_copy, spill)
         await asyncio.to_thread(muniment.start)
-        await asyncio.to_thread(muniment.wait_until, lambda: not spill.exists(), "has written it")
-        again = [await mam.bodies(hers), await mam.bodies(his)]
+        await asyncio.to_thread(
+            muniment.wait_until, lambda: not spill.exists(), "has written the rows"
+        )
+        after_second_start = [await mam.bodies(alice_client), await mam.bodies(bob_client)]
 
     assert (code, mode) == (0, 0o600)
-    assert took < END_SECONDS
-    assert f"6 rows are kept in {spill} until the next start" in told
-    assert once == again == [["before", "one", "two", "three"]] * 2
+    assert seconds < END_SECONDS
+    assert f"6 rows are kept in {spill} until the next start" in log
+    assert after_start == after_second_start == [["before", "one", "two", "three"]] * 2
 
 
-async def test_what_cannot_be_kept_either_is_counted_as_lost(own_server: Server) -> None:
+async def test_shutdown_without_store_and_spill_file_reports_lost_rows(own_server: Server) -> None:
     muniment = own_server.muniment
     file = muniment.folder / DATABASE
     spill = file.with_name(f"{DATABASE}-spill")
     alice, bob = own_server.accounts("alice", "bob")
-    async with own_server.client(alice) as hers, own_server.client(bob) as his:
-        await his.be_available()
+    async with own_server.client(alice) as alice_client, own_server.client(bob) as bob_client:
+        await bob_client.be_available()
         file.rename(file.with_name("away.db"))
-        # In the place of the file is a folder, which nothing replaces.
+        # A folder in place of the spill file cannot be replaced.
         spill.mkdir()
-        hers.say(bob.jid, "lost")
-        await his.wait_for_body("lost")
-        await logged(muniment, "archive cannot be written")
+        alice_client.say(bob.jid, "lost")
+        await bob_client.wait_for_body("lost")
+        await wait_for_log(muniment, "archive cannot be written")
         muniment.terminate()
         code = await asyncio.to_thread(muniment.wait, END_SECONDS)
 
@@ -120,35 +124,33 @@ async def test_what_cannot_be_kept_either_is_counted_as_lost(own_server: Server)
     assert "2 rows are lost" in muniment.log
 
 
-async def test_memory_is_bounded_in_bytes_while_the_store_fails(
-    tmp_path: Path, release: Release
-) -> None:
+async def test_memory_is_bounded_while_the_store_fails(tmp_path: Path, release: Release) -> None:
     options = {"archive": {"queue_bytes": QUEUE_BYTES}}
     with (
         Ejabberd(tmp_path / "ejabberd", release, changes=UNSLOWED) as ejabberd,
         Muniment(tmp_path / "muniment", ejabberd, options=options) as muniment,
     ):
-        both = Server(ejabberd, muniment)
+        server = Server(ejabberd, muniment)
         file = muniment.folder / DATABASE
-        alice, bob = both.accounts("alice", "bob")
-        async with both.client(alice) as hers, both.client(bob) as his:
-            await his.be_available()
+        alice, bob = server.accounts("alice", "bob")
+        async with server.client(alice) as alice_client, server.client(bob) as bob_client:
+            await bob_client.be_available()
             file.rename(file.with_name("away.db"))
-            before = most_memory(muniment)
+            before = peak_memory(muniment)
             for n in range(LARGE):
-                hers.say(bob.jid, f"{n} " + "x" * LARGE_BYTES)
-                await his.wait_for_body(f"{n} " + "x" * LARGE_BYTES)
-            grown = most_memory(muniment) - before
+                alice_client.say(bob.jid, f"{n} " + "x" * LARGE_BYTES)
+                await bob_client.wait_for_body(f"{n} " + "x" * LARGE_BYTES)
+            grown = peak_memory(muniment) - before
             file.with_name("away.db").rename(file)
-            hers.say(bob.jid, "the last one")
-            await his.wait_for_body("the last one")
-            await logged(muniment, "archive can be written again")
+            alice_client.say(bob.jid, "the last one")
+            await bob_client.wait_for_body("the last one")
+            await wait_for_log(muniment, "archive can be written again")
 
     assert "the server is read no further" in muniment.log
     assert grown < LARGE * LARGE_BYTES / 2
 
 
-async def test_what_the_server_has_sent_is_kept_where_the_queue_is_full(
+async def test_unread_copies_are_spilled_at_shutdown_with_a_full_queue(
     tmp_path: Path, release: Release
 ) -> None:
     options = {"archive": {"queue_bytes": QUEUE_BYTES}, "xmpp": {"drain_seconds": 10.0}}
@@ -156,47 +158,47 @@ async def test_what_the_server_has_sent_is_kept_where_the_queue_is_full(
         Ejabberd(tmp_path / "ejabberd", release, changes=UNSLOWED) as ejabberd,
         Muniment(tmp_path / "muniment", ejabberd, options=options) as muniment,
     ):
-        both = Server(ejabberd, muniment)
+        server = Server(ejabberd, muniment)
         file = muniment.folder / DATABASE
         spill, away = file.with_name(f"{DATABASE}-spill"), file.with_name("away.db")
-        alice, bob = both.accounts("alice", "bob")
-        async with both.client(alice) as hers, both.client(bob) as his:
-            await his.be_available()
+        alice, bob = server.accounts("alice", "bob")
+        async with server.client(alice) as alice_client, server.client(bob) as bob_client:
+            await bob_client.be_available()
             file.rename(away)
             for n in range(UNREAD):
-                hers.say(bob.jid, f"{n} " + "x" * LARGE_BYTES)
-                await his.wait_for_body(f"{n} " + "x" * LARGE_BYTES)
-            await logged(muniment, "the server is read no further")
+                alice_client.say(bob.jid, f"{n} " + "x" * LARGE_BYTES)
+                await bob_client.wait_for_body(f"{n} " + "x" * LARGE_BYTES)
+            await wait_for_log(muniment, "the server is read no further")
             muniment.terminate()
             code = await asyncio.to_thread(muniment.wait, END_SECONDS)
-            told = muniment.log
+            log = muniment.log
 
             away.rename(file)
             await asyncio.to_thread(muniment.start)
             await asyncio.to_thread(
-                muniment.wait_until, lambda: not spill.exists(), "has written it"
+                muniment.wait_until, lambda: not spill.exists(), "has written the rows"
             )
-            counts = [len(await mam.bodies(hers)), len(await mam.bodies(his))]
+            counts = [len(await mam.bodies(alice_client)), len(await mam.bodies(bob_client))]
 
     assert code == 0
-    assert f"{2 * UNREAD} rows are kept in {spill} until the next start" in told
+    assert f"{2 * UNREAD} rows are kept in {spill} until the next start" in log
     assert counts == [UNREAD, UNREAD]
 
 
 @pytest.mark.parametrize("task", ["writer", "rooms", "deliveries", "janitor", "link"])
-async def test_a_task_that_dies_ends_the_program(handled: Server, task: str) -> None:
-    muniment = handled.muniment
+async def test_cancelled_task_ends_the_program(module_server: Server, task: str) -> None:
+    muniment = module_server.muniment
     async with session(muniment) as http:
         query = {"username": task, "password": "x"}
-        async with http.get("/api/auth", params=query) as answer:
-            await answer.read()
+        async with http.get("/api/auth", params=query) as response:
+            await response.read()
     code = await asyncio.to_thread(muniment.wait, END_SECONDS)
 
     assert code == 1
     assert f"{task} was cancelled, so the program ends" in muniment.log
 
 
-async def test_a_program_whose_port_is_taken_leaves_the_connected_one_alone(
+async def test_second_program_on_a_taken_port_exits_without_connecting(
     server: Server, tmp_path: Path
 ) -> None:
     first = server.muniment
@@ -213,7 +215,7 @@ async def test_a_program_whose_port_is_taken_leaves_the_connected_one_alone(
     assert "connection to the server lost" not in first.log.removeprefix(before)
 
 
-async def test_a_program_whose_socket_is_taken_leaves_it_to_the_other(
+async def test_program_on_a_taken_socket_exits_and_leaves_the_socket(
     server: Server, tmp_path: Path
 ) -> None:
     path = tmp_path / "http.socket"
@@ -230,12 +232,12 @@ async def test_a_program_whose_socket_is_taken_leaves_it_to_the_other(
     assert "Traceback" not in second.log
 
 
-async def logged(muniment: Muniment, text: str) -> None:
+async def wait_for_log(muniment: Muniment, text: str) -> None:
     await asyncio.to_thread(muniment.wait_until, lambda: text in muniment.log, f"says {text!r}")
 
 
-def most_memory(muniment: Muniment) -> int:
-    """Return the most memory that the process ever had, in bytes."""
+def peak_memory(muniment: Muniment) -> int:
+    """Return the peak resident memory of the process in bytes."""
     lines = Path(f"/proc/{muniment.pid}/status").read_text().splitlines()
     [line] = [line for line in lines if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""How ejabberd is asked for its accounts: encrypted, by one that may, and not for ever."""
+"""Requests to ejabberd for its accounts: encryption, permission and time limits."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from component.clients.ejabberd_http import EjabberdApi
 from component.clients.ejabberd_login import EjabberdLogins
 from component.core.errors import Overloaded
 
-#: What it tests differs between releases of ejabberd.
+#: TLS and the API of ejabberd differ between releases.
 pytestmark = pytest.mark.every_ejabberd
 
-#: This machine, by a name that is not known for it: only "localhost" is.
-FAR = "LOCALHOST"
+#: A name of this machine that does not count as loopback; only "localhost" in lower case does.
+REMOTE = "LOCALHOST"
 
 ANN = Account("ann", "one.test", "pencil")
 ANN_ELSEWHERE = Account("ann", "two.test", "pencil")
@@ -41,31 +41,31 @@ api_permissions:
     what: [check_password, check_account]
 """
 
-#: Since 26.07 an account needs this too for commands that name a host.
+#: Since 26.07 an account also needs this access rule for commands that name a host.
 CONFIGURE = """\
 access_rules:
   configure:
     allow:
       user: muniment@one.test"""
 
-#: Anything within 9, so that ejabberd, which waits for 10, hears of it.
+#: ejabberd waits 10 seconds for its external authentication, so a refusal must come earlier.
 SECONDS = 9.0
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate for one of the hosts, by nobody but ourselves."""
+    """The path of a self-signed certificate for the first host."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, ANN.host)])
-    begun = datetime.now(UTC) - timedelta(days=1)
-    made = (
+    not_before = datetime.now(UTC) - timedelta(days=1)
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(begun)
-        .not_valid_after(begun + timedelta(days=30))
+        .not_valid_before(not_before)
+        .not_valid_after(not_before + timedelta(days=30))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(ANN.host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -74,7 +74,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pem = serialization.Encoding.PEM
     plain = serialization.NoEncryption()
     kind = serialization.PrivateFormat.PKCS8
-    path.write_bytes(key.private_bytes(pem, kind, plain) + made.public_bytes(pem))
+    path.write_bytes(key.private_bytes(pem, kind, plain) + certificate.public_bytes(pem))
     return path
 
 
@@ -99,40 +99,40 @@ def ejabberd(
 def logins(
     ejabberd: Ejabberd, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> EjabberdLogins:
-    """Ask a server that is not here, and whose certificate is trusted."""
+    """Logins at a remote server whose certificate is trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    return EjabberdLogins(FAR, ejabberd.ports.c2s)
+    return EjabberdLogins(REMOTE, ejabberd.ports.c2s)
 
 
-async def test_a_server_that_wants_encryption_is_asked_on_loopback(ejabberd: Ejabberd) -> None:
-    near = EjabberdLogins(LOOPBACK, ejabberd.ports.c2s)
+async def test_login_on_loopback_succeeds_if_starttls_is_required(ejabberd: Ejabberd) -> None:
+    logins_on_loopback = EjabberdLogins(LOOPBACK, ejabberd.ports.c2s)
 
-    assert await near.authenticate(ANN.jid, ANN.password)
-    assert not await near.authenticate(ANN.jid, "crayon")
+    assert await logins_on_loopback.authenticate(ANN.jid, ANN.password)
+    assert not await logins_on_loopback.authenticate(ANN.jid, "crayon")
 
 
-async def test_passwords_go_to_a_server_that_shows_the_certificate_of_the_host(
+async def test_login_with_certificate_of_the_host_succeeds(
     logins: EjabberdLogins,
 ) -> None:
     assert await logins.authenticate(ANN.jid, ANN.password)
     assert not await logins.authenticate(ANN.jid, "crayon")
 
 
-async def test_passwords_do_not_go_to_a_server_with_the_certificate_of_another_host(
+async def test_certificate_of_another_host_is_refused(
     logins: EjabberdLogins,
 ) -> None:
     with pytest.raises(Overloaded):
         await logins.authenticate(ANN_ELSEWHERE.jid, ANN_ELSEWHERE.password)
 
 
-async def test_passwords_do_not_go_to_a_server_whose_certificate_nobody_vouches_for(
+async def test_untrusted_certificate_is_refused(
     ejabberd: Ejabberd,
 ) -> None:
     with pytest.raises(Overloaded):
-        await EjabberdLogins(FAR, ejabberd.ports.c2s).authenticate(ANN.jid, ANN.password)
+        await EjabberdLogins(REMOTE, ejabberd.ports.c2s).authenticate(ANN.jid, ANN.password)
 
 
-async def test_the_api_is_asked_by_an_account_that_may(ejabberd: Ejabberd) -> None:
+async def test_api_answers_only_the_account_with_permission(ejabberd: Ejabberd) -> None:
     url = f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
     async with EjabberdApi(url, ASKER.jid, ASKER.password) as api:
         assert await EjabberdAccounts(api).authenticate(ANN.jid, ANN.password)
@@ -142,22 +142,22 @@ async def test_the_api_is_asked_by_an_account_that_may(ejabberd: Ejabberd) -> No
             await EjabberdAccounts(api).exists(ASKER.jid)
 
 
-async def test_a_server_that_freezes_is_given_up_in_time(ejabberd: Ejabberd) -> None:
-    near = EjabberdLogins(LOOPBACK, ejabberd.ports.c2s)
+async def test_request_to_frozen_server_times_out(ejabberd: Ejabberd) -> None:
+    logins_on_loopback = EjabberdLogins(LOOPBACK, ejabberd.ports.c2s)
     url = f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
     async with EjabberdApi(url, ASKER.jid, ASKER.password) as api:
-        sources = (near, EjabberdAccounts(api))
+        sources = (logins_on_loopback, EjabberdAccounts(api))
         ejabberd.pause()
         try:
             async with asyncio.timeout(SECONDS):
-                found = await asyncio.gather(
+                results = await asyncio.gather(
                     *(source.authenticate(ANN.jid, ANN.password) for source in sources),
                     return_exceptions=True,
                 )
         finally:
             ejabberd.resume()
 
-        assert [type(one) for one in found] == [Overloaded, Overloaded]
+        assert [type(result) for result in results] == [Overloaded, Overloaded]
         assert [await source.authenticate(ANN.jid, ANN.password) for source in sources] == [
             True,
             True,

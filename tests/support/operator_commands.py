@@ -33,8 +33,8 @@ from component.web.server.settings import Services
 from component.wiring.queries import command_service, http_services
 from component.xmpp.commands.admin import operator_commands
 from support.accounts import source_of
-from support.commands import NS_COMMANDS, command, request
-from support.sidecar import HOSTS, PASSWORDS, SETTINGS
+from support.adhoc_commands import NS_COMMANDS, command, request
+from support.http_services import HOSTS, PASSWORDS, SETTINGS
 from support.wire import HOST, NS_FORM, NS_STANZAS, Reply, Wire, open_wire
 
 BOSS, READER = f"boss@{HOST}", f"reader@{HOST}"

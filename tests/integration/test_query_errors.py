@@ -1,4 +1,4 @@
-"""Queries that are refused: the reason always reaches whoever asked."""
+"""Refused queries: the error reaches the requester."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from support.stanzas import Refused, body_of
 
 
 @pytest.mark.parametrize("host", [1, 2])
-async def test_nobody_reads_the_archive_of_somebody_else(server: Server, host: int) -> None:
+async def test_query_of_another_users_archive_is_refused(server: Server, host: int) -> None:
     alice, bob = server.accounts("alice@1", f"bob@{host}")
-    async with server.client(bob) as his:
-        his.say(bob.jid, "secret")
-        await his.settled()
+    async with server.client(bob) as bob_client:
+        bob_client.say(bob.jid, "secret")
+        await bob_client.settled()
     async with server.client(alice) as client:
         await client.be_available()
         nobody = bob.jid.replace("bob", "nobody")
 
-        # The same for users who exist and who do not: nothing is told about either.
-        assert await mam_refused(client, to=bob.jid) == ("auth", "forbidden")
-        assert await mam_refused(client, to=nobody) == ("auth", "forbidden")
-        assert await mam_refused(client, to=bob.host)
+        # The errors for existing and nonexistent users are equal.
+        assert await refusal_of_query(client, to=bob.jid) == ("auth", "forbidden")
+        assert await refusal_of_query(client, to=nobody) == ("auth", "forbidden")
+        assert await refusal_of_query(client, to=bob.host)
         below = f"{bob.user}@{server.ejabberd.component}"
-        assert await mam_refused(client, to=below) == ("cancel", "item-not-found")
+        assert await refusal_of_query(client, to=below) == ("cancel", "item-not-found")
         page = await mam.query(client, to=server.ejabberd.component, fields={"with": bob.jid})
         assert page.results == ()
         assert "secret" not in [body_of(stanza) for stanza in client.received]
@@ -37,7 +37,7 @@ ARCHIVES = pytest.mark.parametrize("is_component", [False, True], ids=["own JID"
 
 @ARCHIVES
 @pytest.mark.parametrize(
-    ("wanted", "refusal"),
+    ("page_request", "refusal"),
     [
         ({"fields": {"unknown": "1"}}, ("cancel", "feature-not-implemented")),
         ({"fields": {"start": "yesterday"}}, ("modify", "bad-request")),
@@ -53,32 +53,32 @@ ARCHIVES = pytest.mark.parametrize("is_component", [False, True], ids=["own JID"
     ],
     ids=lambda value: str(value),
 )
-async def test_a_query_that_makes_no_sense_is_refused_with_the_reason(
-    server: Server, wanted: dict[str, Any], refusal: tuple[str, str], is_component: bool
+async def test_invalid_query_is_refused_with_its_condition(
+    server: Server, page_request: dict[str, Any], refusal: tuple[str, str], is_component: bool
 ) -> None:
     """XEP-0313 section 4.3: unknown fields are feature-not-implemented, unknown ids
-    item-not-found. The error has to reach the client although the query was handed on."""
+    item-not-found. The error of a delegated query reaches the client too."""
     to = server.ejabberd.component if is_component else None
     async with server.client(server.account("alice")) as client:
-        assert await mam_refused(client, to=to, **wanted) == refusal
+        assert await refusal_of_query(client, to=to, **page_request) == refusal
 
 
 @ARCHIVES
-async def test_the_form_is_given_on_request(server: Server, is_component: bool) -> None:
+async def test_form_is_returned_on_request(server: Server, is_component: bool) -> None:
     """XEP-0313 section 4.1.5."""
     to = server.ejabberd.component if is_component else None
     async with server.client(server.account("alice")) as client:
-        answer = await client.ask("get", "<query xmlns='urn:xmpp:mam:2'/>", to=to)
+        response = await client.ask("get", "<query xmlns='urn:xmpp:mam:2'/>", to=to)
 
-    fields = {field.get("var"): field for field in answer.iter(f"{{{mam.FORM}}}field")}
+    fields = {field.get("var"): field for field in response.iter(f"{{{mam.FORM}}}field")}
     assert {"FORM_TYPE", "with", "start", "end"} <= fields.keys()
     assert fields["with"].get("type") == "jid-single"
 
 
-async def mam_refused(
-    client: Client, *, to: str | None = None, **wanted: Any
+async def refusal_of_query(
+    client: Client, *, to: str | None = None, **page_request: Any
 ) -> tuple[str | None, str]:
-    """Send a query that is to be refused; return type and condition of the error."""
+    """Send a query, fail unless it is refused, and return type and condition of the error."""
     with pytest.raises(Refused) as caught:
-        await mam.query(client, to=to, **wanted)
+        await mam.query(client, to=to, **page_request)
     return caught.value.type, caught.value.condition

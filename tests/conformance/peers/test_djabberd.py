@@ -1,7 +1,7 @@
-"""What djabberd's own tests ask of it, with the handlers that those have.
+"""djabberd's own tests of Remote Data, with the handlers of those tests.
 
-The two rows on its configuration are `tests/unit/handlers/test_loading.py`. Beside what is
-deliberately otherwise (docs/remote-data.md) all of it holds.
+The numbers are those of its tests; its two tests of the configuration are in
+`tests/unit/handlers/test_loading.py`. docs/remote-data.md lists the deliberate differences.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 
 from component.web.app import make_app
 
@@ -30,7 +30,7 @@ ARCHIVE = {"archive": [SIX], "count": 1}
 
 
 def is_true(username: str) -> bool:
-    # Names are prepared as in XMPP: True is true.
+    # User names are prepared as in XMPP, so True becomes true.
     return username == "true"
 
 
@@ -48,7 +48,7 @@ def retrieve_user_roster(username: str) -> dict[str, Any] | None:
 
 @pytest.fixture
 def calls() -> list[Any]:
-    """What the archive was called with."""
+    """The arguments of each call of the archive handlers."""
     return []
 
 
@@ -58,8 +58,8 @@ async def api(aiohttp_client: AiohttpClient, calls: list[Any]) -> AsyncIterator[
         calls.append(payload)
         return True
 
-    def archive_get(username: str, **asked: str) -> dict[str, Any]:
-        calls.append((username, asked))
+    def archive_get(username: str, **parameters: str) -> dict[str, Any]:
+        calls.append((username, parameters))
         return ARCHIVE
 
     module = handlers(
@@ -87,45 +87,47 @@ async def api(aiohttp_client: AiohttpClient, calls: list[Any]) -> AsyncIterator[
         pytest.param("/api/archive?username=True", 200, id="13"),
     ],
 )
-async def test_the_status_says_it_all(api: TestClient, path: str, status: int) -> None:
+async def test_success_is_200_and_failure_401(api: TestClient, path: str, status: int) -> None:
     """Return HTTP 200 for the successful case, HTTP 401 if it's not the successful case."""
-    answer = await api.get(path)
+    response = await api.get(path)
 
-    assert answer.status == status
+    assert response.status == status
 
 
-async def test_9_a_roster_is_given_as_it_is(api: TestClient) -> None:
+async def test_9_roster_of_the_handler_is_returned_unchanged(api: TestClient) -> None:
     """GET /roster of an existing user: 200 and exactly the roster of the handler."""
-    answer = await api.get("/api/roster?username=True")
+    response = await api.get("/api/roster?username=True")
 
-    assert await answer.json() == ROSTER
+    assert await response.json() == ROSTER
 
 
-async def test_11_a_message_reaches_the_handler_as_it_was_posted(
+async def test_11_posted_message_reaches_the_handler_unchanged(
     api: TestClient, calls: list[Any]
 ) -> None:
     """POST /archive with the six README fields: 200, store called with exactly that object."""
-    answer = await api.post("/api/archive", json=SIX)
+    response = await api.post("/api/archive", json=SIX)
 
-    assert (answer.status, await answer.read()) == (200, b"")
+    assert (response.status, await response.read()) == (200, b"")
     assert calls == [SIX]
 
 
-async def test_13_an_archive_is_given_as_it_is(api: TestClient, calls: list[Any]) -> None:
+async def test_13_archive_of_the_handler_is_returned_unchanged(
+    api: TestClient, calls: list[Any]
+) -> None:
     """GET /archive?username=True: 200, reader called with username only."""
-    answer = await api.get("/api/archive?username=True")
+    response = await api.get("/api/archive?username=True")
 
-    # That it is complete is said beside: who is not told goes on paging.
-    assert await answer.json() == {**ARCHIVE, "complete": True}
+    # Muniment adds `complete`, because a caller without it continues paging.
+    assert await response.json() == {**ARCHIVE, "complete": True}
     assert calls == [("True", {})]
 
 
 @pytest.mark.parametrize("name", ["peer", "after", "before", "limit", "chat_type"])
-async def test_14_the_handler_is_given_what_was_asked_as_a_string(
+async def test_14_query_parameter_reaches_the_handler_as_a_string(
     api: TestClient, calls: list[Any], name: str
 ) -> None:
     """Each of peer, after, before, limit, chat_type: reader gets exactly that one argument."""
-    answer = await api.get(f"/api/archive?username=True&{name}=asdf")
+    response = await api.get(f"/api/archive?username=True&{name}=asdf")
 
-    assert answer.status == 200
+    assert response.status == 200
     assert calls == [("True", {name: "asdf"})]

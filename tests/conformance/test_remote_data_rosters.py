@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
@@ -47,19 +47,19 @@ async def detailed(aiohttp_client: AiohttpClient, services: Services) -> TestCli
 
 
 async def put(api: TestClient, **fields: Any) -> None:
-    async with api.put("/api/roster", json=ITEM | fields) as answer:
-        assert answer.status == 200, await answer.text()
+    async with api.put("/api/roster", json=ITEM | fields) as response:
+        assert response.status == 200, await response.text()
 
 
-async def shown(api: TestClient, path: str = "/api/roster", **query: str) -> Any:
-    async with api.get(path, params=query or {"username": "alice"}) as answer:
-        assert answer.status == 200, await answer.text()
-        return await answer.json()
+async def get_roster(api: TestClient, path: str = "/api/roster", **query: str) -> Any:
+    async with api.get(path, params=query or {"username": "alice"}) as response:
+        assert response.status == 200, await response.text()
+        return await response.json()
 
 
-async def status(api: TestClient, method: str, path: str, **sent: Any) -> int:
-    async with api.request(method, path, **sent) as answer:
-        return answer.status
+async def status(api: TestClient, method: str, path: str, **options: Any) -> int:
+    async with api.request(method, path, **options) as response:
+        return response.status
 
 
 # --- reading -----------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ async def test_roster_has_one_key_and_items_of_three(api: TestClient) -> None:
     """Roster answer has the single key roster and only username|jid, subscription, nick."""
     await put(api, nick="NICK", subscription="both", groups=["Work"], ask="out", askmessage="hi")
 
-    assert await shown(api) == {
+    assert await get_roster(api) == {
         "roster": [{"username": "bob", "subscription": "both", "nick": "NICK"}]
     }
 
@@ -78,7 +78,7 @@ async def test_contact_on_another_domain_has_jid(api: TestClient) -> None:
     """jid: full JID string of a contact on any domain (alternative to username)."""
     for jid in (f"carol@{OTHER_HOST}", "gateway.example/registered", HOST, f"{HOST}/x"):
         await put(api, jid=jid)
-    roster = (await shown(api))["roster"]
+    roster = (await get_roster(api))["roster"]
 
     assert [item["jid"] for item in roster] == sorted(
         [f"carol@{OTHER_HOST}", "gateway.example/registered", HOST, f"{HOST}/x"]
@@ -88,7 +88,7 @@ async def test_contact_on_another_domain_has_jid(api: TestClient) -> None:
 
 async def test_roster_may_be_empty(api: TestClient) -> None:
     """Empty roster = 200 {"roster":[]}."""
-    assert await shown(api) == {"roster": []}
+    assert await get_roster(api) == {"roster": []}
 
 
 @pytest.mark.parametrize("query", [{}, {"username": ""}, {"username": "nobody"}])
@@ -98,11 +98,13 @@ async def test_missing_or_unknown_user_is_401(api: TestClient, query: dict[str, 
 
 
 @pytest.mark.parametrize("query", [{"jid": ALICE}, {"username": ALICE}, {"username": "ALICE"}])
-async def test_parameter_jid_is_taken_for_username(api: TestClient, query: dict[str, str]) -> None:
+async def test_jid_is_accepted_in_place_of_username(
+    api: TestClient, query: dict[str, str]
+) -> None:
     """Query username (2014: jid)."""
     await put(api)
 
-    assert len((await shown(api, **query))["roster"]) == 1
+    assert len((await get_roster(api, **query))["roster"]) == 1
 
 
 async def test_user_of_another_host_is_refused(api: TestClient) -> None:
@@ -113,17 +115,17 @@ async def test_user_of_another_host_is_refused(api: TestClient) -> None:
 
 
 async def test_each_host_has_its_own_rosters(api: TestClient) -> None:
-    async with api.put(f"/api/{OTHER_HOST}/roster", json=ITEM) as answer:
-        assert answer.status == 200
-    there = await shown(api, f"/api/{OTHER_HOST}/roster/", username="alice")
+    async with api.put(f"/api/{OTHER_HOST}/roster", json=ITEM) as response:
+        assert response.status == 200
+    other_roster = await get_roster(api, f"/api/{OTHER_HOST}/roster/", username="alice")
 
-    assert there == {"roster": [{"jid": f"bob@{HOST}", "subscription": "none", "nick": ""}]}
-    assert await shown(api) == {"roster": []}
+    assert other_roster == {"roster": [{"jid": f"bob@{HOST}", "subscription": "none", "nick": ""}]}
+    assert await get_roster(api) == {"roster": []}
 
 
 async def test_unknown_parameters_are_ignored(api: TestClient) -> None:
     """Ignore unknown query parameters, never 4xx on them."""
-    assert await shown(api, username="alice", token="x") == {"roster": []}
+    assert await get_roster(api, username="alice", token="x") == {"roster": []}
 
 
 async def test_groups_and_ask_are_shown_with_details(
@@ -132,7 +134,7 @@ async def test_groups_and_ask_are_shown_with_details(
     """Never emit groups/ask/name by default; offer them behind a switch."""
     await put(api, groups=["Work", "Friends"], ask="out")
 
-    assert await shown(detailed) == {
+    assert await get_roster(detailed) == {
         "roster": [
             {
                 "username": "bob",
@@ -153,30 +155,30 @@ async def test_writes_have_the_statuses_that_ejabberd_expects(api: TestClient) -
     assert await status(api, "PUT", "/api/roster", json=ITEM) == 200
     assert await status(api, "PATCH", "/api/roster", json=ITEM | {"nick": "Bobby"}) == 204
     assert await status(api, "POST", "/api/roster", json=ITEM | {"subscription": "to"}) == 201
-    assert await shown(api) == {
+    assert await get_roster(api) == {
         "roster": [{"username": "bob", "subscription": "to", "nick": "Bobby"}]
     }
     assert await status(api, "DELETE", f"/api/roster/alice/bob%40{HOST}") == 200
-    assert await shown(api) == {"roster": []}
+    assert await get_roster(api) == {"roster": []}
     await put(api)
     assert await status(api, "DELETE", "/api/roster/alice") == 200
-    assert await shown(api) == {"roster": []}
+    assert await get_roster(api) == {"roster": []}
 
 
 async def test_bodies_of_answers_to_writes_are_empty(api: TestClient) -> None:
     """200s must have an EMPTY body or valid JSON."""
     for method in ("PUT", "PATCH", "POST"):
-        async with api.request(method, "/api/roster", json=ITEM) as answer:
-            assert await answer.read() == b""
-    async with api.delete("/api/roster/alice") as answer:
-        assert await answer.read() == b""
+        async with api.request(method, "/api/roster", json=ITEM) as response:
+            assert await response.read() == b""
+    async with api.delete("/api/roster/alice") as response:
+        assert await response.read() == b""
 
 
 async def test_repeated_write_changes_nothing(api: TestClient) -> None:
     for _ in range(3):
         await put(api, nick="Bobby")
 
-    assert len((await shown(api))["roster"]) == 1
+    assert len((await get_roster(api))["roster"]) == 1
 
 
 async def test_removing_an_unknown_contact_is_200(api: TestClient) -> None:
@@ -189,10 +191,10 @@ async def test_contact_with_a_resource_is_removed(api: TestClient) -> None:
     await put(api, jid="gateway.example/registered")
     assert await status(api, "DELETE", "/api/roster/alice/gateway.example/registered") == 200
 
-    assert await shown(api) == {"roster": []}
+    assert await get_roster(api) == {"roster": []}
 
 
-async def test_write_to_a_named_host_is_of_that_host(api: TestClient) -> None:
+async def test_write_to_a_named_host_is_accepted(api: TestClient) -> None:
     base = f"/api/{OTHER_HOST}/roster"
     for method, expected in (("PUT", 200), ("PATCH", 204), ("POST", 201)):
         assert await status(api, method, base, json=ITEM) == expected
@@ -201,12 +203,12 @@ async def test_write_to_a_named_host_is_of_that_host(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("ask", ["none", "in", "out", "both", "subscribe", "unsubscribe", ""])
-async def test_each_ask_of_ejabberd_is_taken(api: TestClient, ask: str) -> None:
+async def test_each_ask_of_ejabberd_is_accepted(api: TestClient, ask: str) -> None:
     await put(api, ask=ask, askmessage="hi")
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "fields",
     [
         {"username": None},
         {"username": ""},
@@ -223,15 +225,15 @@ async def test_each_ask_of_ejabberd_is_taken(api: TestClient, ask: str) -> None:
     ],
     ids=str,
 )
-async def test_invalid_contact_is_refused(api: TestClient, wrong: dict[str, Any]) -> None:
-    async with api.put("/api/roster", json=ITEM | wrong) as answer:
-        refused = await answer.json()
+async def test_invalid_contact_is_refused(api: TestClient, fields: dict[str, Any]) -> None:
+    async with api.put("/api/roster", json=ITEM | fields) as response:
+        error = await response.json()
 
-    assert refused["status"] in (400, 401, 409)
-    assert await shown(api) == {"roster": []}
+    assert error["status"] in (400, 401, 409)
+    assert await get_roster(api) == {"roster": []}
 
 
-async def test_operator_is_403(aiohttp_client: AiohttpClient) -> None:
+async def test_request_without_secret_is_401(aiohttp_client: AiohttpClient) -> None:
     async with open_services() as services:
         stranger = await aiohttp_client(make_app(SETTINGS, services))
 
@@ -241,7 +243,7 @@ async def test_operator_is_403(aiohttp_client: AiohttpClient) -> None:
 
 async def test_jids_are_prepared(api: TestClient) -> None:
     await put(api, username="Alice", jid=f"BOB@{HOST.upper()}")
-    contacts = await shown(api)
+    contacts = await get_roster(api)
 
     assert contacts["roster"][0]["username"] == "bob"
     assert Addresses().prepare(f"BOB@{HOST.upper()}") == ITEM["jid"]

@@ -1,4 +1,4 @@
-"""The main job: what users say to each other is in the right archives, once, in order."""
+"""Each message of many users is in the archives it belongs to, once and in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.remote_data import read_all
 from support.server import Server
 from support.traffic import Flow, Ledger
 
-#: What it tests differs between releases of ejabberd.
+#: The copies of ejabberd differ between releases.
 pytestmark = pytest.mark.every_ejabberd
 
 NAMES = ("alice", "bob", "carol", "dave", "mercutio", "tybalt")
@@ -27,22 +27,22 @@ MESSAGES = 2000
 
 
 class Town:
-    """Everybody, and what everybody says in one half of the day."""
+    """The users of both hosts, their sessions, and the messages of one half of the test."""
 
     def __init__(self, server: Server, sessions: AsyncExitStack) -> None:
         names = [*NAMES, *NAMES_ON_THE_SECOND_HOST]
         hosts = ["1"] * len(NAMES) + ["2"] * len(NAMES_ON_THE_SECOND_HOST)
-        made = server.accounts(*(f"{n}@{host}" for n, host in zip(names, hosts, strict=True)))
-        self.people = dict(zip(names, made, strict=True))
+        accounts = server.accounts(*(f"{n}@{host}" for n, host in zip(names, hosts, strict=True)))
+        self.people = dict(zip(names, accounts, strict=True))
         self.room = f"square@conference.{server.ejabberd.hosts[0]}"
         self.ledger = Ledger()
         self._server = server
         self._sessions = sessions
-        #: who is online, by name and resource
+        #: the open sessions by user and resource, for example alice/phone
         self.online: dict[str, Client] = {}
 
     async def log_in(self, *sessions: str) -> None:
-        """Start sessions, named like alice/phone."""
+        """Start sessions, each named by user and resource."""
         for session in sessions:
             name, _, resource = session.partition("/")
             client = self._server.client(self.people[name], resource)
@@ -57,7 +57,7 @@ class Town:
     def flow(
         self, sender: str, to: str, count: int, *, readers: Sequence[str] = (), full: bool = False
     ) -> Flow:
-        """Return messages from a session to somebody, or with `full` to a session of somebody."""
+        """Return messages from a session to a user, or with `full` to one session of a user."""
         recipient = self.people[to.partition("/")[0]]
         address = f"{recipient.jid}/{to.partition('/')[2]}" if full else recipient.jid
         author = self.people[sender.partition("/")[0]]
@@ -66,13 +66,13 @@ class Town:
             sender=self.online[sender],
             to=address,
             count=count,
-            # A message to oneself is in one archive.
+            # A message to oneself is in a single archive.
             archives=sorted({author.jid, recipient.jid}),
             readers=[self.online[reader] for reader in readers],
         )
 
     def room_flow(self, sender: str, nick: str, count: int) -> Flow:
-        """Return messages to the room, which comes to each occupant from the room."""
+        """Return messages to the room, which sends them to each occupant."""
         occupants = ("mercutio/one", "mercutio/two", "benvolio/one")
         return Flow(
             name=f"{sender} to the room",
@@ -86,7 +86,7 @@ class Town:
         )
 
     async def half(self) -> None:
-        """Say a thousand things. Dave is not there when they are said, Carol may be."""
+        """Send 1,000 messages. Dave is offline meanwhile and logs in afterwards."""
         alice, carol = ("alice/phone", "alice/laptop"), [c for c in self.online if "carol" in c]
         await self.ledger.run(
             [
@@ -118,10 +118,10 @@ class Town:
 
 
 @pytest.mark.timeout(180)
-async def test_every_message_is_in_the_right_archives_exactly_once_and_in_order(
+async def test_every_message_is_archived_exactly_once_and_in_order(
     own_server: Server,
 ) -> None:
-    """Muniment restarts in between; whoever was offline before gets his messages afterwards."""
+    """Muniment restarts between the halves; offline users receive their messages afterwards."""
     async with AsyncExitStack() as sessions:
         town = Town(own_server, sessions)
         await town.log_in("alice/phone", "alice/laptop", "bob/desk", "romeo/orchard")
@@ -132,14 +132,14 @@ async def test_every_message_is_in_the_right_archives_exactly_once_and_in_order(
         await town.half()
         await town.log_out("dave/late")
         carol = town.people["carol"]
-        kept = own_server.ejabberd.offline_messages(carol)
+        offline = own_server.ejabberd.offline_messages(carol)
         await asyncio.to_thread(own_server.muniment.restart)
         await town.log_in("carol/late")
         for flow in ("bob/desk to carol", "romeo/orchard to carol"):
             await town.online["carol/late"].wait_for_bodies(town.ledger.bodies(carol.jid, flow))
         await town.half()
 
-        assert kept == 90
+        assert offline == 90
         assert town.ledger.count == MESSAGES
         for session in town.online:
             if session not in ("alice/laptop", "mercutio/two"):
@@ -147,28 +147,30 @@ async def test_every_message_is_in_the_right_archives_exactly_once_and_in_order(
 
 
 async def check_archive(server: Server, ledger: Ledger, client: Client) -> None:
-    """Read the archive of one user in every way there is."""
+    """Read the archive of a user forwards, backwards, at the component and over HTTP."""
     read = partial(mam.everything, client, max=50)
-    found = await read()
-    ledger.check(client.account.jid, found)
-    assert ids(await read(backwards=True)) == ids(found)
-    assert ids(await read(to=server.ejabberd.component)) == ids(found)
+    results = await read()
+    ledger.check(client.account.jid, results)
+    assert ids(await read(backwards=True)) == ids(results)
+    assert ids(await read(to=server.ejabberd.component)) == ids(results)
     items = await read_all(server.muniment, client.account)
-    assert [same(item.pop("xml")) for item in items] == [same(tostring(f.message)) for f in found]
-    assert items == [item_of(client.account, message) for message in found]
+    assert [canonical(item.pop("xml")) for item in items] == [
+        canonical(tostring(result.message)) for result in results
+    ]
+    assert items == [item_of(client.account, message) for message in results]
 
 
-def same(xml: str | bytes) -> str:
-    """Return XML in the one form that all ways to write it have in common."""
+def canonical(xml: str | bytes) -> str:
+    """Return XML in its canonical form, independent of prefixes."""
     return canonicalize(xml, rewrite_prefixes=True)
 
 
-def ids(found: Sequence[ArchiveResult]) -> list[str]:
-    return [message.id for message in found]
+def ids(results: Sequence[ArchiveResult]) -> list[str]:
+    return [result.id for result in results]
 
 
 def item_of(owner: Account, message: ArchiveResult) -> dict[str, object]:
-    """Return what Remote Data, beside the XML, has to say of a message that was read with MAM."""
+    """Return the item of Remote Data, without its XML, for a message that was read by MAM."""
     is_sent = (message.sender or "").startswith(f"{owner.jid}/")
     peer = message.to if is_sent else message.sender
     return {
