@@ -15,8 +15,8 @@ def check(facts: ServerFacts) -> Finding:
     if missing:
         return fault(
             ID,
-            facts,
             missing,
+            others=[host for host in facts.served if host.has_copies],
             seen="messages are not copied to Muniment, so nothing is archived",
             change="mod_service_log of ejabberd.yml has to name the component",
             options={"modules": {"mod_service_log": {"loggers": [facts.component]}}},

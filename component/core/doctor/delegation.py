@@ -18,8 +18,8 @@ def check(facts: ServerFacts) -> Finding:
     modules = {"mod_delegation": {"namespaces": {NS_MAM: {"access": NAME}}}}
     return fault(
         ID,
-        facts,
         missing,
+        others=[host for host in facts.served if host.delegates],
         seen=f"{NS_MAM} is not delegated to Muniment, so no client can read an archive",
         change="mod_delegation of ejabberd.yml has to delegate it to the component",
         options=for_component(facts.component, modules),

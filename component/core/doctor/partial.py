@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from component.core.doctor.facts import HostFacts, ServerFacts
+from component.core.doctor.facts import HostFacts
 from component.core.doctor.finding import Finding, Severity
 from component.core.doctor.options import Options
 
@@ -16,21 +16,20 @@ def named(hosts: Sequence[HostFacts]) -> str:
 
 def fault(
     id: str,
-    facts: ServerFacts,
     affected: Sequence[HostFacts],
     *,
+    others: Sequence[HostFacts],
     seen: str,
     change: str,
     options: Options,
 ) -> Finding:
-    """Return a fault: an error if all virtual hosts have it, a warning if only some have it.
+    """Return a fault: a warning if other virtual hosts surely do not have it, else an error.
 
     A virtual host may lack on purpose what others have.
     """
-    is_everywhere = len(affected) == len(facts.served)
     return Finding(
         id=id,
-        severity=Severity.ERROR if is_everywhere else Severity.WARNING,
+        severity=Severity.WARNING if others else Severity.ERROR,
         seen=f"{named(affected)}: {seen}",
         change=change,
         options=options,

@@ -19,8 +19,8 @@ def check(facts: ServerFacts) -> Finding:
     reason = "mod_privilege does not let" if is_denied else "nothing lets"
     return fault(
         ID,
-        facts,
         missing,
+        others=[host for host in facts.served if host.sends_messages],
         seen=f"{reason} Muniment send messages as users, so archive queries have no results",
         change="mod_privilege of ejabberd.yml has to let the component send messages",
         options=for_component(facts.component, {"mod_privilege": {"message": {"outgoing": NAME}}}),

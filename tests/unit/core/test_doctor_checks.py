@@ -125,6 +125,12 @@ def test_fault_of_one_host_only_is_a_warning(id: str, change: dict[str, object])
     assert found.seen.startswith("two.test: ")
 
 
+def test_missing_copies_of_one_host_are_an_error_if_no_other_host_surely_copies() -> None:
+    hosts = replace(GOOD, has_copies=False), replace(GOOD, host="two.test", has_copies=None)
+
+    assert finding("copies", replace(HEALTHY, hosts=hosts)).severity is Severity.ERROR
+
+
 def test_wrong_host_has_no_other_faults() -> None:
     wrong = HostFacts(host="wrong.test", is_served=False)
 
