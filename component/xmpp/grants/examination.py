@@ -108,13 +108,15 @@ class Examination:
             async with asyncio.timeout(self._timeouts.connection):
                 await self._stream.opened.wait()
         except TimeoutError:
-            return (self._unconnected(), *unexamined("there is no connection to ejabberd"))
+            reason = self._stream.refusal or self._stream.trouble or "no answer"
+            return _unconnected(f"there is no connection to ejabberd: {reason}")
         task = self._task
         if task is None or task.done():
             task = self._start()
         await asyncio.wait([task])
-        link = ok(LINK, f"connected to ejabberd as {self._stream.boundjid}")
-        return (link, *(self.findings or unexamined("the connection was lost meanwhile")))
+        if not self.findings:
+            return _unconnected("the connection to ejabberd was lost during the examination")
+        return (ok(LINK, f"connected to ejabberd as {self._stream.boundjid}"), *self.findings)
 
     async def _close(self) -> None:
         """Close the connection, which is opened again, and return when it is closed."""
@@ -123,16 +125,6 @@ class Examination:
             self._restart()
             await asyncio.wait([lost], timeout=self._timeouts.connection)
 
-    def _unconnected(self) -> Finding:
-        reason = self._stream.refusal or self._stream.trouble or "no answer"
-        return Finding(
-            id=LINK,
-            severity=Severity.ERROR,
-            seen=f"there is no connection to ejabberd: {reason}",
-            change="Let ejabberd run, and compare xmpp.address, xmpp.port, xmpp.jid and "
-            "xmpp.secret with ejabberd_service in ejabberd.yml",
-        )
-
     async def _examine(self) -> None:
         try:
             await self._wait_for_grants()
@@ -140,7 +132,7 @@ class Examination:
             self._is_examined = self._stream.is_up
             self._log()
         except Exception:
-            log.exception("what ejabberd grants is not known: `muniment doctor` tries again")
+            log.exception("ejabberd cannot be examined")
 
     async def _wait_for_grants(self) -> None:
         """Return when everything is granted, or ejabberd has had time to grant it."""
@@ -288,6 +280,18 @@ class Examination:
         self._has_mod_mam.clear()
         self._room_services = ()
         self._lost_probes = None
+
+
+def _unconnected(reason: str) -> tuple[Finding, ...]:
+    """Return the findings of an examination that was not possible."""
+    link = Finding(
+        id=LINK,
+        severity=Severity.ERROR,
+        seen=reason,
+        change="Let ejabberd run, and compare xmpp.address, xmpp.port, xmpp.jid and xmpp.secret "
+        "with ejabberd_service in ejabberd.yml",
+    )
+    return (link, *unexamined("there is no connection to ejabberd"))
 
 
 async def _has_mod_mam(asking: Awaitable[Element | None]) -> bool | None:

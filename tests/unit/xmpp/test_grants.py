@@ -39,7 +39,7 @@ from component.xmpp.queries.privilege import Privileges
 CLIENT = "{jabber:client}"
 
 #: A server that the test plays answers at once, or never.
-SHORT = ExaminationTimeouts(grants=0.2, features=0.5, ping=1.0, copy=0.1)
+SHORT = ExaminationTimeouts(connection=0.2, grants=0.2, features=0.5, ping=1.0, copy=0.1)
 
 
 @dataclass
@@ -329,3 +329,29 @@ async def test_findings_end_with_the_connection(
     await until(lambda: not wire.stream.is_up)
 
     assert grants.findings == ()
+
+
+async def test_examination_without_a_connection_is_an_error(
+    wire: Wire, grants: Examination
+) -> None:
+    await wire.peer.close()
+    await until(lambda: not wire.stream.is_up)
+
+    findings = await examined(grants)
+
+    assert faults(findings) == {"link"}
+    assert "no connection" in findings["link"].seen
+
+
+async def test_connection_that_is_lost_during_the_examination_is_an_error(
+    wire: Wire, grants: Examination
+) -> None:
+    """The server answers nothing and goes."""
+    examining = asyncio.create_task(examined(grants))
+    await wire.next_sent()
+    await wire.peer.close()
+
+    findings = await examining
+
+    assert faults(findings) == {"link"}
+    assert "was lost" in findings["link"].seen
