@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from component.core.doctor.facts import ServerFacts
-from component.core.doctor.finding import Finding, ok, skipped
-from component.core.doctor.partial import fault, named
+from component.core.doctor.finding import Finding, fault, named, ok, skipped
 
 ID = "copies"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
-from component.core.doctor.options import in_one_line
+from component.core.doctor.facts import HostFacts
+from component.core.doctor.options import Options, in_one_line
 
 
 class Severity(StrEnum):
@@ -28,7 +28,7 @@ class Finding:
     seen: str
     change: str = ""  #: what to do about it, "" where nothing has to change
     #: the options of ejabberd.yml that mend it, as nested mappings
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
 
     @property
     def is_fault(self) -> bool:
@@ -52,3 +52,30 @@ def ok(id: str, seen: str) -> Finding:
 def skipped(id: str, seen: str) -> Finding:
     """Return the finding of a check that was not made; `seen` says why."""
     return Finding(id=id, severity=Severity.SKIPPED, seen=seen)
+
+
+def named(hosts: Sequence[HostFacts]) -> str:
+    """Return the names of virtual hosts for a sentence."""
+    return ", ".join(host.host for host in hosts)
+
+
+def fault(
+    id: str,
+    affected: Sequence[HostFacts],
+    *,
+    others: Sequence[HostFacts],
+    seen: str,
+    change: str,
+    options: Options,
+) -> Finding:
+    """Return a fault: a warning if other virtual hosts surely do not have it, else an error.
+
+    A virtual host may lack on purpose what others have.
+    """
+    return Finding(
+        id=id,
+        severity=Severity.WARNING if others else Severity.ERROR,
+        seen=f"{named(affected)}: {seen}",
+        change=change,
+        options=options,
+    )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from component.core.doctor.facts import ServerFacts
-from component.core.doctor.finding import Finding, Severity, ok, skipped
-from component.core.doctor.partial import named
+from component.core.doctor.finding import Finding, Severity, named, ok, skipped
 
 ID = "mod-mam"
 

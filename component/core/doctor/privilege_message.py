@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from component.core.doctor.facts import ServerFacts
-from component.core.doctor.finding import Finding, ok
+from component.core.doctor.finding import Finding, fault, named, ok
 from component.core.doctor.options import NAME, for_component
-from component.core.doctor.partial import fault, named
 
 ID = "privilege-message"
 

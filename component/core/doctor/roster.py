@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from component.core.doctor.facts import ServerFacts
-from component.core.doctor.finding import Finding, Severity, ok, skipped
+from component.core.doctor.finding import Finding, Severity, named, ok, skipped
 from component.core.doctor.options import NAME, for_component
-from component.core.doctor.partial import named
 
 ID = "roster"
 
