@@ -118,7 +118,7 @@ async def _check_parts(
     is_reachable = True
     try:
         async for finding in checks(config, handlers or Handlers(), login=login, live=live):
-            # The lines of checks that need no ejabberd have always named their part themselves.
+            # Findings about this machine begin with the part that they are about.
             report(
                 VERDICTS[finding.severity], finding.line if finding.id in SERVER else finding.seen
             )

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -34,6 +35,9 @@ TWO_COMPONENTS = {
 
 DELEGATION = (
     '  mod_delegation:\n    namespaces:\n      "urn:xmpp:mam:2":\n        access: muniment\n'
+)
+DELEGATION_OF_ONE_HOST = (
+    f"append_host_config:\n  one.test:\n    modules:\n{indent(DELEGATION, '    ')}"
 )
 SERVICE_LOG = "  mod_service_log:\n    loggers:\n      - archive.test\n"
 ACL = "  muniment:\n    server: archive.test\n"
@@ -157,6 +161,17 @@ def test_missing_delegation_is_found(patient: Patient) -> None:
     assert found["delegation"]["options"]["modules"] == {
         "mod_delegation": {"namespaces": {"urn:xmpp:mam:2": {"access": "muniment"}}}
     }
+
+
+def test_host_without_a_delegation_of_its_own_keeps_the_program_ready(patient: Patient) -> None:
+    """It may be deliberate: the other host has the module."""
+    patient.configure(f"{patient.without(DELEGATION)}\n{DELEGATION_OF_ONE_HOST}")
+    found = patient.faults()
+
+    assert set(found) == {"delegation"}
+    assert found["delegation"]["severity"] == "warning"
+    assert found["delegation"]["seen"].startswith("two.test: ")
+    assert patient.muniment.is_ready()
 
 
 def test_missing_acl_is_found(patient: Patient) -> None:
