@@ -31,12 +31,12 @@ VERDICTS = {
 async def check(
     path: Path | None, config: Config, *, offline: bool, login: bool, live: bool
 ) -> int:
-    """Print one line for each check, and return an exit code.
+    """Print one line for each check and return an exit code.
 
-    `offline` leaves out the store, ejabberd and the HTTP port; `login` also tries xmpp.secret, and
+    `offline` skips the store, ejabberd and the HTTP ports; `login` also checks xmpp.secret, and
     `live` examines what ejabberd grants.
     """
-    # The lines below are the report, so only warnings are logged.
+    # The report is on standard output, so only warnings are logged.
     logs.setup("warning", "text")
     report("ok", f"configuration: {path or 'from the environment'}")
     for line in config.described():
@@ -65,7 +65,7 @@ def report(verdict: str, text: str) -> None:
 def package_conflicts() -> Iterator[str]:
     """Yield a line for each package of ours that another distribution has installed as well.
 
-    An editable installation installs no package, and conflicts with nothing.
+    An editable installation installs no package, so it has no conflict.
     """
     owners: dict[str, set[str]] = {package: set() for package in PACKAGES}
     for distribution in distributions():
@@ -81,8 +81,8 @@ def package_conflicts() -> Iterator[str]:
 
 def _installed_by(distribution: Distribution) -> list[str]:
     """Return the names in PACKAGES that a distribution has installed."""
-    # Each start does this, and to search the text of both lists takes a fraction of the time
-    # in which importlib parses them.
+    # This runs at each start. Searching the text of both lists takes a fraction of the time in
+    # which importlib parses them.
     named = (distribution.read_text("top_level.txt") or "").split()
     files = f"\n{distribution.read_text('RECORD') or ''}"
     return [package for package in PACKAGES if package in named or f"\n{package}/" in files]

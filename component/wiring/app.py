@@ -86,7 +86,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             settings.timing(config),
             followers=parts.followers,
             before_erase=[parts.deliveries.decide],
-            after_erase=[parts.preferences.forget, parts.rooms.forget],
+            after_erase=[parts.preferences.forget, parts.rooms.forget, parts.displayed.forget],
             wait_for_spill=parts.spill_recovery.wait_removed,
             start=background.start,
         )

@@ -110,6 +110,7 @@ def http_services(
         hosts=parts.hosts,
         sign_ins=context.sign_ins,
         followers=parts.followers,
+        displayed=parts.displayed,
         background=background,
         handlers=handlers,
     )

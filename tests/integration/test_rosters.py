@@ -10,6 +10,7 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
 import pytest
+from support import mam
 from support.ejabberd import Account, Ejabberd
 from support.muniment import ACCOUNTS, Muniment
 from support.raw import Client
@@ -214,6 +215,84 @@ async def test_roster_write_over_http_is_applied_in_full_or_refused(roster_serve
             200,
             [Contact("bob@one.test", "Bob", "none", False, ("Work",))],
         )
+
+
+async def test_each_change_over_http_is_pushed_to_the_clients_of_the_user(
+    roster_server: Server,
+) -> None:
+    """RFC 6121 section 2.1.6. Before 23.10 ejabberd changes nothing."""
+    alice = roster_server.account("alice")
+    contact = f"{quote(alice.user)}/{quote('bob@one.test')}"
+    item = {"username": alice.user, "jid": "bob@one.test"}
+    changes = [
+        ("PUT", "", item | {"nick": "Bob"}, ("Bob", "none")),
+        ("PATCH", "", item | {"nick": "Bo", "groups": ["Work"]}, ("Bo", "none")),
+        ("DELETE", f"/{contact}", None, (None, "remove")),
+    ]
+    statuses, pushes = [], []
+    async with roster_server.client(alice) as a, session(roster_server.muniment) as http:
+        await a.ask("get", GET)
+        await a.be_available()
+        for method, rest, body, _ in changes:
+            place = path(roster_server, alice) + rest
+            async with http.request(method, place, json=body) as answer:
+                statuses.append(answer.status)
+        await a.settled()
+        for stanza in a.received:
+            changed = stanza.find(f"{ROSTER}query/{ROSTER}item")
+            if stanza.get("type") == "set" and changed is not None:
+                pushes.append((changed.get("name"), changed.get("subscription")))
+
+    if version(roster_server) < (23, 10):
+        assert (statuses, pushes) == ([409, 409, 409], [])
+    else:
+        assert all(status < 300 for status in statuses), statuses
+        assert pushes == [push for *_, push in changes]
+
+
+async def test_subscription_is_not_changed_over_http(roster_server: Server) -> None:
+    """It follows from the presence stanzas of both users (RFC 6121 section 3)."""
+    alice = roster_server.account("alice")
+    item = {"username": alice.user, "jid": "bob@one.test", "subscription": "both", "ask": "none"}
+    async with roster_server.client(alice) as a, session(roster_server.muniment) as http:
+        await set_item(a, "bob@one.test", "name='Bob'")
+        async with http.post(path(roster_server, alice), json=item) as answer:
+            status, text = answer.status, await answer.text()
+
+        assert (status, "subscriptions" in text) == (409, True), text
+        assert await same_roster(roster_server, a) == [
+            Contact("bob@one.test", "Bob", "none", False, ())
+        ]
+
+
+async def test_messages_with_a_new_contact_are_archived_where_the_roster_decides(
+    roster_server: Server,
+) -> None:
+    """The contact is added over HTTP, or by a client where ejabberd takes no change of ours."""
+    alice, bob = roster_server.accounts("alice", "bob")
+    prefs = "<prefs xmlns='urn:xmpp:mam:2' default='roster'><always/><never/></prefs>"
+    async with (
+        roster_server.client(alice) as a,
+        roster_server.client(bob) as b,
+        session(roster_server.muniment) as http,
+    ):
+        await a.ask("get", GET)
+        await a.be_available()
+        await a.ask("set", prefs)
+        b.say(alice.jid, "from a stranger")
+        await a.wait_for_body("from a stranger")
+        before = await mam.bodies(a)
+        async with http.put(
+            path(roster_server, alice), json={"username": alice.user, "jid": bob.jid}
+        ) as answer:
+            is_changed = answer.status == 200
+        if not is_changed:
+            await set_item(a, bob.jid)
+        b.say(alice.jid, "from a contact")
+        await a.wait_for_body("from a contact")
+
+        assert (before, await mam.bodies(a)) == ([], ["from a contact"])
+    assert is_changed == (version(roster_server) >= (23, 10))
 
 
 async def test_roster_write_with_the_example_configuration_is_refused(server: Server) -> None:

@@ -39,7 +39,7 @@ PASSWORDS = Passwords()
 
 
 @dataclass
-class FixedLink:
+class FakeLink:
     """The link to an XMPP server, up or not as a test sets it."""
 
     is_up: bool = True
@@ -51,7 +51,7 @@ class FixedLink:
 
 
 @dataclass
-class FixedGrants:
+class FakeGrants:
     """What an XMPP server grants, as a test says."""
 
     findings: tuple[Finding, ...] = ()
@@ -79,7 +79,7 @@ async def open_services(
         rosters=Rosters(source="store"),
     )
     functions = handlers or Handlers()
-    background, link = Background(), FixedLink()
+    background, link = Background(), FakeLink()
     async with open_storage(url, timeouts=timeouts) as storage, background:
         own = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS)))
         source = accounts or with_handlers(functions, own)
@@ -100,7 +100,7 @@ async def open_services(
             services = http_services(
                 storage, parts, commands, background=background, handlers=functions
             )
-            yield replace(services, link=link, grants=FixedGrants())
+            yield replace(services, link=link, grants=FakeGrants())
             # From now on the tasks may end.
             background.end()
 

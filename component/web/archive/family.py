@@ -39,6 +39,7 @@ def _make_app(
         services.queue,
         pager_of(settings, services),
         services.followers,
+        services.displayed,
     )
     return app
 

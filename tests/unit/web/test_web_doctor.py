@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.http_services import SECRET_HEADERS, SETTINGS, FixedGrants
+from support.http_services import SECRET_HEADERS, SETTINGS, FakeGrants
 
 from component.core.access.principals import Operator, Role
 from component.core.doctor.finding import Finding, Severity
@@ -29,7 +29,7 @@ FAULT = Finding(
 async def test_findings_are_answered_after_reconnecting_if_that_is_asked(
     aiohttp_client: AiohttpClient, services: Services, query: str, reconnects: int
 ) -> None:
-    grants = FixedGrants((FAULT,))
+    grants = FakeGrants((FAULT,))
     app = make_app(SETTINGS, replace(services, grants=grants))
     client = await aiohttp_client(app, headers=SECRET_HEADERS)
 

@@ -1,4 +1,4 @@
-"""Health says, without a secret, which part cannot work."""
+"""The health routes name the failing part, without a secret."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import entries
 from support.databases import read_only
-from support.http_services import SETTINGS, FixedGrants, FixedLink
+from support.http_services import SETTINGS, FakeGrants, FakeLink
 
 from component.core.background import Background
 from component.core.doctor.finding import Finding, Severity
@@ -58,7 +58,7 @@ async def unready(aiohttp_client: AiohttpClient, services: Services) -> list[str
 async def test_process_without_ejabberd_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    cut_off = replace(services, link=FixedLink(is_up=False))
+    cut_off = replace(services, link=FakeLink(is_up=False))
 
     assert await unready(aiohttp_client, cut_off) == ["link"]
 
@@ -73,7 +73,7 @@ async def test_process_without_a_grant_that_it_needs_is_not_ready(
         change="name the component",
         options={"modules": {"mod_service_log": {"loggers": ["archive.test"]}}},
     )
-    withheld = replace(services, grants=FixedGrants((fault,)))
+    withheld = replace(services, grants=FakeGrants((fault,)))
 
     assert await unready(aiohttp_client, withheld) == ["grants"]
 
@@ -85,7 +85,7 @@ async def test_warning_about_grants_keeps_a_process_ready(
     warning = Finding(id="delegation", severity=Severity.WARNING, seen="one host", change="it")
     fine = Finding(id="copies", severity=Severity.OK, seen="copied")
     client = await aiohttp_client(
-        make_app(SETTINGS, replace(services, grants=FixedGrants((warning, fine))))
+        make_app(SETTINGS, replace(services, grants=FakeGrants((warning, fine))))
     )
 
     answer = await client.get("/health/ready")
@@ -122,6 +122,7 @@ async def test_process_with_a_failing_writer_is_not_ready(
                 await asyncio.sleep(0.01)
 
         assert await unready(aiohttp_client, services) == ["storage", "writer"]
+    await services.writer.wait_durable()
 
 
 async def test_process_with_a_failed_task_is_not_ready(
