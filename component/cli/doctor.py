@@ -37,6 +37,7 @@ exit codes:
 """
 
 ADVICE = (
+    "`muniment ejabberd-config VERSION` prints all options of ejabberd.yml that Muniment needs. "
     "After a change of ejabberd.yml: `ejabberdctl reload_config` (or a restart of ejabberd for "
     "listeners), then `muniment doctor --reconnect`."
 )
