@@ -96,7 +96,7 @@ async def test_marker_published_while_muniment_was_away_is_asked_for(own_server:
     if is_asked:
         async with asyncio.timeout(10):
             # ejabberd permits it a moment after the connection.
-            while await unread(own_server, alice) != {bob.jid: 1}:
+            while await unread(own_server, alice) != {bob.jid: 1}:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
     asked = await unread(own_server, alice)
     async with own_server.client(alice, "laptop") as hers:
