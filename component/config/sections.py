@@ -360,8 +360,8 @@ class Config:
     def retention_of(self, host: str) -> Retention:
         """Return the retention options of a virtual host or any other domain."""
         own = self.hosts.get(host, Host())
-        bounds = own.model_dump(include={"days", "messages", "bytes"}, exclude_none=True)
-        return self.retention.model_copy(update=bounds)
+        limits = own.model_dump(include={"days", "messages", "bytes"}, exclude_none=True)
+        return self.retention.model_copy(update=limits)
 
     def described(self) -> Iterator[str]:
         """Yield a line for each [hosts] and [operators] section, and one about accounts."""

@@ -14,7 +14,7 @@ from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
 from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from component.core.tokens.access import AccessTokens
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
@@ -125,13 +125,13 @@ def sign_ins(config: Config, storage: Storage, accounts: AccountSource) -> SignI
 def retention_defaults(config: Config) -> RetentionDefaults:
     """Return how long messages stay where there is no rule."""
     return RetentionDefaults(
-        hosts={host: _bounds(config.retention_of(host)) for host in config.xmpp.hosts},
-        others=_bounds(config.retention),
+        hosts={host: _limits(config.retention_of(host)) for host in config.xmpp.hosts},
+        others=_limits(config.retention),
     )
 
 
-def _bounds(retention: Retention) -> RetentionBounds:
-    return RetentionBounds(days=retention.days, messages=retention.messages, bytes=retention.bytes)
+def _limits(retention: Retention) -> RetentionLimits:
+    return RetentionLimits(days=retention.days, messages=retention.messages, bytes=retention.bytes)
 
 
 def timing(config: Config) -> Timing:

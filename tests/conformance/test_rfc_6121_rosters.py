@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, tostring
 
 import pytest
-from support.roster_queries import NS_ROSTER, asked_roster
+from support.roster_queries import NS_ROSTER, next_roster_get
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -213,7 +213,7 @@ async def test_server_roster_is_read_at_each_request(wire: Wire) -> None:
     versions = []
     for name in ("Bobby", "Robert", "Bobby"):
         wire.peer.send(f"<iq type='get' from='{ALICE_PHONE}' to='{COMPONENT}' id='r1'>{GET}</iq>")
-        request = await asked_roster(wire)
+        request = await next_roster_get(wire)
         wire.peer.send(
             f"<iq type='result' from='{ALICE}' to='{COMPONENT}' id='{request.get('id')}'>"
             f"<query xmlns='{NS_ROSTER}'><item jid='BOB@example.org' name='{name}'"

@@ -79,7 +79,7 @@ async def test_ids_are_not_predictable(wire: Wire) -> None:
     wire.say("two")
     first, second = (await wire.history()).ids
 
-    assert sum(a == b for a, b in zip(first, second, strict=True)) < len(first) // 2
+    assert sum(x == y for x, y in zip(first, second, strict=True)) < len(first) // 2
 
 
 async def test_ids_in_two_archives_of_one_message_differ(wire: Wire) -> None:

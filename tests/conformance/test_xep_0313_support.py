@@ -109,12 +109,12 @@ async def test_refusal_does_not_depend_on_the_id(wire: Wire) -> None:
     """8.1 (paraphrase): a query of another archive is refused before its ids are looked up."""
     wire.say("private")
     [id] = (await wire.history()).ids
-    known, unknown = [
+    existing, unknown = [
         await wire.delegated(query(after=after), asker=BOB_PHONE, owner=ALICE)
         for after in (id, "unknown")
     ]
 
-    assert known.refusal == unknown.refusal == "forbidden"
+    assert existing.refusal == unknown.refusal == "forbidden"
 
 
 async def test_archive_is_read_at_its_component_address(wire: Wire) -> None:

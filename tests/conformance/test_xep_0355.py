@@ -128,12 +128,15 @@ async def test_only_the_server_may_delegate(wire: Wire, version: str, stranger: 
 async def test_refusal_does_not_reveal_whether_an_account_exists(wire: Wire, version: str) -> None:
     """10 (paraphrase): care is taken not to leak the existence of accounts."""
     wire.say("private")
-    known = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE, namespace=version)
-    unknown = await wire.delegated(
+    existing = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE, namespace=version)
+    nonexistent = await wire.delegated(
         query(), asker=BOB_PHONE, owner=f"nobody@{HOST}", namespace=version
     )
 
-    assert (known.refusal, known.iq.get("type")) == (unknown.refusal, unknown.iq.get("type"))
+    assert (existing.refusal, existing.iq.get("type")) == (
+        nonexistent.refusal,
+        nonexistent.iq.get("type"),
+    )
 
 
 async def test_component_sends_no_query_in_the_namespace_it_manages(wire: Wire) -> None:

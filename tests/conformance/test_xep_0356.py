@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.roster_queries import NS_ROSTER, asked_roster, give_roster
+from support.roster_queries import NS_ROSTER, answer_roster_get, next_roster_get
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -140,8 +140,8 @@ async def test_roster_query_is_addressed_to_the_user(wire: Wire, permission: str
     wire.grant(roster=permission)
     await prefer_roster(wire)
     wire.say("hello")
-    query = await asked_roster(wire)
-    give_roster(wire, query)
+    query = await next_roster_get(wire)
+    answer_roster_get(wire, query)
 
     assert (query.get("type"), query.get("from"), query.get("to")) == ("get", COMPONENT, ALICE)
     assert [child.tag for child in query] == [f"{{{NS_ROSTER}}}query"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.roster_queries import asked_roster, give_roster
+from support.roster_queries import answer_roster_get, next_roster_get
 from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, NS_MAM, Reply, Wire, found
 
 Ask = Callable[..., Awaitable[Reply]]
@@ -179,7 +179,7 @@ async def test_archived_messages_follow_the_preferences(
     await wire.delegated(prefs(default, always=always, never=never))
     wire.say("hello", sender=sender, to=to)
     if default == "roster" and not always and not never:
-        give_roster(wire, await asked_roster(wire), *([BOB] if is_contact else [ROMEO]))
+        answer_roster_get(wire, await next_roster_get(wire), *([BOB] if is_contact else [ROMEO]))
 
     assert (await wire.history()).bodies == (["hello"] if is_archived else [])
 
@@ -197,7 +197,7 @@ async def test_roster_match_ignores_the_resource(wire: Wire) -> None:
     """2.3.1: "the comparison MUST use the bare target JID (that is, stripped of any resource)"."""
     await wire.delegated(prefs("roster"))
     wire.say("hello", to=f"{BOB}/somewhere else")
-    give_roster(wire, await asked_roster(wire), BOB)
+    answer_roster_get(wire, await next_roster_get(wire), BOB)
 
     assert (await wire.history()).bodies == ["hello"]
 

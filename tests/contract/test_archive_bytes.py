@@ -1,4 +1,4 @@
-"""Pages bounded in bytes: what fits, and what is said of where a page ends."""
+"""The contract of pages that are bounded in bytes, on every backend."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.rows import ANY, Filter, Phrase
 
 LARGE = "<message xmlns='jabber:client'><body>" + "é" * 50_000 + "</body></message>"
 
-#: Two messages of that size fit, in bytes.
+#: Room for two messages of that size.
 MAX_BYTES = 250_000
 
 
@@ -20,18 +20,18 @@ async def large(archive: Archive) -> Archive:
     return archive
 
 
-@pytest.mark.parametrize("wanted", [ANY, Filter(phrases=(Phrase(words=("word",)),))])
+@pytest.mark.parametrize("filter", [ANY, Filter(phrases=(Phrase(words=("word",)),))])
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_page_is_bounded_in_bytes_and_has_index_and_count(
-    large: Archive, wanted: Filter, backwards: bool
+    large: Archive, filter: Filter, backwards: bool
 ) -> None:
-    everything = [message.id for message in (await large.page(ALICE, wanted, limit=100)).messages]
+    all_ids = [message.id for message in (await large.page(ALICE, filter, limit=100)).messages]
 
     page = await large.page(
-        ALICE, wanted, limit=5, backwards=backwards, counted=True, max_bytes=MAX_BYTES
+        ALICE, filter, limit=5, backwards=backwards, counted=True, max_bytes=MAX_BYTES
     )
 
-    expected = everything[-2:] if backwards else everything[:2]
+    expected = all_ids[-2:] if backwards else all_ids[:2]
     assert [message.id for message in page.messages] == expected
     assert (page.index, page.count, page.complete) == (8 if backwards else 0, 10, False)
 

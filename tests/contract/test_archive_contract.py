@@ -1,4 +1,4 @@
-"""What `storage.interface.Archive` promises, held by every backend."""
+"""The contract of `storage.interface.Archive`, on every backend."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from support.builders import (
     ROOM,
     SECOND,
     dedup_key,
+    delete_all_but,
     entries,
     entry,
     everything,
-    shed,
     texts,
 )
 
@@ -35,13 +35,15 @@ LAST_TIME = 2**63 - 1
 
 
 async def test_stored_message_is_read_back_unchanged(archive: Archive) -> None:
-    given = entry(nick="The Nick", direction=Direction.SENT, type="normal", resource="a/b")
-    await archive.append([given])
+    message = entry(nick="The Nick", direction=Direction.SENT, type="normal", resource="a/b")
+    await archive.append([message])
 
     [stored] = (await everything(archive)).messages
 
     fields = ("at", "peer", "resource", "type", "direction", "nick", "xml")
-    assert [getattr(stored, name) for name in fields] == [getattr(given, name) for name in fields]
+    assert [getattr(stored, name) for name in fields] == [
+        getattr(message, name) for name in fields
+    ]
 
 
 @pytest.mark.parametrize(
@@ -57,16 +59,16 @@ async def test_stored_message_is_read_back_unchanged(archive: Archive) -> None:
     ids=["scripts", "emoji", "quotes", "spaces", "long", "empty"],
 )
 async def test_any_text_is_read_back_unchanged(archive: Archive, text: str) -> None:
-    given = entry(xml=text, peer=f"p{text[:99]}", resource=text[:99], nick=text[:99])
-    await archive.append([given])
+    message = entry(xml=text, peer=f"p{text[:99]}", resource=text[:99], nick=text[:99])
+    await archive.append([message])
 
-    [stored] = (await everything(archive, wanted=Filter(peer=given.peer))).messages
+    [stored] = (await everything(archive, filter=Filter(peer=message.peer))).messages
 
     assert (stored.xml, stored.peer, stored.resource, stored.nick) == (
-        given.xml,
-        given.peer,
-        given.resource,
-        given.nick,
+        message.xml,
+        message.peer,
+        message.resource,
+        message.nick,
     )
 
 
@@ -74,11 +76,11 @@ async def test_nul_is_stored_or_rejected_but_never_truncates(archive: Archive) -
     try:
         await archive.append([entry(xml="before\0after")])
     except Rejected:
-        kept = ["before\0after"]
+        stored_texts = ["before\0after"]
     else:
-        kept = texts(await everything(archive))
+        stored_texts = texts(await everything(archive))
 
-    assert kept == ["before\0after"]
+    assert stored_texts == ["before\0after"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ async def test_batch_for_two_archives_is_stored_in_each_apart(archive: Archive) 
     assert texts(await everything(archive, BOB)) == texts(rows[1::2])
 
 
-# Once
+# Duplicates
 
 
 async def test_same_dedup_key_is_stored_once_in_a_batch(archive: Archive) -> None:
@@ -226,12 +228,12 @@ async def test_alternative_key_in_another_archive_is_no_duplicate(archive: Archi
     assert await archive.count(ALICE, ANY) == 1
 
 
-# Removal
+# Deletion
 
 
 async def test_deleted_message_can_be_stored_again(storage: Storage, archive: Archive) -> None:
     await archive.append([entry(1), entry(2)])
-    await shed(storage, 1)
+    await delete_all_but(storage, 1)
     await archive.append([entry(1)])
 
     assert texts(await everything(archive)) == texts([entry(2), entry(1)])
@@ -239,7 +241,7 @@ async def test_deleted_message_can_be_stored_again(storage: Storage, archive: Ar
 
 async def test_deleted_alternative_key_is_no_duplicate(storage: Storage, archive: Archive) -> None:
     await archive.append([entry(1)])
-    await shed(storage, 0)
+    await delete_all_but(storage, 0)
     await archive.append([entry(2, alternative_keys=(dedup_key(1), dedup_key("x")))])
 
     assert texts(await everything(archive)) == [entry(2).xml]
@@ -249,19 +251,19 @@ async def test_deleted_alternative_key_is_no_duplicate(storage: Storage, archive
 
 
 async def test_ids_are_never_reused(storage: Storage, archive: Archive) -> None:
-    seen: list[str] = []
+    ids: list[str] = []
     for _ in range(3):
         await archive.append(entries(3))
-        seen += [stored.id for stored in (await everything(archive)).messages]
-        await shed(storage, 0)
+        ids += [stored.id for stored in (await everything(archive)).messages]
+        await delete_all_but(storage, 0)
 
-    assert len(set(seen)) == len(seen) == 9
+    assert len(set(ids)) == len(ids) == 9
 
 
 async def test_id_of_a_message_does_not_change(storage: Storage, archive: Archive) -> None:
     await archive.append(entries(3))
     before = [stored.id for stored in (await everything(archive)).messages]
-    await shed(storage, 2)
+    await delete_all_but(storage, 2)
     await archive.append([entry("more"), entry(1, xml="again")])
 
     assert [stored.id for stored in (await everything(archive)).messages][:2] == before[1:]
@@ -311,12 +313,12 @@ async def test_id_of_a_removed_message_is_not_found(
     storage: Storage, archive: Archive, bound: str
 ) -> None:
     await archive.append(entries(3))
-    gone = (await everything(archive)).messages[1].id
-    await shed(storage, 1)
+    deleted = (await everything(archive)).messages[1].id
+    await delete_all_but(storage, 1)
     await archive.append([entry(1)])
 
     with pytest.raises(NotFound):
-        await archive.page(ALICE, ANY, limit=10, **{bound: gone})
+        await archive.page(ALICE, ANY, limit=10, **{bound: deleted})
 
 
 @pytest.mark.parametrize("bound", ["after", "before"])
@@ -326,15 +328,15 @@ async def test_other_spellings_of_an_id_are_not_found(archive: Archive, bound: s
     spellings = [f"{id}=", f"{id}==", f" {id}", f"{id}\n", id.swapcase(), id[:-1], id[:-1] + "!"]
     spellings += [id[:-1] + last for last in "ABCDEFGHIJKLMNOP" if last != id[-1]]
 
-    found = []
+    matching = []
     for spelling in spellings:
         try:
             await archive.page(ALICE, ANY, limit=10, **{bound: spelling})
-            found.append(spelling)
+            matching.append(spelling)
         except NotFound:
             pass
 
-    assert found == []
+    assert matching == []
 
 
 @pytest.mark.parametrize("bound", ["after", "before"])
@@ -351,7 +353,7 @@ async def test_page_after_a_deleted_message_is_found_by_its_id(
 ) -> None:
     await archive.append([entry(n) for n in range(4)])
     ids = [stored.id for stored in (await everything(archive)).messages]
-    await shed(storage, 1)
+    await delete_all_but(storage, 1)
 
     page = await archive.page_after(ALICE, ids[1], limit=1)
     last = await archive.page_after(ALICE, ids[3], limit=1)
@@ -381,15 +383,15 @@ async def test_page_after_an_id_outside_the_filter_is_found(archive: Archive) ->
 # Pages
 
 
-async def paged(archive: Archive, wanted: Filter, limit: int, *, backwards: bool) -> list[Page]:
-    """Page from one end to the other, as clients do."""
-    pages = [await archive.page(ALICE, wanted, limit=limit, backwards=backwards)]
+async def paged(archive: Archive, filter: Filter, limit: int, *, backwards: bool) -> list[Page]:
+    """Return all pages from one end to the other, as clients read them."""
+    pages = [await archive.page(ALICE, filter, limit=limit, backwards=backwards)]
     while not pages[-1].complete:
         if backwards:
             place = {"before": pages[-1].messages[0].id}
         else:
             place = {"after": pages[-1].messages[-1].id}
-        pages.append(await archive.page(ALICE, wanted, limit=limit, backwards=backwards, **place))
+        pages.append(await archive.page(ALICE, filter, limit=limit, backwards=backwards, **place))
     return pages
 
 
@@ -511,7 +513,7 @@ async def test_filter_of_a_local_part_matches_it_whole_on_every_domain(
     ] + [entry(f"bare {name}", peer=name) for name in LOCALS]
     await archive.append(rows)
 
-    page = await everything(archive, wanted=Filter(peer_local=local))
+    page = await everything(archive, filter=Filter(peer_local=local))
 
     assert texts(page) == texts([r for r in rows if r.peer.startswith(f"{local}@")])
 
@@ -526,7 +528,7 @@ async def test_filter_of_a_peer_matches_it_whole(archive: Archive) -> None:
     ]
     await archive.append([entry(n, peer=peer) for n, peer in enumerate(peers)])
 
-    page = await everything(archive, wanted=Filter(peer="bob@example.org"))
+    page = await everything(archive, filter=Filter(peer="bob@example.org"))
 
     assert [stored.peer for stored in page.messages] == ["bob@example.org"]
 
@@ -536,7 +538,7 @@ async def test_filter_of_a_resource_matches_it_exactly(archive: Archive, resourc
     resources = ["", "phone", "phone%", "phones", "Phone"]
     await archive.append([entry(r, resource=r) for r in resources])
 
-    page = await everything(archive, wanted=Filter(peer=BOB, resource=resource))
+    page = await everything(archive, filter=Filter(peer=BOB, resource=resource))
 
     assert [stored.resource for stored in page.messages] == [resource]
 
@@ -548,7 +550,7 @@ async def test_filter_of_groupchat_selects_or_excludes_it(
     types = ["chat", "groupchat", "normal", "headline", "groupchat"]
     await archive.append([entry(n, type=type) for n, type in enumerate(types)])
 
-    page = await everything(archive, wanted=Filter(groupchat=groupchat))
+    page = await everything(archive, filter=Filter(groupchat=groupchat))
 
     assert [stored.type for stored in page.messages] == [
         type for type in types if (type == "groupchat") is groupchat
@@ -556,7 +558,7 @@ async def test_filter_of_groupchat_selects_or_excludes_it(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("filter", "matching"),
     [
         (Filter(since=NOON), [0, 1]),
         (Filter(since=NOON + 1), [1]),
@@ -569,13 +571,13 @@ async def test_filter_of_groupchat_selects_or_excludes_it(
     ],
 )
 async def test_filter_of_times_is_inclusive_to_the_microsecond(
-    archive: Archive, wanted: Filter, found: list[int]
+    archive: Archive, filter: Filter, matching: list[int]
 ) -> None:
     await archive.append([entry(n, at=NOON + n) for n in (-1, 0, 1)])
 
-    page = await everything(archive, wanted=wanted)
+    page = await everything(archive, filter=filter)
 
-    assert [stored.at - NOON for stored in page.messages] == found
+    assert [stored.at - NOON for stored in page.messages] == matching
 
 
 LATE = [0, 10, 20, 5, 30, -7, 40, 29, 31, 40, 0, 41, 12]
@@ -588,12 +590,12 @@ async def test_late_messages_are_found_by_their_time(archive: Archive, until: in
     await archive.append(rows[6:])
     edges = [None, -8, -7, 0, 5, 6, 12, 30, 40, 41, 42]
 
-    found = {
-        since: texts(await everything(archive, wanted=Filter(since=since, until=until)))
+    matching = {
+        since: texts(await everything(archive, filter=Filter(since=since, until=until)))
         for since in edges
     }
 
-    assert found == {
+    assert matching == {
         since: texts([row for row in rows if matches(row, Filter(since=since, until=until))])
         for since in edges
     }
@@ -606,11 +608,11 @@ async def test_late_messages_are_found_while_the_oldest_are_deleted(
     await archive.append(rows)
 
     for count in reversed(range(len(rows))):
-        await shed(storage, count)
-        left = rows[len(rows) - count :]
-        page = await everything(archive, wanted=Filter(since=5, until=40))
+        await delete_all_but(storage, count)
+        remaining = rows[len(rows) - count :]
+        page = await everything(archive, filter=Filter(since=5, until=40))
 
-        assert texts(page) == texts([row for row in left if 5 <= row.at <= 40])
+        assert texts(page) == texts([row for row in remaining if 5 <= row.at <= 40])
 
 
 def combinations() -> list[Filter]:
@@ -621,18 +623,20 @@ def combinations() -> list[Filter]:
         [{}, {"until": NOON + 9}],
         [{}, {"groupchat": True}, {"groupchat": False}],
     ]
-    return [Filter(**{k: v for part in some for k, v in part.items()}) for some in product(*parts)]
+    return [
+        Filter(**{k: v for part in subset for k, v in part.items()}) for subset in product(*parts)
+    ]
 
 
-def matches(row: NewMessage, wanted: Filter) -> bool:
-    """Whether a row is wanted, told without SQL."""
+def matches(row: NewMessage, filter: Filter) -> bool:
+    """Return whether a row matches a filter, without SQL."""
     return (
-        wanted.peer in (None, row.peer)
-        and wanted.resource in (None, row.resource)
-        and wanted.peer_local in (None, row.peer.rpartition("@")[0])
-        and (wanted.since is None or row.at >= wanted.since)
-        and (wanted.until is None or row.at <= wanted.until)
-        and wanted.groupchat in (None, row.type == "groupchat")
+        filter.peer in (None, row.peer)
+        and filter.resource in (None, row.resource)
+        and filter.peer_local in (None, row.peer.rpartition("@")[0])
+        and (filter.since is None or row.at >= filter.since)
+        and (filter.until is None or row.at <= filter.until)
+        and filter.groupchat in (None, row.type == "groupchat")
     )
 
 
@@ -646,19 +650,19 @@ def mixed() -> list[NewMessage]:
     ]
 
 
-@pytest.mark.parametrize("wanted", combinations(), ids=str)
-async def test_filters_combine(archive: Archive, wanted: Filter) -> None:
+@pytest.mark.parametrize("filter", combinations(), ids=str)
+async def test_filters_combine(archive: Archive, filter: Filter) -> None:
     await archive.append(mixed())
-    expected = [row for row in mixed() if matches(row, wanted)]
+    expected = [row for row in mixed() if matches(row, filter)]
 
-    forwards = await paged(archive, wanted, 2, backwards=False)
-    backwards = await paged(archive, wanted, 2, backwards=True)
-    timed = await archive.page_by_time(ALICE, wanted, limit=None)
+    forwards = await paged(archive, filter, 2, backwards=False)
+    backwards = await paged(archive, filter, 2, backwards=True)
+    timed = await archive.page_by_time(ALICE, filter, limit=None)
 
     assert [xml for page in forwards for xml in texts(page)] == texts(expected)
     assert [xml for page in reversed(backwards) for xml in texts(page)] == texts(expected)
     assert texts(timed) == texts(sorted(expected, key=lambda row: row.at))
-    assert await archive.count(ALICE, wanted) == len(expected)
+    assert await archive.count(ALICE, filter) == len(expected)
 
 
 # Pages by time
@@ -668,7 +672,7 @@ IN_TIME = [1, 4, 2, 3, 5, 0, 6]  # names of TIED in the order of their time, the
 
 
 @pytest.mark.parametrize(
-    ("limit", "newest", "found", "complete"),
+    ("limit", "newest", "matching", "complete"),
     [
         (None, False, IN_TIME, True),
         (None, True, IN_TIME, True),
@@ -690,28 +694,28 @@ IN_TIME = [1, 4, 2, 3, 5, 0, 6]  # names of TIED in the order of their time, the
     ],
 )
 async def test_page_by_time_never_splits_a_microsecond(
-    archive: Archive, limit: int | None, newest: bool, found: list[int], complete: bool
+    archive: Archive, limit: int | None, newest: bool, matching: list[int], complete: bool
 ) -> None:
     rows = [entry(n, at=at) for n, at in enumerate(TIED)]
     await archive.append(rows)
 
     page = await archive.page_by_time(ALICE, ANY, limit=limit, newest=newest)
 
-    assert (texts(page), page.complete) == (texts([rows[n] for n in found]), complete)
+    assert (texts(page), page.complete) == (texts([rows[n] for n in matching]), complete)
 
 
-@pytest.mark.parametrize("wanted", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
+@pytest.mark.parametrize("filter", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
 @pytest.mark.parametrize("newest", [False, True])
 async def test_first_late_message_is_at_its_time_in_a_page_by_time(
-    archive: Archive, wanted: Filter, newest: bool
+    archive: Archive, filter: Filter, newest: bool
 ) -> None:
     rows = [entry(n, at=NOON + n) for n in range(4)]
     late = entry("late", at=NOON + 1)
     await archive.append(rows)
-    before = await archive.page_by_time(ALICE, wanted, limit=2, newest=newest)
+    before = await archive.page_by_time(ALICE, filter, limit=2, newest=newest)
     await archive.append([late])
 
-    after = await archive.page_by_time(ALICE, wanted, limit=3, newest=newest)
+    after = await archive.page_by_time(ALICE, filter, limit=3, newest=newest)
 
     assert texts(before) == texts(rows[2:] if newest else rows[:2])
     assert texts(after) == texts([rows[1], late, *rows[2:]] if newest else [*rows[:2], late])
@@ -742,50 +746,50 @@ async def test_page_by_time_includes_only_matching_messages_of_a_tie(
 # Counting
 
 
-@pytest.mark.parametrize("wanted", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
-async def test_count_excludes_duplicates(archive: Archive, wanted: Filter) -> None:
+@pytest.mark.parametrize("filter", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
+async def test_count_excludes_duplicates(archive: Archive, filter: Filter) -> None:
     await archive.append([entry(1), entry(1), entry(2)])
     await archive.append(
         [entry(2), entry(3), entry(4, alternative_keys=(dedup_key(1), dedup_key("x")))]
     )
 
-    assert await archive.count(ALICE, wanted) == 3
+    assert await archive.count(ALICE, filter) == 3
 
 
-@pytest.mark.parametrize("wanted", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
+@pytest.mark.parametrize("filter", [ANY, Filter(peer=BOB)], ids=["any", "peer"])
 async def test_count_excludes_deleted_messages(
-    storage: Storage, archive: Archive, wanted: Filter
+    storage: Storage, archive: Archive, filter: Filter
 ) -> None:
     await archive.append(entries(5))
-    await shed(storage, 3)
+    await delete_all_but(storage, 3)
     await archive.append([entry("new"), entry(0), entry(4)])
-    counted = await archive.count(ALICE, wanted)
-    await shed(storage, 2)
+    counted = await archive.count(ALICE, filter)
+    await delete_all_but(storage, 2)
 
-    assert (counted, await archive.count(ALICE, wanted)) == (5, 2)
+    assert (counted, await archive.count(ALICE, filter)) == (5, 2)
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "filter",
     [ANY, Filter(kinds=READABLE), Filter(peer=BOB), Filter(since=NOON + 2), Filter(ids=())],
     ids=["any", "readable", "peer", "since", "none"],
 )
 @pytest.mark.parametrize("newest", [False, True])
 async def test_page_by_time_has_a_count_on_request(
-    archive: Archive, wanted: Filter, newest: bool
+    archive: Archive, filter: Filter, newest: bool
 ) -> None:
     await archive.append([*entries(5), entry("other", peer=ROMEO)])
 
-    page = await archive.page_by_time(ALICE, wanted, limit=2, newest=newest, counted=True)
-    assert page.count == await archive.count(ALICE, wanted)
-    assert (await archive.page_by_time(ALICE, wanted, limit=2)).count is None
+    page = await archive.page_by_time(ALICE, filter, limit=2, newest=newest, counted=True)
+    assert page.count == await archive.count(ALICE, filter)
+    assert (await archive.page_by_time(ALICE, filter, limit=2)).count is None
 
 
 async def test_count_of_an_unknown_archive_is_0(archive: Archive) -> None:
     assert [await archive.count(NOBODY, w) for w in (ANY, Filter(peer=BOB))] == [0, 0]
 
 
-# At the same time, and later
+# Concurrency and reopening
 
 
 async def test_read_during_writes_sees_whole_batches(archive: Archive) -> None:
@@ -808,9 +812,11 @@ async def test_batch_of_thousands_is_stored_once_and_in_its_order(archive: Archi
     again = [batch[0], batch[1500], batch[-1]]
     await archive.append([*again, *batch, *again, entry("last")])
 
-    found = texts(await everything(archive))
-    assert found == texts([*again, *(one for one in batch if one not in again), entry("last")])
-    assert await archive.count(ALICE, ANY) == len(found) == 3001
+    matching = texts(await everything(archive))
+    assert matching == texts(
+        [*again, *(message for message in batch if message not in again), entry("last")]
+    )
+    assert await archive.count(ALICE, ANY) == len(matching) == 3001
 
 
 async def test_concurrent_batches_are_all_stored(archive: Archive) -> None:
@@ -824,7 +830,7 @@ async def test_concurrent_batches_are_all_stored(archive: Archive) -> None:
 async def test_messages_survive_reopening(reopen: Open) -> None:
     async with reopen() as storage:
         await storage.archive.append(entries(5))
-        await shed(storage, 4)
+        await delete_all_but(storage, 4)
         before = await everything(storage.archive)
 
     async with reopen() as storage:
@@ -836,7 +842,7 @@ async def test_messages_survive_reopening(reopen: Open) -> None:
 async def test_count_survives_reopening(reopen: Open) -> None:
     async with reopen() as storage:
         await storage.archive.append(entries(5))
-        await shed(storage, 4)
+        await delete_all_but(storage, 4)
         await storage.archive.append([entry(1)])
 
     async with reopen() as storage:
@@ -855,14 +861,14 @@ async def test_duplicates_are_recognised_after_reopening(reopen: Open) -> None:
 
 
 async def test_ids_are_not_reused_after_deletion_and_reopening(reopen: Open) -> None:
-    seen: list[str] = []
+    ids: list[str] = []
     for _ in range(3):
         async with reopen() as storage:
             await storage.archive.append(entries(2))
-            seen += [stored.id for stored in (await everything(storage.archive)).messages]
-            await shed(storage, 0)
+            ids += [stored.id for stored in (await everything(storage.archive)).messages]
+            await delete_all_but(storage, 0)
 
-    assert len(set(seen)) == len(seen) == 6
+    assert len(set(ids)) == len(ids) == 6
 
 
 async def test_paging_continues_after_reopening(reopen: Open) -> None:
@@ -883,7 +889,7 @@ async def test_late_messages_are_found_after_reopening(reopen: Open) -> None:
             await storage.archive.append([row])
 
     async with reopen() as storage:
-        page = await everything(storage.archive, wanted=Filter(since=5 * SECOND))
+        page = await everything(storage.archive, filter=Filter(since=5 * SECOND))
 
     assert texts(page) == texts([row for row in rows if row.at >= 5 * SECOND])
 

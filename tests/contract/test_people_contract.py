@@ -1,4 +1,4 @@
-"""What `storage.people` promises of accounts, rosters and waiting stanzas, on every backend."""
+"""The contract of the stores of accounts, rosters and offline stanzas, on every backend."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def account(jid: str = ALICE, **fields: Any) -> Account:
     return Account(**({"jid": jid, "verifier": f"of {jid}", "created": NOON} | fields))
 
 
-def waiting(name: object = 1, **fields: Any) -> OfflineStanza:
+def offline_stanza(name: object = 1, **fields: Any) -> OfflineStanza:
     packet = f"<message><body>{name}</body></message>"
     return OfflineStanza(**({"peer": f"{BOB}/phone", "stanza": packet, "at": NOON} | fields))
 
@@ -41,10 +41,10 @@ CONTACT = Contact(
 
 
 async def test_added_account_is_read_back_unchanged(storage: Storage) -> None:
-    given = account(is_enabled=False)
+    expected = account(is_enabled=False)
 
-    assert await storage.accounts.add(given)
-    assert await storage.accounts.get(ALICE) == given
+    assert await storage.accounts.add(expected)
+    assert await storage.accounts.get(ALICE) == expected
     assert await storage.accounts.get(BOB) is None
     assert await storage.accounts.get(ELSEWHERE) is None
 
@@ -79,7 +79,7 @@ async def test_removal_of_an_account_removes_its_roster_and_offline_stanzas(
     for jid in (ALICE, BOB):
         await storage.accounts.add(account(jid))
         await storage.contacts.put(jid, replace(CONTACT, jid=CAROL))
-        await storage.offline.add(jid, waiting())
+        await storage.offline.add(jid, offline_stanza())
 
     assert await storage.accounts.remove(ALICE)
     assert await storage.accounts.get(ALICE) is None
@@ -101,7 +101,7 @@ async def test_accounts_of_a_domain_are_listed_page_by_page(storage: Storage) ->
         pages.append(await storage.accounts.list(HOST, after=after, limit=4))
 
     assert [len(page) for page in pages] == [4, 2, 0]
-    assert [each for page in pages for each in page] == [
+    assert [stanza for page in pages for stanza in page] == [
         account(jid) for jid in sorted(f"{name}@{HOST}" for name in names)
     ]
 
@@ -134,11 +134,11 @@ async def test_roster_of_a_new_owner_is_empty(storage: Storage) -> None:
     assert await storage.contacts.roster(ALICE) == ()
 
 
-@pytest.mark.parametrize("given", [CONTACT, Contact(jid=BOB)], ids=["full", "bare"])
-async def test_contact_is_read_back_unchanged(storage: Storage, given: Contact) -> None:
-    await storage.contacts.put(ALICE, given)
+@pytest.mark.parametrize("expected", [CONTACT, Contact(jid=BOB)], ids=["full", "bare"])
+async def test_contact_is_read_back_unchanged(storage: Storage, expected: Contact) -> None:
+    await storage.contacts.put(ALICE, expected)
 
-    assert await storage.contacts.roster(ALICE) == (given,)
+    assert await storage.contacts.roster(ALICE) == (expected,)
 
 
 async def test_contact_replaces_only_the_contact_of_the_same_jid(storage: Storage) -> None:
@@ -176,30 +176,30 @@ async def test_clearing_a_roster_clears_no_other(storage: Storage) -> None:
     assert len(await storage.contacts.roster(BOB)) == 2
 
 
-# Waiting stanzas
+# Offline stanzas
 
 
 async def test_offline_stanzas_are_popped_once_oldest_first(storage: Storage) -> None:
-    given = [waiting(n, at=NOON + at) for n, at in enumerate([5, 3, 9, 3])]
-    for each in given:
-        await storage.offline.add(ALICE, each)
+    expected = [offline_stanza(n, at=NOON + at) for n, at in enumerate([5, 3, 9, 3])]
+    for stanza in expected:
+        await storage.offline.add(ALICE, stanza)
 
-    assert await storage.offline.pop(ALICE) == (given[1], given[3], given[0], given[2])
+    assert await storage.offline.pop(ALICE) == (expected[1], expected[3], expected[0], expected[2])
     assert await storage.offline.pop(ALICE) == ()
 
 
 async def test_same_offline_stanza_is_stored_once(storage: Storage) -> None:
-    others = [waiting(peer=ROMEO), waiting(at=NOON + 1), waiting(2)]
-    for each in (waiting(), *others, waiting(), *others):
-        await storage.offline.add(ALICE, each)
+    different = [offline_stanza(peer=ROMEO), offline_stanza(at=NOON + 1), offline_stanza(2)]
+    for stanza in (offline_stanza(), *different, offline_stanza(), *different):
+        await storage.offline.add(ALICE, stanza)
 
     assert await storage.offline.count(ALICE) == 4
-    assert set(await storage.offline.pop(ALICE)) == {waiting(), *others}
+    assert set(await storage.offline.pop(ALICE)) == {offline_stanza(), *different}
 
 
 async def test_pop_leaves_offline_stanzas_of_other_owners(storage: Storage) -> None:
     for owner in (ALICE, BOB):
-        await storage.offline.add(owner, waiting())
+        await storage.offline.add(owner, offline_stanza())
     await storage.offline.pop(ALICE)
 
     assert await storage.offline.count(ALICE) == 0
@@ -208,32 +208,32 @@ async def test_pop_leaves_offline_stanzas_of_other_owners(storage: Storage) -> N
 
 async def test_popped_offline_stanza_can_be_added_again(storage: Storage) -> None:
     for _ in range(2):
-        await storage.offline.add(ALICE, waiting())
-        assert await storage.offline.pop(ALICE) == (waiting(),)
+        await storage.offline.add(ALICE, offline_stanza())
+        assert await storage.offline.pop(ALICE) == (offline_stanza(),)
 
 
-# Lasting
+# Reopening
 
 
 async def test_accounts_rosters_and_offline_stanzas_survive_reopening(reopen: Open) -> None:
     async with reopen() as storage:
         await storage.accounts.add(account())
         await storage.contacts.put(ALICE, CONTACT)
-        await storage.offline.add(ALICE, waiting())
+        await storage.offline.add(ALICE, offline_stanza())
 
     async with reopen() as storage:
         assert await storage.accounts.get(ALICE) == account()
         assert await storage.contacts.roster(ALICE) == (CONTACT,)
-        assert await storage.offline.pop(ALICE) == (waiting(),)
+        assert await storage.offline.pop(ALICE) == (offline_stanza(),)
 
 
 async def test_reads_of_a_closed_store_are_unavailable(reopen: Open) -> None:
     async with reopen() as storage:
         opened = storage
-    for asking in (
+    for read in (
         opened.accounts.get(ALICE),
         opened.contacts.roster(ALICE),
         opened.offline.count(ALICE),
     ):
         with pytest.raises(Unavailable):
-            await asking
+            await read

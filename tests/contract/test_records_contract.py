@@ -1,4 +1,4 @@
-"""What `storage.interface.Records` promises, held by every backend."""
+"""The contract of preferences, rules, holds, the audit log and rooms, on every backend."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from storage.rows import (
 
 
 def audit_entry(name: object = 1, **fields: Any) -> AuditEntry:
-    """Return a line for the audit log that says its name."""
+    """Return an audit log entry with its name as the detail."""
     defaults: dict[str, Any] = {
         "at": NOON,
         "actor": "auditor",
@@ -56,13 +56,13 @@ async def test_new_store_has_no_records(storage: Storage) -> None:
 
 @pytest.mark.parametrize("default", ["always", "never", "roster"])
 async def test_preferences_are_read_back_unchanged(storage: Storage, default: str) -> None:
-    given = PreferencesRow(
+    row = PreferencesRow(
         owner=ALICE, default=default, always=(ROMEO, f"{BOB}/a \"b\", 'c'"), never=("ü@h", "z@h")
     )
-    await storage.preferences.set(given)
+    await storage.preferences.set(row)
 
-    assert await storage.preferences.get(ALICE) == given
-    assert await storage.preferences.list(after="", limit=9) == (given,)
+    assert await storage.preferences.get(ALICE) == row
+    assert await storage.preferences.list(after="", limit=9) == (row,)
 
 
 async def test_preferences_replace_only_those_of_the_same_owner(storage: Storage) -> None:
@@ -84,14 +84,14 @@ async def test_preferences_replace_only_those_of_the_same_owner(storage: Storage
 
 async def test_confirmed_bounds_are_read_back_unchanged(storage: Storage) -> None:
     assert await storage.rules.confirmed() == ()
-    others = HostRetention(host="", days=0, messages=0, bytes=0)
+    default = HostRetention(host="", days=0, messages=0, bytes=0)
     hosts = (
         HostRetention(host=HOST, days=36500, messages=10**9, bytes=10**15),
         HostRetention(host=OTHER_HOST, days=1, messages=2, bytes=3),
     )
-    await storage.rules.confirm([*hosts, others])
+    await storage.rules.confirm([*hosts, default])
 
-    assert set(await storage.rules.confirmed()) == {others, *hosts}
+    assert set(await storage.rules.confirmed()) == {default, *hosts}
 
 
 async def test_confirmed_bounds_replace_all_earlier_ones(storage: Storage) -> None:
@@ -114,7 +114,7 @@ async def test_confirmed_bounds_replace_all_earlier_ones(storage: Storage) -> No
         Rule(owner=ALICE, days=0, messages=0, bytes=0),
         Rule(owner=ALICE, peer=ROMEO, days=1, messages=2, bytes=3),
     ],
-    ids=["as is usual", "without bounds", "all bounds"],
+    ids=["default", "without bounds", "all bounds"],
 )
 async def test_rule_is_read_back_unchanged(storage: Storage, rule: Rule) -> None:
     await storage.rules.set(rule)
@@ -123,11 +123,11 @@ async def test_rule_is_read_back_unchanged(storage: Storage, rule: Rule) -> None
 
 
 async def test_rule_replaces_only_that_of_the_same_owner_and_peer(storage: Storage) -> None:
-    others = {Rule(owner=ALICE, peer=ROMEO, days=1), Rule(owner=BOB, days=2)}
-    for rule in [*others, Rule(owner=ALICE, days=3), Rule(owner=ALICE, messages=4)]:
+    other_rules = {Rule(owner=ALICE, peer=ROMEO, days=1), Rule(owner=BOB, days=2)}
+    for rule in [*other_rules, Rule(owner=ALICE, days=3), Rule(owner=ALICE, messages=4)]:
         await storage.rules.set(rule)
 
-    assert set(await storage.rules.list()) == others | {Rule(owner=ALICE, messages=4)}
+    assert set(await storage.rules.list()) == other_rules | {Rule(owner=ALICE, messages=4)}
 
 
 async def test_removal_of_a_rule_removes_no_other(storage: Storage) -> None:
@@ -174,12 +174,12 @@ async def test_removal_of_a_hold_removes_no_other(storage: Storage) -> None:
 
 
 async def test_audit_entry_is_read_back_unchanged(storage: Storage) -> None:
-    given = audit_entry("7 messages, \"all\"; 'ü'\n", actor=ROMEO, action="export", at=NOON + 1)
-    await storage.archive.append([given])
+    written = audit_entry("7 messages, \"all\"; 'ü'\n", actor=ROMEO, action="export", at=NOON + 1)
+    await storage.archive.append([written])
 
     [line] = await storage.audit_log.entries(limit=10)
 
-    assert replace(line, number=0) == given
+    assert replace(line, number=0) == written
 
 
 async def test_audit_log_is_read_newest_first_despite_times(storage: Storage) -> None:
@@ -241,12 +241,12 @@ async def test_audit_entries_and_messages_are_written_in_one_transaction(storage
 OTHER_ROOM = f"other@conference.{HOST}"
 
 
-def occupant(affiliation: str, jid: str = ALICE, room: str = ROOM, heard: int = 0) -> Occupant:
-    return Occupant(room=room, jid=jid, affiliation=affiliation, heard_at=heard)
+def occupant(affiliation: str, jid: str = ALICE, room: str = ROOM, heard_at: int = 0) -> Occupant:
+    return Occupant(room=room, jid=jid, affiliation=affiliation, heard_at=heard_at)
 
 
-async def known(storage: Storage, room: str = ROOM) -> tuple[str | None, str | None]:
-    """Return what alice and bob are in a room."""
+async def affiliations(storage: Storage, room: str = ROOM) -> tuple[str | None, str | None]:
+    """Return the affiliations of alice and bob in a room."""
     return await storage.rooms.affiliation(room, ALICE), await storage.rooms.affiliation(room, BOB)
 
 
@@ -254,11 +254,11 @@ async def test_last_affiliation_of_a_user_in_a_room_is_stored(storage: Storage) 
     for affiliation in ("none", "outcast"):
         changed = (occupant(affiliation), occupant("owner", BOB))
         await storage.rooms.change(RoomChanges(room=ROOM, occupants=changed))
-    others = (occupant("admin", room=OTHER_ROOM),)
-    await storage.rooms.change(RoomChanges(room=OTHER_ROOM, occupants=others))
+    admins = (occupant("admin", room=OTHER_ROOM),)
+    await storage.rooms.change(RoomChanges(room=OTHER_ROOM, occupants=admins))
 
-    assert await known(storage) == ("outcast", "owner")
-    assert await known(storage, OTHER_ROOM) == ("admin", None)
+    assert await affiliations(storage) == ("outcast", "owner")
+    assert await affiliations(storage, OTHER_ROOM) == ("admin", None)
 
 
 @pytest.mark.parametrize("affiliation", ["member", "admin", "owner", "none", "outcast", None])
@@ -270,7 +270,7 @@ async def test_removal_from_a_room_changes_only_members(
     await storage.rooms.change(RoomChanges(room=ROOM, removed=(occupant("none"),)))
 
     was_member = affiliation in ("member", "admin", "owner")
-    assert await known(storage) == ("none" if was_member else affiliation, None)
+    assert await affiliations(storage) == ("none" if was_member else affiliation, None)
 
 
 async def test_persistence_and_creation_of_a_room_are_stored(
@@ -292,18 +292,18 @@ async def test_persistence_and_creation_of_a_room_are_stored(
 
 
 async def test_recreated_room_has_only_the_occupants_of_the_change(storage: Storage) -> None:
-    before = (occupant("owner"), occupant("outcast", BOB, heard=9))
+    before = (occupant("owner"), occupant("outcast", BOB, heard_at=9))
     await storage.rooms.change(RoomChanges(room=ROOM, occupants=before))
-    others = (occupant("admin", room=OTHER_ROOM),)
-    await storage.rooms.change(RoomChanges(room=OTHER_ROOM, occupants=others))
+    admins = (occupant("admin", room=OTHER_ROOM),)
+    await storage.rooms.change(RoomChanges(room=OTHER_ROOM, occupants=admins))
     await storage.rooms.change(RoomChanges(room=ROOM, created_at=7))
-    assert await known(storage) == (None, None)
+    assert await affiliations(storage) == (None, None)
 
     await storage.rooms.change(
         RoomChanges(room=ROOM, created_at=9, occupants=(occupant("owner", BOB),))
     )
-    assert await known(storage) == (None, "owner")
-    assert await known(storage, OTHER_ROOM) == ("admin", None)
+    assert await affiliations(storage) == (None, "owner")
+    assert await affiliations(storage, OTHER_ROOM) == ("admin", None)
 
 
 async def test_possibly_recreated_room_keeps_bans_and_later_affiliations(
@@ -311,15 +311,15 @@ async def test_possibly_recreated_room_keeps_bans_and_later_affiliations(
 ) -> None:
     carol, dave = f"carol@{HOST}", f"dave@{HOST}"
     before = (
-        occupant("owner", heard=4),
-        occupant("outcast", BOB, heard=4),
-        occupant("member", carol, heard=5),
-        occupant("none", dave, heard=4),
+        occupant("owner", heard_at=4),
+        occupant("outcast", BOB, heard_at=4),
+        occupant("member", carol, heard_at=5),
+        occupant("none", dave, heard_at=4),
     )
     await storage.rooms.change(RoomChanges(room=ROOM, occupants=before))
     await storage.rooms.change(RoomChanges(room=ROOM, created_at=5, keep_banned=True))
 
-    assert await known(storage) == (None, "outcast")
+    assert await affiliations(storage) == (None, "outcast")
     assert await storage.rooms.affiliation(ROOM, carol) == "member"
     assert await storage.rooms.affiliation(ROOM, dave) is None
 
@@ -339,7 +339,7 @@ async def test_records_survive_reopening(reopen: Open) -> None:
         assert await storage.rules.list() == (rule,)
         assert await storage.holds.list() == (HOLD,)
         assert await storage.rooms.get(ROOM) == Room(7)
-        assert await known(storage) == ("member", None)
+        assert await affiliations(storage) == ("member", None)
 
 
 async def test_audit_numbers_continue_after_reopening(reopen: Open) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from support.pool import stop_idle
 from support.releases import Release, Unavailable, unpacked
 from support.server import Server
 
@@ -23,6 +24,12 @@ def release(release_version: str, missing: Callable[[object], NoReturn]) -> Rele
         return unpacked(release_version)
     except Unavailable as error:
         missing(error)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _idle_ejabberds() -> Iterator[None]:
+    yield
+    stop_idle()
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from support.stanzas import Refused
 
 from component.core.xml.preparation import prepared
 
-#: Two user names that are equal after a second preparation.
-PREPARED_ONCE, PREPARED_TWICE = "\u33c6", "c\u2215kg"
+#: A user name whose prepared form ejabberd changes when it prepares it again, and the result.
+AMBIGUOUS, LOOKALIKE = "\u33c6", "c\u2215kg"
 
 UNICODE = unicodedata.ucd_3_2_0
 LETTERS = [
@@ -51,8 +51,8 @@ def prepared_by(server: Server, names: list[str]) -> list[tuple[str, str | None,
 
 def test_each_letter_is_prepared_as_by_ejabberd(server: Server) -> None:
     for letter, user, resource in prepared_by(server, LETTERS):
-        # Muniment prepares once; ejabberd maps this letter a second time.
-        if letter == PREPARED_ONCE:
+        # Muniment keeps this letter unchanged.
+        if letter == AMBIGUOUS:
             user = resource = letter
         if user and resource:
             assert prepared(f"{letter}@one.test/{letter}") == f"{user}@one.test/{resource}"
@@ -66,7 +66,7 @@ def test_distinct_users_of_ejabberd_stay_distinct(server: Server) -> None:
         for _ in range(20_000)
     ]
     users: dict[str, str] = {}
-    for unprepared, user, _ in prepared_by(server, [*names, PREPARED_ONCE, PREPARED_TWICE]):
+    for unprepared, user, _ in prepared_by(server, [*names, AMBIGUOUS, LOOKALIKE]):
         for name in (unprepared, user) if user else ():
             assert users.setdefault(prepared(f"{name}@one.test"), user or "") == user
     assert len(users) > 10_000
@@ -76,32 +76,32 @@ def test_distinct_users_of_ejabberd_stay_distinct(server: Server) -> None:
 def pair(server: Server) -> tuple[Account, Account]:
     """Two users whose JIDs are equal after a second preparation."""
     [template] = server.accounts("x")
-    once, twice = (replace(template, user=name) for name in (PREPARED_ONCE, PREPARED_TWICE))
-    server.ejabberd.register(once, twice)
-    return once, twice
+    ambiguous, lookalike = (replace(template, user=name) for name in (AMBIGUOUS, LOOKALIKE))
+    server.ejabberd.register(ambiguous, lookalike)
+    return ambiguous, lookalike
 
 
 async def test_user_with_lookalike_name_cannot_read_the_archive(
     server: Server, pair: tuple[Account, Account]
 ) -> None:
-    once, twice = pair
+    ambiguous, lookalike = pair
     [bob] = server.accounts("bob")
     async with (
-        server.client(once) as stranger,
-        server.client(twice) as victim,
+        server.client(ambiguous) as stranger,
+        server.client(lookalike) as victim,
         server.client(bob) as bob_client,
     ):
         for client in (stranger, victim, bob_client):
             await client.be_available()
-        bob_client.say(twice.jid, "for the one")
+        bob_client.say(lookalike.jid, "for the one")
         await victim.wait_for_body("for the one")
-        bob_client.say(once.jid, "for the other")
+        bob_client.say(ambiguous.jid, "for the other")
         await stranger.wait_for_body("for the other")
 
         assert await mam.bodies(victim) == ["for the one"]
         assert await mam.bodies(stranger) == ["for the other"]
         with pytest.raises(Refused, match="forbidden"):
-            await mam.query(stranger, to=twice.jid)
+            await mam.query(stranger, to=lookalike.jid)
         with pytest.raises(Refused, match="bad-request"):
             await mam.query(stranger, to=server.ejabberd.component)
         assert await mam.bodies(victim, to=server.ejabberd.component) == ["for the one"]
@@ -110,8 +110,8 @@ async def test_user_with_lookalike_name_cannot_read_the_archive(
 async def test_user_with_lookalike_name_cannot_change_the_preferences(
     server: Server, pair: tuple[Account, Account]
 ) -> None:
-    once, twice = pair
-    async with server.client(once) as stranger, server.client(twice) as victim:
+    ambiguous, lookalike = pair
+    async with server.client(ambiguous) as stranger, server.client(lookalike) as victim:
         await stranger.ask("set", "<prefs xmlns='urn:xmpp:mam:2' default='never'/>")
         response = await victim.ask("get", "<prefs xmlns='urn:xmpp:mam:2'/>")
 

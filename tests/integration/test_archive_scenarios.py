@@ -20,6 +20,7 @@ from support.mam_payloads import (
     preferences_in,
     set_preferences,
 )
+from support.program import POLL_SECONDS
 from support.raw import Client
 from support.releases import Release
 from support.remote_data import session
@@ -326,5 +327,5 @@ async def _purge(http: ClientSession, owner: Account) -> None:
     """Start a purge of an archive, and return after its end."""
     started, _ = await ask(http, "POST", "/purges", json={"owner": owner.jid})
     assert started == 202
-    while (await ask(http, "GET", "/purges"))[1]["current"]:
-        pass
+    while (await ask(http, "GET", "/purges"))[1]["current"]:  # noqa: ASYNC110 - no event shows it
+        await asyncio.sleep(POLL_SECONDS)

@@ -188,7 +188,7 @@ async def test_pep_events_are_not_archived(people: People) -> None:
     # Only some releases notify a publisher that has no subscription.
     await people.phone.ask("set", publish)
     await people.phone.wait_for(
-        lambda s: s.find("{http://jabber.org/protocol/pubsub#event}event") is not None
+        lambda stanza: stanza.find("{http://jabber.org/protocol/pubsub#event}event") is not None
     )
 
     assert await mam.everything(people.phone) == []

@@ -56,9 +56,13 @@ def ejabberd(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iter
         yield running
 
 
+def api_url(ejabberd: Ejabberd) -> str:
+    return f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
+
+
 @pytest.fixture
 def url(ejabberd: Ejabberd) -> str:
-    return f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
+    return api_url(ejabberd)
 
 
 @pytest.fixture
@@ -231,15 +235,14 @@ async def test_login_cannot_tell_whether_an_account_exists(logins: EjabberdLogin
 # The whole program
 
 
-@pytest.fixture(params=["api", "login"])
+@pytest.fixture(scope="module", params=["api", "login"])
 def muniment(
     request: pytest.FixtureRequest,
     ejabberd: Ejabberd,
-    url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Muniment]:
     sources = {
-        "api": {"api_url": url},
+        "api": {"api_url": api_url(ejabberd)},
         "login": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
     }
     options = {"accounts": sources[request.param]}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import pytest_asyncio
 from slixmpp import JID, Message
 from support import mam
 from support.ejabberd import Account
@@ -30,7 +31,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 COUNT = 25
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def alice(server: Server) -> Account:
     """A user whose archive has the messages 0 to 24, sent and received."""
     alice, bob = server.accounts("alice", "bob")

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from support import mam
 from support.ejabberd import Ejabberd
-from support.external_auth import external
-from support.muniment import DATABASE, Muniment
+from support.muniment import ACCOUNTS, DATABASE, Muniment
 from support.ports import LOOPBACK
 from support.releases import Release
 from support.remote_data import session
@@ -25,7 +24,7 @@ END_SECONDS = 50.0
 
 #: The limit of the queue of the store, and messages that exceed it many times.
 QUEUE_BYTES = 4 * 1024 * 1024
-LARGE, LARGE_BYTES = 400, 240_000
+LARGE, LARGE_BYTES = 150, 240_000
 UNREAD = 60
 UNSLOWED = {"rate: 50000": "rate: 500000000", "burst_size: 500000": "burst_size: 500000000"}
 
@@ -42,14 +41,23 @@ def user_authentication(username, password, host):
 """
 
 
+@pytest.fixture(scope="module")
+def fast_ejabberd(
+    tmp_path_factory: pytest.TempPathFactory, release: Release
+) -> Iterator[Ejabberd]:
+    """An ejabberd that does not limit the rate of its users."""
+    folder = tmp_path_factory.mktemp("fast")
+    with Ejabberd(folder, release, changes=UNSLOWED) as ejabberd:
+        yield ejabberd
+
+
 @pytest.fixture
 def module_server(tmp_path: Path, release: Release) -> Iterator[Server]:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "ending.py").write_text(MODULE)
-    with external(
-        tmp_path, release, options={"handlers": {"module": "ending", "path": "../lib"}}
-    ) as server:
-        yield server
+    options = {**ACCOUNTS, "handlers": {"module": "ending", "path": "../lib"}}
+    with Server.running(tmp_path, release, options) as running:
+        yield running
 
 
 async def test_rows_unwritten_at_shutdown_are_written_once_at_the_next_start(
@@ -124,13 +132,12 @@ async def test_shutdown_without_store_and_spill_file_reports_lost_rows(own_serve
     assert "2 rows are lost" in muniment.log
 
 
-async def test_memory_is_bounded_while_the_store_fails(tmp_path: Path, release: Release) -> None:
+async def test_memory_is_bounded_while_the_store_fails(
+    tmp_path: Path, fast_ejabberd: Ejabberd
+) -> None:
     options = {"archive": {"queue_bytes": QUEUE_BYTES}}
-    with (
-        Ejabberd(tmp_path / "ejabberd", release, changes=UNSLOWED) as ejabberd,
-        Muniment(tmp_path / "muniment", ejabberd, options=options) as muniment,
-    ):
-        server = Server(ejabberd, muniment)
+    with Muniment(tmp_path / "muniment", fast_ejabberd, options=options) as muniment:
+        server = Server(fast_ejabberd, muniment)
         file = muniment.folder / DATABASE
         alice, bob = server.accounts("alice", "bob")
         async with server.client(alice) as alice_client, server.client(bob) as bob_client:
@@ -151,14 +158,11 @@ async def test_memory_is_bounded_while_the_store_fails(tmp_path: Path, release: 
 
 
 async def test_unread_copies_are_spilled_at_shutdown_with_a_full_queue(
-    tmp_path: Path, release: Release
+    tmp_path: Path, fast_ejabberd: Ejabberd
 ) -> None:
     options = {"archive": {"queue_bytes": QUEUE_BYTES}, "xmpp": {"drain_seconds": 10.0}}
-    with (
-        Ejabberd(tmp_path / "ejabberd", release, changes=UNSLOWED) as ejabberd,
-        Muniment(tmp_path / "muniment", ejabberd, options=options) as muniment,
-    ):
-        server = Server(ejabberd, muniment)
+    with Muniment(tmp_path / "muniment", fast_ejabberd, options=options) as muniment:
+        server = Server(fast_ejabberd, muniment)
         file = muniment.folder / DATABASE
         spill, away = file.with_name(f"{DATABASE}-spill"), file.with_name("away.db")
         alice, bob = server.accounts("alice", "bob")

@@ -65,7 +65,7 @@ async def test_invalid_query_is_refused_with_its_condition(
 
 @ARCHIVES
 async def test_form_is_returned_on_request(server: Server, is_component: bool) -> None:
-    """XEP-0313 section 4.1.5."""
+    """XEP-0313 section 4.1.5: a query of type get returns the form."""
     to = server.ejabberd.component if is_component else None
     async with server.client(server.account("alice")) as client:
         response = await client.ask("get", "<query xmlns='urn:xmpp:mam:2'/>", to=to)

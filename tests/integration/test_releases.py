@@ -74,7 +74,8 @@ async def test_pings_of_another_component_to_rooms_are_dropped_beside_mod_privil
 async def test_message_sent_by_privilege_is_copied_twice_by_new_releases(
     ejabberd: Ejabberd,
 ) -> None:
-    """From 23.10 on mod_service_log copies what a component sends as a user twice."""
+    """From 23.10 on mod_service_log makes two copies of a message that a component sends as a
+    user."""
     host = ejabberd.hosts[0]
     bob = Account("bob", host, SECRET)
     ejabberd.register(bob)

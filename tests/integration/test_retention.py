@@ -13,6 +13,7 @@ from aiohttp import ClientSession
 from support import mam
 from support.command_clients import line, typed
 from support.ejabberd import Account
+from support.program import POLL_SECONDS
 from support.remote_data import path, session
 from support.server import Server
 
@@ -71,11 +72,13 @@ class Administration:
 
     async def last_purge(self) -> dict[str, Any]:
         """Return the outcome of the last purge, after the end of the current one."""
+        # No event shows the end of a purge.
         while True:
             purges: dict[str, Any] = await self.ask("GET", "/purges")
             if purges["current"] is None and purges["last"] is not None:
                 last: dict[str, Any] = purges["last"]
                 return last
+            await asyncio.sleep(POLL_SECONDS)
 
     async def texts(self, owner: Account) -> list[str | None]:
         """Return the texts that the owner reads by MAM."""
@@ -208,12 +211,12 @@ async def test_erase_includes_undelivered_message_to_absent_user(
     async with session(own_server.muniment) as http, own_server.client(alice) as alice_client:
         administration = Administration(own_server, http)
         alice_client.say(bob.jid, "before")
-        while not await administration.exported(alice):
-            await alice_client.settled()
+        while not await administration.exported(alice):  # noqa: ASYNC110 - no event shows it
+            await asyncio.sleep(POLL_SECONDS)
         await administration.ask("DELETE", f"/archives/{bob.jid}")
         alice_client.say(bob.jid, "behind")
-        while not (rows := await administration.exported(bob)):
-            await alice_client.settled()
+        while not (rows := await administration.exported(bob)):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(POLL_SECONDS)
 
         assert len(rows) == 1
         assert "behind" in rows[0]["xml"]

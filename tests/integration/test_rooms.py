@@ -13,6 +13,7 @@ from support import mam
 from support.event_stream import stream
 from support.raw import Client
 from support.releases import Release
+from support.remote_data import session
 from support.room import joined_anew
 from support.server import Server
 from support.stanzas import CLIENT, Refused
@@ -246,7 +247,9 @@ async def test_message_to_mucsub_subscriber_is_archived_for_the_subscriber(
     await people.carol.ask("set", SUBSCRIBE, to=people.room)
     await say(people, people.alice, "to all of you")
     await people.carol.wait_for(
-        lambda stanza: "urn:xmpp:mucsub:nodes:messages" in {e.get("node") for e in stanza.iter()}
+        lambda stanza: (
+            "urn:xmpp:mucsub:nodes:messages" in {element.get("node") for element in stanza.iter()}
+        )
     )
     await people.carol.join(people.room, "caro")
     await say(people, people.bob, "and in here")
@@ -272,7 +275,7 @@ def room_stanza_ids(stanza: Element, room: str) -> list[str | None]:
 
 
 async def test_message_with_forged_room_id_is_archived(people: People) -> None:
-    """Two messages with the same forged id are archived, because their ids are not compared."""
+    """Two messages with the same forged id are both archived."""
     forged = room_stanza_id(people.room, "forged")
     await say(people, people.alice, "harmless", extra=forged)
     await say(people, people.alice, "harmful", extra=forged)
@@ -303,3 +306,114 @@ async def test_message_with_forged_room_id_is_moderated(release: Release, people
         original = (await mam.everything(client, to=to))[0]
         assert original.message.find(f"{{{RETRACT}}}retracted") is not None
         assert original.body is None
+
+
+async def live_ids(people: People, *texts: str) -> list[str | None]:
+    """Return for each text the last id by the room of the message that bob has heard, if any."""
+    heard = [await people.bob.wait_for_body(text) for text in texts]
+    return [(room_stanza_ids(stanza, people.room) or [None])[-1] for stanza in heard]
+
+
+async def test_id_of_a_live_message_is_its_id_in_the_archive_of_the_room(
+    release: Release, people: People
+) -> None:
+    """XEP-0313 section 3.5: the <stanza-id/> says "where and under what ID the message is
+    stored"."""
+    texts = ["one", "two", "three"]
+    for text in texts:
+        await say(people, people.alice, text)
+    live = await live_ids(people, *texts)
+    archived = [result.id for result in await mam.everything(people.bob, to=people.archive)]
+    if not release.has_iq_privilege:
+        # Rooms of this release give no ids without mod_mam, so the ids are those of the store.
+        assert live == [None, None, None]
+        assert {len(id) for id in archived} == {22}
+        return
+
+    assert archived == live
+    first, second, third = archived
+    page = await mam.query(people.bob, to=people.archive, after=first)
+    assert (page.bodies, page.first, page.last) == (["two", "three"], second, third)
+    page = await mam.query(people.bob, to=people.archive, before=third)
+    assert page.bodies == ["one", "two"]
+    for field, bodies in (("ids", ["two"]), ("after-id", ["three"]), ("before-id", ["one"])):
+        page = await mam.query(people.bob, to=people.archive, fields={field: second})
+        assert page.bodies == bodies
+    # Archives of users are not the room's: their ids are not the room's either.
+    assert not {result.id for result in await mam.everything(people.bob)} & {*archived}
+
+
+async def test_message_is_retracted_by_its_live_id(release: Release, people: People) -> None:
+    """XEP-0424 section 4.1: in a room the id is the one that the room gave."""
+    id = await say(people, people.bob, "regret")
+    [live] = await live_ids(people, "regret")
+    people.bob.send(
+        f"<message to='{people.room}' type='groupchat' id='r1'>"
+        f"<retract xmlns='{RETRACT}' id='{live or id}'/><store xmlns='urn:xmpp:hints'/></message>"
+    )
+    await people.bob.wait_for(
+        lambda stanza: stanza.get("id") == "r1" and stanza.get("type") == "groupchat"
+    )
+
+    original, _ = await mam.everything(people.alice, to=people.archive)
+    assert original.message.find(f"{{{RETRACT}}}retracted") is not None
+    assert original.body is None
+    assert (original.id == live) == release.has_iq_privilege
+
+
+async def test_message_is_read_over_http_by_its_live_id(
+    release: Release, rooms_server: Server, people: People
+) -> None:
+    await say(people, people.alice, "one")
+    await say(people, people.alice, "two")
+    live = await live_ids(people, "one", "two")
+    if not release.has_iq_privilege:
+        assert live == [None, None]
+        return
+    archive = f"/api/v1/archives/{people.room}/messages"
+    async with session(rooms_server.muniment) as http:
+        async with http.get(f"{archive}/{live[0]}") as answer:
+            assert (await answer.json())["body"] == "one"
+        async with http.get(archive, params={"after": live[0] or ""}) as answer:
+            assert [message["id"] for message in (await answer.json())["messages"]] == live[1:]
+
+
+async def test_messages_are_corrected_by_the_person_not_by_the_nickname(
+    release: Release, rooms_server: Server, people: People
+) -> None:
+    """XEP-0421: where the room tells who wrote a message, a taken nickname corrects nothing."""
+    alice, bob = people.alice, people.bob
+    id = await say(people, alice, "mine")
+    await rename(alice, people.room, "alicia")
+    await rename(bob, people.room, "ally")
+    replace = f"<replace xmlns='urn:xmpp:message-correct:0' id='{id}'/>"
+    of_alice = "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{}'/>".format(
+        occupant_id(await bob.wait_for_body("mine"))
+    )
+    await say(people, alice, "corrected", extra=replace)
+    await say(people, bob, "forged", extra=replace + of_alice)
+
+    async with (
+        session(rooms_server.muniment) as http,
+        http.get(f"/api/v1/archives/{people.room}/messages", params={"view": "folded"}) as answer,
+    ):
+        bodies = [message["body"] for message in (await answer.json())["messages"]]
+    # Rooms of older releases give no ids of occupants: there the nickname decides.
+    has_ids = occupant_id(await bob.wait_for_body("mine")) is not None
+    assert has_ids == (release.version >= "26.07")
+    assert bodies == (["corrected"] if has_ids else ["forged"])
+
+
+async def rename(client: Client, room: str, nick: str) -> None:
+    """Change the nickname of an occupant, and wait until the room has told everybody."""
+    client.send(f"<presence to='{room}/{nick}'/>")
+    is_own = "{http://jabber.org/protocol/muc#user}x/{*}status[@code='110']"
+    await client.wait_for(
+        lambda stanza: stanza.get("from") == f"{room}/{nick}" and stanza.find(is_own) is not None
+    )
+
+
+def occupant_id(stanza: Element) -> str | None:
+    """Return the id of the occupant who wrote a message, None if it has none."""
+    element = stanza.find("{urn:xmpp:occupant-id:0}occupant-id")
+    return None if element is None else element.get("id")

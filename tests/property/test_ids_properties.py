@@ -1,4 +1,4 @@
-"""Ids decode to what they were made of, for their owner, and to nothing else."""
+"""Ids decode to their sequence for their owner, and other texts do not decode."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def test_ids_decode_to_their_sequences(key: bytes, owner: int, sequences: list[i
 
 @given(key=KEYS, pairs=st.sets(st.tuples(NUMBERS, NUMBERS), max_size=20))
 def test_no_two_messages_have_one_id(key: bytes, pairs: set[tuple[int, int]]) -> None:
-    made = {Ids(key).encode(owner, [sequence])[0] for owner, sequence in pairs}
+    distinct = {Ids(key).encode(owner, [sequence])[0] for owner, sequence in pairs}
 
-    assert len(made) == len(pairs)
+    assert len(distinct) == len(pairs)
 
 
 @given(key=KEYS, owner=NUMBERS, other=NUMBERS, sequence=NUMBERS)

@@ -1,4 +1,4 @@
-"""What holds for every password and every way of guessing."""
+"""Properties of all passwords, their verifiers, and the limit of guesses."""
 
 from __future__ import annotations
 
@@ -39,33 +39,33 @@ def test_saslprep_agrees_with_that_of_slixmpp(text: str) -> None:
     except StringPrepError:
         expected = None
     try:
-        found = saslprep(text)
+        prepared_text = saslprep(text)
     except ValueError:
-        found = None
+        prepared_text = None
 
-    assert found == expected
+    assert prepared_text == expected
 
 
 @given(typed, typed, st.sampled_from([*verifiers.SCRAM]))
 def test_scram_verifier_matches_one_password(password: str, other: str, kind: str) -> None:
-    one, two = prepared(password), prepared(other)
-    if one is None or two is None:
+    first, second = prepared(password), prepared(other)
+    if first is None or second is None:
         return
-    verifier = verifiers.make(kind, one, iterations=1)
+    verifier = verifiers.make(kind, first, iterations=1)
 
-    assert verifiers.matches(verifier, two) == (one == two)
+    assert verifiers.matches(verifier, second) == (first == second)
 
 
 @settings(max_examples=10)
 @given(typed, typed)
 def test_argon2id_verifier_matches_one_password(password: str, other: str) -> None:
-    one, two = prepared(password), prepared(other)
-    if one is None or two is None:
+    first, second = prepared(password), prepared(other)
+    if first is None or second is None:
         return
-    verifier = verifiers.make(verifiers.ARGON2ID, one)
+    verifier = verifiers.make(verifiers.ARGON2ID, first)
 
-    assert verifiers.matches(verifier, one)
-    assert verifiers.matches(verifier, two) == (one == two)
+    assert verifiers.matches(verifier, first)
+    assert verifiers.matches(verifier, second) == (first == second)
 
 
 @given(st.sampled_from(["", "$argon2id$", "SCRAM-SHA-256$"]), st.text(max_size=60))

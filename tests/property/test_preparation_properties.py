@@ -1,4 +1,4 @@
-"""Addresses of any letters: prepared once and for all."""
+"""Preparing a prepared address changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of a text, whichever way they are found."""
+"""Folding and search find the words of any text."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ SCRIPTS = (
 
 
 def _characters(first: int, last: int, kinds: str) -> st.SearchStrategy[str]:
-    found = map(chr, range(first, last + 1))
-    return st.sampled_from([one for one in found if category(one)[0] in kinds])
+    characters = map(chr, range(first, last + 1))
+    return st.sampled_from(
+        [character for character in characters if category(character)[0] in kinds]
+    )
 
 
 def _spelled(first: int, last: int) -> st.SearchStrategy[str]:
@@ -45,7 +47,7 @@ ANYTHING = st.text(max_size=40) | WORDS
 
 
 def is_found(text: str, query: str) -> bool:
-    """Whether a search finds a text, as a store does it."""
+    """Return whether a search finds a text, by the rule of the stores."""
     words = fold(text).split()
     return all(
         any(
@@ -56,10 +58,14 @@ def is_found(text: str, query: str) -> bool:
     )
 
 
-def _begins(words: list[str], wanted: list[str], is_prefix: bool) -> bool:
-    if is_prefix and words[: len(wanted) - 1] == wanted[:-1] and len(words) >= len(wanted):
-        return words[len(wanted) - 1].startswith(wanted[-1])
-    return words[: len(wanted)] == wanted
+def _begins(words: list[str], phrase_words: list[str], is_prefix: bool) -> bool:
+    if (
+        is_prefix
+        and words[: len(phrase_words) - 1] == phrase_words[:-1]
+        and len(words) >= len(phrase_words)
+    ):
+        return words[len(phrase_words) - 1].startswith(phrase_words[-1])
+    return words[: len(phrase_words)] == phrase_words
 
 
 @given(ASCII | LONG)
@@ -90,11 +96,11 @@ def test_folding_does_not_depend_on_the_normalization_form(text: str) -> None:
 
 
 @given(WORDS, WORDS)
-def test_words_of_different_letters_or_marks_fold_differently(one: str, other: str) -> None:
-    assume(normalize("NFKC", one) != normalize("NFKC", other))
-    assume(len(fold(one)) < WORD_MAX and len(fold(other)) < WORD_MAX)
+def test_words_of_different_letters_or_marks_fold_differently(first: str, second: str) -> None:
+    assume(normalize("NFKC", first) != normalize("NFKC", second))
+    assume(len(fold(first)) < WORD_MAX and len(fold(second)) < WORD_MAX)
 
-    assert fold(one) != fold(other)
+    assert fold(first) != fold(second)
 
 
 @given(st.text(min_size=1, max_size=3), st.integers(1, TEXT_MAX))

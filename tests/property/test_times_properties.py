@@ -43,9 +43,9 @@ def test_formatted_time_is_utc_of_one_length(at: int) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", format_time(at), re.A)
 
 
-@given(one=st.integers(FIRST, LAST), other=st.integers(FIRST, LAST))
-def test_formatted_times_sort_like_times(one: int, other: int) -> None:
-    assert (format_time(one) < format_time(other)) is (one < other)
+@given(first=st.integers(FIRST, LAST), second=st.integers(FIRST, LAST))
+def test_formatted_times_sort_like_times(first: int, second: int) -> None:
+    assert (format_time(first) < format_time(second)) is (first < second)
 
 
 @given(

@@ -1,4 +1,4 @@
-"""XMPP clients of other makers, each run as a program of its own: JSON in, JSON out."""
+"""XMPP client libraries of other projects, each in its own process with JSON in and out."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ GiveUp = Callable[[object], NoReturn]
 
 
 async def nbxmpp(server: Server, account: Account, missing: GiveUp, **orders: Any) -> Any:
-    """Log in with nbxmpp, the library of Gajim, and have it do as ordered."""
+    """Log in with nbxmpp, the library of Gajim, and return the result of its orders."""
     if not await _succeeds(SYSTEM_PYTHON, "-c", "import nbxmpp"):
         missing("nbxmpp is not installed (Debian: apt-get install python3-nbxmpp)")
-    known = {
+    login = {
         "domain": account.host,
         "username": account.user,
         "password": account.password,
         "port": server.ejabberd.ports.c2s,
     }
-    got = await _run([SYSTEM_PYTHON, str(NBXMPP)], known | orders)
-    assert "error" not in got, got
-    return got
+    result = await _run([SYSTEM_PYTHON, str(NBXMPP)], login | orders)
+    assert "error" not in result, result
+    return result
 
 
 async def stanza_js(
@@ -51,8 +51,8 @@ async def stanza_js(
         "url": f"ws://{LOOPBACK}:{server.ejabberd.ports.http}/ws",
         "calls": calls,
     }
-    got: list[dict[str, Any]] = await _run([node, str(STANZA_JS / "driver.mjs")], orders)
-    return got
+    result: list[dict[str, Any]] = await _run([node, str(STANZA_JS / "driver.mjs")], orders)
+    return result
 
 
 async def _succeeds(*command: str) -> bool:

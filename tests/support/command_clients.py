@@ -105,6 +105,6 @@ def typed(server: Server, *arguments: str, answers: Sequence[str]) -> tuple[int,
 
 
 def _written(server: Server, *arguments: str) -> list[str]:
-    name, *others = arguments
+    name, *options = arguments
     config = str(server.muniment.config_path)
-    return [sys.executable, "-m", "component", name, "--config", config, *others]
+    return [sys.executable, "-m", "component", name, "--config", config, *options]

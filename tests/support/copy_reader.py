@@ -11,16 +11,16 @@ from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.gate import Gate
 from component.xmpp.copies.service_log import ServiceLog
 from storage.rows import NewMessage
-from support.deliveries import Delivering
+from support.deliveries import DeliveryBench
 from support.wire import HANDSHAKE, HEADER, HOST
 
 
 class CopyReader:
-    """An open stream, the copies parsed from it, and the messages queued."""
+    """An open stream, the copies parsed from it, and the queued messages."""
 
     def __init__(self, *, remembers: bool = True, header: str = HEADER + HANDSHAKE) -> None:
         """Without `remembers` no copy is skipped as a repeat."""
-        self._ingest = Delivering(self).ingest(Policy(), [HOST])
+        self._ingest = DeliveryBench(self).ingest(Policy(), [HOST])
         self._log = ServiceLog(self._ingest, Addresses(), Hosts([HOST]))
         self._remembers = remembers
         self._gate = Gate(
@@ -43,15 +43,15 @@ class CopyReader:
 
     @property
     def archived(self) -> list[tuple[str, str]]:
-        """What was put into which archive, and out of it again."""
-        return [(one.owner, one.xml) for one in self.work]
+        """The owner and the XML of each message that was queued."""
+        return [(message.owner, message.xml) for message in self.work]
 
     def put(self, work: Sequence[NewMessage]) -> None:
-        """Keep what is queued."""
+        """Keep the queued messages."""
         self.work += work
 
     async def wait_durable(self, owner: str | None = None) -> None:
-        """Nothing more is done with it."""
+        """Return at once: nothing is written."""
 
     def _take(self, host: str, stanza: Element, raw: bytes) -> None:
         self.copies.append(raw.decode())

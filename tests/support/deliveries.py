@@ -1,4 +1,4 @@
-"""What decides about deliveries, with a server in the hand of the test."""
+"""The parts that decide about deliveries, with accounts and a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from component.core.archiving.writer import Queue
 from component.core.hosts import Hosts
 
 
-class Known:
-    """The users that there are not, as a server tells; None: it does not answer."""
+class FakeAccounts:
+    """Accounts of a server: all users exist except `ghosts`; None: the server does not answer."""
 
     def __init__(self) -> None:
         self.ghosts: frozenset[str] | None = frozenset()
         self.asked: list[str] = []
 
     async def missing(self, users: Collection[str]) -> frozenset[str] | None:
-        """Return them."""
+        """Return the users without an account."""
         self.asked += users
         return self.ghosts
 
 
-class Delivering:
-    """The parts that decide, and the clock they go by."""
+class DeliveryBench:
+    """The parts that decide, and their clock."""
 
     def __init__(self, queue: Queue) -> None:
         self.now = 0
-        self.server = Known()
+        self.server = FakeAccounts()
         self.sessions = Sessions()
         self.queue = queue
         self.deliveries = Deliveries(queue, self.sessions, self.server, clock=lambda: self.now)
@@ -38,7 +38,7 @@ class Delivering:
     def ingest(
         self, policy: Policy, hosts: Collection[str], room_services: Collection[str] = ()
     ) -> Ingest:
-        """Return what takes copies."""
+        """Return an ingest pipeline over these parts."""
         return Ingest(
             self.queue,
             policy,

@@ -1,4 +1,4 @@
-"""An API of ejabberd that only pretends to be one: it always answers the same."""
+"""A fake of ejabberd's HTTP API that gives the same answer to every command."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from component.clients.ejabberd_http import EjabberdApi
 
 
 @asynccontextmanager
-async def answering(body: str) -> AsyncIterator[EjabberdAccounts]:
-    """Ask for accounts where every command is answered with the same JSON."""
+async def fake_accounts(body: str) -> AsyncIterator[EjabberdAccounts]:
+    """Return accounts over an API that answers every command with this JSON."""
 
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text=body, content_type="application/json")

@@ -1,4 +1,4 @@
-"""A server that only pretends to be one: it offers ways to log in, and always answers the same."""
+"""A fake XMPP server that offers SASL mechanisms and gives the same answer to each attempt."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ STREAM = (
 
 
 @dataclass
-class Pretender:
-    """Where it listens, and what was said to it."""
+class FakeServer:
+    """The port of the server, and the bytes that it received."""
 
     port: int = 0
-    said: bytearray = field(default_factory=bytearray)
+    received: bytearray = field(default_factory=bytearray)
 
 
 @asynccontextmanager
-async def pretending(*mechanisms: str, answer: str = "") -> AsyncIterator[Pretender]:
-    """Offer mechanisms; `answer` is what is answered to each attempt at one of them."""
+async def fake_server(*mechanisms: str, answer: str = "") -> AsyncIterator[FakeServer]:
+    """Offer mechanisms; `answer` is sent after each <auth/>."""
     offered = "".join(f"<mechanism>{name}</mechanism>" for name in mechanisms)
     features = f"<stream:features><mechanisms xmlns='{SASL}'>{offered}</mechanisms>"
-    pretender, ended = Pretender(), asyncio.Event()
+    pretender, ended = FakeServer(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
-            pretender.said += await reader.readuntil(b"version='1.0'>")
+            pretender.received += await reader.readuntil(b"version='1.0'>")
             writer.write(f"{STREAM}{features}</stream:features>".encode())
-            while heard := await reader.read(2000):
-                pretender.said += heard
-                if b"<auth" in heard:
+            while data := await reader.read(2000):
+                pretender.received += data
+                if b"<auth" in data:
                     writer.write(answer.encode())
         writer.close()
         with suppress(ConnectionError):

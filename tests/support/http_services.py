@@ -38,7 +38,7 @@ PASSWORDS = Passwords()
 
 
 @dataclass
-class FixedLink:
+class FakeLink:
     """The link to an XMPP server, up or not as a test sets it."""
 
     is_up: bool = True
@@ -64,7 +64,7 @@ async def open_services(
         rosters=Rosters(source="store"),
     )
     functions = handlers or Handlers()
-    background, link = Background(), FixedLink()
+    background, link = Background(), FakeLink()
     async with open_storage(url, timeouts=timeouts) as storage, background:
         own = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS)))
         source = accounts or with_handlers(functions, own)

@@ -1,4 +1,4 @@
-"""What one can ask an archive, as text, and what its answers hold: the same for every client."""
+"""Payloads of archive queries (XEP-0313, XEP-0441) as text, and the content of their answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Value = str | Sequence[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """The first or the last message of an archive, as metadata tell of it."""
+    """The first or the last message of an archive in its metadata."""
 
     id: str
     stamp: str
@@ -35,7 +35,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """What a user wants archived."""
+    """The archiving preferences of a user."""
 
     default: str
     always: frozenset[str] = frozenset()
@@ -69,7 +69,7 @@ def archive_query(
 
 
 def set_preferences(default: str, always: Iterable[str] = (), never: Iterable[str] = ()) -> str:
-    """Return what asks for these preferences."""
+    """Return the payload that sets these preferences."""
     return (
         f"<prefs xmlns='{NS_MAM}' default={quoteattr(default)}>"
         f"<always>{_jids(always)}</always><never>{_jids(never)}</never></prefs>"
@@ -82,7 +82,7 @@ def archive_at(component: str, owner: str) -> str:
 
 
 def preferences_in(answer: Element) -> Preferences:
-    """Return the preferences that an answer tells; all three parts have to be there."""
+    """Return the preferences of an answer, which must have all three parts."""
     prefs = _the(answer, f"{MAM}prefs")
     always, never = _the(prefs, f"{MAM}always"), _the(prefs, f"{MAM}never")
     return Preferences(
@@ -116,8 +116,8 @@ def _form(fields: Mapping[str, Value]) -> str:
     written = "".join(
         f"<field var={quoteattr(name)}>"
         + "".join(
-            f"<value>{escape(one)}</value>"
-            for one in ([values] if isinstance(values, str) else values)
+            f"<value>{escape(value)}</value>"
+            for value in ([values] if isinstance(values, str) else values)
         )
         + "</field>"
         for name, values in {"FORM_TYPE": NS_MAM, **fields}.items()

@@ -13,8 +13,8 @@ COUNT = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """One page of them."""
+class NumberedPage:
+    """One page, with messages by their numbers."""
 
     numbers: list[int]  #: in the order in which they were sent
     complete: bool
@@ -26,18 +26,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Fifteen:
-    """Alice's archive."""
+class NumberedArchive:
+    """The archive of alice."""
 
     wire: Wire
-    #: what every query asks for
+    #: fields of every query
     fields: Mapping[str, Value]
-    #: their ids, behind one that stands for nothing
+    #: ids by number; number 0 has none
     ids: list[str] = field(default_factory=list)
 
     @classmethod
     async def of(cls, wire: Wire, fields: Mapping[str, Value]) -> Self:
-        """Look the ids up."""
+        """Read the ids of the messages."""
         reply = await wire.delegated(archive_query(fields))
         assert reply.bodies == [str(number) for number in range(1, COUNT + 1)]
         return cls(wire, fields, ["", *reply.ids])
@@ -53,34 +53,34 @@ class Fifteen:
         ahead_of: int | None = None,
         ids: list[str] | None = None,
         is_flipped: bool = False,
-    ) -> Answer:
+    ) -> NumberedPage:
         """Ask for a page between messages, by their numbers; texts are taken for ids.
 
         `behind` and `ahead_of` are the fields after-id and before-id, the others are of the page.
         """
-        wanted: dict[str, Value | None] = {
+        optional: dict[str, Value | None] = {
             "after-id": None if behind is None else self.ids[behind],
             "before-id": None if ahead_of is None else self.ids[ahead_of],
             "ids": ids,
         }
-        given = {name: value for name, value in wanted.items() if value is not None}
-        asked = archive_query(
-            {**self.fields, **given},
+        present = {name: value for name, value in optional.items() if value is not None}
+        payload = archive_query(
+            {**self.fields, **present},
             max=max,
             after=self._id(after),
             before=self._id(before),
             index=index,
             is_flipped=is_flipped,
         )
-        return _answer(await self.wire.delegated(asked))
+        return _answer(await self.wire.delegated(payload))
 
     def _id(self, place: int | str | None) -> str | None:
         return self.ids[place] if isinstance(place, int) else place
 
 
-def _answer(reply: Reply) -> Answer:
+def _answer(reply: Reply) -> NumberedPage:
     if reply.refusal is not None:
-        return Answer(
+        return NumberedPage(
             numbers=[],
             complete=False,
             count=None,
@@ -90,7 +90,7 @@ def _answer(reply: Reply) -> Answer:
             refusal=reply.refusal,
         )
     count = reply.rsm("count")
-    return Answer(
+    return NumberedPage(
         numbers=[int(body) for body in reply.bodies],
         complete=reply.complete,
         count=None if count is None else int(count),

@@ -153,9 +153,9 @@ def answer_of(reply: Reply) -> CommandAnswer:
     if reply.refusal:
         text = reply.iq.findtext(f".//{{{NS_STANZAS}}}text")
         return CommandAnswer(text or "", is_refused=True)
-    done = command(reply)
-    note = done.findtext(f"{{{NS_COMMANDS}}}note") or ""
-    form = done.find(f"{{{NS_FORM}}}x")
+    completed = command(reply)
+    note = completed.findtext(f"{{{NS_COMMANDS}}}note") or ""
+    form = completed.find(f"{{{NS_FORM}}}x")
     if form is None:
         return CommandAnswer(note)
     values = _fields(form)
@@ -199,10 +199,10 @@ async def by_line(
     password = given.get("password", "")
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
     code = await asyncio.to_thread(_run, arguments)
-    done = capsys.readouterr()
+    completed = capsys.readouterr()
     if code != 0:
-        return CommandAnswer(done.err.strip().removeprefix("muniment: "), is_refused=True)
-    return _parsed(json.loads(done.out))
+        return CommandAnswer(completed.err.strip().removeprefix("muniment: "), is_refused=True)
+    return _parsed(json.loads(completed.out))
 
 
 def _run(arguments: list[str]) -> int:
@@ -210,18 +210,18 @@ def _run(arguments: list[str]) -> int:
 
 
 def _arguments(name: str, values_by_name: FieldValues) -> list[str]:
-    required, others = [], ["--yes"] if named(name).preview else []
+    required, options = [], ["--yes"] if named(name).preview else []
     for spec in named(name).fields:
         values = listed(values_by_name.get(spec.name, []))
         if spec.kind is FieldKind.PASSWORD or not values:
             continue
         if spec.kind is FieldKind.FLAG:
-            others += [f"--{spec.name}"]
+            options += [f"--{spec.name}"]
         elif spec.is_required:
             required += values
         else:
-            others += [f"--{spec.name.replace('_', '-')}", *values]
-    return [*others, *required]
+            options += [f"--{spec.name.replace('_', '-')}", *values]
+    return [*options, *required]
 
 
 def _parsed(data: dict[str, Any]) -> CommandAnswer:

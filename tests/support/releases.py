@@ -70,8 +70,8 @@ def installed_or_newest() -> Release:
 
 
 def _modules(root: Path) -> Path | None:
-    found = sorted(place for pattern in PLACES for place in root.glob(pattern))
-    return found[-1] if found else None
+    matches = sorted(place for pattern in PLACES for place in root.glob(pattern))
+    return matches[-1] if matches else None
 
 
 def _run(argument: str) -> str:

@@ -1,4 +1,4 @@
-"""The steps of SQLite's machine and its statements, by which a test tells what something costs."""
+"""Traces of an SQLite database: the steps of its virtual machine, and its statements."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable
 from storage.sqlite.engine.database import SqliteDatabase
 
 
-async def watch(
+async def on_steps(
     database: SqliteDatabase,
     step: Callable[[], object],
     every: int,
 ) -> None:
-    """Have something called after every so many steps that a database takes; none are bounded."""
+    """Call `step` after every `every` steps of the virtual machine; long reads are not bounded."""
     for connection in database._connections:
         await connection._driver.set_progress_handler(lambda: step() and None, every)
 
 
-async def listen(database: SqliteDatabase, heard: Callable[[str], object]) -> None:
-    """Have something called with each statement that a database is given."""
+async def on_statements(database: SqliteDatabase, on_statement: Callable[[str], object]) -> None:
+    """Call `on_statement` with each statement that the database runs."""
 
     def traced(sql: str) -> None:
-        # What a full text index asks its own tables for is told with this before it.
+        # A statement of the full-text index on its own tables begins with this.
         if not sql.startswith("--"):
-            heard(sql)
+            on_statement(sql)
 
     for connection in database._connections:
         await connection._driver.set_trace_callback(traced)

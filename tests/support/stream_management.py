@@ -1,4 +1,4 @@
-"""Sessions that outlive their connections (XEP-0198), as phones have them."""
+"""Sessions that are resumed after the connection was lost (XEP-0198)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ SM = f"{{{NS_SM}}}"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What it takes to go on with a session."""
+    """The state that resumes a session."""
 
     id: str
     handled: int = 0  #: how many stanzas of the server have been acknowledged
 
 
-class Resuming(Client):
-    """A client that goes on with an earlier session instead of beginning one."""
+class ResumingClient(Client):
+    """A client that resumes a session instead of binding a resource."""
 
     def __init__(self, account: Account, port: int, session: Session) -> None:
         super().__init__(account, port)
         self._session = session
 
-    async def _bind(self) -> None:
+    async def bind(self) -> None:
+        """Resume the session in place of a new one."""
         session = self._session
         self.send(
             f"<resume xmlns='{NS_SM}' previd={quoteattr(session.id)} h='{session.handled}'/>"
@@ -49,14 +50,14 @@ async def cut_off(client: Client) -> AsyncIterator[Client]:
 
 
 async def manage(client: Client) -> Session:
-    """Have the server manage the stream, from a moment on at which nothing is under way."""
+    """Enable stream management; no stanza may be under way."""
     client.send(f"<enable xmlns='{NS_SM}' resume='true'/>")
     enabled = await client.wait_for(lambda stanza: stanza.tag == f"{SM}enabled")
     return Session(enabled.attrib["id"])
 
 
 def acknowledge(client: Client, session: Session) -> Session:
-    """Acknowledge all that has come."""
+    """Acknowledge all stanzas received so far."""
     tags = [stanza.tag for stanza in client.received]
     since = tags[tags.index(f"{SM}enabled") :]
     handled = sum(tag.startswith(CLIENT) for tag in since)

@@ -1,5 +1,7 @@
-"""The component's real parts over a real store, and the server's side of the stream in the hand
-of the test: a loopback port that plays ejabberd_service."""
+"""The component over a real store, connected to a loopback port that plays ejabberd_service.
+
+The test sends and receives the stanzas of the server.
+"""
 
 from __future__ import annotations
 
@@ -61,10 +63,10 @@ DELEGATION_1, DELEGATION_2 = "urn:xmpp:delegation:1", "urn:xmpp:delegation:2"
 #: Making one takes a moment.
 PASSWORDS = Passwords()
 
-#: However long a loaded machine may take; nothing waits for it that goes right.
+#: The longest wait of a test that fails, on a loaded machine.
 DEADLINE_SECONDS = 10.0
 
-#: Long enough that no ping comes between, where pings are not what is tested.
+#: Timeouts so long that no ping is sent in a test of something else.
 PATIENCE = Timeouts(ping_interval=60.0, ping_timeout=60.0, reconnect_max=1.0, drain=5.0)
 
 HEADER = (
@@ -75,7 +77,7 @@ HANDSHAKE = "<handshake/>"
 FOOTER = "</stream:stream>"
 
 
-class Gone(Exception):
+class ConnectionClosed(Exception):
     """The component has closed the connection."""
 
 
@@ -98,7 +100,7 @@ class Peer:
         self.writer.write(data.encode() if isinstance(data, str) else data)
 
     async def next(self) -> ET.Element:
-        """Return the next stanza of the component. Raises Gone."""
+        """Return the next stanza of the component. Raises ConnectionClosed."""
         while not self._stanzas:
             await self._read()
         return self._stanzas.popleft()
@@ -122,7 +124,7 @@ class Peer:
         try:
             while True:
                 await self._read()
-        except Gone:
+        except ConnectionClosed:
             return
 
     async def stream_closed(self) -> None:
@@ -155,7 +157,7 @@ class Peer:
         except ConnectionError:
             data = b""
         if not data:
-            raise Gone
+            raise ConnectionClosed
         self.received += data
         self._parser.feed(data)
         for event, element in self._parser.read_events():
@@ -387,7 +389,7 @@ class Wire:
         return await self.delegated(query(**page), asker=asker, owner=owner, host=host)
 
     async def next_sent(self) -> ET.Element:
-        """Return the next stanza of the component. Raises Gone."""
+        """Return the next stanza of the component. Raises ConnectionClosed."""
         return await self.peer.next()
 
     async def caught_up(self) -> None:
@@ -434,7 +436,7 @@ class Wire:
             reply.messages.append(_unwrapped(sent))
 
     def _is_about_recipients(self, sent: ET.Element) -> bool:
-        """Whether the component asks on its own which recipients there are; all of them, then."""
+        """Return whether a stanza asks about recipients; answer a ping: they all exist."""
         if sent.get("type") == "headline":
             return True
         if sent.find(f"{{{NS_PING}}}ping") is None:
@@ -478,7 +480,7 @@ async def open_wire(
     timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS,
     **sections: Any,
 ) -> AsyncIterator[Wire]:
-    """Open a component over a store in this folder, connected to a server unless told otherwise.
+    """Open a component over a store in this folder; it is connected unless `connected` is False.
 
     `archive` and `xmpp` are options of those sections of the configuration, `sections` are others.
     """

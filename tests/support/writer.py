@@ -1,4 +1,4 @@
-"""A store and its writer, for as long as a test lasts."""
+"""A writer that runs during a test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.interface import Archive
 
 @asynccontextmanager
 async def open_writer(archive: Archive, **options: Any) -> AsyncIterator[Writer]:
-    """Open a writer that runs, and has written all of it at the end."""
+    """Run a writer; at the end it writes everything that is queued."""
     writer = Writer(archive, **options)
     running = asyncio.create_task(writer.run())
     try:

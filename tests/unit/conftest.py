@@ -1,4 +1,4 @@
-"""What most parts stand on: a store, and what writes it."""
+"""The store and the writer that most parts need."""
 
 from __future__ import annotations
 

@@ -56,9 +56,9 @@ class SpillRecovery:
     def put(self) -> None:
         """Queue the spilled messages, unless they are queued already."""
         kept, self._spilled = self._spilled, Spilled()
-        if kept.work and self._spill is not None:
-            log.warning("%d rows of %s are written now", len(kept.work), self._spill.path)
-            self._queue.put(kept.work)
+        if kept.messages and self._spill is not None:
+            log.warning("%d rows of %s are written now", len(kept.messages), self._spill.path)
+            self._queue.put(kept.messages)
         self._is_put.set()
 
     async def run(self) -> None:
@@ -67,7 +67,7 @@ class SpillRecovery:
         If `put` is not called in time, the messages are queued all the same. The store
         skips messages that it has already, so this may be cancelled at any time.
         """
-        if self._spilled.work:
+        if self._spilled.messages:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._put_seconds):
                     await self._is_put.wait()

@@ -103,12 +103,12 @@ async def _purge_preview(context: CommandContext, arguments: Arguments) -> Outco
     )
     is_confirmed = await approval.is_confirmed()
     fields = forecast_fields(forecast)
-    warning = "" if is_confirmed else " Nobody has confirmed these bounds of retention."
+    warning = "" if is_confirmed else " Nobody has confirmed these retention limits."
     return Outcome(
         message=f"This deletes {forecast}.{warning}",
         values=(
             *(Value(name, label, fields[name]) for name, label in _FORECAST),
-            Value("confirmed", "Bounds are confirmed", is_confirmed),
+            Value("confirmed", "Limits are confirmed", is_confirmed),
         ),
     )
 
@@ -218,8 +218,8 @@ ARCHIVE_COMMANDS = (
     ),
     Command(
         name="purge",
-        title="Delete messages over the bounds of retention now",
-        help="In one archive, or in all. New bounds that delete more than a tenth of an archive"
+        title="Delete messages over the retention limits now",
+        help="In one archive, or in all. New limits that delete more than a tenth of an archive"
         " have to be confirmed.",
         node="muniment#purge",
         role=Role.ADMIN,
@@ -227,7 +227,7 @@ ARCHIVE_COMMANDS = (
             OWNER,
             Field(
                 name="confirm",
-                label="Confirm the bounds, however much they delete",
+                label="Confirm the limits, however much they delete",
                 kind=FieldKind.FLAG,
             ),
         ),

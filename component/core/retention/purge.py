@@ -1,4 +1,4 @@
-"""Deletes messages over the bounds of retention, in batches; it may be stopped after any batch."""
+"""Deletes messages over the retention limits, in batches; it may be stopped after any batch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"  #: the next purge tries again
     STOPPED = "stopped"  #: the program was stopped
-    UNCONFIRMED = "unconfirmed"  #: nothing was deleted: an operator has to confirm the bounds
+    UNCONFIRMED = "unconfirmed"  #: nothing was deleted: an operator has to confirm the limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +79,9 @@ class Purge:
         self.progress = Progress(by=by, owner=owner, started=now())
 
     async def run(self) -> None:
-        """Bring the archives within their bounds. Raises StorageError."""
+        """Bring the archives within their limits. Raises StorageError."""
         async for usage in self._archives():
-            await self._keep_within_bounds(usage)
+            await self._keep_within_limits(usage)
             self._count(archives_done=1)
 
     def finish(self, state: State, error: str = "") -> None:
@@ -99,7 +99,7 @@ class Purge:
             for usage in page:
                 yield usage
 
-    async def _keep_within_bounds(self, usage: Usage) -> None:
+    async def _keep_within_limits(self, usage: Usage) -> None:
         owner = usage.owner
         plan = plan_for(owner, self._rules.of(owner), self._defaults, now())
         # True for most archives, and it saves all further queries.

@@ -113,9 +113,9 @@ class _Events:
         self._written_at = asyncio.get_running_loop().time()
 
     def _event(self, row: ArchivedMessage) -> str:
-        self._last_event_id = row.id
+        self._last_event_id = row.position
         data = orjson.dumps(message(ReadableMessage(Message.of(row)), xml=self._xml)).decode()
-        return f"id: {row.id}\nevent: message\ndata: {data}\n\n"
+        return f"id: {row.position}\nevent: message\ndata: {data}\n\n"
 
     def _progress(self, stream: ArchiveStream) -> str:
         """Return the id of the last message that was read, if the client does not have it yet.

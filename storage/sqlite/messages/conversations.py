@@ -1,4 +1,4 @@
-"""The conversations of an archive: updated as messages are added and deleted, and listed."""
+"""Lists the conversations of an archive, and updates them as messages are added and deleted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WHERE owner = $1 AND peer = $2 AND seen < $3
 
 _DELETE_EMPTY = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND newest = 0"
 
-# Counts are computed for the listed conversations only.
+# The query counts messages of the listed conversations only.
 _LIST = f"""
 WITH listed AS MATERIALIZED (
     SELECT peer AS other, newest, coalesce($3, seen) AS seen
@@ -43,13 +43,13 @@ SELECT
     newest,
     {total_sql("other", "other")},
     (SELECT count(*) FROM (
-        SELECT 1 FROM archive AS behind
+        SELECT 1 FROM archive AS after_seen
         WHERE owner = $1 AND peer = other AND sequence > seen
             AND direction = 'recv' AND kind = 'message'
         LIMIT {UNREAD_MAX}
     )),
     coalesce((
-        SELECT sequence FROM archive AS spoken
+        SELECT sequence FROM archive AS with_content
         WHERE owner = $1 AND peer = other AND kind IN ('message', 'tombstone')
         ORDER BY sequence DESC LIMIT 1
     ), newest)
@@ -61,22 +61,23 @@ SELECT {COLUMNS} FROM archive
 WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
 """  # noqa: S608 - constant words
 
-#: Messages that one query reads.
+#: Number of messages that one query reads.
 _CHUNK = 16
 
 
 async def add(connection: Connection, rows: Iterable[tuple[int, int, str, int]]) -> None:
-    """Add messages in arrival order: number of the owner, sequence, peer, sequence read.
+    """Add messages in arrival order: number of the owner, sequence, peer, last seen sequence.
 
-    The last is the sequence up to which the message proves that the owner has read, or 0.
+    The last seen sequence is the one up to which the message proves that the owner has read the
+    conversation, or 0.
     """
     last: dict[tuple[int, str], int] = {}
     seen: dict[tuple[int, str], int] = {}
-    for number, sequence, peer, shown in rows:
+    for number, sequence, peer, seen_up_to in rows:
         key = number, peer
         last[key] = sequence
-        if shown:
-            seen[key] = max(shown, seen.get(key, 0))
+        if seen_up_to:
+            seen[key] = max(seen_up_to, seen.get(key, 0))
     await connection.executemany(
         _NOTE, [(*key, sequence, seen.get(key, 0)) for key, sequence in last.items()]
     )
@@ -104,9 +105,9 @@ async def note_displayed(
 
 
 async def update_newest(connection: Connection, keys: Iterable[tuple[int, str]]) -> None:
-    """Find the newest message of each conversation after deletions; delete empty conversations.
+    """Update the newest message of each conversation after deletions; delete empty conversations.
 
-    `keys` are number of the owner and peer.
+    `keys` are pairs of the number of the owner and the peer.
     """
     changed = sorted(set(keys))
     await connection.executemany(_UPDATE_NEWEST, changed)
@@ -122,10 +123,10 @@ async def fetch(
     limit: int,
     bound: Bound | None,
 ) -> tuple[list[Row], list[Row], bool]:
-    """Return rows of conversations, their last messages, and whether there are no more.
+    """Return rows of conversations, their last messages, and whether these are all conversations.
 
     A row has the peer, the newest sequence, the number of messages, the number of unread messages,
-    and the sequence of the last message with content. The messages are within `bound`.
+    and the sequence of the last message with content. `bound` limits the last messages.
     """
     conversations = await connection.fetch(_LIST, number, before, since, limit + 1)
     messages: list[Row] = []

@@ -11,26 +11,26 @@ from support.mam_payloads import (
     fields_in,
     metadata_in,
 )
-from support.numbered_archive import Fifteen
+from support.numbered_archive import NumberedArchive
 from support.wire import NS_DELAY, NS_FORWARD, Reply, Wire, found
 
 UNKNOWN = "AV25E9SCO50K"
 
 
-async def test_query_messages_by_ids(fifteen: Fifteen) -> None:
+async def test_query_messages_by_ids(fifteen: NumberedArchive) -> None:
     page = await fifteen.page(ids=[fifteen.ids[5], fifteen.ids[10]])
 
     assert (page.numbers, page.complete) == ([5, 10], True)
 
 
-async def test_query_messages_by_ids_returns_archive_order(fifteen: Fifteen) -> None:
+async def test_query_messages_by_ids_returns_archive_order(fifteen: NumberedArchive) -> None:
     """The order and repetition of the ids in the query do not matter."""
     page = await fifteen.page(ids=[fifteen.ids[n] for n in (10, 5, 5)])
 
     assert page.numbers == [5, 10]
 
 
-async def test_simple_query_messages_by_ids(fifteen: Fifteen) -> None:
+async def test_simple_query_messages_by_ids(fifteen: NumberedArchive) -> None:
     """A query by ids is paged like any other. Their server omits count and index here."""
     page = await fifteen.page(ids=[fifteen.ids[2], fifteen.ids[5]], max=10, after=1)
 
@@ -38,7 +38,7 @@ async def test_simple_query_messages_by_ids(fifteen: Fifteen) -> None:
 
 
 async def test_server_returns_item_not_found_for_ids_filter_with_nonexistent_id(
-    fifteen: Fifteen,
+    fifteen: NumberedArchive,
 ) -> None:
     page = await fifteen.page(ids=[fifteen.ids[3], fifteen.ids[12], UNKNOWN])
 

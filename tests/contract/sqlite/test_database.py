@@ -18,15 +18,15 @@ from support.builders import (
     ALICE,
     BOB,
     NOON,
+    delete_all_but,
     entries,
     entry,
     everything,
-    shed,
     texts,
 )
 from support.databases import ENDLESS, open_database
 from support.sqlite_probe import SqliteProbe
-from support.sqlite_trace import watch
+from support.sqlite_trace import on_steps
 
 from storage.errors import Locked, StorageError, Unavailable
 from storage.open import examine, open_storage
@@ -56,7 +56,7 @@ def python(program: str, *arguments: object) -> list[str]:
 
 def run(program: str, *arguments: object) -> str:
     """Run a program to its end and return what it wrote."""
-    done = subprocess.run(
+    process = subprocess.run(
         python(program, *arguments),
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
         capture_output=True,
@@ -64,8 +64,8 @@ def run(program: str, *arguments: object) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 # One process a file
@@ -112,9 +112,9 @@ async def test_second_handle_of_a_store_is_locked(url: str) -> None:
 
 async def test_second_process_is_locked_and_the_error_names_the_file(url: str, path: Path) -> None:
     async with open_storage(url):
-        said = await asyncio.to_thread(run, OPEN, url)
+        output = await asyncio.to_thread(run, OPEN, url)
 
-    assert said == f"Locked {path} is used by another process\n"
+    assert output == f"Locked {path} is used by another process\n"
 
 
 async def test_closed_store_can_be_opened_by_another_process(url: str) -> None:
@@ -133,15 +133,15 @@ async def test_symbolic_link_to_an_open_store_is_locked(url: str, tmp_path: Path
 
 
 def test_hard_link_to_an_open_store_is_locked(url: str, tmp_path: Path) -> None:
-    said = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "os.link(first, second)")
+    output = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "os.link(first, second)")
 
-    assert said == f"Locked {tmp_path}/other.db is used by another process\n"
+    assert output == f"Locked {tmp_path}/other.db is used by another process\n"
 
 
 def test_copy_of_an_open_store_can_be_opened(url: str, tmp_path: Path) -> None:
-    said = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "shutil.copy(first, second)")
+    output = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "shutil.copy(first, second)")
 
-    assert said == "opened\n"
+    assert output == "opened\n"
 
 
 async def test_file_with_a_hard_link_is_unavailable(url: str, path: Path, tmp_path: Path) -> None:
@@ -209,8 +209,8 @@ async def test_store_can_be_closed_twice(url: str) -> None:
         await storage.check()
 
 
-@pytest.mark.parametrize("what", ["append", "page", "count", "check"])
-async def test_closed_store_is_unavailable(url: str, what: str) -> None:
+@pytest.mark.parametrize("method", ["append", "page", "count", "check"])
+async def test_closed_store_is_unavailable(url: str, method: str) -> None:
     async with open_storage(url) as storage:
         await storage.close()
         calls: dict[str, Callable[[], Awaitable[object]]] = {
@@ -220,7 +220,7 @@ async def test_closed_store_is_unavailable(url: str, what: str) -> None:
             "check": storage.check,
         }
         with pytest.raises(Unavailable):
-            await calls[what]()
+            await calls[method]()
 
 
 # Keys
@@ -301,11 +301,11 @@ async def test_synchronous_option_is_set_on_the_connection(
     database = await SqliteDatabase.open(str(path), synchronous=synchronous)
     try:
         async with database.write() as connection:
-            [(found,)] = await connection.fetch("PRAGMA synchronous")
+            [(xmls,)] = await connection.fetch("PRAGMA synchronous")
     finally:
         await database.close()
 
-    assert found == level
+    assert xmls == level
 
 
 async def test_reading_connection_cannot_write(path: Path) -> None:
@@ -322,10 +322,10 @@ async def test_deleted_message_is_in_no_file(url: str, tmp_path: Path) -> None:
     secret = "burn after reading " * 40
     async with open_storage(url) as storage:
         await storage.archive.append([entry("x", xml=secret, peer="mata@hari"), *entries(50)])
-        await shed(storage, 50)
+        await delete_all_but(storage, 50)
 
-    left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert (b"burn after" in left, b"mata@hari" in left) == (False, False)
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert (b"burn after" in content, b"mata@hari" in content) == (False, False)
 
 
 # Places where there can be no store
@@ -377,9 +377,9 @@ def test_read_only_folder_is_unavailable(read_only: Path) -> None:
     # What is imported later may be where nobody but root can look.
     program = OPEN.replace("async def main", f"import encodings.idna\n{AS_NOBODY}\nasync def main")
 
-    said = run(program, f"sqlite:{read_only}/archive.db")
+    output = run(program, f"sqlite:{read_only}/archive.db")
 
-    assert said == f"Unavailable {read_only}/archive.db: Permission denied\n"
+    assert output == f"Unavailable {read_only}/archive.db: Permission denied\n"
 
 
 # Damage
@@ -462,9 +462,9 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 
 @pytest.mark.parametrize("room", [0, 1, 8192, 300_000])
 def test_batch_on_a_full_disk_is_stored_whole_or_not_at_all(path: Path, room: int) -> None:
-    said = run(FULL, path, room).split()
+    output = run(FULL, path, room).split()
 
-    assert [word for word in said if word != "check"] == ["full", "full", "1", "1", "401"]
+    assert [word for word in output if word != "check"] == ["full", "full", "1", "1", "401"]
 
 
 def test_check_fails_on_a_full_disk(path: Path) -> None:
@@ -473,12 +473,12 @@ def test_check_fails_on_a_full_disk(path: Path) -> None:
 
 async def test_write_succeeds_after_the_lock_of_another_program(url: str, path: Path) -> None:
     async with open_storage(url, timeouts=DatabaseTimeouts(lock=0.01)) as storage:
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable):
             await storage.archive.append([entry(1)])
-        other.execute("ROLLBACK")
-        other.close()
+        connection.execute("ROLLBACK")
+        connection.close()
         await storage.archive.append([entry(1)])
 
         assert texts(await everything(storage.archive)) == [entry(1).xml]
@@ -514,12 +514,12 @@ async def test_acknowledged_batches_survive_sigkill(url: str, batches: int) -> N
     await writing.wait()
 
     async with open_storage(url) as storage:
-        found = texts(await everything(storage.archive))
+        xmls = texts(await everything(storage.archive))
         counted = await storage.archive.count(ALICE, ANY)
 
-    assert len(found) // 3 in (acknowledged, acknowledged + 1)
-    assert found == texts([entry(f"{n // 3} {n % 3}") for n in range(len(found))])
-    assert (counted, len(found) % 3) == (len(found), 0)
+    assert len(xmls) // 3 in (acknowledged, acknowledged + 1)
+    assert xmls == texts([entry(f"{n // 3} {n % 3}") for n in range(len(xmls))])
+    assert (counted, len(xmls) % 3) == (len(xmls), 0)
 
 
 # Cancelled in the middle
@@ -551,9 +551,9 @@ async def test_cancelled_batch_is_stored_whole_or_not_and_the_next_is_stored(
         batch = [entry(1), entry(2)]
         await cancel_after(turns, asyncio.create_task(storage.archive.append(batch)))
         await storage.archive.append([entry("next"), entry("last")])
-        found = texts(await everything(storage.archive))
+        xmls = texts(await everything(storage.archive))
 
-        assert found in (
+        assert xmls in (
             texts([entry("first"), entry("next"), entry("last")]),
             texts([entry("first"), *batch, entry("next"), entry("last")]),
         )
@@ -572,13 +572,13 @@ async def test_cancelled_reads_release_their_connections(url: str, turns: int) -
 async def test_cancelled_long_reads_release_their_connections(path: Path) -> None:
     database = await SqliteDatabase.open(str(path), synchronous="normal")
     loop, is_running = asyncio.get_running_loop(), asyncio.Event()
-    await watch(database, lambda: loop.call_soon_threadsafe(is_running.set), 1000)
+    await on_steps(database, lambda: loop.call_soon_threadsafe(is_running.set), 1000)
 
     async def fetched(sql: str) -> list[Row]:
         async def read(connection: Connection) -> list[Row]:
             return await connection.fetch(sql)
 
-        return await database.read_archive(ALICE, read, is_steady=True, is_long=True)
+        return await database.read_archive(ALICE, read, in_snapshot=True, is_long=True)
 
     for _ in range(LONG_READERS):
         reading = asyncio.create_task(fetched(ENDLESS))
@@ -593,7 +593,7 @@ async def test_cancelled_long_reads_release_their_connections(path: Path) -> Non
 # A write between two steps of a reader
 
 
-class Meddled:
+class InterruptedDatabase:
     """A database in which something else happens before a query, or before rows are written."""
 
     def __init__(self, database: SqliteDatabase) -> None:
@@ -604,78 +604,78 @@ class Meddled:
         self.before_rows: Callable[[], Awaitable[None]] | None = None
 
     async def read_archive(
-        self, owner: str, job: Callable[[Connection], Awaitable[Result]], **how: bool
+        self, owner: str, job: Callable[[Connection], Awaitable[Result]], **options: bool
     ) -> Result:
         return await self._database.read_archive(
-            owner, lambda connection: job(MeddledConnection(connection, self)), **how
+            owner, lambda connection: job(InterruptedConnection(connection, self)), **options
         )
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:
         async with self._database.write() as connection:
-            yield MeddledConnection(connection, self, is_writer=True)
+            yield InterruptedConnection(connection, self, is_writer=True)
 
 
-class MeddledConnection:
+class InterruptedConnection:
     def __init__(
-        self, connection: Connection, meddled: Meddled, *, is_writer: bool = False
+        self, connection: Connection, interrupted: InterruptedDatabase, *, is_writer: bool = False
     ) -> None:
         self._connection = connection
         self._is_writer = is_writer
-        self._meddled = meddled
+        self._meddled = interrupted
         self._queries = 0
         self.execute = connection.execute
         self.executemany = connection.executemany
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
         if not self._is_writer:
-            happens = self._meddled.before_query.pop(self._queries, None)
+            callback = self._meddled.before_query.pop(self._queries, None)
             self._queries += 1
-            if happens:
-                await happens()
+            if callback:
+                await callback()
         return await self._connection.fetch(sql, *values, bound=bound)
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
-        happens, self._meddled.before_rows = self._meddled.before_rows, None
-        if happens:
-            await happens()
+        callback, self._meddled.before_rows = self._meddled.before_rows, None
+        if callback:
+            await callback()
         return await self._connection.insert(into, rows, on_conflict=on_conflict)
 
 
 @pytest.fixture
-async def meddled(path: Path) -> AsyncIterator[Meddled]:
+async def interrupted(path: Path) -> AsyncIterator[InterruptedDatabase]:
     async with open_database(path, synchronous="full") as database:
-        yield Meddled(database)
+        yield InterruptedDatabase(database)
 
 
 @pytest.mark.parametrize("query", range(3))
-@pytest.mark.parametrize("wanted", [Filter(since=NOON), Filter(until=NOON + 30)], ids=str)
+@pytest.mark.parametrize("filter", [Filter(since=NOON), Filter(until=NOON + 30)], ids=str)
 async def test_late_message_during_a_read_hides_no_other(
-    meddled: Meddled, query: int, wanted: Filter
+    interrupted: InterruptedDatabase, query: int, filter: Filter
 ) -> None:
-    archive = SqliteArchive(meddled, Ids(bytes(KEY_BYTES)))
+    archive = SqliteArchive(interrupted, Ids(bytes(KEY_BYTES)))
     rows = [entry(1, at=NOON + 10), entry(2, at=NOON + 20)]
     late = [entry("next", at=NOON + 25), entry("late", at=NOON + 5)]
     await archive.append(rows)
-    meddled.before_query[query] = lambda: archive.append(late)
+    interrupted.before_query[query] = lambda: archive.append(late)
 
-    found = texts(await everything(archive, wanted=wanted))
+    xmls = texts(await everything(archive, filter=filter))
 
-    assert found[:2] == texts(rows)
+    assert xmls[:2] == texts(rows)
 
 
 @pytest.mark.parametrize("query", range(3))
 async def test_rolled_back_owner_number_shows_no_other_archive(
-    meddled: Meddled, query: int
+    interrupted: InterruptedDatabase, query: int
 ) -> None:
-    archive = SqliteArchive(meddled, Ids(bytes(KEY_BYTES)))
-    found: list[str] = []
+    archive = SqliteArchive(interrupted, Ids(bytes(KEY_BYTES)))
+    xmls: list[str] = []
     begun = asyncio.Event()
 
     async def read_alice() -> None:
-        found.extend(texts(await everything(archive, wanted=Filter(since=0))))
+        xmls.extend(texts(await everything(archive, filter=Filter(since=0))))
 
     async def store_for_bob() -> None:
         begun.set()
@@ -687,8 +687,8 @@ async def test_rolled_back_owner_number_shows_no_other_archive(
         await begun.wait()
 
     reading: list[asyncio.Task[None]] = []
-    meddled.before_query[query] = store_for_bob
-    meddled.before_rows = begin_reading
+    interrupted.before_query[query] = store_for_bob
+    interrupted.before_rows = begin_reading
     failing = asyncio.ensure_future(
         asyncio.gather(
             archive.append([entry("for alice"), entry("bad", at=2**63)]), return_exceptions=True
@@ -697,4 +697,4 @@ async def test_rolled_back_owner_number_shows_no_other_archive(
     await failing
     await reading[0]
 
-    assert found == []
+    assert xmls == []

@@ -205,15 +205,15 @@ async def test_failed_migration_is_applied_at_the_next_open(
     assert "more" in tables(path)
 
 
-@pytest.mark.parametrize("left", ["an empty file", "a header", "an empty table of steps"])
+@pytest.mark.parametrize("state", ["an empty file", "a header", "an empty table of steps"])
 async def test_store_of_a_killed_first_start_can_be_opened(
-    url: str, path: Path, left: str
+    url: str, path: Path, state: str
 ) -> None:
     path.touch()
-    if left != "an empty file":
+    if state != "an empty file":
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            if left != "a header":
+            if state != "a header":
                 connection.execute("CREATE TABLE migrations (number INTEGER, name, checksum)")
 
     async with open_storage(url) as storage:
@@ -226,7 +226,7 @@ async def test_store_of_a_killed_first_start_can_be_opened(
 
 
 async def test_examine_reports_a_missing_store(url: str, path: Path) -> None:
-    assert await examine(url) == f"{path} will be made"
+    assert await examine(url) == f"{path} will be created"
 
 
 async def test_examine_creates_no_file(url: str, tmp_path: Path) -> None:
@@ -253,9 +253,9 @@ async def test_examine_counts_pending_migrations_and_applies_none(
     for n in (1, 2):
         (folder / f"{newest() + n:04d}_more.sql").write_text(f"CREATE TABLE more{n} (x);\n")
 
-    said = await examine(url)
+    description = await examine(url)
 
-    assert (said, path.read_bytes()) == (f"{path}, 2 migrations wait", before)
+    assert (description, path.read_bytes()) == (f"{path}, 2 pending migrations", before)
 
 
 async def test_examine_changes_no_byte(url: str, path: Path, tmp_path: Path) -> None:
@@ -267,16 +267,16 @@ async def test_examine_changes_no_byte(url: str, path: Path, tmp_path: Path) -> 
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("left", ["an empty file", "a header"])
+@pytest.mark.parametrize("state", ["an empty file", "a header"])
 async def test_examine_counts_all_migrations_after_a_killed_first_start(
-    url: str, path: Path, left: str
+    url: str, path: Path, state: str
 ) -> None:
     path.touch()
-    if left == "a header":
+    if state == "a header":
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
 
-    assert await examine(url) == f"{path}, {len(migrations('sqlite'))} migrations wait"
+    assert await examine(url) == f"{path}, 1 pending migration"
 
 
 async def test_examine_refuses_a_newer_schema(url: str, folder: Path) -> None:
@@ -296,7 +296,7 @@ async def test_examine_refuses_a_locked_store(url: str) -> None:
 
 
 async def test_examine_of_a_missing_folder_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no such folder"):
+    with pytest.raises(Unavailable, match="its folder does not exist"):
         await examine(f"sqlite:{tmp_path}/no/archive.db")
 
 

@@ -48,5 +48,5 @@ async def test_over_limit_counts_over_all_chunks(
         times = (NOON, NOON + (over - 1) * SECOND) if over else (None, None)
         assert counted == OverLimit(messages=over, oldest=times[0], newest=times[1])
         assert (removed.messages, removed.done) == (over, True)
-        left = [message for message in (await everything(archive)).messages if message.xml]
-        assert len(left) == 6 - over
+        remaining = [message for message in (await everything(archive)).messages if message.xml]
+        assert len(remaining) == 6 - over

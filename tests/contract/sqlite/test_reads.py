@@ -10,7 +10,7 @@ from threading import get_ident
 import pytest
 from support.builders import ALICE, BOB, entries, entry
 from support.databases import ENDLESS, open_database
-from support.sqlite_trace import watch
+from support.sqlite_trace import on_steps
 
 from component.core.errors import Overloaded, TakesTooLong
 from component.core.store_errors import translated
@@ -107,10 +107,10 @@ async def test_owner_has_one_long_read_at_a_time(
     reads = await keep_busy(database, [ALICE] * LONG_READERS)
 
     async with asyncio.timeout(30):
-        found = await archive.page(BOB, SEARCH, limit=10)
+        page = await archive.page(BOB, SEARCH, limit=10)
     waiting = asyncio.create_task(archive.page(ALICE, SEARCH, limit=10))
     await asyncio.sleep(0)
-    assert (len(found.messages), waiting.done()) == (1, False)
+    assert (len(page.messages), waiting.done()) == (1, False)
     await end(reads)
     assert len((await waiting).messages) == 3
 
@@ -164,7 +164,7 @@ async def test_steady_read_sees_one_snapshot(
         await archive.append([entry("later")])
         return [before, await connection.fetch(count)]
 
-    assert await database.read_archive(ALICE, read, is_steady=True) == [[(3,)], [(3,)]]
+    assert await database.read_archive(ALICE, read, in_snapshot=True) == [[(3,)], [(3,)]]
     assert await fetched(database, count) == [(4,)]
 
 
@@ -177,7 +177,7 @@ async def test_connection_works_after_a_cancelled_read(
 
     async with asyncio.timeout(30):
         for _ in range(5):
-            task = asyncio.create_task(database.read_archive(ALICE, endless, is_steady=True))
+            task = asyncio.create_task(database.read_archive(ALICE, endless, in_snapshot=True))
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
@@ -197,7 +197,7 @@ async def test_read_after_a_cancelled_snapshot_sees_new_messages(
 
     reading = [
         asyncio.create_task(
-            database.read_archive(f"{n}@example.org", old, is_steady=True, is_long=is_long)
+            database.read_archive(f"{n}@example.org", old, in_snapshot=True, is_long=is_long)
         )
         for n in range(READERS)
     ]
@@ -244,9 +244,9 @@ async def test_no_read_runs_in_the_thread_of_the_event_loop(
     archive: SqliteArchive,
     read: Callable[[SqliteArchive, str], Awaitable[object]],
 ) -> None:
-    [id] = [one.id for one in (await archive.page(ALICE, ANY, limit=1)).messages]
+    [id] = [message.id for message in (await archive.page(ALICE, ANY, limit=1)).messages]
     threads: set[int] = set()
-    await watch(database, lambda: threads.add(get_ident()), 1)
+    await on_steps(database, lambda: threads.add(get_ident()), 1)
     await read(archive, id)
 
     assert threads

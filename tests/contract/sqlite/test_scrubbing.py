@@ -21,9 +21,8 @@ from support.builders import (
 )
 
 from storage.open import SqliteStorage, open_storage
-from storage.rows import Cutoff, NewMessage, OfflineStanza, Phrase
-from storage.rows import Filter as Wanted
-from storage.sqlite.retention import scrub as trash
+from storage.rows import Cutoff, Filter, NewMessage, OfflineStanza, Phrase
+from storage.sqlite.retention import scrub as scrub_state
 
 MESSAGES = 3000
 
@@ -96,22 +95,22 @@ async def test_erased_archive_is_in_no_byte_after_a_scrub(tmp_path: Path, url: s
 async def test_retracted_messages_are_in_no_byte_after_a_scrub(tmp_path: Path, url: str) -> None:
     """Among others that come meanwhile: pages are then parted and joined again."""
     chance = random.Random(2)  # noqa: S311 - the same each time
-    gone = chance.sample(range(MESSAGES), 1500)
+    retracted = chance.sample(range(MESSAGES), 1500)
     async with open_storage(url) as storage:
         await fill(storage)
-        for first in range(0, len(gone), 10):
+        for first in range(0, len(retracted), 10):
             new = range(MESSAGES + first, MESSAGES + first + 10)
             await storage.archive.append(
                 [
                     *(written(BOB, n, chance) for n in new),
-                    *(retraction(n) for n in gone[first : first + 10]),
+                    *(retraction(n) for n in retracted[first : first + 10]),
                 ]
             )
             await carry_out(storage.archive, "")
         await scrub(storage)
 
-        left = secrets(ALICE, set(range(MESSAGES)).difference(gone))
-        assert readable(tmp_path) == left | secrets(BOB, range(MESSAGES + len(gone)))
+        remaining = secrets(ALICE, set(range(MESSAGES)).difference(retracted))
+        assert readable(tmp_path) == remaining | secrets(BOB, range(MESSAGES + len(retracted)))
 
 
 async def test_deleted_and_blanked_messages_are_in_no_byte_after_a_scrub(
@@ -144,8 +143,8 @@ async def test_retracted_messages_are_in_no_byte_after_an_index_scrub(
             await retract(storage.archive, n, "")
         await storage.retention.scrub_index()
 
-        left = set(range(20)) - set(range(5, 10))
-        assert readable(tmp_path) == secrets(ALICE, left)
+        remaining = set(range(20)) - set(range(5, 10))
+        assert readable(tmp_path) == secrets(ALICE, remaining)
 
 
 async def test_only_a_file_scrub_shrinks_the_file(tmp_path: Path, url: str) -> None:
@@ -172,10 +171,10 @@ async def test_archive_can_be_searched_and_written_after_a_scrub(url: str) -> No
 
         await storage.archive.append([entry("new", owner=BOB, text="word new")])
 
-        wanted = Wanted(phrases=(Phrase(words=("word",)),))
-        assert await storage.archive.count(BOB, wanted) == MESSAGES + 1
-        found = await everything(storage.archive, BOB)
-        assert len(found.messages) == MESSAGES + 1
+        filter = Filter(phrases=(Phrase(words=("word",)),))
+        assert await storage.archive.count(BOB, filter) == MESSAGES + 1
+        page = await everything(storage.archive, BOB)
+        assert len(page.messages) == MESSAGES + 1
 
 
 async def test_scrub_without_a_removal_changes_no_file(tmp_path: Path, url: str) -> None:
@@ -228,10 +227,10 @@ async def test_removal_during_a_scrub_is_left_to_the_next_scrub(url: str) -> Non
         await storage.archive.append([entry(n, text="a") for n in range(2)])
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=1)
         async with database.read() as connection:
-            latest = await trash.latest_removal(connection)
+            latest = await scrub_state.latest_removal(connection)
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=0), limit=1)
         assert latest is not None
         async with database.write() as connection:
-            await trash.note_scrubbed(connection, latest)
+            await scrub_state.note_scrubbed(connection, latest)
 
-            assert await trash.latest_removal(connection) is not None
+            assert await scrub_state.latest_removal(connection) is not None

@@ -1,4 +1,4 @@
-"""MongooseIM big_tests, mam_SUITE: discovery, and what live messages show, on ejabberd.
+"""MongooseIM big_tests, mam_SUITE: discovery, and ids of live messages, on ejabberd.
 
 Each test has the name of the case in their suite. Where a component cannot do the same as their
 server, the docstring says what Muniment promises instead.

@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator
 from itertools import product
 
 import pytest
+import pytest_asyncio
 from support import mam
+from support.ejabberd import Account
 from support.mam import Page
 from support.mam_payloads import (
     GET_FEATURES,
@@ -44,9 +46,9 @@ async def single_user(server: Server) -> AsyncIterator[Client]:
         yield client
 
 
-@pytest.fixture(params=["master", "slave"])
-async def reader(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """One of two users. The first one has sent the messages 1 to 5 to the second one."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def users(server: Server) -> dict[str, Account]:
+    """Two users, the first of whom has sent the messages 1 to 5 to the second."""
     master, slave = server.accounts("master", "slave")
     async with server.client(master) as sender, server.client(slave) as recipient:
         for client in (sender, recipient):
@@ -55,7 +57,16 @@ async def reader(server: Server, request: pytest.FixtureRequest) -> AsyncIterato
         for number in NUMBERS:
             sender.say(recipient.jid, number, type="normal")
         await recipient.wait_for_bodies(NUMBERS)
-        yield sender if request.param == "master" else recipient
+    return {"master": master, "slave": slave}
+
+
+@pytest.fixture(params=["master", "slave"])
+async def reader(
+    server: Server, users: dict[str, Account], request: pytest.FixtureRequest
+) -> AsyncIterator[Client]:
+    """A session of one of the two users."""
+    async with server.client(users[request.param]) as client:
+        yield client
 
 
 def check(page: Page, numbers: list[str], *, complete: bool = True) -> None:

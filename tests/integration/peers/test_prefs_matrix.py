@@ -1,4 +1,4 @@
-"""MongooseIM big_tests, mam_SUITE, prefs_cases: what preferences do to messages, on ejabberd.
+"""MongooseIM big_tests, mam_SUITE, prefs_cases: effects of preferences on messages, on ejabberd.
 
 Bob is on the roster of alice, kate is not. Under each of 21 preferences bob and alice exchange
 messages, then kate and alice.

@@ -14,7 +14,7 @@ from support import mam
 from support.ejabberd import Account
 from support.raw import Client
 from support.server import Server
-from support.stream_management import Resuming, Session, acknowledge, cut_off, manage
+from support.stream_management import ResumingClient, Session, acknowledge, cut_off, manage
 
 HELLO = "OH, HAI! msg 1"
 
@@ -79,7 +79,7 @@ async def test_reconnect_no_ack(server: Server, alice: Account, bob: Client) -> 
 async def test_reconnect_no_ack_same_session(server: Server, alice: Account, bob: Client) -> None:
     """The server sends the unacknowledged message to the resumed session again."""
     session = await cut_off_with_a_message(server, alice, bob, is_acknowledged=False)
-    async with Resuming(alice, server.ejabberd.ports.c2s, session) as phone:
+    async with ResumingClient(alice, server.ejabberd.ports.c2s, session) as phone:
         await phone.wait_for_body(HELLO)
 
         assert await mam.bodies(phone) == [HELLO]

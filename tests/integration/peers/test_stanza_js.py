@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import pytest
+import pytest_asyncio
 from support.client_libraries import stanza_js
 from support.ejabberd import Account
 from support.mam_payloads import FULLTEXT
@@ -23,7 +24,7 @@ def bob(server: Server) -> Account:
     return server.account("bob")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def alice(server: Server, bob: Account) -> Account:
     """A user whose archive has the messages 0 to 24 with bob, and one message to carol."""
     alice, carol = server.accounts("alice", "carol")

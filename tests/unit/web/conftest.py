@@ -24,11 +24,11 @@ async def services() -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
-    """A caller that shows the secret."""
+    """A client that sends the secret."""
     return await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 @pytest.fixture
 async def stranger(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
-    """A caller that shows nothing."""
+    """A client that sends no secret."""
     return await aiohttp_client(make_app(SETTINGS, services))

@@ -25,7 +25,7 @@ from component.web.server.settings import Listener, Services, WebSettings
 
 CALLERS = {
     None: "anybody",
-    authenticate: "those who show a secret",
+    authenticate: "callers with a secret",
     authenticate_user: "users",
 }
 
@@ -107,7 +107,7 @@ GREETER = Family(
 
 @pytest.fixture
 async def extended(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
-    """A caller without a secret of a server with one more family."""
+    """A client without a secret, of a program with one more family."""
     return await aiohttp_client(make_app(SETTINGS, services, families=(GREETER, *FAMILIES)))
 
 
@@ -120,7 +120,7 @@ async def extended(aiohttp_client: AiohttpClient, services: Services) -> TestCli
         ("/api/greeter/nothing", 401, "not-authorized!"),
     ],
 )
-async def test_family_authenticates_and_words_errors_its_own_way(
+async def test_family_has_its_own_authentication_and_error_shape(
     extended: TestClient, path: str, status: int, text: str
 ) -> None:
     answer = await extended.get(path)
@@ -129,7 +129,7 @@ async def test_family_authenticates_and_words_errors_its_own_way(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/nothing", "/nothing"])
-async def test_other_families_are_as_before(extended: TestClient, path: str) -> None:
+async def test_other_families_are_unchanged(extended: TestClient, path: str) -> None:
     refused = await extended.get(path)
     unknown = await extended.get(path, headers=SECRET_HEADERS)
 

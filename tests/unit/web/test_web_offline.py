@@ -1,4 +1,4 @@
-"""Stanzas that are taken while the server stops are not lost."""
+"""Offline stanzas popped while the server stops."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def options(form: Element) -> list[str | None]:
 
 
 async def preferred(wire: Wire) -> tuple[str | None, list[str | None]]:
-    """Return the default of alice, and all that she has listed."""
+    """Return the default of alice and all JIDs in her lists."""
     reply = await wire.delegated(f"<prefs xmlns='{NS_MAM}'/>", type="get")
     prefs = found(reply.iq, f"{{{NS_MAM}}}prefs")
     return prefs.get("default"), [jid.text for jid in prefs.iter(f"{{{NS_MAM}}}jid")]
@@ -88,12 +88,12 @@ async def begun_sessions(
 
 async def test_oldest_session_is_evicted_at_the_bound() -> None:
     commands = form_commands("node", sessions_max=2)
-    oldest, *others = await begun_sessions(commands, 3)
+    oldest, *sessions = await begun_sessions(commands, 3)
     with pytest.raises(BadRequest) as refused:
         await execute(commands, "node", oldest)
 
     assert refused.value.specific == (NS_COMMANDS, "bad-sessionid")
-    for session in others:
+    for session in sessions:
         assert (await execute(commands, "node", session)).get("status") == "completed"
 
 
@@ -126,9 +126,9 @@ async def test_cancel_sets_no_preferences(wire: Wire) -> None:
 
 async def test_session_is_unknown_after_restart(tmp_path: Path) -> None:
     async with open_wire(tmp_path) as wire:
-        begun = await begin(wire, NODE)
+        session_reply = await begin(wire, NODE)
     async with open_wire(tmp_path) as wire:
-        reply = await submit(wire, begun, default=["never"])
+        reply = await submit(wire, session_reply, default=["never"])
 
     assert specific(reply) == ("bad-request", "bad-sessionid")
 
@@ -150,8 +150,10 @@ async def test_form_shows_current_preferences(wire: Wire) -> None:
 
 
 async def test_submitted_form_sets_preferences(wire: Wire) -> None:
-    begun = await begin(wire, NODE)
-    await submit(wire, begun, default=["never"], always=[BOB, "A@b.example/X"], never=[ALICE])
+    session_reply = await begin(wire, NODE)
+    await submit(
+        wire, session_reply, default=["never"], always=[BOB, "A@b.example/X"], never=[ALICE]
+    )
 
     assert await preferred(wire) == ("never", [BOB, "a@b.example/X", ALICE])
 
@@ -198,9 +200,13 @@ def test_form_round_trips_any_text(text: str) -> None:
     )
     form = parsed(form_xml(Form(title=text, instructions=text, fields=[field])))
 
-    one = found(form, f"{{{NS_FORM}}}field")
+    form_field = found(form, f"{{{NS_FORM}}}field")
     assert {form.findtext(f"{{{NS_FORM}}}{name}") for name in ("title", "instructions")} == {text}
-    assert (one.get("var"), one.get("label"), list(one.itertext())) == (text, text, [text, text])
+    assert (form_field.get("var"), form_field.get("label"), list(form_field.itertext())) == (
+        text,
+        text,
+        [text, text],
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -211,7 +217,10 @@ def test_table_round_trips_any_text(text: str) -> None:
 
     assert form.get("type") == "result"
     [reported] = form.findall(f"{{{NS_FORM}}}reported")
-    assert [(one.get("var"), one.get("label")) for one in reported] == [("a", text), ("b", "B")]
+    assert [(column.get("var"), column.get("label")) for column in reported] == [
+        ("a", text),
+        ("b", "B"),
+    ]
     assert [fields(item) for item in form.findall(f"{{{NS_FORM}}}item")] == [
         {"a": [text], "b": []},
         {"a": ["1", "2"], "b": [text]},

@@ -48,10 +48,10 @@ async def test_with_both_versions_granted_a_result_is_sent_once(tmp_path: Path) 
 async def test_both_versions_in_one_message_are_a_grant(tmp_path: Path) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
         perm = "<perm access='message' type='outgoing'/>"
-        both = "".join(
+        payloads = "".join(
             f"<privilege xmlns='{ns}'>{perm}</privilege>" for ns in (PRIVILEGE_1, PRIVILEGE_2)
         )
-        wire.peer.send(f"<message from='{HOST}' to='{COMPONENT}'>{both}</message>")
+        wire.peer.send(f"<message from='{HOST}' to='{COMPONENT}'>{payloads}</message>")
         wire.say("hello")
 
         assert (await wire.history()).bodies == ["hello"]

@@ -1,4 +1,4 @@
-"""docs/http-api.md, remote-data.md and sign-in.md have exactly the routes that there are."""
+"""docs/http-api.md, remote-data.md and sign-in.md document exactly the routes of the program."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def text() -> str:
 
 @pytest.fixture
 def routes(services: Services) -> set[str]:
-    """The routes of both listeners."""
+    """Return the routes of both listeners."""
     signing_in = with_sign_in(services)
     return {
         f"{route.method} {route.resource.canonical.rstrip('/')}"
@@ -39,10 +39,10 @@ def routes(services: Services) -> set[str]:
     }
 
 
-def ours(model: type[Parameters]) -> set[str]:
-    """Return the names of all parameters of these models, as callers write them."""
+def parameters_of(model: type[Parameters]) -> set[str]:
+    """Return the names of all parameters of a model and its subclasses, as clients write them."""
     names = {field.alias or name for name, field in model.model_fields.items()}
-    return names.union(*(ours(each) for each in model.__subclasses__()))
+    return names.union(*(parameters_of(subclass) for subclass in model.__subclasses__()))
 
 
 async def test_each_route_has_a_section(routes: set[str]) -> None:
@@ -66,7 +66,7 @@ def test_each_parameter_and_field_is_explained() -> None:
         *AuthQuery.model_fields,
         *OfflinePost.model_fields,
         *RosterPost.model_fields,
-        *ours(Parameters),
+        *parameters_of(Parameters),
     }
 
 

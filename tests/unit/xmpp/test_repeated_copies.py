@@ -1,4 +1,4 @@
-"""Repeated copies, equal byte by byte, are skipped without parsing; no others are."""
+"""Repeated copies, equal byte for byte, are skipped without parsing; other copies are parsed."""
 
 from __future__ import annotations
 
@@ -31,23 +31,25 @@ BOUNCE = copy_of(
 
 def stanzas(*copies: str) -> list[str]:
     """Return the stanzas in some copies."""
-    found = [re.search("<forwarded[^>]*>(.*?)(<a/>)?</forwarded ?></message>$", c) for c in copies]
-    return [one[1] if one else "" for one in found]
+    matches = [
+        re.search("<forwarded[^>]*>(.*?)(<a/>)?</forwarded ?></message>$", c) for c in copies
+    ]
+    return [match[1] if match else "" for match in matches]
 
 
-def again(copy: str) -> str:
+def repeat_of(copy: str) -> str:
     """Return another copy of the same stanza."""
     return copy.replace(" id='9'>", " id='10'>", 1)
 
 
 def test_repeated_copy_is_not_parsed() -> None:
-    reader = CopyReader().read(HELLO, again(HELLO), LOOK, HELLO, LOOK)
+    reader = CopyReader().read(HELLO, repeat_of(HELLO), LOOK, HELLO, LOOK)
 
     assert reader.copies == stanzas(HELLO, LOOK)
 
 
 def test_repeats_in_the_same_bytes_are_not_parsed() -> None:
-    reader = CopyReader().read(HELLO + again(HELLO) + LOOK + again(HELLO) + LOOK)
+    reader = CopyReader().read(HELLO + repeat_of(HELLO) + LOOK + repeat_of(HELLO) + LOOK)
 
     assert reader.copies == stanzas(HELLO, LOOK)
 
@@ -57,7 +59,7 @@ def test_nothing_is_skipped_before_the_handshake() -> None:
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changed",
     [
         HELLO.replace("hello", "hellO"),
         HELLO.replace(ALICE_PHONE, ALICE_PHONE.replace("phone", "phonE")),
@@ -65,12 +67,12 @@ def test_nothing_is_skipped_before_the_handshake() -> None:
         HELLO.replace(END, f"<a/>{END}"),
     ],
 )
-def test_copy_with_a_small_difference_is_parsed(other: str) -> None:
-    assert CopyReader().read(HELLO, other).copies == stanzas(HELLO, other)
+def test_copy_with_a_small_difference_is_parsed(changed: str) -> None:
+    assert CopyReader().read(HELLO, changed).copies == stanzas(HELLO, changed)
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changed",
     [
         HELLO.replace("<message ", "<message xmlns:p='urn:p' ", 1),
         HELLO.replace("<message ", "<message xmlns='urn:p' ", 1),
@@ -82,14 +84,14 @@ def test_copy_with_a_small_difference_is_parsed(other: str) -> None:
         HELLO.replace("<forwarded", " <forwarded"),
     ],
 )
-def test_copy_with_other_markup_is_parsed(other: str) -> None:
-    assert CopyReader().read(HELLO, other).copies == stanzas(HELLO, other)
+def test_copy_with_other_markup_is_parsed(changed: str) -> None:
+    assert CopyReader().read(HELLO, changed).copies == stanzas(HELLO, changed)
 
 
 def test_end_in_other_markup_of_the_same_length_is_no_end() -> None:
-    other = HELLO.replace("</forwarded>", "</forwarded >")
+    changed = HELLO.replace("</forwarded>", "</forwarded >")
 
-    assert CopyReader().read(HELLO, other[:-1], other[-1]).copies == stanzas(HELLO, other)
+    assert CopyReader().read(HELLO, changed[:-1], changed[-1]).copies == stanzas(HELLO, changed)
 
 
 def test_repeated_copy_without_an_id_is_not_parsed() -> None:
@@ -99,11 +101,11 @@ def test_repeated_copy_without_an_id_is_not_parsed() -> None:
 
 
 def test_repeated_copy_from_the_recipients_host_is_the_delivery() -> None:
-    sent = CopyReader().read(HELLO)
-    received = CopyReader().read(HELLO, HELLO)
+    undelivered = CopyReader().read(HELLO)
+    delivered = CopyReader().read(HELLO, HELLO)
 
-    assert [owner for owner, _ in sent.archived] == [ALICE]
-    assert [owner for owner, _ in received.archived] == [ALICE, BOB]
+    assert [owner for owner, _ in undelivered.archived] == [ALICE]
+    assert [owner for owner, _ in delivered.archived] == [ALICE, BOB]
 
 
 @pytest.mark.parametrize("stranger", ["mallory@example.org/x", "example.net", "evil.example"])
@@ -155,15 +157,15 @@ def test_end_of_a_copy_written_by_a_user_is_no_end(inside: str) -> None:
 
 @pytest.mark.parametrize("is_open", [False, True])
 def test_nothing_is_skipped_within_a_stanza(is_open: bool) -> None:
-    begun = copy_of(chat("look", extra="<a>", id="2")).split("<a>")[0]
-    rest = f"{HELLO}{HELLO}{END}"
+    first_part = copy_of(chat("look", extra="<a>", id="2")).split("<a>")[0]
+    second_part = f"{HELLO}{HELLO}{END}"
     reader = CopyReader().read(HELLO)
     if is_open:
-        reader.read(begun, rest)
+        reader.read(first_part, second_part)
     else:
-        reader.read(begun + rest)
+        reader.read(first_part + second_part)
 
-    assert reader.copies == stanzas(HELLO, begun + rest)
+    assert reader.copies == stanzas(HELLO, first_part + second_part)
 
 
 def test_result_is_the_same_wherever_the_stream_is_cut() -> None:
@@ -174,7 +176,7 @@ def test_result_is_the_same_wherever_the_stream_is_cut() -> None:
     for place in range(len(data) + 1):
         reader = CopyReader().read(data[:place], data[place:])
         assert reader.archived == expected
-        # Four are no repeats. A copy that is cut in two is parsed too, with the bytes behind it.
+        # Four copies are no repeats. A copy that is cut in two is parsed with the bytes after it.
         assert len(reader.copies) in (4, 5, 6)
 
 
@@ -191,14 +193,14 @@ def test_result_is_the_same_wherever_the_stream_is_cut() -> None:
     ids=["within one", "empty", "no end inside", "no end", "deep", "whole"],
 )
 def test_each_byte_is_looked_up_once_at_most(data: str) -> None:
-    """However many copies seem to begin or to end in the bytes received at once."""
+    """This holds for any number of apparent begins and ends of copies in the received bytes."""
     reader = CopyReader().read(data)
 
     assert sum(map(len, reader.asked)) <= len(data)
 
 
 async def test_component_skips_repeats(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Otherwise it would log that the repeat is too large."""
+    """The component would otherwise log that the repeat is too large."""
     large = HELLO.replace(" id='9'>", f" id='{'9' * 10_000}'>", 1)
     async with open_wire(tmp_path, xmpp={"max_stanza_bytes": 10_000}) as wire:
         wire.peer.send(HELLO)

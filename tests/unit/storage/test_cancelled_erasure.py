@@ -1,4 +1,4 @@
-"""What is cancelled behind its last step, as a program that stops does it, loses nothing later."""
+"""An erasure that is cancelled after its commit does not affect later messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from storage.sqlite.retention.store import SqliteRetention
 
 
 class CancelledAtTheEnd:
-    """A database whose callers never hear that their transaction was committed."""
+    """A database whose callers are cancelled right after each commit."""
 
     def __init__(self, database: SqliteDatabase, archive: SqliteArchive) -> None:
         self._database = database
@@ -38,11 +38,11 @@ class CancelledAtTheEnd:
         raise asyncio.CancelledError
 
     async def before_the_end(self) -> None:
-        """Do what others do before the transaction is committed."""
+        """Run the work of another task before the transaction is committed."""
 
 
 class ReadAtTheEnd(CancelledAtTheEnd):
-    """One that is read right before a transaction is committed."""
+    """A database that another task reads right before each commit."""
 
     async def before_the_end(self) -> None:
         assert texts(await everything(self._archive)) == [entry("erased").xml]
@@ -54,16 +54,16 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
         yield database
 
 
-@pytest.mark.parametrize("broken", [CancelledAtTheEnd, ReadAtTheEnd])
-async def test_what_comes_behind_an_erasure_that_was_broken_off_is_in_the_archive(
-    database: SqliteDatabase, broken: type[CancelledAtTheEnd]
+@pytest.mark.parametrize("cancelled", [CancelledAtTheEnd, ReadAtTheEnd])
+async def test_message_after_a_cancelled_erasure_is_in_the_archive(
+    database: SqliteDatabase, cancelled: type[CancelledAtTheEnd]
 ) -> None:
     ids = Ids(bytes(KEY_BYTES))
     archive = SqliteArchive(database, ids)
     await archive.append([entry("erased")])
-    keeping = SqliteRetention(broken(database, archive), ids, archive.forget)
+    retention = SqliteRetention(cancelled(database, archive), ids, archive.forget)
     with pytest.raises(asyncio.CancelledError):
-        await keeping.erase(ALICE, limit=10)
+        await retention.erase(ALICE, limit=10)
     await archive.append([entry("later")])
 
     assert texts(await everything(archive)) == [entry("later").xml]

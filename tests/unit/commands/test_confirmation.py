@@ -1,15 +1,16 @@
-"""Commands that delete something print a preview and ask first."""
+"""Commands that delete messages or accounts show a preview and ask for confirmation."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, entries
-from support.operator_commands import Operated, by_form, by_http, named
+from support.operator_commands import Operated, by_form, by_http, named, open_operated
 from support.wire import HOST, until
 
 from component import cli
@@ -17,7 +18,8 @@ from component.cli import exit_codes
 from component.core.access.principals import SERVER
 from component.core.commands.dispatch import COMMANDS
 from component.core.errors import BadRequest
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
+from storage.open import open_storage
 from storage.rows import ANY
 
 Type = Callable[[str], None]
@@ -48,7 +50,7 @@ async def run(operated: Operated, name: str, *arguments: str) -> int:
     return await asyncio.to_thread(cli.main, line)
 
 
-async def left(operated: Operated) -> int:
+async def message_count(operated: Operated) -> int:
     return await operated.wire.archive.count(ALICE, ANY)
 
 
@@ -64,7 +66,7 @@ async def test_erase_runs_after_the_address_is_typed(operated: Operated, type_: 
     type_(f"{ALICE}\n")
 
     assert await run(operated, "erase", ALICE) == exit_codes.OK
-    assert await left(operated) == 0
+    assert await message_count(operated) == 0
 
 
 @pytest.mark.parametrize("answer", ["yes\n", "\n", "", f"{BOB}\n"])
@@ -75,16 +77,16 @@ async def test_wrong_confirmation_deletes_nothing(
 
     for name in ("erase", "delete-user"):
         assert await run(operated, name, ALICE) == exit_codes.UNCONFIRMED
-    done = capsys.readouterr()
+    captured = capsys.readouterr()
 
     assert (
-        await left(operated),
+        await message_count(operated),
         await operated.services.accounts.authenticator.exists(ALICE),
     ) == (3, True)
-    assert done.out == ""
-    assert f"This erases the archive of {ALICE} with 3 messages" in done.err
-    assert "This removes 1 account and erases 3 messages." in done.err
-    assert f"Type {ALICE} to confirm: muniment: Nothing was done." in done.err
+    assert captured.out == ""
+    assert f"This erases the archive of {ALICE} with 3 messages" in captured.err
+    assert "This removes 1 account and erases 3 messages." in captured.err
+    assert f"Type {ALICE} to confirm: muniment: Nothing was done." in captured.err
 
 
 async def test_deletion_of_several_accounts_is_confirmed_by_yes(
@@ -104,7 +106,7 @@ async def test_without_terminal_the_preview_is_printed_and_nothing_deleted(
     monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
 
     assert await run(operated, "erase", ALICE) == exit_codes.UNCONFIRMED
-    assert await left(operated) == 3
+    assert await message_count(operated) == 3
     assert capsys.readouterr().err == (
         f"muniment: This erases the archive of {ALICE} with 3 messages, and all other data of"
         " its owner. Nothing was done. Use --yes to confirm.\n"
@@ -117,7 +119,7 @@ async def test_option_yes_deletes_without_confirmation(
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
 
     assert await run(operated, "erase", ALICE, "--yes") == exit_codes.OK
-    assert await left(operated) == 0
+    assert await message_count(operated) == 0
 
 
 async def test_refusal_comes_before_the_confirmation(
@@ -130,16 +132,16 @@ async def test_refusal_comes_before_the_confirmation(
 
 
 async def test_preview_is_audited_and_deletes_nothing(operated: Operated) -> None:
-    told = await operated.commands.preview(SERVER, named("erase"), {"owner": [ALICE]})
+    preview = await operated.commands.preview(SERVER, named("erase"), {"owner": [ALICE]})
     [audit_entry] = await operated.wire.storage.audit_log.entries(limit=10)
 
-    assert {value.name: value.content for value in told.values}["messages"] == 3
+    assert {value.name: value.content for value in preview.values}["messages"] == 3
     assert (audit_entry.action, audit_entry.subject, audit_entry.detail) == (
         "preview",
         ALICE,
         "erase",
     )
-    assert await left(operated) == 3
+    assert await message_count(operated) == 3
 
 
 async def test_preview_of_reading_command_is_bad_request(operated: Operated) -> None:
@@ -148,15 +150,19 @@ async def test_preview_of_reading_command_is_bad_request(operated: Operated) -> 
 
 
 @pytest.fixture
-async def waiting(operated: Operated) -> Operated:
+async def unconfirmed(tmp_path: Path) -> AsyncIterator[Operated]:
     """A program whose unconfirmed bounds would delete two of three messages."""
-    administration = operated.services.administration
-    await until(lambda: administration.janitor.current is None)
-    bounds = RetentionBounds(messages=1)
-    usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
-    for part in (administration.approval, administration.janitor):
-        part._defaults = usual
-    return operated
+    folder = tmp_path / "unconfirmed"
+    folder.mkdir()
+    async with open_storage(f"sqlite:{folder / 'archive.db'}") as storage:
+        await storage.archive.append(entries(3))
+    limits = RetentionLimits(messages=1)
+    defaults = RetentionDefaults(hosts={HOST: limits}, others=limits)
+    async with open_operated(folder, defaults) as operated:
+        administration = operated.services.administration
+        await until(lambda: administration.approval.unconfirmed is not None)
+        await until(lambda: administration.janitor.current is None)
+        yield operated
 
 
 @pytest.mark.parametrize(
@@ -165,46 +171,48 @@ async def waiting(operated: Operated) -> Operated:
     ids=["typed", "in a script"],
 )
 async def test_confirmed_purge_confirms_new_bounds(
-    waiting: Operated, type_: Type, options: tuple[str, ...], answer: str, owner_answer: str
+    unconfirmed: Operated, type_: Type, options: tuple[str, ...], answer: str, owner_answer: str
 ) -> None:
-    approval = waiting.services.administration.approval
+    approval = unconfirmed.services.administration.approval
     type_(owner_answer)
-    assert await run(waiting, "purge", "--owner", ALICE, *options) == exit_codes.OK
-    await until(lambda: waiting.services.administration.janitor.current is None)
-    assert (await left(waiting), await approval.is_confirmed()) == (1, False)
+    assert await run(unconfirmed, "purge", "--owner", ALICE, *options) == exit_codes.OK
+    await until(lambda: unconfirmed.services.administration.janitor.current is None)
+    assert (await message_count(unconfirmed), await approval.is_confirmed()) == (1, False)
 
     type_(answer)
-    assert await run(waiting, "purge", *options) == exit_codes.OK
+    assert await run(unconfirmed, "purge", *options) == exit_codes.OK
     assert await approval.is_confirmed()
 
 
 async def test_unconfirmed_purge_is_a_conflict(
-    waiting: Operated, capsys: pytest.CaptureFixture[str]
+    unconfirmed: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = [
-        await run(waiting, "purge", "--yes"),
-        await run(waiting, "purge", "--yes", "--owner", ALICE),
+        await run(unconfirmed, "purge", "--yes"),
+        await run(unconfirmed, "purge", "--yes", "--owner", ALICE),
     ]
-    over_http = await by_http(waiting, "purge", {})
-    by_xmpp = await by_form(waiting, "purge", {})
+    over_http = await by_http(unconfirmed, "purge", {})
+    by_xmpp = await by_form(unconfirmed, "purge", {})
 
     assert (refused, over_http.is_refused, by_xmpp.is_refused) == ([1, 1], True, True)
     assert capsys.readouterr().err.count("2 messages of 1 archive") == 2
-    assert await left(waiting) == 3
-    assert (await by_form(waiting, "purge", {"confirm": "true"})).message == "A purge has started."
+    assert await message_count(unconfirmed) == 3
+    assert (
+        await by_form(unconfirmed, "purge", {"confirm": "true"})
+    ).message == "A purge has started."
 
 
 @pytest.mark.parametrize("confirm", ["true", "1", "false", "0"])
 async def test_flag_takes_lexical_forms_of_boolean(operated: Operated, confirm: str) -> None:
     await until(lambda: operated.services.administration.janitor.current is None)
 
-    said = await by_form(operated, "purge", {"confirm": confirm})
+    answer = await by_form(operated, "purge", {"confirm": confirm})
 
-    assert said.message == "A purge has started."
+    assert answer.message == "A purge has started."
 
 
 async def test_flag_with_other_value_is_bad_request(operated: Operated) -> None:
     for give in (by_form, by_http):
-        said = await give(operated, "purge", {"confirm": "perhaps"})
+        answer = await give(operated, "purge", {"confirm": "perhaps"})
 
-        assert (said.message, said.is_refused) == ("confirm: expected true or false", True)
+        assert (answer.message, answer.is_refused) == ("confirm: expected true or false", True)

@@ -14,7 +14,7 @@ import pytest
 from support.accounts import source_of
 from support.adhoc_commands import command, form_in, request
 from support.builders import ALICE, BOB, entries, entry
-from support.fake_ejabberd_api import answering
+from support.fake_ejabberd_api import fake_accounts
 from support.operator_commands import (
     BOSS_PHONE,
     CommandAnswer,
@@ -34,7 +34,7 @@ from component.core.commands.dispatch import CommandService
 from component.core.commands.spec import Outcome
 from component.core.errors import NotAllowed, Overloaded, TooLarge
 from component.core.retention.erasure import Erasure
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from storage.rows import ANY
 
 
@@ -42,7 +42,7 @@ from storage.rows import ANY
 async def strict(tmp_path: Path) -> AsyncIterator[Operated]:
     """A program that keeps two messages of each archive."""
     async with open_operated(
-        tmp_path, RetentionDefaults(others=RetentionBounds(messages=2))
+        tmp_path, RetentionDefaults(others=RetentionLimits(messages=2))
     ) as operated:
         yield operated
 
@@ -51,14 +51,14 @@ async def test_purge_command_deletes_messages_over_the_bounds(strict: Operated) 
     janitor = strict.services.administration.janitor
     await until(lambda: janitor.current is None)
     await strict.wire.archive.append([*entries(5), *entries(5, owner=BOB)])
-    begun = await by_form(strict, "purge", {"owner": ALICE})
+    started = await by_form(strict, "purge", {"owner": ALICE})
     await until(lambda: janitor.current is None)
-    told = await by_http(strict, "purges", {})
+    answer = await by_http(strict, "purges", {})
 
-    assert begun.message == "A purge has started."
+    assert started.message == "A purge has started."
     assert [await strict.wire.archive.count(owner, ANY) for owner in (ALICE, BOB)] == [2, 5]
-    [last] = told.rows
-    assert (told.message, last["by"], last["owner"], last["state"], last["messages"]) == (
+    [last] = answer.rows
+    assert (answer.message, last["by"], last["owner"], last["state"], last["messages"]) == (
         "No purge is running.",
         ["boss"],
         [ALICE],
@@ -148,7 +148,7 @@ def with_context(operated: Operated, **parts: Any) -> CommandService:
 async def test_disabled_users_without_report_of_the_source_is_refused(
     operated: Operated,
 ) -> None:
-    async with answering('["ann"]') as accounts:
+    async with fake_accounts('["ann"]') as accounts:
         service = with_context(operated, accounts=source_of(accounts))
         with pytest.raises(NotAllowed, match="does not report"):
             await service.run(SERVER, named("disabled-users"), {})
@@ -159,10 +159,18 @@ async def test_delete_user_answers_in_time_during_long_erasure(
 ) -> None:
     never = Writer(operated.wire.archive)
     never.put([entry(), entry(owner=BOB)])
-    known = operated.services.administration
-    erasure = Erasure(known.retention, never, known.holds, followers=known.followers, batch=1)
+    administration = operated.services.administration
+    erasure = Erasure(
+        administration.retention,
+        never,
+        administration.holds,
+        followers=administration.followers,
+        batch=1,
+    )
     accounts = operated.services.accounts
-    service = with_context(operated, archives=replace(known, erasure=erasure), timeout=1.0)
+    service = with_context(
+        operated, archives=replace(administration, erasure=erasure), timeout=1.0
+    )
     for jid in (ALICE, BOB):
         await accounts.admin.register(jid, "a password")
 
@@ -179,25 +187,25 @@ async def test_delete_user_answers_in_time_during_long_erasure(
 
 
 async def test_form_offers_virtual_hosts_as_options(operated: Operated) -> None:
-    begun = await operated.wire.direct(request(named("users").node), asker=BOSS_PHONE)
+    answer = await operated.wire.direct(request(named("users").node), asker=BOSS_PHONE)
     path = f"{{{NS_FORM}}}field[@var='host']/{{{NS_FORM}}}option/{{{NS_FORM}}}value"
 
-    assert [value.text for value in form_in(begun).findall(path)] == [None, HOST, OTHER_HOST]
+    assert [value.text for value in form_in(answer).findall(path)] == [None, HOST, OTHER_HOST]
 
 
 async def test_refused_form_can_be_corrected_in_the_same_session(operated: Operated) -> None:
-    begun = await operated.wire.direct(request(named("add-user").node), asker=BOSS_PHONE)
+    answer = await operated.wire.direct(request(named("add-user").node), asker=BOSS_PHONE)
     jid = f"new@{HOST}"
-    given = {"accountjid": jid, "password": "one", "password-verify": "two"}
-    wrong = answer_of(await fill_in(operated.wire, begun, given))
-    right = answer_of(await fill_in(operated.wire, begun, given | {"password-verify": "one"}))
+    fields = {"accountjid": jid, "password": "one", "password-verify": "two"}
+    wrong = answer_of(await fill_in(operated.wire, answer, fields))
+    right = answer_of(await fill_in(operated.wire, answer, fields | {"password-verify": "one"}))
 
     assert wrong == CommandAnswer("password-verify: the passwords differ", is_refused=True)
     assert right == CommandAnswer(f"{jid} has an account now.")
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("fields", "message"),
     [
         ({}, "owner: required, but missing"),
         ({"owner": ""}, "owner: required, but missing"),
@@ -211,12 +219,12 @@ async def test_refused_form_can_be_corrected_in_the_same_session(operated: Opera
     ids=str,
 )
 async def test_bad_request_names_the_invalid_field(
-    operated: Operated, given: dict[str, str | list[str]], message: str
+    operated: Operated, fields: dict[str, str | list[str]], message: str
 ) -> None:
     expected = CommandAnswer(message, is_refused=True)
 
-    assert await by_form(operated, "export", given) == expected
-    assert await by_http(operated, "export", given) == expected
+    assert await by_form(operated, "export", fields) == expected
+    assert await by_http(operated, "export", fields) == expected
 
 
 @pytest.mark.parametrize("value", [True, 1.5, {}, [[]], [True]], ids=str)
@@ -239,7 +247,7 @@ async def test_http_lists_commands_with_their_fields(operated: Operated) -> None
         async with session.post("commands/archives", json={"max_items": 1}) as answer:
             numbered = answer.status
 
-    [export] = [each for each in listed if each["name"] == "export"]
+    [export] = [command for command in listed if command["name"] == "export"]
     assert export["fields"][1] == {
         "name": "format",
         "label": "Format",

@@ -1,4 +1,4 @@
-"""The unit, the example, README.md and docs/operations.md agree where everything is."""
+"""The systemd unit, the example, README.md and docs/operations.md agree about paths."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ INSTALL = "\n".join(shell_blocks(OPERATIONS, "Install"))
 
 @pytest.fixture(scope="module")
 def service() -> dict[str, list[str]]:
-    """Return what the unit says of the service: the values of each key."""
+    """Return the values of each key in the section `[Service]` of the unit."""
     section = UNIT.read_text().partition("\n[Service]\n")[2].partition("\n[")[0]
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for key, value in re.findall(r"^([A-Za-z]+)=(.*)$", section, re.MULTILINE):
-        found.setdefault(key, []).append(value)
-    return found
+        values.setdefault(key, []).append(value)
+    return values
 
 
-def test_the_unit_runs_what_is_installed_on_the_file_that_is_installed(
+def test_unit_runs_the_installed_program_with_the_installed_configuration(
     service: dict[str, list[str]],
 ) -> None:
     assert service["ExecStart"] == [f"/opt/muniment/bin/muniment serve --config {CONFIGURATION}"]
@@ -39,7 +39,7 @@ def test_the_unit_runs_what_is_installed_on_the_file_that_is_installed(
     assert Path(CONFIGURATION) in cli.PLACES
 
 
-def test_the_unit_runs_as_the_user_who_is_made_and_who_checks(
+def test_unit_runs_as_the_created_user_that_checks_the_configuration(
     service: dict[str, list[str]],
 ) -> None:
     assert (service["User"], service["Group"]) == (["muniment"], ["muniment"])
@@ -50,16 +50,18 @@ def test_the_unit_runs_as_the_user_who_is_made_and_who_checks(
         )
 
 
-def test_nothing_is_set_in_the_unit_that_commands_would_not_see(
+def test_unit_sets_no_environment(
     service: dict[str, list[str]],
 ) -> None:
-    strangers = ("Environment", "EnvironmentFile", "PassEnvironment", "LoadCredential")
+    forbidden = ("Environment", "EnvironmentFile", "PassEnvironment", "LoadCredential")
 
-    assert not [key for key in service if key.startswith(strangers)]
+    assert not [key for key in service if key.startswith(forbidden)]
     assert "DynamicUser" not in service
 
 
-def test_the_archive_is_where_the_unit_lets_it_be_written(service: dict[str, list[str]]) -> None:
+def test_default_database_is_in_the_state_directory_of_the_unit(
+    service: dict[str, list[str]],
+) -> None:
     assert service["StateDirectory"] == [Path(DATA).name]
     assert service["WorkingDirectory"] == [DATA]
     assert service["ProtectSystem"] == ["strict"]
@@ -68,7 +70,7 @@ def test_the_archive_is_where_the_unit_lets_it_be_written(service: dict[str, lis
     assert f"install -d -o muniment -g muniment -m {mode[1:]} {DATA}\n" in INSTALL
 
 
-def test_the_secrets_of_the_example_are_the_files_that_are_made() -> None:
+def test_secrets_of_the_example_are_the_created_files() -> None:
     example = tomllib.loads((ROOT / "muniment.toml.example").read_text())
 
     for section in ("xmpp", "http"):
@@ -78,25 +80,23 @@ def test_the_secrets_of_the_example_are_the_files_that_are_made() -> None:
     assert "install -d -o root -g muniment -m 750 /etc/muniment\n" in INSTALL
 
 
-def test_the_readme_installs_as_the_operations_do() -> None:
+def test_readme_and_operations_have_the_same_installation() -> None:
     assert shell_blocks(README, "Add Muniment to your ejabberd") == shell_blocks(
         OPERATIONS, "Install"
     )
 
 
-def test_systemd_finds_nothing_wrong_with_the_unit(
-    tmp_path: Path, service: dict[str, list[str]]
-) -> None:
-    """Where there is no systemd, the tests above are what there is to find."""
+def test_systemd_analyze_accepts_the_unit(tmp_path: Path, service: dict[str, list[str]]) -> None:
+    """Without systemd the test checks one key only."""
     command = shutil.which("systemd-analyze")
     if command is None:
         assert service["Type"] == ["simple"]
         return
     unit = tmp_path / UNIT.name
-    # systemd wants the program to be there.
+    # systemd-analyze requires that the program exists.
     unit.write_text(UNIT.read_text().replace("/opt/muniment/bin/muniment", "/bin/true"))
 
-    done = subprocess.run(
+    process = subprocess.run(
         [command, "verify", "--man=no", "--recursive-errors=no", unit],
         capture_output=True,
         text=True,
@@ -104,4 +104,4 @@ def test_systemd_finds_nothing_wrong_with_the_unit(
         check=False,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (process.returncode, process.stderr) == (0, "")

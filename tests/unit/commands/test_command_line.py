@@ -1,4 +1,4 @@
-"""Commands on the command line: what people read, what shells get, where passwords come from."""
+"""Commands on the command line: output for people and programs, exit codes, passwords."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from storage.rows import Contact
 
 
 async def run(operated: Operated, *arguments: str) -> int:
-    """Give a command, and return the exit code."""
-    name, *others = arguments
-    return await asyncio.to_thread(cli.main, [name, "--config", str(operated.config), *others])
+    """Run a command and return its exit code."""
+    name, *options = arguments
+    return await asyncio.to_thread(cli.main, [name, "--config", str(operated.config), *options])
 
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What somebody types when asked, in turn."""
+    """Simulate a terminal; the value is the list of passwords that are typed there in turn."""
     typed: list[str] = []
     keyboard = io.StringIO()
     keyboard.isatty = lambda: True  # type: ignore[method-assign]
@@ -43,18 +43,18 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     assert typed == []
 
 
-# What is answered
+# Output
 
 
-async def test_a_table_is_for_people(
+async def test_rows_are_printed_as_an_aligned_table(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await operated.wire.archive.append(entries(12))
     code = await run(operated, "archives")
-    done = capsys.readouterr()
+    captured = capsys.readouterr()
 
-    head, line = done.out.splitlines()
-    assert (code, head.split(), done.err) == (
+    head, line = captured.out.splitlines()
+    assert (code, head.split(), captured.err) == (
         exit_codes.OK,
         ["OWNER", "MESSAGES", "BYTES", "OLDEST", "NEWEST"],
         "1 archive.\n",
@@ -63,7 +63,7 @@ async def test_a_table_is_for_people(
     assert line.index("12") + 2 == head.index("MESSAGES") + len("MESSAGES")
 
 
-async def test_a_list_has_a_line_for_each(
+async def test_list_is_printed_one_item_per_line(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for jid in (ALICE, BOB):
@@ -73,7 +73,7 @@ async def test_a_list_has_a_line_for_each(
     assert capsys.readouterr() == (f"{ALICE}\n{BOB}\n", "2 accounts.\n")
 
 
-async def test_whose_roster_is_empty_is_not_taken_for_a_contact(
+async def test_owner_of_an_empty_roster_is_not_printed_as_a_contact(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await operated.services.accounts.admin.register(ALICE, "a password")
@@ -82,7 +82,7 @@ async def test_whose_roster_is_empty_is_not_taken_for_a_contact(
     assert capsys.readouterr() == (f"accountjids  {ALICE}\n", "0 contacts.\n")
 
 
-async def test_values_have_their_names(
+async def test_values_are_printed_with_their_names(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await run(operated, "count", ALICE)
@@ -97,17 +97,17 @@ async def test_values_have_their_names(
     ]
 
 
-async def test_json_is_for_programs(
+async def test_option_json_prints_one_line_of_json(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await run(operated, "count", "--json", ALICE)
-    done = capsys.readouterr()
+    captured = capsys.readouterr()
 
-    assert json.loads(done.out)["values"]["messages"] == 0
-    assert (done.err, done.out.count("\n")) == ("", 1)
+    assert json.loads(captured.out)["values"]["messages"] == 0
+    assert (captured.err, captured.out.count("\n")) == ("", 1)
 
 
-async def test_what_others_made_up_does_nothing_to_a_terminal(
+async def test_control_characters_are_not_printed(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evil = Contact(jid=BOB, name="\x1b[2J\x1b]0;owned\x07\n\u202e", groups=("\x9bx",))
@@ -120,7 +120,7 @@ async def test_what_others_made_up_does_nothing_to_a_terminal(
     assert lines[2].isprintable()
 
 
-def test_without_anything_to_show_the_message_is_the_answer(
+def test_message_is_printed_if_there_are_no_values_or_rows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     output.print_outcome({"message": "Done.", "values": {}, "rows": []}, in_json=False)
@@ -145,7 +145,7 @@ def test_without_anything_to_show_the_message_is_the_answer(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-async def test_a_refusal_has_a_code_and_a_reason(
+async def test_refusal_has_an_exit_code_and_a_reason(
     operated: Operated,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
@@ -153,12 +153,12 @@ async def test_a_refusal_has_a_code_and_a_reason(
     error: str,
 ) -> None:
     assert await run(operated, *arguments) == code
-    done = capsys.readouterr()
-    assert done.out == ""
-    assert done.err.startswith(f"muniment: {error}")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"muniment: {error}")
 
 
-def test_where_nothing_runs_that_is_said(
+def test_refused_connection_is_reported_with_the_address(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()
@@ -172,7 +172,7 @@ def test_where_nothing_runs_that_is_said(
     )
 
 
-def test_with_a_wrong_configuration_nothing_is_asked(
+def test_wrong_configuration_is_reported_without_a_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "muniment.toml"
@@ -182,7 +182,7 @@ def test_with_a_wrong_configuration_nothing_is_asked(
     assert "http.port" in capsys.readouterr().err
 
 
-async def test_the_wrong_secret_is_refused(
+async def test_wrong_secret_is_refused(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operated.config.write_text(operated.config.read_text().replace("s3cret", "wrong"))
@@ -194,42 +194,44 @@ async def test_the_wrong_secret_is_refused(
 # Help
 
 
-@pytest.mark.parametrize("name", [each.name for each in COMMANDS])
-def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_help_of_a_command_lists_its_fields(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([name, "--help"])
 
-    [command] = [each for each in COMMANDS if each.name == name]
-    told = " ".join(capsys.readouterr().out.split())
+    [command] = [command for command in COMMANDS if command.name == name]
+    help_text = " ".join(capsys.readouterr().out.split())
     assert ended.value.code == 0
-    assert f"{command.title}." in told
-    asked = [field for field in command.fields if field.kind is not FieldKind.PASSWORD]
-    assert all(field.label in told for field in asked)
-    assert ("--config PATH" in told, "The password is read from" in told) == (
+    assert f"{command.title}." in help_text
+    arguments = [field for field in command.fields if field.kind is not FieldKind.PASSWORD]
+    assert all(field.label in help_text for field in arguments)
+    assert ("--config PATH" in help_text, "The password is read from" in help_text) == (
         True,
-        len(asked) < len(command.fields),
+        len(arguments) < len(command.fields),
     )
 
 
-def test_every_command_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["--help"])
 
     words = capsys.readouterr().out.split()
-    assert {each.name for each in COMMANDS} <= set(words)
+    assert {command.name for command in COMMANDS} <= set(words)
 
 
 # Passwords
 
 
-async def test_a_password_is_typed_twice(operated: Operated, terminal: list[str]) -> None:
+async def test_password_is_typed_twice_on_a_terminal(
+    operated: Operated, terminal: list[str]
+) -> None:
     terminal += ["secret words", "secret words"]
 
     assert await run(operated, "add-user", ALICE) == exit_codes.OK
     assert await operated.services.accounts.authenticator.authenticate(ALICE, "secret words")
 
 
-async def test_passwords_that_differ_are_refused(
+async def test_different_passwords_are_refused(
     operated: Operated, terminal: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     terminal += ["one", "two"]
@@ -238,19 +240,17 @@ async def test_passwords_that_differ_are_refused(
     assert capsys.readouterr().err == "muniment: The passwords differ.\n"
 
 
-@pytest.mark.parametrize(
-    ("given", "password"), [("a b \n", "a b "), ("x\r\ny\n", "x"), ("x", "x")]
-)
-async def test_a_password_is_a_line_of_standard_input(
-    operated: Operated, monkeypatch: pytest.MonkeyPatch, given: str, password: str
+@pytest.mark.parametrize(("line", "password"), [("a b \n", "a b "), ("x\r\ny\n", "x"), ("x", "x")])
+async def test_password_is_the_first_line_of_standard_input(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch, line: str, password: str
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(line))
 
     assert await run(operated, "add-user", ALICE) == exit_codes.OK
     assert await operated.services.accounts.authenticator.authenticate(ALICE, password)
 
 
-async def test_no_password_is_none(
+async def test_empty_standard_input_is_no_password(
     operated: Operated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
@@ -260,19 +260,19 @@ async def test_no_password_is_none(
 
 
 @pytest.mark.parametrize("first", [(), ("one",)])
-async def test_a_terminal_that_ends_is_no_password(
+async def test_end_of_file_on_the_terminal_is_no_password(
     operated: Operated,
     monkeypatch: pytest.MonkeyPatch,
     terminal: list[str],
     capsys: pytest.CaptureFixture[str],
     first: tuple[str, ...],
 ) -> None:
-    """Ctrl-D, at the first question or the second."""
+    """The user types Ctrl-D at the first or at the second prompt."""
     typed = iter(first)
 
     def getpass_(_: str) -> str:
-        for each in typed:
-            return each
+        for command in typed:
+            return command
         raise EOFError
 
     monkeypatch.setattr(getpass, "getpass", getpass_)
@@ -281,10 +281,10 @@ async def test_a_terminal_that_ends_is_no_password(
     assert capsys.readouterr().err == "muniment: No password was given.\n"
 
 
-async def test_what_is_no_text_is_refused(
+async def test_argument_that_is_not_utf_8_is_refused(
     operated: Operated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Latin-1, as Python passes it on to where UTF-8 is wanted."""
+    """Python turns bytes that are not UTF-8 into lone surrogates."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("p\udce4ss\n"))
 
     for arguments in (("add-user", ALICE), ("count", "\udce4@a"), ("export", "\udce4@a")):
@@ -293,7 +293,7 @@ async def test_what_is_no_text_is_refused(
 
 
 @pytest.mark.parametrize("arguments", [(ALICE, "secret"), (ALICE, "--password", "secret")])
-def test_a_password_is_no_argument(arguments: tuple[str, ...]) -> None:
+def test_password_argument_is_refused(arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["add-user", *arguments])
 
@@ -303,7 +303,7 @@ def test_a_password_is_no_argument(arguments: tuple[str, ...]) -> None:
 # Export
 
 
-async def test_an_archive_is_written_to_a_file_for_its_owner_alone(
+async def test_export_file_is_readable_by_its_owner_only(
     operated: Operated, tmp_path: Path
 ) -> None:
     await operated.wire.archive.append(entries(500))
@@ -315,7 +315,7 @@ async def test_an_archive_is_written_to_a_file_for_its_owner_alone(
     assert json.loads(lines[-1])["from"] == f"{BOB}/phone"
 
 
-async def test_no_file_is_written_over(
+async def test_export_does_not_overwrite_a_file(
     operated: Operated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "alice.xml"
@@ -326,16 +326,14 @@ async def test_no_file_is_written_over(
     assert capsys.readouterr().err == f"muniment: {path}: File exists\n"
 
 
-async def test_nothing_is_left_of_a_file_that_was_refused(
-    operated: Operated, tmp_path: Path
-) -> None:
+async def test_refused_export_leaves_no_file(operated: Operated, tmp_path: Path) -> None:
     path = tmp_path / "nobody.jsonl"
 
     assert await run(operated, "export", "@", "--output", str(path)) == exit_codes.FAILED
     assert not path.exists()
 
 
-async def test_an_export_is_on_record(operated: Operated, tmp_path: Path) -> None:
+async def test_export_is_audited(operated: Operated, tmp_path: Path) -> None:
     await run(operated, "export", f"x@{HOST}", "--output", str(tmp_path / "x"))
     [audit_entry] = await operated.wire.storage.audit_log.entries(limit=10)
 
@@ -347,8 +345,8 @@ async def test_an_export_is_on_record(operated: Operated, tmp_path: Path) -> Non
 
 
 @asynccontextmanager
-async def pretending(*pieces: bytes) -> AsyncIterator[int]:
-    """Answer every request with these bytes, then hang up; the value is the port."""
+async def raw_server(*pieces: bytes) -> AsyncIterator[int]:
+    """Answer every request with these bytes and close the connection; the value is the port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -368,12 +366,12 @@ def config_for(folder: Path, port: int) -> str:
     return str(path)
 
 
-async def test_half_a_file_does_not_stay(
+async def test_broken_export_leaves_no_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "alice.jsonl"
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    async with pretending(head, b"3\r\n{}\n\r\n") as port:
+    async with raw_server(head, b"3\r\n{}\n\r\n") as port:
         config = config_for(tmp_path, port)
         arguments = ["export", "--config", config, ALICE, "--output", str(path)]
         code = await asyncio.to_thread(cli.main, arguments)
@@ -385,11 +383,11 @@ async def test_half_a_file_does_not_stay(
 @pytest.mark.parametrize(
     "body", [b"Hello", b"{}", b"[]", b'{"message": "x"}'], ids=lambda body: body.decode()
 )
-async def test_another_program_is_not_taken_for_ours(
+async def test_answer_of_another_program_is_unreachable(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], body: bytes
 ) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    async with pretending(head, body) as port:
+    async with raw_server(head, body) as port:
         arguments = ["users", "--config", config_for(tmp_path, port)]
         code = await asyncio.to_thread(cli.main, arguments)
 
@@ -399,7 +397,7 @@ async def test_another_program_is_not_taken_for_ours(
     )
 
 
-async def test_a_reader_that_has_seen_enough_is_no_crash(operated: Operated) -> None:
+async def test_closed_pipe_ends_the_export_without_traceback(operated: Operated) -> None:
     await operated.wire.archive.append(entries(1000))
     command = f"{sys.executable} -m component export --config {operated.config} {ALICE} | head -c1"
     shell = await asyncio.create_subprocess_shell(

@@ -1,4 +1,4 @@
-"""What commands that ask the running program read of its configuration."""
+"""The options that commands to the running program read from its configuration."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def test_load_http_needs_no_other_section(tmp_path: Path) -> None:
         """,
     )
 
-    found = client(load_http(path, {}))
+    settings = client(load_http(path, {}))
 
-    assert found.address == f"unix:{tmp_path / 'muniment.sock'}"
-    assert (found.secret, found.prefix) == ("s3cret", "")
-    assert found.timeout_seconds > 3
+    assert settings.address == f"unix:{tmp_path / 'muniment.sock'}"
+    assert (settings.secret, settings.prefix) == ("s3cret", "")
+    assert settings.timeout_seconds > 3
 
 
 def test_load_http_prefers_variables_to_the_file(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_load_http_prefers_variables_to_the_file(tmp_path: Path) -> None:
     secret.write_text("of-its-own\n")
     path = write(tmp_path, '[http]\nport = 1\nsecret = "file:/not/readable"\n')
 
-    found = client(
+    settings = client(
         load_http(
             path,
             {
@@ -51,7 +51,7 @@ def test_load_http_prefers_variables_to_the_file(tmp_path: Path) -> None:
         )
     )
 
-    assert (found.secret, found.port) == ("of-its-own", 2)
+    assert (settings.secret, settings.port) == ("of-its-own", 2)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_load_http_prefers_variables_to_the_file(tmp_path: Path) -> None:
         ("[http", {}, "{path}: not a TOML file"),
     ],
 )
-def test_load_http_reports_mistakes(
+def test_load_http_reports_problems(
     tmp_path: Path, text: str, environ: dict[str, str], problem: str
 ) -> None:
     path = write(tmp_path, text)

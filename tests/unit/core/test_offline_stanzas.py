@@ -1,4 +1,4 @@
-"""Stanzas that wait are given out once, and to somebody."""
+"""Offline stanzas are popped once, and only by a caller that gets them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ALICE = "alice@example.org"
 
 
 @pytest.fixture
-def waiting(storage: Storage) -> OfflineStanzas:
+def offline(storage: Storage) -> OfflineStanzas:
     return OfflineStanzas(storage.offline, Addresses())
 
 
-async def keep(waiting: OfflineStanzas, *seconds: int) -> None:
+async def add(offline: OfflineStanzas, *seconds: int) -> None:
     for second in seconds:
-        await waiting.add(
+        await offline.add(
             ALICE,
             peer="bob@example.org",
             packet=f"<message id='{second}'/>",
@@ -30,34 +30,30 @@ async def keep(waiting: OfflineStanzas, *seconds: int) -> None:
         )
 
 
-async def test_whoever_stops_waiting_gets_none_and_they_stay(
-    storage: Storage, waiting: OfflineStanzas
-) -> None:
-    await keep(waiting, 2, 1)
-    taking = asyncio.ensure_future(waiting.pop(ALICE))
+async def test_cancelled_pop_keeps_the_stanzas(storage: Storage, offline: OfflineStanzas) -> None:
+    await add(offline, 2, 1)
+    pop_task = asyncio.ensure_future(offline.pop(ALICE))
     async with blocked(storage):
         await asyncio.sleep(0)
-        taking.cancel()
+        pop_task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await taking
-    await waiting.wait_for_returns()
+            await pop_task
+    await offline.wait_for_returns()
 
-    assert [one.stanza for one in await waiting.pop(ALICE)] == [
+    assert [row.stanza for row in await offline.pop(ALICE)] == [
         "<message id='1'/>",
         "<message id='2'/>",
     ]
 
 
-async def test_a_store_that_does_not_answer_is_an_overload(
-    storage: Storage, waiting: OfflineStanzas
-) -> None:
+async def test_closed_store_is_overloaded(storage: Storage, offline: OfflineStanzas) -> None:
     await storage.close()
 
     with pytest.raises(Overloaded):
-        await keep(waiting, 1)
+        await add(offline, 1)
     with pytest.raises(Overloaded):
-        await waiting.pop(ALICE)
+        await offline.pop(ALICE)
     with pytest.raises(Overloaded):
-        await waiting.count(ALICE)
+        await offline.count(ALICE)
     with pytest.raises(Overloaded):
-        await waiting.delete_all(ALICE)
+        await offline.delete_all(ALICE)

@@ -1,4 +1,4 @@
-"""Folding: a text and a search for it become the same words."""
+"""Folding turns a text and a search for it into the same words."""
 
 from __future__ import annotations
 
@@ -44,31 +44,31 @@ from storage.rows import Phrase
         ("https://example.org/a?b=1", "https example org a b 1"),
     ],
 )
-def test_a_text_is_folded_to_its_words(text: str, words: str) -> None:
+def test_text_is_folded_to_words(text: str, words: str) -> None:
     assert fold(text) == words
 
 
 @pytest.mark.parametrize("text", ["Ĥello Ŵorld", "漢字かなカナ", "ΌΣΟΣ", "ǅ ﬀ ﷺ", "①②", "ẞ"])
-def test_folding_what_is_folded_changes_nothing(text: str) -> None:
+def test_folding_is_idempotent(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
-def test_an_endless_text_is_indexed_as_far_as_is_sensible() -> None:
+def test_long_text_and_long_word_are_cut() -> None:
     assert len(fold("a " * TEXT_MAX)) <= TEXT_MAX
     assert fold("x" * (WORD_MAX + 10)) == "x" * WORD_MAX
 
 
-def test_a_text_that_folding_makes_longer_is_indexed_no_further() -> None:
+def test_text_that_grows_by_folding_is_cut() -> None:
     assert len(fold("\ufdfa " * TEXT_MAX)) <= TEXT_MAX
 
 
-def test_a_long_text_is_folded_like_a_short_one() -> None:
+def test_long_text_is_folded_like_its_words() -> None:
     words = ["É" * 40, "漢字", "ΌΣΟΣ", "straße", "한국어", "दान"] * PIECE_MAX
 
     assert fold(" ".join(words)) == " ".join(fold(word) for word in words)
 
 
-def test_accents_without_end_are_put_in_order_piece_by_piece(
+def test_endless_accents_are_normalized_in_pieces(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lengths: list[int] = []
@@ -109,18 +109,18 @@ def phrase(*words: str, is_prefix: bool = False) -> Phrase:
         ('a"b c"d', (phrase("a"), phrase("b", "c"), phrase("d"))),
     ],
 )
-def test_a_search_is_read_as_phrases(query: str, phrases: tuple[Phrase, ...]) -> None:
+def test_search_is_parsed_to_phrases(query: str, phrases: tuple[Phrase, ...]) -> None:
     assert parse(query) == phrases
 
 
 @pytest.mark.parametrize("query", ["", "   ", "*", '""', "!?", '"*"', "👋"])
-def test_a_search_without_a_word_is_refused(query: str) -> None:
+def test_search_without_a_word_is_bad_request(query: str) -> None:
     with pytest.raises(BadRequest, match="no word"):
         parse(query)
 
 
 @pytest.mark.parametrize("query", ["w*", "wo*", '"hello wo"*', "ÄÖ*"])
-def test_a_star_behind_too_little_is_refused(query: str) -> None:
+def test_short_prefix_is_bad_request(query: str) -> None:
     with pytest.raises(BadRequest, match="3 characters"):
         parse(query)
 
@@ -130,9 +130,9 @@ def test_a_star_behind_too_little_is_refused(query: str) -> None:
     [("word ", "{}"), ("word ", '"{}"'), ("word-", "{}"), ("字", "{}")],
     ids=["apart", "quoted", "joined", "characters"],
 )
-def test_a_search_with_too_many_words_is_refused(word: str, query: str) -> None:
-    most = parse(query.format(word * WORDS_MAX))
+def test_search_with_too_many_words_is_bad_request(word: str, query: str) -> None:
+    longest = parse(query.format(word * WORDS_MAX))
 
-    assert sum(len(phrase.words) for phrase in most) == WORDS_MAX
+    assert sum(len(phrase.words) for phrase in longest) == WORDS_MAX
     with pytest.raises(BadRequest, match="64 words"):
         parse(query.format(word * (WORDS_MAX + 1)))

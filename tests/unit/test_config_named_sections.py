@@ -1,4 +1,4 @@
-"""The sections with names: what one virtual host has otherwise, and who operates."""
+"""Named sections: options of one virtual host, and operators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from component.config import ConfigError, load
 SECRET = "s3cret-that-nobody-may-see"
 
 
-def test_without_named_sections_there_are_none(tmp_path: Path) -> None:
+def test_no_named_sections_are_the_default(tmp_path: Path) -> None:
     config = read(tmp_path)
 
     assert (config.hosts, config.operators) == ({}, {})
@@ -53,16 +53,18 @@ def test_host_inherits_options_that_it_does_not_set(tmp_path: Path) -> None:
         ("bot@chat.example", "ads.example"),
         ("bot@chat.example", "ads.example", "alarms@team.example"),
     ]
-    assert [(kept.days, kept.messages, kept.bytes, kept.batch) for kept in retentions] == [
+    assert [
+        (bounds.days, bounds.messages, bounds.bytes, bounds.batch) for bounds in retentions
+    ] == [
         (365, 0, 7, 5),
         (0, 10, 7, 5),
     ]
 
 
 def test_unknown_host_is_refused_with_a_suggestion(tmp_path: Path) -> None:
-    found = problems(tmp_path, f'{REQUIRED}[hosts."teams.example"]\ndays = "1"\n')
+    reported = problems(tmp_path, f'{REQUIRED}[hosts."teams.example"]\ndays = "1"\n')
 
-    assert found == [
+    assert reported == [
         'hosts."teams.example".days: expected a whole number from 0 to 36500, given "1"',
         'hosts."teams.example": unknown virtual host, did you mean team.example? (see xmpp.hosts)',
     ]
@@ -79,11 +81,11 @@ def test_hosts_are_not_compared_with_invalid_xmpp_hosts(
 
 
 def test_host_without_quotes_is_refused_with_advice(tmp_path: Path) -> None:
-    found = problems(
+    reported = problems(
         tmp_path, f"{REQUIRED}[hosts.team.example]\ndays = 1\n[hosts.a.b.c]\n[hosts.a.d]\n"
     )
 
-    assert found == [
+    assert reported == [
         'hosts.team.example: write the name in quotes, [hosts."team.example"]',
         'hosts.a.b.c: write the name in quotes, [hosts."a.b.c"]',
         'hosts.a.d: write the name in quotes, [hosts."a.d"]',
@@ -106,12 +108,12 @@ def test_host_without_quotes_is_refused_with_advice(tmp_path: Path) -> None:
 def test_wrong_option_of_a_host_is_reported_by_its_full_name(
     tmp_path: Path, line: str, problem: str
 ) -> None:
-    [found] = problems(tmp_path, f'{REQUIRED}[hosts."team.example"]\n{line}\n')
+    [reported] = problems(tmp_path, f'{REQUIRED}[hosts."team.example"]\n{line}\n')
 
-    assert found.startswith(f'hosts."team.example".{problem}')
+    assert reported.startswith(f'hosts."team.example".{problem}')
 
 
-def test_hosts_with_long_names_are_not_taken_for_each_other(tmp_path: Path) -> None:
+def test_hosts_with_long_names_are_told_apart(tmp_path: Path) -> None:
     names = [f"{'x' * 60}.{letter}.example" for letter in "ab"]
     text = REQUIRED.replace("team.example", '", "'.join(names))
     for days, name in enumerate(names):
@@ -133,12 +135,10 @@ def test_hosts_with_long_names_are_not_taken_for_each_other(tmp_path: Path) -> N
         ("", "expected a domain, such as chat.example"),
     ],
 )
-def test_what_is_never_archived_is_named_by_bare_jids_and_domains(
-    tmp_path: Path, name: str, problem: str
-) -> None:
-    [found] = problems(tmp_path, f'{REQUIRED}[archive]\nnever = ["ok.example", "{name}"]\n')
+def test_never_list_takes_bare_jids_and_domains(tmp_path: Path, name: str, problem: str) -> None:
+    [reported] = problems(tmp_path, f'{REQUIRED}[archive]\nnever = ["ok.example", "{name}"]\n')
 
-    assert found.startswith(f"archive.never[1]: {problem}")
+    assert reported.startswith(f"archive.never[1]: {problem}")
 
 
 def test_room_service_on_a_virtual_host_is_refused(tmp_path: Path) -> None:
@@ -203,9 +203,9 @@ def test_operators_are_loaded_by_name(tmp_path: Path) -> None:
 def test_operator_needs_a_role_and_a_jid_or_secret(
     tmp_path: Path, lines: str, expected: list[str]
 ) -> None:
-    found = problems(tmp_path, f"{REQUIRED}[operators.ann]\n{lines}\n")
+    reported = problems(tmp_path, f"{REQUIRED}[operators.ann]\n{lines}\n")
 
-    assert found == [f"operators.ann{problem}" for problem in expected]
+    assert reported == [f"operators.ann{problem}" for problem in expected]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_operator_secret_without_effect_is_warned_about(
         f'role = "reader"\nsecret = "{SECRET}"\n[operators.b]\nrole="reader"\nsecret = "{SECRET}"',
     ],
 )
-def test_no_mistake_shows_the_secret_of_an_operator(tmp_path: Path, text: str) -> None:
+def test_problem_shows_no_secret_of_an_operator(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, f"{REQUIRED}[operators.a]\n{text}\n")
 
     with pytest.raises(ConfigError) as caught:
@@ -306,13 +306,13 @@ def test_no_mistake_shows_the_secret_of_an_operator(tmp_path: Path, text: str) -
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_configuration_does_not_show_the_secrets_of_operators(tmp_path: Path) -> None:
+def test_repr_of_a_configuration_hides_secrets_of_operators(tmp_path: Path) -> None:
     text = f'{REQUIRED}[operators.a]\nrole = "reader"\nsecret = "{SECRET}"\n'
 
     assert SECRET not in repr(read(tmp_path, text))
 
 
-# Both
+# Hosts and operators
 
 
 def test_value_in_place_of_a_named_section_is_refused(tmp_path: Path) -> None:

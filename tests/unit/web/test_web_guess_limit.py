@@ -20,7 +20,7 @@ NEAR, FAR = "192.0.2.1", "192.0.2.2"
 
 
 class Clock:
-    """A clock that a test moves on."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -63,20 +63,20 @@ async def test_address_is_limited_after_a_burst_of_wrong_secrets(
     assert caplog.text.count("too many wrong secrets") == 1
 
 
-async def test_request_without_a_secret_is_no_guess(stranger: TestClient) -> None:
+async def test_request_without_a_secret_does_not_count_as_a_guess(stranger: TestClient) -> None:
     for _ in range(2 * BURST):
         assert (await stranger.get(ARCHIVE)).status == 401
 
     assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
 
 
-async def test_right_secrets_cost_nothing(stranger: TestClient) -> None:
+async def test_right_secrets_are_not_limited(stranger: TestClient) -> None:
     for _ in range(2 * BURST):
         assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
 
 
-async def test_known_principal_passes_from_a_limited_address(stranger: TestClient) -> None:
-    """A reverse proxy may stand for a guesser and for the server."""
+async def test_right_secret_is_accepted_from_a_limited_address(stranger: TestClient) -> None:
+    """A guesser and the server may share the address of a reverse proxy."""
     assert (await stranger.get(ARCHIVE, headers=SECRET_HEADERS)).status == 200
     for _ in range(2 * BURST):
         await stranger.get(ARCHIVE, headers=WRONG)
@@ -104,7 +104,7 @@ def test_guess_is_answered_after_retry_after(guesses: GuessLimit, clock: Clock) 
         guesses.check(NEAR, None)
 
 
-def test_known_principal_does_not_free_another(guesses: GuessLimit) -> None:
+def test_right_secret_does_not_free_its_address_for_guesses(guesses: GuessLimit) -> None:
     guesses.check(NEAR, "reader")
     guess(guesses, NEAR, BURST)
 

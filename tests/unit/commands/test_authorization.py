@@ -29,7 +29,7 @@ CONFIGURE = "urn:xmpp:mam#configure"
 FOR_READERS = {"count", "export"}
 
 
-async def shown(operated: Operated, asker: str) -> set[str | None]:
+async def discovered(operated: Operated, asker: str) -> set[str | None]:
     """Return the nodes of the commands that a requester discovers."""
     query = f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>"
     reply = await operated.wire.direct(query, type="get", asker=asker)
@@ -46,27 +46,27 @@ async def audited(operated: Operated) -> list[tuple[str, str, str, str]]:
 
 
 def test_role_reader_has_only_reading_commands() -> None:
-    assert {each.name for each in COMMANDS if each.role is Role.READER} == FOR_READERS
+    assert {spec.name for spec in COMMANDS if spec.role is Role.READER} == FOR_READERS
 
 
 def test_names_and_nodes_of_commands_are_unique() -> None:
-    assert len({each.name for each in COMMANDS}) == len(COMMANDS)
-    assert len({each.node for each in COMMANDS}) == len(COMMANDS)
+    assert len({spec.name for spec in COMMANDS}) == len(COMMANDS)
+    assert len({spec.node for spec in COMMANDS}) == len(COMMANDS)
 
 
 async def test_disco_items_list_only_permitted_commands(operated: Operated) -> None:
-    everything = {each.node for each in COMMANDS}
+    everything = {spec.node for spec in COMMANDS}
 
-    assert await shown(operated, BOSS_PHONE) == everything | {CONFIGURE}
-    assert await shown(operated, READER_PHONE) == {
+    assert await discovered(operated, BOSS_PHONE) == everything | {CONFIGURE}
+    assert await discovered(operated, READER_PHONE) == {
         CONFIGURE,
         *(named(n).node for n in FOR_READERS),
     }
-    assert await shown(operated, ALICE_PHONE) == {CONFIGURE}
-    assert await shown(operated, "boss@remote.example/phone") == {CONFIGURE}
+    assert await discovered(operated, ALICE_PHONE) == {CONFIGURE}
+    assert await discovered(operated, "boss@remote.example/phone") == {CONFIGURE}
 
 
-@pytest.mark.parametrize("name", [each.name for each in COMMANDS])
+@pytest.mark.parametrize("name", [spec.name for spec in COMMANDS])
 async def test_disco_info_of_forbidden_command_is_refused(operated: Operated, name: str) -> None:
     node = named(name).node
     query = f"<query xmlns='{NS_DISCO}' node='{node}'/>"
@@ -82,7 +82,7 @@ async def test_disco_info_of_forbidden_command_is_refused(operated: Operated, na
     assert alice.refusal == "forbidden"
 
 
-@pytest.mark.parametrize("name", [each.name for each in COMMANDS])
+@pytest.mark.parametrize("name", [spec.name for spec in COMMANDS])
 async def test_command_without_role_is_forbidden(operated: Operated, name: str) -> None:
     askers = [ALICE_PHONE, "boss@remote.example/phone", f"boss@{HOST}.evil/phone"]
     if name not in FOR_READERS:
@@ -112,7 +112,7 @@ async def test_http_secret_decides_the_role(operated: Operated, secret: str) -> 
     if secret == "wrong":
         assert (listed["status"], status) == (401, 401)
     else:
-        assert ({each["name"] for each in listed["commands"]}, status) == (FOR_READERS, 403)
+        assert ({entry["name"] for entry in listed["commands"]}, status) == (FOR_READERS, 403)
     assert await audited(operated) == []
 
 
@@ -170,7 +170,8 @@ async def test_passwords_are_in_no_log(
 async def test_password_fields_are_text_private(operated: Operated) -> None:
     begun = await operated.wire.direct(request(named("add-user").node), asker=BOSS_PHONE)
     types = {
-        one.get("var"): one.get("type") for one in command(begun).iter("{jabber:x:data}field")
+        form_field.get("var"): form_field.get("type")
+        for form_field in command(begun).iter("{jabber:x:data}field")
     }
 
     assert types == {

@@ -1,4 +1,4 @@
-"""A command has the same result by a form, over HTTP and on the command line."""
+"""A command has the same result as an ad-hoc command, over HTTP and on the command line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Case:
     """A command, its arguments, and its result."""
 
     name: str
-    given: dict[str, str | list[str]] = field(default_factory=dict)
+    arguments: dict[str, str | list[str]] = field(default_factory=dict)
     message: str
     values: dict[str, list[str]] = field(default_factory=dict)
     rows: list[dict[str, list[str]]] = field(default_factory=list)
@@ -48,8 +48,8 @@ def usage(owner: str, count: int, newest: str = NOON) -> dict[str, list[str]]:
     }
 
 
-def refusal(name: str, message: str, **given: str | list[str]) -> Case:
-    return Case(name=name, given=given, message=message, is_refused=True)
+def refusal(name: str, message: str, **arguments: str | list[str]) -> Case:
+    return Case(name=name, arguments=arguments, message=message, is_refused=True)
 
 
 LATER = "2026-01-01T12:00:02.000000Z"
@@ -62,13 +62,15 @@ ON_ARCHIVES = [
     ),
     Case(
         name="archives",
-        given={"max_items": "1"},
+        arguments={"max_items": "1"},
         message=f"1 archive, and more after {ALICE}.",
         values={"next": [ALICE]},
         rows=[usage(ALICE, 3, LATER)],
     ),
-    Case(name="archives", given={"after": ALICE}, message="1 archive.", rows=[usage(CAROL, 1)]),
-    Case(name="archives", given={"host": HOST, "after": ALICE}, message="0 archives."),
+    Case(
+        name="archives", arguments={"after": ALICE}, message="1 archive.", rows=[usage(CAROL, 1)]
+    ),
+    Case(name="archives", arguments={"host": HOST, "after": ALICE}, message="0 archives."),
     refusal("archives", "max_items: expected a whole number from 1 to 1000", max_items="1001"),
     refusal(
         "archives",
@@ -77,19 +79,19 @@ ON_ARCHIVES = [
     ),
     Case(
         name="count",
-        given={"owner": "ALICE@Example.Org"},
+        arguments={"owner": "ALICE@Example.Org"},
         message=f"The archive of {ALICE} has 3 messages.",
         values={**usage(ALICE, 3, LATER), "held": ["false"]},
     ),
     Case(
         name="count",
-        given={"owner": CAROL},
+        arguments={"owner": CAROL},
         message=f"The archive of {CAROL} has 1 message.",
         values={**usage(CAROL, 1), "held": ["true"]},
     ),
     Case(
         name="count",
-        given={"owner": BOB},
+        arguments={"owner": BOB},
         message=f"The archive of {BOB} has 0 messages.",
         values={
             "owner": [BOB],
@@ -112,7 +114,7 @@ ON_ARCHIVES = [
     refusal("count", "owner: expected a bare JID, without a resource", owner=f"{ALICE}/x"),
     Case(
         name="erase",
-        given={"owner": ALICE},
+        arguments={"owner": ALICE},
         message=f"The archive of {ALICE} is erased.",
         values={"messages": ["3"], "bytes": [str(3 * int(SIZE))]},
     ),
@@ -126,7 +128,7 @@ ON_ARCHIVES = [
 ON_ACCOUNTS = [
     Case(
         name="add-user",
-        given={"accountjid": f"NEW@{HOST}", "password": " s p\u00e4ce "},
+        arguments={"accountjid": f"NEW@{HOST}", "password": " s p\u00e4ce "},
         message=f"new@{HOST} has an account now.",
     ),
     refusal("add-user", "There is such an account already.", accountjid=ALICE, password="x"),
@@ -138,13 +140,13 @@ ON_ACCOUNTS = [
     ),
     Case(
         name="set-password",
-        given={"accountjid": ALICE, "password": "x"},
+        arguments={"accountjid": ALICE, "password": "x"},
         message=f"{ALICE} has a new password.",
     ),
     refusal("set-password", "There is no such account.", accountjid=BOB, password="x"),
     Case(
         name="disable-user",
-        given={"accountjids": [ALICE, CAROL]},
+        arguments={"accountjids": [ALICE, CAROL]},
         message=f"Disabled: {ALICE}, {CAROL}.",
     ),
     refusal(
@@ -154,12 +156,12 @@ ON_ACCOUNTS = [
     ),
     Case(
         name="enable-user",
-        given={"accountjids": [f"dave@{HOST}"]},
+        arguments={"accountjids": [f"dave@{HOST}"]},
         message=f"Enabled: dave@{HOST}.",
     ),
     Case(
         name="delete-user",
-        given={"accountjids": [ALICE, ALICE]},
+        arguments={"accountjids": [ALICE, ALICE]},
         message=f"Removed: {ALICE}.",
     ),
     Case(
@@ -169,19 +171,19 @@ ON_ACCOUNTS = [
     ),
     Case(
         name="users",
-        given={"max_items": "2"},
+        arguments={"max_items": "2"},
         message=f"2 accounts, and more after dave@{HOST}.",
         values={"registereduserjids": [ALICE, f"dave@{HOST}"], "next": [f"dave@{HOST}"]},
     ),
     Case(
         name="users",
-        given={"after": ALICE},
+        arguments={"after": ALICE},
         message="2 accounts.",
         values={"registereduserjids": [f"dave@{HOST}", CAROL]},
     ),
     Case(
         name="users",
-        given={"host": OTHER_HOST},
+        arguments={"host": OTHER_HOST},
         message="1 account.",
         values={"registereduserjids": [CAROL]},
     ),
@@ -207,7 +209,7 @@ ON_ACCOUNTS = [
     ),
     Case(
         name="roster",
-        given={"accountjids": [ALICE, CAROL]},
+        arguments={"accountjids": [ALICE, CAROL]},
         message="1 contact.",
         values={"accountjids": [ALICE, CAROL]},
         rows=[
@@ -254,9 +256,9 @@ def give(
 ) -> Give:
     """Runs a command in one of the three ways."""
     ways: dict[str, Give] = {
-        "form": lambda name, given: by_form(operated, name, given),
-        "http": lambda name, given: by_http(operated, name, given),
-        "line": lambda name, given: by_line(operated, name, given, capsys, monkeypatch),
+        "form": lambda name, arguments: by_form(operated, name, arguments),
+        "http": lambda name, arguments: by_http(operated, name, arguments),
+        "line": lambda name, arguments: by_line(operated, name, arguments, capsys, monkeypatch),
     }
     return ways[request.param]
 
@@ -282,6 +284,6 @@ async def _furnished(operated: Operated) -> None:
 async def test_command_has_the_same_result_over_xmpp_http_and_shell(
     give: Give, case: Case
 ) -> None:
-    answer = await give(case.name, case.given)
+    answer = await give(case.name, case.arguments)
 
     assert answer == CommandAnswer(case.message, case.values, case.rows, case.is_refused)

@@ -1,4 +1,4 @@
-"""However it hangs, the program ends; what waits for the store is kept before."""
+"""A hanging program ends within its limit, after it has saved unwritten messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from component.config import Xmpp
 from component.web.server.settings import WebSettings
 from component.wiring import app, compose
 
-#: However long a loaded machine may take.
+#: More than a loaded machine needs.
 DEADLINE_SECONDS = 30.0
 
 CONFIG = """
@@ -29,9 +29,9 @@ module = "hanging"
 path = "."
 """
 
-#: Modules of an operator: during the start of one the program is told to end; another one fails
-#: and leaves a thread behind.
-TOLD = """
+#: Modules of an operator: one sends SIGTERM during its import; the other fails and leaves a
+#: running thread.
+TERMINATED = """
 import os, signal, time
 os.kill(os.getpid(), signal.SIGTERM)
 time.sleep(600)
@@ -70,38 +70,38 @@ asyncio.run(hang())
 
 
 def run(folder: Path, program: str) -> tuple[int, str]:
-    """Return the exit code of a program, and what it says."""
+    """Return the exit code of a program and its log."""
     (folder / "muniment.toml").write_text(CONFIG)
     (folder / "muniment.toml").chmod(0o600)
     command = [sys.executable, "-c", program]
-    ended = subprocess.run(
+    process = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
     )
-    return ended.returncode, ended.stderr
+    return process.returncode, process.stderr
 
 
-@pytest.mark.parametrize("module", [TOLD, FAILING], ids=["told to end", "failing"])
+@pytest.mark.parametrize("module", [TERMINATED, FAILING], ids=["terminated", "failing"])
 def test_hanging_start_is_ended(tmp_path: Path, module: str) -> None:
     (tmp_path / "hanging.py").write_text(module)
 
-    code, said = run(tmp_path, SERVE)
+    code, log = run(tmp_path, SERVE)
 
     assert code == app.FAILED
-    assert "something hangs, so the program ends" in said
+    assert "something hangs, so the program ends" in log
 
 
-def test_what_waits_is_kept_before_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
+def test_unwritten_messages_are_saved_before_a_hanging_program_ends(tmp_path: Path) -> None:
     code, _ = run(tmp_path, HANG)
 
     assert code == app.FAILED
     assert (tmp_path / "kept").read_text() == "all"
 
 
-def test_all_that_is_waited_for_at_the_end_is_waited_for_within_its_limit() -> None:
+def test_waits_at_the_end_fit_into_the_limit() -> None:
     [drain] = [
         bound.le for bound in Xmpp.model_fields["drain_seconds"].metadata if hasattr(bound, "le")
     ]
-    # Requests are given theirs twice by aiohttp; rosters and the store have one each.
+    # aiohttp waits for requests twice; rosters and the store have one limit each.
     http = 2 * WebSettings(secret=None).stop_timeout_seconds
 
     assert http + drain + 2 * compose.STOP_SECONDS < app.END_SECONDS - app.SAVE_SECONDS

@@ -1,4 +1,4 @@
-"""Accounts are asked where the configuration says, and guessing is slowed wherever that is."""
+"""The configured source of accounts, and its throttle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from component.wiring import account_sources
 from storage.interface import Storage
 
 ANN = "ann@chat.example"
-GIVEN = {
+REQUIRED = {
     "MUNIMENT_XMPP__JID": "muniment.example",
     "MUNIMENT_XMPP__HOSTS": "chat.example",
     "MUNIMENT_XMPP__SECRET": "one",
@@ -27,43 +27,43 @@ async def guess_all(authenticator: Authenticator) -> None:
         assert not await authenticator.authenticate(ANN, f"guess {guess}")
 
 
-async def test_accounts_of_an_ejabberd_that_is_not_asked_are_refused_with_what_to_do(
+async def test_default_source_is_refused_with_the_option_to_set(
     storage: Storage,
 ) -> None:
-    async with account_sources.accounts(load(None, GIVEN), storage, Handlers()) as accounts:
+    async with account_sources.accounts(load(None, REQUIRED), storage, Handlers()) as accounts:
         refusal = r"live in ejabberd .*set accounts\.api_url"
-        for asking in (
+        for call in (
             accounts.authenticator.authenticate(ANN, "pencil"),
             accounts.authenticator.exists(ANN),
         ):
             with pytest.raises(NotAllowed, match=refusal):
-                await asking
+                await call
         with pytest.raises(NotAllowed, match=refusal):
             _ = accounts.admin
     assert await storage.accounts.count("chat.example") == 0
 
 
-async def test_passwords_are_kept_in_the_format_that_is_configured(storage: Storage) -> None:
-    config = load(None, GIVEN | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-512"})
+async def test_password_is_stored_in_the_configured_format(storage: Storage) -> None:
+    config = load(None, REQUIRED | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-512"})
     async with account_sources.accounts(config, storage, Handlers()) as accounts:
         await accounts.admin.register(ANN, "pencil")
         assert await accounts.authenticator.authenticate(ANN, "pencil")
 
-    kept = await storage.accounts.get(ANN)
-    assert kept is not None
-    assert kept.verifier.startswith("SCRAM-SHA-512$")
+    account = await storage.accounts.get(ANN)
+    assert account is not None
+    assert account.verifier.startswith("SCRAM-SHA-512$")
 
 
 async def test_configured_accounts_are_throttled(storage: Storage) -> None:
-    config = load(None, GIVEN | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-1"})
+    config = load(None, REQUIRED | STORE | {"MUNIMENT_ACCOUNTS__PASSWORD_FORMAT": "scram-sha-1"})
     async with account_sources.accounts(config, storage, Handlers()) as accounts:
         await accounts.admin.register(ANN, "pencil")
         with pytest.raises(Overloaded):
             await guess_all(accounts.authenticator)
 
 
-async def test_ejabberd_is_asked_by_logging_in_where_it_has_no_api(storage: Storage) -> None:
-    config = load(None, GIVEN | {"MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1"})
+async def test_login_address_selects_logins_at_ejabberd(storage: Storage) -> None:
+    config = load(None, REQUIRED | {"MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1"})
     async with account_sources.accounts(config, storage, Handlers()) as accounts:
         with pytest.raises(NotAllowed, match="logging in"):
             await accounts.authenticator.exists(ANN)
@@ -71,10 +71,10 @@ async def test_ejabberd_is_asked_by_logging_in_where_it_has_no_api(storage: Stor
             _ = accounts.admin
 
 
-async def test_the_api_of_ejabberd_goes_before_logging_in(storage: Storage) -> None:
+async def test_api_url_is_preferred_to_login_address(storage: Storage) -> None:
     config = load(
         None,
-        GIVEN
+        REQUIRED
         | {
             "MUNIMENT_ACCOUNTS__LOGIN_ADDRESS": "::1",
             "MUNIMENT_ACCOUNTS__API_URL": "http://127.0.0.1:5280/api",

@@ -1,4 +1,4 @@
-"""Where the network is trusted, programs that are near are the server, and browsers are not."""
+"""On a trusted network programs are the server without a secret; browsers are refused."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ ARCHIVE = "/api/archive?username=alice"
 ARCHIVES = "/api/v1/archives/alice@example.org/messages"
 TRUSTING = replace(SETTINGS, secret=None, trusts_network=True)
 
-#: What ejabberd sends with Remote Data calls, and curl with any.
+#: The headers of ejabberd's Remote Data calls, and of curl.
 EJABBERD = {"Accept": "application/json", "User-Agent": "ejabberd", "Connection": "keep-alive"}
 CURL = {"Accept": "*/*", "User-Agent": "curl/7.88.1"}
 
-#: Of a desktop browser of 2024, as it loads an image of another site that leaves no referrer.
+#: The headers of a desktop browser of 2024 that loads an image from another site without referrer.
 MOZILLA = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0"
 IMAGE = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 
 
 @asynccontextmanager
-async def near(services: Services, **options: Any) -> AsyncIterator[ClientSession]:
+async def trusted_client(services: Services, **options: Any) -> AsyncIterator[ClientSession]:
     async with serve(replace(TRUSTING, **options), services) as url, ClientSession(url) as http:
         yield http
 
@@ -45,7 +45,7 @@ async def status(http: ClientSession, headers: dict[str, str], path: str = ARCHI
 async def test_program_on_a_trusted_network_needs_no_secret(
     services: Services, headers: dict[str, str]
 ) -> None:
-    async with near(services) as http:
+    async with trusted_client(services) as http:
         assert await status(http, headers) == 200
         assert await status(http, headers, ARCHIVES) == 200
 
@@ -76,10 +76,10 @@ async def test_program_on_a_trusted_network_needs_no_secret(
     ],
     ids=lambda headers: " ".join(headers)[:30],
 )
-async def test_request_with_a_browser_header_is_refused(
+async def test_request_with_a_browser_header_is_401(
     services: Services, headers: dict[str, str]
 ) -> None:
-    async with near(services, secret=SECRET) as http:
+    async with trusted_client(services, secret=SECRET) as http:
         for path in (ARCHIVE, ARCHIVES):
             async with http.get(path, headers=EJABBERD | headers) as answer:
                 assert answer.status == 401
@@ -108,10 +108,10 @@ async def test_request_with_a_browser_header_is_refused(
         "",
     ],
 )
-async def test_a_host_that_is_not_ours_is_refused(services: Services, host: str) -> None:
-    """A page under a name that resolves to us sends nothing that tells a browser but this."""
+async def test_request_with_a_foreign_host_is_421(services: Services, host: str) -> None:
+    """DNS rebinding: only the Host header tells such a browser from a program."""
     async with (
-        near(services, secret=SECRET) as http,
+        trusted_client(services, secret=SECRET) as http,
         http.get(ARCHIVE, headers=EJABBERD | {"Host": host}) as answer,
     ):
         assert answer.status == 421
@@ -123,13 +123,15 @@ async def test_a_host_that_is_not_ours_is_refused(services: Services, host: str)
     "host",
     ["localhost", "LOCALHOST:5281", "localhost.", "127.0.0.1:1", "[::1]:5281", "[0:0:0:0::1]"],
 )
-async def test_names_of_the_loopback_are_ours(services: Services, host: str) -> None:
-    async with near(services) as http:
+async def test_loopback_names_are_accepted_as_host(services: Services, host: str) -> None:
+    async with trusted_client(services) as http:
         assert await status(http, {"Host": host}) == 200
 
 
-async def test_configured_hosts_are_ours(services: Services) -> None:
-    async with near(services, hosts=("Archive.internal", "192.0.2.1", "2001:DB8::1")) as http:
+async def test_configured_hosts_are_accepted_as_host(services: Services) -> None:
+    async with trusted_client(
+        services, hosts=("Archive.internal", "192.0.2.1", "2001:DB8::1")
+    ) as http:
         for host in ("archive.INTERNAL:80", "192.0.2.1", "[2001:db8:0::1]:5281"):
             assert await status(http, {"Host": host}) == 200
         assert await status(http, {"Host": "other.internal"}) == 421
@@ -152,7 +154,7 @@ async def test_configured_hosts_are_ours(services: Services) -> None:
         (f"GET //evil.example{ARCHIVE} HTTP/1.1\r\nHost: localhost", 404),
     ],
 )
-async def test_one_host_is_named_and_is_ours_whatever_the_request_line_has(
+async def test_host_in_the_request_line_or_header_decides(
     services: Services, head: str, expected: int
 ) -> None:
     async with serve(TRUSTING, services) as url:
@@ -165,15 +167,15 @@ async def test_one_host_is_named_and_is_ours_whatever_the_request_line_has(
     assert int(received.split()[1]) == expected
 
 
-async def test_local_address_of_the_connection_is_ours(services: Services) -> None:
-    async with near(services, address="0.0.0.0") as http:  # noqa: S104 - who may call is bounded
-        port = urlsplit(str(http._base_url)).port
-        async with http.get(f"http://127.0.0.2:{port}{ARCHIVE}") as answer:
+async def test_local_address_of_the_connection_is_accepted_as_host(services: Services) -> None:
+    settings = replace(TRUSTING, address="0.0.0.0")  # noqa: S104 - allow_from limits the callers
+    async with serve(settings, services) as url, ClientSession(url) as http:
+        async with http.get(f"http://127.0.0.2:{urlsplit(url).port}{ARCHIVE}") as answer:
             assert answer.status == 200
         assert await status(http, {"Host": "127.0.0.2"}) == 421
 
 
-async def test_a_caller_on_the_unix_socket_may_say_localhost(
+async def test_localhost_is_accepted_as_host_on_a_unix_socket(
     services: Services, tmp_path: Path
 ) -> None:
     path = tmp_path / "muniment.sock"
@@ -194,10 +196,10 @@ async def test_a_caller_on_the_unix_socket_may_say_localhost(
         {"Authorization": "Basic wrong"},
     ],
 )
-async def test_wrong_secret_is_refused_on_a_trusted_network(
+async def test_wrong_secret_is_401_on_a_trusted_network(
     services: Services, headers: dict[str, str]
 ) -> None:
-    """Whoever means to be an operator must not be taken for the server."""
+    """A caller with a wrong secret is not taken for the server."""
     for secret in (SECRET, None):
-        async with near(services, secret=secret) as http:
+        async with trusted_client(services, secret=secret) as http:
             assert await status(http, headers) == 401
