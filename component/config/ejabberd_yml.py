@@ -128,6 +128,11 @@ def notes(release: Version, source: Source) -> tuple[str, ...]:
             'accounts.source is "store": ejabberd has to ask Muniment who may log in, such as by '
             "the options that --extauth adds."
         )
+    if config.tokens.key_file is not None and source.extauth_program is None:
+        lines.append(
+            "tokens.key_file is set: muniment token-key prints the options by which ejabberd "
+            "accepts access tokens."
+        )
     return tuple(lines)
 
 
