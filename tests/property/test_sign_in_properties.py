@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from component.core.accounts.throttle import TokenBucket
 from component.core.errors import NotAuthorized
 from component.core.hosts import Hosts
 from component.core.tokens.access import AccessTokens, Key
@@ -62,6 +63,7 @@ class Service:
             Hosts([HOST]),
             refresh_days=REFRESH_DAYS,
             clock=lambda: self.at,
+            grants=TokenBucket(burst=10_000),
         )
 
     async def sign_in(self) -> Tokens:

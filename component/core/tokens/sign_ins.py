@@ -8,7 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from component.core.accounts.protocol import Authenticator
-from component.core.errors import ItemNotFound, NotAllowed, NotAuthorized, Overloaded
+from component.core.accounts.throttle import TokenBucket
+from component.core.errors import (
+    ItemNotFound,
+    NotAllowed,
+    NotAuthorized,
+    Overloaded,
+    RateLimited,
+)
 from component.core.hosts import Hosts
 from component.core.store_errors import translated
 from component.core.tokens.access import AccessToken, AccessTokens, ExpiredToken, is_token
@@ -30,6 +37,12 @@ PER_ACCOUNT_MAX = 50
 #: Passwords of sign-ins that are checked at once. The check is slow, and logins to ejabberd wait
 #: for the same threads.
 PENDING_MAX = 32
+
+#: Sign-ins and refreshes of one account that are answered at once, and seconds until one more is.
+#: Each costs a write, and a sign-in costs the check of a password. An account has PER_ACCOUNT_MAX
+#: programs, and all of them may refresh at once after an interruption.
+GRANTS_BURST = 2 * PER_ACCOUNT_MAX
+GRANTS_REFILL_SECONDS = 1.0
 
 MICROSECONDS = 1_000_000
 
@@ -60,13 +73,18 @@ class SignIns:
         *,
         refresh_days: int,
         clock: Callable[[], int] = now,
+        grants: TokenBucket | None = None,
     ) -> None:
-        """`authenticator` checks passwords; `clock` returns microseconds since the epoch."""
+        """`authenticator` checks passwords; `clock` returns microseconds since the epoch.
+
+        `grants` limits how often an account gets tokens.
+        """
         self._store = store
         self._access = access
         self._authenticator = authenticator
         self._hosts = hosts
         self._clock = clock
+        self._grants = grants or TokenBucket(GRANTS_BURST, GRANTS_REFILL_SECONDS)
         self._tickets = Tickets()
         self._pending = 0  # passwords of sign-ins that are checked at the moment
         self._refresh_micros = refresh_days * 24 * 3600 * MICROSECONDS
@@ -82,6 +100,7 @@ class SignIns:
         # clock, has not expired. An access token gives nothing that lasts longer.
         if not is_user or is_token(password):
             raise NotAuthorized(WRONG_PASSWORD)
+        self._check_grants(jid)
         with translated():
             revocations = await self._store.revocations(jid)
         if not await self._is_right(jid, password):
@@ -100,13 +119,15 @@ class SignIns:
         if not is_added:
             # The password has changed, or the account has gone, while it was checked.
             raise NotAuthorized(WRONG_PASSWORD)
+        self._grants.take(jid)
         return self._tokens(row, token)
 
     async def refresh(self, text: str) -> Tokens:
         """Return new tokens for a refresh token, which is used up.
 
         A token that was used up before revokes its sign-in: somebody else has a copy of it. Within
-        GRACE_SECONDS the same next token is returned instead. Raises NotAuthorized, Overloaded.
+        GRACE_SECONDS the same next token is returned instead. Raises NotAuthorized, RateLimited,
+        Overloaded.
         """
         token = RefreshToken.parse(text)
         if token is None:
@@ -193,7 +214,20 @@ class SignIns:
         except NotAllowed:
             return True
 
+    def _check_grants(self, jid: str) -> None:
+        """Raise RateLimited if an account has got too many tokens.
+
+        Only its owner uses them up, so a stranger cannot lock the account.
+        """
+        seconds = self._grants.seconds(jid)
+        if seconds:
+            raise RateLimited(
+                "This account signs in or refreshes too often: try again later.",
+                retry_seconds=seconds,
+            )
+
     async def _rotate(self, row: SignIn, token: RefreshToken) -> Tokens:
+        self._check_grants(row.jid)
         if not await self._may_stay(row.jid):
             await self.revoke_all(row.jid)
             raise NotAuthorized(_REVOKED)
@@ -210,6 +244,7 @@ class SignIns:
         with translated():
             is_rotated = await self._store.rotate(rotated)
         if is_rotated:
+            self._grants.take(row.jid)
             return self._tokens(rotated, following)
         # Another request, perhaps in another process, has used the same token at the same moment.
         repeated = self._repeated(await self._live(row.id), token)

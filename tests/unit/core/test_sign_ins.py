@@ -11,7 +11,8 @@ from support.http_services import HOST, HOSTS, PASSWORDS
 
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.protocol import AccountSource
-from component.core.errors import ItemNotFound, NotAuthorized, Overloaded
+from component.core.accounts.throttle import TokenBucket
+from component.core.errors import ItemNotFound, NotAuthorized, Overloaded, RateLimited
 from component.core.hosts import Hosts
 from component.core.tokens.access import AccessTokens, Key
 from component.core.tokens.accounts import with_tokens
@@ -405,6 +406,55 @@ async def test_sign_ins_under_way_are_bounded(storage: Storage) -> None:
     await asyncio.gather(*pending)
 
     assert (await waiting.sign_in(ALICE, PASSWORD)).sign_in.jid == ALICE
+
+
+@pytest.fixture
+def limited(storage: Storage, own: OwnAccounts) -> SignIns:
+    """An account gets tokens three times at once."""
+    return SignIns(
+        storage.sign_ins,
+        AccessTokens(Key.generate(), lifetime_seconds=600),
+        own,
+        Hosts(HOSTS),
+        refresh_days=1,
+        grants=TokenBucket(burst=3, refill=1000.0),
+    )
+
+
+async def test_account_that_refreshes_too_often_has_to_wait_and_stays_signed_in(
+    limited: SignIns,
+) -> None:
+    tokens = await limited.sign_in(ALICE, PASSWORD)
+    for _ in range(2):
+        before, tokens = tokens, await limited.refresh(tokens.refresh_token)
+
+    with pytest.raises(RateLimited) as refusal:
+        await limited.refresh(tokens.refresh_token)
+    assert 0 < refusal.value.retry_seconds <= 1000
+
+    # A repetition costs nothing.
+    assert (await limited.refresh(before.refresh_token)).refresh_token == tokens.refresh_token
+    await limited.verify(tokens.access_token)
+
+
+async def test_account_that_signs_in_too_often_has_to_wait(
+    limited: SignIns, own: OwnAccounts
+) -> None:
+    await own.register(BOB, PASSWORD)
+    for _ in range(3):
+        await limited.sign_in(ALICE, PASSWORD)
+
+    with pytest.raises(RateLimited):
+        await limited.sign_in(ALICE, PASSWORD)
+    await limited.sign_in(BOB, PASSWORD)
+
+
+async def test_stranger_uses_up_no_sign_ins_of_an_account(limited: SignIns) -> None:
+    for _ in range(5):
+        with pytest.raises(NotAuthorized):
+            await limited.sign_in(ALICE, "wrong")
+
+    await limited.sign_in(ALICE, PASSWORD)
 
 
 async def test_sign_out_revokes_one_sign_in(sign_ins: SignIns) -> None:
