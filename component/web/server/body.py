@@ -15,6 +15,8 @@ from component.web import keys
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
+_IDENTITY = "identity"
+
 MAX_FORM_FIELDS = 100
 
 
@@ -71,6 +73,9 @@ async def fields(request: web.Request) -> dict[str, object]:
     """Return the fields of the request body, JSON or a form. Raises BadRequest."""
     if request.content_type not in (JSON, FORM):
         raise web.HTTPUnsupportedMediaType(text=f"Send {JSON}.")
+    encoding = request.headers.get("Content-Encoding", _IDENTITY)
+    if encoding.strip().lower() != _IDENTITY:
+        raise web.HTTPUnsupportedMediaType(text="Send the body without a Content-Encoding.")
     raw = await _read(request)
     if request.content_type == FORM:
         return _form(raw)

@@ -96,6 +96,8 @@ class Connection(RequestHandler):
             lingering_time=LINGERING_SECONDS,
             access_log_class=AccessLog,
             access_log=access,
+            # A small body could expand to hundreds of megabytes, on the event loop.
+            auto_decompress=False,
         )
         self._settings = settings
         self._connection_limit = connection_limit
