@@ -83,7 +83,7 @@ def identify(settings: ListenerSettings) -> Middleware:
             if values and settings.section is Listener.PUBLIC and log_once.is_new(party):
                 log.info(
                     "requests from %s have a header %s, which is ignored: if a reverse proxy sends"
-                    " them, add its address to %s.trusted_proxies",
+                    " them, name it in %s.trusted_proxies",
                     party,
                     HEADER,
                     settings.section,
