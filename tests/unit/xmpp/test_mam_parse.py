@@ -26,6 +26,18 @@ def test_an_empty_query_asks_for_everything() -> None:
     assert read(query()) == PageQuery()
 
 
+def test_id_of_the_next_page_may_stand_outside_of_its_set() -> None:
+    """Profanity 0.13 writes it so."""
+    misplaced = f"<query xmlns='{NS_MAM}'><after>id</after></query>"
+
+    assert read(misplaced) == read(query(after="id")) == PageQuery(after="id")
+
+
+def test_misplaced_id_that_is_too_long_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        read(f"<query xmlns='{NS_MAM}'><after>{'x' * 257}</after></query>")
+
+
 @pytest.mark.parametrize(
     ("fields", "wanted"),
     [
