@@ -10,6 +10,7 @@ import pytest
 from support import mam
 from support.asking import GET_FEATURES, GET_PREFERENCES, features_in, preferences_in
 from support.ejabberd import Account, Ejabberd
+from support.mod_mam import WithModMam
 from support.raw import Client
 from support.releases import Release
 from support.server import Server
@@ -25,15 +26,6 @@ ANNOUNCED = frozenset({"urn:xmpp:mam:2", "urn:xmpp:message-retract:1"})
 RESULT = "{urn:xmpp:mam:2}result"
 
 COUNT = 5
-
-
-class WithMamAlone(Ejabberd):
-    """An ejabberd whose archive is mod_mam, without any component."""
-
-    def _config(self) -> str:
-        config, modules_of_muniment, _ = super()._config().partition("  mod_service_log:")
-        assert modules_of_muniment
-        return config + "  mod_mam:\n    default: always\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +75,7 @@ async def seen(ejabberd: Ejabberd) -> Seen:
 
 @pytest.fixture
 def mam_alone(tmp_path: Path, release: Release) -> Ejabberd:
-    return WithMamAlone(tmp_path / "mam", release)
+    return WithModMam(tmp_path / "mam", release)
 
 
 async def test_component_answers_at_the_server_as_mod_mam_does(
